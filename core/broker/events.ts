@@ -1,0 +1,64 @@
+/**
+ * What passes between the parts of the broker: I/O threads tell the core what arrived, the core
+ * answers with effects. Plain data, so that it crosses threads and a simulator can make it.
+ */
+
+import type { AnyMessage, ErrorCode, Job, Message, MessageName } from '../protocol/index.ts';
+
+/** A connection, numbered by the broker; never reused while the broker lives. */
+export type ConnectionId = number;
+
+export type Transport = 'unix' | 'tcp';
+
+/** One job of an Enqueue batch after checksum and fields were checked (in the I/O thread). */
+export type CheckedJob =
+  | {
+      readonly ok: true;
+      readonly bytes: Uint8Array;
+      readonly job: Omit<Job, 'body'> & { readonly bodyBytes: number };
+    }
+  | {
+      readonly ok: false;
+      readonly id: string | null;
+      readonly code: ErrorCode;
+      readonly message: string;
+    };
+
+/** All requests but Enqueue as decoded; Hello never gets here, it becomes `opened`. */
+type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' }>;
+
+/** What an I/O thread reports. `opened` comes first on a connection, `closed` last. */
+export type NetEvent =
+  | {
+      readonly type: 'opened';
+      readonly connection: ConnectionId;
+      readonly transport: Transport;
+      /** Of the Hello, to be echoed in HelloOk. */
+      readonly correlationId: number;
+      readonly hello: Message<'Hello'>;
+    }
+  | { readonly type: 'request'; readonly connection: ConnectionId; readonly request: PlainRequest }
+  | {
+      readonly type: 'enqueue';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly atomic: boolean;
+      readonly jobs: readonly CheckedJob[];
+    }
+  | { readonly type: 'closed'; readonly connection: ConnectionId };
+
+/** A message for one connection. */
+export interface Outgoing<N extends MessageName = MessageName> {
+  readonly connection: ConnectionId;
+  readonly correlationId: number;
+  readonly name: N;
+  readonly fields: Message<N>;
+  /** Close the connection after this message left. */
+  readonly thenClose?: boolean;
+}
+
+/** Time as the core sees it. Leases run on the monotonic clock, delays on the wall clock. */
+export interface Now {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}

@@ -1,0 +1,57 @@
+/** `aiq.config.yaml` and the environment, merged and checked. */
+
+export interface ProviderConfig {
+  readonly baseURL: string | null;
+  /** Already expanded from `${env:NAME}`; null when none. */
+  readonly apiKey: string | null;
+  readonly model: string | null;
+}
+
+export interface Config {
+  /** The file that was read, absolute; null when none was found. */
+  readonly file: string | null;
+  /** Folder that relative paths refer to: the file's, else the working folder. */
+  readonly baseDir: string;
+  /** `file:<absolute dir>`, `unix:<absolute path>`, `tcp://host:port`. */
+  readonly broker: string;
+  /** File with the token for a `tcp://` broker, absolute; default `<baseDir>/.aiq/token`. */
+  readonly brokerTokenFile: string;
+  /** Default model id; null lets the provider choose. */
+  readonly model: string | null;
+  /** `auto`, `openai`, `offline`, `local` or a name under `providers`. */
+  readonly provider: string;
+  readonly providers: { readonly [name: string]: ProviderConfig };
+  /** Absolute folders that hold agent folders, nearest first; the built-in one is not among them. */
+  readonly agentPaths: readonly string[];
+  readonly output: { /** Absolute. */ readonly dir: string };
+  readonly run: {
+    /** Jobs at one time, over all threads. */
+    readonly concurrency: number;
+    readonly threads: number;
+    /** Time that the first SIGTERM leaves to running jobs. */
+    readonly graceMs: number;
+  };
+  readonly limits: {
+    /** Largest input file. */
+    readonly inputBytesMax: number;
+    /** Largest model answer. */
+    readonly answerBytesMax: number;
+    readonly timeoutMs: number;
+    readonly idleMs: number;
+  };
+  readonly prices: {
+    readonly [model: string]: {
+      readonly input: number;
+      readonly output: number;
+      readonly cachedInput?: number;
+    };
+  };
+}
+
+/** A setting that cannot be used: which file and place, or which variable. */
+export class ConfigError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ConfigError';
+  }
+}

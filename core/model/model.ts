@@ -1,0 +1,107 @@
+/** One model call: what goes in, what comes out, how it fails. Plain data: it can cross threads. */
+
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  readonly content: string;
+  readonly toolCalls?: readonly ToolCall[];
+  /** For role `tool`: the call that this answers. */
+  readonly toolCallId?: string;
+}
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** JSON text as the model wrote it. */
+  readonly arguments: string;
+}
+
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of the arguments. */
+  readonly parameters: { readonly [key: string]: unknown };
+}
+
+/** Where to send calls. `kind: offline` is the endpoint of this very process. */
+export interface Provider {
+  readonly name: string;
+  readonly kind: 'openai' | 'compatible' | 'local' | 'offline';
+  readonly baseURL: string;
+  readonly apiKey: string;
+  /** Model id for agents and configurations that name none. */
+  readonly defaultModel: string;
+}
+
+export interface CallOptions {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly maxOutputTokens?: number;
+  readonly seed?: number;
+  readonly stopSequences?: readonly string[];
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly reasoningEffort?: string;
+  readonly verbosity?: 'low' | 'medium' | 'high';
+  readonly extra?: { readonly [key: string]: unknown };
+}
+
+export interface ModelCall {
+  readonly model: string;
+  readonly messages: readonly Message[];
+  readonly options: CallOptions;
+  readonly tools?: readonly ToolDefinition[];
+  /** Ask for JSON of this schema (`response_format: json_schema`); the caller checks the answer again. */
+  readonly responseSchema?: {
+    readonly name: string;
+    readonly schema: { readonly [key: string]: unknown };
+  };
+  /** For the whole call, streaming included. */
+  readonly timeoutMs: number;
+  /** Longest silence between two chunks. */
+  readonly idleMs: number;
+  /** Longest answer; more is `answer_too_long`. */
+  readonly answerBytesMax: number;
+}
+
+export interface ModelAnswer {
+  readonly text: string;
+  readonly toolCalls: readonly ToolCall[];
+  /** `stop`, `length`, `tool_calls`, `content_filter`, or what the server calls it. */
+  readonly finishReason: string;
+  readonly model: string;
+  readonly usage: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly estimated: boolean;
+  };
+}
+
+/**
+ * How a failed call is to be treated (`docs/agents.md` has the table).
+ * `transient`: retry, charged. `throttled`: retry after the delay, not charged. `endpoint`: the key
+ * or the quota is at fault: stop taking jobs, charge nothing. `permanent`: dead-letter. `aborted`: we stopped it.
+ */
+export type FailureClass = 'transient' | 'throttled' | 'endpoint' | 'permanent' | 'aborted';
+
+export class ModelError extends Error {
+  readonly failure: FailureClass;
+  /** Short machine-readable cause: `rate_limited`, `unauthorized`, `stream_cut`, `output_truncated`, … */
+  readonly code: string;
+  readonly status: number | null;
+  /** What the provider asked us to wait, milliseconds. */
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    failure: FailureClass,
+    code: string,
+    message: string,
+    options?: ErrorOptions & { status?: number | null; retryAfterMs?: number | null },
+  ) {
+    super(message, options);
+    this.name = 'ModelError';
+    this.failure = failure;
+    this.code = code;
+    this.status = options?.status ?? null;
+    this.retryAfterMs = options?.retryAfterMs ?? null;
+  }
+}

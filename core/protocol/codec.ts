@@ -1,0 +1,174 @@
+/**
+ * Encoding and decoding of messages by walking the table of `messages.ts`. The writer and reader
+ * of each field are composed once, when the module loads.
+ */
+
+import { idBytes, idFromText, idToText } from './ids.ts';
+import { type FieldType, type Message, type MessageName, messages } from './messages.ts';
+import { malformed, type Reader, Reader as WireReader, type Writer } from './wire.ts';
+
+/** How one wire type is written and read, and the fewest bytes that it takes. */
+interface FieldCodec {
+  readonly bytesMin: number;
+  write(writer: Writer, value: never): void;
+  read(reader: Reader): unknown;
+}
+
+const emptyBytes = new Uint8Array(0);
+
+const primitiveCodecs = {
+  u8: { bytesMin: 1, write: (w: Writer, v: number) => w.u8(v), read: (r: Reader) => r.u8() },
+  u16: { bytesMin: 2, write: (w: Writer, v: number) => w.u16(v), read: (r: Reader) => r.u16() },
+  u32: { bytesMin: 4, write: (w: Writer, v: number) => w.u32(v), read: (r: Reader) => r.u32() },
+  u53: { bytesMin: 8, write: (w: Writer, v: number) => w.u53(v), read: (r: Reader) => r.u53() },
+  bool: {
+    bytesMin: 1,
+    write: (w: Writer, v: boolean) => w.u8(v ? 1 : 0),
+    read: (r: Reader) => r.bool(),
+  },
+  text: { bytesMin: 4, write: (w: Writer, v: string) => w.text(v), read: (r: Reader) => r.text() },
+  bytes: {
+    bytesMin: 4,
+    write: (w: Writer, v: Uint8Array) => w.bytes(v),
+    read: (r: Reader) => r.bytes(),
+  },
+  id: {
+    bytesMin: idBytes,
+    write: (w: Writer, v: string) => w.fill(idBytes, (into, offset) => idFromText(v, into, offset)),
+    read: (r: Reader) => idToText(r.raw(idBytes)),
+  },
+} as const;
+
+function codecOf(type: FieldType): FieldCodec {
+  if (typeof type === 'string') return primitiveCodecs[type];
+  if ('list' in type) return listCodec(codecOf(type.list));
+  if ('optional' in type) return optionalCodec(codecOf(type.optional));
+  if ('enum' in type) return enumCodec(type.enum);
+  return structCodec(type.struct);
+}
+
+/** u32 count, then the elements. The count is checked against the bytes that are left. */
+function listCodec(element: FieldCodec): FieldCodec {
+  return {
+    bytesMin: 4,
+    write(writer, values: never[]) {
+      writer.u32(values.length);
+      for (const value of values) element.write(writer, value);
+    },
+    read(reader) {
+      const count = reader.u32();
+      if (count * Math.max(1, element.bytesMin) > reader.remaining) {
+        throw malformed(`a list announces ${count} elements, more than its bytes can hold`);
+      }
+      const values: unknown[] = [];
+      for (let index = 0; index < count; index++) values.push(element.read(reader));
+      return values;
+    },
+  };
+}
+
+/** One byte 0 or 1, then the value when 1. */
+function optionalCodec(inner: FieldCodec): FieldCodec {
+  return {
+    bytesMin: 1,
+    write(writer, value) {
+      const absent = (value as unknown) === null;
+      writer.u8(absent ? 0 : 1);
+      if (!absent) inner.write(writer, value);
+    },
+    read: (reader) => (reader.bool() ? inner.read(reader) : null),
+  };
+}
+
+/** One byte that must be a value of the table. */
+function enumCodec(table: Readonly<Record<string, number>>): FieldCodec {
+  const nameOf = new Map(Object.entries(table).map(([name, number]) => [number, name]));
+  return {
+    bytesMin: 1,
+    write(writer, name: string) {
+      const number = table[name];
+      if (number === undefined) throw new RangeError(`not a value of the enum: ${name}`);
+      writer.u8(number);
+    },
+    read(reader) {
+      const number = reader.u8();
+      const name = nameOf.get(number);
+      if (name === undefined) throw malformed(`an enum is ${number}`);
+      return name;
+    },
+  };
+}
+
+/** The fields one after another, in the order of the table. */
+function structCodec(fields: Readonly<Record<string, FieldType>>): FieldCodec {
+  const codecs = Object.entries(fields).map(([name, type]) => ({ name, codec: codecOf(type) }));
+  return {
+    bytesMin: codecs.reduce((sum, { codec }) => sum + codec.bytesMin, 0),
+    write(writer, value: never) {
+      const record = value as Record<string, never>;
+      for (const { name, codec } of codecs) codec.write(writer, record[name] as never);
+    },
+    read(reader) {
+      const record: Record<string, unknown> = {};
+      for (const { name, codec } of codecs) record[name] = codec.read(reader);
+      return record;
+    },
+  };
+}
+
+const messageCodecs = new Map<MessageName, FieldCodec>();
+const nameByOpcode = new Map<number, MessageName>();
+for (const [name, { opcode, fields }] of Object.entries(messages)) {
+  messageCodecs.set(name as MessageName, structCodec(fields));
+  nameByOpcode.set(opcode, name as MessageName);
+}
+
+/** The message of an opcode, or undefined for an opcode of no message. */
+export function messageNameOf(opcode: number): MessageName | undefined {
+  return nameByOpcode.get(opcode);
+}
+
+/** Writes the body of a message (without the frame header). */
+export function encodeFields<N extends MessageName>(
+  writer: Writer,
+  name: N,
+  fields: Message<N>,
+): void {
+  codecFor(name).write(writer, fields as never);
+}
+
+/**
+ * Reads the body of a message. `bytes` fields are views into `body`, not copies.
+ * @throws AiqError `BAD_FRAME` when the bytes do not fit, or some are left over
+ */
+export function decodeFields<N extends MessageName>(name: N, body: Uint8Array): Message<N> {
+  const reader = new WireReader(body);
+  const fields = codecFor(name).read(reader) as Message<N>;
+  if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after ${name}`);
+  return fields;
+}
+
+function codecFor(name: MessageName): FieldCodec {
+  const codec = messageCodecs.get(name);
+  if (codec === undefined) throw new RangeError(`no such message: ${name}`);
+  return codec;
+}
+
+/** Codec for a set of fields outside the message table: the log's records use it. */
+export function fieldsCodec<const F extends Readonly<Record<string, FieldType>>>(
+  fields: F,
+): {
+  encode(writer: Writer, value: { [K in keyof F]: unknown }): void;
+  decode(body: Uint8Array): unknown;
+} {
+  const codec = structCodec(fields);
+  return {
+    encode: (writer, value) => codec.write(writer, value as never),
+    decode(body) {
+      const reader = new WireReader(body.length === 0 ? emptyBytes : body);
+      const value = codec.read(reader);
+      if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after a record`);
+      return value;
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * Frames: a 12-byte header (body length u32, opcode u8, flags u8 = 0, reserved u16 = 0,
+ * correlation id u32), then the body. And the 8-byte preamble that each side sends first.
+ */
+
+import { decodeFields, encodeFields, messageNameOf } from './codec.ts';
+import { AiqError } from './error-codes.ts';
+import { frameHeaderBytes, preambleBytes, preambleMagic, protocolVersion } from './limits.ts';
+import type { AnyMessage, Message, MessageName } from './messages.ts';
+import { messages } from './messages.ts';
+import { malformed, Writer } from './wire.ts';
+
+/** One whole frame, not yet looked into. `body` is a view. */
+export interface Frame {
+  readonly opcode: number;
+  readonly correlationId: number;
+  readonly body: Uint8Array;
+}
+
+/** The 8 bytes that open a connection: magic, version, reserved. */
+export function encodePreamble(version: number = protocolVersion): Uint8Array<ArrayBuffer> {
+  const writer = new Writer(preambleBytes);
+  for (const letter of preambleMagic) writer.u8(letter.charCodeAt(0));
+  writer.u16(version);
+  writer.u16(0);
+  return writer.written();
+}
+
+/**
+ * Checks a received preamble and returns the peer's version.
+ * @throws AiqError `BAD_MAGIC` when the bytes are no preamble
+ */
+export function decodePreamble(bytes: Uint8Array): number {
+  for (let index = 0; index < preambleMagic.length; index++) {
+    if (bytes[index] !== preambleMagic.charCodeAt(index)) {
+      throw new AiqError('BAD_MAGIC', 'the first bytes are not an aiq preamble');
+    }
+  }
+  return ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
+}
+
+/** Appends one frame to `writer`, so that several frames can leave in one write. */
+export function encodeFrame<N extends MessageName>(
+  writer: Writer,
+  name: N,
+  correlationId: number,
+  fields: Message<N>,
+): void {
+  const lengthAt = writer.reserve(4);
+  writer.u8(messages[name].opcode);
+  writer.u8(0);
+  writer.u16(0);
+  writer.u32(correlationId);
+  const bodyAt = writer.length;
+  encodeFields(writer, name, fields);
+  writer.setU32(lengthAt, writer.length - bodyAt);
+}
+
+/**
+ * Decodes the body of a frame. `bytes` fields stay views into the frame.
+ * @throws AiqError `UNKNOWN_OPCODE` or `BAD_FRAME`
+ */
+export function decodeFrame(frame: Frame): AnyMessage {
+  const name = messageNameOf(frame.opcode);
+  if (name === undefined) {
+    throw new AiqError('UNKNOWN_OPCODE', `no message has opcode ${frame.opcode}`);
+  }
+  const fields = decodeFields(name, frame.body);
+  return { name, correlationId: frame.correlationId, fields } as AnyMessage;
+}
+
+/**
+ * Cuts a byte stream into whole frames. A frame is consumed before anyone looks inside it, and
+ * nothing is allocated by an advertised length: chunks are kept as they came until enough bytes
+ * are there.
+ */
+export class FrameSplitter {
+  #frameBytesMax: number;
+  #chunks: Uint8Array[] = [];
+  #buffered = 0;
+
+  constructor(frameBytesMax: number) {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Raises or lowers the limit for the frames that follow. */
+  setFrameBytesMax(frameBytesMax: number): void {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Bytes of a frame that has begun but is not whole; 0 between frames. */
+  get bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#buffered += chunk.length;
+  }
+
+  /** The next `count` raw bytes, or null when they are not all here (used for the preamble). */
+  takeRaw(count: number): Uint8Array | null {
+    return this.#buffered < count ? null : this.#consume(count);
+  }
+
+  /**
+   * The next whole frame, or null when more bytes are needed.
+   * @throws AiqError `FRAME_TOO_LARGE` or `BAD_FRAME`; the stream cannot be read on after either
+   */
+  next(): Frame | null {
+    if (this.#buffered < frameHeaderBytes) return null;
+    const header = this.#peekHeader();
+    const view = new DataView(header.buffer, header.byteOffset, frameHeaderBytes);
+    const bodyBytes = view.getUint32(0);
+    if (bodyBytes > this.#frameBytesMax) {
+      throw new AiqError(
+        'FRAME_TOO_LARGE',
+        `a frame announces ${bodyBytes} bytes; ${this.#frameBytesMax} are allowed`,
+      );
+    }
+    if (view.getUint8(5) !== 0 || view.getUint16(6) !== 0) {
+      throw malformed('flags and reserved bytes of a frame header must be zero');
+    }
+    if (this.#buffered < frameHeaderBytes + bodyBytes) return null;
+    const opcode = view.getUint8(4);
+    const correlationId = view.getUint32(8);
+    const whole = this.#consume(frameHeaderBytes + bodyBytes);
+    return { opcode, correlationId, body: whole.subarray(frameHeaderBytes) };
+  }
+
+  #peekHeader(): Uint8Array {
+    const first = this.#chunks[0];
+    if (first !== undefined && first.length >= frameHeaderBytes) return first;
+    // The header lies across chunks: join them, so that the next look is cheap.
+    const joined = joinChunks(this.#chunks, this.#buffered);
+    this.#chunks = [joined];
+    return joined;
+  }
+
+  /** Removes and returns the first `count` bytes; a view when they lie in one chunk. */
+  #consume(count: number): Uint8Array {
+    let first = this.#chunks[0];
+    if (first === undefined || first.length < count) {
+      first = joinChunks(this.#chunks, this.#buffered);
+      this.#chunks = [first];
+    }
+    this.#buffered -= count;
+    if (first.length === count) this.#chunks.shift();
+    else this.#chunks[0] = first.subarray(count);
+    return first.subarray(0, count);
+  }
+}
+
+function joinChunks(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {
+  const joined = new Uint8Array(totalBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.length;
+  }
+  return joined;
+}

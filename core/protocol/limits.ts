@@ -1,0 +1,46 @@
+/**
+ * Every limit of protocol v1, with its reason. Relations between limits are asserted when this
+ * module loads, so a careless edit fails at start and not under load.
+ */
+
+/** First bytes on every connection, in both directions: `AIQP`, then version (u16) and a reserved u16. */
+export const preambleMagic = 'AIQP';
+export const preambleBytes = 8;
+export const protocolVersion = 1;
+
+/** Fixed part of a frame: length u32, opcode u8, flags u8, reserved u16, correlation id u32. */
+export const frameHeaderBytes = 12;
+
+export const limits = {
+  /** Largest frame body before Hello was accepted: a stranger can make the broker buffer no more. */
+  frameBytesMaxBeforeHello: 4 * 1024,
+  /** Largest frame body afterwards. Holds a batch, so it is larger than one job. */
+  frameBytesMax: 4 * 1024 * 1024,
+  /** Largest encoded job, body included. Bodies travel inline in this version. */
+  jobBytesMax: 1024 * 1024 + 16 * 1024,
+  /** Largest job body (the input as JSON). */
+  jobBodyBytesMax: 1024 * 1024,
+  /** Most items in one batch (Enqueue, Settle, Extend, Resume, Deliver). */
+  batchItemsMax: 1000,
+  /** Longest queue name, in bytes. */
+  queueNameBytesMax: 128,
+  /** Longest error code and message that a settle may carry. */
+  errorCodeBytesMax: 64,
+  errorMessageBytesMax: 4 * 1024,
+  /** Largest outcome note (JSON text that tells what the job made). */
+  noteBytesMax: 8 * 1024,
+  /** Most rows in one List or Inspect answer. */
+  listRowsMax: 1000,
+  /** Time for preamble and Hello to arrive. */
+  handshakeMs: 5_000,
+  /** Time for a frame that has begun to arrive whole. */
+  frameMs: 10_000,
+} as const;
+
+function assertRelation(holds: boolean, relation: string): void {
+  if (!holds) throw new Error(`protocol limits contradict each other: ${relation}`);
+}
+
+assertRelation(limits.frameBytesMax > limits.jobBytesMax + 1024, 'a frame must hold one job');
+assertRelation(limits.jobBytesMax > limits.jobBodyBytesMax, 'a job must hold its body');
+assertRelation(limits.frameBytesMaxBeforeHello >= 1024, 'Hello must fit before Hello');

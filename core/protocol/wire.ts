@@ -1,0 +1,176 @@
+/**
+ * Reading and writing the primitive wire types. Integers are big-endian; text and bytes carry a
+ * u32 length. A reader never trusts a length: it is checked against the bytes that are there
+ * before anything is allocated.
+ */
+
+import { AiqError } from './error-codes.ts';
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const initialWriterBytes = 256;
+
+/** Appends values to one growing buffer. */
+export class Writer {
+  #buffer: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = initialWriterBytes) {
+    this.#buffer = new Uint8Array(capacity);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Makes room for `count` more bytes and returns where they start. */
+  reserve(count: number): number {
+    const start = this.#length;
+    const needed = start + count;
+    if (needed > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      grown.set(this.#buffer.subarray(0, start));
+      this.#buffer = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    this.#length = needed;
+    return start;
+  }
+
+  u8(value: number): void {
+    const at = this.reserve(1);
+    this.#view.setUint8(at, value);
+  }
+
+  u16(value: number): void {
+    const at = this.reserve(2);
+    this.#view.setUint16(at, value);
+  }
+
+  u32(value: number): void {
+    const at = this.reserve(4);
+    this.#view.setUint32(at, value);
+  }
+
+  /** A non-negative safe integer in eight bytes. */
+  u53(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`not a non-negative safe integer: ${value}`);
+    }
+    const at = this.reserve(8);
+    this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+    this.#view.setUint32(at + 4, value >>> 0);
+  }
+
+  raw(bytes: Uint8Array): void {
+    const at = this.reserve(bytes.length);
+    this.#buffer.set(bytes, at);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.raw(bytes);
+  }
+
+  text(text: string): void {
+    const lengthAt = this.reserve(4);
+    // UTF-8 needs at most three bytes for each UTF-16 unit.
+    const start = this.reserve(text.length * 3);
+    const { written } = textEncoder.encodeInto(text, this.#buffer.subarray(start));
+    this.#length = start + written;
+    this.#view.setUint32(lengthAt, written);
+  }
+
+  /** Overwrites four bytes that were reserved earlier. */
+  setU32(at: number, value: number): void {
+    this.#view.setUint32(at, value);
+  }
+
+  /** Lets `write` fill `count` reserved bytes in place. */
+  fill(count: number, write: (into: Uint8Array, offset: number) => void): void {
+    const at = this.reserve(count);
+    write(this.#buffer, at);
+  }
+
+  /** What was written, without a copy: valid until the next write. */
+  written(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
+
+/**
+ * Reads values from bytes of known length.
+ * @throws AiqError `BAD_FRAME` when the bytes end early or hold a value that the type forbids
+ */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u53(): number {
+    const at = this.#take(8);
+    const value = this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    if (!Number.isSafeInteger(value)) throw malformed('an integer is over 2^53 - 1');
+    return value;
+  }
+
+  bool(): boolean {
+    const value = this.u8();
+    if (value > 1) throw malformed(`a boolean is ${value}`);
+    return value === 1;
+  }
+
+  /** A view of the next `count` bytes, not a copy. */
+  raw(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.#bytes.subarray(at, at + count);
+  }
+
+  bytes(): Uint8Array {
+    return this.raw(this.u32());
+  }
+
+  text(): string {
+    const bytes = this.bytes();
+    try {
+      return textDecoder.decode(bytes);
+    } catch {
+      throw malformed('a text is not UTF-8');
+    }
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#bytes.length - at) throw malformed('the bytes end inside a field');
+    this.#at = at + count;
+    return at;
+  }
+}
+
+/** A frame, job or record whose bytes do not fit its type. */
+export function malformed(what: string): AiqError {
+  return new AiqError('BAD_FRAME', `malformed: ${what}`);
+}
