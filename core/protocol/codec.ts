@@ -4,7 +4,8 @@
  */
 
 import { idBytes, idFromText, idToText } from './ids.ts';
-import { type FieldType, type Message, type MessageName, messages } from './messages.ts';
+import type { FieldType, FieldValue, Message, MessageName } from './message-types.ts';
+import { messages } from './messages.ts';
 import { malformed, type Reader, Reader as WireReader, type Writer } from './wire.ts';
 
 /** How one wire type is written and read, and the fewest bytes that it takes. */
@@ -13,8 +14,6 @@ interface FieldCodec {
   write(writer: Writer, value: never): void;
   read(reader: Reader): unknown;
 }
-
-const emptyBytes = new Uint8Array(0);
 
 const primitiveCodecs = {
   u8: { bytesMin: 1, write: (w: Writer, v: number) => w.u8(v), read: (r: Reader) => r.u8() },
@@ -157,18 +156,22 @@ function codecFor(name: MessageName): FieldCodec {
 /** Codec for a set of fields outside the message table: the log's records use it. */
 export function fieldsCodec<const F extends Readonly<Record<string, FieldType>>>(
   fields: F,
-): {
-  encode(writer: Writer, value: { [K in keyof F]: unknown }): void;
-  decode(body: Uint8Array): unknown;
-} {
+): FieldsCodec<FieldValue<{ readonly struct: F }>> {
   const codec = structCodec(fields);
   return {
     encode: (writer, value) => codec.write(writer, value as never),
     decode(body) {
-      const reader = new WireReader(body.length === 0 ? emptyBytes : body);
-      const value = codec.read(reader);
-      if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after a record`);
+      const reader = new WireReader(body);
+      const value = codec.read(reader) as FieldValue<{ readonly struct: F }>;
+      if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after the last field`);
       return value;
     },
   };
+}
+
+/** Writes and reads one fixed set of fields; `bytes` fields are views into what was read. */
+export interface FieldsCodec<T> {
+  encode(writer: Writer, value: T): void;
+  /** @throws AiqError `BAD_FRAME` when the bytes do not fit */
+  decode(body: Uint8Array): T;
 }

@@ -5,8 +5,14 @@
 
 import { decodeFields, encodeFields, messageNameOf } from './codec.ts';
 import { AiqError } from './error-codes.ts';
-import { frameHeaderBytes, preambleBytes, preambleMagic, protocolVersion } from './limits.ts';
-import type { AnyMessage, Message, MessageName } from './messages.ts';
+import {
+  frameHeaderBytes,
+  limits,
+  preambleBytes,
+  preambleMagic,
+  protocolVersion,
+} from './limits.ts';
+import type { AnyMessage, Message, MessageName } from './message-types.ts';
 import { messages } from './messages.ts';
 import { malformed, Writer } from './wire.ts';
 
@@ -39,8 +45,28 @@ export function decodePreamble(bytes: Uint8Array): number {
   return ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
 }
 
-/** Appends one frame to `writer`, so that several frames can leave in one write. */
+/**
+ * Appends one frame to `writer`, so that several frames can leave in one write. A frame that cannot
+ * be encoded leaves nothing behind.
+ * @throws AiqError `FRAME_TOO_LARGE` when no peer would take it
+ * @throws RangeError when a field does not fit its type
+ */
 export function encodeFrame<N extends MessageName>(
+  writer: Writer,
+  name: N,
+  correlationId: number,
+  fields: Message<N>,
+): void {
+  const lengthAt = writer.length;
+  try {
+    appendFrame(writer, name, correlationId, fields);
+  } catch (error) {
+    writer.truncate(lengthAt);
+    throw error;
+  }
+}
+
+function appendFrame<N extends MessageName>(
   writer: Writer,
   name: N,
   correlationId: number,
@@ -53,7 +79,9 @@ export function encodeFrame<N extends MessageName>(
   writer.u32(correlationId);
   const bodyAt = writer.length;
   encodeFields(writer, name, fields);
-  writer.setU32(lengthAt, writer.length - bodyAt);
+  const bodyBytes = writer.length - bodyAt;
+  if (bodyBytes > limits.frameBytesMax) throw tooLarge(bodyBytes, limits.frameBytesMax);
+  writer.setU32(lengthAt, bodyBytes);
 }
 
 /**
@@ -113,12 +141,7 @@ export class FrameSplitter {
     const header = this.#peekHeader();
     const view = new DataView(header.buffer, header.byteOffset, frameHeaderBytes);
     const bodyBytes = view.getUint32(0);
-    if (bodyBytes > this.#frameBytesMax) {
-      throw new AiqError(
-        'FRAME_TOO_LARGE',
-        `a frame announces ${bodyBytes} bytes; ${this.#frameBytesMax} are allowed`,
-      );
-    }
+    if (bodyBytes > this.#frameBytesMax) throw tooLarge(bodyBytes, this.#frameBytesMax);
     if (view.getUint8(5) !== 0 || view.getUint16(6) !== 0) {
       throw malformed('flags and reserved bytes of a frame header must be zero');
     }
@@ -150,6 +173,11 @@ export class FrameSplitter {
     else this.#chunks[0] = first.subarray(count);
     return first.subarray(0, count);
   }
+}
+
+function tooLarge(bodyBytes: number, allowedBytes: number): AiqError {
+  const message = `a frame has a body of ${bodyBytes} bytes; ${allowedBytes} are allowed`;
+  return new AiqError('FRAME_TOO_LARGE', message);
 }
 
 function joinChunks(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {

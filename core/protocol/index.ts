@@ -1,6 +1,12 @@
 /** The wire format of aiq: messages, frames, jobs, ids, error codes and limits. Imports nothing. */
 
-export { decodeFields, encodeFields, fieldsCodec, messageNameOf } from './codec.ts';
+export {
+  decodeFields,
+  encodeFields,
+  type FieldsCodec,
+  fieldsCodec,
+  messageNameOf,
+} from './codec.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
 export {
   decodeFrame,
@@ -26,24 +32,28 @@ export {
   type AnswerOf,
   type AnyMessage,
   type Delivery,
-  directives,
-  enqueueOutcomes,
   type FieldType,
   type FieldValue,
   type ItemAnswer,
   type JobInfo,
-  type JobState,
-  jobStates,
   type LeaseToken,
   type Message,
   type MessageName,
-  messages,
   noUsage,
   type QueueInfo,
   type RequestName,
   type Settlement,
+  type Usage,
+} from './message-types.ts';
+export { messages } from './messages.ts';
+export {
+  directives,
+  enqueueOutcomes,
+  type JobState,
+  jobStates,
   type SettleOutcome,
   settleOutcomes,
-  type Usage,
-} from './messages.ts';
+  token as tokenType,
+  usage as usageType,
+} from './structs.ts';
 export { Reader, Writer } from './wire.ts';

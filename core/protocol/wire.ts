@@ -10,7 +10,17 @@ const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const initialWriterBytes = 256;
 
-/** Appends values to one growing buffer. */
+/** Without this a number that does not fit would be cut to its low bytes, unnoticed. */
+function assertFits(value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new RangeError(`not an integer from 0 to ${max}: ${value}`);
+  }
+}
+
+/**
+ * Appends values to one growing buffer.
+ * @throws RangeError when a number does not fit its type
+ */
 export class Writer {
   #buffer: Uint8Array<ArrayBuffer>;
   #view: DataView;
@@ -40,25 +50,26 @@ export class Writer {
   }
 
   u8(value: number): void {
+    assertFits(value, 0xff);
     const at = this.reserve(1);
     this.#view.setUint8(at, value);
   }
 
   u16(value: number): void {
+    assertFits(value, 0xffff);
     const at = this.reserve(2);
     this.#view.setUint16(at, value);
   }
 
   u32(value: number): void {
+    assertFits(value, 0xffff_ffff);
     const at = this.reserve(4);
     this.#view.setUint32(at, value);
   }
 
   /** A non-negative safe integer in eight bytes. */
   u53(value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError(`not a non-negative safe integer: ${value}`);
-    }
+    assertFits(value, Number.MAX_SAFE_INTEGER);
     const at = this.reserve(8);
     this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000));
     this.#view.setUint32(at + 4, value >>> 0);
@@ -81,6 +92,11 @@ export class Writer {
     const { written } = textEncoder.encodeInto(text, this.#buffer.subarray(start));
     this.#length = start + written;
     this.#view.setUint32(lengthAt, written);
+  }
+
+  /** Takes back everything from `length` on. */
+  truncate(length: number): void {
+    this.#length = length;
   }
 
   /** Overwrites four bytes that were reserved earlier. */

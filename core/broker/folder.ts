@@ -1,0 +1,58 @@
+/**
+ * The files of a broker's folder beside its log: `endpoints.json` (how to reach the broker that
+ * serves it now) and `token` (who may talk to it over TCP).
+ */
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What `endpoints.json` holds; clients read it to find the broker. */
+export interface Endpoints {
+  readonly brokerId: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly software: string;
+  /** Absolute path of the Unix socket. */
+  readonly unix: string | null;
+  readonly tcp: { readonly host: string; readonly port: number } | null;
+}
+
+const privateFolder = 0o700;
+const privateFile = 0o600;
+const tokenBytes = 32;
+
+/** Makes the folder if need be, and closes it to other users: its mode guards the Unix socket. */
+export function prepareFolder(dir: string): void {
+  mkdirSync(dir, { recursive: true, mode: privateFolder });
+  chmodSync(dir, privateFolder);
+}
+
+/** Tells clients where to connect; atomic, so that none reads half of it. */
+export function writeEndpoints(dir: string, endpoints: Endpoints): void {
+  const file = join(dir, 'endpoints.json');
+  const temporary = `${file}.${endpoints.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(endpoints, null, 2)}\n`, { mode: privateFile });
+  renameSync(temporary, file);
+}
+
+export function removeEndpoints(dir: string): void {
+  rmSync(join(dir, 'endpoints.json'), { force: true });
+}
+
+/** The token that TCP clients must show: the text in `<dir>/token`, made on first use. */
+export function readOrMakeToken(dir: string): Uint8Array {
+  const file = join(dir, 'token');
+  try {
+    writeFileSync(file, `${randomBytes(tokenBytes).toString('hex')}\n`, {
+      mode: privateFile,
+      flag: 'wx',
+    });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+  const token = readFileSync(file, 'utf8').trim();
+  if (token.length < tokenBytes)
+    throw new Error(`${file} holds no token; remove it to get a new one`);
+  return new TextEncoder().encode(token);
+}

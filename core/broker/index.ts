@@ -1,0 +1,6 @@
+/** The broker: durable named queues behind a binary protocol, on Node's standard library alone. */
+
+export { type BrokerEnd, type RunningBroker, startBroker } from './broker.ts';
+export { FolderLockedError } from './folder-lock.ts';
+export { LogDamagedError, type RecoveryReport } from './log/contract.ts';
+export type { BrokerOptions } from './options.ts';

@@ -1,0 +1,76 @@
+/**
+ * The process that `core/host` starts for a folder: one broker on that folder's Unix socket, which
+ * leaves when it is idle. What it writes goes to `<dir>/broker.log`.
+ */
+
+import { parseArgs } from 'node:util';
+import { type BrokerEnd, startBroker } from './broker.ts';
+import { FolderLockedError } from './folder-lock.ts';
+import { LogDamagedError } from './log/contract.ts';
+
+/** sysexits.h: what the process that started us reads. */
+const exitStatus = {
+  ok: 0,
+  usage: 64,
+  damaged: 65,
+  internal: 70,
+  ioError: 74,
+  locked: 75,
+} as const;
+
+function say(text: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${process.pid} ${text}\n`);
+}
+
+function optionsOf(argv: string[]): { dir: string; idleExitMs: number; leaseMs?: number } | null {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      dir: { type: 'string' },
+      'idle-exit-ms': { type: 'string', default: '60000' },
+      'lease-ms': { type: 'string' },
+    },
+  });
+  const idleExitMs = Number(values['idle-exit-ms']);
+  if (values.dir === undefined || !Number.isSafeInteger(idleExitMs) || idleExitMs <= 0) return null;
+  const leaseMs = values['lease-ms'];
+  return {
+    dir: values.dir,
+    idleExitMs,
+    ...(leaseMs === undefined ? {} : { leaseMs: Number(leaseMs) }),
+  };
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof FolderLockedError) return exitStatus.locked;
+  if (error instanceof LogDamagedError) return exitStatus.damaged;
+  if (error instanceof Error && 'syscall' in error) return exitStatus.ioError;
+  return exitStatus.internal;
+}
+
+function statusOfEnd(end: BrokerEnd): number {
+  return end.reason === 'failed' ? statusOf(end.error) : exitStatus.ok;
+}
+
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2));
+  if (options === null) {
+    say('usage: main --dir FOLDER [--idle-exit-ms N] [--lease-ms N]');
+    return exitStatus.usage;
+  }
+  const broker = await startBroker({ ...options, unix: true, tcp: null, onNotice: say });
+  say(`serving ${options.dir}`);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => void broker.stop());
+  const end = await broker.closed;
+  say(`ended: ${end.reason}`);
+  return statusOfEnd(end);
+}
+
+main().then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    say(error instanceof Error ? error.message : String(error));
+    process.exit(statusOf(error));
+  },
+);

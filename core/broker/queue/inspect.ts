@@ -1,0 +1,96 @@
+/** Inspect, List, Stats and Wait: what the broker tells about its jobs. Nothing here changes a job. */
+
+import { type JobInfo, limits, type Message, type QueueInfo } from '../../protocol/index.ts';
+import type { ConnectionId, Now } from '../events.ts';
+import type { Core } from './core.ts';
+import { infoOf, isFinished, type JobEntry } from './job-entry.ts';
+import { noJobs } from './job-store.ts';
+
+const inspectRowsMax = 10;
+/** Rows that one List looks at; a page may be short and still have a next one. */
+const listScanMax = 10_000;
+
+/** Jobs whose id begins with the text, at most ten. */
+export function inspect(core: Core, request: Message<'Inspect'>): Message<'InspectOk'>['jobs'] {
+  const jobs = jobsWithPrefix(core, request.idPrefix);
+  return jobs.map((job) => ({ info: infoOf(job), job: request.withJob ? job.bytes : null }));
+}
+
+function jobsWithPrefix(core: Core, prefix: string): JobEntry[] {
+  const exact = core.store.jobs.get(prefix);
+  if (exact !== undefined) return [exact];
+  const found: JobEntry[] = [];
+  for (const [id, job] of core.store.jobs) {
+    if (id.startsWith(prefix)) found.push(job);
+    if (found.length === inspectRowsMax) break;
+  }
+  return found;
+}
+
+/** A page of jobs, newest first. */
+export function list(core: Core, request: Message<'List'>): Message<'ListOk'> {
+  const { bySeq } = core.store;
+  const limit = Math.min(request.limit, limits.listRowsMax);
+  const jobs: JobInfo[] = [];
+  const newest = request.before === 0 ? bySeq.length : Math.min(request.before - 1, bySeq.length);
+  let seq = newest;
+  for (; seq > 0 && jobs.length < limit && newest - seq < listScanMax; seq--) {
+    const job = bySeq[seq - 1];
+    if (job !== undefined && fits(job, request)) jobs.push(infoOf(job));
+  }
+  return { jobs, next: seq > 0 ? seq + 1 : 0 };
+}
+
+function fits(job: JobEntry, request: Message<'List'>): boolean {
+  if (request.queue !== null && request.queue !== job.queue) return false;
+  return request.state === null || request.state === job.state;
+}
+
+/** The counts of the named queues, or of all when none is named. */
+export function queueInfos(core: Core, names: readonly string[], now: Now): QueueInfo[] {
+  const wanted = names.length > 0 ? names : [...core.store.queues.keys()].sort();
+  return wanted.map((name) => queueInfo(core, name, now));
+}
+
+function queueInfo(core: Core, name: string, now: Now): QueueInfo {
+  const queue = core.store.queues.get(name);
+  const { none: _, ...counts } = queue?.counts ?? noJobs;
+  const oldest = queue?.ready.peek();
+  return {
+    queue: name,
+    ...counts,
+    consumers: consumersOf(core, name),
+    oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now.wallMs - oldest.changedAtMs),
+  };
+}
+
+function consumersOf(core: Core, queue: string): number {
+  let consumers = 0;
+  for (const session of core.sessions.values()) {
+    const subscribed =
+      session.connection !== null && session.credit > 0 && session.queues.includes(queue);
+    const holds = [...session.leases.values()].some((lease) => lease.job.queue === queue);
+    if (subscribed || holds) consumers++;
+  }
+  return consumers;
+}
+
+/** Answers now when the job is finished, else when it will be; null when there is no such job. */
+export function wait(
+  core: Core,
+  to: { readonly connection: ConnectionId; readonly correlationId: number },
+  id: string,
+): JobInfo | 'later' | null {
+  const job = core.store.jobs.get(id);
+  if (job === undefined) return null;
+  if (isFinished(job.state)) return infoOf(job);
+  let waiting = core.waiting.get(id);
+  if (waiting === undefined) {
+    waiting = new Map();
+    core.waiting.set(id, waiting);
+  }
+  const correlationIds = waiting.get(to.connection) ?? [];
+  correlationIds.push(to.correlationId);
+  waiting.set(to.connection, correlationIds);
+  return 'later';
+}

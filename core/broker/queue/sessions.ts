@@ -1,0 +1,154 @@
+/**
+ * Sessions: a consumer across its connections. A lost connection opens a resume window; Goodbye
+ * ends the session at once; a session that does not come back loses its leases.
+ */
+
+import { errorCodes, limits, noUsage } from '../../protocol/index.ts';
+import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
+import type { Core, Session } from './core.ts';
+import type { JobEntry } from './job-entry.ts';
+import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
+
+type Opened = Extract<NetEvent, { type: 'opened' }>;
+
+/** A client said Hello: a new session, or one that comes back. */
+export function openSession(core: Core, event: Opened): void {
+  const known = core.sessions.get(event.hello.session);
+  const session = known ?? newSession(event.hello.session, event.transport);
+  if (session.connection !== null) takeOver(core, session.connection);
+  session.connection = event.connection;
+  session.transport = event.transport;
+  session.frameBytesMax = Math.min(event.hello.frameBytesMax, limits.frameBytesMax);
+  // Until it subscribes anew it gets nothing: a delivery before Resume would be given back by it.
+  session.queues = [];
+  session.credit = 0;
+  core.sessions.set(session.id, session);
+  core.connections.set(event.connection, session);
+  core.send(event.connection, event.correlationId, 'HelloOk', {
+    broker: core.options.brokerId,
+    epoch: core.store.epoch,
+    software: core.options.software,
+    features: 0,
+    frameBytesMax: limits.frameBytesMax,
+    jobBytesMax: limits.jobBytesMax,
+    batchItemsMax: limits.batchItemsMax,
+    leaseMs: core.options.leaseMs,
+    resumeMs: core.options.resumeMs[event.transport],
+    sessionKnown: known !== undefined,
+  });
+}
+
+function newSession(id: string, transport: Transport): Session {
+  return {
+    id,
+    connection: null,
+    transport,
+    frameBytesMax: limits.frameBytesMax,
+    queues: [],
+    credit: 0,
+    leases: new Map(),
+    resumeUntilMs: 0,
+    turn: 0,
+  };
+}
+
+function takeOver(core: Core, connection: ConnectionId): void {
+  core.sendAndClose(connection, 0, 'Error', {
+    code: errorCodes.SESSION_IN_USE.number,
+    message: 'another connection took this session over',
+  });
+}
+
+/** The connection is gone. Its session lives on for the resume window when it holds leases. */
+export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
+  for (const waiting of core.waiting.values()) waiting.delete(connection);
+  const session = core.connections.get(connection);
+  core.connections.delete(connection);
+  if (session === undefined || session.connection !== connection) return;
+  session.connection = null;
+  awaitResume(core, session, now.monotonicMs + core.options.resumeMs[session.transport]);
+}
+
+function awaitResume(core: Core, session: Session, untilMs: number): void {
+  if (session.leases.size === 0) {
+    core.sessions.delete(session.id);
+    return;
+  }
+  session.resumeUntilMs = untilMs;
+  core.resumeDeadlines.push(untilMs, session);
+}
+
+/** Ends the session at once and hands its leases back, uncharged. */
+export function endSession(core: Core, session: Session, now: Now): void {
+  endLeases(core, session, now, {
+    end: 'returned',
+    errorCode: 'handed_back',
+    errorMessage: 'the consumer said goodbye',
+  });
+  core.sessions.delete(session.id);
+}
+
+/** Sessions whose resume window is over lose their leases. */
+export function expireSessions(core: Core, now: Now): void {
+  for (;;) {
+    const session = core.resumeDeadlines.popDue(now.monotonicMs);
+    if (session === undefined) return;
+    const gone = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
+    if (gone && core.sessions.get(session.id) === session) {
+      endLeases(core, session, now, {
+        end: 'lost',
+        errorCode: 'consumer_lost',
+        errorMessage: 'the consumer vanished and did not come back in time',
+      });
+      core.sessions.delete(session.id);
+    }
+  }
+}
+
+/** Leases that nobody renewed end. */
+export function expireLeases(core: Core, now: Now, jobsMax: number): void {
+  for (let count = 0; count < jobsMax; ) {
+    const lease = core.leaseDeadlines.popDue(now.monotonicMs);
+    if (lease === undefined) return;
+    if (lease.ended) continue;
+    if (lease.deadlineMs > now.monotonicMs) {
+      core.leaseDeadlines.push(lease.deadlineMs, lease);
+      continue;
+    }
+    count++;
+    endLease(core, lease.job, now, {
+      end: 'lost',
+      errorCode: 'lease_expired',
+      errorMessage: `the lease ran out after ${core.options.leaseMs} ms without renewal`,
+    });
+  }
+}
+
+type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'>;
+
+function endLeases(core: Core, session: Session, now: Now, cause: EndCause): void {
+  for (const { job } of session.leases.values()) endLease(core, job, now, cause);
+}
+
+/** Ends one lease for a reason that the consumer did not give. */
+export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): void {
+  core.dropLease(job);
+  const ending: LeaseEnding = { ...cause, delayMs: 0, note: '', usage: noUsage };
+  core.commit(decideLeaseEnd(job, ending, now.wallMs, core.options.returnsMax));
+}
+
+/** After replay: every lease that the log knows gets one full lease time to be resumed in. */
+export function restoreSessions(core: Core, now: Now): void {
+  for (const job of core.store.bySeq) {
+    if (job.state !== 'leased' || job.session === null) continue;
+    let session = core.sessions.get(job.session);
+    if (session === undefined) {
+      session = newSession(job.session, 'unix');
+      core.sessions.set(session.id, session);
+    }
+    core.addLease(session, job, now);
+  }
+  for (const session of core.sessions.values()) {
+    awaitResume(core, session, now.monotonicMs + core.options.leaseMs);
+  }
+}

@@ -1,0 +1,78 @@
+/** TypeScript types that follow from the table of messages: nothing here is written twice. */
+
+import type { messages } from './messages.ts';
+import type { itemAnswer, jobInfo, queueInfo, token, usage } from './structs.ts';
+
+export type Messages = typeof messages;
+export type MessageName = keyof Messages;
+
+/** A wire type: a primitive, or a list, optional, enum or struct of wire types. */
+export type FieldType =
+  | 'u8'
+  | 'u16'
+  | 'u32'
+  | 'u53'
+  | 'bool'
+  | 'text'
+  | 'bytes'
+  | 'id'
+  | { readonly list: FieldType }
+  | { readonly optional: FieldType }
+  | { readonly enum: Readonly<Record<string, number>> }
+  | { readonly struct: Readonly<Record<string, FieldType>> };
+
+/** The TypeScript value of a wire type. Ids are 26 characters of base32 (see `ids.ts`). */
+export type FieldValue<T> = T extends 'u8' | 'u16' | 'u32' | 'u53'
+  ? number
+  : T extends 'bool'
+    ? boolean
+    : T extends 'text' | 'id'
+      ? string
+      : T extends 'bytes'
+        ? Uint8Array
+        : T extends { readonly list: infer E }
+          ? FieldValue<E>[]
+          : T extends { readonly optional: infer E }
+            ? FieldValue<E> | null
+            : T extends { readonly enum: infer E }
+              ? keyof E
+              : T extends { readonly struct: infer S }
+                ? { -readonly [K in keyof S]: FieldValue<S[K]> }
+                : never;
+
+/** The fields of a message as a plain object: `Message<'Enqueue'>` is `{ atomic, jobs }`. */
+export type Message<N extends MessageName> = {
+  -readonly [K in keyof Messages[N]['fields']]: FieldValue<Messages[N]['fields'][K]>;
+};
+
+/** A message with its name and correlation id, whichever it is; narrow it by `name`. */
+export type AnyMessage = {
+  [N in MessageName]: { name: N; correlationId: number; fields: Message<N> };
+}[MessageName];
+
+/** The answer that a request gets when all goes well. */
+export type AnswerOf<N extends MessageName> = Messages[N]['answer'] extends MessageName
+  ? Messages[N]['answer']
+  : never;
+
+/** Names of the messages that expect an answer. */
+export type RequestName = {
+  [N in MessageName]: Messages[N]['answer'] extends MessageName ? N : never;
+}[MessageName];
+
+/** A lease token as it stands in messages. */
+export type LeaseToken = FieldValue<typeof token>;
+export type JobInfo = FieldValue<typeof jobInfo>;
+export type QueueInfo = FieldValue<typeof queueInfo>;
+export type Usage = FieldValue<typeof usage>;
+export type ItemAnswer = FieldValue<typeof itemAnswer>;
+export type Delivery = Message<'Deliver'>['items'][number];
+export type Settlement = Message<'Settle'>['items'][number];
+
+export const noUsage: Usage = {
+  calls: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  costMicros: 0,
+  estimated: false,
+};

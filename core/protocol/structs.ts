@@ -1,0 +1,101 @@
+/**
+ * The closed sets and the structures that several messages share, with their wire numbers and field
+ * order. Part of the table in `messages.ts`.
+ */
+
+/** States of a job, with their wire numbers. The state table is in `docs/protocol.md`. */
+export const jobStates = {
+  none: 0,
+  delayed: 1,
+  ready: 2,
+  leased: 3,
+  done: 4,
+  dead: 5,
+  cancelled: 6,
+  parked: 7,
+} as const;
+export type JobState = keyof typeof jobStates;
+
+/**
+ * How a consumer settles a lease. `ack`: done. `retry`: failed, charge an attempt, run again after
+ * the delay. `throttled` and `returned`: not the job's fault, charge nothing. `crashed`: the job
+ * took its thread down. `final`: dead-letter now.
+ */
+export const settleOutcomes = {
+  ack: 1,
+  retry: 2,
+  throttled: 3,
+  returned: 4,
+  crashed: 5,
+  final: 6,
+} as const;
+export type SettleOutcome = keyof typeof settleOutcomes;
+
+/** What the broker asks of the holder of a lease when it renews. */
+export const directives = { none: 0, cancel: 1, drain: 2 } as const;
+
+/** What became of one job of an Enqueue batch. */
+export const enqueueOutcomes = { created: 1, exists: 2, refused: 3 } as const;
+
+/** A lease: (job, broker epoch, delivery number). Larger (epoch, delivery) fences smaller. */
+export const token = { struct: { id: 'id', epoch: 'u53', delivery: 'u32' } } as const;
+
+/** Tokens of the model and money in millionths; `estimated` when the provider sent no usage. */
+export const usage = {
+  struct: {
+    calls: 'u32',
+    inputTokens: 'u53',
+    outputTokens: 'u53',
+    costMicros: 'u53',
+    estimated: 'bool',
+  },
+} as const;
+
+export const jobInfo = {
+  struct: {
+    id: 'id',
+    queue: 'text',
+    agent: 'text',
+    source: 'text',
+    state: { enum: jobStates },
+    attempts: 'u32',
+    attemptsMax: 'u32',
+    crashes: 'u32',
+    returns: 'u32',
+    deliveries: 'u32',
+    bodyBytes: 'u32',
+    enqueuedAtMs: 'u53',
+    /** When it entered its present state. */
+    changedAtMs: 'u53',
+    /** Earliest next delivery, wall clock; 0 when not delayed. */
+    dueAtMs: 'u53',
+    /** Code and text of the last failure; empty when there was none. */
+    errorCode: 'text',
+    errorMessage: 'text',
+    /** What the consumer said that the job made: JSON text, or empty. */
+    note: 'text',
+    usage,
+  },
+} as const;
+
+export const queueInfo = {
+  struct: {
+    queue: 'text',
+    delayed: 'u53',
+    ready: 'u53',
+    leased: 'u53',
+    done: 'u53',
+    dead: 'u53',
+    cancelled: 'u53',
+    parked: 'u53',
+    /** Sessions that have credit for this queue or hold leases of it. */
+    consumers: 'u32',
+    /** Age of the oldest ready job; 0 when none is ready. */
+    oldestReadyMs: 'u53',
+  },
+} as const;
+
+/** A code of the error table, or 0; and the job's state after the operation. */
+export const itemAnswer = {
+  struct: { code: 'u16', state: { enum: jobStates }, message: 'text' },
+} as const;

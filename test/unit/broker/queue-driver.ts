@@ -1,0 +1,201 @@
+/** Drives the queue machine as a broker would, with a clock and connections of its own. */
+
+import { crc32 } from 'node:zlib';
+import type { CheckedJob, Now } from '../../../core/broker/events.ts';
+import { type CoreOptions, coreDefaults, type Effect } from '../../../core/broker/queue/core.ts';
+import { QueueMachine } from '../../../core/broker/queue/machine.ts';
+import {
+  type Delivery,
+  decodeJob,
+  encodeJob,
+  idToText,
+  type JobState,
+  type LeaseToken,
+  type Message,
+  type MessageName,
+  noUsage,
+  type Settlement,
+  type SettleOutcome,
+} from '../../../core/protocol/index.ts';
+
+export const testOptions: CoreOptions = {
+  ...coreDefaults,
+  brokerId: idOf(999),
+  software: 'test',
+  leaseMs: 1000,
+  resumeMs: { unix: 100, tcp: 500 },
+};
+
+/** A distinct id for each number. */
+export function idOf(number: number): string {
+  const bytes = new Uint8Array(16);
+  new DataView(bytes.buffer).setUint32(0, number * 2654435761);
+  new DataView(bytes.buffer).setUint32(12, number);
+  return idToText(bytes);
+}
+
+export interface JobWish {
+  readonly id?: number;
+  readonly queue?: string;
+  readonly digest?: number;
+  readonly delayMs?: number;
+  readonly attemptsMax?: number;
+  readonly body?: string;
+}
+
+export function checkedJob(wish: JobWish = {}): CheckedJob {
+  const bytes = encodeJob(
+    {
+      id: idOf(wish.id ?? 1),
+      queue: wish.queue ?? 'q',
+      digest: new Uint8Array(16).fill(wish.digest ?? 7),
+      body: new TextEncoder().encode(wish.body ?? '{}'),
+      agent: 'agent',
+      agentDigest: new Uint8Array(32),
+      source: 'source',
+      createdAtMs: 1,
+      attemptsMax: wish.attemptsMax ?? 3,
+      delayMs: wish.delayMs ?? 0,
+    },
+    crc32,
+  );
+  const { body, ...job } = decodeJob(bytes);
+  return { ok: true, bytes, job: { ...job, bodyBytes: body.length } };
+}
+
+/** One broker life: its clock, its log as an array, and what it sent to each connection. */
+export class Driver {
+  readonly log: Uint8Array[];
+  readonly machine: QueueMachine;
+  now: { monotonicMs: number; wallMs: number };
+  sent: { connection: number; name: MessageName; correlationId: number; fields: unknown }[] = [];
+  #correlationId = 0;
+
+  constructor(log: Uint8Array[] = [], options: CoreOptions = testOptions, now?: Now) {
+    this.now = { ...(now ?? { monotonicMs: 1000, wallMs: 1_000_000 }) };
+    this.machine = new QueueMachine(options);
+    for (const record of log) this.machine.replay(record);
+    this.log = [...log];
+    this.#take(this.machine.start(this.now));
+  }
+
+  /** A new broker on the log of this one, as after a crash. */
+  restarted(options: CoreOptions = testOptions): Driver {
+    return new Driver(this.log, options, this.now);
+  }
+
+  advance(ms: number): void {
+    this.now.monotonicMs += ms;
+    this.now.wallMs += ms;
+    this.#take(this.machine.tick(this.now));
+  }
+
+  open(connection: number, session = connection, transport: 'unix' | 'tcp' = 'unix'): void {
+    const hello = {
+      session: idOf(10_000 + session),
+      client: 'test',
+      token: new Uint8Array(0),
+      features: 0,
+      frameBytesMax: 4 * 1024 * 1024,
+    };
+    const correlationId = ++this.#correlationId;
+    this.#handle({ type: 'opened', connection, transport, correlationId, hello });
+  }
+
+  close(connection: number): void {
+    this.#handle({ type: 'closed', connection });
+  }
+
+  enqueue(
+    connection: number,
+    jobs: readonly CheckedJob[],
+    atomic = false,
+  ): Message<'EnqueueOk'>['items'] {
+    const correlationId = ++this.#correlationId;
+    this.#handle({ type: 'enqueue', connection, correlationId, atomic, jobs });
+    return (this.answer(correlationId) as Message<'EnqueueOk'>).items;
+  }
+
+  /** Sends a request and returns the fields of its answer (an Error's too). */
+  request<N extends MessageName>(connection: number, name: N, fields: Message<N>): unknown {
+    const correlationId = ++this.#correlationId;
+    const request = { name, correlationId, fields } as never;
+    this.#handle({ type: 'request', connection, request });
+    return this.answer(correlationId);
+  }
+
+  subscribe(connection: number, credit: number, queues = ['q']): void {
+    this.request(connection, 'Subscribe', { queues, credit });
+  }
+
+  settle(
+    connection: number,
+    token: LeaseToken,
+    outcome: SettleOutcome = 'ack',
+    more: Partial<Settlement> = {},
+  ): { code: number; state: JobState } {
+    const item: Settlement = {
+      token,
+      outcome,
+      delayMs: 0,
+      errorCode: outcome === 'ack' ? '' : 'test',
+      errorMessage: '',
+      note: '',
+      usage: noUsage,
+      result: null,
+      enqueue: [],
+      park: null,
+      ...more,
+    };
+    const { items } = this.request(connection, 'Settle', { items: [item] }) as Message<'SettleOk'>;
+    return items[0] ?? { code: -1, state: 'none' };
+  }
+
+  /** Deliveries that a connection got since it was last asked. */
+  deliveries(connection: number): Delivery[] {
+    const mine = this.sent.filter(
+      (sent) => sent.connection === connection && sent.name === 'Deliver',
+    );
+    this.sent = this.sent.filter((sent) => !mine.includes(sent));
+    return mine.flatMap((sent) => (sent.fields as Message<'Deliver'>).items);
+  }
+
+  stateOf(id: number): JobState {
+    const { jobs } = this.#inspect(id);
+    return jobs[0]?.info.state ?? 'none';
+  }
+
+  infoOf(id: number): Message<'InspectOk'>['jobs'][number]['info'] {
+    const info = this.#inspect(id).jobs[0]?.info;
+    if (info === undefined) throw new Error(`no job ${id}`);
+    return info;
+  }
+
+  answer(correlationId: number): unknown {
+    return this.sent.find((sent) => sent.correlationId === correlationId)?.fields;
+  }
+
+  #inspect(id: number): Message<'InspectOk'> {
+    const observer = 90_000;
+    this.open(observer);
+    const fields = { idPrefix: idOf(id), withJob: false };
+    const answer = this.request(observer, 'Inspect', fields) as Message<'InspectOk'>;
+    this.close(observer);
+    return answer;
+  }
+
+  #handle(event: Parameters<QueueMachine['handle']>[0][number]): void {
+    this.#take(this.machine.handle([event], this.now));
+  }
+
+  #take(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'append') this.log.push(effect.record.slice());
+      if (effect.type === 'send') this.sent.push(effect.outgoing);
+      if (effect.type === 'stats') {
+        const { connection, correlationId, queues } = effect;
+        this.sent.push({ connection, correlationId, name: 'StatsOk', fields: { queues } });
+      }
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest';
+import { errorCodes, type JobState, type LeaseToken } from '../../../core/protocol/index.ts';
+import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
+
+type Event = 'due' | 'deliver' | 'ack' | 'retry' | 'final' | 'lost' | 'cancel' | 'operatorRetry';
+
+/** A job in the given state, with a consumer on connection 1 and the token of its last lease. */
+function jobIn(state: JobState): { driver: Driver; token: LeaseToken } {
+  const driver = new Driver();
+  driver.open(1);
+  driver.enqueue(1, [checkedJob({ delayMs: state === 'delayed' ? 5000 : 0 })]);
+  let token: LeaseToken = { id: idOf(1), epoch: 1, delivery: 1 };
+  if (state === 'delayed' || state === 'ready') return { driver, token };
+  driver.subscribe(1, 1);
+  token = driver.deliveries(1)[0]!.token;
+  driver.subscribe(1, 0);
+  if (state === 'done') driver.settle(1, token, 'ack');
+  if (state === 'dead') driver.settle(1, token, 'final');
+  if (state === 'cancelled') driver.request(1, 'Cancel', { ids: [idOf(1)] });
+  return { driver, token };
+}
+
+/** Lets one event happen and returns the error code of its answer (0: none) and the new state. */
+function happen(event: Event, from: JobState): { code: number; state: JobState } {
+  const { driver, token } = jobIn(from);
+  let code = 0;
+  if (event === 'due') driver.advance(5000 * (from === 'leased' ? 0 : 1));
+  if (event === 'deliver') {
+    driver.subscribe(1, 1);
+    code = driver.deliveries(1).length === 1 ? 0 : -1;
+  }
+  if (event === 'ack' || event === 'final') code = driver.settle(1, token, event).code;
+  if (event === 'retry') code = driver.settle(1, token, 'retry', { delayMs: 50 }).code;
+  if (event === 'lost') driver.advance(from === 'delayed' ? 0 : testOptions.leaseMs);
+  if (event === 'cancel') code = itemCode(driver.request(1, 'Cancel', { ids: [idOf(1)] }));
+  if (event === 'operatorRetry') code = itemCode(driver.request(1, 'Retry', { ids: [idOf(1)] }));
+  return { code, state: driver.stateOf(1) };
+}
+
+function itemCode(answer: unknown): number {
+  return (answer as { items: { code: number }[] }).items[0]!.code;
+}
+
+const stale = errorCodes.STALE_LEASE.number;
+const badState = errorCodes.BAD_STATE.number;
+
+/** The table of docs/architecture.md, cell by cell; a number is the code that must be answered. */
+const table: Record<string, Partial<Record<Event, JobState | number>>> = {
+  delayed: {
+    due: 'ready',
+    deliver: -1,
+    ack: stale,
+    retry: stale,
+    final: stale,
+    cancel: 'cancelled',
+    operatorRetry: badState,
+  },
+  ready: {
+    deliver: 'leased',
+    ack: stale,
+    retry: stale,
+    final: stale,
+    cancel: 'cancelled',
+    operatorRetry: badState,
+  },
+  leased: {
+    deliver: -1,
+    ack: 'done',
+    retry: 'delayed',
+    final: 'dead',
+    lost: 'ready',
+    cancel: 'cancelled',
+    operatorRetry: badState,
+  },
+  dead: { deliver: -1, ack: stale, retry: stale, cancel: 'cancelled', operatorRetry: 'ready' },
+  done: { deliver: -1, retry: stale, final: stale, cancel: badState, operatorRetry: badState },
+  cancelled: {
+    deliver: -1,
+    ack: badState,
+    retry: badState,
+    final: badState,
+    cancel: badState,
+    operatorRetry: badState,
+  },
+};
+
+describe('the state table', () => {
+  for (const [from, row] of Object.entries(table) as [JobState, (typeof table)[string]][]) {
+    for (const [event, outcome] of Object.entries(row) as [Event, JobState | number][]) {
+      test(`${from} + ${event} gives ${outcome}`, () => {
+        const after = happen(event, from);
+        if (typeof outcome === 'number') expect(after).toEqual({ code: outcome, state: from });
+        else expect(after).toEqual({ code: 0, state: outcome });
+      });
+    }
+  }
+});
+
+describe('settling', () => {
+  test('a repeated settle with its own token answers as the first one and changes nothing', () => {
+    for (const [outcome, state] of [
+      ['ack', 'done'],
+      ['final', 'dead'],
+    ] as const) {
+      const { driver, token } = jobIn('leased');
+      expect(driver.settle(1, token, outcome)).toMatchObject({ code: 0, state });
+      const records = driver.log.length;
+      expect(driver.settle(1, token, outcome)).toMatchObject({ code: 0, state });
+      expect(driver.log.length).toBe(records);
+    }
+  });
+
+  test('an older token is fenced by a newer delivery, in the same epoch and in a later one', () => {
+    const { driver, token } = jobIn('leased');
+    driver.settle(1, token, 'returned');
+    driver.subscribe(1, 1);
+    const newer = driver.deliveries(1)[0]!.token;
+    expect(newer.delivery).toBe(token.delivery + 1);
+    expect(driver.settle(1, token).code).toBe(stale);
+    expect(driver.settle(1, newer)).toMatchObject({ code: 0, state: 'done' });
+  });
+
+  test('a lease belongs to its session: another one cannot settle it', () => {
+    const { driver, token } = jobIn('leased');
+    driver.open(2);
+    expect(driver.settle(2, token).code).toBe(stale);
+    expect(driver.settle(1, token).code).toBe(0);
+  });
+
+  test('retries are charged until the job is dead', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.enqueue(1, [checkedJob({ attemptsMax: 3 })]);
+    driver.subscribe(1, 1);
+    for (const attempt of [1, 2, 3]) {
+      const [delivery] = driver.deliveries(1);
+      expect(delivery).toMatchObject({ attempt });
+      driver.settle(1, delivery!.token, 'retry', { errorCode: 'boom', errorMessage: 'it broke' });
+    }
+    expect(driver.infoOf(1)).toMatchObject({ state: 'dead', attempts: 3, errorCode: 'boom' });
+  });
+
+  test('throttled and returned charge nothing, but have a cap', () => {
+    const driver = new Driver([], { ...testOptions, returnsMax: 5 });
+    driver.open(1);
+    driver.enqueue(1, [checkedJob({ attemptsMax: 2 })]);
+    driver.subscribe(1, 1);
+    for (let count = 0; count < 6; count++) {
+      const [delivery] = driver.deliveries(1);
+      expect(delivery).toMatchObject({ attempt: 1 });
+      driver.settle(1, delivery!.token, count % 2 === 0 ? 'throttled' : 'returned');
+    }
+    expect(driver.infoOf(1)).toMatchObject({
+      state: 'dead',
+      attempts: 0,
+      errorCode: 'returns_exhausted',
+    });
+  });
+
+  test('what v1 reserves is answered UNSUPPORTED and changes nothing', () => {
+    const { driver, token } = jobIn('leased');
+    const unsupported = errorCodes.UNSUPPORTED.number;
+    expect(driver.settle(1, token, 'ack', { park: 'key' }).code).toBe(unsupported);
+    expect(driver.settle(1, token, 'ack', { enqueue: [new Uint8Array(3)] }).code).toBe(unsupported);
+    expect(driver.settle(1, token, 'ack', { result: new Uint8Array(0) }).code).toBe(unsupported);
+    expect(driver.request(1, 'Signal', { key: 'k' })).toMatchObject({ code: unsupported });
+    expect(driver.stateOf(1)).toBe('leased');
+  });
+
+  test('usage adds up over attempts', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.enqueue(1, [checkedJob()]);
+    driver.subscribe(1, 1);
+    const usage = { calls: 1, inputTokens: 10, outputTokens: 2, costMicros: 5, estimated: false };
+    driver.settle(1, driver.deliveries(1)[0]!.token, 'retry', { usage });
+    driver.settle(1, driver.deliveries(1)[0]!.token, 'ack', { usage });
+    expect(driver.infoOf(1).usage).toMatchObject({ calls: 2, inputTokens: 20, costMicros: 10 });
+  });
+});
