@@ -1,0 +1,87 @@
+/** The connections of one I/O thread: numbers them, limits how many there are, and ticks them. */
+
+import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { AiqError } from '../../protocol/index.ts';
+import type { ConnectionId, Transport } from '../events.ts';
+import { Connection, type ConnectionHost } from './connection.ts';
+import type { Inbox } from './inbox.ts';
+import type { ThreadSetup } from './thread-messages.ts';
+
+/** Deadlines are looked at this many times in the shortest of them. */
+const ticksPerDeadline = 4;
+
+export interface ConnectionTable {
+  readonly get: (id: ConnectionId) => Connection | undefined;
+  readonly accept: (socket: Socket, transport: Transport) => void;
+  /** To be called when `inbox.congested` has changed. */
+  updateReading(): void;
+  /** Closes all, each after its peer took what was sent; after `stopMs` without regard to that. */
+  stop(): void;
+}
+
+export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): ConnectionTable {
+  const { limits } = setup;
+  const connections = new Map<ConnectionId, Connection>();
+  let nextId = setup.firstConnection;
+
+  const host: ConnectionHost = {
+    limits,
+    get congested() {
+      return inbox.congested;
+    },
+    now: () => performance.now(),
+    onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
+    onClosed: (connection) => connections.delete(connection.id),
+  };
+
+  const shortestMs = Math.min(
+    limits.handshakeMs,
+    limits.frameMs,
+    limits.writeStallMs,
+    limits.outboxStallMs,
+    limits.lingerMs,
+  );
+  const ticker = setInterval(() => {
+    const now = host.now();
+    for (const connection of connections.values()) connection.tick(now);
+  }, shortestMs / ticksPerDeadline);
+  // The listeners and the port of the core keep the thread alive, not its clock.
+  ticker.unref();
+
+  return {
+    get: (id) => connections.get(id),
+    accept(socket, transport) {
+      const id = nextId;
+      nextId += setup.connectionStep;
+      const tokenSha256 = transport === 'tcp' ? setup.tokenSha256 : null;
+      const connection = new Connection(socket, { id, transport, tokenSha256, host });
+      connections.set(id, connection);
+      const { all, strangers } = crowdOf(connections.values());
+      if (all <= limits.connectionsMax && strangers <= limits.handshakesMax) return;
+      const message = `the broker holds ${all - 1} connections, ${strangers - 1} of them without Hello; try again later`;
+      connection.refuse(new AiqError('TOO_MANY_CONNECTIONS', message));
+    },
+    updateReading() {
+      for (const connection of connections.values()) connection.updateReading();
+    },
+    stop() {
+      for (const connection of connections.values()) connection.drain();
+      const deadline = setTimeout(() => {
+        for (const connection of connections.values()) connection.destroy();
+      }, limits.stopMs);
+      deadline.unref();
+    },
+  };
+}
+
+/** How many connections count against the limits: those that are being closed do not. */
+function crowdOf(connections: Iterable<Connection>): { all: number; strangers: number } {
+  const crowd = { all: 0, strangers: 0 };
+  for (const { state } of connections) {
+    if (state === 'draining') continue;
+    crowd.all += 1;
+    if (state !== 'open') crowd.strangers += 1;
+  }
+  return crowd;
+}

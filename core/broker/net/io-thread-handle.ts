@@ -1,0 +1,120 @@
+/** An I/O thread seen from the core's side: starts it, talks with it, and notices its death. */
+
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { ConnectionId, NetEvent } from '../events.ts';
+import { ListenError } from './listen-error.ts';
+import { packBytes } from './slab.ts';
+import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
+
+interface IoThreadOptions {
+  readonly setup: ThreadSetup;
+  readonly onEvents: (events: NetEvent[]) => void;
+  /** The thread ended without being asked to; `closed` came for all its connections. */
+  readonly onLost: (error: Error) => void;
+}
+
+/** A thread that is still there so long after its own deadline hangs and is terminated. */
+const terminateGraceMs = 1_000;
+
+/** `starting` until it listens; `ended` once the thread is gone, for whatever reason. */
+type ThreadState = 'starting' | 'running' | 'stopping' | 'ended';
+
+export class IoThread {
+  readonly #options: IoThreadOptions;
+  readonly #worker: Worker;
+  readonly #open = new Set<ConnectionId>();
+  readonly #listening = Promise.withResolvers<Addresses>();
+  readonly #notListening = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #state: ThreadState = 'starting';
+  #failure: Error | null = null;
+
+  constructor(options: IoThreadOptions) {
+    this.#options = options;
+    // The extension of this file, because the built package holds .js files only.
+    const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(entry, { workerData: options.setup, execArgv: [] });
+    this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
+    this.#worker.on('error', (error: Error) => {
+      this.#failure = error;
+    });
+    this.#worker.on('exit', (code) => this.#onExit(code));
+  }
+
+  /**
+   * Settles when the thread listens, with the addresses as bound.
+   * @throws ListenError when it cannot
+   */
+  get listening(): Promise<Addresses> {
+    return this.#listening.promise;
+  }
+
+  /** Connections of this thread that the core knows. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  tell(message: ToThread): void {
+    const { value, transfer } = packBytes(message);
+    this.#worker.postMessage(value, transfer);
+  }
+
+  async stopListening(): Promise<void> {
+    this.tell({ type: 'stopListening' });
+    await this.#notListening.promise;
+  }
+
+  /** Settles when the thread is gone. */
+  async stop(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'stopping';
+      this.tell({ type: 'stop' });
+    }
+    const deadlineMs = this.#options.setup.limits.stopMs + terminateGraceMs;
+    const deadline = setTimeout(() => void this.#worker.terminate(), deadlineMs);
+    await this.#ended.promise;
+    clearTimeout(deadline);
+  }
+
+  #onMessage(message: FromThread): void {
+    switch (message.type) {
+      case 'listening':
+        this.#state = 'running';
+        this.#listening.resolve(message.addresses);
+        break;
+      case 'failed':
+        this.#failure = new ListenError(message.code, message.message);
+        break;
+      case 'events':
+        if (this.#state === 'running') this.#onEvents(message.events, message.bytes);
+        break;
+      case 'stoppedListening':
+        this.#notListening.resolve();
+        break;
+    }
+  }
+
+  #onEvents(events: NetEvent[], bytes: number): void {
+    for (const { type, connection } of events) {
+      if (type === 'opened') this.#open.add(connection);
+      else if (type === 'closed') this.#open.delete(connection);
+    }
+    this.#options.onEvents(events);
+    this.tell({ type: 'taken', bytes });
+  }
+
+  #onExit(code: number): void {
+    const wasRunning = this.#state === 'running';
+    const error = this.#failure ?? new Error(`an I/O thread of the broker ended (code ${code})`);
+    this.#state = 'ended';
+    this.#listening.reject(error);
+    this.#notListening.resolve();
+    this.#ended.resolve();
+    if (!wasRunning) return;
+    const closed = [...this.#open].map((connection): NetEvent => ({ type: 'closed', connection }));
+    this.#open.clear();
+    if (closed.length > 0) this.#options.onEvents(closed);
+    this.#options.onLost(error);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Entry of an I/O thread: owns its server sockets and connections, and speaks with the core only
+ * through `thread-messages.ts`. It holds no job and no session; when it dies, its connections are
+ * all that is lost.
+ */
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type ConnectionTable, createConnectionTable } from './connection-table.ts';
+import { createInbox } from './inbox.ts';
+import { ListenError } from './listen-error.ts';
+import { openListeners } from './listeners.ts';
+import { sendMessages } from './outgoing.ts';
+import { packBytes } from './slab.ts';
+import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
+
+function tell(core: MessagePort, message: FromThread): void {
+  const { value, transfer } = packBytes(message);
+  core.postMessage(value, transfer);
+}
+
+/** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
+async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
+  const { listen, limits } = setup;
+  const inbox = createInbox({
+    limits,
+    post: (events, bytes) => tell(core, { type: 'events', events, bytes }),
+    onCongestion: () => connections.updateReading(),
+  });
+  const connections: ConnectionTable = createConnectionTable(setup, inbox);
+  const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
+
+  core.on('message', (message: ToThread) => {
+    switch (message.type) {
+      case 'send':
+        sendMessages(message.messages, connections.get);
+        break;
+      case 'close':
+        connections.get(message.connection)?.drain();
+        break;
+      case 'taken':
+        inbox.taken(message.bytes);
+        break;
+      case 'stopListening':
+        listeners.close();
+        tell(core, { type: 'stoppedListening' });
+        break;
+      case 'stop':
+        // With the last connection goes the last thing that keeps the thread alive.
+        listeners.close();
+        connections.stop();
+        core.close();
+        break;
+    }
+  });
+  tell(core, { type: 'listening', addresses: listeners.addresses });
+}
+
+if (parentPort === null) throw new Error('io-thread.ts is the entry of a worker thread');
+try {
+  await runIoThread(workerData as ThreadSetup, parentPort);
+} catch (error) {
+  if (!(error instanceof ListenError)) throw error;
+  tell(parentPort, { type: 'failed', code: error.code, message: error.message });
+}

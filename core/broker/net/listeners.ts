@@ -1,0 +1,131 @@
+/** Opens and closes the server sockets of one I/O thread: a Unix socket, loopback TCP, or both. */
+
+import { rmSync } from 'node:fs';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { basename } from 'node:path';
+import type { Transport } from '../events.ts';
+import { ListenError } from './listen-error.ts';
+import type { NetLimits } from './net-limits.ts';
+import type { Addresses, TcpAddress } from './thread-messages.ts';
+import { prepareSocketFolder, type ShortPath, shortSocketPath } from './unix-socket.ts';
+
+/** Connections above the limit that may be open at a time, only to be told so. */
+const refusalsMax = 64;
+
+interface ListenersOptions {
+  readonly listen: Addresses;
+  readonly limits: Pick<NetLimits, 'connectionsMax' | 'keepAliveMs'>;
+  readonly onConnection: (socket: Socket, transport: Transport) => void;
+}
+
+interface Listeners {
+  /** As bound: a port 0 has become a real one. */
+  readonly addresses: Addresses;
+  /** New connections are refused from here on; those that stand go on. May be called twice. */
+  close(): void;
+}
+
+interface Listener<A> {
+  readonly address: A;
+  close(): void;
+}
+
+/** @throws ListenError when an address cannot be had; then none stays open */
+export async function openListeners(options: ListenersOptions): Promise<Listeners> {
+  const { unix: unixPath, tcp: tcpAddress } = options.listen;
+  const unix = unixPath === null ? null : await listenUnix(unixPath, options);
+  try {
+    const tcp = tcpAddress === null ? null : await listenTcp(tcpAddress, options);
+    const open = [unix, tcp];
+    return {
+      addresses: { unix: unix?.address ?? null, tcp: tcp?.address ?? null },
+      close() {
+        for (const listener of open.splice(0)) listener?.close();
+      },
+    };
+  } catch (error) {
+    unix?.close();
+    throw error;
+  }
+}
+
+async function listenUnix(path: string, options: ListenersOptions): Promise<Listener<string>> {
+  const server = serverFor('unix', options);
+  const short = await bindUnix(path, server).catch((error: unknown) => {
+    throw asListenError(error, path, `Is ${basename(path)} a short name?`);
+  });
+  return {
+    address: path,
+    close() {
+      // Closing removes the file by the path that it was bound with, so that path goes last.
+      server.close();
+      rmSync(path, { force: true });
+      short.release();
+    },
+  };
+}
+
+async function bindUnix(path: string, server: Server): Promise<ShortPath> {
+  prepareSocketFolder(path);
+  const short = shortSocketPath(path);
+  try {
+    await listening(server, { path: short.path });
+  } catch (error) {
+    short.release();
+    throw error;
+  }
+  return short;
+}
+
+/**
+ * Binds plainly: another broker on the port is an error then, also one that shares the port with
+ * itself. (With `reusePort` a second broker would silently take a part of the clients.)
+ */
+async function listenTcp(
+  address: TcpAddress,
+  options: ListenersOptions,
+): Promise<Listener<TcpAddress>> {
+  const { host, port } = address;
+  const server = serverFor('tcp', options);
+  try {
+    await listening(server, { host, port });
+  } catch (error) {
+    throw asListenError(
+      error,
+      `${host}:${port}`,
+      'Another program uses it, perhaps another broker: stop that one or choose another port.',
+    );
+  }
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error(`no TCP address: ${bound}`);
+  return { address: { host, port: bound.port }, close: () => void server.close() };
+}
+
+function serverFor(transport: Transport, options: ListenersOptions): Server {
+  const { limits, onConnection } = options;
+  const server = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs },
+    (socket) => onConnection(socket, transport),
+  );
+  server.maxConnections = limits.connectionsMax + refusalsMax;
+  return server;
+}
+
+async function listening(server: Server, where: ListenOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.removeListener('error', reject);
+      // A connection that failed while it was accepted is that peer's loss alone.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+function asListenError(error: unknown, where: string, hint: string): ListenError {
+  if (error instanceof ListenError) return error;
+  const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException;
+  const fix = code === 'EADDRINUSE' || code === 'EINVAL' ? ` ${hint}` : '';
+  return new ListenError(code, `cannot listen on ${where}: ${message}.${fix}`, { cause: error });
+}

@@ -1,0 +1,57 @@
+/** Encodes what the core sends and writes it: one write for each connection and batch. */
+
+import {
+  AiqError,
+  encodeFrame,
+  errorCodes,
+  type MessageName,
+  Writer,
+} from '../../protocol/index.ts';
+import type { ConnectionId, Outgoing } from '../events.ts';
+import type { Connection } from './connection.ts';
+
+/** Frames are written once this many bytes are together, so that no buffer grows without need. */
+const writeBytes = 1024 * 1024;
+
+/** Messages for connections that are gone are dropped: their peers cannot be told anything. */
+export function sendMessages(
+  messages: readonly Outgoing[],
+  connectionOf: (id: ConnectionId) => Connection | undefined,
+): void {
+  const writers = new Map<Connection, Writer>();
+  for (const message of messages) {
+    const connection = connectionOf(message.connection);
+    if (connection === undefined) continue;
+    const writer = writers.get(connection) ?? new Writer();
+    const sent = appendMessage(writer, message);
+    const isLast = message.thenClose === true || sent === 'lost';
+    if (isLast || writer.length >= writeBytes) {
+      connection.write(writer.written());
+      writers.delete(connection);
+    } else {
+      writers.set(connection, writer);
+    }
+    if (isLast) connection.drain();
+  }
+  for (const [connection, writer] of writers) connection.write(writer.written());
+}
+
+/**
+ * Appends the message. One that cannot be encoded is answered with an Error instead, so that the
+ * peer does not wait; if it answers no request (`lost`), the peer would never know that it missed
+ * something, and the connection must end.
+ */
+function appendMessage<N extends MessageName>(
+  writer: Writer,
+  { name, correlationId, fields }: Outgoing<N>,
+): 'sent' | 'lost' {
+  try {
+    encodeFrame(writer, name, correlationId, fields);
+    return 'sent';
+  } catch (error) {
+    const code = error instanceof AiqError ? error.code : 'INTERNAL';
+    const message = `the broker could not send ${name}: ${(error as Error).message}`;
+    encodeFrame(writer, 'Error', correlationId, { code: errorCodes[code].number, message });
+    return correlationId === 0 ? 'lost' : 'sent';
+  }
+}

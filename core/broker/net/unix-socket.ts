@@ -1,0 +1,89 @@
+/**
+ * The folder and the file of the Unix socket: makes the folder private, removes a socket that a
+ * dead broker left, and binds long paths through a short one (the system allows about 100 bytes
+ * and says only EINVAL above).
+ */
+
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { ListenError } from './listen-error.ts';
+
+/** Longest path that every supported system takes: macOS has 104 bytes, one of them for the end. */
+const pathBytesMax = 103;
+
+/** A path that can be bound or connected to, until it is released. */
+export interface ShortPath {
+  readonly path: string;
+  release(): void;
+}
+
+/**
+ * Makes the folder ready for a socket: it exists, is ours alone, and holds no stale socket. The
+ * caller holds the folder's lock, so that a socket found here belongs to nobody.
+ * @throws ListenError when others may enter the folder, or when the path is no socket
+ */
+export function prepareSocketFolder(path: string): void {
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  assertPrivate(folder);
+  const stale = lstatSync(path, { throwIfNoEntry: false });
+  if (stale === undefined) return;
+  if (!stale.isSocket()) {
+    throw new ListenError('NOT_A_SOCKET', `${path} exists and is no socket; move it away`);
+  }
+  rmSync(path);
+}
+
+/** Who may enter the folder may use the broker: the socket itself asks nobody. */
+function assertPrivate(folder: string): void {
+  const { mode, uid } = statSync(folder);
+  if ((mode & 0o077) !== 0) {
+    const found = (mode & 0o777).toString(8);
+    throw new ListenError(
+      'OPEN_FOLDER',
+      `other users may enter ${folder} (mode ${found}) and could use the broker; chmod 700 it or choose another folder`,
+    );
+  }
+  if (uid !== process.getuid?.()) {
+    throw new ListenError(
+      'OPEN_FOLDER',
+      `${folder} belongs to another user (uid ${uid}), who could use the broker; choose another folder`,
+    );
+  }
+}
+
+/** The path itself when it is short enough, else another way to the same file. */
+export function shortSocketPath(path: string): ShortPath {
+  if (Buffer.byteLength(path) <= pathBytesMax) return { path, release: () => {} };
+  return process.platform === 'linux' ? throughDescriptor(path) : throughLink(path);
+}
+
+/** The folder stays open while the path is in use: `/proc/self/fd` leads to what is open. */
+function throughDescriptor(path: string): ShortPath {
+  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  return {
+    path: `/proc/self/fd/${folder}/${basename(path)}`,
+    release: () => closeSync(folder),
+  };
+}
+
+function throughLink(path: string): ShortPath {
+  const temporary = mkdtempSync(join(tmpdir(), 'aiq-'));
+  const link = join(temporary, 's');
+  symlinkSync(dirname(path), link);
+  return {
+    path: join(link, basename(path)),
+    release: () => rmSync(temporary, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * Damage of every kind at every place of a log: what opens holds a prefix with all that was proven
+ * durable; everything else is refused. A failure prints its seed; `SEED` runs it again.
+ */
+
+import { expect, test } from 'vitest';
+import { LogDamagedError } from '../../../core/broker/log/contract.ts';
+import { decodeBatchHeader, decodeSegmentHeader } from '../../../core/broker/log/format.ts';
+import { recover } from '../../../core/broker/log/recover.ts';
+import { commit, logDir, openOn, seededRandom } from '../../support/log-harness.ts';
+import { MemoryDisk } from '../../support/memory-disk.ts';
+
+const path = `${logDir}/0000000001.log`;
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+/** Records differ from each other, and a few kept copies make checking them cheap. */
+const recordAt = (offset: number, bytes: number) => `${offset},`.repeat(bytes).slice(0, bytes);
+const made = new Map<number, Buffer>();
+
+function expectedRecord(offset: number, bytes: number): Buffer {
+  const known = made.get(offset);
+  if (known?.length === bytes) return known;
+  const record = Buffer.from(recordAt(offset, bytes), 'latin1');
+  made.set(offset, record);
+  return record;
+}
+
+/** A log of one segment, committed in groups of 1 to 3 records, unproven at its end. */
+async function logOf(groups: number, recordBytes: number): Promise<Buffer> {
+  const { disk, log } = await openOn(new MemoryDisk());
+  for (let group = 0; group < groups; group++) {
+    const next = log.endOffset + 1;
+    const offsets = Array.from({ length: 1 + (group % 3) }, (_, index) => next + index);
+    await commit(
+      log,
+      offsets.map((offset) => recordAt(offset, recordBytes)),
+    );
+  }
+  return Buffer.from(disk.get(path));
+}
+
+/** Records that open from these bytes, or null when the log is refused as damaged. */
+async function recordsIn(bytes: Buffer, recordBytes: number): Promise<number | null> {
+  const disk = new MemoryDisk();
+  disk.put(path, bytes);
+  let records = 0;
+  try {
+    await recover(disk, logDir, (record, offset) => {
+      records += 1;
+      if (offset !== records || !expectedRecord(offset, recordBytes).equals(record)) {
+        throw new Error(`seed ${seed}: record ${offset} is not what was appended`);
+      }
+    });
+  } catch (error) {
+    if (error instanceof LogDamagedError) return null;
+    throw error;
+  }
+  return records;
+}
+
+interface BatchAt {
+  readonly start: number;
+  readonly end: number;
+  readonly lastOffset: number;
+  readonly durableUpTo: number;
+}
+
+function batchesOf(log: Buffer): BatchAt[] {
+  const header = decodeSegmentHeader(log);
+  if (!header.ok) throw new Error('the test log has no header');
+  const batches: BatchAt[] = [];
+  for (let start = 64; start < log.length; ) {
+    const batch = decodeBatchHeader(log, start, header.cursor.logId)!;
+    const { payloadBytes, firstOffset, recordCount, durableUpTo } = batch;
+    const end = start + 68 + payloadBytes;
+    batches.push({ start, end, lastOffset: firstOffset + recordCount - 1, durableUpTo });
+    start = end;
+  }
+  return batches;
+}
+
+/** What must open from the first `length` bytes: all whole batches, no more, no less. */
+function expectedAt(batches: readonly BatchAt[], length: number): number {
+  return batches.findLast((batch) => batch.end <= length)?.lastOffset ?? 0;
+}
+
+test('a log cut at any byte opens with exactly the batches that are whole', async () => {
+  const log = await logOf(100, 310);
+  expect(log.length).toBeGreaterThan(64 * 1024);
+  const batches = batchesOf(log);
+  expect(batches.length).toBeGreaterThan(100);
+  for (let length = 0; length <= log.length; length++) {
+    const records = await recordsIn(log.subarray(0, length), 310);
+    const expected = expectedAt(batches, length);
+    if (records !== expected) expect.fail(`cut at ${length}: ${records}, not ${expected}`);
+  }
+}, 120_000);
+
+test('a log whose end is zeros from any byte on keeps what was proven, or is refused', async () => {
+  const log = await logOf(40, 150);
+  const batches = batchesOf(log);
+  let opened = 0;
+  for (let length = 64; length < log.length; length++) {
+    const records = await recordsIn(Buffer.from(log).fill(0, length), 150);
+    if (records === null) continue;
+    opened += 1;
+    const expected = expectedAt(batches, length);
+    if (records !== expected) expect.fail(`zeros from ${length}: ${records}, not ${expected}`);
+  }
+  // Refused are only ends that no lost sector explains: zeros that begin inside a trailer.
+  expect(log.length - 64 - opened).toBeLessThanOrEqual(batches.length * 3);
+});
+
+test('no flipped bit of a log makes a record vanish or change', async () => {
+  const log = await logOf(40, 150);
+  expect(log.length).toBeGreaterThan(14 * 1024);
+  const all = batchesOf(log).at(-1)!.lastOffset;
+  const random = seededRandom(seed);
+  const every = Array.from({ length: 4096 * 8 }, (_, bit) => bit);
+  const ends = Array.from({ length: 512 * 8 }, (_, bit) => (log.length - 512) * 8 + bit);
+  const sample = Array.from({ length: 20_000 }, () => Math.floor(random() * log.length * 8));
+  for (const bit of [...every, ...ends, ...sample]) {
+    log[bit >> 3]! ^= 1 << (bit & 7);
+    const records = await recordsIn(log, 150);
+    log[bit >> 3]! ^= 1 << (bit & 7);
+    if (records !== null) expect.fail(`seed ${seed}, bit ${bit}: opened with ${records} of ${all}`);
+  }
+}, 120_000);
+
+test('several damaged places at once are refused or cost only what was never proven', async () => {
+  const log = await logOf(30, 150);
+  const batches = batchesOf(log);
+  const proven = batches.at(-1)!.durableUpTo;
+  const random = seededRandom(seed);
+  for (let round = 0; round < 5000; round++) {
+    const damaged = Buffer.from(log);
+    for (let count = 1 + Math.floor(random() * 6); count > 0; count--) {
+      damaged[Math.floor(random() * log.length)] = Math.floor(random() * 256);
+    }
+    const cutAt = random() < 0.3 ? Math.floor(random() * log.length) : log.length;
+    const records = await recordsIn(damaged.subarray(0, cutAt), 150);
+    const least = Math.min(proven, provenIn(damaged.subarray(0, cutAt), batches));
+    if (records !== null && records < least) {
+      expect.fail(`seed ${seed}, round ${round}: ${records} records of ${least} proven`);
+    }
+  }
+});
+
+/** The durable point that the headers left intact still prove. */
+function provenIn(damaged: Buffer, batches: readonly BatchAt[]): number {
+  const header = decodeSegmentHeader(damaged);
+  if (!header.ok) return 0;
+  const { logId } = header.cursor;
+  return Math.max(
+    0,
+    ...batches.map((b) => decodeBatchHeader(damaged, b.start, logId)?.durableUpTo ?? 0),
+  );
+}
+
+test('cuts and zeros of a segmented log never cost a sealed segment', async () => {
+  const options = { segmentBytesMax: 2000 };
+  const { disk, log } = await openOn(new MemoryDisk(), options);
+  for (let offset = 1; offset <= 60; offset++) await commit(log, [recordAt(offset, 100)]);
+  const segments = [...disk.files.keys()].sort();
+  expect(segments.length).toBeGreaterThan(4);
+  const last = segments.at(-1)!;
+  for (const segment of segments) {
+    for (let length = 0; length < disk.get(segment).length; length += 7) {
+      const damaged = disk.copy();
+      damaged.put(segment, disk.get(segment).subarray(0, length));
+      const opened = await openOn(damaged, options).catch((error: unknown) => {
+        if (error instanceof LogDamagedError) return null;
+        throw error;
+      });
+      expect(opened === null, `${segment} cut at ${length}`).toBe(segment !== last);
+    }
+  }
+});

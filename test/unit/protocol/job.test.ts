@@ -1,0 +1,215 @@
+/** The job's bytes: what goes in comes out, damage is noticed, bad and unknown fields are told apart. */
+
+import { crc32 } from 'node:zlib';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeJob,
+  encodeJob,
+  idToText,
+  isQueueName,
+  type Job,
+  jobChecksumFits,
+  jobFields,
+  limits,
+  Reader,
+  Writer,
+} from '../../../core/protocol/index.ts';
+
+const job: Job = {
+  id: '0123456789abcdefghjkmnpqr0',
+  queue: 'summarize',
+  digest: new Uint8Array(16).fill(3),
+  body: new TextEncoder().encode('{"text":"grüße"}'),
+  agent: 'summarize',
+  agentDigest: new Uint8Array(32).fill(4),
+  source: 'grüße.txt',
+  createdAtMs: 1_790_000_000_000,
+  attemptsMax: 7,
+  delayMs: 1500,
+};
+
+const anyJob: fc.Arbitrary<Job> = fc.record(
+  {
+    id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => idToText(bytes)),
+    queue: fc.stringMatching(/^[a-z0-9]{1,9}([._-][a-z0-9]{1,9}){0,3}$/),
+    digest: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    body: fc.uint8Array({ maxLength: 2000 }),
+    agent: fc.string({ unit: 'binary', maxLength: 30 }),
+    agentDigest: fc.constantFrom(new Uint8Array(0), new Uint8Array(32).fill(1)),
+    source: fc.string({ unit: 'binary', maxLength: 60 }),
+    createdAtMs: fc.maxSafeNat(),
+    attemptsMax: fc.integer({ min: 1, max: 1000 }),
+    delayMs: fc.nat(),
+  },
+  { noNullPrototype: true },
+);
+
+type Fields = Map<number, Uint8Array>;
+
+/** The fields of an encoded job by tag, to be changed and put together again. */
+function fieldsOf(encoded: Uint8Array): Fields {
+  const reader = new Reader(encoded.subarray(4));
+  const fields: Fields = new Map();
+  while (reader.remaining > 0) fields.set(reader.u16(), reader.bytes());
+  return fields;
+}
+
+function assembled(fields: Iterable<readonly [number, Uint8Array]>): Uint8Array {
+  const writer = new Writer();
+  writer.u32(0);
+  for (const [tag, value] of fields) {
+    writer.u16(tag);
+    writer.bytes(value);
+  }
+  writer.setU32(0, crc32(writer.written().subarray(4)));
+  return writer.written();
+}
+
+/** The job of the tests with one field replaced, or left out when the value is null. */
+function changed(tag: number, value: Uint8Array | null): Uint8Array {
+  const fields = fieldsOf(encodeJob(job, crc32));
+  if (value === null) fields.delete(tag);
+  else fields.set(tag, value);
+  return assembled(fields);
+}
+
+function refusalOf(encoded: Uint8Array): { code: string; message: string } {
+  try {
+    decodeJob(encoded);
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string };
+    return { code, message };
+  }
+  return { code: 'no error', message: '' };
+}
+
+function u32(value: number): Uint8Array {
+  const writer = new Writer();
+  writer.u32(value);
+  return writer.written();
+}
+
+const notUtf8 = Uint8Array.of(0xc3, 0x28);
+
+describe('a job', () => {
+  it('comes back as it was encoded, with a checksum that fits', () => {
+    fc.assert(
+      fc.property(anyJob, (value) => {
+        const encoded = encodeJob(value, crc32);
+        expect(jobChecksumFits(encoded, crc32)).toBe(true);
+        expect(decodeJob(encoded)).toEqual(value);
+      }),
+    );
+  });
+
+  it('is noticed as damaged whichever bit flips', () => {
+    const encoded = encodeJob(job, crc32);
+    for (let at = 0; at < encoded.length; at++) {
+      const damaged = encoded.slice();
+      damaged[at] = (damaged[at] ?? 0) ^ 0x10;
+      expect(jobChecksumFits(damaged, crc32)).toBe(false);
+    }
+    expect(jobChecksumFits(encoded.subarray(0, -1), crc32)).toBe(false);
+    expect(jobChecksumFits(new Uint8Array(0), crc32)).toBe(false);
+  });
+
+  it('is refused as a bad job, never as a bad frame, wherever its bytes end', () => {
+    const encoded = encodeJob(job, crc32);
+    const codes = new Set<string>();
+    for (let length = 0; length < encoded.length; length++) {
+      codes.add(refusalOf(encoded.subarray(0, length)).code);
+    }
+    expect(codes).toEqual(new Set(['BAD_JOB']));
+  });
+
+  it('has defaults for the fields that may be missing', () => {
+    const { id, queue, digest, body } = jobFields;
+    const required: readonly number[] = [id.tag, queue.tag, digest.tag, body.tag];
+    const fields = [...fieldsOf(encodeJob(job, crc32))].filter(([tag]) => required.includes(tag));
+    const decoded = decodeJob(assembled(fields));
+    expect(decoded).toMatchObject({ agent: '', source: '', createdAtMs: 0, delayMs: 0 });
+    expect(decoded.attemptsMax).toBe(4);
+    expect(decoded.agentDigest.length).toBe(0);
+  });
+
+  it('keeps an unknown field that is not critical', () => {
+    const encoded = changed(0x0777, Uint8Array.of(1, 2, 3));
+    expect(jobChecksumFits(encoded, crc32)).toBe(true);
+    expect(decodeJob(encoded)).toEqual(job);
+    expect(fieldsOf(encoded).get(0x0777)).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  it('is refused when an unknown field is critical', () => {
+    const refusal = refusalOf(changed(0x8777, new Uint8Array(0)));
+    expect(refusal).toMatchObject({ code: 'UNSUPPORTED' });
+    expect(refusal.message).toContain(String(0x0777));
+  });
+
+  it('is refused when it needs a field that v1 reserves', () => {
+    const reserved = Object.entries(jobFields).filter(([, { served }]) => !served);
+    expect(reserved.length).toBeGreaterThan(0);
+    for (const [name, { tag }] of reserved) {
+      const refusal = refusalOf(changed(tag, new Uint8Array(4)));
+      expect(refusal).toEqual({ code: 'UNSUPPORTED', message: expect.stringContaining(name) });
+    }
+  });
+
+  it.each(['id', 'queue', 'digest', 'body'] as const)('is refused without %s', (name) => {
+    const refusal = refusalOf(changed(jobFields[name].tag, null));
+    expect(refusal).toEqual({ code: 'BAD_JOB', message: expect.stringContaining(name) });
+  });
+
+  it.each([
+    ['an id of 15 bytes', 'id', new Uint8Array(15)],
+    ['a digest of 17 bytes', 'digest', new Uint8Array(17)],
+    ['a queue with capitals', 'queue', new TextEncoder().encode('Summarize')],
+    ['an empty queue', 'queue', new Uint8Array(0)],
+    ['a queue that is not UTF-8', 'queue', notUtf8],
+    ['an agent that is not UTF-8', 'agent', notUtf8],
+    ['a source that is not UTF-8', 'source', notUtf8],
+    ['an agent digest of 31 bytes', 'agentDigest', new Uint8Array(31)],
+    ['no attempts', 'attemptsMax', u32(0)],
+    ['1001 attempts', 'attemptsMax', u32(1001)],
+    ['attempts in 2 bytes', 'attemptsMax', new Uint8Array(2)],
+    ['a delay in 4 bytes', 'delayMs', u32(5)],
+    ['a delay of a thousand years', 'delayMs', Uint8Array.of(0, 0, 0x20, 0, 0, 0, 0, 0)],
+    ['a delay over 2^53', 'delayMs', new Uint8Array(8).fill(255)],
+    ['a creation time over 2^53', 'createdAtMs', new Uint8Array(8).fill(255)],
+  ] as const)('is refused with %s', (_, name, value) => {
+    expect(refusalOf(changed(jobFields[name].tag, value)).code).toBe('BAD_JOB');
+  });
+
+  it('is refused with a field twice', () => {
+    const fields = [...fieldsOf(encodeJob(job, crc32))];
+    const refusal = refusalOf(assembled([...fields, ...fields.slice(0, 1)]));
+    expect(refusal).toEqual({ code: 'BAD_JOB', message: expect.stringContaining('twice') });
+  });
+
+  it('may have a body of the limit and not one byte more', () => {
+    const body = new Uint8Array(limits.jobBodyBytesMax);
+    expect(decodeJob(encodeJob({ ...job, body }, crc32)).body.length).toBe(body.length);
+    const larger = new Uint8Array(limits.jobBodyBytesMax + 1);
+    expect(refusalOf(encodeJob({ ...job, body: larger }, crc32)).code).toBe('JOB_TOO_LARGE');
+    const largest = new Uint8Array(limits.jobBytesMax);
+    expect(refusalOf(encodeJob({ ...job, body: largest }, crc32)).code).toBe('JOB_TOO_LARGE');
+  });
+
+  it('may not carry in its other fields what only the body may be', () => {
+    const source = 'x'.repeat(limits.jobBytesMax - limits.jobBodyBytesMax);
+    expect(refusalOf(encodeJob({ ...job, source }, crc32)).code).toBe('JOB_TOO_LARGE');
+    expect(decodeJob(encodeJob({ ...job, source: source.slice(400) }, crc32)).source).toMatch(/x+/);
+  });
+});
+
+describe('a queue name', () => {
+  it.each(['a', 'summarize', 'a-b_c.d9', '7', 'a'.repeat(limits.queueNameBytesMax)])(
+    'may be %s',
+    (name) => expect(isQueueName(name)).toBe(true),
+  );
+
+  it.each(['', '-a', 'a-', 'a--b', 'A', 'ä', 'a b', 'a/b', '..', 'a\n', 'a'.repeat(129)])(
+    'may not be %j',
+    (name) => expect(isQueueName(name)).toBe(false),
+  );
+});
