@@ -1,0 +1,206 @@
+/**
+ * One connection to a broker: preamble, Hello, frames in and out, and noticing a dead peer. It
+ * knows nothing of requests or sessions; once closed it stays closed.
+ */
+
+import type net from 'node:net';
+import {
+  AiqError,
+  type AnyMessage,
+  decodeFrame,
+  decodePreamble,
+  encodeFrame,
+  encodePreamble,
+  errorCodeOf,
+  FrameSplitter,
+  limits,
+  type Message,
+  preambleBytes,
+  protocolVersion,
+  Writer,
+} from '../protocol/index.ts';
+import { addressOf, connectSocket, type Endpoint } from './endpoint.ts';
+
+/** Correlation ids below `firstRequestId` are the connection's own; 0 marks what nobody asked for. */
+const helloId = 1;
+const pingId = 2;
+export const firstRequestId = 3;
+
+export interface ConnectionOptions {
+  readonly endpoint: Endpoint;
+  readonly session: string;
+  readonly clientName: string;
+  /** A peer that sends nothing for this long is pinged; after two pings in vain it is dead. */
+  readonly pingMs: number;
+  /** Every message after HelloOk, except answers to pings. Never called after `onClosed`. */
+  readonly onMessage: (message: AnyMessage) => void;
+  /** Called once, and only after the connection was open. */
+  readonly onClosed: (reason: AiqError) => void;
+}
+
+/**
+ * Connects and says Hello.
+ * @throws AiqError `UNREACHABLE` when nobody answers in time, `BAD_MAGIC` or `VERSION` when the
+ *   peer is no broker of this protocol, or the code that the broker refused Hello with
+ */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const socket = await connectSocket(options.endpoint, limits.handshakeMs);
+  return new Connection(socket, options).handshake();
+}
+
+export class Connection {
+  readonly address: string;
+  readonly #socket: net.Socket;
+  readonly #options: ConnectionOptions;
+  readonly #splitter = new FrameSplitter(limits.frameBytesMax);
+  readonly #opened = Promise.withResolvers<Connection>();
+  #state: 'preamble' | 'hello' | 'open' | 'closed' = 'preamble';
+  #helloOk: Message<'HelloOk'> | null = null;
+  #closedBy: AiqError | null = null;
+  #corked = false;
+  #heard = true;
+  #pingsUnanswered = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: net.Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.address = addressOf(options.endpoint);
+  }
+
+  /** What the broker said of itself. */
+  get hello(): Message<'HelloOk'> {
+    if (this.#helloOk === null) throw new Error('the connection is not open yet');
+    return this.#helloOk;
+  }
+
+  /** @throws AiqError why it was closed */
+  throwIfClosed(): void {
+    if (this.#closedBy !== null) throw this.#closedBy;
+  }
+
+  handshake(): Promise<Connection> {
+    const { endpoint, session, clientName } = this.#options;
+    // A plain view: `slice` of a Buffer does not copy, and what reads frames should not have to know.
+    this.#socket.on('data', ({ buffer, byteOffset, length }: Buffer) =>
+      this.#receive(new Uint8Array(buffer, byteOffset, length)),
+    );
+    this.#socket.on('error', (error) => this.destroy(this.#lost(error.message, error)));
+    this.#socket.on('close', () => this.destroy(this.#lost('the broker closed the connection')));
+    this.#timer = setTimeout(() => {
+      this.destroy(this.#lost(`no answer to Hello in ${limits.handshakeMs} ms`));
+    }, limits.handshakeMs);
+    const writer = new Writer();
+    writer.raw(encodePreamble());
+    encodeFrame(writer, 'Hello', helloId, {
+      session,
+      client: clientName,
+      token: 'unix' in endpoint ? new Uint8Array(0) : endpoint.token,
+      features: 0,
+      frameBytesMax: limits.frameBytesMax,
+    });
+    this.#socket.write(writer.written());
+    return this.#opened.promise;
+  }
+
+  /** Sends one encoded frame. All frames of one tick leave in one write. */
+  send(frame: Uint8Array): void {
+    if (this.#state === 'closed') return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(frame);
+  }
+
+  /** Closes at once. What was not answered by now will not be. */
+  destroy(reason: AiqError): void {
+    if (this.#state === 'closed') return;
+    const wasOpen = this.#state === 'open';
+    this.#state = 'closed';
+    this.#closedBy = reason;
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    if (wasOpen) this.#options.onClosed(reason);
+    else this.#opened.reject(reason);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    this.#heard = true;
+    try {
+      this.#splitter.push(chunk);
+      if (this.#state === 'preamble') this.#readPreamble();
+      if (this.#state === 'preamble') return;
+      for (let frame = this.#splitter.next(); frame !== null; frame = this.#splitter.next()) {
+        this.#dispatch(decodeFrame(frame));
+      }
+    } catch (error) {
+      if (!(error instanceof AiqError)) throw error;
+      this.destroy(error);
+    }
+  }
+
+  #readPreamble(): void {
+    const preamble = this.#splitter.takeRaw(preambleBytes);
+    if (preamble === null) return;
+    const version = decodePreamble(preamble);
+    if (version !== protocolVersion) {
+      throw new AiqError(
+        'VERSION',
+        `the broker at ${this.address} speaks protocol ${version}, this client ${protocolVersion}: ` +
+          'use the same aiq version on both sides',
+      );
+    }
+    this.#state = 'hello';
+  }
+
+  #dispatch(message: AnyMessage): void {
+    if (this.#state === 'closed') return;
+    const isOwn = message.correlationId < firstRequestId;
+    if (message.name === 'Error' && isOwn) {
+      const code = errorCodeOf(message.fields.code);
+      throw new AiqError(code, `the broker at ${this.address} says: ${message.fields.message}`);
+    }
+    if (this.#state === 'open') {
+      if (message.correlationId !== pingId) this.#options.onMessage(message);
+      return;
+    }
+    if (message.name !== 'HelloOk') {
+      throw new AiqError('BAD_FRAME', `${this.address} answered Hello with ${message.name}`);
+    }
+    this.#open(message.fields);
+  }
+
+  #open(hello: Message<'HelloOk'>): void {
+    this.#helloOk = hello;
+    this.#state = 'open';
+    clearTimeout(this.#timer);
+    // Unref'd: watching an idle connection must not keep a process alive.
+    this.#timer = setInterval(() => this.#watch(), this.#options.pingMs).unref();
+    this.#opened.resolve(this);
+  }
+
+  #watch(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#pingsUnanswered = 0;
+      return;
+    }
+    if (this.#pingsUnanswered === 2) {
+      this.destroy(this.#lost(`silent for ${3 * this.#options.pingMs} ms, two pings in vain`));
+      return;
+    }
+    this.#pingsUnanswered += 1;
+    const writer = new Writer();
+    encodeFrame(writer, 'Ping', pingId, {});
+    this.send(writer.written());
+  }
+
+  #lost(reason: string, cause?: Error): AiqError {
+    return new AiqError('UNREACHABLE', `lost the broker at ${this.address}: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,7 @@
+/** A connection to the broker: requests, and consuming under leases, over as many sockets as it takes. */
+
+export { AiqError } from '../protocol/index.ts';
+export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
+export { Consumer, type ConsumerOptions, type ExtendAnswer } from './consumer.ts';
+export { connectSocket, type Endpoint } from './endpoint.ts';
+export type { SessionOptions } from './session.ts';

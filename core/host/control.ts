@@ -1,0 +1,98 @@
+/** Looking at a folder's broker and stopping it. Processes are asked to leave, never killed. */
+
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AiqError, type BrokerStats, Client } from '../client/index.ts';
+import { type Endpoints, type FoundBroker, findBroker } from './endpoints.ts';
+
+export type BrokerStatus =
+  | { readonly running: false }
+  | { readonly running: true; readonly endpoints: Endpoints; readonly stats: BrokerStats };
+
+const answerMs = 3_000;
+const stopMsDefault = 10_000;
+const pollMs = 20;
+
+/**
+ * What the folder's broker says of itself; starts none.
+ * @throws AiqError when somebody accepts connections there but does not answer as a broker
+ */
+export async function brokerStatus(dir: string): Promise<BrokerStatus> {
+  const found = await findBroker(dir, answerMs);
+  if (found === null) return { running: false };
+  const stats = await ask(found, (client) => client.request('Stats', { queues: [] }));
+  return { running: true, endpoints: found.endpoints, stats };
+}
+
+/**
+ * Asks the folder's broker to stop and waits until its process is gone.
+ * @throws AiqError `TIMEOUT` when it is still there after `deadlineMs`
+ */
+export async function stopBroker(
+  dir: string,
+  deadlineMs: number = stopMsDefault,
+): Promise<'stopped' | 'not running'> {
+  const endMs = performance.now() + deadlineMs;
+  const found = await findBroker(dir, answerMs);
+  if (found === null) return 'not running';
+  await ask(found, (client) => client.request('Shutdown', {})).catch(ignoreLostAnswer);
+  while (!(await isGone(dir, found.endpoints))) {
+    if (performance.now() > endMs) {
+      const { pid } = found.endpoints;
+      const message = `the broker of ${dir} (process ${pid}) was asked to stop and is still there after ${deadlineMs} ms`;
+      throw new AiqError('TIMEOUT', message);
+    }
+    await sleep(pollMs);
+  }
+  return 'stopped';
+}
+
+async function ask<T>(
+  { endpoint }: FoundBroker,
+  question: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = new Client({
+    resolve: () => Promise.resolve(endpoint),
+    clientName: `aiq host ${process.pid}`,
+    requestDeadlineMs: answerMs,
+  });
+  try {
+    return await question(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** A broker that stops may be gone before its answer is: that is what was asked for. */
+function ignoreLostAnswer(error: unknown): void {
+  const isLost =
+    error instanceof AiqError && ['OUTCOME_UNKNOWN', 'UNREACHABLE'].includes(error.code);
+  if (!isLost) throw error;
+}
+
+async function isGone(dir: string, { brokerId, pid }: Endpoints): Promise<boolean> {
+  if (!isProcessGone(pid)) return false;
+  // Its process may be in another container, where our look at the number means nothing.
+  const found = await findBroker(dir, answerMs);
+  return found === null || found.endpoints.brokerId !== brokerId;
+}
+
+function isProcessGone(pid: number): boolean {
+  try {
+    // Signal 0 only asks whether the process exists.
+    process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+  }
+  return isZombie(pid);
+}
+
+/** On Linux a process that ended but was not collected by its parent still has its number. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return ['Z', 'X'].includes(stat.charAt(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}

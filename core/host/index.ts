@@ -1,0 +1,6 @@
+/** A folder's broker: found, started when nobody answers, looked at and stopped. */
+
+export { type BrokerStatus, brokerStatus, stopBroker } from './control.ts';
+export { type Endpoints, readEndpoints } from './endpoints.ts';
+export { type EnsureOptions, ensureBroker } from './ensure.ts';
+export { type Ending, type SpawnBroker, type StartedBroker, spawnBroker } from './spawn.ts';

@@ -1,0 +1,91 @@
+/** Starts a broker process for a folder, on its own: it outlives whoever started it. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { close, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const idleExitMs = 60_000;
+const logBytesMax = 1024 * 1024;
+const reasonLinesMax = 5;
+/** Environment variables that the broker has no use for and should not keep. */
+const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i;
+
+/** How a started process ended. */
+export type Ending =
+  | { readonly code: number }
+  | { readonly signal: NodeJS.Signals }
+  | { readonly error: Error };
+
+/** A broker process that was started, as far as its starter follows it. */
+export interface StartedBroker {
+  /** Null as long as it runs. */
+  readonly ending: Ending | null;
+  /** The last lines that it wrote to `broker.log`; empty when there are none. */
+  reason(): string;
+}
+
+export type SpawnBroker = (dir: string) => StartedBroker;
+
+/**
+ * Starts a detached broker process on the folder, which is made with mode 0700 when missing. Its
+ * output goes to `broker.log` there.
+ */
+export const spawnBroker: SpawnBroker = (dir) => {
+  // The entry lies beside us with our own extension: `.ts` from source, `.js` when compiled.
+  const extension = path.extname(fileURLToPath(import.meta.url));
+  const entry = fileURLToPath(new URL(`../broker/main${extension}`, import.meta.url));
+  return spawnProcess(dir, [entry, '--dir', dir, '--idle-exit-ms', String(idleExitMs)]);
+};
+
+/** Runs Node with these arguments as the broker of the folder. */
+export function spawnProcess(dir: string, args: readonly string[]): StartedBroker {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const log = path.join(dir, 'broker.log');
+  makeRoom(log);
+  const descriptor = openSync(log, 'a', 0o600);
+  const logStart = statSync(log).size;
+  const child = spawn(process.execPath, args, {
+    cwd: dir,
+    detached: true,
+    stdio: ['ignore', descriptor, descriptor],
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !secretName.test(name))),
+  });
+  close(descriptor);
+  child.unref();
+  return follow(child, () => lastLines(log, logStart));
+}
+
+function makeRoom(log: string): void {
+  const { size } = statSync(log, { throwIfNoEntry: false }) ?? { size: 0 };
+  if (size > logBytesMax) renameSync(log, `${log}.old`);
+}
+
+function follow(child: ChildProcess, reason: () => string): StartedBroker {
+  let ending: Ending | null = null;
+  child.once('error', (error) => {
+    ending ??= { error };
+  });
+  child.once('exit', (code, signal) => {
+    ending ??= code === null ? { signal: signal ?? 'SIGKILL' } : { code };
+  });
+  return {
+    get ending(): Ending | null {
+      return ending;
+    },
+    reason,
+  };
+}
+
+/** What was appended to the log since `start`, without the empty lines, at most a few lines. */
+function lastLines(log: string, start: number): string {
+  try {
+    const lines = readFileSync(log).subarray(start).toString('utf8').split('\n');
+    return lines
+      .filter((line) => line.trim() !== '')
+      .slice(-reasonLinesMax)
+      .join('\n');
+  } catch {
+    return '';
+  }
+}

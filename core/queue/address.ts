@@ -1,0 +1,54 @@
+/** Broker addresses as configuration and command line give them. */
+
+import path from 'node:path';
+import { AiqError } from '../protocol/index.ts';
+
+export type BrokerAddress =
+  | { readonly kind: 'file'; readonly dir: string }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+const forms = 'file:<absolute folder>, unix:<absolute path> or tcp://host:port';
+
+/**
+ * Reads an address.
+ * @throws AiqError `BAD_REQUEST` for what is none; `UNSUPPORTED` for TCP beyond this machine
+ */
+export function parseBrokerAddress(address: string): BrokerAddress {
+  if (address.startsWith('file:')) {
+    return { kind: 'file', dir: absolute(address, address.slice('file:'.length)) };
+  }
+  if (address.startsWith('unix:')) {
+    return { kind: 'unix', path: absolute(address, address.slice('unix:'.length)) };
+  }
+  if (address.startsWith('tcp://')) return parseTcp(address);
+  throw bad(address, `use ${forms}`);
+}
+
+function absolute(address: string, text: string): string {
+  if (!path.isAbsolute(text)) throw bad(address, `the path must be absolute; use ${forms}`);
+  return path.normalize(text);
+}
+
+function parseTcp(address: string): BrokerAddress {
+  const match = /^tcp:\/\/(?:\[([0-9a-fA-F:.]+)\]|([^/:[\]@]+)):(\d{1,5})$/.exec(address);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw bad(address, `use ${forms}`);
+  if (!isLoopback(host)) {
+    throw new AiqError(
+      'UNSUPPORTED',
+      `the broker address ${address} is beyond this machine, and there the token would travel in ` +
+        'clear text; use a loopback address, for example through an SSH tunnel',
+    );
+  }
+  return { kind: 'tcp', host, port };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function bad(address: string, fix: string): AiqError {
+  return new AiqError('BAD_REQUEST', `not a broker address: ${JSON.stringify(address)}; ${fix}`);
+}

@@ -1,0 +1,42 @@
+/** The job queue as runtime and command line see it: the port, its engines, and how jobs are made. */
+
+export {
+  AiqError,
+  decodeJob,
+  type ErrorCode,
+  errorCodes,
+  isId,
+  isIdPrefix,
+  isQueueName,
+  type Job,
+  type JobInfo,
+  type JobState,
+  jobStates,
+  type LeaseToken,
+  limits,
+  noUsage,
+  type QueueInfo,
+  type SettleOutcome,
+  shortId,
+  type Usage,
+} from '../protocol/index.ts';
+export { type BrokerAddress, parseBrokerAddress } from './address.ts';
+export { canonicalJson } from './canonical-json.ts';
+export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
+export { type JobBody, type NewJob, newJob, readJobBody } from './new-job.ts';
+export { type OpenQueueOptions, openQueue } from './open-queue.ts';
+export type {
+  ConsumeOptions,
+  Consumer,
+  Directive,
+  Enqueued,
+  Extended,
+  InspectedJob,
+  JobFilter,
+  JobPage,
+  JobQueue,
+  LeasedJob,
+  QueueStats,
+  Settle,
+  Settled,
+} from './port.ts';

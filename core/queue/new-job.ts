@@ -1,0 +1,69 @@
+/**
+ * Making a job from an agent and an input, and reading it again at the other end. The body is JSON
+ * text: `{"input": …, "outputDir": "/…"}`, the second only when the producer chose a folder.
+ */
+
+import { AiqError, attemptsMaxDefault, type Job } from '../protocol/index.ts';
+import { contentDigestOf, type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
+
+export interface NewJob extends JobContent {
+  readonly queue: string;
+  /** Where the input came from, for people: a file name, or empty. */
+  readonly source?: string | undefined;
+  readonly attemptsMax?: number | undefined;
+  /** Earliest delivery after enqueue, milliseconds. */
+  readonly delayMs?: number | undefined;
+  readonly identity?: JobIdentity | undefined;
+  readonly createdAtMs?: number | undefined;
+}
+
+/** What the body of a job says. */
+export interface JobBody {
+  readonly input: unknown;
+  /** Absolute folder for the outputs; null when the consumer decides. */
+  readonly outputDir: string | null;
+}
+
+const utf8 = new TextEncoder();
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * A job, ready to be enqueued. The input's properties keep their order in the body.
+ * @throws TypeError when the input is no JSON value
+ */
+export function newJob(options: NewJob): Job {
+  const { input, outputDir } = options;
+  return {
+    id: jobIdOf(options, options.identity),
+    queue: options.queue,
+    digest: contentDigestOf(options),
+    body: utf8.encode(JSON.stringify({ input, outputDir })),
+    agent: options.agent,
+    agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
+    source: options.source ?? '',
+    createdAtMs: options.createdAtMs ?? Date.now(),
+    attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
+    delayMs: options.delayMs ?? 0,
+  };
+}
+
+/**
+ * Reads the body of a job that `newJob` made.
+ * @throws AiqError `BAD_JOB` when it is no such body
+ */
+export function readJobBody({ body }: Pick<Job, 'body'>): JobBody {
+  let value: unknown;
+  try {
+    value = JSON.parse(strictUtf8.decode(body));
+  } catch (error) {
+    throw new AiqError('BAD_JOB', 'the body of the job is no JSON in UTF-8', { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || !('input' in value)) {
+    throw new AiqError('BAD_JOB', 'the body of the job has no "input"');
+  }
+  const outputDir = 'outputDir' in value ? value.outputDir : null;
+  if (outputDir !== null && typeof outputDir !== 'string') {
+    throw new AiqError('BAD_JOB', '"outputDir" in the body of the job is no text');
+  }
+  return { input: value.input, outputDir };
+}

@@ -1,0 +1,71 @@
+/** Opens the engine that an address names. */
+
+import { readFile } from 'node:fs/promises';
+import type { Endpoint, SessionOptions } from '../client/index.ts';
+import { ensureBroker, spawnBroker } from '../host/index.ts';
+import { AiqError } from '../protocol/index.ts';
+import { type BrokerAddress, parseBrokerAddress } from './address.ts';
+import { openAiqQueue } from './aiq/aiq-queue.ts';
+import type { JobQueue } from './port.ts';
+
+export interface OpenQueueOptions {
+  /** `file:<absolute folder>`, `unix:<absolute path>` or `tcp://host:port`. */
+  readonly broker: string;
+  /** File that holds the token for `tcp://`; null when there is none. */
+  readonly tokenFile: string | null;
+  /** Name shown to operators of the broker. */
+  readonly clientName: string;
+  /** How long a request waits for a connection, and then for its answer. Default 10 s. */
+  readonly connectDeadlineMs?: number;
+  /** Start the folder's broker when nobody answers; only for `file:`. Default true. */
+  readonly startBroker?: boolean;
+  /** Told what a person should know: lost and regained connections, jobs handed back. */
+  readonly onNotice?: (text: string) => void;
+}
+
+/**
+ * Connects, starting the folder's broker when need be.
+ * @throws AiqError `UNREACHABLE` with the reason when nobody answers in time, `UNAUTHORIZED`,
+ *   `VERSION`, or `BAD_REQUEST` for what is no address
+ */
+export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
+  const address = parseBrokerAddress(options.broker);
+  const session: SessionOptions = {
+    resolve: (withinMs) => endpointOf(address, options, withinMs),
+    clientName: options.clientName,
+    requestDeadlineMs: options.connectDeadlineMs,
+    onNotice: options.onNotice,
+  };
+  return openAiqQueue(options.broker, session);
+}
+
+async function endpointOf(
+  address: BrokerAddress,
+  options: OpenQueueOptions,
+  withinMs: number,
+): Promise<Endpoint> {
+  switch (address.kind) {
+    case 'file': {
+      const spawn = options.startBroker === false ? null : spawnBroker;
+      return ensureBroker({ dir: address.dir, spawn, deadlineMs: withinMs });
+    }
+    case 'unix':
+      return { unix: address.path };
+    case 'tcp':
+      return { ...address, token: await readToken(options.tokenFile) };
+  }
+}
+
+async function readToken(file: string | null): Promise<Uint8Array> {
+  if (file === null) return new Uint8Array(0);
+  try {
+    return new TextEncoder().encode((await readFile(file, 'utf8')).trim());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AiqError(
+      'UNAUTHORIZED',
+      `the token file cannot be read (${reason}); a broker keeps its token in its folder`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,183 @@
+/** Finding, starting, looking at and stopping the broker of a folder: real processes, real folders. */
+
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  brokerStatus,
+  ensureBroker,
+  readEndpoints,
+  type SpawnBroker,
+  spawnBroker,
+  stopBroker,
+} from '../../../core/host/index.ts';
+import { spawnProcess } from '../../../core/host/spawn.ts';
+
+let base: string;
+let dir: string;
+
+beforeEach(async () => {
+  base = await fs.mkdtemp(path.join(os.tmpdir(), 'aiq-host-'));
+  dir = path.join(base, 'broker');
+});
+
+afterEach(async () => {
+  await stopBroker(dir);
+  await fs.rm(base, { recursive: true, force: true });
+});
+
+const entry = fileURLToPath(new URL('../../../core/broker/main.ts', import.meta.url));
+
+/** A broker that leaves after a tenth of a second without work. */
+const spawnImpatient: SpawnBroker = (folder) =>
+  spawnProcess(folder, [entry, '--dir', folder, '--idle-exit-ms', '100']);
+
+function brokerLog(): Promise<string> {
+  return fs.readFile(path.join(dir, 'broker.log'), 'utf8');
+}
+
+/** The process of the folder's broker, which this test let start. */
+async function brokerPid(): Promise<number> {
+  const endpoints = await readEndpoints(dir);
+  if (endpoints === null) throw new Error('no broker has written its endpoints');
+  return endpoints.pid;
+}
+
+test('several that look for a broker at once start exactly one', async () => {
+  const ensure = (): Promise<unknown> => ensureBroker({ dir, spawn: spawnBroker });
+  const found = await Promise.all([ensure(), ensure(), ensure()]);
+  expect(new Set(found.map((endpoint) => JSON.stringify(endpoint))).size).toBe(1);
+  const status = await brokerStatus(dir);
+  expect(status).toMatchObject({ running: true, stats: { pid: await brokerPid() } });
+  expect((await brokerLog()).match(/ serving /g)).toHaveLength(1);
+});
+
+test('the folder is made for its owner only', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  expect((await fs.stat(dir)).mode & 0o777).toBe(0o700);
+});
+
+test('a folder whose path is too long for a socket works', async () => {
+  dir = path.join(base, 'x'.repeat(90), 'y'.repeat(90));
+  await ensureBroker({ dir, spawn: spawnBroker });
+  expect(await brokerStatus(dir)).toMatchObject({ running: true });
+});
+
+test('a broker that was killed is replaced, and what it left behind misleads nobody', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  const killed = await brokerPid();
+  process.kill(killed, 'SIGKILL');
+  await ensureBroker({ dir, spawn: spawnBroker });
+  while ((await brokerPid()) === killed) await ensureBroker({ dir, spawn: spawnBroker });
+  expect(await brokerStatus(dir)).toMatchObject({ running: true });
+});
+
+test('a broker without work leaves by itself, and the next client starts another', async () => {
+  const spawn = spawnImpatient;
+  await ensureBroker({ dir, spawn });
+  const first = await brokerPid();
+  while (await readEndpoints(dir)) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await brokerLog()).toContain('ended: idle');
+  await ensureBroker({ dir, spawn });
+  expect(await brokerPid()).not.toBe(first);
+});
+
+test('stop waits until the process is gone, and says when there is none', async () => {
+  expect(await stopBroker(dir)).toBe('not running');
+  expect(await brokerStatus(dir)).toEqual({ running: false });
+  await ensureBroker({ dir, spawn: spawnBroker });
+  const pid = await brokerPid();
+  expect(await stopBroker(dir)).toBe('stopped');
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  expect(await brokerStatus(dir)).toEqual({ running: false });
+});
+
+test('with nothing to start, a folder without a broker is unreachable at once', async () => {
+  const ensure = ensureBroker({ dir, spawn: null, deadlineMs: 3_600_000 });
+  await expect(ensure).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringContaining('no broker runs there') as string,
+  });
+});
+
+test('a process that never serves ends as UNREACHABLE with the last lines of its log', async () => {
+  const slow = "console.error('still recovering'); setTimeout(() => {}, 3000)";
+  const spawn: SpawnBroker = (folder) => spawnProcess(folder, ['-e', slow]);
+  const ensure = ensureBroker({ dir, spawn, deadlineMs: 1_500 });
+  await expect(ensure).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringMatching(/within 1500 ms[^]*still recovering[^]*broker\.log/) as string,
+  });
+});
+
+test('a process that dies at once is reported with its reason, not waited for', async () => {
+  const dying = "console.error('segment 7 is damaged'); process.exit(65)";
+  const spawn: SpawnBroker = (folder) => spawnProcess(folder, ['-e', dying]);
+  const ensure = ensureBroker({ dir, spawn, deadlineMs: 3_600_000 });
+  await expect(ensure).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringMatching(/exit code 65[^]*segment 7 is damaged/) as string,
+  });
+});
+
+test('a damaged log is reported with its place', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  await stopBroker(dir);
+  const [segment] = (await fs.readdir(path.join(dir, 'log'))).toSorted((a, b) => (a < b ? -1 : 1));
+  await fs.writeFile(path.join(dir, 'log', segment ?? ''), Buffer.alloc(4096, 0x5a));
+  const ensure = ensureBroker({ dir, spawn: spawnBroker, deadlineMs: 3_600_000 });
+  await expect(ensure).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringContaining(segment ?? 'a segment') as string,
+  });
+});
+
+test('a start that lost the folder to another is repeated when nobody serves after all', async () => {
+  let starts = 0;
+  const spawn: SpawnBroker = (folder) =>
+    starts++ === 0 ? spawnProcess(folder, ['-e', 'process.exit(75)']) : spawnBroker(folder);
+  await ensureBroker({ dir, spawn });
+  expect(starts).toBe(2);
+});
+
+test('endpoints of a dead broker whose process number lives on harm nobody', async () => {
+  await fs.mkdir(dir, { mode: 0o700 });
+  const stale = {
+    brokerId: '0'.repeat(26),
+    pid: process.pid,
+    startedAtMs: 1,
+    software: 'aiq',
+    unix: path.join(dir, 'broker.sock'),
+    tcp: null,
+  };
+  await fs.writeFile(path.join(dir, 'endpoints.json'), JSON.stringify(stale));
+  expect(await brokerStatus(dir)).toEqual({ running: false });
+  expect(await stopBroker(dir)).toBe('not running');
+  await ensureBroker({ dir, spawn: spawnBroker });
+  expect(await brokerPid()).not.toBe(process.pid);
+});
+
+test('endpoints that are no endpoints count as missing', async () => {
+  await fs.mkdir(dir, { mode: 0o700 });
+  const file = path.join(dir, 'endpoints.json');
+  for (const text of ['', '{', 'null', '{"unix":7}', '{"pid":1,"unix":"relative"}']) {
+    await fs.writeFile(file, text);
+    expect(await readEndpoints(dir)).toBeNull();
+  }
+});
+
+test('the broker process does not get the secrets of the one that starts it', async () => {
+  process.env['AIQ_TEST_API_KEY'] = 'secret';
+  try {
+    const tell = "console.error('names ' + Object.keys(process.env)); process.exit(65)";
+    const spawn: SpawnBroker = (folder) => spawnProcess(folder, ['-e', tell]);
+    await ensureBroker({ dir, spawn }).catch(() => undefined);
+  } finally {
+    delete process.env['AIQ_TEST_API_KEY'];
+  }
+  const log = await brokerLog();
+  expect(log).toContain('names ');
+  expect(log).not.toContain('AIQ_TEST_API_KEY');
+});

@@ -1,0 +1,67 @@
+/** The rules by which a consumer's leases begin and end. */
+
+import { crc32 } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { type Lease, Leases } from '../../../core/client/leases.ts';
+import { type Delivery, encodeJob } from '../../../core/protocol/index.ts';
+import { newJob } from '../../../core/queue/index.ts';
+
+const job = newJob({ agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input: { text: 'x' } });
+
+function delivery(number: number): Delivery {
+  return {
+    token: { id: job.id, epoch: 1, delivery: number },
+    attempt: 1,
+    crashes: 0,
+    isolated: false,
+    leaseMs: 10_000,
+    enqueuedAtMs: 1,
+    job: encodeJob(job, crc32),
+  };
+}
+
+function leases(): { held: Leases; lost: string[] } {
+  const lost: string[] = [];
+  return { held: new Leases((lease, code) => lost.push(`${lease.token.delivery} ${code}`)), lost };
+}
+
+test('a lease does not keep the received chunk in memory', () => {
+  const { held } = leases();
+  const chunk = Buffer.alloc(64 * 1024);
+  const one = delivery(1);
+  chunk.set(one.job, 100);
+  const lease = held.take({ ...one, job: chunk.subarray(100, 100 + one.job.length) });
+  expect(lease?.job.body.buffer).not.toBe(chunk.buffer);
+  chunk.fill(0);
+  expect(lease?.job).toEqual(job);
+});
+
+test('a lease is lost once, however often the broker says so', () => {
+  const { held, lost } = leases();
+  const lease = held.take(delivery(1)) as Lease;
+  held.refused(lease, 'STALE_LEASE');
+  held.refused(lease, 'STALE_LEASE');
+  expect(lost).toEqual(['1 STALE_LEASE']);
+  expect(held.all).toEqual([]);
+});
+
+test('a lease being settled is not lost, and its answer ends only itself', () => {
+  const { held, lost } = leases();
+  const first = held.take(delivery(1)) as Lease;
+  held.settling(first);
+  held.refused(first, 'STALE_LEASE');
+  const second = held.take(delivery(2)) as Lease;
+  held.settled(first);
+  expect(lost).toEqual([]);
+  expect(held.all).toEqual([second]);
+});
+
+test('a renewal never moves the deadline back', () => {
+  const { held } = leases();
+  const lease = held.take(delivery(1)) as Lease;
+  const before = lease.deadlineMs;
+  held.renewed(lease, performance.now() - 60_000, 10_000);
+  expect(lease.deadlineMs).toBe(before);
+  held.renewed(lease, performance.now(), 60_000);
+  expect(lease.deadlineMs).toBeGreaterThan(before);
+});
