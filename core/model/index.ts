@@ -1,0 +1,34 @@
+/** One model call done right: client, limits, failures, provider choice, and the offline endpoint. */
+
+export { createCaller, type ModelCaller } from './caller.ts';
+export { type JsonAnswer, parseJsonAnswer } from './json-answer.ts';
+export { callWithLengthRetry } from './length-retry.ts';
+export {
+  type CallOptions,
+  type FailureClass,
+  type Message,
+  type ModelAnswer,
+  type ModelCall,
+  ModelError,
+  type Provider,
+  type ToolCall,
+  type ToolDefinition,
+} from './model.ts';
+export { offlineLabel } from './offline/answer.ts';
+export type { OfflineCall } from './offline/chat.ts';
+export {
+  type OfflineEndpoint,
+  type OfflineOptions,
+  startOfflineEndpoint,
+} from './offline/endpoint.ts';
+export { startOfflineThread } from './offline/thread.ts';
+export { costMicros, type Prices } from './price.ts';
+export {
+  chooseProvider,
+  modelFor,
+  offlineModel,
+  type ProviderChoice,
+  type ProviderQuery,
+  type ProviderSettings,
+} from './provider.ts';
+export { ProviderError, type ProviderErrorCode } from './provider-error.ts';

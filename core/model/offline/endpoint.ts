@@ -1,0 +1,143 @@
+/**
+ * The offline endpoint: a real HTTP server on loopback that speaks chat completions and answers with
+ * extracts. The demo runs on it, and so do tests and fault drills; it is never a stand-in for a
+ * provider that fails.
+ */
+
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Provider } from '../model.ts';
+import { type ChatContext, handleChat, type OfflineCall } from './chat.ts';
+import { errorBody } from './completion.ts';
+import { type CallCounts, type Counters, createCounters } from './counters.ts';
+import { RepeatCounter } from './faults.ts';
+import { sendJson, sha256 } from './respond.ts';
+
+const bodyBytesMax = 32 * 1024 * 1024;
+
+export interface OfflineOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /** Default: random. */
+  readonly apiKey?: string;
+  readonly onCall?: (call: OfflineCall) => void;
+  /** Where to count; default: memory of its own. */
+  readonly counters?: Counters;
+}
+
+export interface OfflineEndpoint {
+  readonly baseURL: string;
+  readonly apiKey: string;
+  readonly provider: Provider;
+  counts(): CallCounts;
+  /** Ends running calls and frees the port. */
+  close(): Promise<void>;
+}
+
+/** Starts listening; rejects when the port is taken. */
+export async function startOfflineEndpoint(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
+  const apiKey = options.apiKey ?? `aiq-offline-${randomBytes(18).toString('base64url')}`;
+  const counters = options.counters ?? createCounters();
+  const repeats = new RepeatCounter();
+  const server = createServer((request, response) => {
+    // A client that hangs up in the middle is no error of ours.
+    response.on('error', () => {});
+    route({ request, response, apiKey }, { counters, repeats, onCall: options.onCall }).catch(
+      (error: unknown) => sendFailure(response, error),
+    );
+  });
+  // Longer than clients keep idle connections, so that none is closed just as it is used again.
+  server.keepAliveTimeout = 30_000;
+  const host = options.host ?? '127.0.0.1';
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const baseURL = `http://${host.includes(':') ? `[${host}]` : host}:${port}/v1`;
+  return {
+    ...offlineAddress(baseURL, apiKey),
+    counts: () => counters.read(),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** The parts of an endpoint that can be told to another thread or process. */
+export function offlineAddress(
+  baseURL: string,
+  apiKey: string,
+): Pick<OfflineEndpoint, 'baseURL' | 'apiKey' | 'provider'> {
+  const provider: Provider = {
+    name: 'offline',
+    kind: 'offline',
+    baseURL,
+    apiKey,
+    defaultModel: 'aiq-offline',
+  };
+  return { baseURL, apiKey, provider };
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly apiKey: string;
+}
+
+async function route({ request, response, apiKey }: Exchange, context: ChatContext): Promise<void> {
+  const path = (request.url ?? '/').replace(/\?.*$/, '');
+  const target = `${request.method} ${path}`;
+  const body = await readBody(request);
+  if (body === null) {
+    return sendJson(
+      response,
+      413,
+      errorBody(413, 'request_too_large', 'The request is over 32 MiB.'),
+    );
+  }
+  if (!isAuthorized(request.headers.authorization, apiKey)) {
+    const message = 'Incorrect API key provided.';
+    return sendJson(response, 401, errorBody(401, 'invalid_api_key', message));
+  }
+  if (target === 'GET /v1/models') {
+    const model = { id: 'aiq-offline', object: 'model', created: 0, owned_by: 'aiq' };
+    return sendJson(response, 200, { object: 'list', data: [model] });
+  }
+  if (target === 'POST /v1/chat/completions') {
+    return handleChat(response, body, context);
+  }
+  const message = `Unknown request: ${target}. There are GET /v1/models and POST /v1/chat/completions.`;
+  return sendJson(response, 404, errorBody(404, 'unknown_url', message));
+}
+
+/** Reads to the end in any case, as a refusal sent into a body on its way is often lost. */
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= bodyBytesMax) chunks.push(chunk);
+  }
+  return bytes <= bodyBytesMax ? Buffer.concat(chunks) : null;
+}
+
+function isAuthorized(header: string | undefined, apiKey: string): boolean {
+  // Hashes have one length, which the comparison needs.
+  const [given, wanted] = [header ?? '', `Bearer ${apiKey}`].map(sha256);
+  return timingSafeEqual(Buffer.from(given ?? ''), Buffer.from(wanted ?? ' '));
+}
+
+function sendFailure(response: ServerResponse, error: unknown): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  sendJson(response, 500, errorBody(500, 'server_error', message));
+}

@@ -1,0 +1,18 @@
+/** A provider that cannot be used as configured: what is missing and where to put it. */
+
+export type ProviderErrorCode =
+  | 'no_credentials'
+  | 'unknown_provider'
+  | 'bad_base_url'
+  | 'no_model'
+  | 'no_local_server';
+
+export class ProviderError extends Error {
+  readonly code: ProviderErrorCode;
+
+  constructor(code: ProviderErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ProviderError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Chooses where model calls go: what was asked for by name, else the environment, else a local
+ * server, else the offline endpoint. Decides once, at start: a provider that fails later is never
+ * replaced by another.
+ */
+
+import { checkedBaseURL, isOpenAiHost, originOf } from './base-url.ts';
+import type { Provider } from './model.ts';
+import { listModels } from './model-list.ts';
+import { ProviderError } from './provider-error.ts';
+
+const openAiBaseURL = 'https://api.openai.com/v1';
+const openAiDefaultModel = 'gpt-5-mini';
+const localBaseURL = 'http://127.0.0.1:11434/v1';
+/** For servers that want no key: clients must send something. */
+const noKey = 'none';
+const listTimeoutMs = 10_000;
+
+export const offlineModel = 'aiq-offline';
+
+export interface ProviderQuery {
+  /** `auto`, `openai`, `offline`, `local` or a name under `providers`. */
+  readonly provider: string;
+  readonly providers: { readonly [name: string]: ProviderSettings };
+  /** From the flag or the configuration; null leaves the choice to the provider. */
+  readonly model: string | null;
+  readonly env: { readonly [name: string]: string | undefined };
+  /** How long the local server may take to answer; default 300. */
+  readonly probeMs?: number;
+  /** False where extracts would be taken for answers, for instance on a shared queue; default true. */
+  readonly allowOffline?: boolean;
+  readonly fetch?: typeof fetch;
+}
+
+export interface ProviderSettings {
+  readonly baseURL: string | null;
+  readonly apiKey: string | null;
+  readonly model: string | null;
+}
+
+export interface ProviderChoice {
+  /** `offline`: the endpoint of this process, which the caller starts. */
+  readonly provider: Provider | 'offline';
+  /** Model id for agents that name none. */
+  readonly model: string;
+  /** One line to print at start. */
+  readonly reason: string;
+}
+
+/** @throws ProviderError when the choice cannot be used as configured */
+export async function chooseProvider(query: ProviderQuery): Promise<ProviderChoice> {
+  if (query.provider === 'offline') return offline(query, 'asked for');
+  const address = addressOf(query);
+  const wantsOffline = query.model?.startsWith(offlineModel) === true;
+  // With an address of its own the id names a model there, for instance an endpoint under test.
+  if (wantsOffline && (address === null || address.baseURL === null)) {
+    return offline(query, `model ${query.model}`);
+  }
+  if (address !== null) return at(query, address);
+  return query.provider === 'local' ? local(query) : automatic(query);
+}
+
+/** The model id for a call: an agent's own, unless the provider can run nothing but extracts. */
+export function modelFor(provider: Provider, wanted: string | null): string {
+  if (wanted === null) return provider.defaultModel;
+  if (provider.kind === 'offline' && !wanted.startsWith(offlineModel)) return provider.defaultModel;
+  return wanted;
+}
+
+interface Address {
+  readonly name: string;
+  /** null: OpenAI's own. */
+  readonly baseURL: string | null;
+  readonly apiKey: string | null;
+  readonly model: string | null;
+  readonly because: string;
+}
+
+/** What the name or the environment points to; null when there is nothing but to look around. */
+function addressOf(query: ProviderQuery): Address | null {
+  const { provider: name, env } = query;
+  const settings = Object.hasOwn(query.providers, name) ? query.providers[name] : undefined;
+  const fromEnv = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
+  if (name === 'openai' || (name === 'auto' && fromEnv)) return openAi(settings, env);
+  if (settings === undefined) {
+    if (name === 'auto' || name === 'local') return null;
+    throw unknownProvider(query);
+  }
+  if (settings.baseURL === null) {
+    throw new ProviderError(
+      'bad_base_url',
+      `provider ${name}: no baseURL. Set \`providers.${name}.baseURL\` in aiq.config.yaml.`,
+    );
+  }
+  return { name, because: 'by configuration', ...settings };
+}
+
+function openAi(settings: ProviderSettings | undefined, env: ProviderQuery['env']): Address {
+  const configured = settings?.baseURL ?? null;
+  // The key of the environment belongs to the address of the environment, and to OpenAI's own.
+  const mayUseEnvKey = configured === null || isOpenAiHost(configured);
+  const envKey = mayUseEnvKey ? env['OPENAI_API_KEY'] || null : null;
+  const apiKey = settings?.apiKey ?? envKey;
+  return {
+    name: 'openai',
+    baseURL: configured ?? (env['OPENAI_BASE_URL'] || null),
+    apiKey,
+    model: settings?.model ?? null,
+    because: apiKey === null ? 'without a key' : 'API key found',
+  };
+}
+
+function unknownProvider({ provider, providers }: ProviderQuery): ProviderError {
+  const known = new Set(['auto', 'openai', 'local', 'offline', ...Object.keys(providers)]);
+  return new ProviderError(
+    'unknown_provider',
+    `provider "${provider}" is not known; there are ${[...known].join(', ')}. ` +
+      'Add it under `providers` in aiq.config.yaml, with its baseURL.',
+  );
+}
+
+async function at(query: ProviderQuery, address: Address): Promise<ProviderChoice> {
+  const { name, because } = address;
+  const baseURL = checkedBaseURL(name, address.baseURL ?? openAiBaseURL);
+  const isOpenAi = isOpenAiHost(baseURL);
+  if (isOpenAi && address.apiKey === null) throw noCredentials(name);
+  const apiKey = address.apiKey ?? noKey;
+  const model =
+    query.model ??
+    address.model ??
+    (isOpenAi ? openAiDefaultModel : await firstModel(query, { name, baseURL, apiKey }));
+  const kind = isOpenAi ? 'openai' : name === 'local' ? 'local' : 'compatible';
+  return {
+    provider: { name, kind, baseURL, apiKey, defaultModel: model },
+    model,
+    reason: `provider: ${name} (${because}; ${originOf(baseURL)}), model ${model}.`,
+  };
+}
+
+function noCredentials(name: string): ProviderError {
+  return new ProviderError(
+    'no_credentials',
+    `provider ${name}: no API key. Set OPENAI_API_KEY, or \`providers.${name}.apiKey\` in ` +
+      'aiq.config.yaml. Without a key, `--provider offline` gives extracts.',
+  );
+}
+
+async function firstModel(
+  query: ProviderQuery,
+  { name, baseURL, apiKey }: { name: string; baseURL: string; apiKey: string },
+): Promise<string> {
+  const list = await listModels(baseURL, {
+    apiKey,
+    timeoutMs: listTimeoutMs,
+    fetch: query.fetch ?? fetch,
+  });
+  const first = list.ok ? list.models[0] : undefined;
+  if (first !== undefined) return first;
+  const found = list.ok ? 'the list is empty' : list.reason;
+  throw new ProviderError(
+    'no_model',
+    `provider ${name}: no model is configured, and GET ${originOf(baseURL)}…/models does not help ` +
+      `(${found}). Name one with --model, or with \`model\` in aiq.config.yaml.`,
+  );
+}
+
+async function probeLocal(
+  query: ProviderQuery,
+  timeoutMs: number,
+): Promise<ReturnType<typeof listModels>> {
+  return listModels(localBaseURL, { apiKey: noKey, timeoutMs, fetch: query.fetch ?? fetch });
+}
+
+async function automatic(query: ProviderQuery): Promise<ProviderChoice> {
+  const list = await probeLocal(query, query.probeMs ?? 300);
+  const first = list.ok ? list.models[0] : undefined;
+  if (first !== undefined) return localChoice(query, first);
+  const found = list.ok ? 'no model on the server at' : 'no server on';
+  const tried = `no OPENAI_API_KEY; ${found} 127.0.0.1:11434`;
+  refuseOffline(query, tried);
+  return offline(query, tried);
+}
+
+async function local(query: ProviderQuery): Promise<ProviderChoice> {
+  const list = await probeLocal(query, Math.max(query.probeMs ?? 300, 3000));
+  const first = list.ok ? (query.model ?? list.models[0]) : undefined;
+  if (first !== undefined) return localChoice(query, first);
+  throw new ProviderError(
+    'no_local_server',
+    `provider local: no model server at 127.0.0.1:11434 (${list.ok ? 'it has no model' : list.reason}). ` +
+      'Start one (for instance Ollama), or set `providers.local.baseURL` in aiq.config.yaml.',
+  );
+}
+
+function localChoice(query: ProviderQuery, first: string): ProviderChoice {
+  const model = query.model ?? first;
+  return {
+    provider: {
+      name: 'local',
+      kind: 'local',
+      baseURL: localBaseURL,
+      apiKey: noKey,
+      defaultModel: model,
+    },
+    model,
+    reason: `provider: local (a server answers on 127.0.0.1:11434), model ${model}.`,
+  };
+}
+
+function offline(query: ProviderQuery, because: string): ProviderChoice {
+  const model = query.model?.startsWith(offlineModel) ? query.model : offlineModel;
+  return {
+    provider: 'offline',
+    model,
+    reason: `provider: offline (${because}). Answers are extracts, no AI is called.`,
+  };
+}
+
+/** Extracts must not pass for answers where nobody watches: there they have to be asked for. */
+function refuseOffline({ env, allowOffline }: ProviderQuery, tried: string): void {
+  const obstacles = [
+    env['NODE_ENV'] === 'production' && 'NODE_ENV is production',
+    env['AIQ_OFFLINE'] === '0' && 'AIQ_OFFLINE is 0',
+    allowOffline === false && 'others share this queue',
+  ];
+  const because = obstacles.find((obstacle) => obstacle !== false);
+  if (because === undefined) return;
+  throw new ProviderError(
+    'no_credentials',
+    `no model provider (${tried}), and extracts must be asked for here, as ${because}. ` +
+      'Set OPENAI_API_KEY or OPENAI_BASE_URL, or give `--provider offline`.',
+  );
+}

@@ -1,0 +1,120 @@
+/** A loopback server whose answers a test writes itself, and the calls that go to it. */
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  createCaller,
+  type ModelCall,
+  ModelError,
+  type Provider,
+} from '../../../core/model/index.ts';
+
+export const testKey = 'sk-canary-0123456789abcdef';
+
+export interface SeenRequest {
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: { readonly [key: string]: unknown };
+}
+
+export interface FakeServer {
+  readonly provider: Provider;
+  readonly requests: SeenRequest[];
+  close(): Promise<void>;
+}
+
+export type Answer = (response: ServerResponse, seen: SeenRequest, count: number) => unknown;
+
+export async function fakeServer(answer: Answer): Promise<FakeServer> {
+  const requests: SeenRequest[] = [];
+  const server = createServer((request, response) => {
+    void (async () => {
+      let text = '';
+      for await (const chunk of request) text += String(chunk);
+      const seen = {
+        url: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(text || '{}') as SeenRequest['body'],
+      };
+      requests.push(seen);
+      await answer(response, seen, requests.length);
+    })();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    provider: providerAt(`http://127.0.0.1:${port}/v1/`),
+    requests,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+export function providerAt(baseURL: string): Provider {
+  return { name: 'test', kind: 'compatible', baseURL, apiKey: testKey, defaultModel: 'm' };
+}
+
+export function modelCall(changes: Partial<ModelCall> = {}): ModelCall {
+  return {
+    model: 'm',
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hello there.' },
+    ],
+    options: {},
+    timeoutMs: 10_000,
+    idleMs: 5000,
+    answerBytesMax: 100_000,
+    ...changes,
+  };
+}
+
+export function sse(response: ServerResponse, events: readonly unknown[]): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (const event of events) {
+    response.write(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`);
+  }
+}
+
+/** A chunk with nothing but the delta: not even the role. */
+export function delta(fields: object, finish_reason: string | null = null): object {
+  return { choices: [{ index: 0, delta: fields, finish_reason }] };
+}
+
+export const usageChunk = { choices: [], usage: { prompt_tokens: 11, completion_tokens: 7 } };
+
+export function goodAnswer(response: ServerResponse, text = 'Hi.'): void {
+  sse(response, [delta({ content: text }), delta({}, 'stop'), usageChunk, '[DONE]']);
+  response.end();
+}
+
+export function refuse(
+  response: ServerResponse,
+  status: number,
+  error: unknown,
+  headers: { [name: string]: string } = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify({ error }));
+}
+
+/** Makes one call that has to fail, and returns how. */
+export async function failureOf(
+  provider: Provider,
+  changes: Partial<ModelCall> = {},
+  abort: AbortController = new AbortController(),
+): Promise<ModelError> {
+  const caller = await createCaller(provider);
+  try {
+    await caller.call(modelCall(changes), abort.signal);
+  } catch (error) {
+    if (error instanceof ModelError) return error;
+    throw error;
+  }
+  throw new Error('The call succeeded.');
+}

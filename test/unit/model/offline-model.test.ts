@@ -1,0 +1,193 @@
+/** The pieces of the offline model: knobs, limits read from prompts, schemas filled from words. */
+
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect, test } from 'vitest';
+import { faultFor } from '../../../core/model/offline/faults.ts';
+import { FillError, fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
+import { parseKnobs } from '../../../core/model/offline/knobs.ts';
+import { shapeOf } from '../../../core/model/offline/limits.ts';
+
+test('knobs are read from the model id', () => {
+  const id =
+    'aiq-offline?latency=1.5s&error=429:0.2&error=500:.1&retryAfter=3&cut=0.05&long=2kb&seed=7';
+  expect(parseKnobs(id)).toMatchObject({
+    ok: true,
+    knobs: {
+      latencyMs: 1500,
+      errors: [
+        { status: 429, probability: 0.2 },
+        { status: 500, probability: 0.1 },
+      ],
+      retryAfterSeconds: 3,
+      faults: { cut: 0.05, html: 0 },
+      longBytes: 2048,
+      seed: 7,
+    },
+  });
+  expect(parseKnobs('gpt-5')).toBeNull();
+  expect(parseKnobs('aiq-offline-2')).toBeNull();
+});
+
+test.each([
+  ['latency=300', 'latency'],
+  ['error=200:0.5', 'error'],
+  ['error=429:2', 'error'],
+  ['cut=yes', 'cut'],
+  ['seed=-1', 'seed'],
+  ['usage=maybe', 'usage'],
+  ['toString=1', 'toString'],
+  ['speed=1', 'unknown knob "speed"'],
+  ['cut=0.7&html=0.7', 'more than 1'],
+])('%s is refused with its reason', (knobs, reason) => {
+  const result = parseKnobs(`aiq-offline?${knobs}`);
+  expect(result).toMatchObject({ ok: false, problem: expect.stringContaining(reason) });
+});
+
+test('faults come about as often as they should', () => {
+  const parsed = parseKnobs('aiq-offline?error=429:0.2&cut=0.1&seed=1');
+  if (parsed === null || !parsed.ok) throw new Error('The knobs are wrong.');
+  const counts = { error: 0, cut: 0, none: 0 };
+  for (let index = 0; index < 4000; index += 1) {
+    counts[faultFor(parsed.knobs, `body-${index}`, 0).kind as keyof typeof counts] += 1;
+  }
+  // The dice are seeded, so these counts are always the same; the margins only say what is meant.
+  expect(counts.error / 4000).toBeCloseTo(0.2, 1);
+  expect(counts.cut / 4000).toBeCloseTo(0.1, 1);
+});
+
+test.each([
+  ['Answer with at most 5 bullets, each one sentence.', 'bullets', 5, 2000],
+  ['Answer with one paragraph of at most 120 words.', 'paragraph', 50, 120],
+  ['Give no more than three key points.', 'bullets', 3, 2000],
+  ['Write 3-5 bullet points, up to 80 words in all.', 'bullets', 5, 80],
+  ['Seven bullets or fewer, please.', 'bullets', 7, 2000],
+  ['Sum it up in two sentences.', 'paragraph', 2, 120],
+  ['Use a bulleted list.', 'bullets', 5, 2000],
+  ['A 100-word paragraph.', 'paragraph', 50, 100],
+  ['Answer with at most 1 bullet.', 'bullets', 1, 2000],
+  ['You sum up texts faithfully in English.', 'paragraph', 5, 120],
+])('"%s" asks for %s', (prompt, form, itemsMax, wordsMax) => {
+  expect(shapeOf(prompt)).toEqual({ form, itemsMax, wordsMax });
+});
+
+const source = fillSource(
+  'The mill was built on the river in 1820. It burned down in the winter of 1901. The owners rebuilt the mill of brick.',
+);
+
+const schemas: { readonly [name: string]: object } = {
+  'files of an agent': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['files'],
+    properties: {
+      files: {
+        type: 'array',
+        minItems: 1,
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['path', 'content'],
+          properties: { path: { type: 'string' }, content: { type: 'string' } },
+        },
+      },
+    },
+  },
+  'limits of strings and numbers': {
+    type: 'object',
+    required: ['short', 'long', 'count', 'share', 'step', 'slug', 'day'],
+    properties: {
+      short: { type: 'string', maxLength: 7 },
+      long: { type: 'string', minLength: 900 },
+      count: { type: 'integer', minimum: 4, maximum: 9 },
+      share: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+      step: { type: 'integer', multipleOf: 5, minimum: 3 },
+      slug: { type: 'string', pattern: '^[a-z0-9-]+$' },
+      day: { type: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}$' },
+    },
+  },
+  'constants, defaults, enums and examples': {
+    type: 'object',
+    required: ['a', 'b', 'c', 'd'],
+    properties: {
+      a: { const: 7 },
+      b: { type: 'string', default: 'x' },
+      c: { enum: ['one', 'two'] },
+      d: { type: 'string', examples: ['for instance'] },
+    },
+  },
+  'references, branches and null': {
+    $defs: { point: { type: 'object', required: ['x'], properties: { x: { type: 'integer' } } } },
+    type: 'object',
+    required: ['at', 'maybe', 'either', 'both'],
+    properties: {
+      at: { $ref: '#/$defs/point' },
+      maybe: { type: ['null', 'string'] },
+      either: { anyOf: [{ type: 'null' }, { $ref: '#/$defs/point' }] },
+      both: {
+        allOf: [
+          { $ref: '#/$defs/point' },
+          { required: ['y'], properties: { y: { type: 'boolean' } } },
+        ],
+      },
+    },
+  },
+  'lists of given lengths': {
+    type: 'object',
+    required: ['tags', 'many', 'pair'],
+    properties: {
+      tags: { type: 'array', maxItems: 2, uniqueItems: true, items: { type: 'string' } },
+      many: { type: 'array', minItems: 6, items: { type: 'integer' } },
+      pair: {
+        type: 'array',
+        prefixItems: [{ type: 'string' }, { type: 'integer' }],
+        items: false,
+        minItems: 2,
+      },
+    },
+  },
+};
+
+test.each(Object.keys(schemas))('a filled schema is valid: %s', (name) => {
+  const schema = schemas[name] ?? {};
+  const validate = new Ajv2020({ strict: false }).compile(schema);
+  const value = fillSchema(schema, source);
+  expect(validate(value), JSON.stringify([value, validate.errors])).toBe(true);
+});
+
+test('values are made of the words of the text', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      title: { type: 'string' },
+      summary: { type: 'string' },
+      keywords: { type: 'array', items: { type: 'string' } },
+    },
+  };
+  const value = fillSchema(schema, source) as {
+    title: string;
+    summary: string;
+    keywords: string[];
+  };
+  expect(value.title).toBe('The mill was built on the river in…');
+  expect(value.summary).toContain('It burned down in the winter of 1901.');
+  expect(value.keywords).toContain('mill');
+});
+
+test.each([
+  [
+    'a required pattern of its own kind',
+    { required: ['a'], properties: { a: { pattern: '^\\$$' } } },
+  ],
+  ['a reference to itself', { $ref: '#' }],
+  ['a reference into nothing', { $ref: '#/$defs/none' }],
+  [
+    'endless nesting',
+    {
+      $defs: { n: { type: 'object', required: ['n'], properties: { n: { $ref: '#/$defs/n' } } } },
+      $ref: '#/$defs/n',
+    },
+  ],
+  ['a schema that allows nothing', { required: ['a'], properties: { a: false } }],
+])('%s cannot be filled, and says so', (_, schema) => {
+  expect(() => fillSchema(schema, source)).toThrow(FillError);
+});
