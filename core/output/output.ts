@@ -1,5 +1,8 @@
 /** Publishing a job's result: what is asked, what stands afterwards, how it fails. */
 
+/** What happens when a result's name is taken by something that is not this job's. */
+export type Overwrite = 'error' | 'replace' | 'number';
+
 /** Where a job's files go and how a taken name is settled. */
 export interface PublishRequest {
   /** Absolute output root; `.aiq/` inside it is ours. */
@@ -7,9 +10,11 @@ export interface PublishRequest {
   readonly jobId: string;
   /** Paths relative to the root with forward slashes, as rendered: not yet trusted. */
   readonly files: readonly { readonly path: string; readonly content: string | Uint8Array }[];
-  readonly overwrite: 'error' | 'replace' | 'number';
+  readonly overwrite: Overwrite;
   /** Kept in the commit record, for people and for `jobs show`: agent, model, provider, usage … */
   readonly provenance: { readonly [key: string]: unknown };
+  /** Looked at right before the commit: once aborted, nothing is published. */
+  readonly signal?: AbortSignal;
 }
 
 export interface PublishedFile {
@@ -19,16 +24,59 @@ export interface PublishedFile {
   readonly bytes: number;
 }
 
-/** The commit record of a job: `<root>/.aiq/commit/<jobId>`, linked exactly once. */
+/**
+ * The commit record of a job: `<root>/.aiq/commit/<jobId>`, linked exactly once. Once every file
+ * stands under its final path, the same record is linked as `<root>/.aiq/provenance/<jobId>.json`.
+ */
 export interface CommitRecord {
   readonly version: 1;
   readonly jobId: string;
-  readonly files: readonly (PublishedFile & {
-    readonly staged: string;
-    readonly replace: boolean;
-  })[];
+  readonly overwrite: Overwrite;
+  /** `staged` is the name under `<root>/.aiq/staged/` until the file stands under its path. */
+  readonly files: readonly (PublishedFile & { readonly staged: string })[];
   readonly provenance: { readonly [key: string]: unknown };
   readonly committedAt: string;
+}
+
+/** The places of the publish protocol after which a crash leaves a different state behind. */
+export type PublishStep =
+  | 'staged'
+  | 'recorded'
+  | 'synced'
+  | 'committed'
+  | 'placed'
+  | 'proven'
+  | 'cleaned';
+
+export interface OutputOptions {
+  /** Called after each step, before the next one begins: tests stop the process here. */
+  readonly onStep?: (step: PublishStep) => void | Promise<void>;
+}
+
+/** One output root. Any number of stores, in any number of processes, may share a root. */
+export interface OutputStore {
+  /** The record that stands for the job, or null: nothing of it was published. */
+  find(jobId: string): Promise<CommitRecord | null>;
+  /**
+   * Checks, before anything is bought, that the path is legal and free under the policy.
+   * @throws OutputError `path_invalid` or `exists`
+   */
+  check(path: string, overwrite: Overwrite): Promise<void>;
+  /**
+   * Makes the result visible and durable, exactly once per job: when a record stands already, that
+   * one is rolled forward and returned, and the files given here are dropped.
+   * @throws OutputError; with `exists` after the commit, the result waits complete in staging
+   */
+  publish(request: Omit<PublishRequest, 'root'>): Promise<CommitRecord>;
+  /** Brings the standing record of that job to its end; anyone may, at any time, any number of times. */
+  rollForward(record: CommitRecord): Promise<void>;
+  /**
+   * Clears what crashed attempts left in staging more than `olderThanMs` ago, and finishes what
+   * they had committed. Resolves with the number of files removed.
+   */
+  sweep(olderThanMs: number): Promise<number>;
+  /** Frees the folder handles; the store is of no use afterwards. */
+  close(): Promise<void>;
 }
 
 export class OutputError extends Error {

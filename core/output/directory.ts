@@ -1,0 +1,120 @@
+/**
+ * Folders held by handle, so that a folder swapped for a symbolic link cannot lead a write out of
+ * the root. Node has no `openat`; on Linux a name below `/proc/self/fd/N` is the same thing.
+ * Elsewhere each step is opened without following links, but by its path.
+ */
+
+import { constants, existsSync } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
+import { OutputError } from './output.ts';
+
+export interface Directory {
+  readonly handle: FileHandle;
+  /** Names below it are reached as `${at}/${name}`. */
+  readonly at: string;
+}
+
+const heldByDescriptor = existsSync('/proc/self/fd');
+const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** Opens a folder; a symbolic link in the last place of the path is refused. */
+export async function openDirectory(path: string): Promise<Directory> {
+  const handle = await open(path, directoryFlags);
+  return { handle, at: heldByDescriptor ? `/proc/self/fd/${handle.fd}` : path };
+}
+
+/** Opens a folder below another one, and makes it when it is missing. */
+export async function makeDirectory(
+  parent: Directory,
+  name: string,
+  mode = 0o777,
+): Promise<Directory> {
+  const path = `${parent.at}/${name}`;
+  try {
+    return await openDirectory(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    // Another attempt was faster; what stands there is checked by opening it.
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  return openDirectory(path);
+}
+
+/** What stands at a path below the root, without following links and without making anything. */
+export async function lookUp(root: Directory, path: string): Promise<'free' | 'file' | 'folder'> {
+  const segments = path.split('/');
+  const name = segments.pop() ?? '';
+  const opened: Directory[] = [];
+  let parent = root;
+  try {
+    for (const segment of segments) {
+      parent = await openDirectory(`${parent.at}/${segment}`);
+      opened.push(parent);
+    }
+    const found = await lstat(`${parent.at}/${name}`);
+    return found.isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 'free';
+    throw asOutputError(error, path);
+  } finally {
+    await closeAll(opened);
+  }
+}
+
+/**
+ * Opens the folder of a path, makes what is missing, and lets `use` work in it. `onWay` gets each
+ * folder on the way with the one that holds its name.
+ */
+export async function withParent<T>(
+  root: Directory,
+  path: string,
+  options: {
+    readonly onWay: (parent: Directory, child: Directory) => Promise<void>;
+    readonly use: (parent: Directory, name: string) => Promise<T>;
+  },
+): Promise<T> {
+  const segments = path.split('/');
+  const name = segments.pop() ?? '';
+  const opened: Directory[] = [];
+  let parent = root;
+  try {
+    for (const segment of segments) {
+      const child = await makeDirectory(parent, segment);
+      opened.push(child);
+      await options.onWay(parent, child);
+      parent = child;
+    }
+    return await options.use(parent, name);
+  } catch (error) {
+    throw asOutputError(error, path);
+  } finally {
+    await closeAll(opened);
+  }
+}
+
+export async function closeAll(directories: readonly Directory[]): Promise<void> {
+  await Promise.all(directories.map((directory) => directory.handle.close()));
+}
+
+/** The `code` of a system error, or an empty text. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Says what a failed step on the way to `path` means for the job. */
+export function asOutputError(error: unknown, path: string): unknown {
+  const code = errorCode(error);
+  if (!(error instanceof Error) || error instanceof OutputError || code === '') return error;
+  if (code === 'ELOOP' || code === 'ENOTDIR') {
+    return new OutputError(
+      'path_invalid',
+      `the output path "${path}" goes through a link or a file where a folder is needed`,
+      { cause: error },
+    );
+  }
+  return new OutputError('io', `cannot write "${path}": ${error.message}`, { cause: error });
+}

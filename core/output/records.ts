@@ -1,0 +1,111 @@
+/**
+ * Commit records on disk. The first one, `commit/<jobId>`, is the commit point and never changes.
+ * When a name that it chose was taken by somebody else before its file got there, a successor
+ * `commit/<jobId>.1` names another one; the newest record is the one that stands.
+ */
+
+import { constants } from 'node:fs';
+import { link, open } from 'node:fs/promises';
+import { errorCode } from './directory.ts';
+import { type CommitRecord, OutputError } from './output.ts';
+import { checkPaths } from './paths.ts';
+import type { Tree } from './tree.ts';
+
+/** The newest record of a job and its place in the row of successors. */
+export interface Standing {
+  readonly record: CommitRecord;
+  readonly generation: number;
+}
+
+/** A job whose names were taken this often in a row is given up. */
+export const generationsMax = 100;
+
+const recordBytesMax = 4 * 1024 * 1024;
+const stagedName = /^[0-9a-z-]{1,64}\.[0-9a-f]{16}\.\d{1,4}$/;
+const jobIdPattern = /^[0-9a-z-]{1,64}$/;
+
+/** @throws OutputError `path_invalid` for an id that is no file name of ours */
+export function checkJobId(jobId: string): void {
+  if (jobIdPattern.test(jobId)) return;
+  throw new OutputError('path_invalid', `not a job id: ${JSON.stringify(jobId.slice(0, 60))}`);
+}
+
+export function recordName(jobId: string, generation: number): string {
+  return generation === 0 ? jobId : `${jobId}.${generation}`;
+}
+
+/** The newest record of a job, or null when it has none. */
+export async function findStanding(tree: Tree, jobId: string): Promise<Standing | null> {
+  checkJobId(jobId);
+  let standing: Standing | null = null;
+  for (let generation = 0; generation <= generationsMax; generation++) {
+    const text = await readRecord(`${tree.commit.at}/${recordName(jobId, generation)}`);
+    if (text === null) return standing;
+    standing = { record: parseRecord(text, jobId), generation };
+  }
+  return standing;
+}
+
+/** Links a written record into its place; false when another one stands there already. */
+export async function linkRecord(tree: Tree, from: string, name: string): Promise<boolean> {
+  try {
+    await link(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (errorCode(error) !== 'ENOENT') throw error;
+    const why = 'its staged files were swept away because it had rested for too long';
+    throw new OutputError('io', `the result was not published: ${why}`, { cause: error });
+  }
+}
+
+async function readRecord(path: string): Promise<string | null> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const { size } = await handle.stat();
+      if (size > recordBytesMax) throw damaged(path, 'it is too large');
+      return await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A record decides where bytes go, so it is trusted no more than a request is. */
+function parseRecord(text: string, jobId: string): CommitRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(jobId, error instanceof Error ? error.message : String(error));
+  }
+  if (!isRecord(value) || value.jobId !== jobId) throw damaged(jobId, 'it has other fields');
+  checkPaths(value.files.map((file) => file.path));
+  return value;
+}
+
+function isRecord(value: unknown): value is CommitRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const record = value as Partial<CommitRecord>;
+  return (
+    record.version === 1 &&
+    ['error', 'replace', 'number'].includes(String(record.overwrite)) &&
+    typeof record.provenance === 'object' &&
+    Array.isArray(record.files) &&
+    record.files.every(isFile)
+  );
+}
+
+function isFile(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const file = value as Partial<CommitRecord['files'][number]>;
+  return typeof file.path === 'string' && stagedName.test(String(file.staged));
+}
+
+function damaged(what: string, why: string): OutputError {
+  return new OutputError('io', `the commit record of ${what} is damaged: ${why}`);
+}

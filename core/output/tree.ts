@@ -1,0 +1,101 @@
+/**
+ * The folders of one output root: the results themselves and, under `.aiq/`, the attempts in
+ * staging, the commit records and the provenance records.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, realpath, unlink, writeFile } from 'node:fs/promises';
+import { closeAll, type Directory, errorCode, makeDirectory, openDirectory } from './directory.ts';
+import { createDirectorySync, directoryKey, type SyncDirectory } from './directory-sync.ts';
+import { OutputError } from './output.ts';
+
+export interface Tree {
+  /** Resolved path of the root, for messages. */
+  readonly path: string;
+  readonly root: Directory;
+  readonly staged: Directory;
+  readonly commit: Directory;
+  readonly provenance: Directory;
+  readonly sync: SyncDirectory;
+  /** Makes sure that the name of a folder is durable in its parent; syncs once per folder. */
+  readonly keep: (parent: Directory, child: Directory) => Promise<void>;
+}
+
+/** Only we read what is not published yet. */
+const stagedMode = 0o700;
+const keptMax = 10_000;
+
+/**
+ * Opens or makes the folders of a root and tries that the file system has hard links.
+ * @throws OutputError `io`
+ */
+export async function openTree(path: string): Promise<Tree> {
+  const opened: Directory[] = [];
+  const hold = async (opening: Promise<Directory>): Promise<Directory> => {
+    const directory = await opening;
+    opened.push(directory);
+    return directory;
+  };
+  try {
+    await mkdir(path, { recursive: true });
+    const real = await realpath(path);
+    const root = await hold(openDirectory(real));
+    const own = await hold(makeDirectory(root, '.aiq'));
+    const staged = await hold(makeDirectory(own, 'staged', stagedMode));
+    const commit = await hold(makeDirectory(own, 'commit'));
+    const provenance = await hold(makeDirectory(own, 'provenance'));
+    await tryHardLinks(staged);
+    const sync = createDirectorySync();
+    await Promise.all([sync(root), sync(own)]);
+    await own.handle.close();
+    opened.splice(opened.indexOf(own), 1);
+    return { path: real, root, staged, commit, provenance, sync, keep: createKeeper(sync) };
+  } catch (error) {
+    await closeAll(opened);
+    throw openFailure(path, error);
+  }
+}
+
+/** Frees the handles of a tree. */
+export async function closeTree(tree: Tree): Promise<void> {
+  await closeAll([tree.root, tree.staged, tree.commit, tree.provenance]);
+}
+
+function createKeeper(sync: SyncDirectory): Tree['keep'] {
+  const kept = new Set<string>();
+  return async (parent, child) => {
+    const key = directoryKey(child);
+    if (kept.has(key)) return;
+    await sync(parent);
+    if (kept.size >= keptMax) kept.clear();
+    kept.add(key);
+  };
+}
+
+async function tryHardLinks(staged: Directory): Promise<void> {
+  const probe = `${staged.at}/probe.${randomBytes(8).toString('hex')}`;
+  await writeFile(probe, '', { flag: 'wx' });
+  try {
+    await link(probe, `${probe}.link`);
+    await unlink(`${probe}.link`);
+  } finally {
+    await unlink(probe);
+  }
+}
+
+const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
+
+function openFailure(path: string, error: unknown): OutputError {
+  const code = errorCode(error);
+  const cause = { cause: error };
+  if (noHardLinks.has(code)) {
+    const where = `the output folder ${path} is on a file system without hard links (${code})`;
+    return new OutputError('io', `${where}; choose a folder on a local disk`, cause);
+  }
+  if (code === 'ELOOP' || code === 'ENOTDIR') {
+    const what = 'is no folder, or its .aiq folder is a link or a file';
+    return new OutputError('io', `the output folder ${path} ${what}; remove it`, cause);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new OutputError('io', `cannot use the output folder ${path}: ${message}`, cause);
+}
