@@ -10,7 +10,7 @@ import type { NetEvent, Now, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import type { Log, RecoveryReport } from './log/contract.ts';
-import { openLog } from './log/log.ts';
+import { openLog } from './log/open.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
 import { type BrokerOptions, coreOptions, segmentBytesMaxDefault, software } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -32,8 +32,6 @@ export interface RunningBroker {
   stop(): Promise<void>;
 }
 
-const connectionsMax = 1024;
-const outboxBytesMax = 16 * 1024 * 1024;
 const timerMsMax = 60_000;
 const idleCheckMsMax = 1_000;
 
@@ -120,8 +118,6 @@ class Broker implements RunningBroker {
       unixPath: unix ? join(dir, 'broker.sock') : null,
       tcp,
       token: tcp === null ? null : readOrMakeToken(dir),
-      connectionsMax,
-      outboxBytesMax,
       onEvents: (events) => this.#onEvents(events),
       onThreadLost: (error) => this.#fail(error),
     });

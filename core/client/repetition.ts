@@ -31,7 +31,8 @@ export const repetitionOf = {
   BlobGet: 'read',
   JournalPut: 'once',
   JournalGet: 'read',
-  Pause: 'once',
-  Unpause: 'once',
+  Pause: 'repeat',
+  Unpause: 'repeat',
   Purge: 'once',
+  Watch: 'once',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

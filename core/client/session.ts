@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  AiqError,
+  type AiqError,
   type AnswerOf,
   type AnyMessage,
   idToText,
@@ -17,6 +17,7 @@ import {
 import { backoffMs } from './backoff.ts';
 import { type Connection, firstRequestId, openConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
+import { asAiqError, CannotResolve, closed, isHopeless } from './failures.ts';
 import { type RequestOptions, Requests } from './requests.ts';
 
 export interface SessionOptions {
@@ -242,14 +243,12 @@ export class Session {
 
   #failed(error: unknown): void {
     if (this.#closing.signal.aborted) return;
-    const reason = asAiqError(error instanceof CannotResolve ? error.cause : error);
+    const reason = asAiqError(error);
     this.#failures += 1;
     this.#failure = reason;
     this.#notice(reason);
-    // A session that never was and cannot be: the callers should hear the reason now.
-    const isHopeless = error instanceof CannotResolve || !reason.retryable;
     const isPatient = this.#owner.staysConnected && this.#hello !== null;
-    if (isHopeless && !isPatient) this.#requests.fail(reason);
+    if (isHopeless(error) && !isPatient) this.#requests.fail(reason);
   }
 
   #notice(reason: AiqError): void {
@@ -259,24 +258,4 @@ export class Session {
     this.#noticedAtMs = nowMs;
     this.#options.onNotice?.(`${reason.message}; trying again`);
   }
-}
-
-/** Finding the broker failed: whoever searched has already been as patient as it makes sense. */
-class CannotResolve extends Error {
-  override readonly cause: AiqError;
-
-  constructor(cause: AiqError) {
-    super(cause.message);
-    this.cause = cause;
-  }
-}
-
-function asAiqError(error: unknown): AiqError {
-  if (error instanceof AiqError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new AiqError('UNREACHABLE', message, { cause: error });
-}
-
-function closed(): AiqError {
-  return new AiqError('CLOSED', 'the client was closed');
 }

@@ -97,6 +97,9 @@ export function decodeFrame(frame: Frame): AnyMessage {
   return { name, correlationId: frame.correlationId, fields } as AnyMessage;
 }
 
+/** Pieces of at least this size are kept as they came. */
+const smallChunkBytes = 4096;
+
 /**
  * Cuts a byte stream into whole frames. A frame is consumed before anyone looks inside it, and
  * nothing is allocated by an advertised length: chunks are kept as they came until enough bytes
@@ -116,15 +119,31 @@ export class FrameSplitter {
     this.#frameBytesMax = frameBytesMax;
   }
 
+  /** How many pieces are held. */
+  get chunkCount(): number {
+    return this.#chunks.length;
+  }
+
   /** Bytes of a frame that has begun but is not whole; 0 between frames. */
   get bufferedBytes(): number {
     return this.#buffered;
   }
 
+  /**
+   * Adds received bytes. A peer that sends byte by byte would make a piece of each one, many times
+   * its size: small pieces are joined with those before them that are no larger, so that few stay
+   * and each byte is copied only a few times.
+   */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
     this.#buffered += chunk.length;
+    let joined = chunk;
+    for (let last = this.#chunks.at(-1); last !== undefined; last = this.#chunks.at(-1)) {
+      if (last.length >= smallChunkBytes || last.length > joined.length) break;
+      this.#chunks.pop();
+      joined = joinChunks([last, joined], last.length + joined.length);
+    }
+    this.#chunks.push(joined);
   }
 
   /** The next `count` raw bytes, or null when they are not all here (used for the preamble). */

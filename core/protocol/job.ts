@@ -67,6 +67,7 @@ export const attemptsMaxDefault = 4;
 const attemptsMaxLimit = 1000;
 const delayMsLimit = 366 * 24 * 3600 * 1000;
 const digestBytes = 16;
+const agentDigestBytes = 32;
 const checksumBytes = 4;
 const queuePattern = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
 
@@ -131,23 +132,36 @@ export function decodeJob(encoded: Uint8Array): Job {
       `the job has ${encoded.length} bytes; ${limits.jobBytesMax} are allowed`,
     );
   }
-  return jobOf(readFields(encoded));
+  try {
+    const job = jobOf(readFields(encoded));
+    assertRestFits(encoded.length - job.body.length);
+    return job;
+  } catch (error) {
+    // The primitive readers speak of frames; here it is the job that is malformed.
+    throw error instanceof AiqError && error.code === 'BAD_FRAME' ? bad(error.message) : error;
+  }
+}
+
+/** Fields beside the body are held in memory and listed by the thousand, so they stay small. */
+function assertRestFits(restBytes: number): void {
+  const allowedBytes = limits.jobBytesMax - limits.jobBodyBytesMax;
+  if (restBytes <= allowedBytes) return;
+  throw new AiqError(
+    'JOB_TOO_LARGE',
+    `the job has ${restBytes} bytes beside its body; ${allowedBytes} are allowed`,
+  );
 }
 
 function readFields(encoded: Uint8Array): Map<JobFieldName, Uint8Array> {
   const found = new Map<JobFieldName, Uint8Array>();
   const reader = new Reader(encoded.subarray(checksumBytes));
-  try {
-    while (reader.remaining > 0) {
-      const tag = reader.u16();
-      const value = reader.bytes();
-      const name = fieldByTag.get(tag);
-      if (name === undefined || !jobFields[name].served) refuseIfCritical(tag, name);
-      else if (found.has(name)) throw bad(`field ${name} appears twice`);
-      else found.set(name, value);
-    }
-  } catch (error) {
-    throw error instanceof AiqError && error.code === 'BAD_FRAME' ? bad(error.message) : error;
+  while (reader.remaining > 0) {
+    const tag = reader.u16();
+    const value = reader.bytes();
+    const name = fieldByTag.get(tag);
+    if (name === undefined || !jobFields[name].served) refuseIfCritical(tag, name);
+    else if (found.has(name)) throw bad(`field ${name} appears twice`);
+    else found.set(name, value);
   }
   return found;
 }
@@ -181,7 +195,7 @@ function jobOf(found: Map<JobFieldName, Uint8Array>): Job {
     digest,
     body,
     agent: textOf(found.get('agent'), 'agent'),
-    agentDigest: found.get('agentDigest') ?? new Uint8Array(0),
+    agentDigest: agentDigestOf(found.get('agentDigest')),
     source: textOf(found.get('source'), 'source'),
     createdAtMs: numberOf(found.get('createdAtMs'), 'createdAtMs', 0, Number.MAX_SAFE_INTEGER),
     attemptsMax: numberOf(
@@ -192,6 +206,11 @@ function jobOf(found: Map<JobFieldName, Uint8Array>): Job {
     ),
     delayMs: numberOf(found.get('delayMs'), 'delayMs', 0, delayMsLimit),
   };
+}
+
+function agentDigestOf(value: Uint8Array = new Uint8Array(0)): Uint8Array {
+  if (value.length === 0 || value.length === agentDigestBytes) return value;
+  throw bad(`field agentDigest has ${value.length} bytes, not ${agentDigestBytes} or none`);
 }
 
 /** True for a name that a queue may have: lower-case words joined by `.`, `_` or `-`. */

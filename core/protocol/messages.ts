@@ -205,6 +205,27 @@ export const messages = {
   RetryOk: { opcode: 31, from: 'broker', answer: null, fields: { items: { list: itemAnswer } } },
   Shutdown: { opcode: 32, from: 'client', answer: 'Ok', fields: {} },
 
+  Pause: { opcode: 33, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
+  Unpause: { opcode: 34, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
+  Purge: {
+    opcode: 35,
+    from: 'client',
+    answer: 'PurgeOk',
+    fields: {
+      queue: 'text',
+      /** Continue below this cursor; 0 starts with the newest job. */
+      before: 'u53',
+    },
+  },
+  PurgeOk: {
+    opcode: 36,
+    from: 'broker',
+    answer: null,
+    fields: { removed: 'u32', /** 0 when there are no more. */ next: 'u53' },
+  },
+  Watch: { opcode: 37, from: 'client', answer: 'Ok', fields: { queues: { list: 'text' } } },
+  JobEvents: { opcode: 38, from: 'broker', answer: null, fields: { jobs: { list: jobInfo } } },
+
   // Reserved from the start, answered with UNSUPPORTED by this broker.
   Signal: { opcode: 40, from: 'client', answer: 'Ok', fields: { key: 'text' } },
   Reserve: {
@@ -250,7 +271,4 @@ export const messages = {
     answer: 'Ok',
     fields: { id: 'id', callHash: 'bytes' },
   },
-  Pause: { opcode: 48, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
-  Unpause: { opcode: 49, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
-  Purge: { opcode: 50, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
 } as const;

@@ -81,6 +81,8 @@ export const jobInfo = {
 export const queueInfo = {
   struct: {
     queue: 'text',
+    /** Paused: nothing of it is delivered, while enqueues and settles go on. */
+    paused: 'bool',
     delayed: 'u53',
     ready: 'u53',
     leased: 'u53',

@@ -4,9 +4,9 @@
  * randomness; time comes in with each event.
  */
 
-import type { Message, MessageName, QueueInfo } from '../../protocol/index.ts';
+import type { JobInfo, Message, MessageName, QueueInfo } from '../../protocol/index.ts';
 import type { ConnectionId, Now, Outgoing, Transport } from '../events.ts';
-import { infoOf, isFinished, type JobEntry } from './job-entry.ts';
+import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
 import { TimeHeap } from './time-heap.ts';
@@ -50,6 +50,8 @@ export const coreDefaults = {
 
 /** Most leases of one session, so that losing it touches no more jobs than one event may. */
 export const creditMax = 1000;
+/** A session that holds this many bytes of jobs gets no more, whatever its credit. */
+export const leasedBytesMax: number = 64 * 1024 * 1024;
 /** Most jobs that one event may touch. */
 export const jobsPerEventMax = 1000;
 
@@ -63,6 +65,8 @@ export interface Session {
   queues: readonly string[];
   credit: number;
   readonly leases: Map<string, Lease>;
+  /** Bytes of the jobs it holds. */
+  leasedBytes: number;
   /** Without a connection: when its leases are lost, monotonic clock. */
   resumeUntilMs: number;
   /** Which of its queues is served next. */
@@ -88,6 +92,10 @@ export class Core {
   readonly resumeDeadlines: TimeHeap<Session> = new TimeHeap();
   /** Clients that wait for a job to finish. */
   readonly waiting: Map<string, Map<ConnectionId, number[]>> = new Map();
+  /** Connections that hear of every change, by queue; an empty set means all queues. */
+  readonly watchers: Map<ConnectionId, ReadonlySet<string>> = new Map();
+  /** Changes of the present event, by watcher, and how many bytes they take at most. */
+  readonly #changes: Map<ConnectionId, { readonly jobs: JobInfo[]; bytes: number }> = new Map();
   #effects: Effect[] = [];
 
   constructor(options: CoreOptions) {
@@ -98,7 +106,10 @@ export class Core {
   commit(record: LogRecord): void {
     this.#effects.push({ type: 'append', record: encodeRecord(record) });
     this.store.apply(record);
-    if ('id' in record) this.#tellWaiting(record.id);
+    const job = jobOfRecord(this.store, record);
+    if (job === undefined) return;
+    this.#tellWaiting(job);
+    this.#tellWatchers(job);
   }
 
   emit(effect: Effect): void {
@@ -128,6 +139,7 @@ export class Core {
   }
 
   takeEffects(): Effect[] {
+    for (const connection of this.#changes.keys()) this.#sendChanges(connection);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -138,6 +150,7 @@ export class Core {
     const deadlineMs = now.monotonicMs + this.options.leaseMs;
     const lease: Lease = { job, session, deadlineMs, ended: false };
     session.leases.set(job.id, lease);
+    session.leasedBytes += job.bodyBytes;
     this.leaseDeadlines.push(deadlineMs, lease);
   }
 
@@ -148,17 +161,44 @@ export class Core {
     if (session === undefined || lease === undefined) return;
     lease.ended = true;
     session.leases.delete(job.id);
+    session.leasedBytes -= job.bodyBytes;
   }
 
-  #tellWaiting(id: string): void {
-    const job = this.store.jobs.get(id);
-    const waiting = this.waiting.get(id);
-    if (job === undefined || waiting === undefined || !isFinished(job.state)) return;
-    this.waiting.delete(id);
+  #tellWaiting(job: JobEntry): void {
+    const waiting = this.waiting.get(job.id);
+    if (waiting === undefined || !isFinished(job.state)) return;
+    this.waiting.delete(job.id);
     for (const [connection, correlationIds] of waiting) {
       for (const correlationId of correlationIds) {
         this.send(connection, correlationId, 'WaitOk', { job: infoOf(job) });
       }
     }
   }
+
+  /** Changes of one event leave as one frame for each watcher. */
+  #tellWatchers(job: JobEntry): void {
+    for (const [connection, queues] of this.watchers) {
+      if (queues.size > 0 && !queues.has(job.queue)) continue;
+      const bytes = infoBytesMax(job);
+      const changes = this.#changes.get(connection) ?? { jobs: [], bytes: 0 };
+      if (changes.bytes + bytes > infosBytesMax) this.#sendChanges(connection);
+      changes.jobs.push(infoOf(job));
+      changes.bytes += bytes;
+      this.#changes.set(connection, changes);
+    }
+  }
+
+  #sendChanges(connection: ConnectionId): void {
+    const changes = this.#changes.get(connection);
+    if (changes === undefined) return;
+    this.send(connection, 0, 'JobEvents', { jobs: changes.jobs.splice(0) });
+    changes.bytes = 0;
+    this.#changes.delete(connection);
+  }
+}
+
+/** The job that a record is about, after it was applied; undefined when it is about none. */
+function jobOfRecord(store: JobStore, record: LogRecord): JobEntry | undefined {
+  if ('id' in record) return store.jobs.get(record.id);
+  return record.kind === 'enqueued' ? store.bySeq.at(-1) : undefined;
 }

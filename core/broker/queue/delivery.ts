@@ -5,7 +5,7 @@
 
 import type { Delivery } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
-import { type Core, jobsPerEventMax, type Session } from './core.ts';
+import { type Core, jobsPerEventMax, leasedBytesMax, type Session } from './core.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
 
 /** Room that a Deliver frame needs beside the jobs, for each job. */
@@ -34,14 +34,16 @@ export function deliverReady(core: Core, now: Now): boolean {
 }
 
 function hasRoom(session: Session): boolean {
-  return session.connection !== null && session.leases.size < session.credit;
+  const { connection, leases, credit, leasedBytes } = session;
+  return connection !== null && leases.size < credit && leasedBytes < leasedBytesMax;
 }
 
 function nextJobFor(core: Core, session: Session): JobEntry | undefined {
   const { queues } = session;
   for (let offset = 0; offset < queues.length; offset++) {
     const index = (session.turn + offset) % queues.length;
-    const job = core.store.queues.get(queues[index] ?? '')?.ready.peek();
+    const queue = core.store.queues.get(queues[index] ?? '');
+    const job = queue?.paused === true ? undefined : queue?.ready.peek();
     if (job !== undefined) {
       session.turn = (index + 1) % queues.length;
       return job;

@@ -17,7 +17,7 @@ import {
 import type { ConnectionId, NetEvent, Now } from '../events.ts';
 import { type Core, creditMax, type Session } from './core.ts';
 import { inspect, list, queueInfos, wait } from './inspect.ts';
-import { cancel, retry } from './operate.ts';
+import { cancel, purge, retry, setPaused } from './operate.ts';
 import { endSession } from './sessions.ts';
 import { extend, resume, settle } from './settle.ts';
 
@@ -63,6 +63,15 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
     answer<'Shutdown'>(context, 'Ok', {});
     context.core.emit({ type: 'shutdown' });
   },
+  Pause: (context, { queue }) => pauseOrUnpause(context, queue, true),
+  Unpause: (context, { queue }) => pauseOrUnpause(context, queue, false),
+  Purge(context, fields) {
+    answer<'Purge'>(context, 'PurgeOk', purge(context.core, fields, context.now));
+  },
+  Watch(context, { queues }) {
+    context.core.watchers.set(context.connection, new Set(queues));
+    answer<'Watch'>(context, 'Ok', {});
+  },
   Signal: unsupported('Signal'),
   Reserve: unsupported('Reserve'),
   Commit: unsupported('Commit'),
@@ -71,9 +80,6 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   BlobGet: unsupported('BlobGet'),
   JournalPut: unsupported('JournalPut'),
   JournalGet: unsupported('JournalGet'),
-  Pause: unsupported('Pause'),
-  Unpause: unsupported('Unpause'),
-  Purge: unsupported('Purge'),
 };
 
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */
@@ -132,6 +138,15 @@ function Wait(context: Context, { id }: Message<'Wait'>): void {
   const job = wait(context.core, context, id);
   if (job === null) refuse(context, 'NOT_FOUND', 'no such job');
   else if (job !== 'later') answer<'Wait'>(context, 'WaitOk', { job });
+}
+
+function pauseOrUnpause(context: Context, queue: string, paused: boolean): void {
+  if (!isQueueName(queue)) {
+    refuse(context, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);
+    return;
+  }
+  setPaused(context.core, queue, paused, context.now);
+  answer<'Pause'>(context, 'Ok', {});
 }
 
 function unsupported(name: HandledName): (context: Context) => void {

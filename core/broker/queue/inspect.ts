@@ -3,7 +3,7 @@
 import { type JobInfo, limits, type Message, type QueueInfo } from '../../protocol/index.ts';
 import type { ConnectionId, Now } from '../events.ts';
 import type { Core } from './core.ts';
-import { infoOf, isFinished, type JobEntry } from './job-entry.ts';
+import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from './job-entry.ts';
 import { noJobs } from './job-store.ts';
 
 const inspectRowsMax = 10;
@@ -33,10 +33,14 @@ export function list(core: Core, request: Message<'List'>): Message<'ListOk'> {
   const limit = Math.min(request.limit, limits.listRowsMax);
   const jobs: JobInfo[] = [];
   const newest = request.before === 0 ? bySeq.length : Math.min(request.before - 1, bySeq.length);
+  let bytes = 0;
   let seq = newest;
   for (; seq > 0 && jobs.length < limit && newest - seq < listScanMax; seq--) {
     const job = bySeq[seq - 1];
-    if (job !== undefined && fits(job, request)) jobs.push(infoOf(job));
+    if (job === undefined || !fits(job, request)) continue;
+    bytes += infoBytesMax(job);
+    if (jobs.length > 0 && bytes > infosBytesMax) break;
+    jobs.push(infoOf(job));
   }
   return { jobs, next: seq > 0 ? seq + 1 : 0 };
 }
@@ -58,6 +62,7 @@ function queueInfo(core: Core, name: string, now: Now): QueueInfo {
   const oldest = queue?.ready.peek();
   return {
     queue: name,
+    paused: queue?.paused ?? false,
     ...counts,
     consumers: consumersOf(core, name),
     oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now.wallMs - oldest.changedAtMs),

@@ -5,6 +5,7 @@ import {
   type JobInfo,
   type JobState,
   type LeaseToken,
+  limits,
   noUsage,
   type Usage,
 } from '../../protocol/index.ts';
@@ -129,4 +130,13 @@ export function infoOf(job: JobEntry): JobInfo {
     note: job.note,
     usage: job.usage,
   };
+}
+
+/** Most bytes of infos in one frame. */
+export const infosBytesMax: number = limits.frameBytesMax / 2;
+
+/** No fewer bytes than the job's info takes in a frame: UTF-16 units take at most three each. */
+export function infoBytesMax(job: JobEntry): number {
+  const texts = [job.queue, job.agent, job.source, job.errorCode, job.errorMessage, job.note];
+  return 256 + 3 * texts.reduce((sum, text) => sum + text.length, 0);
 }

@@ -14,6 +14,8 @@ export interface NamedQueue {
   readonly name: string;
   readonly ready: Fifo<JobEntry>;
   readonly counts: Record<JobState, number>;
+  /** Nothing of it is delivered. */
+  paused: boolean;
 }
 
 /** The counts of a queue that holds nothing. */
@@ -43,7 +45,7 @@ export class JobStore {
   queueOf(name: string): NamedQueue {
     let queue = this.queues.get(name);
     if (queue === undefined) {
-      queue = { name, ready: new Fifo(), counts: { ...noJobs } };
+      queue = { name, ready: new Fifo(), counts: { ...noJobs }, paused: false };
       this.queues.set(name, queue);
     }
     return queue;
@@ -69,6 +71,12 @@ export class JobStore {
         break;
       case 'retried':
         this.#retry(this.#known(record.id), record.atMs);
+        break;
+      case 'paused':
+        this.queueOf(record.queue).paused = true;
+        break;
+      case 'unpaused':
+        this.queueOf(record.queue).paused = false;
         break;
     }
   }

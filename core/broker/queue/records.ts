@@ -67,6 +67,9 @@ const recordKinds = {
   cancelled: { number: 5, fields: { id: 'id', atMs: 'u53' } },
   /** A dead job was made ready again by an operator. */
   retried: { number: 6, fields: { id: 'id', atMs: 'u53' } },
+  /** Nothing of the queue is delivered from here on. */
+  paused: { number: 7, fields: { queue: 'text', atMs: 'u53' } },
+  unpaused: { number: 8, fields: { queue: 'text', atMs: 'u53' } },
 } as const;
 
 type RecordKinds = typeof recordKinds;

@@ -47,6 +47,7 @@ function newSession(id: string, transport: Transport): Session {
     queues: [],
     credit: 0,
     leases: new Map(),
+    leasedBytes: 0,
     resumeUntilMs: 0,
     turn: 0,
   };
@@ -62,6 +63,7 @@ function takeOver(core: Core, connection: ConnectionId): void {
 /** The connection is gone. Its session lives on for the resume window when it holds leases. */
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
   for (const waiting of core.waiting.values()) waiting.delete(connection);
+  core.watchers.delete(connection);
   const session = core.connections.get(connection);
   core.connections.delete(connection);
   if (session === undefined || session.connection !== connection) return;

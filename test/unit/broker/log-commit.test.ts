@@ -140,30 +140,64 @@ test('a segment limit that cannot be kept is refused', async () => {
   }
 });
 
-test.each(['write', 'datasync', 'create', 'rename', 'syncDir', 'close'] as const)(
-  'a failing %s stops the log once and for all',
-  async (failing) => {
+test.each([
+  ['write', 10_000],
+  ['datasync', 10_000],
+  ['create', 300],
+  ['write', 300],
+  ['datasync', 300],
+  ['rename', 300],
+  ['syncDir', 300],
+  ['close', 300],
+] as const)(
+  'a failing %s stops the log once and for all (segments of %i)',
+  async (failing, max) => {
     const { disk, log, durable, failures } = await openOn(new MemoryDisk(), {
-      segmentBytesMax: 300,
+      segmentBytesMax: max,
     });
     await commit(log, ['durable '.repeat(20)]);
-    let syncsAfterFailure = 0;
+    const afterwards: string[] = [];
     let failed = false;
     disk.before = (operation) => {
-      if (failed && operation === 'datasync') syncsAfterFailure += 1;
+      if (failed) afterwards.push(operation);
       if (operation !== failing || failed) return;
       failed = true;
       throw new Error(`EIO in ${failing}`);
     };
     log.append(bytes('needs a new segment '.repeat(10)));
-    await until(() => failures.length > 0);
+    await until(() => failed && log.bytes > 0);
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
     expect(failures.map((error) => error.message)).toEqual([`EIO in ${failing}`]);
     expect([log.durableOffset, durable]).toEqual([1, [1]]);
     expect(() => log.append(bytes('more'))).toThrow('the log failed');
     await expect(log.close()).rejects.toThrow(`EIO in ${failing}`);
-    expect([failures.length, durable, syncsAfterFailure]).toEqual([1, [1], 0]);
+    expect([failures.length, durable]).toEqual([1, [1]]);
+    expect(afterwards.filter((operation) => operation !== 'close')).toEqual([]);
   },
 );
+
+test('a disk that fails for good is reported once', async () => {
+  const { disk, log, failures } = await openOn(new MemoryDisk());
+  disk.before = (operation) => {
+    throw new Error(`EIO in ${operation}`);
+  };
+  log.append(bytes('a'));
+  await until(() => failures.length > 0);
+  await expect(log.close()).rejects.toThrow('EIO in write');
+  expect(failures.length).toBe(1);
+});
+
+test('a backlog larger than a segment is spread over several', async () => {
+  const segmentBytesMax = 2_500_000;
+  const { disk, log, durable } = await openOn(new MemoryDisk(), { segmentBytesMax });
+  const records = Array.from({ length: 80 }, (_, index) => String(index % 10).repeat(100_000));
+  await commit(log, records);
+  const sizes = [...disk.files.values()].map((file) => file.bytes.length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(segmentBytesMax);
+  expect(sizes.length).toBe(4);
+  expect(durable.at(-1)).toBe(80);
+  expect((await openOn(disk.afterPowerCut(), { segmentBytesMax })).replayed).toEqual(records);
+});
 
 test('a clean mark that cannot be written makes close fail, and the next start is unclean', async () => {
   const { disk, log, failures } = await openOn(new MemoryDisk());

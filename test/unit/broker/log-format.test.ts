@@ -26,11 +26,14 @@ function sealedBatch(): Buffer {
 test('the bytes of version 1 are the documented ones and do not change by accident', () => {
   const { header } = encodeSegmentHeader(start, 7);
   expect(Buffer.from(header).toString('hex')).toBe(
-    '4149514c00010000000102030405060708090a0b0c0d0e0f' +
-      '000000000000000700000000000003e90000000000000037deadbeef0000000000000000' +
-      'SEGCRC',
+    '4149514c00010000000102030405060708090a0b0c0d0e0f000000000000000700000000000003e9' +
+      '0000000000000037deadbeef0000000000000000976fb29a',
   );
-  expect(sealedBatch().toString('hex')).toBe('BATCH');
+  expect(sealedBatch().toString('hex')).toBe(
+    '41495142010000000000001000000002000000000000003700000000000003e900000000000003e8' +
+      '0000000000000036eef118b3deadbeef00000000cd0fbed4000000036f6e65000000057468726565' +
+      '41495145',
+  );
 });
 
 test('a segment header comes back as it was written, with the chain to the one before', () => {

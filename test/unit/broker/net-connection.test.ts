@@ -151,6 +151,17 @@ describe('the life of a connection', () => {
   });
 });
 
+it('a draining connection reads on to its end even while the core is behind', async () => {
+  const pair = openPair();
+  await greet(pair);
+  pair.host.congested = true;
+  pair.connection.updateReading();
+  pair.connection.drain();
+  pair.far.end(new Uint8Array(1000));
+  for (let turn = 0; turn < 3; turn++) await setImmediate();
+  expect(pair.connection.state).toBe('closed');
+});
+
 describe('deadlines', () => {
   it('give Hello its time, not renewed by the preamble', async () => {
     const pair = openPair();

@@ -215,3 +215,77 @@ describe('telling', () => {
     });
   });
 });
+
+describe('operating a queue', () => {
+  test('a paused queue delivers nothing, also after a restart, and goes on when it is resumed', () => {
+    const driver = connected();
+    driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2, queue: 'other' })]);
+    driver.request(1, 'Pause', { queue: 'q' });
+    const next = driver.restarted();
+    next.open(1);
+    next.subscribe(1, 5, ['q', 'other']);
+    expect(next.deliveries(1).map((item) => item.token.id)).toEqual([idOf(2)]);
+    expect(next.enqueue(1, [checkedJob({ id: 3 })])[0]?.outcome).toBe('created');
+    next.request(1, 'Unpause', { queue: 'q' });
+    expect(next.deliveries(1).map((item) => item.token.id)).toEqual([1, 3].map(idOf));
+  });
+
+  test('pausing twice is logged once', () => {
+    const driver = connected();
+    driver.request(1, 'Pause', { queue: 'q' });
+    const records = driver.log.length;
+    driver.request(1, 'Pause', { queue: 'q' });
+    expect(driver.log.length).toBe(records);
+  });
+
+  test('purge cancels what waits, in bounded steps, and leaves leased and finished jobs alone', () => {
+    const driver = connected();
+    const ids = Array.from({ length: 2500 }, (_, index) => index + 1);
+    driver.enqueue(
+      1,
+      ids.map((id) => checkedJob({ id, delayMs: id % 2 === 0 ? 1000 : 0 })),
+    );
+    driver.enqueue(1, [checkedJob({ id: 9000, queue: 'other' })]);
+    driver.subscribe(1, 1);
+    const removed: number[] = [];
+    for (let before = 0; ; ) {
+      const step = driver.request(1, 'Purge', { queue: 'q', before }) as Message<'PurgeOk'>;
+      removed.push(step.removed);
+      before = step.next;
+      if (before === 0) break;
+    }
+    expect(Math.max(...removed)).toBeLessThanOrEqual(1000);
+    expect(removed.reduce((sum, count) => sum + count, 0)).toBe(2499);
+    expect([driver.stateOf(1), driver.stateOf(9000)]).toEqual(['leased', 'ready']);
+  });
+
+  test('a watcher hears every change of its queues in order, and no other', () => {
+    const driver = connected();
+    driver.open(2);
+    driver.request(2, 'Watch', { queues: ['q'] });
+    driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2, queue: 'other' })]);
+    driver.subscribe(1, 1);
+    driver.settle(1, driver.deliveries(1)[0]!.token);
+    const heard = driver.sent.filter((sent) => sent.connection === 2 && sent.name === 'JobEvents');
+    const states = heard.flatMap((sent) => (sent.fields as Message<'JobEvents'>).jobs);
+    expect(states.map(({ id, state }) => [id, state])).toEqual(
+      ['ready', 'leased', 'done'].map((state) => [idOf(1), state]),
+    );
+  });
+
+  test('answers that list jobs fit into a frame however much each job says', () => {
+    const driver = connected();
+    const note = 'n'.repeat(8000);
+    for (let id = 1; id <= 600; id++) {
+      driver.enqueue(1, [checkedJob({ id })]);
+      driver.subscribe(1, 1);
+      driver.settle(1, driver.deliveries(1)[0]!.token, 'ack', { note });
+    }
+    const request = { queue: null, state: null, limit: 1000 };
+    const page = driver.request(1, 'List', { ...request, before: 0 }) as Message<'ListOk'>;
+    expect(page.jobs.length).toBeLessThan(600);
+    expect(page.jobs.length * 8000).toBeLessThan(4 * 1024 * 1024);
+    const rest = driver.request(1, 'List', { ...request, before: page.next }) as Message<'ListOk'>;
+    expect(rest.jobs[0]?.id).toBe(idOf(600 - page.jobs.length));
+  });
+});

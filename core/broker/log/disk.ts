@@ -1,0 +1,124 @@
+/**
+ * The few disk operations that the log uses, so that tests and a simulator can stand in for the
+ * disk. Nothing here retries: after an error the log stops.
+ */
+
+import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** An open file, written at explicit positions. */
+export interface DiskFile {
+  /** Returns how many bytes were written: fewer than given is not an error here. */
+  write(buffers: readonly Uint8Array[], position: number): Promise<number>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Disk {
+  /** Makes a folder with its parents, their entries durable; an existing one is fine. */
+  makeDir(path: string): Promise<void>;
+  list(dir: string): Promise<readonly string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+  /** Opens a new file for writing; an existing one is emptied. */
+  create(path: string): Promise<DiskFile>;
+  /** Opens an existing file for writing. */
+  open(path: string): Promise<DiskFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** Makes the names in a folder durable. */
+  syncDir(dir: string): Promise<void>;
+}
+
+/** Jobs are private: only the broker's user reads them. */
+const fileMode = 0o600;
+const dirMode = 0o700;
+
+export const nodeDisk: Disk = {
+  async makeDir(path) {
+    const firstMade = await mkdir(path, { recursive: true, mode: dirMode });
+    if (firstMade === undefined) return;
+    for (let made = path; made.length >= firstMade.length; made = dirname(made)) {
+      await nodeDisk.syncDir(dirname(made));
+    }
+  },
+  list: (dir) => readdir(dir),
+  readFile: (path) => readFile(path),
+  create: (path) => openForWriting(path, 'w'),
+  open: (path) => openForWriting(path, 'r+'),
+  rename: (from, to) => rename(from, to),
+  async syncDir(dir) {
+    const handle = await open(dir, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+async function openForWriting(path: string, flags: 'w' | 'r+'): Promise<DiskFile> {
+  const handle = await open(path, flags, fileMode);
+  return {
+    write: async (buffers, position) => (await handle.writev([...buffers], position)).bytesWritten,
+    datasync: () => handle.datasync(),
+    close: () => handle.close(),
+  };
+}
+
+/**
+ * Writes all of `buffers`, going on after short writes: on a full disk the system reports a short
+ * count first and the error only on the next call.
+ * @throws whatever the disk reports, or an Error when a write makes no progress
+ */
+export async function writeAll(
+  file: DiskFile,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<number> {
+  let rest = buffers.filter((buffer) => buffer.length > 0);
+  let at = position;
+  while (rest.length > 0) {
+    const written = await file.write(rest, at);
+    if (written <= 0) throw new Error(`the disk accepted no byte at position ${at}`);
+    at += written;
+    rest = skipBytes(rest, written);
+  }
+  return at - position;
+}
+
+function skipBytes(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  const rest: Uint8Array[] = [];
+  for (const buffer of buffers) {
+    if (skip < buffer.length) rest.push(buffer.subarray(skip));
+    skip = Math.max(0, skip - buffer.length);
+  }
+  return rest;
+}
+
+/**
+ * Puts a file with this content under `dir`, all or nothing: written and synced under a temporary
+ * name, renamed, and the name made durable. Replaces a file of that name. The file stays open.
+ */
+export async function placeFile(
+  disk: Disk,
+  dir: string,
+  name: string,
+  content: readonly Uint8Array[],
+): Promise<DiskFile> {
+  const temporary = join(dir, `${name}${temporarySuffix}`);
+  const file = await disk.create(temporary);
+  try {
+    await writeAll(file, content, 0);
+    await file.datasync();
+    await disk.rename(temporary, join(dir, name));
+    await disk.syncDir(dir);
+  } catch (error) {
+    // The first error is the one to tell; a file that cannot be closed changes nothing.
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  return file;
+}
+
+/** A crash may leave such a file behind; it is emptied when its name is next used. */
+const temporarySuffix = '.tmp';

@@ -1,0 +1,30 @@
+/** Failures of a session, told apart by whether trying again makes sense. */
+
+import { AiqError } from '../protocol/index.ts';
+
+/** Finding the broker failed: whoever searched has already been as patient as it makes sense. */
+export class CannotResolve extends Error {
+  override readonly cause: AiqError;
+
+  constructor(cause: AiqError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+/** True when a session that never was connected should tell its callers now. */
+export function isHopeless(error: unknown): boolean {
+  return error instanceof CannotResolve || (error instanceof AiqError && !error.retryable);
+}
+
+/** Any failure as one with a code; what has none means that nobody was reached. */
+export function asAiqError(error: unknown): AiqError {
+  if (error instanceof AiqError) return error;
+  if (error instanceof CannotResolve) return error.cause;
+  const message = error instanceof Error ? error.message : String(error);
+  return new AiqError('UNREACHABLE', message, { cause: error });
+}
+
+export function closed(): AiqError {
+  return new AiqError('CLOSED', 'the client was closed');
+}

@@ -1,0 +1,66 @@
+/** Opens logs on a `MemoryDisk` and remembers what was replayed, promised and reported. */
+
+import type { Log, RecoveryReport } from '../../core/broker/log/contract.ts';
+import { type OpenLogOptions, openLog } from '../../core/broker/log/open.ts';
+import type { MemoryDisk } from './memory-disk.ts';
+
+export const logDir = '/log';
+export const never = 3_600_000;
+
+export interface OpenedLog {
+  readonly disk: MemoryDisk;
+  readonly log: Log;
+  readonly report: RecoveryReport;
+  /** Records replayed at the opening, as text. */
+  readonly replayed: string[];
+  /** Offsets given to `onDurable`, and errors given to `onFailure`. */
+  readonly durable: number[];
+  readonly failures: Error[];
+}
+
+export async function openOn(
+  disk: MemoryDisk,
+  options: Partial<Omit<OpenLogOptions, 'disk'>> = {},
+): Promise<OpenedLog> {
+  const replayed: string[] = [];
+  const durable: number[] = [];
+  const failures: Error[] = [];
+  const { log, report } = await openLog(
+    {
+      dir: logDir,
+      segmentBytesMax: 1024 * 1024,
+      onDurable: (offset) => durable.push(offset),
+      onFailure: (error) => failures.push(error),
+      markIdleMs: never,
+      disk,
+      ...options,
+    },
+    (record) => replayed.push(Buffer.from(record).toString('latin1')),
+  );
+  return { disk, log, report, replayed, durable, failures };
+}
+
+/** Appends and waits until all of it is durable. */
+export async function commit(log: Log, records: readonly string[]): Promise<void> {
+  for (const record of records) log.append(Buffer.from(record, 'latin1'));
+  await settled(log);
+}
+
+export async function settled(log: Log): Promise<void> {
+  while (log.durableOffset < log.endOffset) await nextTurn();
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** A small generator of repeatable numbers in [0, 1). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 0x1_0000_0000;
+  };
+}

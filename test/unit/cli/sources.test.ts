@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expandSources, sourceName } from '../../../core/cli/input/sources.ts';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'aiq-sources-'));
+  await mkdir(join(dir, 'sub', '.hidden'), { recursive: true });
+  for (const name of ['b.md', 'a.md', 'c.txt', 'x[1].md', 'sub/d.md', 'sub/.hidden/e.md']) {
+    await writeFile(join(dir, name), name);
+  }
+  await symlink(dir, join(dir, 'sub', 'loop'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function pathsOf(...values: string[]): Promise<string[]> {
+  const sources = await expandSources(values);
+  return sources.map((source) => (source.kind === 'file' ? source.path.replace(`${dir}/`, '') : '-'));
+}
+
+test('a pattern gives its files sorted, without hidden ones and without following links', async () => {
+  expect(await pathsOf(`${dir}/**/*.md`)).toEqual(['a.md', 'b.md', 'sub/d.md', 'x[1].md']);
+});
+
+test('names keep their order, and a file given twice is one source', async () => {
+  expect(await pathsOf(`${dir}/c.txt`, `${dir}/b.md`, `${dir}/*.md`, `${dir}/sub/../c.txt`)).toEqual([
+    'c.txt',
+    'b.md',
+    'a.md',
+    'x[1].md',
+  ]);
+});
+
+test('a file whose name looks like a pattern is itself', async () => {
+  expect(await pathsOf(`${dir}/x[1].md`)).toEqual(['x[1].md']);
+});
+
+test('a pattern without a match is refused', async () => {
+  await expect(expandSources([`${dir}/*.pdf`])).rejects.toMatchObject({
+    exit: 'invalid',
+    message: expect.stringContaining('*.pdf'),
+  });
+});
+
+test('- is standard input, once', async () => {
+  expect(await pathsOf('-', '-')).toEqual(['-']);
+});
+
+test('the source of a job is the file name without its extension', () => {
+  expect(['docs/mill.md', 'README', '.env', 'a.tar.gz'].map(sourceName)).toEqual([
+    'mill',
+    'README',
+    '.env',
+    'a.tar',
+  ]);
+});
