@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+/**
+ * The `aiq` command. Any Node from 20 on can start it: it finds a Node that is new enough, runs the
+ * command line in this process or on that Node, and says what to do where neither is possible.
+ */
+
+import { existsSync, realpathSync } from 'node:fs';
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isNodeEnough, nodeCandidates, oldNodeProblem, platformProblem } from './machine.js';
+
+/** Exit code for "cannot run as asked", see `aiq help exit-codes`. */
+const usageExitCode = 2;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const sourceEntry = join(root, 'core/cli/main.ts');
+const isClone = existsSync(sourceEntry);
+
+const problem = platformProblem(process.platform) ?? setupProblem();
+if (problem !== null) refuse(problem);
+else if (isNodeEnough(process.versions.node)) await runHere();
+else await runOnNewerNode();
+
+/** @returns {string | null} what is missing in this clone, and the command that brings it in */
+function setupProblem() {
+  // npm writes this file last, so a half-finished installation reads as none.
+  if (!isClone || existsSync(join(root, 'node_modules/.package-lock.json'))) return null;
+  return [
+    'aiq is not set up in this clone yet: its packages are not installed.',
+    `Run \`npm run demo\` (or \`npm test\`) once in ${root}, then the same command again.`,
+  ].join('\n');
+}
+
+async function runHere() {
+  // Threads that wait for disks: many small syncs run at once. Read when the pool first starts.
+  process.env['UV_THREADPOOL_SIZE'] ??= '16';
+  // In the environment as well, so that brokers and threads started from here load quickly too.
+  process.env['NODE_COMPILE_CACHE'] ??= join(cacheFolder(), 'aiq');
+  module.enableCompileCache(process.env['NODE_COMPILE_CACHE']);
+  const entry = isClone ? sourceEntry : join(root, 'dist/core/cli/main.js');
+  const { main } = await import(pathToFileURL(entry).href);
+  process.exitCode = await main(process.argv.slice(2));
+}
+
+/** A folder that only we write to: whoever can write there decides what code runs. */
+function cacheFolder() {
+  if (isClone) return join(root, 'node_modules/.cache');
+  return process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+}
+
+async function runOnNewerNode() {
+  // Never itself again: a private copy can be too old as well, after an update of the clone.
+  const node = nodeCandidates(root, process.platform, process.arch).find(
+    (file) => existsSync(file) && realpathSync(file) !== process.execPath,
+  );
+  if (node === undefined) return refuse(oldNodeProblem(process.versions.node));
+  const { endLike, runInPlace } = await import('./child.js');
+  try {
+    endLike(await runInPlace(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]));
+  } catch (error) {
+    refuse(`${node} does not start (${String(error)}).\n${oldNodeProblem(process.versions.node)}`);
+  }
+}
+
+/** @param {string} message */
+function refuse(message) {
+  process.stderr.write(`error: ${message}\n`);
+  process.exitCode = usageExitCode;
+}
