@@ -14,19 +14,17 @@ export {
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
-export { offlineLabel } from './offline/answer.ts';
-export type { OfflineCall } from './offline/chat.ts';
 export {
+  type OfflineCall,
   type OfflineEndpoint,
   type OfflineOptions,
-  startOfflineEndpoint,
-} from './offline/endpoint.ts';
-export { startOfflineThread } from './offline/thread.ts';
+  offlineLabel,
+} from './offline/contract.ts';
+export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
 export {
   chooseProvider,
   modelFor,
-  offlineModel,
   type ProviderChoice,
   type ProviderQuery,
   type ProviderSettings,

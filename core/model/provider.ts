@@ -16,7 +16,7 @@ const localBaseURL = 'http://127.0.0.1:11434/v1';
 const noKey = 'none';
 const listTimeoutMs = 10_000;
 
-export const offlineModel = 'aiq-offline';
+const offlineModel = 'aiq-offline';
 
 export interface ProviderQuery {
   /** `auto`, `openai`, `offline`, `local` or a name under `providers`. */

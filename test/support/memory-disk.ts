@@ -21,8 +21,12 @@ type Operation =
 const sectorBytes = 512;
 
 interface MemoryFile {
+  /** What a process reads. */
   bytes: Buffer;
+  /** What the medium has. */
   synced: Buffer;
+  /** What the next datasync will bring there. A failed one forgets it, as kernels do. */
+  dirty: { from: number; to: number }[];
 }
 
 export class MemoryDisk implements Disk {
@@ -57,7 +61,7 @@ export class MemoryDisk implements Disk {
   }
 
   put(path: string, bytes: Uint8Array): void {
-    const file = { bytes: Buffer.from(bytes), synced: Buffer.from(bytes) };
+    const file = { bytes: Buffer.from(bytes), synced: Buffer.from(bytes), dirty: [] };
     this.files.set(path, file);
     this.#durableNames.set(path, file);
   }
@@ -84,7 +88,7 @@ export class MemoryDisk implements Disk {
 
   async create(path: string): Promise<DiskFile> {
     await this.#begin('create', path);
-    this.files.set(path, { bytes: Buffer.alloc(0), synced: Buffer.alloc(0) });
+    this.files.set(path, { bytes: Buffer.alloc(0), synced: Buffer.alloc(0), dirty: [] });
     return this.#handle(path);
   }
 
@@ -116,17 +120,19 @@ export class MemoryDisk implements Disk {
         await this.#begin('write', path);
         const given = Buffer.concat(buffers);
         const taken = given.subarray(0, this.accept(given.length));
-        const bytes = Buffer.alloc(Math.max(file.bytes.length, position + taken.length));
-        file.bytes.copy(bytes);
-        taken.copy(bytes, position);
-        file.bytes = bytes;
+        file.bytes = withBytes(file.bytes, taken, position);
+        file.dirty.push({ from: position, to: position + taken.length });
         return taken.length;
       },
       datasync: async () => {
         // Only what was written when the call began is covered.
+        const covered = file.dirty;
+        file.dirty = [];
         const { bytes } = file;
         await this.#begin('datasync', path);
-        file.synced = bytes;
+        for (const { from, to } of covered) {
+          file.synced = withBytes(file.synced, bytes.subarray(from, to), from);
+        }
       },
       close: () => this.#begin('close', path),
     };
@@ -145,18 +151,23 @@ export class MemoryDisk implements Disk {
   }
 }
 
-/** The synced bytes, with some of the later sectors; a sector that is not kept stays as it was. */
-function tear({ bytes, synced }: MemoryFile, keeps: () => boolean): Buffer {
-  if (synced.equals(bytes)) return synced;
-  const torn = Buffer.alloc(bytes.length);
-  synced.copy(torn);
-  let end = synced.length;
+/** The synced bytes, with some of the unsynced sectors; the others stay as they were. */
+function tear({ bytes, synced, dirty }: MemoryFile, keeps: () => boolean): Buffer {
+  if (dirty.length === 0) return synced;
+  let torn = synced;
   for (let from = 0; from < bytes.length; from += sectorBytes) {
     const to = Math.min(bytes.length, from + sectorBytes);
-    if (!keeps()) continue;
-    bytes.copy(torn, from, from, to);
-    end = Math.max(end, to);
+    const isDirty = dirty.some((range) => range.from < to && range.to > from);
+    if (isDirty && keeps()) torn = withBytes(torn, bytes.subarray(from, to), from);
   }
   // The length is written apart from the content: it may tell the whole or only what arrived.
-  return torn.subarray(0, keeps() ? bytes.length : end);
+  return keeps() ? withBytes(torn, bytes.subarray(bytes.length), bytes.length) : torn;
+}
+
+/** A copy of `bytes` with `piece` at `position`, longer if need be. */
+function withBytes(bytes: Buffer, piece: Uint8Array, position: number): Buffer {
+  const result = Buffer.alloc(Math.max(bytes.length, position + piece.length));
+  bytes.copy(result);
+  result.set(piece, position);
+  return result;
 }

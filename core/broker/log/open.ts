@@ -14,7 +14,6 @@ import { SegmentLog } from './log.ts';
 import { type RecoveredLog, recover } from './recover.ts';
 import type { Replay } from './scan.ts';
 
-export const segmentBytesMaxDefault = 64 * 1024 * 1024;
 const segmentBytesMaxLimit = 1024 * 1024 * 1024;
 const markIdleMsDefault = 50;
 const quarantineDir = 'quarantine';

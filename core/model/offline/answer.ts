@@ -3,11 +3,10 @@
  * up, calls no model, and says the same to the same request.
  */
 
+import { offlineLabel } from './contract.ts';
 import { extractSentences } from './extract.ts';
 import { fillSchema, fillSource } from './fill-schema.ts';
 import { shapeOf } from './limits.ts';
-
-export const offlineLabel = '<!-- made by aiq-offline: extracted, not written by a model -->';
 
 /** The part of a chat completion request that the answer depends on; other fields are ignored. */
 export interface ChatRequest {

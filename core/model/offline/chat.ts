@@ -10,23 +10,12 @@ import {
   errorBody,
   wholeCompletion,
 } from './completion.ts';
+import type { OfflineCall } from './contract.ts';
 import type { Counters } from './counters.ts';
 import { type Fault, faultFor, type RepeatCounter } from './faults.ts';
-import { FillError } from './fill-schema.ts';
+import { FillError } from './fill-string.ts';
 import { type Knobs, parseKnobs } from './knobs.ts';
 import { sendEvent, sendJson, sha256, startEvents } from './respond.ts';
-
-/** Something that happened to a call: it came in, or it ended. */
-export interface OfflineCall {
-  readonly phase: 'started' | 'finished';
-  readonly model: string;
-  /** Hex, over the latest user message: tells which job it was without keeping its text. */
-  readonly userSha256: string;
-  /** HTTP status; null while the call runs, 0 when the connection was lost before one was sent. */
-  readonly status: number | null;
-  /** True once the answer went out whole. */
-  readonly ok: boolean;
-}
 
 export interface ChatContext {
   readonly counters: Counters;

@@ -108,7 +108,7 @@ function cleanInline(paragraph: string): string {
     .replace(/<https?:[^<>]*>/g, '')
     .replace(/(\*\*|__)(?=\S)(.{1,300}?)(?<=\S)\1/g, '$2')
     .replace(/(?<![\p{L}\p{N}*/])\*(?=\S)([^*]{1,300}?)(?<=\S)\*(?![\p{L}\p{N}*/])/gu, '$1')
-    .replace(/(?<![\p{L}\p{N}_])_(?=\S)([^_]{1,300}?)(?<=\S)_(?![\p{L}\p{N}_])/gu, '$1')
+    .replace(/(?<![\p{L}\p{N}_/])_(?=\S)([^_]{1,300}?)(?<=\S)_(?![\p{L}\p{N}_/])/gu, '$1')
     .replace(/`+([^`]*)`+/g, '$1')
     .replace(/\\([\\`*_{}[\]()#+.!-])/g, '$1')
     .replace(/&(amp|lt|gt|quot|nbsp|#39);/g, (_, name: string) => entities[name] ?? ' ')

@@ -7,38 +7,17 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Provider } from '../model.ts';
-import { type ChatContext, handleChat, type OfflineCall } from './chat.ts';
+import { type ChatContext, handleChat } from './chat.ts';
 import { errorBody } from './completion.ts';
-import { type CallCounts, type Counters, createCounters } from './counters.ts';
+import { type OfflineEndpoint, type OfflineOptions, offlineAddress } from './contract.ts';
+import { createCounters } from './counters.ts';
 import { RepeatCounter } from './faults.ts';
 import { sendJson, sha256 } from './respond.ts';
 
 const bodyBytesMax = 32 * 1024 * 1024;
 
-export interface OfflineOptions {
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 0: any free port. */
-  readonly port?: number;
-  /** Default: random. */
-  readonly apiKey?: string;
-  readonly onCall?: (call: OfflineCall) => void;
-  /** Where to count; default: memory of its own. */
-  readonly counters?: Counters;
-}
-
-export interface OfflineEndpoint {
-  readonly baseURL: string;
-  readonly apiKey: string;
-  readonly provider: Provider;
-  counts(): CallCounts;
-  /** Ends running calls and frees the port. */
-  close(): Promise<void>;
-}
-
 /** Starts listening; rejects when the port is taken. */
-export async function startOfflineEndpoint(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
+export async function listenOffline(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
   const apiKey = options.apiKey ?? `aiq-offline-${randomBytes(18).toString('base64url')}`;
   const counters = options.counters ?? createCounters();
   const repeats = new RepeatCounter();
@@ -67,21 +46,6 @@ export async function startOfflineEndpoint(options: OfflineOptions = {}): Promis
         server.closeAllConnections();
       }),
   };
-}
-
-/** The parts of an endpoint that can be told to another thread or process. */
-export function offlineAddress(
-  baseURL: string,
-  apiKey: string,
-): Pick<OfflineEndpoint, 'baseURL' | 'apiKey' | 'provider'> {
-  const provider: Provider = {
-    name: 'offline',
-    kind: 'offline',
-    baseURL,
-    apiKey,
-    defaultModel: 'aiq-offline',
-  };
-  return { baseURL, apiKey, provider };
 }
 
 interface Exchange {

@@ -21,6 +21,9 @@ interface Candidate {
 const wordsLow = 8;
 const wordsHigh = 38;
 
+/** From this many sentences on a text is long enough to be choosy. */
+const sentencesLong = 20;
+
 /** What an earlier pick of the same part of the document, or of the same words, leaves of a score. */
 const samePartFactor = 0.45;
 
@@ -31,7 +34,11 @@ const samePartFactor = 0.45;
 export function extractSentences(source: string, limits: ExtractLimits, about = ''): string[] {
   const sentences = sentencesOf(cleanParagraphs(source));
   const candidates = scored(sentences, new Set(wordsOf(about).map(stem)));
-  const picked = pick(candidates, sentences.length, limits);
+  const best = candidates.reduce((most, { score }) => Math.max(most, score), 0);
+  // A long text has better fillers than its scraps.
+  const floor = sentences.length > sentencesLong ? best * 0.3 : 0;
+  const worthy = candidates.filter((candidate) => candidate.score >= floor);
+  const picked = pick(worthy, sentences.length, limits);
   if (picked.length === 0) return firstWords(sentences, limits.wordsMax);
   return picked.toSorted((a, b) => a.index - b.index).map((sentence) => sentence.text);
 }
@@ -47,7 +54,7 @@ function firstWords(sentences: readonly Sentence[], wordsMax: number): string[] 
 function scored(sentences: readonly Sentence[], about: ReadonlySet<string>): Candidate[] {
   const weights = termWeights(sentences);
   // A long text can do without scraps; in a short one they may be all there is.
-  const wordsMin = sentences.length > 20 ? wordsLow : 3;
+  const wordsMin = sentences.length > sentencesLong ? wordsLow : 3;
   const whole = sentences.filter(
     (sentence) => sentence.words >= wordsMin && canStandAlone(sentence),
   );
@@ -92,7 +99,7 @@ function placeFactor({ index, place }: Sentence, total: number): number {
 }
 
 const needsContext =
-  /^["“'‘(]*(?:and|but|or|nor|so|yet|then|thus|hence|he|she|it|they|this|that|these|those|such|his|her|its|their|him|them|here|there|however|therefore|moreover|furthermore|nevertheless|accordingly|again|also|besides|indeed|otherwise|meanwhile|for example|for instance|on the other hand|in this|in that|in these|in those|at this|at that|to this|of these|both of|the former|the latter|another)\b/i;
+  /^["“'‘(]*(?:and|but|or|nor|so|yet|then|thus|hence|he|she|it|they|this|that|these|those|such|his|her|its|their|him|them|here|there|however|therefore|moreover|furthermore|nevertheless|accordingly|again|also|besides|indeed|otherwise|meanwhile|for example|for instance|on the other hand|in this|in that|in these|in those|at this|at that|to this|of these|both of|the former|the latter|another|at all events|at any rate|\w+ed by (?:this|that|these|him|her|it))\b/i;
 
 /** "As figure 3 shows", "see section 2": the thing pointed at is not there. */
 const pointsElsewhere =
@@ -104,12 +111,21 @@ function formFactor({ text, words }: Sentence): number {
   if (words < wordsLow) factor *= 0.45;
   if (words > wordsHigh) factor *= (wordsHigh / words) ** 1.5;
   if (needsContext.test(text)) factor *= 0.55;
+  if (isTitle(text) || /^\w+ing [^,]+$/.test(text)) factor *= 0.4;
   if (/\?["”’')]*$/.test(text)) factor *= 0.4;
   if (/![”"’)]*$/.test(text)) factor *= 0.7;
   if (/^["“«('‘]/.test(text)) factor *= 0.6;
   if (/\b(?:I|my|we|our)\b/.test(text)) factor *= 0.85;
+  if (count(text, ';') > 3) factor *= 0.4;
   if (pointsElsewhere.test(text)) factor *= 0.5;
   return factor;
+}
+
+/** Most of its longer words begin with a capital: a heading that ends in a full stop. */
+function isTitle(text: string): boolean {
+  const longer = text.match(/\p{L}{4,}/gu) ?? [];
+  const capital = longer.filter((word) => /^\p{Lu}/u.test(word));
+  return longer.length < 12 && capital.length > 0.7 * longer.length;
 }
 
 /** Whole sentences only: begun like one, ended like one, with its brackets and quotes closed. */

@@ -4,28 +4,15 @@
  */
 
 import { extractSentences, keywordsOf } from './extract.ts';
-
-type Schema = { readonly [key: string]: unknown };
-
-/** What the values are made of. */
-export interface FillSource {
-  readonly text: string;
-  /** Sentences of the text, best first picked, in its order. */
-  readonly sentences: readonly string[];
-  readonly keywords: readonly string[];
-}
-
-/** A schema that cannot be filled; the message names the place. */
-export class FillError extends Error {}
-
-interface Context {
-  readonly root: Schema;
-  readonly source: FillSource;
-  readonly path: string;
-  readonly depth: number;
-  /** Number of the array item that is being filled, so that items differ. */
-  readonly item: number;
-}
+import {
+  FillError,
+  type FillPlace,
+  type FillSource,
+  fillString,
+  numberAt,
+  type Schema,
+  where,
+} from './fill-string.ts';
 
 /** References and nesting deeper than this are a schema that contains itself. */
 const depthMax = 24;
@@ -46,26 +33,25 @@ export function fillSchema(schema: unknown, source: FillSource): unknown {
   return fill(schema, { root, source, path: '', depth: 0, item: 0 });
 }
 
-function fill(schema: unknown, context: Context): unknown {
-  if (context.depth > depthMax) throw new FillError(`${where(context)} never ends`);
-  if (schema === false) throw new FillError(`${where(context)} allows no value`);
-  if (schema === true || typeof schema !== 'object' || schema === null)
-    return firstSentence(context);
-  const here = resolved(schema as Schema, context);
+function fill(schema: unknown, place: FillPlace): unknown {
+  if (place.depth > depthMax) throw new FillError(`${where(place)} never ends`);
+  if (schema === false) throw new FillError(`${where(place)} allows no value`);
+  if (schema === true || typeof schema !== 'object' || schema === null) return firstSentence(place);
+  const here = resolved(schema as Schema, place);
   for (const key of ['const', 'default']) if (key in here) return here[key];
   for (const key of ['enum', 'examples']) {
     const values = here[key];
     if (Array.isArray(values) && values.length > 0) return values[0];
   }
-  return fillType(typeOf(here), here, context);
+  return fillType(typeOf(here), here, place);
 }
 
-function fillType(type: string, schema: Schema, context: Context): unknown {
+function fillType(type: string, schema: Schema, place: FillPlace): unknown {
   switch (type) {
     case 'object':
-      return fillObject(schema, context);
+      return fillObject(schema, place);
     case 'array':
-      return fillArray(schema, context);
+      return fillArray(schema, place);
     case 'integer':
     case 'number':
       return fillNumber(schema, type);
@@ -74,16 +60,16 @@ function fillType(type: string, schema: Schema, context: Context): unknown {
     case 'null':
       return null;
     default:
-      return fillString(schema, context);
+      return fillString(schema, place);
   }
 }
 
 /** References followed, `allOf` merged, the first branch of `anyOf` and `oneOf` that is not null. */
-function resolved(schema: Schema, context: Context, depth = 0): Schema {
-  if (depth > depthMax) throw new FillError(`${where(context)} refers to itself`);
+function resolved(schema: Schema, place: FillPlace, depth = 0): Schema {
+  if (depth > depthMax) throw new FillError(`${where(place)} refers to itself`);
   const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
   const parts: unknown[] = [];
-  if (typeof $ref === 'string') parts.push(atPointer($ref, context));
+  if (typeof $ref === 'string') parts.push(atPointer($ref, place));
   if (Array.isArray(allOf)) parts.push(...(allOf as unknown[]));
   for (const branches of [anyOf, oneOf]) {
     if (!Array.isArray(branches)) continue;
@@ -91,7 +77,7 @@ function resolved(schema: Schema, context: Context, depth = 0): Schema {
     parts.push(all.find((branch) => branch['type'] !== 'null') ?? all[0]);
   }
   return parts.reduce<Schema>(
-    (merged, part) => mergedSchemas(merged, resolved(part as Schema, context, depth + 1)),
+    (merged, part) => mergedSchemas(merged, resolved(part as Schema, place, depth + 1)),
     rest,
   );
 }
@@ -110,14 +96,14 @@ function mergedSchemas(left: Schema, right: Schema): Schema {
   return merged;
 }
 
-function atPointer(pointer: string, context: Context): unknown {
-  if (!pointer.startsWith('#')) throw new FillError(`${where(context)} refers to ${pointer}`);
-  let target: unknown = context.root;
+function atPointer(pointer: string, place: FillPlace): unknown {
+  if (!pointer.startsWith('#')) throw new FillError(`${where(place)} refers to ${pointer}`);
+  let target: unknown = place.root;
   for (const part of pointer.slice(1).split('/').slice(1)) {
     const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
     target = (target as Schema | undefined)?.[key];
   }
-  if (target === undefined) throw new FillError(`${where(context)} refers to a missing ${pointer}`);
+  if (target === undefined) throw new FillError(`${where(place)} refers to a missing ${pointer}`);
   return target;
 }
 
@@ -132,12 +118,12 @@ function typeOf(schema: Schema): string {
   return 'minimum' in schema || 'maximum' in schema ? 'number' : 'string';
 }
 
-function fillObject(schema: Schema, context: Context): unknown {
+function fillObject(schema: Schema, place: FillPlace): unknown {
   const properties = (schema['properties'] ?? {}) as Schema;
   const required = Array.isArray(schema['required']) ? (schema['required'] as string[]) : [];
   const value: { [key: string]: unknown } = {};
   for (const name of new Set([...Object.keys(properties), ...required])) {
-    const inner = { ...context, path: `${context.path}.${name}`, depth: context.depth + 1 };
+    const inner = { ...place, path: `${place.path}.${name}`, depth: place.depth + 1 };
     try {
       value[name] = fill(properties[name] ?? schema['additionalProperties'] ?? true, inner);
     } catch (error) {
@@ -148,16 +134,16 @@ function fillObject(schema: Schema, context: Context): unknown {
   return value;
 }
 
-function fillArray(schema: Schema, context: Context): unknown[] {
+function fillArray(schema: Schema, place: FillPlace): unknown[] {
   const prefix = Array.isArray(schema['prefixItems']) ? (schema['prefixItems'] as unknown[]) : [];
   const least = numberAt(schema, 'minItems') ?? 0;
   const most = numberAt(schema, 'maxItems') ?? Number.POSITIVE_INFINITY;
-  const wanted = schema['items'] === false ? 0 : isObjectSchema(schema['items'], context) ? 1 : 3;
+  const wanted = schema['items'] === false ? 0 : isObjectSchema(schema['items'], place) ? 1 : 3;
   const length = Math.max(least, prefix.length, Math.min(wanted, most));
   const items: unknown[] = [];
   const seen = new Set<string>();
   for (let item = 0; item < length; item += 1) {
-    const inner = { ...context, path: `${context.path}[${item}]`, depth: context.depth + 1, item };
+    const inner = { ...place, path: `${place.path}[${item}]`, depth: place.depth + 1, item };
     const value = fill(prefix[item] ?? schema['items'] ?? true, inner);
     const key = JSON.stringify(value);
     // A short text has no three different things to say.
@@ -168,9 +154,9 @@ function fillArray(schema: Schema, context: Context): unknown[] {
   return items;
 }
 
-function isObjectSchema(schema: unknown, context: Context): boolean {
+function isObjectSchema(schema: unknown, place: FillPlace): boolean {
   if (typeof schema !== 'object' || schema === null) return false;
-  return typeOf(resolved(schema as Schema, context)) === 'object';
+  return typeOf(resolved(schema as Schema, place)) === 'object';
 }
 
 function fillNumber(schema: Schema, type: string): number {
@@ -185,96 +171,6 @@ function fillNumber(schema: Schema, type: string): number {
   return most !== null && up > most ? Math.floor(value / step) * step : up;
 }
 
-const formats: { readonly [format: string]: string } = {
-  'date-time': '1970-01-01T00:00:00Z',
-  date: '1970-01-01',
-  time: '00:00:00Z',
-  email: 'nobody@example.com',
-  uri: 'https://example.com/',
-  uuid: '00000000-0000-4000-8000-000000000000',
-};
-
-function fillString(schema: Schema, context: Context): string {
-  const format = typeof schema['format'] === 'string' ? formats[schema['format']] : undefined;
-  const least = numberAt(schema, 'minLength') ?? 0;
-  const most = numberAt(schema, 'maxLength') ?? 4000;
-  const pattern = typeof schema['pattern'] === 'string' ? new RegExp(schema['pattern'], 'u') : null;
-  for (const candidate of format === undefined ? candidates(context) : [format]) {
-    const text = fitted(candidate, least, most);
-    if (pattern === null || pattern.test(text)) return text;
-  }
-  throw new FillError(
-    `${where(context)} wants a text of a pattern that aiq-offline cannot make up`,
-  );
-}
-
-/** Most fitting first: by what the property is called, then whatever may match a pattern. */
-function candidates(context: Context): string[] {
-  const { source, item } = context;
-  const name =
-    context.path
-      .replace(/\[\d+\]$/, '')
-      .split('.')
-      .at(-1) ?? '';
-  const sentence = source.sentences[item % source.sentences.length] ?? source.text;
-  const keyword = source.keywords[item % Math.max(1, source.keywords.length)] ?? 'text';
-  const slug = slugOf(source.text) || 'text';
-  const whole = source.sentences.join(' ');
-  const texts = [
-    whole,
-    sentence,
-    keyword,
-    slug,
-    `${slug}.md`,
-    keyword.toUpperCase(),
-    String(item + 1),
-    '1970-01-01',
-  ];
-  const first = /^(?:path|file|filename)$/i.test(name)
-    ? `${item === 0 ? slug : `${slug}-${item + 1}`}.md`
-    : /tag|keyword|topic|category|label/i.test(name)
-      ? keyword
-      : /title|name|subject|heading/i.test(name)
-        ? titleOf(source.text)
-        : /summary|content|answer|text|body|description|abstract/i.test(name)
-          ? whole
-          : sentence;
-  return [first, ...texts];
-}
-
-/** The beginning, up to eight words: enough to recognise the text by. */
-function titleOf(text: string): string {
-  const words = text.split(' ');
-  return words.length <= 8 ? text : `${words.slice(0, 8).join(' ')}…`;
-}
-
-function slugOf(text: string): string {
-  const plain = text
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-');
-  return plain.slice(0, 40).replace(/^-+|-+$/g, '');
-}
-
-/** Cut at a word when too long, repeated when too short. */
-function fitted(text: string, least: number, most: number): string {
-  let whole = text;
-  while (Array.from(whole).length < least) whole = whole === '' ? '-' : `${whole} ${text}`;
-  const signs = Array.from(whole);
-  if (signs.length <= most) return whole;
-  const cut = signs.slice(0, most).join('');
-  const atWord = cut.replace(/\s+\S*$/, '');
-  return Array.from(atWord).length >= least ? atWord : cut;
-}
-
-function firstSentence({ source }: Context): string {
+function firstSentence({ source }: FillPlace): string {
   return source.sentences[0] ?? '';
-}
-
-function numberAt(schema: Schema, key: string): number | null {
-  return typeof schema[key] === 'number' ? schema[key] : null;
-}
-
-function where({ path }: Context): string {
-  return path === '' ? 'the schema' : `the schema at ${path.replace(/^\./, '')}`;
 }

@@ -9,8 +9,10 @@ export interface AnswerShape {
 const numberWords = 'one two three four five six seven eight nine ten eleven twelve'.split(' ');
 const number = `(\\d{1,4}|${numberWords.join('|')}|an?)`;
 const atMost =
-  '(?:at most|no more than|not more than|up to|a maximum of|maximum|max\\.?|within|under|in|exactly|of)';
+  '\\b(?:at most|no more than|not more than|up to|a maximum of|maximum|max\\.?|within|under|in|exactly|of)';
 const bulletNoun = '(?:bullet points?|bullets|bullet|points?|items?|list items?|key points?)';
+/** Without "at most" a point or an item is often something else: "one point at a time". */
+const plainBulletNoun = '(?:bullet points?|bullets?|key points)';
 
 const defaultItems = 5;
 const defaultWords = 120;
@@ -18,8 +20,9 @@ const defaultWords = 120;
 const itemsCap = 50;
 const wordsCap = 2000;
 
-export function shapeOf(prompt: string): AnswerShape {
-  const bullets = limitFor(prompt, bulletNoun);
+export function shapeOf(instructions: string): AnswerShape {
+  const prompt = instructions.replace(/(?<=\d),(?=\d{3}\b)/g, '');
+  const bullets = limitFor(prompt, bulletNoun, plainBulletNoun);
   const sentences = limitFor(prompt, 'sentences?');
   const words = limitFor(prompt, 'words?');
   const wantsBullets = bullets !== null || /\bbullet(?:s|ed)?\b/i.test(prompt);
@@ -41,11 +44,11 @@ export function shapeOf(prompt: string): AnswerShape {
 }
 
 /** "at most 5 bullets", "3-5 key points", "five bullets or fewer", "a 100-word paragraph". */
-function limitFor(prompt: string, noun: string): number | null {
+function limitFor(prompt: string, noun: string, plainNoun = noun): number | null {
   const shapes = [
     `${atMost}\\s+(?:\\d{1,4}\\s*(?:-|–|to)\\s*)?${number}[\\s-]+(?:\\w+\\s+)?${noun}\\b`,
     `${number}[\\s-]+(?:\\w+\\s+)?${noun}\\s+(?:or (?:fewer|less)|at (?:the )?most|maximum)\\b`,
-    `\\b(?:\\d{1,4}\\s*(?:-|–|to)\\s*)?${number}[\\s-]+(?:short\\s+|key\\s+)?${noun}\\b`,
+    `\\b(?:\\d{1,4}\\s*(?:-|–|to)\\s*)?${number}[\\s-]+(?:short\\s+)?${plainNoun}\\b`,
   ];
   for (const shape of shapes) {
     const value = new RegExp(shape, 'i').exec(prompt)?.[1]?.toLowerCase();

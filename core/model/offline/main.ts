@@ -5,8 +5,8 @@
 
 import { openSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { OfflineCall } from './chat.ts';
-import { startOfflineEndpoint } from './endpoint.ts';
+import type { OfflineCall } from './contract.ts';
+import { listenOffline } from './endpoint.ts';
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +16,7 @@ const { values } = parseArgs({
   },
 });
 
-const endpoint = await startOfflineEndpoint({
+const endpoint = await listenOffline({
   port: Number(values.port),
   ...(values.key === undefined ? {} : { apiKey: values.key }),
   ...(values.calls === undefined ? {} : { onCall: callLog(values.calls) }),

@@ -138,6 +138,14 @@ describe('after Hello', () => {
     expect(refusal).toEqual({ code: 'BAD_FRAME', correlationId: 12 });
   });
 
+  it('a flood after the error does not keep the peer from reading why', async () => {
+    const refusal = await refusedAfterHello((peer) => {
+      peer.raw(header(0, 250));
+      peer.raw(new Uint8Array(5_000_000));
+    });
+    expect(refusal).toEqual({ code: 'UNKNOWN_OPCODE', correlationId: 9 });
+  });
+
   it('a list over the limit is that request’s error, and the connection goes on', async () => {
     const ids = Array.from({ length: 1001 }, () => helloFields().session);
     good.send('Cancel', 21, { ids });

@@ -165,3 +165,17 @@ test('records whose fdatasync failed in close are not passed off as cleanly clos
   expect([replayed.length, report.clean]).toEqual([1, false]);
   await expectKept(disk.afterPowerCut(), 1, 'power cut in the next life');
 });
+
+test('a clean mark whose fdatasync failed is made durable before the log goes on', async () => {
+  const { disk, log } = await openOn(new MemoryDisk(), options);
+  log.append(Buffer.from(recordAt(1)));
+  while (log.durableOffset === 0) await nextTurn();
+  disk.before = (operation) => {
+    if (operation === 'datasync') throw new Error('EIO');
+  };
+  await expect(log.close()).rejects.toThrow('EIO');
+  disk.before = () => undefined;
+  expect((await openOn(disk.afterPowerCut(), options)).report.clean).toBe(false);
+  expect((await openOn(disk, options)).report.clean).toBe(true);
+  expect((await openOn(disk.afterPowerCut(), options)).report.clean).toBe(true);
+});

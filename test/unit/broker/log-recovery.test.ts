@@ -72,6 +72,20 @@ test('a batch cut short is kept aside, cut off and reported; the log goes on bef
   expect(again.report).toMatchObject({ clean: true, tornTail: null });
 });
 
+test('a torn tail behind a clean mark is cut off as well', async () => {
+  const { disk, log } = await openOn(new MemoryDisk());
+  await commit(log, [record('a')]);
+  await log.close();
+  const closed = await openOn(disk.copy());
+  await commit(closed.log, [record('b')]);
+  cut(closed.disk, first, closed.disk.get(first).length - 1);
+  const { replayed, report, log: next } = await openOn(closed.disk);
+  expect([replayed, report.clean]).toEqual([[record('a')], false]);
+  expect(report.tornTail).toMatchObject({ bytes: recordBatchBytes - 1 });
+  await commit(next, ['c']);
+  expect((await openOn(closed.disk)).replayed).toEqual([record('a'), 'c']);
+});
+
 test('a last batch with a sector that never arrived is a torn tail', async () => {
   const disk = await logOf(['a'], ['b']);
   disk.get(first).fill(0, 1536, 2048);
@@ -181,6 +195,27 @@ test('segments in the wrong order are refused', async () => {
   disk.put(second, three);
   disk.put(third, two);
   expect((await refusal(disk)).message).toContain('not the continuation');
+});
+
+test('bytes missing before a later batch of the same commit are refused', async () => {
+  const { disk, log } = await openOn(new MemoryDisk(), { segmentBytesMax: 4 * 1024 * 1024 });
+  await commit(log, ['x'.repeat(1_200_000), 'y']);
+  const bytes = disk.get(first);
+  disk.put(first, Buffer.concat([bytes.subarray(0, 5000), bytes.subarray(15_000)]));
+  expect((await refusal(disk.copy())).atByte).toBe(firstBatchAt);
+});
+
+test('a segment of another course of the same log is refused', async () => {
+  const start = await logOf(['a']);
+  const courses: MemoryDisk[] = [];
+  for (const names of ['bc', 'xy']) {
+    const { disk, log } = await openOn(start.copy(), { segmentBytesMax: 3000 });
+    for (const name of names) await commit(log, [record(name)]);
+    courses.push(disk.copy());
+  }
+  const [one, other] = courses as [MemoryDisk, MemoryDisk];
+  one.put(second, other.get(second));
+  expect((await refusal(one)).message).toContain('not the continuation');
 });
 
 test('a batch of another course of the same log is refused', async () => {

@@ -3,7 +3,8 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import { faultFor } from '../../../core/model/offline/faults.ts';
-import { FillError, fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
+import { fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
+import { FillError } from '../../../core/model/offline/fill-string.ts';
 import { parseKnobs } from '../../../core/model/offline/knobs.ts';
 import { shapeOf } from '../../../core/model/offline/limits.ts';
 
@@ -62,6 +63,9 @@ test.each([
   ['Write 3-5 bullet points, up to 80 words in all.', 'bullets', 5, 80],
   ['Seven bullets or fewer, please.', 'bullets', 7, 2000],
   ['Sum it up in two sentences.', 'paragraph', 2, 120],
+  ['Give four key points.', 'bullets', 4, 2000],
+  ['One point at a time; a paragraph of at most 80 words.', 'paragraph', 50, 80],
+  ['Stay under 1,000 words.', 'paragraph', 50, 1000],
   ['Use a bulleted list.', 'bullets', 5, 2000],
   ['A 100-word paragraph.', 'paragraph', 50, 100],
   ['Answer with at most 1 bullet.', 'bullets', 1, 2000],

@@ -1,14 +1,20 @@
 /**
- * Runs the offline endpoint in a thread of its own, so that extracting from long texts never holds up
- * the thread that keeps leases alive.
+ * Starts the offline endpoint, in this thread or in one of its own. Loads the server itself only
+ * then: it costs some 70 ms that nobody else should pay.
  */
 
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { type OfflineEndpoint, type OfflineOptions, offlineAddress } from './contract.ts';
 import { countersBytes, createCounters } from './counters.ts';
-import { type OfflineEndpoint, offlineAddress } from './endpoint.ts';
+
+/** Starts the endpoint in this thread; rejects when it cannot listen. */
+export async function startOfflineEndpoint(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
+  const { listenOffline } = await import('./endpoint.ts');
+  return listenOffline(options);
+}
 
 export interface ThreadSettings {
   readonly counters: SharedArrayBuffer;
@@ -22,7 +28,10 @@ export interface ThreadReady {
   readonly apiKey: string;
 }
 
-/** Rejects when the endpoint cannot listen. The thread does not keep the process alive. */
+/**
+ * Starts the endpoint in a thread of its own, so that extracting from long texts never holds up the
+ * one that keeps leases alive. Rejects when it cannot listen; does not keep the process alive.
+ */
 export async function startOfflineThread(
   options: Omit<ThreadSettings, 'counters'> = {},
 ): Promise<OfflineEndpoint> {
@@ -35,6 +44,8 @@ export async function startOfflineThread(
   });
   // `once` rejects when the thread fails before it is ready.
   const [{ baseURL, apiKey }] = (await once(worker, 'message')) as [ThreadReady];
+  // Should the thread die later, calls find nobody at its address: that is told as any lost server is.
+  worker.on('error', () => {});
   worker.unref();
   return {
     ...offlineAddress(baseURL, apiKey),

@@ -1,0 +1,173 @@
+/** Agents, leases and a queue made by hand, for tests of the runtime. */
+
+import { EventEmitter, once } from 'node:events';
+import type { Agent } from '../../core/agent/index.ts';
+import type {
+  ConsumeOptions,
+  Consumer,
+  Directive,
+  Extended,
+  Job,
+  JobQueue,
+  LeasedJob,
+  QueueInfo,
+  Settle,
+  Settled,
+} from '../../core/queue/index.ts';
+import type { ThreadAgent } from '../../core/runtime/pool/thread-messages.ts';
+
+type AgentParts = Partial<Omit<Agent, 'limits' | 'output' | 'retry'>> & {
+  limits?: Partial<Agent['limits']>;
+  output?: Partial<Agent['output']>;
+  retry?: Partial<Agent['retry']>;
+};
+
+/** A working agent that writes `<source>.md`. */
+export function agentOf({ limits, output, retry, ...parts }: AgentParts = {}): Agent {
+  const source = (text: string) => ({ text, file: '/agents/echo/agent.yaml', line: 1 });
+  return {
+    name: 'echo',
+    description: 'Echoes.',
+    version: '1.0.0',
+    queue: parts.name ?? 'echo',
+    digest: 'ab'.repeat(32),
+    dir: '/agents/echo',
+    file: '/agents/echo/agent.yaml',
+    builtIn: false,
+    model: { id: null, provider: null, options: {} },
+    instructions: source('Echo the text.'),
+    prompt: source('{{input.text}}'),
+    input: {
+      schema: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['text'],
+        properties: { text: { type: 'string', minLength: 1 } },
+      },
+      primary: 'text',
+      schemaLine: 1,
+    },
+    output: {
+      format: 'text',
+      schema: null,
+      file: source('{{job.source}}.md'),
+      template: null,
+      overwrite: 'number',
+      ...output,
+    },
+    tools: [],
+    knowledge: [],
+    limits: {
+      timeoutMs: 20_000,
+      concurrency: null,
+      requestsPerMinute: null,
+      tokensPerMinute: null,
+      maxSteps: 10,
+      maxInputTokens: null,
+      maxCost: null,
+      ...limits,
+    },
+    retry: { attempts: 4, backoff: 'exponential', delayMs: 10, maxDelayMs: 50, ...retry },
+    metadata: {},
+    ...parts,
+  };
+}
+
+export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
+  return {
+    agent: agentOf(parts),
+    model: 'test-model',
+    provider: {
+      name: 'test',
+      kind: 'compatible',
+      baseURL: 'http://127.0.0.1:1/v1',
+      apiKey: 'none',
+      defaultModel: 'test-model',
+    },
+  };
+}
+
+let lastDelivery = 0;
+
+/** A lease that is good for a minute. */
+export function leaseOf(parts: Partial<LeasedJob> & { job?: Partial<Job> } = {}): LeasedJob {
+  lastDelivery += 1;
+  const id = parts.job?.id ?? `job${lastDelivery}`;
+  return {
+    token: { id, epoch: 1, delivery: lastDelivery },
+    attempt: 1,
+    crashes: 0,
+    isolated: false,
+    enqueuedAtMs: 0,
+    deadlineMs: performance.now() + 60_000,
+    ...parts,
+    job: {
+      id,
+      queue: 'echo',
+      digest: new Uint8Array(16),
+      body: Buffer.from(JSON.stringify({ input: { text: 'hello' } })),
+      agent: 'echo',
+      agentDigest: new Uint8Array(32),
+      source: id,
+      createdAtMs: 0,
+      attemptsMax: 4,
+      delayMs: 0,
+      ...parts.job,
+    },
+  };
+}
+
+export interface FakeConsumer extends Consumer {
+  readonly options: ConsumeOptions;
+  readonly settled: { leased: LeasedJob; settle: Settle }[];
+  readonly credits: number[];
+  closed: boolean;
+  /** Answers to the next renewals. */
+  extending: (leased: readonly LeasedJob[]) => Promise<Extended[]>;
+  settling: (leased: LeasedJob, settle: Settle) => Promise<Settled>;
+}
+
+/** A queue whose deliveries the test makes. Emits `settled` on its events. */
+export function fakeQueue(leaseMs = 60_000) {
+  const consumers: FakeConsumer[] = [];
+  const events = new EventEmitter();
+  const stats: Partial<QueueInfo>[] = [];
+  const consume = async (options: ConsumeOptions): Promise<Consumer> => {
+    const consumer: FakeConsumer = {
+      options,
+      leaseMs,
+      settled: [],
+      credits: [],
+      closed: false,
+      extending: async (leases) => leases.map(() => ({ ok: true, directive: 'none' as Directive })),
+      settling: async (_, { outcome }) => ({
+        ok: true,
+        state: outcome === 'ack' ? 'done' : 'ready',
+      }),
+      setCredit: (credit) => void consumer.credits.push(credit),
+      settle: async (leased, settle) => {
+        consumer.settled.push({ leased, settle });
+        const answer = await consumer.settling(leased, settle);
+        events.emit('settled');
+        return answer;
+      },
+      extend: (leases) => consumer.extending(leases),
+      close: async () => {
+        consumer.closed = true;
+      },
+    };
+    consumers.push(consumer);
+    return consumer;
+  };
+  const queue = { address: 'fake:', consume, stats: async () => ({ queues: stats }) };
+  return {
+    queue: queue as unknown as JobQueue,
+    consumers,
+    stats,
+    async settledCount(count: number): Promise<void> {
+      while (consumers.reduce((sum, one) => sum + one.settled.length, 0) < count) {
+        await once(events, 'settled');
+      }
+    },
+  };
+}
