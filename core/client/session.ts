@@ -231,9 +231,12 @@ export class Session {
   }
 
   #disconnected(reason: AiqError): void {
+    const wasOpen = this.isOpen;
     this.#connection = null;
+    // Not open from here on: what is kept must not be sent to nobody.
+    if (wasOpen) this.#enter('connecting');
     this.#requests.connectionLost(reason);
-    if (this.#state !== 'open') return;
+    if (!wasOpen) return;
     const wasStable = performance.now() - this.#openedAtMs > stableMs;
     this.#failures = wasStable ? 0 : this.#failures + 1;
     this.#failure = reason;

@@ -35,29 +35,39 @@ const lockedCode = 75;
 export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
   const { dir, spawn, deadlineMs = deadlineMsDefault } = options;
   const endMs = performance.now() + deadlineMs;
-  let started: StartedBroker | null = null;
-  let startedAtMs = Number.NEGATIVE_INFINITY;
   let pollMs = pollMsMin;
+  if (hasEnded(starts.get(dir))) starts.delete(dir);
   for (;;) {
     const found = await findBroker(dir, Math.max(1, endMs - performance.now()));
     if (found !== null) return found.endpoint;
     if (spawn === null) throw unreachable(dir, 'no broker runs there');
-    const nowMs = performance.now();
-    if (nowMs >= endMs) throw unreachable(dir, tooLate(started, deadlineMs));
-    const mayStart = nowMs - startedAtMs >= restartMs;
-    if (started === null || (hasLeft(dir, started) && mayStart)) {
-      started = start(dir, spawn);
-      startedAtMs = nowMs;
-    }
+    if (performance.now() >= endMs) throw unreachable(dir, tooLate(dir, deadlineMs));
+    startIfNeeded(dir, spawn);
     await sleep(pollMs * (0.5 + Math.random()));
     pollMs = Math.min(pollMs * 1.3, pollMsMax);
   }
 }
 
-function start(dir: string, spawn: SpawnBroker): StartedBroker {
+interface Start {
+  readonly broker: StartedBroker;
+  readonly atMs: number;
+}
+
+/** The newest process that this one started for each folder: all its sessions share it. */
+const starts = new Map<string, Start>();
+
+function hasEnded(start: Start | undefined): boolean {
+  return start !== undefined && start.broker.ending !== null;
+}
+
+/** @throws AiqError `UNREACHABLE` when the process could not start or died for good */
+function startIfNeeded(dir: string, spawn: SpawnBroker): void {
+  const newest = starts.get(dir);
+  const isTooEarly = newest !== undefined && performance.now() - newest.atMs < restartMs;
+  if (newest !== undefined && (!hasLeft(dir, newest.broker) || isTooEarly)) return;
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return spawn(dir);
+    starts.set(dir, { broker: spawn(dir), atMs: performance.now() });
   } catch (error) {
     throw unreachable(dir, `its broker cannot be started: ${(error as Error).message}`);
   }
@@ -82,9 +92,9 @@ function endingText(ending: Ending): string {
   return 'code' in ending ? `ended with exit code ${ending.code}` : `was ended by ${ending.signal}`;
 }
 
-function tooLate(started: StartedBroker | null, deadlineMs: number): string {
-  const what = `no broker answered within ${Math.round(deadlineMs)} ms`;
-  return started === null ? what : `${what}${quoted(started.reason())}`;
+function tooLate(dir: string, deadlineMs: number): string {
+  const lines = starts.get(dir)?.broker.reason() ?? '';
+  return `no broker answered within ${Math.round(deadlineMs)} ms${quoted(lines)}`;
 }
 
 function quoted(lines: string): string {

@@ -19,6 +19,8 @@ export type Ending =
 
 /** A broker process that was started, as far as its starter follows it. */
 export interface StartedBroker {
+  /** Null when there is no such process because it could not be started. */
+  readonly pid: number | null;
   /** Null as long as it runs. */
   readonly ending: Ending | null;
   /** The last lines that it wrote to `broker.log`; empty when there are none. */
@@ -70,6 +72,7 @@ function follow(child: ChildProcess, reason: () => string): StartedBroker {
     ending ??= code === null ? { signal: signal ?? 'SIGKILL' } : { code };
   });
   return {
+    pid: child.pid ?? null,
     get ending(): Ending | null {
       return ending;
     },

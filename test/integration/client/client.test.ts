@@ -133,6 +133,28 @@ test('a request that changes its answer when repeated is not sent again', async 
   expect(broker.received.filter((message) => message.name === 'Cancel')).toHaveLength(1);
 });
 
+test('what may be repeated survives beside what may not', async () => {
+  const broker = await fake({
+    answer: (message) => {
+      if (message.connection > 1) return allIsWell(message);
+      return message.name === 'Retry' ? 'cut' : 'silence';
+    },
+  });
+  const client = clientOf(broker);
+  const asked = [
+    client.enqueue(jobs(1)),
+    client.request('Cancel', { ids: [] }),
+    client.request('Subscribe', { queues: ['a'], credit: 0 }),
+    client.request('Retry', { ids: [] }),
+  ];
+  expect(await Promise.all(asked.map(codeOf))).toEqual([
+    'no error',
+    'OUTCOME_UNKNOWN',
+    'no error',
+    'OUTCOME_UNKNOWN',
+  ]);
+});
+
 test('nobody at the address ends as UNREACHABLE at the deadline, with the reason', async () => {
   const broker = await fake();
   const client = clientOf(broker, {

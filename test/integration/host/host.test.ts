@@ -34,6 +34,10 @@ const entry = fileURLToPath(new URL('../../../core/broker/main.ts', import.meta.
 const spawnImpatient: SpawnBroker = (folder) =>
   spawnProcess(folder, [entry, '--dir', folder, '--idle-exit-ms', '100']);
 
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 function brokerLog(): Promise<string> {
   return fs.readFile(path.join(dir, 'broker.log'), 'utf8');
 }
@@ -45,12 +49,26 @@ async function brokerPid(): Promise<number> {
   return endpoints.pid;
 }
 
-test('several that look for a broker at once start exactly one', async () => {
-  const ensure = (): Promise<unknown> => ensureBroker({ dir, spawn: spawnBroker });
+test('several sessions of one process that look for a broker start one process', async () => {
+  let starts = 0;
+  const spawn: SpawnBroker = (folder) => {
+    starts += 1;
+    return spawnBroker(folder);
+  };
+  const ensure = (): Promise<unknown> => ensureBroker({ dir, spawn });
   const found = await Promise.all([ensure(), ensure(), ensure()]);
+  expect(starts).toBe(1);
   expect(new Set(found.map((endpoint) => JSON.stringify(endpoint))).size).toBe(1);
   const status = await brokerStatus(dir);
   expect(status).toMatchObject({ running: true, stats: { pid: await brokerPid() } });
+});
+
+test('of several processes started for one folder, one serves and the others leave quietly', async () => {
+  const started = [spawnBroker(dir), spawnBroker(dir), spawnBroker(dir)];
+  const ended = (): unknown[] => started.map(({ ending }) => ending).filter((end) => end !== null);
+  while (ended().length < 2 || (await readEndpoints(dir)) === null) await pause();
+  expect(ended()).toEqual([{ code: 75 }, { code: 75 }]);
+  await ensureBroker({ dir, spawn: null });
   expect((await brokerLog()).match(/ serving /g)).toHaveLength(1);
 });
 
@@ -78,8 +96,8 @@ test('a broker without work leaves by itself, and the next client starts another
   const spawn = spawnImpatient;
   await ensureBroker({ dir, spawn });
   const first = await brokerPid();
-  while (await readEndpoints(dir)) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(await brokerLog()).toContain('ended: idle');
+  while (!(await brokerLog()).includes('ended: idle')) await pause();
+  expect(await readEndpoints(dir)).toBeNull();
   await ensureBroker({ dir, spawn });
   expect(await brokerPid()).not.toBe(first);
 });

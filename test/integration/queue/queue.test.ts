@@ -217,13 +217,24 @@ test('texts over the limit are cut, and a note over the limit is refused before 
 });
 
 test('processes that open one folder at once share one broker, and each ends by itself', async () => {
+  // Each waits for the broker process of its own that lost, so that none comes late into the folder.
   const script = `
-    const { openQueue } = await import(process.argv[1]);
-    const queue = await openQueue({ broker: process.argv[2], tokenFile: null, clientName: 'test' });
-    console.log((await queue.stats()).pid);
-    await queue.close();`;
-  const door = new URL('../../../core/queue/index.ts', import.meta.url).href;
-  const args = ['--input-type=module', '-e', script, door, `file:${dir}`];
+    const [queueDoor, hostDoor, dir] = process.argv.slice(1);
+    const { openQueue } = await import(queueDoor);
+    const { ensureBroker, spawnBroker } = await import(hostDoor);
+    const started = [];
+    const spawn = (folder) => started[started.push(spawnBroker(folder)) - 1];
+    await ensureBroker({ dir, spawn });
+    const queue = await openQueue({ broker: 'file:' + dir, tokenFile: null, clientName: 'test' });
+    const { pid } = await queue.stats();
+    await queue.close();
+    const isOver = (one) => one.ending !== null || one.pid === pid;
+    while (!started.every(isOver)) await new Promise((resolve) => setTimeout(resolve, 20));
+    console.log(pid);`;
+  const doors = ['queue', 'host'].map(
+    (layer) => new URL(`../../../core/${layer}/index.ts`, import.meta.url).href,
+  );
+  const args = ['--input-type=module', '-e', script, ...doors, dir];
   const run = promisify(execFile);
   const runs = [1, 2, 3].map(() => run(process.execPath, args));
   const pids = (await Promise.all(runs)).map(({ stdout }) => Number(stdout));
