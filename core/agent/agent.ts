@@ -92,6 +92,8 @@ export interface TemplateSource {
   readonly file: string;
   /** Line of the template's first line in `file`, from 1. */
   readonly line: number;
+  /** What `file` has in front of the template's lines (a block's indentation), in columns. */
+  readonly indent?: number;
 }
 
 /** One finding in an agent's folder. `hint` is the fix, when one is known. */

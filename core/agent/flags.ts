@@ -1,0 +1,151 @@
+/** Input properties as command-line flags: what to offer, and texts to typed values. */
+
+import { shorten } from '../yaml/index.ts';
+import type { Agent, InputProblem, JsonObject } from './agent.ts';
+
+export type FlagType = 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
+
+/** One property of an input schema, as a flag. */
+export interface SchemaFlag {
+  readonly property: string;
+  /** In kebab-case, without dashes in front. */
+  readonly flag: string;
+  /** Other spellings to accept: the property's own name where it differs. */
+  readonly aliases: readonly string[];
+  /** `object` also stands for everything that only JSON can write. */
+  readonly type: FlagType;
+  /** Type of an array's items; null for other types. */
+  readonly itemType: FlagType | null;
+  /** Allowed values, for help and completion; null when free. */
+  readonly enum: readonly unknown[] | null;
+  /** undefined when the schema names none. */
+  readonly default: unknown;
+  readonly description: string;
+  readonly required: boolean;
+  /** True for `x-aiq: { from: file }`: the text usually comes from a file. */
+  readonly fromFile: boolean;
+}
+
+/** The flags of an agent's input, in the schema's order. Secrets are never flags. */
+export function schemaFlags(agent: Agent): SchemaFlag[] {
+  const { schema } = agent.input;
+  const required = new Set((schema['required'] ?? []) as string[]);
+  const taken = new Set<string>();
+  const flags: SchemaFlag[] = [];
+  for (const [property, child] of Object.entries(schema['properties'] ?? {})) {
+    const flag = kebabCase(property);
+    // Two properties can have one spelling as flags; the second stays reachable through --set.
+    if (!isFlaggable(property) || taken.has(flag) || typeof child !== 'object') continue;
+    const node = child as JsonObject;
+    if (isSecret(node)) continue;
+    taken.add(flag);
+    flags.push(flagOf(property, flag, node, required.has(property)));
+  }
+  return flags;
+}
+
+function isSecret(node: JsonObject): boolean {
+  return node['writeOnly'] === true || extensionOf(node)['secret'] === true;
+}
+
+function extensionOf(node: JsonObject): JsonObject {
+  return (node['x-aiq'] ?? {}) as JsonObject;
+}
+
+function flagOf(property: string, flag: string, node: JsonObject, required: boolean): SchemaFlag {
+  const type = typeOf(node);
+  const { description } = node;
+  return {
+    property,
+    flag,
+    aliases: flag === property ? [] : [property],
+    type,
+    itemType: type === 'array' ? typeOf((node['items'] ?? {}) as JsonObject) : null,
+    enum: Array.isArray(node['enum']) ? node['enum'] : null,
+    default: node['default'],
+    description: typeof description === 'string' ? description : '',
+    required,
+    fromFile: extensionOf(node)['from'] === 'file',
+  };
+}
+
+export type Converted =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problem: InputProblem };
+
+/**
+ * The texts given for a flag as a value of its type. Without a text a boolean is true; of several
+ * texts for one value the last counts. Limits and enums are left to the checker, which lists every
+ * problem of an input together.
+ */
+export function convertFlag(flag: SchemaFlag, texts: readonly string[]): Converted {
+  if (flag.type !== 'array') {
+    const text = texts.at(-1);
+    if (text === undefined && flag.type === 'boolean') return { ok: true, value: true };
+    return convert(flag.property, flag.type, text ?? '');
+  }
+  const values: unknown[] = [];
+  for (const [index, text] of texts.entries()) {
+    const item = convert(`${flag.property}.${index}`, flag.itemType ?? 'string', text);
+    if (!item.ok) return item;
+    values.push(item.value);
+  }
+  return { ok: true, value: values };
+}
+
+function convert(property: string, type: FlagType, text: string): Converted {
+  const wrong = (what: string): Converted => ({
+    ok: false,
+    problem: { property, message: `${shorten(text)} is not ${what}` },
+  });
+  switch (type) {
+    case 'string':
+      return { ok: true, value: text };
+    case 'integer':
+    case 'number': {
+      const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+      if (Number.isFinite(value)) return { ok: true, value };
+      return wrong(type === 'integer' ? 'a whole number' : 'a number');
+    }
+    case 'boolean':
+      if (text === 'true' || text === 'false') return { ok: true, value: text === 'true' };
+      return wrong('true or false');
+    case 'array':
+    case 'object':
+      try {
+        return { ok: true, value: JSON.parse(text) as unknown };
+      } catch {
+        return wrong('JSON');
+      }
+  }
+}
+
+function isFlaggable(property: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9_-]*$/.test(property);
+}
+
+/** `maxFiles` and `max_files` to `max-files`. */
+function kebabCase(property: string): string {
+  return property
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .replaceAll('_', '-')
+    .toLowerCase();
+}
+
+const flagTypes: readonly string[] = ['string', 'number', 'integer', 'boolean', 'array', 'object'];
+
+/** The type to read a text as; a nullable type counts as its other half, an enum as its values'. */
+function typeOf(schema: JsonObject): FlagType {
+  const declared = [schema['type'] ?? []].flat().filter((name) => name !== 'null') as string[];
+  if (declared.length > 1) return 'object';
+  const [type] = declared;
+  if (type !== undefined && flagTypes.includes(type)) return type as FlagType;
+  const values: unknown =
+    schema['enum'] ?? (schema['const'] === undefined ? [] : [schema['const']]);
+  const types = new Set(Array.isArray(values) ? values.map((value) => typeof value) : []);
+  const [only] = types;
+  if (types.size === 1 && (only === 'string' || only === 'number' || only === 'boolean')) {
+    return only;
+  }
+  return 'object';
+}

@@ -1,0 +1,90 @@
+/** What other tools call the fields of an agent, so that a wrong name gets the right one as a hint. */
+
+/** Names that aiq spells otherwise, with the place of ours. Hints only: none is accepted. */
+const foreignNames: { readonly [name: string]: string } = {
+  system: 'instructions',
+  systemPrompt: 'instructions',
+  system_prompt: 'instructions',
+  system_message: 'instructions',
+  system_template: 'instructions',
+  instruction: 'instructions',
+  role: 'instructions',
+  goal: 'instructions',
+  backstory: 'instructions',
+  user: 'prompt',
+  userPrompt: 'prompt',
+  user_prompt: 'prompt',
+  messages: 'prompt',
+  template: 'prompt',
+  task: 'prompt',
+  llm: 'model',
+  modelId: 'model',
+  model_id: 'model',
+  modelParameters: 'model.options',
+  model_parameters: 'model.options',
+  model_config: 'model.options',
+  config: 'model.options',
+  settings: 'model.options',
+  max_tokens: 'model.options.maxOutputTokens',
+  maxTokens: 'model.options.maxOutputTokens',
+  max_output_tokens: 'model.options.maxOutputTokens',
+  max_completion_tokens: 'model.options.maxOutputTokens',
+  top_p: 'model.options.topP',
+  stop: 'model.options.stopSequences',
+  stop_sequences: 'model.options.stopSequences',
+  frequency_penalty: 'model.options.frequencyPenalty',
+  presence_penalty: 'model.options.presencePenalty',
+  reasoning_effort: 'model.options.reasoningEffort',
+  parameters: 'input.schema',
+  inputs: 'input.schema',
+  inputSchema: 'input.schema',
+  input_schema: 'input.schema',
+  arguments: 'input.schema',
+  args: 'input.schema',
+  variables: 'input.schema',
+  outputs: 'output.schema',
+  outputSchema: 'output.schema',
+  output_schema: 'output.schema',
+  responseFormat: 'output.schema',
+  response_format: 'output.schema',
+  jsonSchema: 'output.schema',
+  json_schema: 'output.schema',
+  structured_output: 'output.schema',
+  output_json: 'output.schema',
+  output_file: 'output.file',
+  outputFile: 'output.file',
+  functions: 'tools',
+  toolsets: 'tools',
+  tool: 'tools',
+  max_iter: 'limits.maxSteps',
+  max_iterations: 'limits.maxSteps',
+  max_rpm: 'limits.requestsPerMinute',
+  max_execution_time: 'limits.timeout',
+  retries: 'retry.attempts',
+  max_retries: 'retry.attempts',
+  maxRetries: 'retry.attempts',
+  max_retry_limit: 'retry.attempts',
+  title: 'description',
+  summary: 'description',
+  purpose: 'description',
+  displayName: 'name',
+};
+
+/** Fields of the format that this version does not serve yet. */
+const laterNames = new Set([
+  'tests',
+  'testData',
+  'evaluators',
+  'model.api',
+  'model.fallback',
+  'env',
+  'partials',
+]);
+
+/** What to say about an unknown field at a dotted path, or null when nothing better is known. */
+export function foreignHint(path: string): string | null {
+  const name = path.slice(path.lastIndexOf('.') + 1);
+  if (laterNames.has(path)) return 'this version of aiq does not have it yet; remove it';
+  const ours = Object.hasOwn(foreignNames, name) ? foreignNames[name] : undefined;
+  return ours === undefined || ours === path ? null : `it is called "${ours}" in aiq`;
+}

@@ -1,0 +1,33 @@
+/** `agent.yaml` to a checked `Agent`: discovery, schema, templates, input, output. */
+
+export { didYouMean, formatFinding as formatProblem } from '../yaml/index.ts';
+export {
+  type Agent,
+  AgentError,
+  type BrokenAgent,
+  type ChatMessage,
+  type CompiledAgent,
+  type InputProblem,
+  type JobContext,
+  type JsonObject,
+  type ModelOptions,
+  type ModelSettings,
+  type OutputFormat,
+  type OverwritePolicy,
+  type Problem,
+  type RenderedFile,
+  type TemplateSource,
+} from './agent.ts';
+export { inputChecker } from './check-input.ts';
+export { discoverAgents, loadAgent } from './discover.ts';
+export { BrokenAgentError, UnknownAgentError } from './errors.ts';
+export {
+  type Converted,
+  convertFlag,
+  type FlagType,
+  type SchemaFlag,
+  schemaFlags,
+} from './flags.ts';
+export { compileAgent, lintAgent } from './on-demand.ts';
+export type { AgentDefaults } from './read-agent.ts';
+export { builtInTools } from './read-parts.ts';

@@ -1,0 +1,138 @@
+/** The shape of `agent.yaml`: checked against the published schema, every finding with its place. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { didYouMean, type Finding, type YamlFile } from '../yaml/index.ts';
+import type {
+  JsonObject,
+  Knowledge,
+  ModelOptions,
+  OutputFormat,
+  OverwritePolicy,
+} from './agent.ts';
+import { dotted, type Violation, violationsOf } from './explain.ts';
+import { foreignHint } from './foreign-names.ts';
+import { packageRoot } from './package-root.ts';
+import { compileSchema, type ValidateFunction } from './validator.ts';
+
+/** A template as written: its text, or the file that holds it. */
+export type TemplateField = string | { readonly file: string };
+
+/** `agent.yaml` once it fits `schema/agent.schema.json`, with the defaults of that schema filled in. */
+export interface Manifest {
+  readonly name?: string;
+  readonly description: string;
+  readonly version?: string;
+  readonly queue?: string;
+  readonly model:
+    | string
+    | { readonly id?: string; readonly provider?: string; readonly options: ModelOptions };
+  readonly instructions: TemplateField;
+  readonly prompt?: TemplateField;
+  readonly input?: { readonly schema: JsonObject; readonly primary?: string };
+  readonly output: {
+    readonly format: OutputFormat;
+    readonly schema?: JsonObject;
+    readonly file?: string;
+    readonly template?: TemplateField;
+    readonly overwrite: OverwritePolicy;
+  };
+  readonly tools: readonly string[];
+  readonly knowledge: readonly Knowledge[];
+  readonly limits: {
+    readonly timeout?: string;
+    readonly concurrency?: number;
+    readonly requestsPerMinute?: number;
+    readonly tokensPerMinute?: number;
+    readonly maxSteps: number;
+    readonly maxInputTokens?: number;
+    readonly maxCost?: number;
+  };
+  readonly retry: {
+    readonly attempts: number;
+    readonly backoff: 'exponential' | 'fixed';
+    readonly delay: string;
+    readonly maxDelay: string;
+  };
+  readonly metadata: JsonObject;
+}
+
+interface SchemaNode {
+  readonly properties?: { readonly [name: string]: SchemaNode };
+  readonly items?: SchemaNode;
+  readonly description?: string;
+}
+
+interface ManifestSchema {
+  readonly validate: ValidateFunction;
+  readonly schema: SchemaNode;
+}
+
+let published: Promise<ManifestSchema> | null = null;
+
+function manifestSchema(): Promise<ManifestSchema> {
+  published ??= (async () => {
+    const file = join(packageRoot(), 'schema', 'agent.schema.json');
+    const schema = JSON.parse(readFileSync(file, 'utf8')) as JsonObject;
+    return { validate: await compileSchema(schema), schema };
+  })();
+  return published;
+}
+
+/**
+ * Checks a parsed file against the published schema, filling its defaults into `file.value`.
+ * An empty list means that the value is a `Manifest`.
+ */
+export async function checkManifest(file: YamlFile): Promise<Finding[]> {
+  const { validate, schema } = await manifestSchema();
+  if (validate(file.value)) return [];
+  return violationsOf(validate.errors ?? []).map((violation) => ({
+    file: file.file,
+    ...placeOf(file, violation),
+    message: messageOf(violation, schema),
+  }));
+}
+
+function placeOf(file: YamlFile, violation: Violation): { line: number; column: number } {
+  const { path, unknownProperty } = violation;
+  return unknownProperty === null ? file.placeOf(path) : file.keyPlaceOf(path);
+}
+
+function messageOf({ path, message, unknownProperty }: Violation, schema: SchemaNode): string {
+  const field = dotted(path);
+  if (unknownProperty !== null) return unknownField(unknownProperty, path, schema);
+  if (path.length === 0) return `the file must be a mapping of fields: ${message}`;
+  if (message !== 'is required') return `"${field}": ${message}`;
+  const meaning = nodeAt(schema, path)?.description;
+  return `"${field}" is missing${meaning === undefined ? '' : `. It is: ${meaning}`}`;
+}
+
+function unknownField(name: string, path: Violation['path'], schema: SchemaNode): string {
+  const start = `unknown field "${name}"`;
+  const hint = foreignHint(dotted(path));
+  if (hint !== null) return `${start}: ${hint}`;
+  const siblings = Object.keys(nodeAt(schema, path.slice(0, -1))?.properties ?? {});
+  const near = didYouMean(name, siblings);
+  if (near !== null) return `${start}. Did you mean "${near}"?`;
+  const elsewhere = placesOf(name, schema);
+  if (elsewhere !== null) return `${start}: it belongs at "${elsewhere}"`;
+  return `${start}; known here: ${siblings.join(', ')}`;
+}
+
+function nodeAt(schema: SchemaNode, path: Violation['path']): SchemaNode | undefined {
+  let node: SchemaNode | undefined = schema;
+  for (const step of path) {
+    node = /^[0-9]+$/.test(String(step)) ? node?.items : node?.properties?.[String(step)];
+  }
+  return node;
+}
+
+/** Where a field of that very name lives, when it lives somewhere else. */
+function placesOf(name: string, node: SchemaNode, prefix = ''): string | null {
+  for (const [key, child] of Object.entries(node.properties ?? {})) {
+    if (key === name) return prefix + key;
+    const below = placesOf(name, child, `${prefix}${key}.`);
+    if (below !== null) return below;
+  }
+  return null;
+}

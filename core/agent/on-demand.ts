@@ -1,0 +1,18 @@
+/** What only `run`, `render` and `validate` need: its modules, and Handlebars, load on first use. */
+
+import type { Agent, CompiledAgent, Problem } from './agent.ts';
+
+/**
+ * An agent ready to run: schemas and templates compiled.
+ * @throws BrokenAgentError when a template cannot work
+ */
+export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
+  const module = await import('./compile.ts');
+  return module.compileAgent(agent);
+}
+
+/** Everything that can be found without running the agent; its folder is read again. */
+export async function lintAgent(agent: Agent): Promise<Problem[]> {
+  const module = await import('./lint.ts');
+  return module.lintAgent(agent);
+}

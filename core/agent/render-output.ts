@@ -1,0 +1,101 @@
+/** The model's answer to files: parsed and checked where the format says so, then rendered. */
+
+import { shorten } from '../yaml/index.ts';
+import { type Agent, AgentError, type JsonObject, type RenderedFile } from './agent.ts';
+import { problemsOf } from './explain.ts';
+import { cleanPath } from './output-path.ts';
+import type { Template } from './templates.ts';
+import type { ValidateFunction } from './validator.ts';
+
+const filesMax = 1_000;
+
+/** What rendering needs of one compiled agent. */
+export interface OutputParts {
+  readonly agent: Agent;
+  /** null when a JSON answer may have any shape. */
+  readonly validate: ValidateFunction | null;
+  readonly template: Template | null;
+  /** The clean path for an answer. @throws AgentError */
+  pathFor(output: unknown): string;
+}
+
+type Variables = { readonly [name: string]: unknown };
+
+/** @throws AgentError `output_invalid`, `template_failed`, `path_invalid` */
+export function renderOutput(
+  parts: OutputParts,
+  answer: string,
+  variables: Variables,
+): RenderedFile[] {
+  const { format } = parts.agent.output;
+  if (format === 'text' || format === 'markdown') {
+    const output = answer.trim();
+    if (output === '') throw invalid('the answer is empty');
+    return [oneFile(parts, output, output, variables)];
+  }
+  const output = parseAnswer(parts, answer);
+  if (format === 'files') return renderFiles(parts, output as FileList);
+  return [oneFile(parts, output, JSON.stringify(output, null, 2), variables)];
+}
+
+function oneFile(
+  parts: OutputParts,
+  output: unknown,
+  plain: string,
+  variables: Variables,
+): RenderedFile {
+  const text = parts.template === null ? plain : parts.template({ ...variables, output });
+  return { path: parts.pathFor(output), content: `${text.trimEnd()}\n` };
+}
+
+function parseAnswer({ agent, validate }: OutputParts, answer: string): unknown {
+  let output: unknown;
+  try {
+    output = JSON.parse(answer);
+  } catch (error) {
+    throw new AgentError('output_invalid', `the answer is not JSON: ${shorten(answer.trim())}`, {
+      cause: error,
+    });
+  }
+  if (validate === null || validate(output)) return output;
+  const problems = problemsOf(validate.errors ?? []);
+  const lines = problems
+    .slice(0, 10)
+    .map(({ property, message }) => `${property} ${message}`.trim());
+  throw new AgentError(
+    'output_invalid',
+    `the answer does not fit "output.schema" of ${agent.name}: ${lines.join('; ')}`,
+    { problems },
+  );
+}
+
+interface FileList {
+  readonly files?: unknown;
+}
+
+function renderFiles(parts: OutputParts, output: FileList): RenderedFile[] {
+  const folder = parts.pathFor(output);
+  // An agent's own schema may allow more than a list of files; that list must be there all the same.
+  const list = Array.isArray(output.files) ? (output.files as unknown[]) : [];
+  if (list.length === 0) throw invalid('the answer has no list "files" of { path, content }');
+  if (list.length > filesMax) {
+    throw invalid(`the answer has ${list.length} files; ${filesMax} are allowed`);
+  }
+  const seen = new Set<string>();
+  return list.map((item, index) => {
+    const { path, content } = (item ?? {}) as JsonObject;
+    if (typeof path !== 'string' || typeof content !== 'string') {
+      throw invalid(`files.${index} is not { path, content }`);
+    }
+    const clean = cleanPath(path);
+    if (!clean.ok) throw invalid(`files.${index}: ${clean.message}`);
+    const folded = clean.path.toLowerCase();
+    if (seen.has(folded)) throw invalid(`files.${index}: ${shorten(path)} stands twice`);
+    seen.add(folded);
+    return { path: `${folder}/${clean.path}`, content };
+  });
+}
+
+function invalid(message: string): AgentError {
+  return new AgentError('output_invalid', message);
+}

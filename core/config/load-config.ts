@@ -1,0 +1,131 @@
+/** Flags over environment over file over defaults, each value checked where it was written. */
+
+import { type Finding, formatFinding, suggestion } from '../yaml/index.ts';
+import { type Config, ConfigError } from './config.ts';
+import {
+  type ConfigFile,
+  emptyFile,
+  findingAt,
+  readConfigFile,
+  readPrices,
+  readProviders,
+} from './config-file.ts';
+import { type Environment, type Lookup, loadEnvironment, locateConfig } from './find-config.ts';
+import { environmentName, type Parse, type SettingPath, settings } from './settings.ts';
+import { parsePaths, ValueError } from './values.ts';
+
+/** Values of flags by the path of their setting. */
+export type Overrides = { readonly [path in SettingPath]?: string | number | readonly string[] };
+
+export interface ConfigRequest extends Lookup {
+  readonly overrides?: Overrides;
+}
+
+/**
+ * The configuration that holds for one invocation. Relative paths in the file refer to its folder,
+ * those of flags and variables to the working folder.
+ * @throws ConfigError with everything that is wrong, each with its file and place, variable or flag
+ */
+export function loadConfig(request: ConfigRequest): Config {
+  const { file: path, baseDir } = locateConfig(request);
+  const { env } = loadEnvironment(request);
+  const file = path === null ? emptyFile : readConfigFile(path);
+  const reader: Reader = { request, env, file, baseDir, problems: [] };
+  const providers = readProviders(file, env);
+  const prices = readPrices(file);
+  const concurrency = read(reader, 'run.concurrency');
+  const config: Config = {
+    file: path,
+    baseDir,
+    providers,
+    prices,
+    broker: read(reader, 'broker'),
+    brokerTokenFile: read(reader, 'brokerTokenFile'),
+    model: read(reader, 'model'),
+    provider: readProvider(reader, Object.keys(providers)),
+    agentPaths: readValue(reader, 'agentPaths', parsePaths, () => ['./agents']),
+    output: { dir: read(reader, 'output.dir') },
+    run: {
+      concurrency,
+      threads: Math.min(read(reader, 'run.threads'), concurrency),
+      graceMs: read(reader, 'run.grace'),
+    },
+    limits: {
+      inputBytesMax: read(reader, 'limits.inputBytesMax'),
+      answerBytesMax: read(reader, 'limits.answerBytesMax'),
+      timeoutMs: read(reader, 'limits.timeout'),
+      idleMs: read(reader, 'limits.idle'),
+    },
+  };
+  refuse(file.findings, reader.problems);
+  return config;
+}
+
+interface Reader {
+  readonly request: ConfigRequest;
+  readonly env: Environment;
+  readonly file: ConfigFile;
+  readonly baseDir: string;
+  /** What is wrong outside the file. */
+  readonly problems: string[];
+}
+
+type Path = keyof typeof settings;
+type ValueOf<P extends Path> = ReturnType<(typeof settings)[P]['parse']>;
+
+function read<P extends Path>(reader: Reader, path: P): ValueOf<P> {
+  const { parse, fallback } = settings[path];
+  return readValue(reader, path, parse as Parse<ValueOf<P>>, fallback);
+}
+
+function readValue<T>(
+  reader: Reader,
+  path: SettingPath,
+  parse: Parse<T>,
+  fallback: () => unknown,
+): T {
+  const { request, env, file, baseDir } = reader;
+  const byDefault = (): T => parse(fallback(), baseDir);
+  const given = request.overrides?.[path];
+  const name = environmentName(path);
+  const variable = env[name];
+  const written = file.valueOf(path);
+  try {
+    if (given !== undefined) return parse(given, request.cwd);
+    // An empty variable is the usual way to unset one.
+    if (variable !== undefined && variable !== '') return parse(variable, request.cwd);
+    return written === undefined || written === null ? byDefault() : parse(written, baseDir);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    if (given !== undefined)
+      reader.problems.push(`"${path}" on the command line: ${error.message}`);
+    else if (variable !== undefined && variable !== '') {
+      reader.problems.push(`${name}: ${error.message}`);
+    } else if (file.file !== null) {
+      const message = `"${path}": ${error.message}`;
+      file.findings.push(findingAt(file.file, path.split('.'), message));
+    }
+    return byDefault();
+  }
+}
+
+const knownProviders = ['auto', 'openai', 'offline', 'local'];
+
+function readProvider(reader: Reader, named: readonly string[]): string {
+  const known = [...new Set([...knownProviders, ...named])];
+  const parse = (raw: unknown): string => {
+    if (typeof raw === 'string' && known.includes(raw)) return raw;
+    const text = String(raw);
+    const near = suggestion(text, known);
+    throw new ValueError(`${JSON.stringify(text)} is no provider (${known.join(', ')}).${near}`);
+  };
+  return readValue(reader, 'provider', parse, settings.provider.fallback);
+}
+
+function refuse(findings: readonly Finding[], problems: readonly string[]): void {
+  const lines = [...problems, ...findings.map(formatFinding)];
+  if (lines.length === 0) return;
+  throw new ConfigError(
+    lines.length === 1 ? lines.join() : ['the configuration cannot be used', ...lines].join('\n'),
+  );
+}

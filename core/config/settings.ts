@@ -1,0 +1,65 @@
+/** Every single-valued setting as one table: its place, its kind and its default. Files, environment and flags are read by it. */
+
+import { availableParallelism } from 'node:os';
+import {
+  parseBroker,
+  parseCount,
+  parseDuration,
+  parsePath,
+  parseSize,
+  parseText,
+} from './values.ts';
+
+/** Turns what was written into a value, or throws a `ValueError` that says why not. */
+export type Parse<T> = (raw: unknown, dir: string) => T;
+
+interface Setting<T> {
+  readonly parse: Parse<T>;
+  /** As it would be written in the file. */
+  readonly fallback: () => unknown;
+}
+
+const setting = <T>(parse: Parse<T>, fallback: () => unknown): Setting<T> => ({ parse, fallback });
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+/**
+ * Jobs at one time. A job mostly waits for its model, so this is not about cores: it is polite to
+ * the smallest tier of a hosted provider and what a local server still batches well.
+ */
+const concurrencyDefault = 8;
+/** Threads only render, check and write; past four they cost memory and gain nothing. */
+const threadsMax = 4;
+/** A job's body is at most 1 MiB of JSON; this leaves room for escapes and the other properties. */
+const inputBytesDefault = 960 * kib;
+
+export const settings = {
+  broker: setting(parseBroker, () => 'file:./.aiq'),
+  brokerTokenFile: setting(parsePath, () => './.aiq/token'),
+  model: setting(parseText, () => null),
+  provider: setting(parseText, () => 'auto'),
+  'output.dir': setting(parsePath, () => './out'),
+  'run.concurrency': setting(parseCount(1, 1024), () => concurrencyDefault),
+  'run.threads': setting(parseCount(1, 64), () => Math.min(availableParallelism(), threadsMax)),
+  'run.grace': setting(parseDuration, () => '25s'),
+  'limits.inputBytesMax': setting(parseSize(mib), () => inputBytesDefault),
+  'limits.answerBytesMax': setting(parseSize(64 * mib), () => 4 * mib),
+  'limits.timeout': setting(parseDuration, () => '2m'),
+  'limits.idle': setting(parseDuration, () => '60s'),
+} as const;
+
+export type SettingPath = keyof typeof settings | 'agentPaths';
+export const settingPaths: readonly SettingPath[] = [
+  ...(Object.keys(settings) as (keyof typeof settings)[]),
+  'agentPaths',
+];
+
+/** Settings with a structure of their own; only the file can hold them. */
+export const structuredSettings = ['providers', 'prices'] as const;
+
+/** `run.concurrency` to `AIQ_RUN_CONCURRENCY`. */
+export function environmentName(path: SettingPath): string {
+  const words = path.replaceAll('.', '_').replaceAll(/([a-z])([A-Z])/g, '$1_$2');
+  return `AIQ_${words.toUpperCase()}`;
+}

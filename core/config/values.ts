@@ -1,0 +1,96 @@
+/** The small languages of settings: durations, sizes, counts, paths and broker addresses. */
+
+import { resolve } from 'node:path';
+import { shorten } from '../yaml/index.ts';
+
+/** Why a value cannot be used; the reader adds where it was written. */
+export class ValueError extends Error {}
+
+function fail(reason: string): never {
+  throw new ValueError(reason);
+}
+
+/** A text that says something; null stays null. */
+export function parseText(raw: unknown): string | null {
+  if (raw === null) return null;
+  if (typeof raw === 'string' && raw.trim() !== '') return raw.trim();
+  return fail(`${shorten(raw)} is not a text`);
+}
+
+/** A path, absolute or seen from `dir`. */
+export function parsePath(raw: unknown, dir: string): string {
+  if (typeof raw === 'string' && raw !== '' && !raw.includes('\0')) return resolve(dir, raw);
+  return fail(`${shorten(raw)} is not a path`);
+}
+
+/** A list of paths; a text holds several between colons, as `PATH` does. */
+export function parsePaths(raw: unknown, dir: string): string[] {
+  const list = typeof raw === 'string' ? raw.split(':').filter((part) => part !== '') : raw;
+  if (!Array.isArray(list) || list.length === 0)
+    return fail(`${shorten(raw)} is not a list of paths`);
+  return list.map((path: unknown) => parsePath(path, dir));
+}
+
+/** A whole number within bounds. */
+export function parseCount(min: number, max: number): (raw: unknown) => number {
+  return (raw) => {
+    const count = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+    if (typeof count === 'number' && Number.isInteger(count) && count >= min && count <= max) {
+      return count;
+    }
+    return fail(`${shorten(raw)} is not a whole number from ${min} to ${max}`);
+  };
+}
+
+const unitMs: { readonly [unit: string]: number } = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Longest time that a timer of the platform can hold: 24.8 days. */
+const durationMsMax = 2 ** 31 - 1;
+
+/** `250ms`, `90s`, `5m`, `1h` in milliseconds. */
+export function parseDuration(raw: unknown): number {
+  const [, count, unit = ''] = /^(\d+)(ms|s|m|h)$/.exec(String(raw)) ?? [];
+  const ms = Number(count) * (unitMs[unit] ?? Number.NaN);
+  if (ms >= 1 && ms <= durationMsMax) return ms;
+  return fail(`${shorten(raw)} is not a duration such as 90s, 5m or 1h`);
+}
+
+const mib = 1024 * 1024;
+const unitBytes: { readonly [unit: string]: number } = { '': 1, KiB: 1024, MiB: mib };
+
+/** A number of bytes, also as `512KiB` or `4MiB`. */
+export function parseSize(max: number): (raw: unknown) => number {
+  return (raw) => {
+    const [, count, unit = ''] = /^(\d+) ?(KiB|MiB)?$/.exec(String(raw)) ?? [];
+    const bytes = Number(count) * (unitBytes[unit] ?? Number.NaN);
+    if (bytes >= 1 && bytes <= max) return bytes;
+    return fail(`${shorten(raw)} is not a size up to ${max / mib}MiB, such as 512KiB`);
+  };
+}
+
+const forms = 'file:<folder>, unix:<socket> or tcp://127.0.0.1:<port>';
+
+/** Where the broker is, with absolute paths. */
+export function parseBroker(raw: unknown, dir: string): string {
+  if (typeof raw !== 'string') return fail(`${shorten(raw)} is not an address: ${forms}`);
+  const [, scheme = '', rest = ''] = /^([a-z]+):(.*)$/.exec(raw) ?? [];
+  if (scheme === 'file' || scheme === 'unix') {
+    if (rest === '') return fail(`${shorten(raw)} names no path: ${forms}`);
+    return `${scheme}:${parsePath(rest, dir)}`;
+  }
+  if (scheme === 'tcp') return parseTcp(raw);
+  if (scheme === 'nats')
+    return fail(`${shorten(raw)}: NATS is not in this version of aiq; ${forms}`);
+  return fail(`${shorten(raw)} is not an address: ${forms}`);
+}
+
+function parseTcp(raw: string): string {
+  const [, host = '', port = ''] =
+    /^tcp:\/\/([^/:]+|\[[0-9a-f:]+\]):(\d{1,5})\/?$/i.exec(raw) ?? [];
+  if (host === '' || Number(port) < 1 || Number(port) > 65_535) {
+    return fail(`${shorten(raw)} is not an address like tcp://127.0.0.1:7717`);
+  }
+  if (!/^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/i.test(host)) {
+    return fail(`${shorten(raw)}: this version of aiq talks to brokers on this machine only`);
+  }
+  return `tcp://${host.toLowerCase()}:${Number(port)}`;
+}

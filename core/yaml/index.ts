@@ -1,0 +1,12 @@
+/** YAML files that people write: read safely, every place told as line and column, near words suggested. */
+
+export { type Finding, formatFinding } from './finding.ts';
+export { didYouMean, listOf, shorten, suggestion } from './words.ts';
+export {
+  type Place,
+  parseYaml,
+  readYamlFile,
+  type YamlFile,
+  type YamlPath,
+  type YamlResult,
+} from './yaml-file.ts';

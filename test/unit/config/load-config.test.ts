@@ -1,0 +1,255 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadEnvironment } from '../../../core/config/index.ts';
+import { folderWith, load, problemsOf } from './config-folder.ts';
+
+describe('without a file', () => {
+  test('everything has a default', () => {
+    const root = folderWith({});
+    expect(load(root)).toEqual({
+      file: null,
+      baseDir: root,
+      broker: `file:${root}/.aiq`,
+      brokerTokenFile: `${root}/.aiq/token`,
+      model: null,
+      provider: 'auto',
+      providers: {},
+      agentPaths: [`${root}/agents`],
+      output: { dir: `${root}/out` },
+      run: { concurrency: 8, threads: Math.min(availableParallelism(), 4), graceMs: 25_000 },
+      limits: {
+        inputBytesMax: 960 * 1024,
+        answerBytesMax: 4 * 1024 * 1024,
+        timeoutMs: 120_000,
+        idleMs: 60_000,
+      },
+      prices: {},
+    });
+  });
+});
+
+describe('which file counts', () => {
+  test('the nearest upwards, and its paths are seen from its own folder', () => {
+    const root = folderWith({ 'aiq.config.yaml': 'output: { dir: results }', 'a/b/x.txt': '' });
+    const config = load(join(root, 'a/b'));
+    expect(config.file).toBe(join(root, 'aiq.config.yaml'));
+    expect(config.output.dir).toBe(join(root, 'results'));
+    expect(config.broker).toBe(`file:${root}/.aiq`);
+  });
+
+  test('none above the repository, but the root of the repository itself', () => {
+    const root = folderWith({
+      'aiq.config.yaml': 'model: outer',
+      'repo/.git/HEAD': '',
+      'repo/sub/x.txt': '',
+    });
+    expect(load(join(root, 'repo/sub')).model).toBe(null);
+    const inner = folderWith({ 'aiq.config.yaml': 'model: inner', 'sub/x.txt': '' });
+    expect(load(join(inner, 'sub')).model).toBe('inner');
+  });
+
+  test("the user's own comes last, and its paths are seen from the working folder", () => {
+    const root = folderWith({ 'xdg/aiq/config.yaml': 'model: mine\noutput: { dir: res }' });
+    const config = load(root, { env: { XDG_CONFIG_HOME: join(root, 'xdg') } });
+    expect(config).toMatchObject({ model: 'mine', baseDir: root, output: { dir: `${root}/res` } });
+    const home = folderWith({ 'home/.config/aiq/config.yaml': 'model: homely' });
+    expect(load(home).model).toBe('homely');
+  });
+
+  test('--config names one, and it must be there', () => {
+    const root = folderWith({ 'aiq.config.yaml': 'model: a', 'other/my.yaml': 'model: b' });
+    const config = load(root, { file: 'other/my.yaml' });
+    expect(config).toMatchObject({ model: 'b', baseDir: join(root, 'other') });
+    expect(() => load(root, { file: 'none.yaml' })).toThrow(
+      /no configuration file at .*none\.yaml/,
+    );
+  });
+
+  test('a file with nearly the right name is not passed over in silence', () => {
+    const root = folderWith({ 'aiq.config.yml': '' });
+    expect(() => load(root)).toThrow(/rename this file to aiq\.config\.yaml/);
+  });
+});
+
+describe('which value counts', () => {
+  test('flags over variables over the file over defaults', () => {
+    const root = folderWith({ 'aiq.config.yaml': 'model: file\nrun: { concurrency: 2 }' });
+    expect(load(root).model).toBe('file');
+    const env = { AIQ_MODEL: 'variable', AIQ_RUN_CONCURRENCY: '3', AIQ_LIMITS_TIMEOUT: '' };
+    expect(load(root, { env })).toMatchObject({ model: 'variable', run: { concurrency: 3 } });
+    const overrides = { model: 'flag', 'run.concurrency': 4 };
+    expect(load(root, { env, overrides })).toMatchObject({
+      model: 'flag',
+      run: { concurrency: 4 },
+      limits: { timeoutMs: 120_000 },
+    });
+  });
+
+  test('paths of flags and variables are seen from the working folder', () => {
+    const root = folderWith({ 'aiq.config.yaml': '', 'sub/x.txt': '' });
+    const cwd = join(root, 'sub');
+    const config = load(cwd, {
+      env: { AIQ_OUTPUT_DIR: 'o', AIQ_AGENT_PATHS: 'a:/b' },
+      overrides: { broker: 'file:q' },
+    });
+    expect(config).toMatchObject({
+      output: { dir: join(cwd, 'o') },
+      agentPaths: [join(cwd, 'a'), '/b'],
+      broker: `file:${cwd}/q`,
+    });
+  });
+
+  test('threads never outnumber the jobs', () => {
+    expect(load(folderWith({}), { overrides: { 'run.concurrency': 1 } }).run.threads).toBe(1);
+  });
+
+  test.each([
+    ['file:/var/aiq', 'file:/var/aiq'],
+    ['unix:/run/aiq.sock', 'unix:/run/aiq.sock'],
+    ['tcp://127.0.0.1:7717', 'tcp://127.0.0.1:7717'],
+    ['tcp://LOCALHOST:7717/', 'tcp://localhost:7717'],
+    ['tcp://[::1]:7717', 'tcp://[::1]:7717'],
+  ])('the broker %s is %s', (broker, expected) => {
+    expect(load(folderWith({}), { overrides: { broker } }).broker).toBe(expected);
+  });
+});
+
+describe('.env', () => {
+  test('beside the file adds to the environment and never overrides it', () => {
+    const root = folderWith({
+      'aiq.config.yaml': '',
+      '.env': 'AIQ_MODEL=dotted\nOPENAI_API_KEY="k 1" # comment\nAIQ_PROVIDER=openai\n',
+      'sub/.env': 'AIQ_MODEL=wrong',
+    });
+    const request = { cwd: join(root, 'sub'), env: { AIQ_PROVIDER: 'offline' } };
+    const { env, envFile } = loadEnvironment(request);
+    expect(env).toMatchObject({ OPENAI_API_KEY: 'k 1', AIQ_PROVIDER: 'offline' });
+    expect(envFile).toBe(join(root, '.env'));
+    expect(process.env['AIQ_MODEL']).toBeUndefined();
+    expect(load(join(root, 'sub'), request)).toMatchObject({
+      model: 'dotted',
+      provider: 'offline',
+    });
+  });
+
+  test('keys come from it by name only', () => {
+    const root = folderWith({
+      'aiq.config.yaml': [
+        'provider: mine',
+        'providers:',
+        "  mine: { baseURL: 'http://127.0.0.1:1/v1', apiKey: '${env:MY_KEY}', model: m }",
+        "  other: { apiKey: '${env:NOT_SET}' }",
+      ].join('\n'),
+      '.env': 'MY_KEY=abc',
+    });
+    expect(load(root).providers).toEqual({
+      mine: { baseURL: 'http://127.0.0.1:1/v1', apiKey: 'abc', model: 'm' },
+      other: { baseURL: null, apiKey: null, model: null },
+    });
+  });
+});
+
+describe('a setting that cannot be used', () => {
+  test.each<[string, string]>([
+    ['modle: x', '1:1: unknown setting "modle". Did you mean "model"?'],
+    [
+      'run:\n  concurency: 3',
+      '2:3: unknown setting "run.concurency". Did you mean "run.concurrency"?',
+    ],
+    ['concurrency: 3', '1:1: unknown setting "concurrency": it belongs at "run.concurrency"'],
+    ['run: 5', '1:6: "run" must be a mapping of settings'],
+    [
+      'run:\n  concurrency: many',
+      '2:16: "run.concurrency": "many" is not a whole number from 1 to 1024',
+    ],
+    ['run: { concurrency: 0 }', '1:21: "run.concurrency": 0 is not a whole number from 1 to 1024'],
+    [
+      'limits: { timeout: 2 minutes }',
+      '1:20: "limits.timeout": "2 minutes" is not a duration such as 90s, 5m or 1h',
+    ],
+    [
+      'limits: { timeout: 0s }',
+      '1:20: "limits.timeout": "0s" is not a duration such as 90s, 5m or 1h',
+    ],
+    [
+      'limits: { inputBytesMax: 5MiB }',
+      '1:26: "limits.inputBytesMax": "5MiB" is not a size up to 1MiB, such as 512KiB',
+    ],
+    ['agentPaths: agents\nmodel: [x]', '2:8: "model": ["x"] is not a text'],
+    ['output: { dir: 5 }', '1:16: "output.dir": 5 is not a path'],
+    [
+      'broker: "nats://a:4222"',
+      '1:9: "broker": "nats://a:4222": NATS is not in this version of aiq; file:<folder>, unix:<socket> or tcp://127.0.0.1:<port>',
+    ],
+    [
+      'broker: redis',
+      '1:9: "broker": "redis" is not an address: file:<folder>, unix:<socket> or tcp://127.0.0.1:<port>',
+    ],
+    [
+      'broker: "file:"',
+      '1:9: "broker": "file:" names no path: file:<folder>, unix:<socket> or tcp://127.0.0.1:<port>',
+    ],
+    [
+      'broker: "tcp://10.0.0.1:7717"',
+      '1:9: "broker": "tcp://10.0.0.1:7717": this version of aiq talks to brokers on this machine only',
+    ],
+    [
+      'broker: "tcp://127.0.0.1:99999"',
+      '1:9: "broker": "tcp://127.0.0.1:99999" is not an address like tcp://127.0.0.1:7717',
+    ],
+    [
+      'provider: opnai',
+      '1:11: "provider": "opnai" is no provider (auto, openai, offline, local). Did you mean openai?',
+    ],
+    [
+      'providers: { a: { baseUrl: x } }',
+      '1:19: unknown setting "providers.a.baseUrl". Did you mean "providers.a.baseURL"?',
+    ],
+    [
+      'providers: { a: { baseURL: x } }',
+      '1:28: "providers.a.baseURL": "x" is not an address like http://127.0.0.1:11434/v1',
+    ],
+    [
+      'providers: { a: { baseURL: "http://u:p@h/" } }',
+      '1:28: "providers.a.baseURL": credentials do not belong into an address; use apiKey',
+    ],
+    ['providers: [a]', '1:12: "providers" must be a mapping'],
+    ['prices: { m: { input: -1, output: 1 } }', '1:23: "prices.m.input": -1 is not a price'],
+    ['prices: { m: { input: 1 } }', '1:14: "prices.m.output" is missing'],
+    [
+      'a: [',
+      '1:5: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
+    ['[a]', '1:1: the file must be a mapping of settings'],
+    ['__proto__: { x: 1 }', '1:1: the key "__proto__" is not allowed anywhere in a file'],
+    ['model: a\nmodel: b', '2:1: the key "model" stands twice here'],
+  ])('%s', (text, expected) => {
+    expect(problemsOf(text)).toEqual([expected]);
+  });
+
+  test('a key written out is refused, and never repeated', () => {
+    const [problem] = problemsOf('providers: { a: { apiKey: sk-secret-123 } }');
+    expect(problem).toMatch(
+      /^1:27: "providers\.a\.apiKey" must not hold a key; write '\$\{env:NAME\}'/,
+    );
+    expect(problem).not.toContain('secret');
+  });
+
+  test('names the variable or the flag that holds it', () => {
+    expect(
+      problemsOf('', { env: { AIQ_RUN_CONCURRENCY: 'many', AIQ_BROKER: 'nats://x' } }),
+    ).toEqual([
+      expect.stringMatching(/^AIQ_(RUN_CONCURRENCY|BROKER): /),
+      expect.stringMatching(/^AIQ_(RUN_CONCURRENCY|BROKER): /),
+    ]);
+    expect(problemsOf('', { overrides: { 'run.threads': 0 } })).toEqual([
+      '"run.threads" on the command line: 0 is not a whole number from 1 to 64',
+    ]);
+  });
+
+  test('is told together with all others', () => {
+    expect(problemsOf('modle: x\nbrokr: y\nrun: { threads: no }')).toHaveLength(3);
+    expect(() => load(folderWith({ 'aiq.config.yaml': 'a: 1\nb: 2' }))).toThrow(ConfigError);
+  });
+});
