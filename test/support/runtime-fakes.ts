@@ -89,8 +89,10 @@ export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
 
 let lastDelivery = 0;
 
+type LeaseParts = Partial<Omit<LeasedJob, 'job'>> & { job?: Partial<Job> };
+
 /** A lease that is good for a minute. */
-export function leaseOf(parts: Partial<LeasedJob> & { job?: Partial<Job> } = {}): LeasedJob {
+export function leaseOf(parts: LeaseParts = {}): LeasedJob {
   lastDelivery += 1;
   const id = parts.job?.id ?? `job${lastDelivery}`;
   return {
@@ -164,7 +166,7 @@ export function fakeQueue(leaseMs = 60_000) {
     queue: queue as unknown as JobQueue,
     consumers,
     stats,
-    async settledCount(count: number): Promise<void> {
+    settledCount: async (count: number): Promise<void> => {
       while (consumers.reduce((sum, one) => sum + one.settled.length, 0) < count) {
         await once(events, 'settled');
       }
