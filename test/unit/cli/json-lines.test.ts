@@ -1,3 +1,5 @@
+/** JSON lines: both forms, bad lines by number, any cutting of the bytes. */
+
 import { describe, expect, test } from 'vitest';
 import { type JsonLine, readJsonLines } from '../../../core/cli/input/json-lines.ts';
 
@@ -52,11 +54,18 @@ const bad: [what: string, line: string | Uint8Array, problem: RegExp][] = [
   ['too many bytes', `{"text":"${'x'.repeat(300)}"}`, /longer than 200 bytes/],
 ];
 
-test.each(bad)('a line with %s is a problem with its number, and the next is read', async (_, line, problem) => {
-  const text = Buffer.concat([Buffer.from('{"n":1}\n'), Buffer.from(line), Buffer.from('\n{"n":3}\n')]);
-  expect(await linesOf(text)).toEqual([
-    { line: 1, input: { n: 1 }, id: null },
-    { line: 2, problem: expect.stringMatching(problem) },
-    { line: 3, input: { n: 3 }, id: null },
-  ]);
-});
+test.each(bad)(
+  'a line with %s is a problem with its number, and the next is read',
+  async (_, line, problem) => {
+    const text = Buffer.concat([
+      Buffer.from('{"n":1}\n'),
+      Buffer.from(line),
+      Buffer.from('\n{"n":3}\n'),
+    ]);
+    expect(await linesOf(text)).toEqual([
+      { line: 1, input: { n: 1 }, id: null },
+      { line: 2, problem: expect.stringMatching(problem) },
+      { line: 3, input: { n: 3 }, id: null },
+    ]);
+  },
+);

@@ -1,3 +1,5 @@
+/** From names and patterns to the files that they stand for. */
+
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,25 +14,29 @@ beforeAll(async () => {
     await writeFile(join(dir, name), name);
   }
   await symlink(dir, join(dir, 'sub', 'loop'));
+  await symlink(join(dir, 'c.txt'), join(dir, 'linked.lnk'));
 });
 afterAll(() => rm(dir, { recursive: true }));
 
 async function pathsOf(...values: string[]): Promise<string[]> {
   const sources = await expandSources(values);
-  return sources.map((source) => (source.kind === 'file' ? source.path.replace(`${dir}/`, '') : '-'));
+  return sources.map((source) =>
+    source.kind === 'file' ? source.path.replace(`${dir}/`, '') : '-',
+  );
 }
 
 test('a pattern gives its files sorted, without hidden ones and without following links', async () => {
   expect(await pathsOf(`${dir}/**/*.md`)).toEqual(['a.md', 'b.md', 'sub/d.md', 'x[1].md']);
 });
 
+test('a pattern finds a link to a file, as a shell would', async () => {
+  expect(await pathsOf(`${dir}/*.lnk`)).toEqual(['linked.lnk']);
+});
+
 test('names keep their order, and a file given twice is one source', async () => {
-  expect(await pathsOf(`${dir}/c.txt`, `${dir}/b.md`, `${dir}/*.md`, `${dir}/sub/../c.txt`)).toEqual([
-    'c.txt',
-    'b.md',
-    'a.md',
-    'x[1].md',
-  ]);
+  expect(
+    await pathsOf(`${dir}/c.txt`, `${dir}/b.md`, `${dir}/*.md`, `${dir}/sub/../c.txt`),
+  ).toEqual(['c.txt', 'b.md', 'a.md', 'x[1].md']);
 });
 
 test('a file whose name looks like a pattern is itself', async () => {

@@ -1,3 +1,5 @@
+/** Lists and the small formats of ages, times and sizes. */
+
 import { expect, test } from 'vitest';
 import {
   displayWidth,
@@ -28,7 +30,9 @@ test('a line wider than the terminal ends in an ellipsis and fits', () => {
 });
 
 test('in a pipe rows are tab-separated, whole and without a heading', () => {
-  expect(formatTable(['A', 'B'], [['x'.repeat(300), 'y']], null)).toEqual([`${'x'.repeat(300)}\ty`]);
+  expect(formatTable(['A', 'B'], [['x'.repeat(300), 'y']], null)).toEqual([
+    `${'x'.repeat(300)}\ty`,
+  ]);
 });
 
 test('a cell cannot break its line or move the cursor', () => {

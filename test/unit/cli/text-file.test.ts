@@ -1,3 +1,5 @@
+/** Input files: what is text, and what is refused by name. */
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +29,7 @@ const bad: [what: string, content: string | Uint8Array, message: RegExp][] = [
   ['a cut UTF-8 sequence', new Uint8Array([0x61, 0xe4, 0xb8]), /not UTF-8 text/],
   ['nothing', '', /is empty/],
   ['blanks only', ' \n\t\n', /is empty/],
-  ['one byte too many', 'x'.repeat(101), /too large: 101 bytes or more, 100 bytes are allowed/],
+  ['one byte too many', 'x'.repeat(101), /too large: 101 bytes; 100 bytes are allowed/],
 ];
 
 test.each(bad)('a file with %s is refused by name', async (what, content, message) => {

@@ -1,3 +1,5 @@
+/** The small languages of flag values. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +19,9 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 test('durations are read with their unit', () => {
-  expect(['250ms', '90s', '5m', '1h', '1.5s'].map((text) => parseDuration('--timeout', text))).toEqual(
-    [250, 90_000, 300_000, 3_600_000, 1500],
-  );
+  expect(
+    ['250ms', '90s', '5m', '1h', '1.5s'].map((text) => parseDuration('--timeout', text)),
+  ).toEqual([250, 90_000, 300_000, 3_600_000, 1500]);
 });
 
 test.each(['5', '', 's', '0s', '-1s', '5 m', '1d', 'Infinitys'])(

@@ -1,3 +1,5 @@
+/** Log lines: shape, level, and that secrets do not get through. */
+
 import { expect, test } from 'vitest';
 import { createLogger, type LoggerOptions } from '../../../core/log/index.ts';
 
@@ -30,7 +32,10 @@ test('fields that carry secrets are cut out, two levels deep', () => {
 
 test('key-like words are cut out of any text', () => {
   const { lines, logger } = captured({ level: 'info', json: true });
-  logger.error({ body: 'Incorrect API key provided: sk-proj-abcdef123456' }, 'got Bearer abcdefgh12');
+  logger.error(
+    { body: 'Incorrect API key provided: sk-proj-abcdef123456' },
+    'got Bearer abcdefgh12',
+  );
   expect(lines[0]).not.toMatch(/abcdef/);
 });
 

@@ -1,0 +1,159 @@
+/** `aiq agents list | validate | render`. */
+
+import {
+  type Agent,
+  type BrokenAgent,
+  type ChatMessage,
+  compileAgent,
+  discoverAgents,
+  formatProblem,
+  lintAgent,
+  loadAgent,
+} from '../../agent/index.ts';
+import { CliError, usageError } from '../errors.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { checkDrafts } from '../input/check.ts';
+import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
+import { readFlagInput } from '../input/flag-input.ts';
+import { pathFromHere } from '../paths.ts';
+import type { Invocation } from '../schema-flags.ts';
+import type { Session } from '../session.ts';
+import { formatTable } from '../table.ts';
+import { outputWidth } from '../terminal.ts';
+import { agentOf } from './enqueue.ts';
+
+export async function listAgents(session: Session): Promise<ExitName> {
+  const { agents, broken } = await discoverAgents((await session.config()).agentPaths);
+  const { terminal } = session;
+  if (terminal.json) {
+    for (const agent of agents) terminal.result(JSON.stringify(agentJson(agent)));
+    for (const agent of broken) terminal.result(JSON.stringify(agent));
+    return 'ok';
+  }
+  const rows = [...agents.map(agentRow), ...broken.map(brokenRow)].sort(byName);
+  for (const line of formatTable(['NAME', 'QUEUE', 'FROM', 'DESCRIPTION'], rows, outputWidth())) {
+    terminal.result(line);
+  }
+  return 'ok';
+}
+
+function byName([left = '']: readonly string[], [right = '']: readonly string[]): number {
+  return left < right ? -1 : 1;
+}
+
+function agentRow(agent: Agent): string[] {
+  const from = agent.builtIn ? 'built in' : pathFromHere(agent.dir);
+  return [agent.name, agent.queue, from, agent.description];
+}
+
+function brokenRow({ name, file, problems }: BrokenAgent): string[] {
+  const [first] = problems;
+  const reason = first === undefined ? 'broken' : `broken: ${formatProblem(first)}`;
+  return [name, '-', pathFromHere(file), reason];
+}
+
+function agentJson({
+  name,
+  queue,
+  description,
+  version,
+  file,
+  builtIn,
+  digest,
+  input,
+}: Agent): unknown {
+  return { name, queue, description, version, file, builtIn, digest, inputSchema: input.schema };
+}
+
+/** Prints every finding, and nothing on standard output when all is well. */
+export async function validateAgents(
+  session: Session,
+  names: readonly string[],
+): Promise<ExitName> {
+  const found = await discoverAgents((await session.config()).agentPaths);
+  const isWanted = ({ name }: { name: string }): boolean =>
+    names.length === 0 || names.includes(name);
+  await refuseUnknown(session, names, [...found.agents, ...found.broken]);
+  const agents = found.agents.filter(isWanted);
+  const problems = found.broken.filter(isWanted).flatMap((broken) => broken.problems);
+  for (const agent of agents) problems.push(...(await lintAgent(agent)));
+  const { terminal } = session;
+  for (const problem of problems) {
+    terminal.result(terminal.json ? JSON.stringify(problem) : formatProblem(problem));
+  }
+  if (problems.length > 0) return 'invalid';
+  terminal.note(`ok: ${agents.map(({ name }) => name).join(', ')}`);
+  return 'ok';
+}
+
+/** @throws UnknownAgentError for the first name that no folder has */
+export async function refuseUnknown(
+  session: Session,
+  names: readonly string[],
+  known: readonly { readonly name: string }[],
+): Promise<void> {
+  const missing = names.find((name) => !known.some((agent) => agent.name === name));
+  if (missing === undefined) return;
+  await loadAgent(missing, (await session.config()).agentPaths);
+}
+
+interface RenderFlags extends SourceFlags {
+  readonly set?: readonly string[];
+  readonly data?: string;
+}
+
+/** Shows what the model would be sent. */
+export async function renderAgent(
+  session: Session,
+  invocation: Invocation,
+  flags: RenderFlags,
+): Promise<ExitName> {
+  const agent = agentOf(invocation);
+  const bytesMax = (await session.config()).limits.inputBytesMax;
+  const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
+  const drafts = await makeDrafts(agent, fromFlags.input, flags, {
+    bytesMax,
+    confirm: refuseMany,
+  });
+  const compiled = await compileAgent(agent);
+  const [draft] = checkDrafts(
+    agent,
+    drafts,
+    (input) => compiled.checkInput(input),
+    fromFlags.problems,
+  );
+  if (draft === undefined) throw new CliError('invalid', 'there is no input to render');
+  const context = {
+    id: 'preview',
+    shortId: 'preview',
+    agent: agent.name,
+    attempt: 1,
+    source: draft.source,
+    createdAt: new Date().toISOString(),
+  };
+  const messages = compiled.renderMessages(draft.input, context);
+  const path = compiled.renderPath(draft.input, context);
+  printMessages(session, messages, path);
+  return 'ok';
+}
+
+function refuseMany(files: number): Promise<void> {
+  if (files <= 1) return Promise.resolve();
+  return Promise.reject(usageError(`render shows one input, but ${files} were given`));
+}
+
+function printMessages(
+  { terminal }: Session,
+  messages: readonly ChatMessage[],
+  path: string | null,
+): void {
+  if (terminal.json) {
+    terminal.result(JSON.stringify({ messages, path }, null, 2));
+    return;
+  }
+  for (const { role, content } of messages) {
+    terminal.result(`==> ${role}`);
+    terminal.resultText(content);
+  }
+  terminal.note(path === null ? 'the output path depends on the answer' : `would write ${path}`);
+}

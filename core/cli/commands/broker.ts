@@ -1,0 +1,137 @@
+/** `aiq broker start | status | stop`. */
+
+import { resolve } from 'node:path';
+import type { Config } from '../../config/index.ts';
+import type { QueueStats } from '../../queue/index.ts';
+import { CliError, usageError } from '../errors.ts';
+import { type ExitName, exitCode } from '../exit-codes.ts';
+import type { Session } from '../session.ts';
+import { exitOfSignal, onStopSignals } from '../signals.ts';
+import { formatAge, formatBytes, formatTable } from '../table.ts';
+import { outputWidth } from '../terminal.ts';
+
+interface StartFlags {
+  readonly dir?: string;
+  readonly listen?: string;
+}
+
+/** Runs until it is stopped by a signal or by `aiq broker stop`. */
+export async function startBroker(session: Session, flags: StartFlags): Promise<ExitName> {
+  const tcp = flags.listen === undefined ? null : parseListen(flags.listen);
+  const dir = flags.dir === undefined ? folderOf(await session.config()) : resolve(flags.dir);
+  const { terminal } = session;
+  const { startBroker: start } = await import('../../broker/index.ts');
+  const broker = await start({
+    dir,
+    unix: true,
+    tcp,
+    idleExitMs: null,
+    onNotice: (text) => terminal.note(text),
+  });
+  const { unix, tcp: listening } = broker.addresses;
+  if (terminal.json)
+    terminal.result(JSON.stringify({ pid: process.pid, dir, unix, tcp: listening }));
+  terminal.note(`broker ${process.pid} serves ${dir}`);
+  if (listening !== null) {
+    terminal.note(`listening on tcp://${listening.host}:${listening.port}, token in ${dir}/token`);
+  }
+  terminal.hint('Ctrl-C stops it; queued jobs stay.');
+  const release = onStopSignals(
+    () => void broker.stop(),
+    (signal) => process.exit(exitCode(exitOfSignal(signal))),
+  );
+  const end = await broker.closed;
+  release();
+  if (end.reason === 'failed')
+    throw new CliError('broker', `the broker stopped: ${end.error.message}`);
+  return 'ok';
+}
+
+const loopback = new Set(['127.0.0.1', 'localhost', '::1']);
+
+/** Only loopback: beyond it, a token in a file would be no protection. */
+function parseListen(address: string): { host: string; port: number } {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  if (url?.protocol !== 'tcp:' || url.port === '' || !loopback.has(host)) {
+    throw usageError(
+      `--listen: cannot listen on ${JSON.stringify(address)}`,
+      'Only loopback is served: --listen tcp://127.0.0.1:4222 (port 0 picks a free one).',
+    );
+  }
+  return { host, port: Number(url.port) };
+}
+
+/** The folder of a `file:` broker: the only kind that this command can start. */
+function folderOf({ broker }: Config): string {
+  if (broker.startsWith('file:')) return broker.slice('file:'.length);
+  throw usageError(
+    `the configured broker ${broker} has no folder here`,
+    'Name one: --dir <folder>',
+  );
+}
+
+/** Looks without starting anything: a broker that does not run is an answer, not an error. */
+export async function showBroker(session: Session): Promise<ExitName> {
+  const { broker } = await session.config();
+  const { terminal } = session;
+  const stats = await statsOf(session, broker);
+  if (stats === null) {
+    if (terminal.json) terminal.result(JSON.stringify({ running: false, address: broker }));
+    else terminal.result(`no broker runs for ${broker}`);
+    return 'ok';
+  }
+  if (terminal.json) {
+    const { startedAtMs, ...rest } = stats;
+    const startedAt = new Date(startedAtMs).toISOString();
+    terminal.result(
+      JSON.stringify({ running: true, address: broker, startedAt, ...rest }, null, 2),
+    );
+    return 'ok';
+  }
+  const age = formatAge(Date.now() - stats.startedAtMs);
+  const log = formatBytes(stats.logBytes);
+  terminal.result(`broker ${stats.pid} serves ${broker} for ${age}, log ${log}`);
+  for (const line of queueTable(stats)) terminal.result(line);
+  return 'ok';
+}
+
+type Stats = Pick<QueueStats, 'pid' | 'startedAtMs' | 'connections' | 'logBytes' | 'queues'>;
+
+async function statsOf(session: Session, broker: string): Promise<Stats | null> {
+  if (!broker.startsWith('file:')) return (await session.queue()).stats();
+  const { brokerStatus } = await import('../../host/index.ts');
+  const status = await brokerStatus(broker.slice('file:'.length));
+  return status.running ? status.stats : null;
+}
+
+const queueHeading = ['QUEUE', 'READY', 'DELAYED', 'LEASED', 'DONE', 'DEAD', 'WORKERS', 'OLDEST'];
+
+function queueTable({ queues }: Stats): string[] {
+  if (queues.length === 0) return [];
+  const rows = queues.map((info) => [
+    info.queue,
+    ...[info.ready, info.delayed, info.leased, info.done, info.dead, info.consumers].map(String),
+    info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs),
+  ]);
+  return formatTable(queueHeading, rows, outputWidth());
+}
+
+/** Stops the folder's broker and waits until it is gone; a broker that does not run is fine. */
+export async function endBroker(session: Session): Promise<ExitName> {
+  const { broker } = await session.config();
+  const { terminal } = session;
+  if (!broker.startsWith('file:')) {
+    await (await session.queue()).shutdown();
+    terminal.note(`asked the broker at ${broker} to stop; queued jobs stay`);
+    return 'ok';
+  }
+  const { stopBroker } = await import('../../host/index.ts');
+  const outcome = await stopBroker(broker.slice('file:'.length));
+  terminal.note(
+    outcome === 'stopped'
+      ? `stopped the broker of ${broker}; queued jobs stay`
+      : `no broker runs for ${broker}`,
+  );
+  return 'ok';
+}

@@ -1,0 +1,120 @@
+/** `aiq enqueue --jsonl`: sends good lines in batches as they are read, and reports bad ones. */
+
+import { createReadStream } from 'node:fs';
+import {
+  type Agent,
+  type CompiledAgent,
+  inputChecker,
+  type JsonObject,
+} from '../../agent/index.ts';
+import type { JobIdentity } from '../../queue/index.ts';
+import { CliError } from '../errors.ts';
+import { inputDoesNotFit } from '../input/check.ts';
+import { readFlagInput } from '../input/flag-input.ts';
+import { type JsonLine, readJsonLines } from '../input/json-lines.ts';
+import { stdinName, takeStdin } from '../input/stdin.ts';
+import { openError } from '../input/text-file.ts';
+import type { Invocation } from '../schema-flags.ts';
+import type { Session } from '../session.ts';
+import { type Accepted, makeJob, type OutgoingJob, type Submission, submit } from '../submit.ts';
+import type { EnqueueFlags } from './enqueue.ts';
+
+/** One round trip, and one wait for the disk, per batch. */
+const batchJobs = 200;
+
+/** What a line needs to become a job. */
+interface LineMaker {
+  readonly agent: Agent;
+  /** Values of flags; they win over the line's own. */
+  readonly base: JsonObject;
+  readonly check: CompiledAgent['checkInput'];
+  readonly identity: JobIdentity;
+  readonly file: string;
+  readonly printIds: boolean;
+}
+
+export async function enqueueLines(
+  session: Session,
+  agent: Agent,
+  invocation: Invocation,
+  flags: EnqueueFlags & { readonly jsonl: string },
+): Promise<Submission> {
+  const config = await session.config();
+  const bytesMax = config.limits.inputBytesMax;
+  const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
+  if (fromFlags.problems.length > 0) throw inputDoesNotFit(agent, fromFlags.problems);
+  const maker: LineMaker = {
+    agent,
+    base: fromFlags.input,
+    check: await inputChecker(agent),
+    identity: flags.force === true ? { random: true } : 'content',
+    file: flags.jsonl === '-' ? stdinName : flags.jsonl,
+    printIds: flags.wait !== true,
+  };
+  const lines = readJsonLines(openLines(flags.jsonl), {
+    agent: agent.name,
+    lineBytesMax: bytesMax,
+  });
+  return sendLines(session, lines, maker);
+}
+
+async function sendLines(
+  session: Session,
+  lines: AsyncIterable<JsonLine>,
+  maker: LineMaker,
+): Promise<Submission> {
+  const accepted: Accepted[] = [];
+  let refused = 0;
+  let refusal: Submission['refusal'] = null;
+  let batch: OutgoingJob[] = [];
+  const send = async (): Promise<void> => {
+    const sent = await submit(await session.queue(), batch, session.terminal, maker.printIds);
+    accepted.push(...sent.accepted);
+    refused += sent.refused;
+    refusal ??= sent.refusal;
+    batch = [];
+  };
+  for await (const line of lines) {
+    const made = makeLine(line, maker);
+    if (typeof made === 'string') {
+      session.terminal.warn(made);
+      refused++;
+      refusal ??= 'invalid';
+    } else if (batch.push(made) === batchJobs) await send();
+  }
+  if (batch.length > 0) await send();
+  if (accepted.length + refused === 0) throw new CliError('invalid', `${maker.file} has no lines`);
+  return { accepted, refused, refusal };
+}
+
+/** The line's job, or the text that says what is wrong with it. */
+function makeLine(line: JsonLine, maker: LineMaker): OutgoingJob | string {
+  const origin = `${maker.file}:${line.line}`;
+  if ('problem' in line) return `${origin} ${line.problem}`;
+  const result = maker.check({ ...line.input, ...maker.base });
+  if (!result.ok) {
+    const problems = result.problems.map(({ property, message }) =>
+      `${property} ${message}`.trim(),
+    );
+    return `${origin} does not fit agent "${maker.agent.name}": ${problems.join('; ')}`;
+  }
+  const identity = line.id === null ? maker.identity : { key: line.id };
+  try {
+    return makeJob({ input: result.input, source: '', origin }, maker.agent, identity);
+  } catch (error) {
+    if (error instanceof CliError) return error.message;
+    throw error;
+  }
+}
+
+async function* openLines(file: string): AsyncGenerator<Uint8Array> {
+  if (file === '-') {
+    yield* takeStdin();
+    return;
+  }
+  try {
+    yield* createReadStream(file) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw openError(file, error);
+  }
+}

@@ -1,0 +1,101 @@
+/** `aiq enqueue`: reads inputs, checks them all, sends them, and tells what became of each. */
+
+import { type Agent, inputChecker } from '../../agent/index.ts';
+import type { JobIdentity } from '../../queue/index.ts';
+import { confirmMany } from '../confirm.ts';
+import { usageError } from '../errors.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { checkDrafts } from '../input/check.ts';
+import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
+import { readFlagInput } from '../input/flag-input.ts';
+import { parseDuration } from '../input/values.ts';
+import { tellQueued } from '../queue-hints.ts';
+import type { Invocation } from '../schema-flags.ts';
+import type { Session } from '../session.ts';
+import { makeJob, type Submission, submit } from '../submit.ts';
+import { enqueueLines } from './enqueue-lines.ts';
+
+export interface EnqueueFlags extends SourceFlags {
+  readonly set?: readonly string[];
+  readonly data?: string;
+  readonly jsonl?: string;
+  readonly id?: string;
+  readonly force?: boolean;
+  readonly wait?: boolean;
+  readonly timeout?: string;
+  readonly yes?: boolean;
+}
+
+export async function enqueue(
+  session: Session,
+  invocation: Invocation,
+  flags: EnqueueFlags,
+): Promise<ExitName> {
+  refuseContradictions(flags);
+  const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
+  const agent = agentOf(invocation);
+  const { accepted, refused, refusal } =
+    flags.jsonl === undefined
+      ? await enqueueDrafts(session, agent, invocation, flags)
+      : await enqueueLines(session, agent, invocation, { ...flags, jsonl: flags.jsonl });
+  if (accepted.length === 0) return refusal ?? 'ok';
+  const sent: ExitName = refused > 0 ? 'partial' : 'ok';
+  if (flags.wait !== true) {
+    await tellQueued(session, agent, accepted);
+    return sent;
+  }
+  const { waitForResults } = await import('../wait-here.ts');
+  const ended = await waitForResults(session, agent, accepted, timeoutMs);
+  return ended === 'ok' ? sent : ended;
+}
+
+/** Commander demands the argument, and the first step of parsing loaded the agent. */
+export function agentOf(invocation: Invocation): Agent {
+  if (invocation.agent === null) throw usageError('the name of an agent is missing');
+  return invocation.agent;
+}
+
+function refuseContradictions(flags: EnqueueFlags): void {
+  if (flags.timeout !== undefined && flags.wait !== true) {
+    throw usageError('--timeout needs --wait');
+  }
+  if (flags.force === true && flags.id !== undefined) {
+    throw usageError('--force and --id contradict each other', 'Take a new --id instead.');
+  }
+  if (flags.jsonl === undefined) return;
+  const others = {
+    '--id': flags.id,
+    '--text': flags.text,
+    '--input': flags.input?.[0] ?? flags.inputs[0],
+  };
+  for (const [name, value] of Object.entries(others)) {
+    if (value !== undefined) throw usageError(`--jsonl and ${name} contradict each other`);
+  }
+}
+
+async function enqueueDrafts(
+  session: Session,
+  agent: Agent,
+  invocation: Invocation,
+  flags: EnqueueFlags,
+): Promise<Submission> {
+  const config = await session.config();
+  const bytesMax = config.limits.inputBytesMax;
+  const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
+  const drafts = await makeDrafts(agent, fromFlags.input, flags, {
+    bytesMax,
+    confirm: (files) => confirmMany(files, flags.yes ?? false),
+  });
+  if (flags.id !== undefined && drafts.length > 1) {
+    throw usageError(`--id names one job, but there are ${drafts.length} inputs`);
+  }
+  const checked = checkDrafts(agent, drafts, await inputChecker(agent), fromFlags.problems);
+  const identity = identityOf(flags);
+  const jobs = checked.map((draft) => makeJob(draft, agent, identity));
+  return submit(await session.queue(), jobs, session.terminal, flags.wait !== true);
+}
+
+function identityOf(flags: EnqueueFlags): JobIdentity {
+  if (flags.id !== undefined) return { key: flags.id };
+  return flags.force === true ? { random: true } : 'content';
+}

@@ -1,0 +1,142 @@
+/** `aiq jobs cancel | retry` and `aiq dead list | show | retry`: what an operator does with jobs. */
+
+import { describeJob, type JobInfo, type JobQueue, shortId } from '../../queue/index.ts';
+import { CliError, usageError } from '../errors.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { parseCount } from '../input/values.ts';
+import { findJob } from '../job-lookup.ts';
+import { jobSheet } from '../job-view.ts';
+import { findIds, type Operation, operate } from '../operate.ts';
+import type { Session } from '../session.ts';
+import { formatAge, formatTable } from '../table.ts';
+
+const cancel: Operation = {
+  did: 'cancelled',
+  perform: (queue, ids) => queue.cancel(ids),
+};
+
+const retry: Operation = {
+  did: 'queued again',
+  perform: (queue, ids) => queue.retry(ids),
+};
+
+export async function cancelJobs(session: Session, typed: readonly string[]): Promise<ExitName> {
+  return operate(session, await findIds(await session.queue(), typed), cancel);
+}
+
+export async function retryJobs(session: Session, typed: readonly string[]): Promise<ExitName> {
+  return operate(session, await findIds(await session.queue(), typed), retry);
+}
+
+/** Which dead jobs are meant. */
+export interface DeadFlags {
+  readonly agent?: string;
+  readonly queue?: string;
+  readonly cause?: string;
+}
+
+const listMax = 100_000;
+const pageSize = 1_000;
+
+/** All dead jobs that fit, newest first, as many as are wanted. */
+async function deadJobs(queue: JobQueue, flags: DeadFlags, limit: number): Promise<JobInfo[]> {
+  const fits = ({ agent, errorCode }: JobInfo): boolean =>
+    (flags.agent === undefined || agent === flags.agent) &&
+    (flags.cause === undefined || errorCode === flags.cause);
+  const filter = { state: 'dead', limit: pageSize, ...onlyQueue(flags) } as const;
+  const found: JobInfo[] = [];
+  let before: number | null = null;
+  do {
+    const page = await queue.list(before === null ? filter : { ...filter, before });
+    found.push(...page.jobs.filter(fits));
+    before = page.next;
+  } while (before !== null && found.length < limit);
+  return found.slice(0, limit);
+}
+
+function onlyQueue({ queue }: DeadFlags): { queue?: string } {
+  return queue === undefined ? {} : { queue };
+}
+
+const deadHeading = ['ID', 'AGENT', 'CAUSE', 'FAILED', 'AGE', 'SOURCE', 'MESSAGE'] as const;
+
+export async function listDead(
+  session: Session,
+  flags: DeadFlags & { readonly limit: string },
+): Promise<ExitName> {
+  const limit = parseCount('--limit', flags.limit, listMax);
+  const jobs = await deadJobs(await session.queue(), flags, limit);
+  const { terminal } = session;
+  if (terminal.json) {
+    for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
+    return 'ok';
+  }
+  if (jobs.length === 0) {
+    terminal.note('no dead jobs');
+    return 'ok';
+  }
+  const now = Date.now();
+  const width = process.stdout.isTTY ? process.stdout.columns : null;
+  const rows = jobs.map((info) => deadRow(info, now));
+  for (const line of formatTable(deadHeading, rows, width)) terminal.result(line);
+  terminal.hint('Again, once the cause is gone: aiq dead retry <id>, or --cause <code>, or --all');
+  return 'ok';
+}
+
+function deadRow(info: JobInfo, nowMs: number): string[] {
+  return [
+    shortId(info.id),
+    info.agent,
+    info.errorCode === '' ? '-' : info.errorCode,
+    `${info.attempts}/${info.attemptsMax}`,
+    formatAge(nowMs - info.changedAtMs),
+    info.source === '' ? '-' : info.source,
+    info.errorMessage === '' ? '-' : info.errorMessage,
+  ];
+}
+
+/** Ids, or all that fit the filters: never both, and never all by accident. */
+export async function retryDead(
+  session: Session,
+  typed: readonly string[],
+  flags: DeadFlags & { readonly all?: boolean },
+): Promise<ExitName> {
+  const isFiltered = flags.all === true || flags.cause !== undefined;
+  if (typed.length > 0 && (isFiltered || flags.agent !== undefined || flags.queue !== undefined)) {
+    throw usageError('ids and filters contradict each other', 'Give ids, or --cause, or --all.');
+  }
+  if (typed.length > 0) return retryJobs(session, typed);
+  if (!isFiltered) {
+    throw usageError(
+      'which dead jobs?',
+      'Give their ids, --cause <code>, or --all; --agent and --queue narrow both down.',
+      'See: aiq dead list',
+    );
+  }
+  const jobs = await deadJobs(await session.queue(), flags, Number.POSITIVE_INFINITY);
+  if (jobs.length === 0) {
+    session.terminal.note('no dead jobs');
+    return 'ok';
+  }
+  return operate(
+    session,
+    jobs.map(({ id }) => id),
+    retry,
+  );
+}
+
+/** The sheet of one dead job, and the next command. */
+export async function showDead(session: Session, typed: string): Promise<ExitName> {
+  const { info } = await findJob(await session.queue(), typed);
+  const id = shortId(info.id);
+  if (info.state !== 'dead') {
+    throw new CliError('notFound', `${id} is not dead: it is ${info.state}`, [
+      `See: aiq jobs show ${id}`,
+    ]);
+  }
+  const { terminal } = session;
+  if (terminal.json) terminal.result(JSON.stringify(describeJob(info), null, 2));
+  else for (const line of jobSheet(info, Date.now())) terminal.result(line);
+  terminal.hint(`What was sent: aiq jobs prompt ${id}. Again: aiq dead retry ${id}`);
+  return 'ok';
+}

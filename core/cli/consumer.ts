@@ -1,0 +1,74 @@
+/** A consumer in this process, with what it has to tell on the terminal. */
+
+import type { Agent } from '../agent/index.ts';
+import type { JobQueue } from '../queue/index.ts';
+import type { JobReport, RunSummary, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
+import { CliError } from './errors.ts';
+import type { Session } from './session.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface ConsumerSettings {
+  readonly queue: JobQueue;
+  readonly agents: readonly Agent[];
+  /** Model of the command line; wins over the agents' own. */
+  readonly model: string | null;
+  readonly outputDir: string;
+  readonly concurrency: number;
+  readonly threads: number;
+  readonly onJob: (report: JobReport) => void;
+}
+
+export type Consumer = StartedConsumer;
+
+/**
+ * Starts working.
+ * @throws ProviderError when no provider can be used as asked for
+ */
+export async function startConsumer(
+  session: Session,
+  settings: ConsumerSettings,
+): Promise<Consumer> {
+  const { terminal } = session;
+  const runtime = await import('../runtime/index.ts');
+  try {
+    return await runtime.startConsumer({
+      ...settings,
+      config: await session.config(),
+      env: await session.environment(),
+      log: await runtimeLog(terminal),
+      onProvider: (line) => terminal.note(line),
+      onWarning: (line) => terminal.warn(line),
+    });
+  } catch (error) {
+    throw error instanceof RangeError ? new CliError('invalid', error.message) : error;
+  }
+}
+
+/** Warnings as ours by default; a full log with `--verbose`, JSON lines with `--json`. */
+async function runtimeLog(terminal: Terminal): Promise<RuntimeLog> {
+  if (terminal.verbose || terminal.json) {
+    const { createLogger } = await import('../log/index.ts');
+    return createLogger({ level: terminal.verbose ? 'debug' : 'warn', json: terminal.json });
+  }
+  const warn: RuntimeLog['warn'] = (fields, message) => terminal.warn(withFields(message, fields));
+  return { debug: ignore, info: ignore, warn, error: warn };
+}
+
+function ignore(): void {
+  // People did not ask for this level.
+}
+
+function withFields(message: string, fields: Readonly<Record<string, unknown>>): string {
+  const parts = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
+  return [message, ...parts].join(' ');
+}
+
+/** The error for a runtime that gave up; null when it ended as it should. */
+export function fatalError({ fatal }: RunSummary): CliError | null {
+  if (fatal === null) return null;
+  const isProvider = !fatal.code.startsWith('threads');
+  return new CliError(isProvider ? 'credential' : 'unexpected', fatal.message, [
+    'Jobs that were not done stay queued; no attempt was charged for this.',
+    ...(isProvider ? ['Without a key: aiq run --provider offline'] : []),
+  ]);
+}

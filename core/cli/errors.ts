@@ -1,0 +1,167 @@
+/**
+ * Every failure in one shape: what, where, why, fix. One function maps errors of all layers to a
+ * message and an exit code. Classes are told apart by name: asking `instanceof` would load layers
+ * (and the `openai` package) that a failing command never needed.
+ */
+
+import type { AgentError } from '../agent/index.ts';
+import type { ModelError, ProviderError } from '../model/index.ts';
+import type { AiqError, ErrorCode } from '../queue/index.ts';
+import type { ExitName } from './exit-codes.ts';
+
+/** A failure that the command line itself found, worded for the person who typed the command. */
+export class CliError extends Error {
+  readonly exit: ExitName;
+  /** Lines below the first: places, values, fixes. Empty strings are blank lines. */
+  readonly details: readonly string[];
+
+  constructor(exit: ExitName, message: string, details: readonly string[] = []) {
+    super(message);
+    this.name = 'CliError';
+    this.exit = exit;
+    this.details = details;
+  }
+}
+
+/** Shorthand for a wrong command line. */
+export function usageError(message: string, ...details: string[]): CliError {
+  return new CliError('usage', message, details);
+}
+
+/** Shorthand for input that did not pass its checks. */
+export function inputError(message: string, ...details: string[]): CliError {
+  return new CliError('invalid', message, details);
+}
+
+export interface Report {
+  readonly exit: ExitName;
+  readonly message: string;
+  readonly details: readonly string[];
+}
+
+/** What to tell about an error, and how to exit. */
+export function reportOf(error: unknown): Report {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof Error)) return unexpected(error);
+  if (error.name === 'CommanderError') return commanderReport(error);
+  return reporters[error.constructor.name]?.(error) ?? fileSystemReport(error) ?? unexpected(error);
+}
+
+/** The text of a report: the first line, then the details behind one blank line, indented. */
+export function formatReport(report: Report): string[] {
+  const [first = '', ...rest] = report.message.split('\n');
+  const details = [...rest, ...report.details];
+  if (details.length === 0) return [first];
+  return [first, '', ...details.map((line) => (line === '' ? '' : `  ${line}`))];
+}
+
+type Reporter = (error: Error) => Report;
+
+const reporters: Readonly<Record<string, Reporter>> = {
+  AgentError: (error) => ({
+    exit: 'invalid',
+    message: error.message,
+    details: (error as AgentError).problems.map(({ property, message }) =>
+      property === '' ? message : `${property}  ${message}`,
+    ),
+  }),
+  UnknownAgentError: (error) => ({ exit: 'notFound', message: error.message, details: [] }),
+  BrokenAgentError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
+  ConfigError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
+  OutputError: (error) => ({ exit: 'unexpected', message: error.message, details: [] }),
+  ProviderError: (error) => providerReport(error as ProviderError),
+  FolderLockedError: (error) => ({
+    exit: 'broker',
+    message: error.message,
+    details: ['Look: aiq broker status. Stop it: aiq broker stop'],
+  }),
+  ListenError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  LogDamagedError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  ModelError: (error) => modelReport(error as ModelError),
+  AiqError: (error) => aiqReport(error as AiqError),
+};
+
+function providerReport({ code, message }: ProviderError): Report {
+  const exit =
+    code === 'unknown_provider' ? 'usage' : code === 'bad_base_url' ? 'invalid' : 'credential';
+  return { exit, message, details: [] };
+}
+
+function modelReport(error: ModelError): Report {
+  return {
+    exit: error.failure === 'endpoint' ? 'credential' : 'jobFailed',
+    message: error.message,
+    details: error.failure === 'endpoint' ? ['Without a key: aiq run --provider offline'] : [],
+  };
+}
+
+const exitOfCode: { readonly [code in ErrorCode]?: ExitName } = {
+  UNAUTHORIZED: 'credential',
+  NOT_FOUND: 'notFound',
+  BAD_REQUEST: 'usage',
+  UNSUPPORTED: 'usage',
+  BAD_JOB: 'invalid',
+  JOB_TOO_LARGE: 'invalid',
+  CONFLICT: 'invalid',
+  BATCH_REFUSED: 'invalid',
+  TOO_MANY_ITEMS: 'invalid',
+  TIMEOUT: 'waitTimeout',
+};
+
+const fixOfCode: { readonly [code in ErrorCode]?: string } = {
+  UNAUTHORIZED:
+    'The token stands in the file `token` of the broker folder; see `aiq help environment`.',
+  UNREACHABLE: 'Is it running? Look: aiq broker status. Start one: aiq broker start',
+  CONFLICT: 'Take another --id, or leave it out: the id then follows from the content.',
+  DISK_FULL: 'Free some space on the disk of the broker folder; queued jobs are safe.',
+  QUEUE_FULL: 'Let a consumer work first: aiq run',
+  OUTCOME_UNKNOWN: 'Run the same command again: a job that did arrive is not queued twice.',
+};
+
+/** Exit name for what the broker or the client answered. */
+export function exitOfErrorCode(code: ErrorCode): ExitName {
+  return exitOfCode[code] ?? 'broker';
+}
+
+function aiqReport(error: AiqError): Report {
+  const fix = fixOfCode[error.code];
+  return {
+    exit: exitOfErrorCode(error.code),
+    message: error.message,
+    details: [...causes(error), ...(fix === undefined ? [] : [fix])],
+  };
+}
+
+/** The last cause tells the truth ("ECONNREFUSED"), the first only that something went wrong. */
+function causes(error: Error): string[] {
+  let last: unknown = error;
+  while (last instanceof Error && last.cause !== undefined) last = last.cause;
+  if (!(last instanceof Error) || last === error || error.message.includes(last.message)) return [];
+  return [`because: ${last.message}`];
+}
+
+/** Commander's messages start with "error: " and carry its suggestion in a second line. */
+function commanderReport(error: Error): Report {
+  const [message = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n');
+  return {
+    exit: 'usage',
+    message,
+    details: suggestions.map((line) => line.replace(/^\((.*)\)$/, '$1')),
+  };
+}
+
+/** The file system refused: a folder without rights, a full disk. Not a bug of ours. */
+function fileSystemReport(error: NodeJS.ErrnoException): Report | null {
+  if (error.syscall === undefined || error.code === undefined) return null;
+  const where = error.path === undefined ? '' : `: ${error.path}`;
+  return { exit: 'unexpected', message: `${error.code} in ${error.syscall}${where}`, details: [] };
+}
+
+function unexpected(error: unknown): Report {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return {
+    exit: 'unexpected',
+    message: `unexpected: ${text}`,
+    details: ['This is a bug in aiq. With -v it shows where.'],
+  };
+}

@@ -1,0 +1,29 @@
+/** The table of exit codes. `docs/cli.md` and `aiq help exit-codes` repeat it; a test compares them. */
+
+export const exitCodes = {
+  ok: { code: 0, meaning: 'Done. An empty list is done, and so is a consumer that drained.' },
+  unexpected: { code: 1, meaning: 'An unexpected error: a bug in aiq.' },
+  usage: { code: 2, meaning: 'Unknown command, flag or flag value.' },
+  invalid: {
+    code: 3,
+    meaning: 'An agent, the configuration, an input file or an input did not pass its checks.',
+  },
+  credential: {
+    code: 4,
+    meaning:
+      'No usable model provider: a credential is missing or was refused, or a quota is used up.',
+  },
+  notFound: { code: 5, meaning: 'No such agent or job.' },
+  broker: { code: 6, meaning: 'The broker is not reachable, locked, full or damaged.' },
+  jobFailed: { code: 7, meaning: 'The job waited for is dead or was cancelled.' },
+  waitTimeout: { code: 8, meaning: 'Gave up waiting; the job lives on.' },
+  partial: { code: 9, meaning: 'Some of many succeeded, others did not.' },
+  interrupted: { code: 130, meaning: 'Ended at once by SIGINT (a second Ctrl-C).' },
+  terminated: { code: 143, meaning: 'Ended at once by SIGTERM (the second one).' },
+} as const;
+
+export type ExitName = keyof typeof exitCodes;
+
+export function exitCode(name: ExitName): number {
+  return exitCodes[name].code;
+}

@@ -1,0 +1,104 @@
+/** The families of commands: `jobs`, `agents`, `broker`. Names, flags and help; no work. */
+
+import { type Command, Option } from 'commander';
+import { addInputFlags, type Invocation, prepareInputs } from './schema-flags.ts';
+import type { Act, Session } from './session.ts';
+
+const listedStates = ['delayed', 'ready', 'leased', 'done', 'dead', 'cancelled'];
+
+export function addJobs(root: Command, act: Act): void {
+  const jobs = root
+    .command('jobs')
+    .helpCommand(false)
+    .description('Look at jobs and wait for them.');
+  jobs
+    .command('list')
+    .description('List jobs, newest first.')
+    .option('--agent <name>', 'Only jobs of this agent.')
+    .option('--queue <name>', 'Only jobs of this queue.')
+    .addOption(new Option('--state <state>', 'Only jobs in this state.').choices(listedStates))
+    .option('--limit <n>', 'Most jobs to list.', '50')
+    .action((options) =>
+      act(async (session) => (await import('./commands/jobs.ts')).listJobs(session, options)),
+    );
+  jobs
+    .command('show')
+    .description('Show one job: state, attempts, last error, files.')
+    .argument('<id>', 'Its id, or any unique beginning of it.')
+    .action((id: string) =>
+      act(async (session) => (await import('./commands/jobs.ts')).showJob(session, id)),
+    );
+  jobs
+    .command('wait')
+    .description('Wait until jobs are finished; exit 7 when one of them failed.')
+    .argument('<ids...>', 'Their ids, or any unique beginnings of them.')
+    .option('--timeout <duration>', 'Give up after this time, such as 90s or 5m.')
+    .action((ids: string[], options) =>
+      act(async (session) => (await import('./commands/jobs.ts')).waitJobs(session, ids, options)),
+    );
+}
+
+export function addAgents(root: Command, session: () => Session, act: Act): void {
+  const agents = root
+    .command('agents')
+    .helpCommand(false)
+    .description('Look at agents and check them.');
+  agents
+    .command('list')
+    .description('List all agents, with the reason where one cannot be used.')
+    .action(() =>
+      act(async (current) => (await import('./commands/agents.ts')).listAgents(current)),
+    );
+  agents
+    .command('validate')
+    .description('Check agent files; every finding with file, line and column.')
+    .argument('[names...]', 'Agents to check; all when none is named.')
+    .action((names: string[]) =>
+      act(async (current) => (await import('./commands/agents.ts')).validateAgents(current, names)),
+    );
+  const invocation: Invocation = { agent: null, flags: [] };
+  const render = agents
+    .command('render')
+    .description('Print the messages that an input would send; calls nothing.')
+    .argument('<agent>', 'Name of the agent.')
+    .argument('[inputs...]', 'One file, or - for standard input.');
+  addInputFlags(render).action((_agent: string, inputs: string[], options) =>
+    act(async (current) => {
+      const { renderAgent } = await import('./commands/agents.ts');
+      return renderAgent(current, invocation, { ...options, inputs });
+    }),
+  );
+  agents.hook('preSubcommand', async (parent, sub) => {
+    if (sub === render) await prepareInputs(render, parent.args.slice(1), session(), invocation);
+  });
+}
+
+export function addBroker(root: Command, act: Act): void {
+  const broker = root
+    .command('broker')
+    .helpCommand(false)
+    .description('Start, look at and stop a broker.');
+  broker
+    .command('start')
+    .description('Run a broker in the foreground.')
+    .option('--dir <folder>', 'Folder of its log; default: the one of the configuration.')
+    .option(
+      '--listen <address>',
+      'Listen on tcp://127.0.0.1:<port> too; clients need the token file.',
+    )
+    .action((options) =>
+      act(async (session) => (await import('./commands/broker.ts')).startBroker(session, options)),
+    );
+  broker
+    .command('status')
+    .description('Show whether a broker runs, and its queues.')
+    .action(() =>
+      act(async (session) => (await import('./commands/broker.ts')).showBroker(session)),
+    );
+  broker
+    .command('stop')
+    .description('Stop the broker of the configured folder; queued jobs stay.')
+    .action(() =>
+      act(async (session) => (await import('./commands/broker.ts')).endBroker(session)),
+    );
+}

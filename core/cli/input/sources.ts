@@ -1,0 +1,65 @@
+/**
+ * From `--input` values and positionals to files. A shell expands an unquoted `docs/*.md` itself,
+ * so both places mean the same: a file, a pattern, or `-`. Text is never guessed: a name that is no
+ * file is an error.
+ */
+
+import { type Dirent, existsSync, statSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { inputError } from '../errors.ts';
+
+/** A place to read one input from. */
+export type Source =
+  | { readonly kind: 'file'; readonly path: string; readonly source: string }
+  | { readonly kind: 'stdin' };
+
+const magic = /[*?[\]{}]/;
+
+/**
+ * The sources in the order given, patterns in sorted order, each file once.
+ * @throws CliError `invalid` when a pattern matches nothing
+ */
+export async function expandSources(values: readonly string[]): Promise<Source[]> {
+  const sources = new Map<string, Source>();
+  const add = (key: string, source: Source): void => {
+    if (!sources.has(key)) sources.set(key, source);
+  };
+  for (const value of values) {
+    if (value === '-') add('-', { kind: 'stdin' });
+    else for (const path of await pathsOf(value)) add(resolve(path), fileSource(path));
+  }
+  return [...sources.values()];
+}
+
+async function pathsOf(value: string): Promise<string[]> {
+  if (!magic.test(value) || existsSync(value)) return [value];
+  const paths: string[] = [];
+  for await (const entry of glob(value, { withFileTypes: true })) {
+    const path = resolve(entry.parentPath, entry.name);
+    if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
+  }
+  if (paths.length === 0) throw inputError(`no file matches ${JSON.stringify(value)}`);
+  return paths.sort();
+}
+
+function isFileBehindLink(entry: Dirent, path: string): boolean {
+  return entry.isSymbolicLink() && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+}
+
+/** Relative patterns give relative paths, as a shell would. */
+function relativeLike(pattern: string, absolute: string): string {
+  const here = `${process.cwd()}/`;
+  return !pattern.startsWith('/') && absolute.startsWith(here)
+    ? absolute.slice(here.length)
+    : absolute;
+}
+
+function fileSource(path: string): Source {
+  return { kind: 'file', path, source: sourceName(path) };
+}
+
+/** `job.source`: the file's name without its extension. */
+export function sourceName(path: string): string {
+  return basename(path, extname(path));
+}

@@ -1,0 +1,95 @@
+/**
+ * Reading input as text: UTF-8 without its byte order mark, within the size limit. What is missing,
+ * a directory, binary, empty or too large is refused with its name and the fix.
+ */
+
+import { open } from 'node:fs/promises';
+import { inputError } from '../errors.ts';
+import { formatBytes } from '../table.ts';
+
+/**
+ * The text of a file.
+ * @throws CliError `invalid` naming the file
+ */
+export async function readTextFile(path: string, bytesMax: number): Promise<string> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw openError(path, error);
+  });
+  try {
+    const stat = await file.stat();
+    if (stat.isDirectory()) {
+      throw inputError(
+        `${path} is a directory`,
+        `Give its files: aiq … '${trimSlash(path)}/**/*.md'`,
+      );
+    }
+    if (stat.size > bytesMax) throw tooLarge(path, formatBytes(stat.size), bytesMax);
+    return decodeText(await readStream(path, file.createReadStream(), bytesMax), path);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * All bytes of a stream, never more than `bytesMax`.
+ * @throws CliError `invalid` naming `what`
+ */
+export async function readStream(
+  what: string,
+  stream: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > bytesMax) throw tooLarge(what, `over ${formatBytes(size)}`, bytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Bytes as text.
+ * @throws CliError `invalid` naming `what` when they are no text, or blank
+ */
+export function decodeText(bytes: Uint8Array, what: string): string {
+  if (bytes.includes(0)) throw binary(what);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw binary(what);
+  }
+  if (text.trim() === '') throw inputError(`${what} is empty`, 'It has no text to work on.');
+  return text;
+}
+
+/** The file system's refusal to open `path`, worded for people. */
+export function openError(path: string, error: unknown): Error {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return inputError(
+      `no such file: ${path}`,
+      `Is it the text itself? Then: --text ${JSON.stringify(path)}`,
+    );
+  }
+  if (code === 'EISDIR') return inputError(`${path} is a directory`);
+  if (code === 'EACCES' || code === 'EPERM') return inputError(`no right to read ${path}`);
+  return error as Error;
+}
+
+function tooLarge(what: string, size: string, bytesMax: number): Error {
+  return inputError(
+    `${what} is too large: ${size}; ${formatBytes(bytesMax)} are allowed`,
+    'The limit is limits.inputBytesMax in aiq.config.yaml.',
+  );
+}
+
+function binary(what: string): Error {
+  return inputError(`${what} is not UTF-8 text`, 'Convert it to text first.');
+}
+
+function trimSlash(path: string): string {
+  return path.replace(/\/+$/, '');
+}

@@ -1,0 +1,94 @@
+/** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
+
+import type { JsonObject } from '../../agent/index.ts';
+import { inputError, usageError } from '../errors.ts';
+import { readStdin } from './stdin.ts';
+import { readTextFile } from './text-file.ts';
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * `90s`, `5m`, `250ms`, `1h` in milliseconds.
+ * @throws CliError `usage`
+ */
+export function parseDuration(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const ms = Number(match?.[1]) * (unitMs[match?.[2] ?? ''] ?? Number.NaN);
+  if (!Number.isFinite(ms) || ms <= 0) {
+    throw usageError(`${flag}: ${JSON.stringify(text)} is not a duration`, 'Like 90s, 5m or 1h.');
+  }
+  return ms;
+}
+
+/**
+ * A whole number within bounds.
+ * @throws CliError `usage`
+ */
+export function parseCount(flag: string, text: string, max: number): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(count >= 1 && count <= max)) {
+    throw usageError(`${flag}: ${JSON.stringify(text)} is not a whole number from 1 to ${max}`);
+  }
+  return count;
+}
+
+/** `--set`: text to convert by the schema, or a JSON value as it stands. */
+export type Assignment =
+  | { readonly property: string; readonly text: string }
+  | { readonly property: string; readonly value: unknown };
+
+/**
+ * `key=text` or `key:=json`.
+ * @throws CliError `usage` without a `=`, `invalid` when the JSON does not parse
+ */
+export function parseAssignment(argument: string): Assignment {
+  const match = /^([^=]+?)(:?)=([^]*)$/.exec(argument);
+  const [, property, typed, text] = match ?? [];
+  if (property === undefined || property === ':' || text === undefined) {
+    throw usageError(
+      `--set ${JSON.stringify(argument)} has no key and value`,
+      'Like --set style=prose, or --set points:=7 for JSON.',
+    );
+  }
+  if (typed === '') return { property, text };
+  return { property, value: parseJson(text, `--set ${property}:=`) };
+}
+
+/**
+ * The value of `--data`: JSON, `@file` or `-`.
+ * @throws CliError `invalid` when it is no JSON object
+ */
+export async function readDataObject(argument: string, bytesMax: number): Promise<JsonObject> {
+  const text = argument === '-' ? await readStdin(bytesMax) : await readAt(argument, bytesMax);
+  const value = parseJson(text, '--data');
+  if (!isJsonObject(value)) {
+    throw inputError(
+      '--data is not a JSON object',
+      'Like --data \'{"text": "…"}\' or --data @file.json',
+    );
+  }
+  return value;
+}
+
+/** `@file` reads the file, `@-` standard input, `@@x` is a literal `@x`; anything else is itself. */
+export async function readAt(value: string, bytesMax: number): Promise<string> {
+  if (!value.startsWith('@')) return value;
+  if (value.startsWith('@@')) return value.slice(1);
+  if (value === '@-') return readStdin(bytesMax);
+  return readTextFile(value.slice(1), bytesMax);
+}
+
+/**
+ * @throws CliError `invalid` that names `what` and the place
+ */
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw inputError(`${what} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

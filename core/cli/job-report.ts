@@ -1,0 +1,44 @@
+/** One line for each job that this process finished or gave back. */
+
+import { join } from 'node:path';
+import { shortId } from '../queue/index.ts';
+import type { JobReport } from '../runtime/index.ts';
+import { pathFromHere } from './paths.ts';
+import { formatElapsed, oneLine } from './table.ts';
+import type { Style, Terminal } from './terminal.ts';
+
+/** Prints it: for people on standard error, with `--json` as JSON on standard output. */
+export function tellJob(terminal: Terminal, report: JobReport): void {
+  if (terminal.json) {
+    terminal.result(JSON.stringify({ ...report, root: undefined, files: filesOf(report) }));
+    return;
+  }
+  const { word, style } = wordOf(report);
+  const what = report.source === '' ? report.agent : `${report.agent}  ${report.source}`;
+  const line = `${shortId(report.id)}  ${what}  ${outcomeText(report)}`;
+  terminal.note(`${terminal.paint(style, word.padEnd(6))}${oneLine(line)}`);
+}
+
+/** Absolute paths of what the job made. */
+export function filesOf({ root, files }: JobReport): string[] {
+  return files.map((file) => join(root, file));
+}
+
+function wordOf(report: JobReport): { word: string; style: Style } {
+  if (report.outcome === 'ack') return { word: 'ok', style: 'green' };
+  if (report.state === 'dead') return { word: 'dead', style: 'red' };
+  if (report.outcome === 'retry' || report.outcome === 'crashed') {
+    return { word: 'retry', style: 'yellow' };
+  }
+  return { word: report.outcome === 'lost' ? 'lost' : 'back', style: 'yellow' };
+}
+
+function outcomeText(report: JobReport): string {
+  if (report.outcome === 'ack') {
+    const files = filesOf(report).map(pathFromHere).join(' ');
+    const how = report.recovered ? 'was there already' : formatElapsed(report.elapsedMs);
+    return `-> ${files}  ${how}`;
+  }
+  const again = report.delayMs > 0 ? `; again in ${formatElapsed(report.delayMs)}` : '';
+  return `attempt ${report.attempt}: ${report.errorCode} ${report.errorMessage}${again}`;
+}

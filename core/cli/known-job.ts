@@ -1,0 +1,23 @@
+/** What to say when the same job exists already: where it stands, and the fix if that is unwanted. */
+
+import { existsSync } from 'node:fs';
+import { type JobInfo, readNote, shortId } from '../queue/index.ts';
+import { failureOf } from './job-view.ts';
+import { pathFromHere } from './paths.ts';
+
+const again = 'To do it again: --force';
+
+/** One line, such as `already done: out/summaries/mill.md`. */
+export function knownJobText(info: JobInfo): string {
+  const id = shortId(info.id);
+  if (info.state === 'done') return doneText(readNote(info.note).files, id);
+  if (info.state === 'dead') return `failed before: ${id} (${failureOf(info)}). ${again}`;
+  if (info.state === 'cancelled') return `was cancelled: ${id}. ${again}`;
+  return `${info.state === 'leased' ? 'already running' : 'already queued'}: ${id}`;
+}
+
+function doneText(files: readonly string[], id: string): string {
+  const gone = files.filter((file) => !existsSync(file)).map(pathFromHere);
+  if (gone.length > 0) return `already done, but ${gone.join(' ')} is not there any more. ${again}`;
+  return `already done: ${files.length === 0 ? id : files.map(pathFromHere).join(' ')}`;
+}

@@ -1,0 +1,92 @@
+/**
+ * The command line's entry: parses, runs one command and turns whatever happens into a message on
+ * standard error and an exit code. Never throws and never ends the process itself, except when the
+ * reader of its output has left.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Command, CommanderError } from 'commander';
+import { formatReport, reportOf } from './errors.ts';
+import { type ExitName, exitCode } from './exit-codes.ts';
+import { createProgram, type Program } from './program.ts';
+import { endQuietlyOnClosedPipe } from './terminal.ts';
+
+/**
+ * Runs one command line.
+ * @param argv the arguments behind the program's name (`process.argv.slice(2)`)
+ * @returns the exit code (see `exit-codes.ts`)
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  endQuietlyOnClosedPipe();
+  const program = createProgram(packageVersion());
+  try {
+    if (argv.length === 0) program.command.outputHelp();
+    else await program.command.parseAsync(argv, { from: 'user' });
+    return exitCode(program.exit());
+  } catch (error) {
+    return exitCode(await fail(program, argv, error));
+  }
+}
+
+/** Read and not imported: the file lies outside the compiled folder when aiq is installed. */
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Commander's way to say that it printed what was asked for. */
+const printed: ReadonlySet<string> = new Set(['commander.helpDisplayed', 'commander.version']);
+
+async function fail(program: Program, argv: readonly string[], error: unknown): Promise<ExitName> {
+  const code = isCommanderError(error) ? error.code : null;
+  if (code !== null && printed.has(code)) return 'ok';
+  if (code === 'commander.help') return 'usage';
+  const { terminal } = program.session();
+  const report = reportOf(error);
+  const agentHint = code === 'commander.unknownCommand' ? await enqueueHint(program, argv) : [];
+  const details = [...agentHint, ...report.details, ...helpHint(code, program.command, argv)];
+  const [first = '', ...rest] = formatReport({
+    exit: report.exit,
+    message: report.message,
+    details,
+  });
+  const lines = [`${terminal.paint('red', 'error:')} ${first}`, ...rest];
+  if (terminal.verbose && error instanceof Error) lines.push('', error.stack ?? '');
+  process.stderr.write(`${lines.join('\n')}\n`);
+  return report.exit;
+}
+
+function isCommanderError(error: unknown): error is CommanderError {
+  return error instanceof Error && error.name === 'CommanderError';
+}
+
+/** `aiq summarize x` is no command, but what was meant is clear when an agent has that name. */
+async function enqueueHint(program: Program, argv: readonly string[]): Promise<string[]> {
+  const [name = '', ...rest] = program.command.args;
+  if (name !== argv.find((arg) => arg === name)) return [];
+  try {
+    const { loadAgent } = await import('../agent/index.ts');
+    await loadAgent(name, (await program.session().config()).agentPaths);
+    return [`Did you mean: ${['aiq enqueue', name, ...rest].join(' ')}`];
+  } catch {
+    return [];
+  }
+}
+
+/** The help of the command that was meant, with the agent's name where its flags matter. */
+function helpHint(code: string | null, root: Command, argv: readonly string[]): string[] {
+  if (code === null) return [];
+  const names: string[] = [];
+  let command = root;
+  for (const arg of argv) {
+    const next = command.commands.find((sub) => sub.name() === arg || sub.aliases().includes(arg));
+    if (next === undefined) {
+      const takesAgent = command.registeredArguments[0]?.name() === 'agent';
+      if (takesAgent && !arg.startsWith('-')) names.push(arg);
+      break;
+    }
+    names.push(next.name());
+    command = next;
+  }
+  return [`See: ${['aiq', ...names, '--help'].join(' ')}`];
+}

@@ -1,0 +1,37 @@
+/** After an enqueue: what is ahead of the jobs, and whether anybody works on them. */
+
+import type { Agent } from '../agent/index.ts';
+import type { JobQueue, QueueInfo } from '../queue/index.ts';
+import type { Session } from './session.ts';
+import type { Accepted } from './submit.ts';
+
+/** The queue's row, or null when the broker does not know it. */
+export async function queueInfo(queue: JobQueue, name: string): Promise<QueueInfo | null> {
+  const { queues } = await queue.stats([name]);
+  return queues.find((info) => info.queue === name) ?? null;
+}
+
+/** Says that jobs wait, and that nobody works where that is so: the commonest question. */
+export async function tellQueued(
+  session: Session,
+  agent: Agent,
+  accepted: readonly Accepted[],
+): Promise<void> {
+  const { terminal } = session;
+  const created = accepted.filter(({ outcome }) => outcome === 'created').length;
+  const waiting = accepted.some(({ state }) => state === 'ready' || state === 'delayed');
+  if (terminal.quiet || terminal.json || !waiting) return;
+  const info = await queueInfo(await session.queue(), agent.queue);
+  if (info === null) return;
+  const ahead = Math.max(0, info.ready - created);
+  const workers = info.consumers === 1 ? '1 worker' : `${info.consumers} workers`;
+  if (created > 0) {
+    const jobs = created === 1 ? '1 job' : `${created} jobs`;
+    terminal.hint(`queued ${jobs} in ${agent.queue} (${ahead} ahead, ${workers})`);
+  }
+  if (info.consumers === 0) {
+    terminal.note(
+      `no worker is running for "${agent.name}". Start one: aiq run --agents ${agent.name}`,
+    );
+  }
+}

@@ -1,0 +1,59 @@
+/** How queues are shown, and finding the one that was typed. */
+
+import { type QueueInfo } from '../queue/index.ts';
+import { CliError } from './errors.ts';
+import type { Session } from './session.ts';
+import { formatAge, formatTable } from './table.ts';
+
+const heading = ['QUEUE', 'READY', 'DELAYED', 'LEASED', 'DONE', 'DEAD', 'WORKERS', 'OLDEST', ''];
+
+/** One line for each queue, with a heading at a terminal. */
+export function queueTable(queues: readonly QueueInfo[]): string[] {
+  if (queues.length === 0) return [];
+  const rows = queues.map((info) => [
+    info.queue,
+    ...[info.ready, info.delayed, info.leased, info.done, info.dead, info.consumers].map(String),
+    info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs),
+    info.paused ? 'paused' : '',
+  ]);
+  return formatTable(heading, rows, process.stdout.isTTY ? process.stdout.columns : null);
+}
+
+/** The sheet of one queue, label by label. */
+export function queueSheet(info: QueueInfo): string[] {
+  const rows: readonly (readonly [label: string, value: string])[] = [
+    ['queue', info.queue],
+    ['deliveries', info.paused ? 'paused' : 'running'],
+    ['ready', String(info.ready)],
+    ['delayed', String(info.delayed)],
+    ['leased', String(info.leased)],
+    ['done', String(info.done)],
+    ['dead', String(info.dead)],
+    ['cancelled', String(info.cancelled)],
+    ['workers', String(info.consumers)],
+    ['oldest', info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs)],
+  ];
+  return rows.map(([label, value]) => `${label.padEnd(12)}${value}`);
+}
+
+/**
+ * A queue that holds or held jobs, or that an agent here feeds.
+ * @throws CliError `notFound` for any other name, with what may have been meant
+ */
+export async function findQueue(session: Session, name: string): Promise<QueueInfo> {
+  const queue = await session.queue();
+  const { queues } = await queue.stats();
+  const known = queues.find((info) => info.queue === name);
+  if (known !== undefined) return known;
+  const { didYouMean, discoverAgents } = await import('../agent/index.ts');
+  const { agents } = await discoverAgents((await session.config()).agentPaths);
+  const names = [...new Set([...queues, ...agents].map((one) => one.queue))];
+  if (names.includes(name)) {
+    const [info] = (await queue.stats([name])).queues;
+    if (info !== undefined) return info;
+  }
+  const near = didYouMean(name, names);
+  throw new CliError('notFound', `no queue "${name}"`, [
+    near === null ? 'See: aiq queues list' : `Did you mean "${near}"?`,
+  ]);
+}

@@ -1,0 +1,150 @@
+/**
+ * The properties of an agent's input schema as flags. The command line is parsed in two steps: as
+ * far as the agent's name, which says which agent to load, and then with that agent's flags, so
+ * that help, suggestions and negative numbers come from commander.
+ */
+
+import { type Command, Option } from 'commander';
+import type { Agent, SchemaFlag } from '../agent/index.ts';
+import { usageError } from './errors.ts';
+import type { Session } from './session.ts';
+
+/** A flag as it was typed: its property and its text. */
+export interface TypedFlag {
+  readonly flag: SchemaFlag;
+  readonly text: string;
+}
+
+/** What the first step found: the agent, and the values that its flags collect during parsing. */
+export interface Invocation {
+  agent: Agent | null;
+  flags: TypedFlag[];
+}
+
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+/** Flags that every command with inputs has. */
+export function addInputFlags(command: Command): Command {
+  return command
+    .option('--input <file>', 'A file, a pattern, or -; may be repeated.', collect)
+    .option('--text <text>', 'The text itself, for the primary property.')
+    .option('--set <key=value>', 'Set a property; key:=value takes JSON.', collect)
+    .option('--data <json>', 'The whole input as JSON, @file or -.');
+}
+
+/**
+ * First step: loads the agent that `args` name and gives its flags to the command.
+ * @throws UnknownAgentError, BrokenAgentError, ConfigError; CliError when a flag that only the
+ *   agent could explain stands before its name
+ */
+export async function prepareInputs(
+  command: Command,
+  args: readonly string[],
+  session: Session,
+  invocation: Invocation,
+): Promise<void> {
+  const name = firstOperand(command, args);
+  if (name === null) return;
+  const { loadAgent, schemaFlags } = await import('../agent/index.ts');
+  const agent = await loadAgent(name, (await session.config()).agentPaths);
+  invocation.agent = agent;
+  const taken = new Set(
+    ancestry(command).flatMap(({ options }) => options.map((option) => option.long)),
+  );
+  command.optionsGroup(`Input of ${agent.name}:`);
+  for (const flag of schemaFlags(agent)) {
+    if (!taken.has(`--${flag.flag}`)) addFlag(command, flag, invocation.flags);
+  }
+}
+
+function ancestry(command: Command): Command[] {
+  return command.parent === null ? [command] : [command, ...ancestry(command.parent)];
+}
+
+/** The agent's name: the first argument that is neither a flag nor the value of one. */
+function firstOperand(command: Command, args: readonly string[]): string | null {
+  let skipped: string | null = null;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? '';
+    if (arg === '--') return args[at + 1] ?? null;
+    if (!arg.startsWith('-') || arg === '-') {
+      if (skipped === null) return arg;
+      throw usageError(
+        `the agent's name must come before ${skipped}`,
+        `Like: aiq ${command.name()} <agent> ${skipped} …`,
+      );
+    }
+    const known = command.options.find(({ long, short }) => long === arg || short === arg);
+    if (known?.required === true) at++;
+    else if (known === undefined && !isHelp(arg) && !arg.includes('=')) skipped ??= arg;
+  }
+  return null;
+}
+
+function isHelp(arg: string): boolean {
+  return arg === '-h' || arg === '--help';
+}
+
+/**
+ * Values are collected as they are parsed and checked later, all together: a bad one is bad input
+ * (every problem listed), not a usage error (the first one).
+ */
+function addFlag(command: Command, flag: SchemaFlag, typed: TypedFlag[]): void {
+  const spellings = [flag.flag, ...flag.aliases];
+  for (const { option, text } of spellings.flatMap((name) => optionsOf(flag, name))) {
+    command.addOption(option);
+    command.on(`option:${option.name()}`, (value: string | null) => {
+      typed.push({ flag, text: text ?? value ?? '' });
+    });
+  }
+}
+
+interface FlagOption {
+  readonly option: Option;
+  /** The text that a flag without a value stands for. */
+  readonly text: string | null;
+}
+
+function optionsOf(flag: SchemaFlag, name: string): FlagOption[] {
+  const isAlias = name !== flag.flag;
+  if (flag.type === 'boolean') {
+    return [
+      { option: described(new Option(`--${name}`), flag).hideHelp(isAlias), text: 'true' },
+      { option: new Option(`--no-${name}`).hideHelp(), text: 'false' },
+    ];
+  }
+  const option = new Option(`--${name} <${valueName(flag)}>`);
+  return [{ option: described(option, flag).hideHelp(isAlias), text: null }];
+}
+
+function described(option: Option, flag: SchemaFlag): Option {
+  option.description = [flag.description, ...notes(flag)].filter((text) => text !== '').join(' ');
+  return option;
+}
+
+function notes(flag: SchemaFlag): string[] {
+  const facts = [
+    ...(flag.required ? ['required'] : []),
+    ...(flag.enum === null ? [] : [`one of ${flag.enum.map(plain).join(', ')}`]),
+    ...(flag.type === 'array' ? ['may be repeated'] : []),
+    ...(flag.type === 'boolean' ? [`--no-${flag.flag} for false`] : []),
+    ...(flag.default === undefined || flag.default === ''
+      ? []
+      : [`default ${plain(flag.default)}`]),
+  ];
+  return facts.length === 0 ? [] : [`(${facts.join('; ')})`];
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+const valueNames = { string: 'text', integer: 'n', number: 'n', object: 'json' } as const;
+
+function valueName({ fromFile, type, itemType }: SchemaFlag): string {
+  if (fromFile) return 'file';
+  const valueType = type === 'array' ? (itemType ?? 'string') : type;
+  return valueType in valueNames ? valueNames[valueType as keyof typeof valueNames] : 'value';
+}

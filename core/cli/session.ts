@@ -1,0 +1,97 @@
+/**
+ * What one invocation shares: the terminal, the configuration and the connection to the broker,
+ * each made when first asked for.
+ */
+
+import type { Config, Environment, Lookup, Overrides } from '../config/index.ts';
+import type { JobQueue } from '../queue/index.ts';
+import { usageError } from './errors.ts';
+import type { ExitName } from './exit-codes.ts';
+import { type ColorMode, createTerminal, type Terminal } from './terminal.ts';
+
+/** Flags that every command takes. */
+export interface GlobalFlags {
+  readonly config?: string;
+  readonly broker?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly color?: ColorMode;
+}
+
+export interface Session {
+  readonly terminal: Terminal;
+  /** @throws ConfigError; CliError when a flag is at fault */
+  config(): Promise<Config>;
+  /** The process's environment with what `.env` adds. */
+  environment(): Promise<Environment>;
+  /** Connects, and starts the broker of a `file:` folder when none runs. @throws AiqError */
+  queue(): Promise<JobQueue>;
+  close(): Promise<void>;
+}
+
+/** Runs a command's work in the invocation's session, and closes it. */
+export type Act = (
+  work: (session: Session) => Promise<ExitName>,
+  overrides?: Overrides,
+) => Promise<void>;
+
+/** @param overrides settings that flags of the command stand for */
+export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Session {
+  let config: Promise<Config> | null = null;
+  let queue: Promise<JobQueue> | null = null;
+  const session: Session = {
+    terminal: createTerminal({
+      json: flags.json ?? false,
+      quiet: flags.quiet ?? false,
+      verbose: flags.verbose ?? false,
+      color: flags.color ?? 'auto',
+    }),
+    config: () => {
+      const broker = flags.broker === undefined ? {} : { broker: flags.broker };
+      config ??= readConfig(flags, { ...overrides, ...broker });
+      return config;
+    },
+    environment: async () => {
+      const { loadEnvironment } = await import('../config/index.ts');
+      return loadEnvironment(lookupOf(flags)).env;
+    },
+    queue: () => {
+      queue ??= session.config().then((known) => connect(known, session.terminal));
+      return queue;
+    },
+    close: async () => {
+      const opened = await queue?.catch(() => null);
+      await opened?.close();
+    },
+  };
+  return session;
+}
+
+async function readConfig(flags: GlobalFlags, overrides: Overrides): Promise<Config> {
+  const { loadConfig } = await import('../config/index.ts');
+  const lookup = lookupOf(flags);
+  try {
+    return loadConfig({ ...lookup, overrides });
+  } catch (error) {
+    // What is fine without the flags is the flags' fault; this throws when it is not.
+    loadConfig(lookup);
+    throw usageError((error as Error).message);
+  }
+}
+
+function lookupOf({ config }: GlobalFlags): Lookup {
+  const lookup = { cwd: process.cwd(), env: process.env };
+  return config === undefined ? lookup : { ...lookup, file: config };
+}
+
+/** Opens the engine that the configuration names; trouble on the way is told as it happens. */
+export async function connect(config: Config, terminal: Terminal): Promise<JobQueue> {
+  const { openQueue } = await import('../queue/index.ts');
+  return openQueue({
+    broker: config.broker,
+    tokenFile: config.brokerTokenFile,
+    clientName: `aiq ${process.pid}`,
+    onNotice: (text) => terminal.note(text),
+  });
+}

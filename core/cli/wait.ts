@@ -1,0 +1,68 @@
+/** Waiting for jobs to finish, and telling how they ended. */
+
+import { describeJob, type JobInfo, type JobQueue, readNote, shortId } from '../queue/index.ts';
+import { CliError } from './errors.ts';
+import type { ExitName } from './exit-codes.ts';
+import { failureOf } from './job-view.ts';
+import { pathFromHere } from './paths.ts';
+import { formatElapsed } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface WaitOptions {
+  readonly timeoutMs: number | null;
+  /** Called as each job ends, in the order of the ends. */
+  readonly onFinished: (info: JobInfo) => void;
+  /** Stops waiting with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The jobs once all are done, dead or cancelled, in the order of `ids`.
+ * @throws CliError `waitTimeout`
+ */
+export async function waitForJobs(
+  queue: JobQueue,
+  ids: readonly string[],
+  options: WaitOptions,
+): Promise<JobInfo[]> {
+  const timeout = options.timeoutMs === null ? null : AbortSignal.timeout(options.timeoutMs);
+  const signals = [timeout, options.signal].filter((signal) => signal != null);
+  const signal = AbortSignal.any(signals);
+  let open = ids.length;
+  const one = async (id: string): Promise<JobInfo> => {
+    const info = await queue.wait(id, signal);
+    open--;
+    options.onFinished(info);
+    return info;
+  };
+  try {
+    return await Promise.all(ids.map(one));
+  } catch (error) {
+    if (timeout?.aborted !== true) throw error;
+    throw new CliError(
+      'waitTimeout',
+      `gave up waiting after ${formatElapsed(options.timeoutMs ?? 0)}`,
+      [`${open} of ${ids.length} jobs not finished; they live on. Look: aiq jobs list`],
+    );
+  }
+}
+
+/** One line about a finished job: on standard output as JSON, else on standard error. */
+export function reportFinished(terminal: Terminal, info: JobInfo): void {
+  if (terminal.json) {
+    terminal.result(JSON.stringify(describeJob(info)));
+    return;
+  }
+  const word =
+    info.state === 'done' ? terminal.paint('green', 'done') : terminal.paint('red', info.state);
+  const outcome =
+    info.state === 'done' ? readNote(info.note).files.map(pathFromHere).join(' ') : failureOf(info);
+  terminal.note(`${word}  ${shortId(info.id)}  ${info.agent}  ${outcome}`.trimEnd());
+}
+
+/** 0 when all are done, 9 when some are, 7 when none is. */
+export function exitOfFinished(jobs: readonly JobInfo[]): ExitName {
+  const done = jobs.filter(({ state }) => state === 'done').length;
+  if (done === jobs.length) return 'ok';
+  return done === 0 ? 'jobFailed' : 'partial';
+}

@@ -1,0 +1,84 @@
+/** Holds docs/cli.md and the help topics against the commands, flags and tables in the code. */
+
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { exitCodes } from '../../../core/cli/exit-codes.ts';
+import { createProgram } from '../../../core/cli/program.ts';
+import { environmentVariables, helpTopics } from '../../../core/cli/topics.ts';
+import { section, tableRows } from '../../tidy/markdown.ts';
+
+const document = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+const { command: root } = createProgram('0.0.0');
+
+/** The section that describes the command: its own, or that of its family. */
+function sectionOf(path: readonly string[]): string {
+  return section(document, `## aiq ${path[0]}`);
+}
+
+function leaves(command: Command, path: readonly string[] = []): [string[], Command][] {
+  if (command.commands.length === 0) return [[[...path], command]];
+  return command.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]));
+}
+
+const commands = leaves(root).filter(([[name]]) => name !== 'help');
+
+test.each(commands)('docs/cli.md describes aiq %j with all its flags', (path, command) => {
+  const text = sectionOf(path);
+  expect(text).toContain(`aiq ${path.join(' ')}`);
+  const inputFlags = path.includes('render') ? ['--input', '--text', '--set', '--data'] : [];
+  for (const { long } of command.options) {
+    if (!inputFlags.includes(long ?? '')) expect(text).toContain(`${long}`);
+  }
+});
+
+test('docs/cli.md names no flag that does not exist', () => {
+  const known = new Set([root, ...commands.map(([, command]) => command)].flatMap(flagsOf));
+  for (const [path] of commands) {
+    const flags = tableRows(sectionOf(path)).flatMap(([cell = '']) => {
+      return cell.startsWith('-') ? (cell.match(/--[a-z-]+/g) ?? []) : [];
+    });
+    const ofAgents = new Set([
+      '--language',
+      '--doc',
+      '--points',
+      '--draft',
+      '--no-draft',
+      '--tag',
+      '--context',
+    ]);
+    expect(flags.filter((flag) => !known.has(flag) && !ofAgents.has(flag))).toEqual([]);
+  }
+});
+
+function flagsOf(command: Command): string[] {
+  return command.options.map(({ long }) => long ?? '');
+}
+
+test('docs/cli.md and the program agree on the flags of every command', () => {
+  const listed = tableRows(section(document, '## Flags of every command')).map(
+    ([cell = '']) => /--[a-z]+/.exec(cell)?.[0] ?? '',
+  );
+  expect(listed.sort()).toEqual([...flagsOf(root), '--help'].sort());
+});
+
+test('docs/cli.md and the help topic agree on environment variables', () => {
+  expect(tableRows(section(document, '## Environment'))).toEqual(environmentVariables);
+});
+
+test('help topics print their tables', () => {
+  for (const { code, meaning } of Object.values(exitCodes)) {
+    expect(helpTopics['exit-codes']?.()).toMatch(
+      new RegExp(`^ +${code}  .*${meaning.slice(0, 20)}`, 'm'),
+    );
+  }
+  for (const [name] of environmentVariables) expect(helpTopics['environment']?.()).toContain(name);
+  expect(helpTopics['input']?.()).toContain('aiq enqueue summarize');
+});
+
+test('every command and flag has a description', () => {
+  for (const [path, command] of commands) {
+    expect(command.description(), path.join(' ')).toMatch(/\.$/);
+    for (const { long, description } of command.options) expect(description, long).not.toBe('');
+  }
+});

@@ -1,0 +1,143 @@
+/** How jobs are shown: rows, sheets and the documented JSON. */
+
+import { describe, expect, test } from 'vitest';
+import { findJob } from '../../../core/cli/job-lookup.ts';
+import { jobHeading, jobRow, jobSheet } from '../../../core/cli/job-view.ts';
+import { knownJobText } from '../../../core/cli/known-job.ts';
+import { exitOfFinished } from '../../../core/cli/wait.ts';
+import { describeJob, type JobInfo, type JobQueue, noUsage } from '../../../core/queue/index.ts';
+
+const now = Date.parse('2026-11-22T12:00:00Z');
+const id = 'k3f9aa21m0v7k3f9aa21m0v7k0';
+
+function job(fields: Partial<JobInfo> = {}): JobInfo {
+  return {
+    id,
+    queue: 'summarize',
+    agent: 'summarize',
+    source: 'mill',
+    state: 'ready',
+    attempts: 0,
+    attemptsMax: 4,
+    crashes: 0,
+    returns: 0,
+    deliveries: 0,
+    bodyBytes: 2048,
+    enqueuedAtMs: now - 180_000,
+    changedAtMs: now - 60_000,
+    dueAtMs: 0,
+    errorCode: '',
+    errorMessage: '',
+    note: '',
+    usage: noUsage,
+    ...fields,
+  };
+}
+
+describe('a row', () => {
+  test('has a cell for each heading', () => {
+    const row = jobRow(job(), now);
+    expect(row).toEqual(['k3f9aa21m0v7', 'summarize', 'ready', '0/4', '3m', 'mill', '-']);
+    expect(row).toHaveLength(jobHeading.length);
+  });
+
+  test('of a dead job tells its last error on one line', () => {
+    const row = jobRow(
+      job({ state: 'dead', errorCode: 'template_failed', errorMessage: 'a\nb' }),
+      now,
+    );
+    expect(row.at(-1)).toBe('template_failed: a b');
+  });
+});
+
+test('the sheet leaves out what does not apply', () => {
+  const sheet = jobSheet(job(), now).join('\n');
+  expect(sheet).toMatch(/^id +k3f9aa21m0v7k3f9aa21m0v7k0$/m);
+  expect(sheet).toMatch(/^state +ready for 1m$/m);
+  expect(sheet).not.toMatch(/last error|due|usage/);
+});
+
+test('the JSON has ISO times, and null for what is not there', () => {
+  expect(describeJob(job({ dueAtMs: now }))).toMatchObject({
+    id,
+    shortId: 'k3f9aa21m0v7',
+    enqueuedAt: '2026-11-22T11:57:00.000Z',
+    dueAt: '2026-11-22T12:00:00.000Z',
+    error: null,
+    files: [],
+  });
+  expect(describeJob(job()).dueAt).toBeNull();
+});
+
+test('a note that is no JSON of ours shows no files', () => {
+  for (const note of ['', 'null', '[]', '7', '{"files": "x"}', '{"files": [1]}', '{broken']) {
+    expect(describeJob(job({ note })).files, note).toEqual([]);
+  }
+});
+
+test('waiting ends with 0 for all done, 9 for some, 7 for none', () => {
+  const done = job({ state: 'done' });
+  const dead = job({ state: 'dead' });
+  const cancelled = job({ state: 'cancelled' });
+  expect(exitOfFinished([done, done])).toBe('ok');
+  expect(exitOfFinished([done, dead])).toBe('partial');
+  expect(exitOfFinished([dead, cancelled])).toBe('jobFailed');
+});
+
+/** A queue that knows these jobs and nothing else. */
+function queueWith(jobs: JobInfo[]): JobQueue {
+  const fitting = (prefix: string) => jobs.filter((info) => info.id.startsWith(prefix));
+  const inspect = (prefix: string) =>
+    Promise.resolve(fitting(prefix).map((info) => ({ info, job: null })));
+  return { address: 'file:x', inspect } as unknown as JobQueue;
+}
+
+describe('looking up a job by what was typed', () => {
+  test('takes any unique beginning, in any case', async () => {
+    const found = await findJob(queueWith([job(), job({ id: `z${id.slice(1)}` })]), 'K3');
+    expect(found.info.id).toBe(id);
+  });
+
+  test('lists the candidates of an ambiguous one', async () => {
+    const other = `k3f0${id.slice(4)}`;
+    await expect(findJob(queueWith([job(), job({ id: other })]), 'k3f')).rejects.toMatchObject({
+      exit: 'usage',
+      details: [
+        expect.stringContaining('k3f9aa21m0v7'),
+        expect.stringContaining(other.slice(0, 12)),
+      ],
+    });
+  });
+
+  test('says what is not found and what is no id', async () => {
+    await expect(findJob(queueWith([]), 'k3f')).rejects.toMatchObject({ exit: 'notFound' });
+    for (const text of ['', 'k3-f', 'ü', `${id}0`, 'out/x.md']) {
+      await expect(findJob(queueWith([job()]), text)).rejects.toMatchObject({ exit: 'usage' });
+    }
+  });
+});
+
+describe('the same job again', () => {
+  const root = import.meta.dirname;
+  const doneWith = (file: string) =>
+    knownJobText(job({ state: 'done', note: JSON.stringify({ root, files: [file] }) }));
+
+  test('names the file that stands', () => {
+    expect(doneWith('job-view.test.ts')).toMatch(/^already done: .*job-view\.test\.ts$/);
+  });
+
+  test('says when the file is gone, and how to make it again', () => {
+    expect(doneWith('gone.md')).toMatch(/gone\.md is not there any more\. .*--force/);
+  });
+
+  test('tells why a dead one failed', () => {
+    const dead = job({ state: 'dead', errorCode: 'rate_limited', errorMessage: 'too fast' });
+    expect(knownJobText(dead)).toMatch(/failed before: .*rate_limited: too fast.*--force/);
+  });
+
+  test('waiting and running ones need nothing', () => {
+    expect(knownJobText(job())).toBe('already queued: k3f9aa21m0v7');
+    expect(knownJobText(job({ state: 'delayed' }))).toMatch(/^already queued/);
+    expect(knownJobText(job({ state: 'leased' }))).toMatch(/^already running/);
+  });
+});
