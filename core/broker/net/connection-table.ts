@@ -1,10 +1,11 @@
-/** The connections of one I/O thread: numbers them, limits how many there are, and ticks them. */
+/** The connections of one I/O thread: numbers, counts and ticks them, and refuses those over the limits. */
 
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { AiqError } from '../../protocol/index.ts';
 import type { ConnectionId, Transport } from '../events.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { Connection, type ConnectionHost, type ConnectionState } from './connection.ts';
+import { Crowd } from './crowd.ts';
 import type { Inbox } from './inbox.ts';
 import type { ThreadSetup } from './thread-messages.ts';
 
@@ -23,6 +24,7 @@ export interface ConnectionTable {
 export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): ConnectionTable {
   const { limits } = setup;
   const connections = new Map<ConnectionId, Connection>();
+  const crowd = new Crowd(setup.crowdCells, setup.thread);
   let nextId = setup.firstConnection;
 
   const host: ConnectionHost = {
@@ -32,7 +34,11 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
     },
     now: () => performance.now(),
     onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
-    onClosed: (connection) => connections.delete(connection.id),
+    onState(connection, from) {
+      count(crowd, from, -1);
+      count(crowd, connection.state, 1);
+      if (connection.state === 'closed') connections.delete(connection.id);
+    },
   };
 
   const shortestMs = Math.min(
@@ -42,10 +48,8 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
     limits.outboxStallMs,
     limits.lingerMs,
   );
-  const ticker = setInterval(() => {
-    const now = host.now();
-    for (const connection of connections.values()) connection.tick(now);
-  }, shortestMs / ticksPerDeadline);
+  const tick = (connection: Connection): void => connection.tick(host.now());
+  const ticker = setInterval(() => connections.forEach(tick), shortestMs / ticksPerDeadline);
   // The listeners and the port of the core keep the thread alive, not its clock.
   ticker.unref();
 
@@ -57,7 +61,8 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
       const tokenSha256 = transport === 'tcp' ? setup.tokenSha256 : null;
       const connection = new Connection(socket, { id, transport, tokenSha256, host });
       connections.set(id, connection);
-      const { all, strangers } = crowdOf(connections.values());
+      count(crowd, connection.state, 1);
+      const { all, strangers } = crowd;
       if (all <= limits.connectionsMax && strangers <= limits.handshakesMax) return;
       const message = `the broker holds ${all - 1} connections, ${strangers - 1} of them without Hello; try again later`;
       connection.refuse(new AiqError('TOO_MANY_CONNECTIONS', message));
@@ -75,13 +80,8 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
   };
 }
 
-/** How many connections count against the limits: those that are being closed do not. */
-function crowdOf(connections: Iterable<Connection>): { all: number; strangers: number } {
-  const crowd = { all: 0, strangers: 0 };
-  for (const { state } of connections) {
-    if (state === 'draining') continue;
-    crowd.all += 1;
-    if (state !== 'open') crowd.strangers += 1;
-  }
-  return crowd;
+/** Those that are being closed count no more. */
+function count(crowd: Crowd, state: ConnectionState, by: 1 | -1): void {
+  if (state === 'open') crowd.add(by, 0);
+  else if (state === 'preamble' || state === 'hello') crowd.add(by, by);
 }

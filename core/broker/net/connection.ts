@@ -15,6 +15,7 @@ import {
   FrameSplitter,
   frameHeaderBytes,
   limits,
+  type MessageName,
   preambleBytes,
   protocolVersion,
   Writer,
@@ -23,6 +24,7 @@ import type { ConnectionId, NetEvent, Transport } from '../events.ts';
 import { receiveHello } from './hello.ts';
 import type { NetLimits } from './net-limits.ts';
 import { receiveRequest } from './requests.ts';
+import { Unanswered } from './unanswered.ts';
 
 /** The states of a connection and those that may follow each. */
 const nextStates = {
@@ -37,7 +39,7 @@ const nextStates = {
   closed: [],
 } as const;
 
-type ConnectionState = keyof typeof nextStates;
+export type ConnectionState = keyof typeof nextStates;
 
 /** What a connection needs of the thread that it lives in. */
 export interface ConnectionHost {
@@ -47,7 +49,8 @@ export interface ConnectionHost {
   /** Monotonic, milliseconds. */
   now(): number;
   onEvent(event: NetEvent, frameBytes: number): void;
-  onClosed(connection: Connection): void;
+  /** `connection.state` has changed from this one. */
+  onState(connection: Connection, from: ConnectionState): void;
 }
 
 interface ConnectionOptions {
@@ -64,6 +67,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #host: ConnectionHost;
   readonly #splitter = new FrameSplitter(limits.frameBytesMaxBeforeHello);
+  readonly #unanswered: Unanswered;
   #state: ConnectionState = 'preamble';
   /** Since when the peer owes us bytes: its Hello, or the rest of a frame; null when it does not. */
   #owesSinceMs: number | null;
@@ -75,6 +79,7 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#host = options.host;
+    this.#unanswered = new Unanswered(this.#host.limits.unansweredMax);
     this.#owesSinceMs = this.#host.now();
     this.#tookAtMs = this.#host.now();
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
@@ -82,10 +87,7 @@ export class Connection {
     socket.on('end', () => this.drain());
     // The stream destroys itself and emits 'close' after an error; there is nothing else to do.
     socket.on('error', () => {});
-    socket.on('close', () => {
-      this.#enter('closed');
-      this.#host.onClosed(this);
-    });
+    socket.on('close', () => this.#enter('closed'));
     this.updateReading();
   }
 
@@ -100,6 +102,11 @@ export class Connection {
     if (socket.writableLength === 0) this.#tookAtMs = this.#host.now();
     socket.write(frames, this.#onTaken);
     this.updateReading();
+  }
+
+  /** Told of each message of the core before `write` gets it: it may answer what was asked. */
+  sent(name: MessageName, correlationId: number): void {
+    this.#unanswered.sent(name, correlationId);
   }
 
   /** Takes nothing more; what was written still leaves, then the half-close. */
@@ -148,12 +155,14 @@ export class Connection {
   }
 
   /**
-   * Reads only while the core keeps up and the peer takes its answers. A draining connection
-   * reads on and drops: closing over unread bytes would reset it before the peer saw why.
+   * Reads only while the core keeps up, and the peer takes its answers and waits for not too many.
+   * A draining connection reads on and drops: closing over unread bytes would reset it before the
+   * peer saw why.
    */
   updateReading(): void {
-    const shouldRead =
-      this.#state === 'draining' || (!this.#host.congested && !this.#socket.writableNeedDrain);
+    const isBehind =
+      this.#host.congested || this.#unanswered.isFull || this.#socket.writableNeedDrain;
+    const shouldRead = this.#state === 'draining' || !isBehind;
     if (shouldRead !== this.#socket.isPaused()) return;
     if (!shouldRead) {
       this.#socket.pause();
@@ -175,6 +184,7 @@ export class Connection {
     if (!allowed.includes(next)) throw new Error(`connection ${this.id}: ${from} to ${next}`);
     this.#state = next;
     if (from === 'open') this.#host.onEvent({ type: 'closed', connection: this.id }, 0);
+    this.#host.onState(this, from);
   }
 
   #onData(chunk: Uint8Array): void {
@@ -189,6 +199,7 @@ export class Connection {
       return;
     }
     if (this.#splitter.bufferedBytes > 0) this.#owesSinceMs ??= this.#host.now();
+    this.updateReading();
   }
 
   #readPreamble(): void {
@@ -222,22 +233,23 @@ export class Connection {
   }
 
   #onFrame(frame: Frame): void {
-    const frameBytes = frameHeaderBytes + frame.body.length;
     if (this.#state === 'hello') {
       const hello = receiveHello(frame, this.#options.tokenSha256);
       this.#enter('open');
       this.#splitter.setFrameBytesMax(limits.frameBytesMax);
       const { id: connection, transport } = this.#options;
       const { correlationId } = frame;
-      this.#host.onEvent(
-        { type: 'opened', connection, transport, correlationId, hello },
-        frameBytes,
-      );
+      this.#report({ type: 'opened', connection, transport, correlationId, hello }, frame);
       return;
     }
     const received = receiveRequest(this.id, frame);
-    if (received.type === 'event') this.#host.onEvent(received.event, frameBytes);
+    if (received.type === 'event') this.#report(received.event, frame);
     else this.#writeError(received.error, frame.correlationId);
+  }
+
+  #report(event: NetEvent, { opcode, correlationId, body }: Frame): void {
+    this.#unanswered.asked(opcode, correlationId);
+    this.#host.onEvent(event, frameHeaderBytes + body.length);
   }
 
   #writeError({ code, message }: AiqError, correlationId: number): void {

@@ -1,18 +1,19 @@
 /**
  * The broker's pool of I/O threads, as the core sees it: events in, messages out. Threads own the
- * sockets; a thread that dies takes its connections with it, and the core is told of each.
- *
- * The pool has one thread now. A connection's number tells its thread, so that several can share
- * the work without asking each other.
+ * sockets; one that dies takes its connections with it, the core is told of each, and it starts
+ * again while the others go on. A connection's number tells its thread, so that nobody has to ask.
  */
 
 import { isIPv4 } from 'node:net';
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import { createCrashGuard } from './crash-guard.ts';
+import { createCrowdCells } from './crowd.ts';
 import { tokenDigest } from './hello.ts';
-import { IoThread } from './io-thread-handle.ts';
 import { ListenError } from './listen-error.ts';
 import { type NetLimits, netLimitDefaults } from './net-limits.ts';
+import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
 import type { Addresses, TcpAddress } from './thread-messages.ts';
+import { ThreadSlot } from './thread-slot.ts';
 
 /** Limits that are not given have the defaults of `net-limits.ts`. */
 export interface IoPoolOptions extends Partial<NetLimits> {
@@ -22,9 +23,13 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly tcp: TcpAddress | null;
   /** What TCP connections must show in Hello; required with `tcp`. Unix connections need none. */
   readonly token: Uint8Array | null;
+  /** How many threads share the TCP port, at least 1. Default 1; one where it cannot be shared. */
+  readonly threads?: number;
   /** One batch. Called again only after it returned; a slow core makes the threads read less. */
   readonly onEvents: (events: NetEvent[]) => void;
-  /** A thread died; `closed` was reported for each of its connections before. */
+  /** Something that an operator should know: a thread died and starts again. */
+  readonly onNotice: (text: string) => void;
+  /** Threads die too often: one is gone for good and the pool should be stopped. */
   readonly onThreadLost: (error: Error) => void;
 }
 
@@ -45,40 +50,87 @@ export interface IoPool {
 
 /** @throws ListenError when the addresses are not allowed or cannot be had */
 export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
-  const { unixPath, token, onEvents, onThreadLost } = options;
-  const thread = new IoThread({
-    setup: {
-      listen: { unix: unixPath, tcp: checkedTcp(options) },
-      tokenSha256: token === null ? null : tokenDigest(token),
-      limits: limitsOf(options),
-      firstConnection: 1,
-      connectionStep: 1,
-    },
-    onEvents,
-    onLost: onThreadLost,
-  });
-  return poolOf([thread], await thread.listening);
+  const tcp = checkedTcp(options);
+  const gate = createGate(options.onEvents);
+  const slots = slotsOf({ ...options, onEvents: gate.pass });
+  try {
+    const addresses = await startSlots(slots, { unix: options.unixPath, tcp });
+    // By then the caller has the pool in hand and can answer.
+    setImmediate(gate.open);
+    return poolOf(slots, addresses);
+  } catch (error) {
+    await Promise.all(slots.map(async (slot) => await slot.stop()));
+    throw error;
+  }
 }
 
-function poolOf(threads: readonly IoThread[], addresses: Addresses): IoPool {
-  const threadOf = (connection: ConnectionId): IoThread | undefined =>
-    threads[(connection - 1) % threads.length];
+/** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
+function slotsOf(options: IoPoolOptions): ThreadSlot[] {
+  const { tcp, token, threads = 1, onEvents, onNotice, onThreadLost } = options;
+  const count = tcp !== null && canSharePort ? threads : 1;
+  const limits = limitsOf(options);
+  const crowdCells = createCrowdCells(count);
+  const guard = createCrashGuard(limits);
+  const tokenSha256 = token === null ? null : tokenDigest(token);
+
+  return Array.from({ length: count }, (_, thread) => {
+    const numbers = { firstConnection: thread + 1, connectionStep: count };
+    const setup = { thread, tokenSha256, limits, crowdCells, ...numbers };
+    return new ThreadSlot({ setup, guard, onEvents, onNotice, onLost: onThreadLost });
+  });
+}
+
+/**
+ * The first thread listens on all addresses and the others join it on the TCP port. With port 0 it
+ * is the system that finds the first one a port which nobody has, shared or not.
+ */
+async function startSlots(slots: readonly ThreadSlot[], listen: Addresses): Promise<Addresses> {
+  const [first, ...others] = slots;
+  if (first === undefined) throw new Error('a pool needs a thread');
+  const sharePort = others.length > 0;
+  if (sharePort && listen.tcp !== null && listen.tcp.port !== 0) await probePort(listen.tcp);
+  const addresses = await first.start({ ...listen, sharePort });
+  const { tcp } = addresses;
+  await Promise.all(others.map(async (slot) => await slot.start({ unix: null, tcp, sharePort })));
+  if (sharePort && tcp !== null) assertPortIsOurs(tcp, slots.length);
+  return addresses;
+}
+
+function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
+  const slotOf = (connection: ConnectionId): ThreadSlot | undefined =>
+    slots[(connection - 1) % slots.length];
 
   return {
     addresses,
     get connections() {
-      return threads.reduce((sum, thread) => sum + thread.connections, 0);
+      return slots.reduce((sum, slot) => sum + slot.connections, 0);
     },
     send(messages) {
-      const byThread = Map.groupBy(messages, ({ connection }) => threadOf(connection));
-      for (const [thread, batch] of byThread) thread?.tell({ type: 'send', messages: batch });
+      const bySlot = Map.groupBy(messages, ({ connection }) => slotOf(connection));
+      for (const [slot, batch] of bySlot) slot?.tell({ type: 'send', messages: batch });
     },
-    close: (connection) => threadOf(connection)?.tell({ type: 'close', connection }),
+    close: (connection) => slotOf(connection)?.tell({ type: 'close', connection }),
     async stopListening() {
-      await Promise.all(threads.map(async (thread) => await thread.stopListening()));
+      await Promise.all(slots.map(async (slot) => await slot.stopListening()));
     },
     async stop() {
-      await Promise.all(threads.map(async (thread) => await thread.stop()));
+      await Promise.all(slots.map(async (slot) => await slot.stop()));
+    },
+  };
+}
+
+/** Keeps what clients of the first thread say while the others still start. */
+function createGate(onEvents: IoPoolOptions['onEvents']) {
+  let early: NetEvent[] | null = [];
+  return {
+    pass: (events: NetEvent[]): void => {
+      if (early === null) onEvents(events);
+      else early.push(...events);
+    },
+    open: (): void => {
+      const events = early ?? [];
+      early = null;
+      if (events.length > 0) onEvents(events);
     },
   };
 }

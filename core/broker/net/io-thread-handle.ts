@@ -10,7 +10,7 @@ import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-mess
 interface IoThreadOptions {
   readonly setup: ThreadSetup;
   readonly onEvents: (events: NetEvent[]) => void;
-  /** The thread ended without being asked to; `closed` came for all its connections. */
+  /** The thread ended, after it listened, without being asked to; `closed` came for all its connections. */
   readonly onLost: (error: Error) => void;
 }
 
@@ -27,6 +27,7 @@ export class IoThread {
   readonly #listening = Promise.withResolvers<Addresses>();
   readonly #notListening = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
+  #nextConnection: ConnectionId;
   #state: ThreadState = 'starting';
   #failure: Error | null = null;
 
@@ -34,7 +35,9 @@ export class IoThread {
     this.#options = options;
     // The extension of this file, because the built package holds .js files only.
     const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(entry, { workerData: options.setup, execArgv: [] });
+    this.#nextConnection = options.setup.firstConnection;
+    const name = `aiq-io-${options.setup.thread}`;
+    this.#worker = new Worker(entry, { workerData: options.setup, execArgv: [], name });
     this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
     this.#worker.on('error', (error: Error) => {
       this.#failure = error;
@@ -55,6 +58,11 @@ export class IoThread {
     return this.#open.size;
   }
 
+  /** A number in this thread's sequence that is above all that the core has heard of. */
+  get nextConnection(): ConnectionId {
+    return this.#nextConnection;
+  }
+
   tell(message: ToThread): void {
     const { value, transfer } = packBytes(message);
     this.#worker.postMessage(value, transfer);
@@ -70,6 +78,8 @@ export class IoThread {
     if (this.#state === 'running') {
       this.#state = 'stopping';
       this.tell({ type: 'stop' });
+    } else if (this.#state === 'starting') {
+      void this.#worker.terminate();
     }
     const deadlineMs = this.#options.setup.limits.stopMs + terminateGraceMs;
     const deadline = setTimeout(() => void this.#worker.terminate(), deadlineMs);
@@ -97,8 +107,11 @@ export class IoThread {
 
   #onEvents(events: NetEvent[], bytes: number): void {
     for (const { type, connection } of events) {
-      if (type === 'opened') this.#open.add(connection);
-      else if (type === 'closed') this.#open.delete(connection);
+      if (type === 'closed') this.#open.delete(connection);
+      if (type !== 'opened') continue;
+      this.#open.add(connection);
+      const next = connection + this.#options.setup.connectionStep;
+      this.#nextConnection = Math.max(this.#nextConnection, next);
     }
     this.#options.onEvents(events);
     this.tell({ type: 'taken', bytes });
@@ -106,7 +119,7 @@ export class IoThread {
 
   #onExit(code: number): void {
     const wasRunning = this.#state === 'running';
-    const error = this.#failure ?? new Error(`an I/O thread of the broker ended (code ${code})`);
+    const error = this.#failure ?? new Error(`it ended with code ${code}`);
     this.#state = 'ended';
     this.#listening.reject(error);
     this.#notListening.resolve();

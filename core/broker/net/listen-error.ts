@@ -10,3 +10,11 @@ export class ListenError extends Error {
     this.code = code;
   }
 }
+
+/** What the system said, and where; the hint is for addresses that are taken or not valid. */
+export function asListenError(error: unknown, where: string, hint: string): ListenError {
+  if (error instanceof ListenError) return error;
+  const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException;
+  const fix = code === 'EADDRINUSE' || code === 'EINVAL' ? ` ${hint}` : '';
+  return new ListenError(code, `cannot listen on ${where}: ${message}.${fix}`, { cause: error });
+}

@@ -4,16 +4,16 @@ import { rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { basename } from 'node:path';
 import type { Transport } from '../events.ts';
-import { ListenError } from './listen-error.ts';
+import { asListenError } from './listen-error.ts';
 import type { NetLimits } from './net-limits.ts';
-import type { Addresses, TcpAddress } from './thread-messages.ts';
+import type { Addresses, Listen, TcpAddress } from './thread-messages.ts';
 import { prepareSocketFolder, type ShortPath, shortSocketPath } from './unix-socket.ts';
 
 /** Connections above the limit that may be open at a time, only to be told so. */
 const refusalsMax = 64;
 
 interface ListenersOptions {
-  readonly listen: Addresses;
+  readonly listen: Listen;
   readonly limits: Pick<NetLimits, 'connectionsMax' | 'keepAliveMs'>;
   readonly onConnection: (socket: Socket, transport: Transport) => void;
 }
@@ -77,28 +77,37 @@ async function bindUnix(path: string, server: Server): Promise<ShortPath> {
   return short;
 }
 
-/**
- * Binds plainly: another broker on the port is an error then, also one that shares the port with
- * itself. (With `reusePort` a second broker would silently take a part of the clients.)
- */
 async function listenTcp(
   address: TcpAddress,
   options: ListenersOptions,
 ): Promise<Listener<TcpAddress>> {
-  const { host, port } = address;
   const server = serverFor('tcp', options);
+  const bound = await bindTcp(server, address, options.listen.sharePort);
+  return { address: bound, close: () => void server.close() };
+}
+
+/** What to do about a TCP port that somebody else has. */
+export const portHint =
+  'Another program uses it, perhaps another broker: stop that one or choose another port.';
+
+/**
+ * Listens and returns the address as bound. Alone it binds plainly: any other program on the port
+ * is an error then, also one that shares the port with itself.
+ * @throws ListenError
+ */
+export async function bindTcp(
+  server: Server,
+  { host, port }: TcpAddress,
+  sharePort = false,
+): Promise<TcpAddress> {
   try {
-    await listening(server, { host, port });
+    await listening(server, { host, port, reusePort: sharePort });
   } catch (error) {
-    throw asListenError(
-      error,
-      `${host}:${port}`,
-      'Another program uses it, perhaps another broker: stop that one or choose another port.',
-    );
+    throw asListenError(error, `${host}:${port}`, portHint);
   }
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error(`no TCP address: ${bound}`);
-  return { address: { host, port: bound.port }, close: () => void server.close() };
+  return { host, port: bound.port };
 }
 
 function serverFor(transport: Transport, options: ListenersOptions): Server {
@@ -121,11 +130,4 @@ async function listening(server: Server, where: ListenOptions): Promise<void> {
       resolve();
     });
   });
-}
-
-function asListenError(error: unknown, where: string, hint: string): ListenError {
-  if (error instanceof ListenError) return error;
-  const { code = 'EUNKNOWN', message } = error as NodeJS.ErrnoException;
-  const fix = code === 'EADDRINUSE' || code === 'EINVAL' ? ` ${hint}` : '';
-  return new ListenError(code, `cannot listen on ${where}: ${message}.${fix}`, { cause: error });
 }

@@ -8,10 +8,15 @@ import { frameHeaderBytes, limits } from '../../protocol/index.ts';
 const mebibyte = 1024 * 1024;
 
 export const netLimitDefaults = {
-  /** Connections at a time. Consumers need one each; far below the usual 4,096 open files. */
+  /** Connections of the pool at a time. A consumer needs one; far below 4,096 open files. */
   connectionsMax: 1024,
   /** Of those, how many may be without an accepted Hello: strangers cannot take every place. */
   handshakesMax: 256,
+  /**
+   * Requests of one connection that wait for an answer, before no more are read from it: answers
+   * wait for the disk, and requests that wait for them take memory of the core. `Wait` is free.
+   */
+  unansweredMax: 1024,
   /** Unsent bytes of one connection above which its peer gets only `outboxStallMs` to read on. */
   outboxBytesMax: 16 * mebibyte,
   /** Received bytes that the core has not taken yet, before the thread stops reading. */
@@ -35,12 +40,17 @@ export const netLimitDefaults = {
   stopMs: 5_000,
   /** TCP keepalive: notices a peer whose machine is gone. */
   keepAliveMs: 15_000,
+  /** A thread that died starts again, unless more died within `restartWindowMs`. */
+  restartsMax: 5,
+  restartWindowMs: 60_000,
+  /** Before the first of these restarts; doubled for each next one. */
+  restartDelayMs: 20,
 } as const;
 
 /** The values that one pool runs with. */
 export type NetLimits = { readonly [Name in keyof typeof netLimitDefaults]: number };
 
-/** Bytes that all strangers together can make one thread hold. */
+/** Bytes that all strangers together can make the broker hold. */
 const strangerBytesMax = 8 * mebibyte;
 
 function assertRelation(holds: boolean, relation: string): void {

@@ -24,6 +24,7 @@ export function sendMessages(
     if (connection === undefined) continue;
     const writer = writers.get(connection) ?? new Writer();
     const sent = appendMessage(writer, message);
+    connection.sent(message.name, message.correlationId);
     const isLast = message.thenClose === true || sent === 'lost';
     if (isLast || writer.length >= writeBytes) {
       connection.write(writer.written());

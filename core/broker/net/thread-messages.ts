@@ -1,6 +1,7 @@
 /** What passes between the pool (the core's thread) and an I/O thread, typed in both directions. */
 
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import type { CrowdCells } from './crowd.ts';
 import type { NetLimits } from './net-limits.ts';
 
 export interface TcpAddress {
@@ -13,12 +14,21 @@ export interface Addresses {
   readonly tcp: TcpAddress | null;
 }
 
+export interface Listen extends Addresses {
+  /** Other threads of the pool listen on the same TCP port. */
+  readonly sharePort: boolean;
+}
+
 /** What a thread is started with. */
 export interface ThreadSetup {
-  readonly listen: Addresses;
+  /** Its number in the pool, from 0 on. */
+  readonly thread: number;
+  readonly listen: Listen;
   /** SHA-256 of the token that TCP peers must show; null when there is no TCP. */
   readonly tokenSha256: Uint8Array | null;
+  /** Those on connections hold for the whole pool, those on bytes for this thread. */
   readonly limits: NetLimits;
+  readonly crowdCells: CrowdCells;
   /** This thread numbers its connections `firstConnection`, then in steps of `connectionStep`. */
   readonly firstConnection: ConnectionId;
   readonly connectionStep: number;

@@ -1,8 +1,9 @@
 /** Where the broker listens: long paths, stale sockets, private folders, taken ports, loopback only. */
 
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type IoPool, type IoPoolOptions, startIoPool } from '../../../core/broker/net/io-pool.ts';
@@ -22,10 +23,25 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<IoPoolOptions>): Promise<IoPool> {
-  const silent = { onEvents: () => {}, onThreadLost: () => {} };
+  const silent = { onEvents: () => {}, onNotice: () => {}, onThreadLost: () => {} };
   const pool = await startIoPool({ unixPath: null, tcp: null, token, ...silent, ...options });
   pools.push(pool);
   return pool;
+}
+
+const anyPort = { host: '127.0.0.1', port: 0 };
+
+interface Elsewhere {
+  readonly server: Server;
+  readonly address: { host: string; port: number };
+}
+
+/** Another program on a port of this machine. */
+async function listenElsewhere(where: ListenOptions): Promise<Elsewhere> {
+  const server = createServer().listen(where);
+  await once(server, 'listening');
+  const { address: host, port } = server.address() as AddressInfo;
+  return { server, address: { host, port } };
 }
 
 describe('the Unix socket', () => {
@@ -84,27 +100,73 @@ describe('the Unix socket', () => {
 });
 
 describe('the TCP port', () => {
-  it('is refused when another broker has it, in words, and leaves no Unix socket behind', async () => {
-    const first = await start({ tcp: { host: '127.0.0.1', port: 0 } });
-    const unixPath = join(folder.path, 'second.sock');
-    const tcp = first.addresses.tcp ?? { host: '', port: 0 };
-    await expect(start({ tcp, unixPath })).rejects.toMatchObject({
-      code: 'EADDRINUSE',
-      message: expect.stringContaining(`${tcp.host}:${tcp.port}`),
-    });
-    expect(existsSync(unixPath)).toBe(false);
+  it.each([
+    [1, 1],
+    [1, 2],
+    [2, 1],
+    [2, 2],
+  ])(
+    'of a broker with %i thread(s) is refused to one with %i, which leaves no Unix socket behind',
+    async (threads, secondThreads) => {
+      const first = await start({ tcp: anyPort, threads });
+      const unixPath = join(folder.path, 'second.sock');
+      const tcp = first.addresses.tcp ?? anyPort;
+      const second = start({ tcp, unixPath, threads: secondThreads });
+      await expect(second).rejects.toMatchObject({
+        code: 'EADDRINUSE',
+        message: expect.stringMatching(`${tcp.host}:${tcp.port}.*another broker`),
+      });
+      expect(existsSync(unixPath)).toBe(false);
+      const peer = new Peer(tcp);
+      await once(peer.socket, 'connect');
+      await peer.close();
+    },
+  );
+
+  it.each([1, 2])('is refused to %i thread(s) when a program shares it', async (threads) => {
+    const other = await listenElsewhere({ ...anyPort, reusePort: true });
+    const started = start({ tcp: other.address, threads });
+    await expect(started).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    other.server.close();
   });
 
-  it('is refused when a program shares it with itself through reusePort', async () => {
-    const other = createServer();
-    await new Promise<void>((resolve) => {
-      other.listen({ host: '127.0.0.1', port: 0, reusePort: true }, resolve);
+  it.skipIf(process.platform !== 'linux')(
+    'is refused when a program comes to share it after the probe, while the threads start',
+    async () => {
+      const free = await listenElsewhere(anyPort);
+      free.server.close();
+      const joined = new Promise<Elsewhere>((resolve) => {
+        process.once('worker', () => {
+          resolve(listenElsewhere({ ...free.address, reusePort: true }));
+        });
+      });
+      const started = start({ tcp: free.address, threads: 2 });
+      await expect(started).rejects.toMatchObject({
+        code: 'EADDRINUSE',
+        message: expect.stringContaining('another program shares the port'),
+      });
+      const { server } = await joined;
+      server.close();
+    },
+  );
+
+  it('goes to one at most of two brokers that start at the same time', async () => {
+    const free = await listenElsewhere(anyPort);
+    free.server.close();
+    const starts = [2, 2].map(async (threads) => await start({ tcp: free.address, threads }));
+    const ends = await Promise.allSettled(starts);
+    expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeLessThan(2);
+    for (const end of ends) {
+      if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'EADDRINUSE' });
+    }
+  });
+
+  it('may be one of ::1, shared by threads', async () => {
+    const tcp = { host: '::1', port: 0 };
+    const { addresses } = await start({ tcp, threads: 3 });
+    await expect(start({ tcp: addresses.tcp, threads: 2 })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
     });
-    const bound = other.address();
-    if (bound === null || typeof bound === 'string') throw new Error('no port');
-    const started = start({ tcp: { host: '127.0.0.1', port: bound.port } });
-    await expect(started).rejects.toMatchObject({ code: 'EADDRINUSE' });
-    other.close();
   });
 
   it.each(['0.0.0.0', '192.168.1.10', '::', 'example.org', '127.evil.example'])(

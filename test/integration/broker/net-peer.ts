@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import type { NetEvent, Outgoing } from '../../../core/broker/events.ts';
 import { type IoPool, type IoPoolOptions, startIoPool } from '../../../core/broker/net/io-pool.ts';
 import { shortSocketPath } from '../../../core/broker/net/unix-socket.ts';
@@ -124,9 +126,32 @@ export class Peer {
   }
 }
 
+/** The threads that this process starts from now on, in the order of their birth. */
+export function watchWorkers(): { born: Worker[]; release(): void } {
+  const born: Worker[] = [];
+  const onWorker = (worker: Worker): void => void born.push(worker);
+  process.on('worker', onWorker);
+  return { born, release: () => process.off('worker', onWorker) };
+}
+
+/** Says Hello on new connections until one is welcome: its thread may be starting again. */
+export async function welcomed(makePeer: () => Peer): Promise<Peer> {
+  for (;;) {
+    const peer = makePeer();
+    try {
+      await peer.hello();
+      return peer;
+    } catch {
+      await setTimeout(10);
+    }
+  }
+}
+
 export interface TestBroker {
   readonly pool: IoPool;
   readonly events: NetEvent[];
+  /** What the pool said: of threads that died, and that none starts any more. */
+  readonly notices: string[];
   readonly lost: Error[];
   /** Settles as soon as the condition holds for the events so far. */
   until(holds: (events: readonly NetEvent[]) => boolean): Promise<void>;
@@ -171,6 +196,7 @@ export async function startTestBroker(
   const { answer = answersTo, ...poolOptions } = options;
   const folder = temporaryFolder();
   const events: NetEvent[] = [];
+  const notices: string[] = [];
   const lost: Error[] = [];
   let check: () => void = ignore;
   const pool = await startIoPool({
@@ -182,6 +208,10 @@ export async function startTestBroker(
       pool.send(answer(batch));
       check();
     },
+    onNotice: (text) => {
+      notices.push(text);
+      check();
+    },
     onThreadLost: (error) => {
       lost.push(error);
       check();
@@ -191,6 +221,7 @@ export async function startTestBroker(
   return {
     pool,
     events,
+    notices,
     lost,
     async until(holds) {
       await new Promise<void>((resolve) => {

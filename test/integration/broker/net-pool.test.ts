@@ -1,6 +1,5 @@
-/** The pool from its door: many peers, slow ones, the end of a thread, stopping without loss. */
+/** The pool from its door: many peers, slow ones, limits, stopping without loss. */
 
-import type { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { NetEvent, Outgoing } from '../../../core/broker/events.ts';
@@ -200,23 +199,6 @@ describe('the pool', () => {
 });
 
 describe('the end', () => {
-  it('reports a dead thread after closing each of its connections', async () => {
-    const born = new Promise<Worker>((resolve) => process.once('worker', resolve));
-    broker = await startTestBroker();
-    const peers = [broker.unixPeer(), broker.tcpPeer()];
-    for (const peer of peers) await peer.hello();
-    await (await born).terminate();
-    await broker.until(() => broker?.lost.length === 1);
-    expect(broker.lost[0]?.message).toMatch(/I\/O thread of the broker ended/);
-    const closed = broker.events.slice(-2);
-    expect(closed.map(({ type }) => type)).toEqual(['closed', 'closed']);
-    expect(new Set(closed.map(({ connection }) => connection))).toEqual(
-      new Set(openedOf(broker.events)),
-    );
-    expect(broker.pool.connections).toBe(0);
-    await Promise.all(peers.map(async (peer) => await peer.closed));
-  });
-
   it('stopListening refuses new peers and keeps those that stand', async () => {
     broker = await startTestBroker();
     const peer = broker.unixPeer();

@@ -1,7 +1,7 @@
 /** Peers that break the protocol: each loses its own connection, is told why, and disturbs nobody. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePreamble, frameHeaderBytes } from '../../../core/protocol/index.ts';
+import { encodePreamble, frameHeaderBytes, messages } from '../../../core/protocol/index.ts';
 import { frameOf, helloFields, type Peer, startTestBroker, type TestBroker } from './net-peer.ts';
 
 let broker: TestBroker;
@@ -122,7 +122,7 @@ describe('after Hello', () => {
 
   it('a text that is not UTF-8 is answered with BAD_FRAME', async () => {
     const refusal = await refusedAfterHello((peer) => {
-      peer.raw(header(6, 48));
+      peer.raw(header(6, messages.Signal.opcode));
       peer.raw(Uint8Array.of(0, 0, 0, 2, 0xc3, 0x28));
     });
     expect(refusal).toEqual({ code: 'BAD_FRAME', correlationId: 9 });

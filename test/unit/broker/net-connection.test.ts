@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { NetEvent } from '../../../core/broker/events.ts';
 import { Connection } from '../../../core/broker/net/connection.ts';
-import { netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
+import { type NetLimits, netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
 import {
   type AnyMessage,
   decodeFrame,
@@ -34,18 +34,18 @@ function frameOf<N extends MessageName>(name: N, id: number, fields: Message<N>)
 }
 
 /** A connection, the other end of its stream, and a clock that only the test moves. */
-function openPair() {
+function openPair(limits: Partial<NetLimits> = {}) {
   const [near, far] = duplexPair();
   const host = {
-    limits: netLimitDefaults,
+    limits: { ...netLimitDefaults, ...limits },
     congested: false,
     nowMs: 0,
     events: [] as NetEvent[],
-    closed: 0,
+    states: [] as string[],
     now: () => host.nowMs,
     onEvent: (event: NetEvent) => void host.events.push(event),
-    onClosed: () => {
-      host.closed += 1;
+    onState: ({ state }: Connection, from: string) => {
+      host.states.push(`${from} to ${state}`);
     },
   };
   const connection = new Connection(near, { id: 5, transport: 'unix', tokenSha256: null, host });
@@ -94,7 +94,7 @@ describe('the life of a connection', () => {
     await setImmediate();
     expect(pair.connection.state).toBe('closed');
     expect(typesOf(pair)).toEqual(['opened', 'closed']);
-    expect(pair.host.closed).toBe(1);
+    expect(pair.host.states).toEqual(['preamble to hello', 'hello to open', 'open to closed']);
   });
 
   it('tells the core nothing of a peer that never said Hello', async () => {
@@ -103,7 +103,7 @@ describe('the life of a connection', () => {
     pair.connection.destroy();
     await setImmediate();
     expect(pair.host.events).toEqual([]);
-    expect(pair.host.closed).toBe(1);
+    expect(pair.host.states).toEqual(['preamble to hello', 'hello to closed']);
   });
 
   it('takes requests that came in one piece with Hello, in order', async () => {
@@ -239,5 +239,57 @@ describe('reading', () => {
     pair.far.resume();
     for (let turn = 0; turn < 5; turn++) await setImmediate();
     expect(typesOf(pair)).toEqual(['opened', 'request']);
+  });
+});
+
+describe('requests without an answer', () => {
+  /** A connection that may have four of them, and what its core got. */
+  async function patientPair() {
+    const pair = openPair({ unansweredMax: 4 });
+    await greet(pair);
+    const answer = (name: 'HelloOk' | 'Ok' | 'WaitOk' | 'Error' | 'Deliver', id: number): void => {
+      pair.connection.sent(name, id);
+      pair.connection.updateReading();
+    };
+    answer('HelloOk', 1);
+    const pings = async (...ids: number[]): Promise<void> => {
+      for (const id of ids) await pair.send(frameOf('Ping', id, {}));
+      for (let turn = 0; turn < 3; turn++) await setImmediate();
+    };
+    const taken = (): number => pair.host.events.length - 1;
+    return { ...pair, answer, pings, taken };
+  }
+
+  it('stop the reading at their limit, until half of them are answered', async () => {
+    const { pings, taken, answer } = await patientPair();
+    await pings(2, 3, 4, 5, 6);
+    expect(taken()).toBe(4);
+    answer('Ok', 2);
+    await setImmediate();
+    expect(taken()).toBe(4);
+    answer('Error', 4);
+    await pings();
+    expect(taken()).toBe(5);
+  });
+
+  it('do not include Wait, however many there are and whatever answers them', async () => {
+    const { send, pings, taken, answer } = await patientPair();
+    for (let id = 10; id < 20; id++) {
+      await send(frameOf('Wait', id, { id: hello.session }));
+    }
+    await pings(2, 3, 4);
+    expect(taken()).toBe(13);
+    for (let id = 10; id < 19; id++) answer('WaitOk', id);
+    answer('Error', 19);
+    await pings(5, 6);
+    expect(taken()).toBe(14);
+  });
+
+  it('are not answered by what the broker sends of its own accord', async () => {
+    const { pings, taken, answer } = await patientPair();
+    await pings(2, 3, 4, 5, 6);
+    for (let count = 0; count < 4; count++) answer('Deliver', 0);
+    await pings();
+    expect(taken()).toBe(4);
   });
 });
