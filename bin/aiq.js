@@ -39,7 +39,7 @@ async function runHere() {
   // In the environment as well, so that brokers and threads started from here load quickly too.
   process.env['NODE_COMPILE_CACHE'] ??= join(cacheFolder(), 'aiq');
   module.enableCompileCache(process.env['NODE_COMPILE_CACHE']);
-  const entry = isClone ? sourceEntry : join(root, 'dist/core/cli/main.js');
+  const entry = isClone ? sourceEntry : join(root, 'dist/cli/main.js');
   const { main } = await import(pathToFileURL(entry).href);
   process.exitCode = await main(process.argv.slice(2));
 }

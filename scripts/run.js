@@ -1,22 +1,27 @@
 /**
- * `node scripts/run.js <demo|test|check|bench|format> [arguments…]`: makes a fresh clone ready as
- * far as the task needs it, then runs the task on a Node that is new enough. Plain JavaScript that
- * Node 20 can run, without any package.
+ * `node scripts/run.js <task> [arguments…]`: makes a fresh clone ready as far as the task needs it,
+ * then runs the task on a Node that is new enough. Plain JavaScript that Node 20 can run, without
+ * any package.
  */
 
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endLike, runInPlace } from '../bin/child.js';
 import { platformProblem } from '../bin/machine.js';
+import { bench } from './bench.js';
+import { build } from './build.js';
 import { runChecks } from './check.js';
+import { crash } from './crash.js';
 import { ensureNode } from './setup/node.js';
 import { SetupError } from './setup/npm.js';
 import { ensurePackages } from './setup/packages.js';
+import { exited, runTool } from './tools.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** @typedef {{ code: number, signal: NodeJS.Signals | null }} End */
-/** @typedef {(args: string[], on: { node: string, env: NodeJS.ProcessEnv }) => Promise<End>} Task */
+/** @typedef {import('./tools.js').End} End */
+/** @typedef {{ root: string, node: string, env: NodeJS.ProcessEnv }} Place */
+/** @typedef {(args: string[], on: Place) => Promise<End>} Task */
 
 /** @type {Record<string, { packages: 'runtime' | 'all', run: Task }>} */
 const tasks = {
@@ -27,13 +32,12 @@ const tasks = {
   },
   test: { packages: 'all', run: runTests },
   check: { packages: 'all', run: async (_args, { env }) => exited(await runChecks(root, env)) },
-  bench: {
-    packages: 'all',
-    run: (args, { node, env }) => runInPlace(node, [join(root, 'bench/main.ts'), ...args], { env }),
-  },
+  crash: { packages: 'all', run: crash },
+  bench: { packages: 'all', run: bench },
+  build: { packages: 'all', run: (_args, { env }) => build(root, env) },
   format: {
     packages: 'all',
-    run: (args, { env }) => runTool('biome', ['check', '--write', '.', ...args], env),
+    run: (args, place) => runTool('biome', ['check', '--write', '.', ...args], place),
   },
 };
 
@@ -59,7 +63,7 @@ async function main([name = '', ...args]) {
   const node = await ensureNode(root);
   await ensurePackages(root, task.packages);
   const path = [dirname(node), process.env['PATH']].join(delimiter);
-  return task.run(args, { node, env: { ...process.env, PATH: path } });
+  return task.run(args, { root, node, env: { ...process.env, PATH: path } });
 }
 
 /**
@@ -67,27 +71,10 @@ async function main([name = '', ...args]) {
  *
  * @type {Task}
  */
-async function runTests(args, { env }) {
-  const failedChecks = await runChecks(root, env);
-  const end = await runTool('vitest', ['run', ...args], env);
+async function runTests(args, place) {
+  const failedChecks = await runChecks(root, place.env);
+  const end = await runTool('vitest', ['run', ...args], place);
   if (failedChecks === 0 || end.signal !== null || end.code !== 0) return end;
   process.stderr.write('error: the tests passed, but a check failed; see above\n');
   return exited(failedChecks);
-}
-
-/**
- * @param {string} name of a command that an installed package brings
- * @param {string[]} args
- * @param {NodeJS.ProcessEnv} env
- */
-function runTool(name, args, env) {
-  return runInPlace(join(root, 'node_modules/.bin', name), args, { cwd: root, env });
-}
-
-/**
- * @param {number} code
- * @returns {End}
- */
-function exited(code) {
-  return { code, signal: null };
 }

@@ -5,3 +5,4 @@ export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
 export { Consumer, type ConsumerOptions, type ExtendAnswer } from './consumer.ts';
 export { connectSocket, type Endpoint } from './endpoint.ts';
 export type { SessionOptions } from './session.ts';
+export { Watcher, type WatcherOptions } from './watcher.ts';

@@ -34,5 +34,5 @@ export const repetitionOf = {
   Pause: 'repeat',
   Unpause: 'repeat',
   Purge: 'once',
-  Watch: 'once',
+  Watch: 'repeat',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

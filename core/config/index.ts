@@ -1,11 +1,13 @@
 /** `aiq.config.yaml`, environment and flags, merged and checked. */
 
 export { type Config, ConfigError, type ProviderConfig } from './config.ts';
+export { type ExplainedSetting, explainConfig, type SettingOrigin } from './explain-config.ts';
 export {
   type Environment,
   type LoadedEnvironment,
   type Lookup,
   loadEnvironment,
 } from './find-config.ts';
-export { type ConfigRequest, loadConfig, type Overrides } from './load-config.ts';
+export { loadConfig } from './load-config.ts';
 export { environmentName, type SettingPath, settingPaths } from './settings.ts';
+export type { ConfigRequest, Overrides } from './written.ts';

@@ -10,16 +10,10 @@ import {
   readPrices,
   readProviders,
 } from './config-file.ts';
-import { type Environment, type Lookup, loadEnvironment, locateConfig } from './find-config.ts';
+import { loadEnvironment, locateConfig } from './find-config.ts';
 import { environmentName, type Parse, type SettingPath, settings } from './settings.ts';
-import { parsePaths, ValueError } from './values.ts';
-
-/** Values of flags by the path of their setting. */
-export type Overrides = { readonly [path in SettingPath]?: string | number | readonly string[] };
-
-export interface ConfigRequest extends Lookup {
-  readonly overrides?: Overrides;
-}
+import { ValueError } from './values.ts';
+import { type ConfigRequest, type Sources, writtenValue } from './written.ts';
 
 /**
  * The configuration that holds for one invocation. Relative paths in the file refer to its folder,
@@ -28,9 +22,8 @@ export interface ConfigRequest extends Lookup {
  */
 export function loadConfig(request: ConfigRequest): Config {
   const { file: path, baseDir } = locateConfig(request);
-  const { env } = loadEnvironment(request);
-  const file = path === null ? emptyFile : readConfigFile(path);
-  const reader: Reader = { request, env, file, baseDir, problems: [] };
+  const reader: Reader = { ...openSources(request), problems: [] };
+  const { file, env } = reader;
   const providers = readProviders(file, env);
   const prices = readPrices(file);
   const concurrency = read(reader, 'run.concurrency');
@@ -43,7 +36,7 @@ export function loadConfig(request: ConfigRequest): Config {
     brokerTokenFile: read(reader, 'brokerTokenFile'),
     model: read(reader, 'model'),
     provider: readProvider(reader, Object.keys(providers)),
-    agentPaths: readValue(reader, 'agentPaths', parsePaths, () => ['./agents']),
+    agentPaths: read(reader, 'agentPaths'),
     output: { dir: read(reader, 'output.dir') },
     run: {
       concurrency,
@@ -61,11 +54,14 @@ export function loadConfig(request: ConfigRequest): Config {
   return config;
 }
 
-interface Reader {
-  readonly request: ConfigRequest;
-  readonly env: Environment;
-  readonly file: ConfigFile;
-  readonly baseDir: string;
+/** Reads the file and the environment. @throws ConfigError when they are not to be read */
+export function openSources(request: ConfigRequest): Sources {
+  const { file: path, baseDir } = locateConfig(request);
+  const file: ConfigFile = path === null ? emptyFile : readConfigFile(path);
+  return { request, ...loadEnvironment(request), file, baseDir };
+}
+
+interface Reader extends Sources {
   /** What is wrong outside the file. */
   readonly problems: string[];
 }
@@ -84,23 +80,20 @@ function readValue<T>(
   parse: Parse<T>,
   fallback: () => unknown,
 ): T {
-  const { request, env, file, baseDir } = reader;
+  const { file, baseDir } = reader;
+  const written = writtenValue(reader, path);
   const byDefault = (): T => parse(fallback(), baseDir);
-  const given = request.overrides?.[path];
-  const name = environmentName(path);
-  const variable = env[name];
-  const written = file.valueOf(path);
+  if (written === null) return byDefault();
   try {
-    if (given !== undefined) return parse(given, request.cwd);
-    // An empty variable is the usual way to unset one.
-    if (variable !== undefined && variable !== '') return parse(variable, request.cwd);
-    return written === undefined || written === null ? byDefault() : parse(written, baseDir);
+    return parse(written.raw, written.dir);
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    if (given !== undefined)
-      reader.problems.push(`"${path}" on the command line: ${error.message}`);
-    else if (variable !== undefined && variable !== '') {
-      reader.problems.push(`${name}: ${error.message}`);
+    if (written.from === 'flag') {
+      reader.problems.push(
+        `"${path}" ${reader.request.overridesPlace ?? 'on the command line'}: ${error.message}`,
+      );
+    } else if (written.from === 'variable') {
+      reader.problems.push(`${environmentName(path)}: ${error.message}`);
     } else if (file.file !== null) {
       const message = `"${path}": ${error.message}`;
       file.findings.push(findingAt(file.file, path.split('.'), message));

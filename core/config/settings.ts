@@ -6,6 +6,7 @@ import {
   parseCount,
   parseDuration,
   parsePath,
+  parsePaths,
   parseSize,
   parseText,
 } from './values.ts';
@@ -47,13 +48,11 @@ export const settings = {
   'limits.answerBytesMax': setting(parseSize(64 * mib), () => 4 * mib),
   'limits.timeout': setting(parseDuration, () => '2m'),
   'limits.idle': setting(parseDuration, () => '60s'),
+  agentPaths: setting(parsePaths, () => ['./agents']),
 } as const;
 
-export type SettingPath = keyof typeof settings | 'agentPaths';
-export const settingPaths: readonly SettingPath[] = [
-  ...(Object.keys(settings) as (keyof typeof settings)[]),
-  'agentPaths',
-];
+export type SettingPath = keyof typeof settings;
+export const settingPaths = Object.keys(settings) as readonly SettingPath[];
 
 /** Settings with a structure of their own; only the file can hold them. */
 export const structuredSettings = ['providers', 'prices'] as const;

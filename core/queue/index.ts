@@ -22,8 +22,16 @@ export {
 } from '../protocol/index.ts';
 export { type BrokerAddress, parseBrokerAddress } from './address.ts';
 export { canonicalJson } from './canonical-json.ts';
+export { describeJob, type JobDescription, type JobNote, readNote } from './describe-job.ts';
 export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
-export { type JobBody, type NewJob, newJob, readJobBody } from './new-job.ts';
+export {
+  type JobAgent,
+  type JobBody,
+  type NewJob,
+  newJob,
+  newJobFor,
+  readJobBody,
+} from './new-job.ts';
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
 export type {
   ConsumeOptions,
@@ -39,4 +47,5 @@ export type {
   QueueStats,
   Settle,
   Settled,
+  WatchOptions,
 } from './port.ts';

@@ -47,6 +47,32 @@ export function newJob(options: NewJob): Job {
   };
 }
 
+/** What a job takes from its agent. */
+export interface JobAgent {
+  readonly name: string;
+  readonly queue: string;
+  readonly digest: string;
+  readonly retry: { readonly attempts: number };
+}
+
+/**
+ * A job for an agent, from an input that passed the agent's checks.
+ * @throws TypeError when the input is no JSON value
+ */
+export function newJobFor(
+  agent: JobAgent,
+  options: Pick<NewJob, 'input' | 'source' | 'identity' | 'delayMs'>,
+): Job {
+  const { name, queue, digest, retry } = agent;
+  return newJob({
+    ...options,
+    agent: name,
+    queue,
+    agentDigest: digest,
+    attemptsMax: retry.attempts,
+  });
+}
+
 /**
  * Reads the body of a job that `newJob` made.
  * @throws AiqError `BAD_JOB` when it is no such body

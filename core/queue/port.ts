@@ -99,7 +99,19 @@ export interface JobFilter {
   readonly limit?: number;
 }
 
+export interface WatchOptions {
+  /** Queues to watch; all when none is named. */
+  readonly queues?: readonly string[];
+  /** Called for each change of a job's state, in order; must not throw. */
+  readonly onChange: (job: JobInfo) => void;
+  /** The connection was lost and regained: changes in between were not told. */
+  readonly onGap?: () => void;
+  /** Ends the watch. */
+  readonly signal?: AbortSignal;
+}
+
 export interface JobPage {
+  /** Newest first, as many as were asked for unless the list ends before. */
   readonly jobs: JobInfo[];
   /** Cursor for the next page, or null at the end. */
   readonly next: number | null;
@@ -139,6 +151,17 @@ export interface JobQueue {
   cancel(ids: readonly string[]): Promise<Settled[]>;
   /** Makes dead jobs ready again with their attempts at zero. */
   retry(ids: readonly string[]): Promise<Settled[]>;
+  /** Stops the deliveries of a queue, durably; what runs goes on, and so do enqueues. */
+  pause(queue: string): Promise<void>;
+  /** Restarts the deliveries of a queue. Pausing and resuming may be repeated. */
+  resume(queue: string): Promise<void>;
+  /** Cancels the jobs of a queue that wait (ready or delayed); resolves with their number. */
+  purge(queue: string): Promise<number>;
+  /**
+   * Resolves once the watch stands: from then on every change is told, over lost connections and
+   * broker restarts, until the signal aborts or the queue is closed.
+   */
+  watch(options: WatchOptions): Promise<void>;
   /** Asks the broker to stop; only where the engine is ours to stop. */
   shutdown(): Promise<void>;
   close(): Promise<void>;

@@ -6,6 +6,8 @@ import { spawn } from 'node:child_process';
 export class SetupError extends Error {}
 
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+/** `npm pack --dry-run` builds as well, and hands its own flags down to every npm below. */
+const forReal = '--no-dry-run';
 
 /**
  * @param {string[]} args
@@ -13,7 +15,7 @@ const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'
  * @throws {SetupError}
  */
 export async function npm(args, cwd) {
-  const { code, output } = await run('npm', [...args, ...quiet], { cwd });
+  const { code, output } = await run('npm', [...args, ...quiet, forReal], { cwd });
   if (code === 0) return;
   throw new SetupError(
     [

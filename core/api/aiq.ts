@@ -1,0 +1,45 @@
+/** The parts of a connection, put together; everything that it started ends with `close`. */
+
+import type { Config, Environment } from '../config/index.ts';
+import type { JobQueue } from '../queue/index.ts';
+import type { Aiq, RunOptions, RunSummary } from './contract.ts';
+import { findJob, listJobs, waitForJob } from './jobs.ts';
+import { createProducer } from './producer.ts';
+import { runJobs } from './run.ts';
+
+/** What all parts of a connection share. */
+export interface Connection {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly queue: JobQueue;
+  readonly onNotice: (line: string) => void;
+}
+
+export function createAiq(connection: Connection): Aiq {
+  const { queue } = connection;
+  const producer = createProducer(connection);
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  const run = async (options: RunOptions = {}): Promise<RunSummary> => {
+    closing.signal.throwIfAborted();
+    const done = runJobs(connection, options, closing.signal);
+    running.add(done);
+    try {
+      return await done;
+    } finally {
+      running.delete(done);
+    }
+  };
+  return {
+    ...producer,
+    wait: (id, options = {}) => waitForJob(queue, id, options.signal),
+    job: (id) => findJob(queue, id),
+    jobs: (filter = {}) => listJobs(queue, filter),
+    run,
+    async close() {
+      closing.abort(new Error('the connection was closed'));
+      await Promise.allSettled(running);
+      await queue.close();
+    },
+  };
+}

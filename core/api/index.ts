@@ -1,0 +1,45 @@
+/** The public API of the package: connect, enqueue, wait, run, define tools, and the errors. */
+
+export {
+  AgentError,
+  type BrokenAgent,
+  BrokenAgentError,
+  type InputProblem,
+  type JsonObject,
+  type Problem,
+  UnknownAgentError,
+} from '../agent/index.ts';
+export {
+  ConfigError,
+  type Environment,
+  type Overrides,
+  type SettingPath,
+} from '../config/index.ts';
+export {
+  AiqError,
+  type ErrorCode,
+  type JobDescription,
+  type JobState,
+  type Usage,
+} from '../queue/index.ts';
+export type { JobReport, RuntimeCounts } from '../runtime/index.ts';
+export {
+  defineTool,
+  type Tool,
+  type ToolArguments,
+  type ToolContext,
+  type ToolParameters,
+} from '../tools/index.ts';
+export { type ConnectOptions, connect } from './connect.ts';
+export type {
+  Aiq,
+  EnqueuedJob,
+  EnqueueOptions,
+  JobRequest,
+  JobsFilter,
+  RefusedJob,
+  RunOptions,
+  RunSummary,
+  WaitOptions,
+} from './contract.ts';
+export { RunError } from './run-error.ts';

@@ -1,0 +1,129 @@
+/** Queueing jobs: the agent's own checks first, then the broker; all inputs of a call or none. */
+
+import {
+  type Agent,
+  AgentError,
+  type CompiledAgent,
+  type InputProblem,
+  inputChecker,
+  type JsonObject,
+  loadAgent,
+} from '../agent/index.ts';
+import type { Config } from '../config/index.ts';
+import {
+  AiqError,
+  type Job,
+  type JobIdentity,
+  type JobQueue,
+  newJobFor,
+  shortId,
+} from '../queue/index.ts';
+import type { Aiq, EnqueueOptions, JobRequest } from './contract.ts';
+
+interface LoadedAgent {
+  readonly agent: Agent;
+  readonly check: CompiledAgent['checkInput'];
+}
+
+const problemsShownMax = 50;
+
+/** An agent's files are read at its first job, and count as long as the connection lives. */
+export function createProducer({
+  config,
+  queue,
+}: {
+  readonly config: Pick<Config, 'agentPaths' | 'baseDir'>;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+}): Pick<Aiq, 'enqueue' | 'enqueueMany'> {
+  const loaded = new Map<string, Promise<LoadedAgent>>();
+  const load = async (name: string): Promise<LoadedAgent> => {
+    const loading = loaded.get(name) ?? loadOne(name, config.agentPaths);
+    loaded.set(name, loading);
+    try {
+      const { agent, check } = await loading;
+      return { agent: await withKnowledge(agent, config.baseDir), check };
+    } catch (error) {
+      // What is missing or broken may be mended before the next call.
+      loaded.delete(name);
+      throw error;
+    }
+  };
+  return {
+    async enqueue(name, input, options = {}) {
+      const { agent, check } = await load(name);
+      const result = check(input);
+      if (!result.ok) throw notFitting(agent, result.problems);
+      const [answer] = await queue.enqueue([toJob(agent, result.input, options)]);
+      if (answer === undefined) throw new AiqError('INTERNAL', 'the broker did not answer for it');
+      if (answer.outcome === 'refused') throw new AiqError(answer.code, answer.message);
+      return { ...answer, shortId: shortId(answer.id) };
+    },
+    async enqueueMany(name, requests) {
+      const { agent, check } = await load(name);
+      const answers = await queue.enqueue(toJobs(agent, check, requests));
+      return answers.map((answer) => ({ ...answer, shortId: shortId(answer.id) }));
+    },
+  };
+}
+
+async function loadOne(name: string, paths: readonly string[]): Promise<LoadedAgent> {
+  const agent = await loadAgent(name, paths);
+  return { agent, check: await inputChecker(agent) };
+}
+
+/** What an agent reads is part of what its jobs are, as it stands at each call. */
+async function withKnowledge(agent: Agent, baseDir: string): Promise<Agent> {
+  if (agent.knowledge.length === 0) return agent;
+  const { pinKnowledge } = await import('../tools/index.ts');
+  return (await pinKnowledge(agent, baseDir)).agent;
+}
+
+/** @throws AgentError with the problems of all inputs, each under its place in the list */
+function toJobs(
+  agent: Agent,
+  check: LoadedAgent['check'],
+  requests: readonly JobRequest[],
+): readonly Job[] {
+  const jobs: Job[] = [];
+  const problems: InputProblem[] = [];
+  for (const [index, request] of requests.entries()) {
+    const result = check(request.input);
+    if (result.ok) jobs.push(toJob(agent, result.input, request));
+    for (const { property, message } of result.ok ? [] : result.problems) {
+      const place = `[${index}]`;
+      problems.push({ property: property === '' ? place : `${place}.${property}`, message });
+    }
+  }
+  if (problems.length > 0) throw notFitting(agent, problems);
+  return jobs;
+}
+
+function toJob(agent: Agent, input: JsonObject, options: EnqueueOptions): Job {
+  const { source, delayMs = 0 } = options;
+  if (!Number.isSafeInteger(delayMs) || delayMs < 0) {
+    const rule = 'must be a whole number of milliseconds, 0 or more';
+    throw new AiqError('BAD_REQUEST', `delayMs ${rule}, not ${delayMs}`);
+  }
+  return newJobFor(agent, { input, source, delayMs, identity: identityOf(options) });
+}
+
+function identityOf({ id, force = false }: EnqueueOptions): JobIdentity {
+  if (id === undefined) return force ? { random: true } : 'content';
+  if (id !== '' && !force) return { key: id };
+  throw new AiqError(
+    'BAD_REQUEST',
+    force ? 'id and force contradict each other' : 'id is empty; leave it out',
+  );
+}
+
+function notFitting(agent: Agent, problems: readonly InputProblem[]): AgentError {
+  const lines = [
+    `input does not fit agent "${agent.name}"`,
+    ...problems
+      .slice(0, problemsShownMax)
+      .map(({ property, message }) => `  ${property}  ${message}`.replace(/^ {3,}/, '  ')),
+  ];
+  const more = problems.length - problemsShownMax;
+  if (more > 0) lines.push(`  and ${more} more`);
+  return new AgentError('input_invalid', lines.join('\n'), { problems });
+}

@@ -1,0 +1,167 @@
+/** Working on jobs through the API, with a real broker, threads and the offline model. */
+
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type Aiq,
+  ConfigError,
+  type ConnectOptions,
+  connect,
+  type JobReport,
+  RunError,
+  UnknownAgentError,
+} from '../../../core/api/index.ts';
+import { stopBroker } from '../../../core/host/index.ts';
+
+let dir: string;
+let opened: Aiq[];
+let notices: string[];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'aiq-api-'));
+  opened = [];
+  notices = [];
+});
+
+afterEach(async () => {
+  await Promise.all(opened.map((aiq) => aiq.close()));
+  await stopBroker(join(dir, '.aiq'));
+  await rm(dir, { recursive: true });
+});
+
+async function open(settings: ConnectOptions['settings'] = { provider: 'offline' }): Promise<Aiq> {
+  const aiq = await connect({
+    dir,
+    settings,
+    env: { HOME: dir },
+    onNotice: (line) => notices.push(line),
+  });
+  opened.push(aiq);
+  return aiq;
+}
+
+const text = (index: number) => ({
+  text: `Mill ${index} burned in 1901. It was rebuilt in two years.`,
+});
+
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.unreachable(),
+    (error: unknown) => error,
+  );
+}
+
+describe('run', () => {
+  test('ends when nothing is left, tells about each job, and its results can be read', async () => {
+    const aiq = await open();
+    const requests = [1, 2, 3].map((index) => ({ input: text(index), source: `mill-${index}` }));
+    await aiq.enqueueMany('summarize', requests);
+    const reports: JobReport[] = [];
+    const { counts } = await aiq.run({ onJob: (report) => reports.push(report) });
+    expect(counts).toMatchObject({ done: 3, dead: 0, held: 0 });
+    expect(reports.map(({ source }) => source).sort()).toEqual(['mill-1', 'mill-2', 'mill-3']);
+    for await (const { state, source, files } of aiq.jobs()) {
+      expect(state).toBe('done');
+      const content = await readFile(files[0] ?? '', 'utf8');
+      expect(content).toContain(`Mill ${source.at(-1)} burned`);
+    }
+    expect(notices).toEqual([expect.stringContaining('provider: offline')]);
+  });
+
+  test('works until its signal aborts, also on what is queued later by others', async () => {
+    const [worker, producer] = [await open(), await open()];
+    const stopping = new AbortController();
+    const running = worker.run({ untilEmpty: false, signal: stopping.signal });
+    const { id } = await producer.enqueue('summarize', text(1));
+    expect(await producer.wait(id)).toMatchObject({ state: 'done' });
+    stopping.abort();
+    expect(await running).toMatchObject({ counts: { done: 1, held: 0 } });
+  });
+
+  test('takes nothing with a signal that has aborted before', async () => {
+    const aiq = await open();
+    const { id } = await aiq.enqueue('summarize', text(1));
+    const { counts } = await aiq.run({ untilEmpty: false, signal: AbortSignal.abort() });
+    expect(counts).toMatchObject({ done: 0, dead: 0 });
+    expect(await aiq.job(id)).toMatchObject({ state: 'ready', attempts: 0 });
+  });
+
+  test('rejects with what onJob throws, and leaves the broker in order', async () => {
+    const aiq = await open();
+    await aiq.enqueueMany('summarize', [{ input: text(1) }, { input: text(2) }]);
+    const problem = new Error('the listener is broken');
+    const onJob = (): void => {
+      throw problem;
+    };
+    expect(await rejection(aiq.run({ onJob }))).toBe(problem);
+    expect(await aiq.run()).toMatchObject({ counts: { dead: 0, held: 0 } });
+    for await (const { state, attempts } of aiq.jobs()) {
+      expect({ state, attempts }).toEqual({ state: 'done', attempts: 0 });
+    }
+  });
+
+  test('closing the connection ends it and hands its job back, uncharged', async () => {
+    const aiq = await open({ provider: 'offline' });
+    const { id } = await aiq.enqueue('summarize', text(1));
+    const running = aiq.run({ model: 'aiq-offline?latency=60s' });
+    const other = await open();
+    await expect.poll(async () => (await other.job(id))?.state).toBe('leased');
+    await aiq.close();
+    expect(await running).toMatchObject({ counts: { done: 0, returned: 1 } });
+    expect(await other.job(id)).toMatchObject({ state: 'ready', attempts: 0 });
+    await expect(aiq.run()).rejects.toThrow('the connection was closed');
+  });
+});
+
+describe('a run that cannot do anything rejects with its reason', () => {
+  test('no such agent', async () => {
+    const aiq = await open();
+    const error = await rejection(aiq.run({ agents: ['sumarize'] }));
+    expect(error).toBeInstanceOf(UnknownAgentError);
+    expect(error).toMatchObject({ suggestions: ['summarize'] });
+    expect(await rejection(aiq.run({ agents: [] }))).toMatchObject({ code: 'no_agent' });
+  });
+
+  test('a provider without a key', async () => {
+    const aiq = await open({ provider: 'openai' });
+    const error = await rejection(aiq.run());
+    expect(error).toBeInstanceOf(RunError);
+    expect(error).toMatchObject({ code: 'no_credentials', cause: { name: 'ProviderError' } });
+  });
+
+  test('a key that the provider refuses; the job stays queued and is not charged', async () => {
+    const aiq = await open();
+    const { id } = await aiq.enqueue('summarize', text(1));
+    const error = await rejection(aiq.run({ model: 'aiq-offline?error=401' }));
+    expect(error).toBeInstanceOf(RunError);
+    expect(await aiq.job(id)).toMatchObject({ attempts: 0 });
+  });
+
+  test('while one broken agent among others is only told about', async () => {
+    await mkdir(join(dir, 'agents/broken'), { recursive: true });
+    await writeFile(join(dir, 'agents/broken/agent.yaml'), 'description: Half of it.\n');
+    const aiq = await open();
+    await aiq.run();
+    expect(notices).toContainEqual(expect.stringMatching(/"broken" is left out: .*agent\.yaml/));
+  });
+});
+
+describe('connect', () => {
+  test.each<[string, Readonly<Record<string, unknown>>, string]>([
+    [
+      'a value that cannot be used',
+      { 'run.concurrency': 0 },
+      '"run.concurrency" in the settings of connect()',
+    ],
+    ['a misspelt setting', { 'run.concurency': 4 }, 'Did you mean "run.concurrency"?'],
+    ['something else', { colour: 'red' }, 'There are broker'],
+  ])('rejects %s and starts no broker', async (_what, settings, words) => {
+    const error = await rejection(open(settings));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error).toMatchObject({ message: expect.stringContaining(words) });
+    expect(existsSync(join(dir, '.aiq'))).toBe(false);
+  });
+});
