@@ -6,7 +6,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { inChunks } from './chunks.ts';
 import { errorCode } from './directory.ts';
 import type { CommitRecord, PublishRequest } from './output.ts';
@@ -43,7 +43,7 @@ export async function stage(tree: Tree, jobId: string, files: Files): Promise<At
     try {
       await handle.writeFile(bytes);
       // Begun at once and awaited in `sync`, so that it overlaps with writing the record.
-      const synced = handle.datasync().finally(() => handle.close());
+      const synced = syncAndClose(handle);
       synced.catch(() => {});
       syncs.push(synced);
     } catch (error) {
@@ -82,6 +82,14 @@ export async function stage(tree: Tree, jobId: string, files: Files): Promise<At
   } catch (error) {
     await discard();
     throw error;
+  }
+}
+
+async function syncAndClose(handle: FileHandle): Promise<void> {
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,12 +1,18 @@
 /** kill -9 at every step of the publish protocol, then another process takes over. */
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Overwrite, openOutput, type PublishStep } from '../../core/output/index.ts';
+import {
+  type CommitRecord,
+  type Overwrite,
+  openOutput,
+  type PublishStep,
+} from '../../core/output/index.ts';
 import type { PublisherOrder } from '../support/publisher.ts';
 
 const script = join(import.meta.dirname, '../support/publisher.ts');
@@ -19,12 +25,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-async function publish(order: Partial<PublisherOrder>): Promise<NodeJS.Signals | null> {
+function start(order: Partial<PublisherOrder>): ChildProcess {
   const whole = { root, overwrite: 'number', jobs: [{ id: 'job1', paths }], ...order };
-  const child = spawn(process.execPath, [script, JSON.stringify(whole)], {
+  return spawn(process.execPath, [script, JSON.stringify(whole)], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const [, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+}
+
+async function publish(order: Partial<PublisherOrder>): Promise<NodeJS.Signals | null> {
+  const [, signal] = (await once(start(order), 'close')) as [number | null, NodeJS.Signals | null];
   return signal;
 }
 
@@ -62,6 +71,32 @@ describe.each<Overwrite>(['number', 'error', 'replace'])('with the policy %s', (
       await expectWhole('first');
     },
   );
+});
+
+describe('killed at any moment of many publishes', () => {
+  const jobs = Array.from({ length: 30 }, (_, index) => ({
+    id: `job${index}`,
+    paths: ['same.md', `folder/${index}/a.md`, `folder/${index}/b.md`],
+  }));
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('round %i: whole results after the next run', async (round) => {
+    const dying = start({ jobs, mark: 'first' });
+    // From before the first publish to after the last one, as far as this machine allows.
+    setTimeout(() => dying.kill('SIGKILL'), 60 + round * 15);
+    await once(dying, 'close');
+    expect(await publish({ jobs, mark: 'second' })).toBeNull();
+
+    const found = await results();
+    expect(found).toHaveLength(90);
+    for (const { id } of jobs) {
+      const text = await readFile(join(root, '.aiq/provenance', `${id}.json`), 'utf8');
+      const record = JSON.parse(text) as CommitRecord;
+      const contents = record.files.map(({ path }) => readFileSync(join(root, path), 'utf8'));
+      const mark = contents[0]!.startsWith('first') ? 'first' : 'second';
+      const wanted = jobs.find((job) => job.id === id)!.paths;
+      expect(contents).toEqual(wanted.map((path) => `${mark} ${id} ${path}\n`.repeat(200)));
+    }
+  });
 });
 
 async function expectWhole(mark: string): Promise<void> {

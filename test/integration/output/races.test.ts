@@ -2,7 +2,17 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -113,6 +123,37 @@ describe('racing processes', () => {
       const [loser] = pair.filter((result) => result.error !== undefined);
       expect(loser?.error).toMatch(/exists already/);
       expect(await read(`${index}.md`)).toContain(`${winner?.id} ${index}.md\n`);
+    }
+  });
+
+  it('write nothing outside while an attacker swaps a folder for a link', async () => {
+    const [inside, outside] = [join(root, 'out/folder'), join(root, 'outside')];
+    await mkdir(inside, { recursive: true });
+    await mkdir(outside);
+    const attack = { goesOn: true, swaps: 0 };
+    const attacker = (async () => {
+      while (attack.goesOn) {
+        await rename(inside, join(root, 'aside')).catch(() => {});
+        await symlink(outside, inside).catch(() => {});
+        attack.swaps += 1;
+        await new Promise(setImmediate);
+        await unlink(inside).catch(() => {});
+        await rename(join(root, 'aside'), inside).catch(() => {});
+      }
+    })();
+    const jobs = Array.from({ length: 200 }, (_, index) => ({
+      id: `job-${index}`,
+      paths: [`folder/${index}.md`],
+    }));
+    const [results] = await race([{ jobs, overwrite: 'number', mark: '1' }]);
+    attack.goesOn = false;
+    await attacker;
+    expect(await readdir(outside)).toEqual([]);
+    expect(results).toHaveLength(200);
+    expect(attack.swaps).toBeGreaterThan(0);
+    for (const { paths, error } of results!) {
+      if (error === undefined) expect(await read(paths![0]!)).toMatch(/^1 job-/);
+      else expect(error).toMatch(/goes through a link|cannot write/);
     }
   });
 });

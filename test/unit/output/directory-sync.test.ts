@@ -53,9 +53,10 @@ describe('createDirectorySync', () => {
     const sync = createDirectorySync();
     const first = sync(directory);
     let answered = false;
-    const late = sync(directory).then(() => {
+    const late = (async () => {
+      await sync(directory);
       answered = true;
-    });
+    })();
     pending[0]!.resolve();
     await first;
     await turn();

@@ -1,0 +1,60 @@
+/** Which provider and model each agent uses in this process, and what of it this version cannot do. */
+
+import { type Agent, BrokenAgentError, compileAgent } from '../agent/index.ts';
+import { modelFor, type Provider } from '../model/index.ts';
+import type { RuntimeOptions } from './options.ts';
+import type { ThreadAgent } from './pool/thread-messages.ts';
+import { toolProblems } from './tool-problems.ts';
+
+type Choice = Pick<
+  RuntimeOptions,
+  'agents' | 'provider' | 'providers' | 'modelFlag' | 'configModel' | 'log'
+>;
+
+/**
+ * By name. An agent that cannot work here is left out, with a line in the log: its jobs stay queued
+ * instead of failing one by one.
+ */
+export async function chooseAgents(options: Choice): Promise<Map<string, ThreadAgent>> {
+  const chosen = new Map<string, ThreadAgent>();
+  for (const agent of options.agents) {
+    const provider = providerOf(agent, options);
+    if (provider === null) {
+      const fields = { agent: agent.name, provider: agent.model.provider, file: agent.file };
+      options.log.error(fields, 'agent left out: its provider is not configured');
+      continue;
+    }
+    const broken = await brokenness(agent);
+    if (broken !== null) {
+      options.log.error({ agent: agent.name, file: agent.file }, `agent left out: ${broken}`);
+      continue;
+    }
+    const wanted = options.modelFlag ?? agent.model.id ?? options.configModel ?? null;
+    chosen.set(agent.name, { agent, provider, model: modelFor(provider, wanted) });
+    warnOfUnenforced(agent, options.log);
+  }
+  return chosen;
+}
+
+async function brokenness(agent: Agent): Promise<string | null> {
+  try {
+    await compileAgent(agent);
+    const problems = await toolProblems(agent);
+    return problems.length === 0 ? null : new BrokenAgentError(agent.name, problems).message;
+  } catch (error) {
+    if (error instanceof BrokenAgentError) return error.message;
+    throw error;
+  }
+}
+
+function providerOf(agent: Agent, { provider, providers }: Choice): Provider | null {
+  const name = agent.model.provider;
+  if (name === null || name === provider.name) return provider;
+  return providers?.[name] ?? null;
+}
+
+function warnOfUnenforced({ name, limits }: Agent, log: Choice['log']): void {
+  const set = (['maxCost', 'tokensPerMinute'] as const).filter((limit) => limits[limit] !== null);
+  if (set.length === 0) return;
+  log.warn({ agent: name, limits: set }, 'these limits are not enforced by this version');
+}

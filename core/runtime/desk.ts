@@ -1,0 +1,219 @@
+/**
+ * Every lease of this process from delivery to its end: starts the work when gates and threads
+ * allow, settles what comes back, and drops what was lost. A lease that is over is never settled.
+ */
+
+import { AiqError, type LeasedJob, type Settle, type Settled } from '../queue/index.ts';
+import type { Gates } from './gates.ts';
+import type { Group } from './groups.ts';
+import type { JobFailure, StopReason } from './job/result.ts';
+import type { JobReport, RuntimeLog } from './options.ts';
+import type { Pool, Run } from './pool/pool.ts';
+import type { RunEnd } from './pool/thread.ts';
+import type { ThreadAgent } from './pool/thread-messages.ts';
+import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
+import { retryAfterMsMax, settleOf } from './settlement.ts';
+
+export interface DeskOptions {
+  readonly pool: Pool;
+  readonly gates: Gates;
+  readonly agents: ReadonlyMap<string, ThreadAgent>;
+  readonly log: RuntimeLog;
+  readonly onReport: (report: JobReport) => void;
+  /** The key or the quota is at fault: no further job can do better. */
+  readonly onEndpointFailure: (failure: JobFailure) => void;
+  /** Leases came, began or ended. */
+  readonly onChange: () => void;
+}
+
+interface Task {
+  readonly leased: LeasedJob;
+  readonly group: Group;
+  readonly agent: ThreadAgent;
+  readonly takenAtMs: number;
+  run: Run | null;
+  /** `settling`: the outcome is on its way, and the broker's answer decides; `over`: not ours any more. */
+  state: 'held' | 'settling' | 'over';
+}
+
+/** An attempt that does not stop by itself at its deadline loses its thread after this time. */
+const hardGraceMs = 15_000;
+
+export class Desk {
+  readonly #options: DeskOptions;
+  readonly #tasks = new Map<LeasedJob, Task>();
+  #idleWaiters: (() => void)[] = [];
+  #threadsDie = false;
+  #wake: NodeJS.Timeout | undefined;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+  }
+
+  /** Number of leases held. */
+  get held(): number {
+    return this.#tasks.size;
+  }
+
+  /** A group's leases: all, and those whose work has not begun. */
+  load(group: Group): { held: number; waiting: number } {
+    const own = this.#of(group);
+    return { held: own.length, waiting: own.filter((task) => task.run === null).length };
+  }
+
+  /** A group's leases that have to be renewed. */
+  leases(group: Group): LeasedJob[] {
+    const held = this.#of(group).filter((task) => task.state === 'held');
+    return held.map((task) => task.leased);
+  }
+
+  take(leased: LeasedJob, group: Group): void {
+    const known = this.#options.agents.get(leased.job.agent);
+    const agent = known ?? group.agents[0];
+    if (agent === undefined) return;
+    const takenAtMs = performance.now();
+    const task: Task = { leased, group, agent, takenAtMs, run: null, state: 'held' };
+    this.#tasks.set(leased, task);
+    if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
+    else this.#pump();
+  }
+
+  /** The lease is not ours any more: its work stops and nothing is settled. */
+  lose(leased: LeasedJob, reason: StopReason, why: string): void {
+    const task = this.#tasks.get(leased);
+    if (task?.state !== 'held') return;
+    task.run?.stop(reason);
+    this.#drop(task, why);
+  }
+
+  /** Hands back what has not begun. */
+  returnWaiting(): void {
+    for (const task of this.#tasks.values()) {
+      if (task.state === 'held' && task.run === null) this.#end(task, { type: 'unstarted' });
+    }
+  }
+
+  /** Stops all work; leases are handed back as it ends. */
+  stopAll(): void {
+    for (const task of this.#tasks.values()) task.run?.stop('shutdown');
+  }
+
+  /** From now on the death of a thread is our own doing: its jobs are handed back. */
+  expectDeath(): void {
+    this.#threadsDie = true;
+  }
+
+  /** Resolves as soon as no lease is held. */
+  idle(): Promise<void> {
+    if (this.#tasks.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+    });
+  }
+
+  #of(group: Group): Task[] {
+    return [...this.#tasks.values()].filter((task) => task.group === group);
+  }
+
+  /** Starts what the gates allow, in order of delivery. */
+  #pump(): void {
+    const { gates, onChange } = this.#options;
+    clearTimeout(this.#wake);
+    let wakeMs = Infinity;
+    for (const task of this.#tasks.values()) {
+      if (task.state !== 'held' || task.run !== null) continue;
+      if (gates.room(task.agent) >= 1) void this.#work(task);
+      else wakeMs = Math.min(wakeMs, gates.opensInMs(task.agent) ?? Infinity);
+    }
+    if (wakeMs !== Infinity) this.#wake = setTimeout(() => this.#pump(), wakeMs);
+    onChange();
+  }
+
+  async #work(task: Task): Promise<void> {
+    const { gates, pool } = this.#options;
+    const { agent, leased } = task;
+    const { id, agent: name, body, source, createdAtMs } = leased.job;
+    gates.started(agent);
+    task.run = pool.run(
+      { id, agent: name, body, source, createdAtMs, attempt: leased.attempt },
+      { isolated: leased.isolated, hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs },
+    );
+    const end = await task.run.end;
+    gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
+    if (task.state === 'held') {
+      const isOurDoing = this.#threadsDie && end.type !== 'finished';
+      this.#end(task, isOurDoing ? { type: 'unstarted' } : end);
+    }
+    this.#pump();
+  }
+
+  #end(task: Task, end: RunEnd): void {
+    this.#note(task, end);
+    const { attempt } = task.leased;
+    const elapsedMs = performance.now() - task.takenAtMs;
+    const settle = settleOf(end, { retry: task.agent.agent.retry, attempt, elapsedMs });
+    void this.#settle(task, settle, end);
+  }
+
+  #note({ agent }: Task, end: RunEnd): void {
+    if (end.type !== 'finished' || end.result.ok) return;
+    const { failure } = end.result;
+    if (failure.class === 'endpoint') this.#options.onEndpointFailure(failure);
+    if (failure.class !== 'throttled' || failure.retryAfterMs === null) return;
+    const { gates, log } = this.#options;
+    const forMs = Math.min(failure.retryAfterMs, retryAfterMsMax);
+    // One line for the many calls that were under way when it began.
+    if (gates.room(agent) > 0) {
+      log.warn({ provider: agent.provider.name, forMs }, 'the provider throttles: waiting');
+    }
+    gates.hold(agent, forMs);
+  }
+
+  async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
+    if (performance.now() > task.leased.deadlineMs) {
+      this.#drop(task, 'its lease ran out unrenewed');
+      return;
+    }
+    task.state = 'settling';
+    const answer = await answerTo(task, settle);
+    this.#close(task);
+    this.#report(task, answer.ok ? endOf(settle, end, answer.state) : refusedEnd(answer));
+  }
+
+  #drop(task: Task, why: string): void {
+    this.#close(task);
+    this.#report(task, { ...lostEnd, errorMessage: why });
+  }
+
+  #close(task: Task): void {
+    task.state = 'over';
+    this.#tasks.delete(task.leased);
+    this.#options.onChange();
+    if (this.#tasks.size > 0) return;
+    clearTimeout(this.#wake);
+    for (const waiter of this.#idleWaiters.splice(0)) waiter();
+  }
+
+  #report({ leased, takenAtMs }: Task, fields: EndFields): void {
+    const { id, agent, source } = leased.job;
+    const elapsedMs = Math.round(performance.now() - takenAtMs);
+    const { attempt } = leased;
+    this.#options.onReport({ id, agent, source, attempt, elapsedMs, ...fields });
+  }
+}
+
+/** The broker's answer; a settle that nobody took is one too. */
+async function answerTo({ leased, group }: Task, settle: Settle): Promise<Settled> {
+  try {
+    return await group.consumer.settle(leased, settle);
+  } catch (error) {
+    const code = error instanceof AiqError ? error.code : 'INTERNAL';
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ok: false, code, message: `the outcome did not reach the broker: ${reason}` };
+  }
+}
+
+function unknownAgent({ job }: LeasedJob): Settle {
+  const errorMessage = `this consumer has no agent "${job.agent}"; add its folder, then retry the job`;
+  return { outcome: 'final', errorCode: 'agent_unknown', errorMessage };
+}

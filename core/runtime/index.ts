@@ -1,0 +1,19 @@
+/** A leased job to a settled one: thread pool, job runner, lease keeper, shutdown. */
+
+export { readPrompts, type SentCall, type SentPrompts } from './job/prompts.ts';
+export type {
+  JobReport,
+  RunSummary,
+  Runtime,
+  RuntimeCounts,
+  RuntimeLog,
+  RuntimeOptions,
+} from './options.ts';
+export { startRuntime } from './runtime.ts';
+export {
+  type ConsumerConfig,
+  type ConsumerOptions,
+  type StartedConsumer,
+  startConsumer,
+} from './start-consumer.ts';
+export { toolProblems } from './tool-problems.ts';

@@ -1,0 +1,89 @@
+/**
+ * From messages to files: asks the model, and up to twice more when its answer does not fit the
+ * agent's output, telling it what is wrong.
+ */
+
+import { AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
+import { type Message, type ModelAnswer, ModelError, parseJsonAnswer } from '../../model/index.ts';
+import { AttemptError } from './failure.ts';
+import type { Turns } from './turns.ts';
+
+export interface Question {
+  readonly messages: readonly ChatMessage[];
+  /** From messages to an answer, tools included. */
+  readonly turns: Turns;
+  /** True when the answer has to be JSON. */
+  readonly wantsJson: boolean;
+  /** Turns the answer's text into files; throws AgentError when it does not fit. */
+  readonly render: (answer: string, isLast: boolean) => Promise<RenderedFile[]>;
+}
+
+export interface FittingAnswer {
+  readonly answer: ModelAnswer;
+  readonly files: readonly RenderedFile[];
+}
+
+const repairsMax = 2;
+/** How much of a bad answer the model is shown again. */
+const shownAnswerMax = 20_000;
+
+/** @throws ModelError, AgentError, AttemptError `output_invalid` when no answer fits */
+export async function ask(question: Question): Promise<FittingAnswer> {
+  let known: readonly Message[] = question.messages;
+  let messages = known;
+  for (let repairs = 0; ; repairs++) {
+    const { answer, messages: sent } = await question.turns(messages);
+    // What tools said stays in front of the model; of its bad answers only the latest does.
+    if (sent !== messages) known = sent;
+    const rendered = await filesOf(question, answer, repairs === repairsMax);
+    if (rendered.ok) return { answer, files: rendered.files };
+    const { problem } = rendered;
+    if (repairs === repairsMax) throw neverFits(repairs + 1, problem);
+    messages = [
+      ...known,
+      { role: 'assistant', content: answer.text.slice(0, shownAnswerMax) },
+      { role: 'user', content: complaint(problem, question.wantsJson) },
+    ];
+  }
+}
+
+type Rendered =
+  | { readonly ok: true; readonly files: RenderedFile[] }
+  | { readonly ok: false; readonly problem: string };
+
+async function filesOf(
+  { wantsJson, render }: Question,
+  { text }: ModelAnswer,
+  isLast: boolean,
+): Promise<Rendered> {
+  try {
+    return { ok: true, files: await render(wantsJson ? jsonTextOf(text) : text, isLast) };
+  } catch (error) {
+    const isAnswersFault =
+      (error instanceof AgentError && error.code === 'output_invalid') ||
+      (error instanceof ModelError && error.code === 'answer_not_json');
+    if (!isAnswersFault) throw error;
+    return { ok: false, problem: error.message };
+  }
+}
+
+/** The JSON inside an answer; text that is JSON already keeps its layout. */
+function jsonTextOf(text: string): string {
+  const { value } = parseJsonAnswer(text);
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return JSON.stringify(value, null, 2);
+  }
+}
+
+function complaint(problem: string, wantsJson: boolean): string {
+  const form = wantsJson ? ' Answer with the corrected JSON alone.' : '';
+  return `That answer cannot be used:\n${problem}\n\nGive the whole answer again, corrected.${form}`;
+}
+
+function neverFits(answers: number, problem: string): AttemptError {
+  const message = `none of ${answers} answers fits the agent's output; the last: ${problem}`;
+  return new AttemptError('permanent', 'output_invalid', message);
+}

@@ -1,0 +1,52 @@
+/** What the steps of one attempt are given: the agent made ready, the output folder, the limits. */
+
+import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
+import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
+import type { OutputStore } from '../../output/index.ts';
+import type { JobRequest } from './result.ts';
+import type { ToolSet } from './tool-calls.ts';
+import type { UsageMeter } from './usage.ts';
+
+/** An agent made ready in this thread, with the model and provider that it uses here. */
+export interface ReadyAgent {
+  readonly agent: Agent;
+  readonly compiled: CompiledAgent;
+  readonly model: string;
+  readonly provider: Provider;
+  readonly caller: ModelCaller;
+  /** Null for an agent that uses no tools. */
+  readonly toolSet: ToolSet | null;
+}
+
+/** An open output folder. */
+export interface Output {
+  readonly dir: string;
+  readonly store: OutputStore;
+}
+
+export interface JobTools {
+  readonly prices: Prices;
+  readonly idleMs: number;
+  readonly answerBytesMax: number;
+  /** Null for an agent that this consumer does not have. */
+  agent(name: string): Promise<ReadyAgent | null>;
+  /** Works with the store of the job's own output folder, or of the consumer's when it names none. */
+  withOutput<T>(dir: string | null, use: (output: Output) => Promise<T>): Promise<T>;
+  /** Runs code of an agent that may block the thread: the job is named while it does. */
+  blocking<T>(work: () => T): T;
+}
+
+/** What all steps of one run share. */
+export interface Course {
+  readonly tools: JobTools;
+  readonly request: JobRequest;
+  readonly meter: UsageMeter;
+  readonly signal: AbortSignal;
+  readonly startedAtMs: number;
+}
+
+export interface Attempt extends Course, Output {
+  readonly ready: ReadyAgent;
+  readonly input: JsonObject;
+  readonly context: JobContext;
+}

@@ -1,0 +1,128 @@
+/**
+ * From an agent and an input to files that may be published: prompt, model, tools, checks. Nothing is
+ * written here, and every call is paid for in the attempt's meter.
+ */
+
+import { type Agent, AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
+import type { ModelAnswer, ModelCall } from '../../model/index.ts';
+import { checkCitations, citesKnowledge } from '../../tools/index.ts';
+import { ask } from './ask.ts';
+import type { Attempt } from './attempt.ts';
+import { AttemptError } from './failure.ts';
+import { keepPrompt, type Sender } from './prompts.ts';
+import { type MadeCall, ToolCalls } from './tool-calls.ts';
+import { createTurns } from './turns.ts';
+
+export interface Answered {
+  readonly answer: ModelAnswer;
+  readonly files: readonly RenderedFile[];
+  readonly toolCalls: readonly MadeCall[];
+}
+
+/** @throws ModelError, AgentError, AttemptError */
+export async function callModel(state: Attempt): Promise<Answered> {
+  const { tools, ready, input, context } = state;
+  const { agent, compiled } = ready;
+  const messages = tools.blocking(() => compiled.renderMessages(input, context));
+  checkInputSize(agent, messages);
+  const calls = toolCallsOf(state);
+  const { format, schema } = agent.output;
+  const answered = await ask({
+    messages,
+    wantsJson: schema !== null || format === 'json' || format === 'files',
+    turns: createTurns({
+      request: requestOf(state),
+      call: (request) => paidCall(state, request),
+      tools: calls,
+      stepsMax: agent.limits.maxSteps,
+    }),
+    render: async (text, isLast) => {
+      const checked = await withVerifiedCitations(state, { text, isLast, calls });
+      return tools.blocking(() => compiled.renderOutput(checked, input, context));
+    },
+  });
+  return { ...answered, toolCalls: calls?.made ?? [] };
+}
+
+function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {
+  const { agent, model } = ready;
+  const { schema } = agent.output;
+  const responseSchema = schema === null ? {} : { responseSchema: { name: agent.name, schema } };
+  return {
+    model,
+    options: agent.model.options,
+    ...responseSchema,
+    timeoutMs: agent.limits.timeoutMs,
+    idleMs: tools.idleMs,
+    answerBytesMax: tools.answerBytesMax,
+  };
+}
+
+async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer> {
+  const { ready, meter, signal } = state;
+  await keepPrompt(senderOf(state), request);
+  const answer = await ready.caller.call(request, signal);
+  meter.add(ready.model, answer.usage);
+  return answer;
+}
+
+function senderOf({ dir, request, ready }: Attempt): Sender {
+  return { dir, jobId: request.id, attempt: request.attempt, provider: ready.provider };
+}
+
+function toolCallsOf({ tools, ready, request, signal }: Attempt): ToolCalls | null {
+  const { agent, toolSet } = ready;
+  if (toolSet === null) return null;
+  const { id, attempt } = request;
+  // The tools' own name for it: a tool may block the thread like any other code of an agent.
+  const blocking = tools.blocking.bind(tools);
+  return new ToolCalls({ set: toolSet, agent, job: { id, attempt }, signal, blocking });
+}
+
+interface GivenAnswer {
+  readonly text: string;
+  /** No further answer will be asked for: what cannot be verified is dropped. */
+  readonly isLast: boolean;
+  readonly calls: ToolCalls | null;
+}
+
+/** @throws AgentError `output_invalid` when citations cannot be verified and may be asked for again */
+async function withVerifiedCitations(
+  { ready }: Attempt,
+  { text, isLast, calls }: GivenAnswer,
+): Promise<string> {
+  const { agent, toolSet } = ready;
+  if (toolSet === null || !citesKnowledge(agent)) return text;
+  const checked = await checkCitations(parsed(text), agent, {
+    knowledge: toolSet.knowledge,
+    queries: calls?.queries ?? [],
+  });
+  if (checked === null) return text;
+  if (checked.problems.length > 0 && !isLast) {
+    throw new AgentError('output_invalid', `citations: ${checked.problems.join('; ')}`);
+  }
+  return JSON.stringify(checked.output);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Four bytes a token is a rough guess that errs on the side of letting through. */
+function checkInputSize(agent: Agent, messages: readonly ChatMessage[]): void {
+  const { maxInputTokens } = agent.limits;
+  if (maxInputTokens === null) return;
+  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+  const tokens = Math.ceil(bytes / 4);
+  if (tokens <= maxInputTokens) return;
+  throw new AttemptError(
+    'permanent',
+    'input_too_long',
+    `the prompt has about ${tokens} tokens; limits.maxInputTokens of agent "${agent.name}" ` +
+      `allows ${maxInputTokens}. Split the input, or raise the limit`,
+  );
+}

@@ -1,0 +1,160 @@
+/**
+ * One attempt at one job, from its body to a published result. It checks everything that can be
+ * known before the model is paid, never calls it for a result that stands, and publishes nothing
+ * once its signal was aborted.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Agent, JobContext, JsonObject } from '../../agent/index.ts';
+import type { CommitRecord } from '../../output/index.ts';
+import { readJobBody, shortId } from '../../queue/index.ts';
+import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
+import { type Answered, callModel } from './call-model.ts';
+import { AttemptError, failureOf } from './failure.ts';
+import type { JobRequest, JobResult, JobSuccess } from './result.ts';
+import { createUsageMeter, type UsageMeter } from './usage.ts';
+
+/** Never throws: every end is a result. */
+export async function runJob(
+  tools: JobTools,
+  request: JobRequest,
+  stop: AbortSignal,
+): Promise<JobResult> {
+  const meter = createUsageMeter(tools.prices);
+  const deadline = new AbortController();
+  const signal = AbortSignal.any([stop, deadline.signal]);
+  const course = { tools, request, meter, signal, startedAtMs: Date.now() };
+  try {
+    const body = readJobBody(request);
+    return await tools.withOutput(body.outputDir, async (output) => {
+      const standing = await output.store.find(request.id);
+      if (standing !== null) return recovered(output, standing, meter);
+      return runInTime({ ...course, ...output }, body.input, deadline);
+    });
+  } catch (error) {
+    return { ok: false, failure: failureOf(error, signal), usage: meter.total };
+  }
+}
+
+async function runInTime(
+  course: Course & Output,
+  value: unknown,
+  deadline: AbortController,
+): Promise<JobSuccess> {
+  const { tools, request } = course;
+  const ready = await tools.agent(request.agent);
+  if (ready === null) throw unknownAgent(request.agent);
+  const { timeoutMs } = ready.agent.limits;
+  const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
+  try {
+    const input = tools.blocking(() => checkedInput(ready, value));
+    const context = contextOf(request, ready.agent);
+    return await runAttempt({ ...course, ready, input, context });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function runAttempt(state: Attempt): Promise<JobSuccess> {
+  const { tools, request, ready, store, meter, signal } = state;
+  await checkPathFirst(state);
+  const answered = await callModel(state);
+  signal.throwIfAborted();
+  const record = await store.publish({
+    jobId: request.id,
+    files: answered.files,
+    overwrite: ready.agent.output.overwrite,
+    provenance: tools.blocking(() => provenanceOf(state, answered)),
+    signal,
+  });
+  return {
+    ok: true,
+    root: state.dir,
+    files: record.files.map((file) => file.path),
+    model: answered.answer.model,
+    provider: ready.provider.name,
+    recovered: false,
+    usage: meter.total,
+  };
+}
+
+async function recovered(
+  { store, dir }: Output,
+  standing: CommitRecord,
+  meter: UsageMeter,
+): Promise<JobSuccess> {
+  await store.rollForward(standing);
+  const record = (await store.find(standing.jobId)) ?? standing;
+  const { model, provider } = record.provenance;
+  return {
+    ok: true,
+    root: dir,
+    files: record.files.map((file) => file.path),
+    model: typeof model === 'string' ? model : '',
+    provider: typeof provider === 'string' ? provider : '',
+    recovered: true,
+    usage: meter.total,
+  };
+}
+
+/** The agent may have changed since the job was enqueued, so its input is checked again. */
+function checkedInput({ compiled }: ReadyAgent, value: unknown): JsonObject {
+  const checked = compiled.checkInput(value);
+  if (checked.ok) return checked.input;
+  const problems = checked.problems.map(({ property, message }) => `${property} ${message}`);
+  const message = `the input does not fit the agent as it is now: ${problems.join('; ')}`;
+  throw new AttemptError('permanent', 'input_invalid', message);
+}
+
+function contextOf({ id, source, createdAtMs, attempt }: JobRequest, agent: Agent): JobContext {
+  return {
+    id,
+    shortId: shortId(id),
+    agent: agent.name,
+    attempt,
+    source,
+    createdAt: new Date(createdAtMs).toISOString(),
+  };
+}
+
+/** A path that needs no answer can be refused before anything was bought. */
+async function checkPathFirst(state: Attempt): Promise<void> {
+  const { tools, ready, store, input, context } = state;
+  const { format, overwrite } = ready.agent.output;
+  const path = tools.blocking(() => ready.compiled.renderPath(input, context));
+  if (path === null) return;
+  // For a set of files the pattern is a folder: any name in it shows whether it can be used.
+  await (format === 'files'
+    ? store.check(`${path.replace(/\/+$/, '')}/file`, 'number')
+    : store.check(path, overwrite));
+}
+
+function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObject {
+  const { ready, request, input, meter, startedAtMs } = state;
+  return {
+    agent: ready.agent.name,
+    agentVersion: ready.agent.version,
+    agentDigest: ready.agent.digest,
+    provider: ready.provider.name,
+    model: answer.model,
+    finishReason: answer.finishReason,
+    usage: meter.total,
+    ...(ready.toolSet === null ? {} : { toolCalls }),
+    attempt: request.attempt,
+    source: request.source,
+    inputSha256: createHash('sha256').update(JSON.stringify(input)).digest('hex'),
+    enqueuedAt: new Date(request.createdAtMs).toISOString(),
+    startedAt: new Date(startedAtMs).toISOString(),
+    answeredAt: new Date().toISOString(),
+  };
+}
+
+function unknownAgent(name: string): AttemptError {
+  const message = `this consumer has no agent "${name}"; add its folder, then retry the job`;
+  return new AttemptError('permanent', 'agent_unknown', message);
+}
+
+function timedOut(timeoutMs: number): AttemptError {
+  const message = `the attempt took longer than limits.timeout allows (${timeoutMs} ms)`;
+  return new AttemptError('transient', 'timeout', message);
+}

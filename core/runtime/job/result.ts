@@ -1,0 +1,43 @@
+/** What a job thread is asked and what it answers. Plain data: it crosses threads. */
+
+import type { FailureClass } from '../../model/index.ts';
+import type { Usage } from '../../queue/index.ts';
+
+/** One attempt at one job. */
+export interface JobRequest {
+  readonly id: string;
+  readonly agent: string;
+  /** The job's body as enqueued. */
+  readonly body: Uint8Array;
+  readonly source: string;
+  readonly createdAtMs: number;
+  readonly attempt: number;
+}
+
+export interface JobFailure {
+  readonly class: FailureClass;
+  /** Short machine-readable cause, such as `rate_limited`. */
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterMs: number | null;
+}
+
+export interface JobSuccess {
+  readonly ok: true;
+  /** Absolute output folder, and the files' paths below it. */
+  readonly root: string;
+  readonly files: readonly string[];
+  readonly model: string;
+  readonly provider: string;
+  /** True when an earlier attempt had published it: no model was called. */
+  readonly recovered: boolean;
+  readonly usage: Usage;
+}
+
+/** A failed attempt carries its usage too: it was paid for. */
+export type JobResult =
+  | JobSuccess
+  | { readonly ok: false; readonly failure: JobFailure; readonly usage: Usage };
+
+/** Why the main thread stops a running attempt. */
+export type StopReason = 'shutdown' | 'cancelled' | 'lease_lost';

@@ -1,0 +1,181 @@
+/**
+ * The tool calls of one attempt, answered under limits: time and size of each result, calls in one
+ * turn, bytes in all. Whatever goes wrong inside a tool is told to the model as text.
+ */
+
+import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
+import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
+import { canonicalJson } from '../../queue/index.ts';
+import type { KnowledgeBase, Tool, ToolContext } from '../../tools/index.ts';
+import { resultText, shortened } from './tool-result.ts';
+
+/** A tool with its arguments' schema compiled. */
+export interface ReadyTool {
+  readonly tool: Tool;
+  readonly check: ValueChecker;
+}
+
+/** What the tools of an agent have in common. */
+export interface ToolSet {
+  readonly tools: readonly ReadyTool[];
+  readonly knowledge: KnowledgeBase;
+  /** Absolute folder of the configuration. */
+  readonly baseDir: string;
+}
+
+/** One call as it was made, for the record. */
+export interface MadeCall {
+  readonly tool: string;
+  /** As the model wrote them, shortened. */
+  readonly arguments: string;
+  readonly ok: boolean;
+  readonly bytes: number;
+}
+
+export interface ToolCallsOptions {
+  readonly set: ToolSet;
+  readonly agent: Agent;
+  readonly job: ToolContext['job'];
+  readonly signal: AbortSignal;
+  /** Runs code that may block the thread. */
+  readonly blocking: <T>(work: () => T) => T;
+}
+
+interface Result {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+const limits = {
+  callsPerTurnMax: 16,
+  argumentsBytesMax: 64 * 1024,
+  callMs: 30_000,
+  resultsBytesMax: 256 * 1024,
+  madeMax: 200,
+} as const;
+
+export class ToolCalls {
+  readonly definitions: readonly ToolDefinition[];
+  readonly #options: ToolCallsOptions;
+  readonly #tools: ReadonlyMap<string, ReadyTool>;
+  /** By tool and arguments: what was asked before is not done again. */
+  readonly #results = new Map<string, Promise<Result>>();
+  readonly #made: MadeCall[] = [];
+  readonly #queries = new Set<string>();
+  #bytesLeft: number = limits.resultsBytesMax;
+
+  constructor(options: ToolCallsOptions) {
+    const { tools } = options.set;
+    this.#options = options;
+    this.#tools = new Map(tools.map((ready) => [ready.tool.name, ready]));
+    this.definitions = tools.map(({ tool: { name, description, parameters } }) => ({
+      name,
+      description,
+      parameters,
+    }));
+  }
+
+  get made(): readonly MadeCall[] {
+    return this.#made;
+  }
+
+  /** What was searched for, in order. */
+  get queries(): readonly string[] {
+    return [...this.#queries];
+  }
+
+  /**
+   * Answers all calls of one turn, side by side.
+   * @throws the signal's reason once the attempt was stopped
+   */
+  async answer(calls: readonly ToolCall[]): Promise<Message[]> {
+    const { signal } = this.#options;
+    const results = await Promise.all(
+      calls.slice(0, limits.callsPerTurnMax).map((call) => this.#resultOf(call)),
+    );
+    signal.throwIfAborted();
+    return calls.map((call, index) => {
+      const result = this.#affordable(results[index] ?? tooManyAtOnce);
+      this.#note(call, result);
+      return { role: 'tool', toolCallId: call.id, content: result.text };
+    });
+  }
+
+  async #resultOf(call: ToolCall): Promise<Result> {
+    const ready = this.#tools.get(call.name);
+    if (ready === undefined) {
+      const known = [...this.#tools.keys()].join(', ');
+      return refusal(`there is no tool "${shortened(call.name, 80)}"; there is ${known}`);
+    }
+    const args = this.#options.blocking(() => argumentsOf(call, ready.check));
+    if (typeof args === 'string') return refusal(args);
+    if (call.name === 'search_files') this.#queries.add(String(args['query']));
+    const key = `${call.name} ${canonicalJson(args)}`;
+    const known = this.#results.get(key) ?? this.#run(ready.tool, args);
+    this.#results.set(key, known);
+    return known;
+  }
+
+  async #run(tool: Tool, args: JsonObject): Promise<Result> {
+    const { agent, job, set, blocking } = this.#options;
+    const { knowledge, baseDir } = set;
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(limits.callMs)]);
+    const context: ToolContext = { signal, agent, job, baseDir, knowledge };
+    try {
+      const work = blocking(() => tool.run(args, context));
+      return { ok: true, text: resultText(await Promise.race([work, aborted(signal)])) };
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      if (signal.aborted) return refusal(`the tool took longer than ${limits.callMs / 1000} s`);
+      return refusal(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The result, while there is room for it. */
+  #affordable(result: Result): Result {
+    const bytes = Buffer.byteLength(result.text);
+    if (bytes > this.#bytesLeft) {
+      return refusal('the room for results is used up; answer from what you have');
+    }
+    this.#bytesLeft -= bytes;
+    return result;
+  }
+
+  #note({ name, arguments: args }: ToolCall, { ok, text }: Result): void {
+    if (this.#made.length === limits.madeMax) return;
+    this.#made.push({
+      tool: shortened(name, 80),
+      arguments: shortened(args, 300),
+      ok,
+      bytes: Buffer.byteLength(text),
+    });
+  }
+}
+
+const tooManyAtOnce = refusal(`only ${limits.callsPerTurnMax} calls can be made at once`);
+
+function refusal(message: string): Result {
+  return { ok: false, text: `Error: ${shortened(message, 1_000)}` };
+}
+
+/** The checked arguments, or what is wrong with them. */
+function argumentsOf({ arguments: text }: ToolCall, check: ValueChecker): JsonObject | string {
+  if (Buffer.byteLength(text) > limits.argumentsBytesMax) return 'the arguments are too long';
+  let value: unknown;
+  try {
+    // Some models leave the arguments of a call without any out.
+    value = JSON.parse(text.trim() === '' ? '{}' : text);
+  } catch (error) {
+    return `the arguments are not JSON: ${(error as Error).message}`;
+  }
+  const checked = check(value);
+  if (checked.ok) return checked.input;
+  const problems = checked.problems.map(({ property, message }) => `${property} ${message}`.trim());
+  return `the arguments do not fit: ${problems.join('; ')}`;
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
+  });
+}

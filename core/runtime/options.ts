@@ -1,0 +1,113 @@
+/** What a runtime is started with, and what it tells. */
+
+import type { Agent } from '../agent/index.ts';
+import type { Prices, Provider } from '../model/index.ts';
+import type { JobQueue, JobState, SettleOutcome, Usage } from '../queue/index.ts';
+
+export interface RuntimeOptions {
+  readonly queue: JobQueue;
+  readonly agents: readonly Agent[];
+  readonly provider: Provider;
+  /** Providers that agents name themselves, by name. */
+  readonly providers?: { readonly [name: string]: Provider };
+  /** Model id of the command line: wins over the agents' own. */
+  readonly modelFlag?: string | null;
+  /** Model id for agents that name none; null leaves it to the provider. */
+  readonly configModel?: string | null;
+  /**
+   * Absolute folder that the agents' `knowledge` is relative to: that of the configuration. Default:
+   * the working folder.
+   */
+  readonly baseDir?: string;
+  /** Absolute folder for jobs that name none. */
+  readonly outputDir: string;
+  /**
+   * False refuses jobs that name another output folder: right wherever producers are trusted less
+   * than whoever runs this consumer. Default true.
+   */
+  readonly jobOutputDirs?: boolean;
+  /** Jobs at one time, over all threads. */
+  readonly concurrency: number;
+  readonly threads: number;
+  readonly limits: { readonly idleMs: number; readonly answerBytesMax: number };
+  readonly prices: Prices;
+  /** Time that `drain` leaves to running jobs. */
+  readonly graceMs: number;
+  readonly log: RuntimeLog;
+  /** Called after each job's lease ended; must not throw. */
+  readonly onJob?: (report: JobReport) => void;
+}
+
+type LogLine = (fields: Readonly<Record<string, unknown>>, message: string) => void;
+
+/** The part of `core/log`'s Logger that the runtime uses. */
+export interface RuntimeLog {
+  readonly debug: LogLine;
+  readonly info: LogLine;
+  readonly warn: LogLine;
+  readonly error: LogLine;
+}
+
+/** How one lease ended. */
+export interface JobReport {
+  readonly id: string;
+  readonly agent: string;
+  readonly source: string;
+  readonly attempt: number;
+  /** `lost`: the lease went away, nothing was settled. */
+  readonly outcome: SettleOutcome | 'lost';
+  /** The job's state afterwards; null when the broker did not say. */
+  readonly state: JobState | null;
+  /** Absolute output folder and the files' paths below it; empty unless acknowledged. */
+  readonly root: string;
+  readonly files: readonly string[];
+  readonly model: string;
+  readonly provider: string;
+  /** True when an earlier attempt had published the result: no model was called. */
+  readonly recovered: boolean;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  /** Time until the next attempt, for those that come back. */
+  readonly delayMs: number;
+  readonly usage: Usage;
+  /** From delivery to the end of the lease. */
+  readonly elapsedMs: number;
+}
+
+export interface RuntimeCounts {
+  /** Leases held right now. */
+  readonly held: number;
+  readonly done: number;
+  /** Dead-lettered: permanent failures and those without attempts left. */
+  readonly dead: number;
+  /** Failed, charged, and will run again. */
+  readonly retried: number;
+  /** Handed back uncharged: throttled, shut down, or a bystander of a crash. */
+  readonly returned: number;
+  readonly crashed: number;
+  /** Leases that went away under the work. */
+  readonly lost: number;
+}
+
+export interface RunSummary {
+  readonly counts: RuntimeCounts;
+  readonly usage: Usage;
+  readonly elapsedMs: number;
+  /** Why the runtime stopped by itself: the provider refuses the key, or threads do not start. */
+  readonly fatal: { readonly code: string; readonly message: string } | null;
+}
+
+export interface Runtime {
+  /** Resolves once everything has stopped, for whatever reason. */
+  readonly done: Promise<RunSummary>;
+  readonly counts: RuntimeCounts;
+  /** Takes nothing new; running jobs finish within the grace time or are handed back, uncharged. */
+  drain(): Promise<void>;
+  /** Stops calls and threads and hands all leases back, uncharged, within a second. */
+  abort(): Promise<void>;
+  /**
+   * Runs until no job of these queues is ready, delayed or leased, by whatever session, then drains.
+   * @throws AiqError when the broker stays away
+   */
+  untilEmpty(): Promise<RunSummary>;
+}

@@ -1,0 +1,192 @@
+/**
+ * A bounded pool of worker threads with several slots each. Runs wait here when no slot is free.
+ * A run that asks to be alone gets a thread that no other run shares. Dead threads are replaced.
+ */
+
+import type { JobRequest, StopReason } from '../job/result.ts';
+import { createCrashGuard } from './crash-guard.ts';
+import { type RunEnd, Thread, type ThreadState } from './thread.ts';
+import type { ThreadData } from './thread-messages.ts';
+
+export interface PoolOptions {
+  readonly entry: URL;
+  readonly data: Omit<ThreadData, 'culprit'>;
+  readonly threads: number;
+  /** Runs at one time over all threads, spread evenly. */
+  readonly concurrency: number;
+  readonly heapMegabytesMax: number;
+  /** A thread died of something else than our own stop. */
+  readonly onCrash: (message: string) => void;
+  /** Threads do not come up at all: nothing can run. */
+  readonly onBroken: (message: string) => void;
+}
+
+export interface RunOptions {
+  /** No other run may share the thread. */
+  readonly isolated: boolean;
+  /** After this time on a thread the thread is ended, with everything on it. */
+  readonly hardLimitMs: number;
+}
+
+export interface Run {
+  readonly end: Promise<RunEnd>;
+  /** Asks the run to stop; one that still waits ends at once. */
+  stop(reason: StopReason): void;
+}
+
+/** The place of one thread; the thread in it changes when it dies. */
+interface Seat {
+  readonly slots: number;
+  readonly on: Set<number>;
+  thread: Thread | null;
+  /** A run that must be alone is here. */
+  isolated: boolean;
+  /** After a crash, not before this time (monotonic). */
+  notBeforeMs: number;
+}
+
+interface Waiting {
+  readonly run: number;
+  readonly request: JobRequest;
+  readonly options: RunOptions;
+  readonly resolve: (end: RunEnd) => void;
+}
+
+/** Threads start when the first runs need them, or the first one before with `warm`. */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #seats: Seat[];
+  readonly #guard = createCrashGuard();
+  readonly #placed = new Map<number, Seat>();
+  #waiting: Waiting[] = [];
+  #lastRun = 0;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#seats = seatsOf(options);
+  }
+
+  /** Starts the first thread, so that it is up when the first run comes. */
+  warm(): void {
+    const [seat] = this.#seats;
+    if (seat !== undefined && !this.#closed) seat.thread ??= this.#newThread(seat);
+  }
+
+  run(request: JobRequest, options: RunOptions): Run {
+    const { promise, resolve } = Promise.withResolvers<RunEnd>();
+    this.#lastRun += 1;
+    const run = this.#lastRun;
+    if (this.#closed) resolve({ type: 'unstarted' });
+    else this.#waiting.push({ run, request, options, resolve });
+    this.#pump();
+    return { end: promise, stop: (reason) => this.#stop(run, reason) };
+  }
+
+  /** Ends all threads; runs end as crashed, waiting ones as unstarted. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ type: 'unstarted' });
+    const threads = this.#seats.flatMap(({ thread }) => thread ?? []);
+    await Promise.all(threads.map((thread) => thread.end('the consumer stops')));
+  }
+
+  #stop(run: number, reason: StopReason): void {
+    this.#placed.get(run)?.thread?.stop(run, reason);
+    const entry = this.#waiting.find((one) => one.run === run);
+    if (entry === undefined) return;
+    this.#waiting = this.#waiting.filter((one) => one !== entry);
+    entry.resolve({ type: 'unstarted' });
+  }
+
+  /** Places what can be placed, in order; a run that must be alone keeps one seat from filling up. */
+  #pump(): void {
+    const reserved = new Set<Seat>();
+    this.#waiting = this.#waiting.filter((entry) => {
+      const { isolated } = entry.options;
+      const unreserved = this.#seats.filter((seat) => !reserved.has(seat));
+      const seat = emptiest(
+        unreserved.filter((one) => isOpen(one) && (!isolated || one.on.size === 0)),
+      );
+      if (seat !== null) {
+        void this.#start(entry, seat);
+        return false;
+      }
+      const next = isolated ? emptiest(unreserved) : null;
+      if (next !== null) reserved.add(next);
+      return true;
+    });
+  }
+
+  async #start({ run, request, options, resolve }: Waiting, seat: Seat): Promise<void> {
+    const { isolated, hardLimitMs } = options;
+    seat.on.add(run);
+    seat.isolated = isolated;
+    this.#placed.set(run, seat);
+    seat.thread ??= this.#newThread(seat);
+    const { thread } = seat;
+    const timer = setTimeout(() => {
+      void thread.end(`a job ran for more than ${hardLimitMs} ms and did not stop`, run);
+    }, hardLimitMs);
+    const end = await thread.run(run, request);
+    clearTimeout(timer);
+    this.#placed.delete(run);
+    seat.on.delete(run);
+    if (isolated) seat.isolated = false;
+    resolve(end);
+    this.#pump();
+  }
+
+  #newThread(seat: Seat): Thread {
+    const { entry, data, heapMegabytesMax } = this.#options;
+    return new Thread({
+      entry,
+      data,
+      heapMegabytesMax,
+      onReady: () => this.#guard.started(),
+      onGone: (state, message) => {
+        seat.thread = null;
+        if (!this.#closed) this.#crashed(seat, state, message);
+      },
+    });
+  }
+
+  #crashed(seat: Seat, state: ThreadState, message: string): void {
+    const pauseMs = this.#guard.crashed(performance.now());
+    seat.notBeforeMs = performance.now() + pauseMs;
+    this.#options.onCrash(message);
+    if (state === 'starting' && this.#guard.failedToStart()) this.#options.onBroken(message);
+    setTimeout(() => this.#pump(), pauseMs);
+  }
+}
+
+function seatsOf({ threads, concurrency }: PoolOptions): Seat[] {
+  const count = Math.max(1, Math.min(threads, concurrency));
+  return Array.from({ length: count }, (_, index) => ({
+    slots: Math.floor(concurrency / count) + (index < concurrency % count ? 1 : 0),
+    on: new Set<number>(),
+    thread: null,
+    isolated: false,
+    notBeforeMs: 0,
+  }));
+}
+
+function isOpen(seat: Seat): boolean {
+  if (seat.isolated || seat.on.size >= seat.slots) return false;
+  if (seat.thread !== null)
+    return seat.thread.state === 'starting' || seat.thread.state === 'ready';
+  return performance.now() >= seat.notBeforeMs;
+}
+
+/** The seat with the fewest runs; among those, one whose thread lives already. */
+function emptiest(seats: readonly Seat[]): Seat | null {
+  let best: Seat | null = null;
+  for (const seat of seats) {
+    if (best === null || load(seat) < load(best)) best = seat;
+  }
+  return best;
+}
+
+function load(seat: Seat): number {
+  return seat.on.size + (seat.thread === null ? 0.5 : 0);
+}

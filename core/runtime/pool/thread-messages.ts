@@ -1,0 +1,37 @@
+/** What passes between the main thread and a job thread, both ways. */
+
+import type { Agent } from '../../agent/index.ts';
+import type { Prices, Provider } from '../../model/index.ts';
+import type { JobRequest, JobResult, StopReason } from '../job/result.ts';
+
+/** What a job thread is born with. */
+export interface ThreadData {
+  readonly agents: readonly ThreadAgent[];
+  readonly prices: Prices;
+  readonly idleMs: number;
+  readonly answerBytesMax: number;
+  /** Absolute folder of the configuration, which `knowledge` is relative to. */
+  readonly baseDir: string;
+  /** Absolute folder for jobs that name none. */
+  readonly outputDir: string;
+  /** False refuses jobs that name another folder. */
+  readonly jobOutputDirs: boolean;
+  /** One number, shared: the run whose code is on the thread's stack right now, or 0. */
+  readonly culprit: SharedArrayBuffer;
+}
+
+/** An agent with the provider and model that it uses in this process. */
+export interface ThreadAgent {
+  readonly agent: Agent;
+  readonly provider: Provider;
+  readonly model: string;
+}
+
+/** `run` numbers are made by the pool and never reused; from 1. */
+export type ToThread =
+  | { readonly type: 'run'; readonly run: number; readonly request: JobRequest }
+  | { readonly type: 'stop'; readonly run: number; readonly reason: StopReason };
+
+export type FromThread =
+  | { readonly type: 'ready' }
+  | { readonly type: 'ended'; readonly run: number; readonly result: JobResult };

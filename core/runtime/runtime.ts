@@ -1,0 +1,215 @@
+/**
+ * The consumer, put together: subscriptions, leases and settling in this thread, which nothing may
+ * block; the work in a pool of worker threads. Owns the order in which all of it stops.
+ */
+
+import { extname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openOutput } from '../output/index.ts';
+import { chooseAgents } from './agents.ts';
+import { Desk } from './desk.ts';
+import { untilEmpty } from './empty.ts';
+import { createGates } from './gates.ts';
+import { Groups } from './groups.ts';
+import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
+import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
+import { Pool } from './pool/pool.ts';
+import type { ThreadAgent } from './pool/thread-messages.ts';
+import { createTally } from './tally.ts';
+
+const heapMegabytesMax = 512;
+/** Older than any publish can take, so that what is found is an orphan. */
+const orphanAgeMs = 3_600_000;
+/** How long work may take to stop when told, before its thread is ended. */
+const stopMs = 2_000;
+/** The same when a second signal demands haste, and the time for the last words to the broker. */
+const hurriedStopMs = 200;
+const hurriedCloseMs = 300;
+
+/**
+ * Subscribes and starts to work.
+ * @throws AiqError when the broker cannot be reached; OutputError when the output folder cannot be
+ *   used; RangeError for options that make no sense
+ */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  checkNumbers(options);
+  const agents = await chooseAgents(options);
+  if (agents.size === 0) throw new RangeError('there is no agent that can run');
+  await sweepOutput(options);
+  const consumer = new ConsumerProcess(options, agents);
+  try {
+    await consumer.open();
+  } catch (error) {
+    await consumer.abort();
+    throw error;
+  }
+  return consumer;
+}
+
+class ConsumerProcess implements Runtime {
+  readonly done: Promise<RunSummary>;
+  readonly #options: RuntimeOptions;
+  readonly #agents: ReadonlyMap<string, ThreadAgent>;
+  readonly #gates = createGates();
+  readonly #tally = createTally();
+  readonly #pool: Pool;
+  readonly #desk: Desk;
+  readonly #hurry = Promise.withResolvers<'hurry'>();
+  readonly #ended = Promise.withResolvers<RunSummary>();
+  readonly #stop = new AbortController();
+  #groups: Groups | null = null;
+  #keepers: LeaseKeeper[] = [];
+  #stopping: Promise<void> | null = null;
+  #fatal: RunSummary['fatal'] = null;
+
+  constructor(options: RuntimeOptions, agents: ReadonlyMap<string, ThreadAgent>) {
+    this.#options = options;
+    this.#agents = agents;
+    this.done = this.#ended.promise;
+    const { log, limits, prices, outputDir, threads, concurrency } = options;
+    this.#pool = new Pool({
+      // Named after this file, because the published package is JavaScript.
+      entry: new URL(`./job/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
+      data: {
+        agents: [...agents.values()],
+        prices,
+        ...limits,
+        baseDir: options.baseDir ?? process.cwd(),
+        outputDir,
+        jobOutputDirs: options.jobOutputDirs ?? true,
+      },
+      threads,
+      concurrency,
+      heapMegabytesMax,
+      onCrash: (message) => log.error({ message }, 'a worker thread died and is replaced'),
+      onBroken: (message) => this.#fail('threads_fail', `worker threads do not start: ${message}`),
+    });
+    this.#desk = new Desk({
+      pool: this.#pool,
+      gates: this.#gates,
+      agents,
+      log,
+      onReport: (report) => {
+        const { id, agent, outcome, state, errorCode, elapsedMs } = report;
+        log.debug({ job: id, agent, outcome, state, errorCode, elapsedMs }, 'lease ended');
+        this.#tally.add(report);
+        options.onJob?.(report);
+      },
+      onEndpointFailure: (failure) => this.#fail(failure.code, failure.message),
+      onChange: () => this.#groups?.adjust(),
+    });
+  }
+
+  async open(): Promise<void> {
+    const { queue, concurrency } = this.#options;
+    this.#pool.warm();
+    this.#groups = await Groups.open({
+      queue,
+      agents: [...this.#agents.values()],
+      concurrency,
+      gates: this.#gates,
+      load: (group) => this.#desk.load(group),
+      onDelivery: (leased, group) => this.#desk.take(leased, group),
+      onLeaseLost: (leased, code) =>
+        this.#desk.lose(leased, 'lease_lost', `the broker says ${code}`),
+    });
+    this.#keepers = this.#groups.all.map((group) =>
+      keepLeases({
+        consumer: group.consumer,
+        held: () => this.#desk.leases(group),
+        onDirective: (leased, directive) => {
+          if (directive === 'drain') void this.drain();
+          else this.#desk.lose(leased, 'cancelled', 'the job was cancelled');
+        },
+        onLost: (leased, why) => this.#desk.lose(leased, 'lease_lost', why),
+      }),
+    );
+  }
+
+  get counts(): RunSummary['counts'] {
+    return this.#tally.counts(this.#desk.held);
+  }
+
+  drain(): Promise<void> {
+    this.#stopping ??= this.#shutDown();
+    return this.#stopping;
+  }
+
+  abort(): Promise<void> {
+    this.#hurry.resolve('hurry');
+    return this.drain();
+  }
+
+  async untilEmpty(): Promise<RunSummary> {
+    const queues = [...new Set(this.#groups?.all.flatMap((group) => group.queues))];
+    const { queue } = this.#options;
+    const idle = (): Promise<void> => this.#desk.idle();
+    await untilEmpty({ queue, queues, idle, stopped: this.#stop.signal });
+    await this.drain();
+    return this.done;
+  }
+
+  #fail(code: string, message: string): void {
+    if (this.#fatal !== null) return;
+    this.#fatal = { code, message };
+    void this.drain();
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#stop.abort();
+    this.#groups?.shut();
+    this.#desk.returnWaiting();
+    const idle = this.#desk.idle();
+    const hurry = this.#hurry.promise;
+    const atMost = (ms: number, hurriedMs: number): Promise<unknown> =>
+      Promise.race([pause(ms), hurry.then(() => pause(hurriedMs))]);
+    await Promise.race([idle, atMost(this.#options.graceMs, 0)]);
+    this.#desk.stopAll();
+    await Promise.race([idle, atMost(stopMs, hurriedStopMs)]);
+    this.#desk.expectDeath();
+    await this.#pool.close();
+    // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
+    await Promise.race([idle, atMost(stopMs, hurriedCloseMs)]);
+    await Promise.race([this.#close(), atMost(stopMs, hurriedCloseMs)]);
+    const { usage, elapsedMs } = this.#tally;
+    this.#ended.resolve({ counts: this.counts, usage, elapsedMs, fatal: this.#fatal });
+  }
+
+  async #close(): Promise<void> {
+    for (const keeper of this.#keepers) keeper.stop();
+    try {
+      await this.#groups?.close();
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'the session did not end cleanly');
+    }
+  }
+}
+
+/** Shows at once whether the folder can be used, and clears up behind crashed consumers. */
+async function sweepOutput({ outputDir, log }: RuntimeOptions): Promise<void> {
+  const store = await openOutput(outputDir);
+  const sweep = async (): Promise<void> => {
+    try {
+      await store.sweep(orphanAgeMs);
+    } catch (error) {
+      log.warn({ error: String(error) }, 'staging was not cleared up');
+    } finally {
+      await store.close();
+    }
+  };
+  void sweep();
+}
+
+/** A pause that keeps no process alive: it only bounds the wait for something that does. */
+async function pause(ms: number): Promise<void> {
+  await sleep(ms, undefined, { ref: false });
+}
+
+function checkNumbers({ concurrency, threads, graceMs }: RuntimeOptions): void {
+  for (const [name, value] of Object.entries({ concurrency, threads })) {
+    if (Number.isSafeInteger(value) && value >= 1 && value <= 1000) continue;
+    throw new RangeError(`${name} must be a whole number from 1 to 1000, not ${value}`);
+  }
+  if (!(graceMs >= 0)) throw new RangeError(`graceMs must be 0 or more, not ${graceMs}`);
+}

@@ -1,0 +1,78 @@
+/**
+ * How the end of a run settles its lease. The classes of failure and what they cost stand in one
+ * table, so that `docs/agents.md` can be held against it.
+ */
+
+import type { Agent } from '../agent/index.ts';
+import type { FailureClass } from '../model/index.ts';
+import { limits, type Settle, type SettleOutcome } from '../queue/index.ts';
+import { retryDelayMs } from './backoff.ts';
+import type { JobFailure, JobSuccess } from './job/result.ts';
+import type { RunEnd } from './pool/thread.ts';
+
+/** Longest wait that a provider may impose on a job. */
+export const retryAfterMsMax = 15 * 60_000;
+
+type Delay = 'none' | 'backoff' | 'asked';
+
+/** Retry charges an attempt; throttled and returned charge nothing; final dead-letters. */
+export const settlements: Readonly<
+  Record<
+    FailureClass | 'crashed' | 'bystander' | 'unstarted',
+    { outcome: SettleOutcome; delay: Delay }
+  >
+> = {
+  transient: { outcome: 'retry', delay: 'backoff' },
+  throttled: { outcome: 'throttled', delay: 'asked' },
+  endpoint: { outcome: 'returned', delay: 'none' },
+  permanent: { outcome: 'final', delay: 'none' },
+  aborted: { outcome: 'returned', delay: 'none' },
+  crashed: { outcome: 'crashed', delay: 'backoff' },
+  bystander: { outcome: 'returned', delay: 'none' },
+  unstarted: { outcome: 'returned', delay: 'none' },
+};
+
+export interface SettledJob {
+  readonly retry: Agent['retry'];
+  readonly attempt: number;
+  readonly elapsedMs: number;
+}
+
+/** The settle for the end of a run. */
+export function settleOf(end: RunEnd, job: SettledJob): Settle {
+  if (end.type === 'finished') {
+    const { result } = end;
+    if (!result.ok) return { ...failedSettle(result.failure, job), usage: result.usage };
+    return { outcome: 'ack', note: noteOf(result, job.elapsedMs), usage: result.usage };
+  }
+  const { outcome, delay } = settlements[end.type];
+  const message = end.type === 'unstarted' ? 'the consumer stopped before it began' : end.message;
+  const delayMs = delay === 'backoff' ? retryDelayMs(job.retry, job.attempt) : 0;
+  return { outcome, delayMs, errorCode: `thread_${end.type}`, errorMessage: message };
+}
+
+function failedSettle(failure: JobFailure, job: SettledJob): Settle {
+  const { outcome, delay } = settlements[failure.class];
+  const backoffMs = retryDelayMs(job.retry, job.attempt);
+  const askedMs = Math.min(failure.retryAfterMs ?? backoffMs, retryAfterMsMax);
+  // What was asked for is a minimum; a little jitter keeps the jobs from coming back as one.
+  const delays: Record<Delay, number> = {
+    none: 0,
+    backoff: Math.max(backoffMs, failure.retryAfterMs ?? 0),
+    asked: Math.round(askedMs * (1 + Math.random() / 10)),
+  };
+  const { code: errorCode, message: errorMessage } = failure;
+  return { outcome, delayMs: delays[delay], errorCode, errorMessage };
+}
+
+/** What the job made, as JSON: as many file names as fit, and how many there are. */
+export function noteOf(result: JobSuccess, elapsedMs: number): string {
+  const { root, model, provider } = result;
+  for (let count = result.files.length; ; count = Math.floor(count / 2)) {
+    const files = result.files.slice(0, count);
+    const more = result.files.length - count;
+    const note = { root, files, ...(more > 0 ? { moreFiles: more } : {}), provider, model };
+    const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
+    if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
+  }
+}

@@ -1,0 +1,63 @@
+/** Counting how leases ended, for the summary of a run. */
+
+import { noUsage, type Usage } from '../queue/index.ts';
+import type { JobReport, RuntimeCounts } from './options.ts';
+
+export interface Tally {
+  add(report: JobReport): void;
+  counts(held: number): RuntimeCounts;
+  readonly usage: Usage;
+  readonly elapsedMs: number;
+}
+
+type Counted = Exclude<keyof RuntimeCounts, 'held'>;
+
+export function createTally(): Tally {
+  const startedAtMs = performance.now();
+  const counts: Record<Counted, number> = {
+    done: 0,
+    dead: 0,
+    retried: 0,
+    returned: 0,
+    crashed: 0,
+    lost: 0,
+  };
+  let usage: Usage = noUsage;
+  return {
+    add(report) {
+      counts[countOf(report)] += 1;
+      usage = sumOf(usage, report.usage);
+    },
+    counts: (held) => ({ held, ...counts }),
+    get usage() {
+      return usage;
+    },
+    get elapsedMs() {
+      return Math.round(performance.now() - startedAtMs);
+    },
+  };
+}
+
+const countByOutcome: Record<JobReport['outcome'], Counted> = {
+  ack: 'done',
+  retry: 'retried',
+  throttled: 'returned',
+  returned: 'returned',
+  crashed: 'crashed',
+  final: 'dead',
+  lost: 'lost',
+};
+
+function countOf({ outcome, state }: JobReport): Counted {
+  return state === 'dead' ? 'dead' : countByOutcome[outcome];
+}
+
+function sumOf(one: Usage, other: Usage): Usage {
+  return {
+    calls: one.calls + other.calls,
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    costMicros: one.costMicros + other.costMicros,
+    estimated: one.estimated || other.estimated,
+  };
+}

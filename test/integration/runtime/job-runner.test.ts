@@ -1,0 +1,261 @@
+/** One attempt at one job, with a scripted model and a real output folder: every way it can end. */
+
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileAgent } from '../../../core/agent/index.ts';
+import { type ModelAnswer, type ModelCall, ModelError } from '../../../core/model/index.ts';
+import { type OutputStore, openOutput } from '../../../core/output/index.ts';
+import type { JobTools } from '../../../core/runtime/job/attempt.ts';
+import { AttemptError } from '../../../core/runtime/job/failure.ts';
+import { runJob } from '../../../core/runtime/job/job-runner.ts';
+import { type agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
+
+type AgentParts = Parameters<typeof agentOf>[0];
+type Turn = Partial<ModelAnswer> | Error | ((signal: AbortSignal) => Promise<ModelAnswer>);
+
+let root: string;
+let store: OutputStore;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'aiq-runner-'));
+  store = await openOutput(root);
+});
+afterEach(async () => {
+  await store.close();
+  await rm(root, { recursive: true });
+});
+
+const answer = (parts: Partial<ModelAnswer> = {}): ModelAnswer => ({
+  text: 'the answer',
+  toolCalls: [],
+  finishReason: 'stop',
+  model: 'test-model',
+  usage: { inputTokens: 10, outputTokens: 5, estimated: false },
+  ...parts,
+});
+
+/** Runs one job of the agent against a model that plays the turns, one a call. */
+async function run(
+  turns: readonly Turn[],
+  options: {
+    agent?: AgentParts;
+    input?: unknown;
+    body?: string;
+    id?: string;
+    signal?: AbortSignal;
+  } = {},
+) {
+  const calls: ModelCall[] = [];
+  const ready = threadAgentOf(options.agent);
+  const compiled = await compileAgent(ready.agent);
+  const caller = {
+    call: async (request: ModelCall, signal: AbortSignal) => {
+      const turn = turns[calls.length];
+      calls.push(request);
+      if (turn === undefined) throw new Error('the script has no further turn');
+      if (turn instanceof Error) throw turn;
+      return typeof turn === 'function' ? turn(signal) : answer(turn);
+    },
+  };
+  const tools: JobTools = {
+    prices: { 'test-model': { input: 2, output: 10 } },
+    idleMs: 1000,
+    answerBytesMax: 1_000_000,
+    agent: async (name) => (name === 'echo' ? { ...ready, compiled, caller, toolSet: null } : null),
+    withOutput: async (_, use) => use({ dir: root, store }),
+    blocking: (work) => work(),
+  };
+  const body = options.body ?? JSON.stringify({ input: options.input ?? { text: 'hello' } });
+  const request = {
+    id: options.id ?? 'job1',
+    agent: 'echo',
+    body: Buffer.from(body),
+    source: 'note',
+    createdAtMs: 0,
+    attempt: 1,
+  };
+  const result = await runJob(tools, request, options.signal ?? new AbortController().signal);
+  return { result, calls };
+}
+
+const failure = (kind: string, code: string) => ({
+  ok: false,
+  failure: { class: kind, code },
+});
+const files = async () => (await readdir(root)).filter((name) => name !== '.aiq');
+const jsonAgent: AgentParts = {
+  output: {
+    format: 'json',
+    schema: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } },
+  },
+};
+
+describe('a job that goes well', () => {
+  it('ends as a file, with provenance and what it cost', async () => {
+    const { result, calls } = await run([{}]);
+    expect(result).toMatchObject({ ok: true, root, files: ['note.md'], recovered: false });
+    expect(result.usage).toEqual({
+      calls: 1,
+      inputTokens: 10,
+      outputTokens: 5,
+      costMicros: 70,
+      estimated: false,
+    });
+    expect(await readFile(join(root, 'note.md'), 'utf8')).toContain('the answer');
+    expect(calls[0]?.messages.map(({ role, content }) => `${role}: ${content}`)).toEqual([
+      'system: Echo the text.',
+      'user: hello',
+    ]);
+    expect((await store.find('job1'))?.provenance).toMatchObject({
+      agent: 'echo',
+      agentDigest: 'ab'.repeat(32),
+      model: 'test-model',
+      provider: 'test',
+      usage: { calls: 1 },
+      attempt: 1,
+    });
+  });
+
+  it('calls no model when its commit record stands, and finishes what an earlier attempt began', async () => {
+    const dying = await openOutput(root, {
+      onStep: (step) => {
+        if (step === 'committed') throw new Error('died here');
+      },
+    });
+    const request = { jobId: 'job1', files: [{ path: 'note.md', content: 'first' }] };
+    await dying
+      .publish({ ...request, overwrite: 'number', provenance: { model: 'm1' } })
+      .catch(() => {});
+    await dying.close();
+    const { result, calls } = await run([]);
+    expect(calls).toEqual([]);
+    expect(result).toMatchObject({ ok: true, recovered: true, model: 'm1', usage: { calls: 0 } });
+    expect(await readFile(join(root, 'note.md'), 'utf8')).toBe('first');
+  });
+});
+
+describe('before anything is bought', () => {
+  it.each([
+    ['an input that does not fit any more', { input: { text: '', more: 1 } }, 'input_invalid'],
+    ['a body that is no job', { body: 'nonsense' }, 'bad_job'],
+    [
+      'a prompt over maxInputTokens',
+      { agent: { limits: { maxInputTokens: 10 } }, input: { text: 'long '.repeat(100) } },
+      'input_too_long',
+    ],
+  ])('refuses %s for good', async (_, options, code) => {
+    const { result, calls } = await run([], options);
+    expect(result).toMatchObject(failure('permanent', code));
+    expect(calls).toEqual([]);
+  });
+
+  it('refuses a path that leaves the folder through a planted link', async () => {
+    await symlink(tmpdir(), join(root, 'link'));
+    const file = { text: 'link/{{job.source}}.md', file: 'agent.yaml', line: 1 };
+    const { result, calls } = await run([], { agent: { output: { file } } });
+    expect(result).toMatchObject(failure('permanent', 'path_invalid'));
+    expect(calls).toEqual([]);
+  });
+
+  it('refuses a taken name when the agent says error', async () => {
+    await writeFile(join(root, 'note.md'), 'mine');
+    const { result, calls } = await run([], { agent: { output: { overwrite: 'error' } } });
+    expect(result).toMatchObject(failure('permanent', 'exists'));
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('an answer that does not do', () => {
+  it('is asked for again, told what is wrong, and paid for', async () => {
+    const { result, calls } = await run(
+      [{ text: '{"n": "one"}' }, { text: 'no' }, { text: '{"n": 1}' }],
+      {
+        agent: jsonAgent,
+      },
+    );
+    expect(result).toMatchObject({ ok: true, usage: { calls: 3, costMicros: 210 } });
+    expect(calls[0]?.responseSchema?.name).toBe('echo');
+    const [, , shown, complaint] = calls[1]!.messages;
+    expect(shown).toEqual({ role: 'assistant', content: '{"n": "one"}' });
+    expect(complaint?.content).toMatch(/n "one" is not a whole number/);
+    expect(calls[2]?.messages).toHaveLength(4);
+  });
+
+  it('is given up after two more tries', async () => {
+    const bad = { text: '{"n": null}' };
+    const { result, calls } = await run([bad, bad, bad], { agent: jsonAgent });
+    expect(result).toMatchObject({
+      ...failure('permanent', 'output_invalid'),
+      usage: { calls: 3 },
+    });
+    expect(calls).toHaveLength(3);
+    expect(await files()).toEqual([]);
+  });
+
+  it('gets more room once when it was cut, and is then given up', async () => {
+    const cut = { finishReason: 'length' };
+    const agent = { model: { id: null, provider: null, options: { maxOutputTokens: 100 } } };
+    const saved = await run([cut, {}], { agent });
+    expect(saved.result).toMatchObject({ ok: true, usage: { calls: 2 } });
+    expect(saved.calls.map((call) => call.options.maxOutputTokens)).toEqual([100, 200]);
+    const lost = await run([cut, cut], { agent, id: 'job2' });
+    expect(lost.result).toMatchObject(failure('permanent', 'output_truncated'));
+    expect(await files()).toEqual(['note.md']);
+  });
+});
+
+describe('a model that fails', () => {
+  it.each(['transient', 'throttled', 'endpoint', 'permanent'] as const)(
+    'ends the attempt with its own class (%s) and what the provider asked for',
+    async (kind) => {
+      const error = new ModelError(kind, 'the_code', 'why', { retryAfterMs: 1234 });
+      const { result } = await run([error]);
+      expect(result).toMatchObject({
+        ok: false,
+        failure: { class: kind, code: 'the_code', message: 'why', retryAfterMs: 1234 },
+      });
+      expect(await files()).toEqual([]);
+    },
+  );
+
+  it('counts as transient when nobody knows what it was', async () => {
+    const { result } = await run([new TypeError('undefined is not a function')]);
+    expect(result).toMatchObject(failure('transient', 'internal_error'));
+  });
+});
+
+describe('an attempt that is stopped', () => {
+  const untilStopped = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('the call was aborted')));
+    });
+
+  it('says why, and publishes nothing', async () => {
+    const stop = new AbortController();
+    const turn = (signal: AbortSignal) => {
+      setImmediate(() => stop.abort(new AttemptError('aborted', 'shutdown', 'stopped')));
+      return untilStopped(signal);
+    };
+    const { result } = await run([turn], { signal: stop.signal });
+    expect(result).toMatchObject(failure('aborted', 'shutdown'));
+    expect(await files()).toEqual([]);
+  });
+
+  it('publishes nothing either when the answer comes after the stop', async () => {
+    const stop = new AbortController();
+    const turn = async () => {
+      stop.abort(new AttemptError('aborted', 'lease_lost', 'the lease was lost'));
+      return answer();
+    };
+    const { result } = await run([turn], { signal: stop.signal });
+    expect(result).toMatchObject({ ...failure('aborted', 'lease_lost'), usage: { calls: 1 } });
+    expect(await files()).toEqual([]);
+    expect(await store.find('job1')).toBeNull();
+  });
+
+  it('is retried when it took longer than the agent allows', async () => {
+    const { result } = await run([untilStopped], { agent: { limits: { timeoutMs: 30 } } });
+    expect(result).toMatchObject(failure('transient', 'timeout'));
+  });
+});

@@ -1,0 +1,174 @@
+/** The pool with real threads that misbehave: who is blamed, who is spared, and what goes on. */
+
+import { afterEach, describe, expect, it } from 'vitest';
+import type { JobRequest } from '../../../core/runtime/job/result.ts';
+import { Pool, type PoolOptions, type RunOptions } from '../../../core/runtime/pool/pool.ts';
+import type { RunEnd } from '../../../core/runtime/pool/thread.ts';
+
+const pools: Pool[] = [];
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+function poolOf(options: Partial<PoolOptions> = {}) {
+  const crashes: string[] = [];
+  const broken: string[] = [];
+  const pool = new Pool({
+    entry: new URL('../../support/hostile-thread.ts', import.meta.url),
+    data: {
+      agents: [],
+      prices: {},
+      idleMs: 0,
+      answerBytesMax: 0,
+      baseDir: '/',
+      outputDir: '/',
+      jobOutputDirs: true,
+    },
+    threads: 1,
+    concurrency: 4,
+    heapMegabytesMax: 32,
+    onCrash: (message) => crashes.push(message),
+    onBroken: (message) => broken.push(message),
+    ...options,
+  });
+  pools.push(pool);
+  const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
+    pool.run(requestFor(deed), { isolated: false, hardLimitMs: 60_000, ...runOptions });
+  return { pool, run, crashes, broken };
+}
+
+const requestFor = (deed: string): JobRequest => ({
+  id: 'job',
+  agent: 'agent',
+  body: new Uint8Array(),
+  source: deed,
+  createdAtMs: 0,
+  attempt: 1,
+});
+const told = (end: RunEnd) => (end.type === 'finished' && end.result.ok ? end.result.model : end);
+
+describe('a thread', () => {
+  it('answers each run, also beside others', async () => {
+    const { run } = poolOf({ threads: 2, concurrency: 4 });
+    const ends = await Promise.all(Array.from({ length: 20 }, () => run('be fine').end));
+    expect(ends.map(told)).toEqual(Array.from({ length: 20 }, () => 'fine'));
+  });
+
+  it('that throws takes its only run down as crashed, and is replaced', async () => {
+    const { run, crashes } = poolOf();
+    expect(await run('throw out of nowhere').end).toEqual({
+      type: 'crashed',
+      message: 'the worker thread died: thrown out of nowhere',
+    });
+    expect(crashes).toEqual(['thrown out of nowhere']);
+    expect(told(await run('be fine').end)).toBe('fine');
+  });
+
+  it('that exits does not end the process', async () => {
+    const { run } = poolOf();
+    const end = await run('exit the process').end;
+    expect(end).toMatchObject({ type: 'crashed', message: expect.stringMatching(/exit code 3/) });
+    expect(told(await run('be fine').end)).toBe('fine');
+  });
+
+  it('that loops for ever is ended at the hard limit of its run', async () => {
+    const { run } = poolOf();
+    const end = await run('loop for ever', { hardLimitMs: 300 }).end;
+    expect(end).toMatchObject({
+      type: 'crashed',
+      message: expect.stringMatching(/more than 300 ms/),
+    });
+    expect(told(await run('be fine').end)).toBe('fine');
+  });
+
+  it('that eats all memory dies alone', async () => {
+    const { run } = poolOf();
+    const neighbour = run('never end');
+    const end = await run('eat all memory').end;
+    expect(end).toMatchObject({ type: 'crashed', message: expect.stringMatching(/memory/) });
+    expect(await neighbour.end).toMatchObject({ type: 'bystander' });
+    expect(told(await run('be fine').end)).toBe('fine');
+  });
+});
+
+describe('blame', () => {
+  it('falls on all when nobody knows whose code brought the thread down', async () => {
+    const { run } = poolOf();
+    const ends = [run('never end'), run('never end'), run('throw out of nowhere')];
+    const types = (await Promise.all(ends.map((one) => one.end))).map((end) => end.type);
+    expect(types).toEqual(['crashed', 'crashed', 'crashed']);
+  });
+
+  it('falls on the run that the thread was busy with, whoever reached its limit first', async () => {
+    const { run } = poolOf();
+    const innocent = run('never end', { hardLimitMs: 400 });
+    const guilty = run('loop, and be named', { hardLimitMs: 60_000 });
+    expect(await guilty.end).toMatchObject({ type: 'crashed' });
+    expect(await innocent.end).toMatchObject({ type: 'bystander' });
+  });
+
+  it('falls on the run over its limit when the thread was busy with nothing', async () => {
+    const { run } = poolOf();
+    const innocent = run('never end', { hardLimitMs: 60_000 });
+    const guilty = run('never end', { hardLimitMs: 200 });
+    expect(await guilty.end).toMatchObject({ type: 'crashed' });
+    expect(await innocent.end).toMatchObject({ type: 'bystander' });
+  });
+});
+
+describe('an isolated run', () => {
+  it('waits until a thread is empty, keeps it empty, and frees it', async () => {
+    const { run } = poolOf({ threads: 1, concurrency: 4 });
+    const before = run('wait for the stop');
+    const alone = run('be alone?', { isolated: true });
+    const after = run('be alone?');
+    before.stop('shutdown');
+    expect(told(await before.end)).toBe('stopped');
+    expect(told(await alone.end)).toBe('1 on this thread');
+    expect(told(await after.end)).toBe('1 on this thread');
+  });
+
+  it('shares its thread with nobody who comes later', async () => {
+    const { run } = poolOf({ threads: 2, concurrency: 4 });
+    const alone = run('wait for the stop', { isolated: true });
+    const others = [run('be alone?'), run('be alone?'), run('be alone?')];
+    expect((await Promise.all(others.map((one) => one.end))).map((end) => end.type)).toEqual([
+      'finished',
+      'finished',
+      'finished',
+    ]);
+    alone.stop('shutdown');
+    expect(told(await alone.end)).toBe('stopped');
+  });
+});
+
+describe('a pool', () => {
+  it('holds back what has no slot, and drops it when told', async () => {
+    const { run } = poolOf({ threads: 1, concurrency: 1 });
+    const first = run('wait for the stop');
+    const second = run('be fine');
+    const third = run('be fine');
+    second.stop('cancelled');
+    expect(await second.end).toEqual({ type: 'unstarted' });
+    first.stop('shutdown');
+    expect(told(await third.end)).toBe('fine');
+  });
+
+  it('ends every run when it closes, and takes none afterwards', async () => {
+    const { pool, run } = poolOf({ threads: 1, concurrency: 1 });
+    const running = run('loop for ever');
+    const waiting = run('be fine');
+    await pool.close();
+    expect((await running.end).type).toBe('crashed');
+    expect((await waiting.end).type).toBe('unstarted');
+    expect((await run('be fine').end).type).toBe('unstarted');
+  });
+
+  it('says so when threads do not start at all', async () => {
+    const { run, broken } = poolOf({ entry: new URL('./no-such-thread.ts', import.meta.url) });
+    for (let round = 0; round < 3; round++) {
+      expect((await run('be fine').end).type).toBe('crashed');
+    }
+    expect(broken).toHaveLength(1);
+  });
+});

@@ -1,0 +1,297 @@
+/** The whole consumer with real threads and a real endpoint; the broker is played by the test. */
+
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type OfflineEndpoint, startOfflineEndpoint } from '../../../core/model/index.ts';
+import { openOutput } from '../../../core/output/index.ts';
+import { AiqError, type LeasedJob } from '../../../core/queue/index.ts';
+import {
+  type JobReport,
+  type Runtime,
+  type RuntimeOptions,
+  startRuntime,
+} from '../../../core/runtime/index.ts';
+import { agentOf, fakeQueue, leaseOf } from '../../support/runtime-fakes.ts';
+
+let root: string;
+let endpoint: OfflineEndpoint;
+let runtime: Runtime | null = null;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'aiq-runtime-'));
+  endpoint = await startOfflineEndpoint();
+});
+afterEach(async () => {
+  await runtime?.abort();
+  runtime = null;
+  await endpoint.close();
+  await rm(root, { recursive: true });
+});
+
+/** Starts a runtime for the agent, and a way to deliver jobs to it. */
+async function start(options: Partial<RuntimeOptions> = {}, leaseMs?: number) {
+  const fake = fakeQueue(leaseMs);
+  const reports: JobReport[] = [];
+  const lines: string[] = [];
+  const line = (_: unknown, message: string) => lines.push(message);
+  runtime = await startRuntime({
+    queue: fake.queue,
+    agents: [agentOf()],
+    provider: endpoint.provider,
+    outputDir: root,
+    concurrency: 4,
+    threads: 2,
+    limits: { idleMs: 10_000, answerBytesMax: 100_000 },
+    prices: {},
+    graceMs: 10_000,
+    log: { debug: line, info: line, warn: line, error: line },
+    onJob: (report) => reports.push(report),
+    ...options,
+  });
+  const [consumer] = fake.consumers;
+  const deliver = (...leases: LeasedJob[]) => {
+    for (const leased of leases) consumer!.options.onDelivery(leased);
+    return leases;
+  };
+  return { ...fake, consumer: consumer!, deliver, reports, lines, runtime };
+}
+
+const files = async () => (await readdir(root)).filter((name) => name !== '.aiq').toSorted();
+const slow = { modelFlag: 'aiq-offline?latency=60s' };
+const until = async (holds: () => boolean) => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+const calling = (count: number) => until(() => endpoint.counts().calls >= count);
+
+describe('a job', () => {
+  it('becomes a file, then an ack that says where, then a report', async () => {
+    const { deliver, settledCount, consumer, reports } = await start();
+    deliver(leaseOf({ job: { id: 'one' } }), leaseOf({ job: { id: 'two' } }));
+    await settledCount(2);
+    await until(() => reports.length === 2);
+    expect(await files()).toEqual(['one.md', 'two.md']);
+    const { settle } = consumer.settled.find(({ leased }) => leased.job.id === 'one')!;
+    expect(settle.outcome).toBe('ack');
+    expect(JSON.parse(settle.note ?? '')).toMatchObject({
+      root,
+      files: ['one.md'],
+      provider: 'offline',
+      model: 'aiq-offline',
+    });
+    const ends = reports.map(({ id, outcome, state }) => `${id} ${outcome} ${state}`);
+    expect(ends.toSorted()).toEqual(['one ack done', 'two ack done']);
+  });
+
+  it('of an unknown agent is refused for good and calls nobody', async () => {
+    const { deliver, settledCount, consumer } = await start();
+    deliver(leaseOf({ job: { agent: 'stranger' } }));
+    await settledCount(1);
+    expect(consumer.settled.map(({ settle }) => [settle.outcome, settle.errorCode])).toEqual([
+      ['final', 'agent_unknown'],
+    ]);
+    expect(endpoint.counts().calls).toBe(0);
+  });
+
+  it('of an agent whose tool module is broken stays queued, and the other agents work', async () => {
+    await writeFile(join(root, 'bad.js'), 'export const tool = {');
+    const tooled = agentOf({ name: 'tooled', dir: root, tools: ['./bad.js'] });
+    const { deliver, settledCount, consumer, lines } = await start({ agents: [agentOf(), tooled] });
+    expect(lines.join()).toMatch(/agent left out: .*bad\.js:1:1: the module cannot be loaded/);
+    expect(consumer.options.queues).toEqual(['echo']);
+    deliver(leaseOf());
+    await settledCount(1);
+    expect(consumer.settled[0]?.settle.outcome).toBe('ack');
+  });
+
+  it.each([
+    ['/elsewhere', false],
+    ['relative/folder', true],
+  ])(
+    'that names the output folder %s is refused when others are %s',
+    async (outputDir, allowed) => {
+      const body = Buffer.from(JSON.stringify({ input: { text: 'x' }, outputDir }));
+      const { deliver, settledCount, consumer } = await start({ jobOutputDirs: allowed });
+      deliver(leaseOf({ job: { body } }));
+      await settledCount(1);
+      expect(consumer.settled[0]?.settle).toMatchObject({
+        outcome: 'final',
+        errorCode: 'output_dir_refused',
+      });
+    },
+  );
+
+  it('may name an absolute folder of its own where that is allowed', async () => {
+    const outputDir = join(root, 'of its own');
+    const body = Buffer.from(JSON.stringify({ input: { text: 'x' }, outputDir }));
+    const { deliver, settledCount } = await start();
+    deliver(leaseOf({ job: { id: 'one', body } }));
+    await settledCount(1);
+    expect(await readdir(outputDir)).toEqual(['.aiq', 'one.md']);
+  });
+});
+
+describe('a lost lease', () => {
+  it('stops the work: nothing is settled and nothing is published', async () => {
+    const { deliver, consumer, reports, runtime: running } = await start(slow);
+    const [lost] = deliver(leaseOf({ job: { id: 'lost' } }));
+    await calling(1);
+    consumer.options.onLeaseLost(lost!, 'STALE_LEASE');
+    await until(() => reports.length === 1);
+    expect(reports[0]).toMatchObject({ id: 'lost', outcome: 'lost', state: null });
+    await running.drain();
+    expect(consumer.settled).toEqual([]);
+    expect(await files()).toEqual([]);
+    const store = await openOutput(root);
+    expect(await store.find('lost')).toBeNull();
+    await store.close();
+  });
+
+  it('is noticed without the broker, at the local deadline', async () => {
+    const { deliver, consumer, reports, runtime: running } = await start(slow, 240);
+    consumer.extending = () => new Promise(() => {});
+    deliver(leaseOf({ deadlineMs: performance.now() + 200 }));
+    await until(() => reports.length === 1);
+    expect(reports[0]).toMatchObject({ outcome: 'lost', errorCode: 'lease_lost' });
+    await running.drain();
+    expect(consumer.settled).toEqual([]);
+  });
+
+  it('by cancellation stops the work too', async () => {
+    const { deliver, consumer, reports } = await start(slow, 240);
+    consumer.extending = async (leases) => leases.map(() => ({ ok: true, directive: 'cancel' }));
+    deliver(leaseOf());
+    await until(() => reports.length === 1);
+    expect(reports[0]?.errorMessage).toMatch(/cancelled/);
+    expect(consumer.settled).toEqual([]);
+  });
+});
+
+describe('stopping', () => {
+  it('drain finishes what runs and takes nothing new', async () => {
+    const options = { modelFlag: 'aiq-offline?latency=300ms' };
+    const { deliver, consumer, runtime: running } = await start(options);
+    deliver(leaseOf({ job: { id: 'one' } }));
+    await calling(1);
+    await running.drain();
+    expect(consumer.credits.at(-1)).toBe(0);
+    expect(consumer.closed).toBe(true);
+    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['ack']);
+    expect((await running.done).counts).toMatchObject({ done: 1, held: 0 });
+  });
+
+  it('drain hands back, uncharged, what does not finish in the grace time', async () => {
+    const { deliver, consumer, runtime: running } = await start({ ...slow, graceMs: 50 });
+    deliver(leaseOf(), leaseOf());
+    await calling(2);
+    await running.drain();
+    expect(consumer.settled.map(({ settle }) => settle)).toEqual(
+      Array.from({ length: 2 }, () =>
+        expect.objectContaining({ outcome: 'returned', errorCode: 'shutdown', delayMs: 0 }),
+      ),
+    );
+    expect(await files()).toEqual([]);
+    expect((await running.done).counts).toMatchObject({ returned: 2, held: 0 });
+  });
+
+  it('abort cuts a drain short, even when the broker answers nothing', async () => {
+    const { deliver, consumer, runtime: running } = await start(slow);
+    consumer.settling = () => new Promise(() => {});
+    deliver(leaseOf());
+    await calling(1);
+    const draining = running.drain();
+    await running.abort();
+    await draining;
+    expect(consumer.closed).toBe(true);
+    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['returned']);
+  });
+
+  it('comes by itself when the provider refuses the key, and says so', async () => {
+    const options = { modelFlag: 'aiq-offline?error=401:1' };
+    const { deliver, consumer, runtime: running } = await start(options);
+    deliver(leaseOf());
+    const summary = await running.done;
+    expect(summary.fatal).toMatchObject({
+      code: 'unauthorized',
+      message: expect.stringMatching(/key/),
+    });
+    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['returned']);
+  });
+});
+
+describe('untilEmpty', () => {
+  const openJobs = (parts: object) => ({ ready: 0, delayed: 0, leased: 0, ...parts });
+
+  it('waits for the retries and leases of others', async () => {
+    const { stats, queue, runtime: running } = await start();
+    let asked = 0;
+    const answers = [{ leased: 1 }, { delayed: 2 }, { ready: 1 }, {}];
+    queue.stats = async () => {
+      stats.splice(0, 1, openJobs(answers[Math.min(asked, 3)]!));
+      asked += 1;
+      return { queues: stats } as never;
+    };
+    const summary = await running.untilEmpty();
+    expect(asked).toBe(4);
+    expect(summary.fatal).toBeNull();
+  });
+
+  it('sits out a broker that is away for a moment', async () => {
+    const { queue, runtime: running } = await start();
+    let asked = 0;
+    queue.stats = async () => {
+      asked += 1;
+      if (asked === 1) throw new AiqError('UNREACHABLE', 'nobody answers');
+      return { queues: [] } as never;
+    };
+    await running.untilEmpty();
+    expect(asked).toBe(2);
+  });
+
+  it('passes on what will not go away', async () => {
+    const { queue, runtime: running } = await start();
+    queue.stats = async () => {
+      throw new AiqError('UNAUTHORIZED', 'bad token');
+    };
+    await expect(running.untilEmpty()).rejects.toThrow('bad token');
+  });
+});
+
+describe('limits', () => {
+  it('keep an agent within its concurrency, and its queue apart from the others', async () => {
+    const limited = agentOf({ name: 'limited', limits: { concurrency: 1 } });
+    const { consumers } = await start({ ...slow, agents: [agentOf(), limited] });
+    const [free, bound] = ['echo', 'limited'].map((name) =>
+      consumers.find((one) => one.options.queues.includes(name)),
+    );
+    expect([free?.credits.at(-1), bound?.credits.at(-1)]).toEqual([4, 1]);
+    const job = { agent: 'limited', queue: 'limited' };
+    bound!.options.onDelivery(leaseOf({ job: { ...job, id: 'a' } }));
+    bound!.options.onDelivery(leaseOf({ job: { ...job, id: 'b' } }));
+    await calling(1);
+    await until(() => free!.credits.at(-1) === 2);
+    expect(endpoint.counts().calls).toBe(1);
+  });
+
+  it('of a provider stop deliveries for the time that it asks for, and no longer', async () => {
+    const throttling = { modelFlag: 'aiq-offline?error=429:1&retryAfter=1' };
+    const { deliver, consumer, settledCount, reports } = await start(throttling);
+    deliver(leaseOf());
+    await settledCount(1);
+    await until(() => reports.length === 1);
+    expect(consumer.settled[0]?.settle).toMatchObject({ outcome: 'throttled' });
+    expect(consumer.settled[0]?.settle.delayMs).toBeGreaterThanOrEqual(1000);
+    await until(() => consumer.credits.at(-1) === 0);
+    await until(() => consumer.credits.at(-1) === 4);
+  });
+
+  it('that this version does not enforce are named at start', async () => {
+    const { lines } = await start({ agents: [agentOf({ limits: { maxCost: 1 } })] });
+    expect(lines).toContain('these limits are not enforced by this version');
+  });
+
+  it('of the process must make sense', async () => {
+    await expect(start({ concurrency: 0 })).rejects.toThrow(/concurrency must be/);
+    await expect(start({ agents: [] })).rejects.toThrow(/no agent that can run/);
+  });
+});

@@ -1,0 +1,197 @@
+/** The pure parts: backoff, settlement, notes, gates, crash guard. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { FailureClass } from '../../../core/model/index.ts';
+import { limits, noUsage } from '../../../core/queue/index.ts';
+import { retryDelayMs } from '../../../core/runtime/backoff.ts';
+import { createGates } from '../../../core/runtime/gates.ts';
+import type { JobSuccess } from '../../../core/runtime/job/result.ts';
+import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
+import { noteOf, settleOf } from '../../../core/runtime/settlement.ts';
+import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
+
+const { retry } = agentOf();
+const job = { retry: { ...retry, delayMs: 1000, maxDelayMs: 8000 }, attempt: 3, elapsedMs: 5 };
+
+describe('retryDelayMs', () => {
+  it('spreads over the doubled delay and never beyond the cap', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 2000 }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (attempt, random) => {
+          const delay = retryDelayMs(job.retry, attempt, () => random);
+          const ceiling = Math.min(8000, 1000 * 2 ** (attempt - 1));
+          return delay >= 0 && delay <= ceiling && delay >= Math.floor(random * ceiling);
+        },
+      ),
+    );
+  });
+
+  it('is the plain delay when the agent says fixed', () => {
+    expect(retryDelayMs({ ...job.retry, backoff: 'fixed' }, 7, () => 0.1)).toBe(1000);
+  });
+});
+
+describe('settleOf', () => {
+  const failed = (failure: FailureClass, retryAfterMs: number | null = null) =>
+    settleOf(
+      {
+        type: 'finished',
+        result: {
+          ok: false,
+          failure: { class: failure, code: 'the_code', message: 'why', retryAfterMs },
+          usage: { ...noUsage, calls: 2 },
+        },
+      },
+      job,
+    );
+
+  it.each([
+    ['transient', 'retry'],
+    ['throttled', 'throttled'],
+    ['endpoint', 'returned'],
+    ['permanent', 'final'],
+    ['aborted', 'returned'],
+  ] as const)('settles a %s failure as %s, with its cause and what it used', (failure, outcome) => {
+    expect(failed(failure)).toMatchObject({
+      outcome,
+      errorCode: 'the_code',
+      errorMessage: 'why',
+      usage: { calls: 2 },
+    });
+  });
+
+  it('waits at least as long as the provider asked, and a quarter of an hour at most', () => {
+    const asked = failed('throttled', 3000).delayMs ?? 0;
+    expect(asked).toBeGreaterThanOrEqual(3000);
+    expect(asked).toBeLessThanOrEqual(3300);
+    expect(failed('throttled', 24 * 3600_000).delayMs).toBeLessThanOrEqual(16.5 * 60_000);
+    expect(failed('transient', 20_000).delayMs).toBeGreaterThanOrEqual(20_000);
+  });
+
+  it('tells a crash from a bystander and from what never began', () => {
+    const message = 'the worker thread died';
+    expect(settleOf({ type: 'crashed', message }, job)).toMatchObject({
+      outcome: 'crashed',
+      errorCode: 'thread_crashed',
+    });
+    expect(settleOf({ type: 'bystander', message }, job).outcome).toBe('returned');
+    expect(settleOf({ type: 'unstarted' }, job).outcome).toBe('returned');
+  });
+});
+
+describe('noteOf', () => {
+  const success = (files: string[]): JobSuccess => ({
+    ok: true,
+    root: '/out',
+    files,
+    model: 'm',
+    provider: 'p',
+    recovered: false,
+    usage: noUsage,
+  });
+
+  it('is JSON with the files, where they are, and who made them', () => {
+    expect(JSON.parse(noteOf(success(['a.md']), 12.4))).toEqual({
+      root: '/out',
+      files: ['a.md'],
+      provider: 'p',
+      model: 'm',
+      elapsedMs: 12,
+    });
+  });
+
+  it('stays within the limit of the protocol and says how many files it left out', () => {
+    const files = Array.from(
+      { length: 1000 },
+      (_, index) => `folder-${index}/${'é'.repeat(40)}.md`,
+    );
+    const note = noteOf(success(files), 1);
+    expect(Buffer.byteLength(note)).toBeLessThanOrEqual(limits.noteBytesMax);
+    const { files: kept, moreFiles } = JSON.parse(note);
+    expect(kept.length).toBeGreaterThan(10);
+    expect(kept.length + moreFiles).toBe(1000);
+  });
+});
+
+describe('gates', () => {
+  const clock = { nowMs: 0 };
+  const gatesAt = () => {
+    clock.nowMs = 0;
+    return createGates(() => clock.nowMs);
+  };
+
+  it('leave an agent without limits alone', () => {
+    const agent = threadAgentOf();
+    const gates = gatesAt();
+    expect(gates.room(agent)).toBe(Infinity);
+    expect(gates.opensInMs(agent)).toBeNull();
+  });
+
+  it('keep to the concurrency of an agent', () => {
+    const agent = threadAgentOf({ limits: { concurrency: 2 } });
+    const gates = gatesAt();
+    gates.started(agent);
+    gates.started(agent);
+    expect(gates.room(agent)).toBe(0);
+    gates.ended(agent, 1);
+    expect(gates.room(agent)).toBe(1);
+  });
+
+  it('let no more calls start in a minute than allowed, extra calls of a job included', () => {
+    const agent = threadAgentOf({ limits: { requestsPerMinute: 60 } });
+    const gates = gatesAt();
+    let started = 0;
+    for (; clock.nowMs <= 60_000; clock.nowMs += 100) {
+      while (gates.room(agent) >= 1) {
+        gates.started(agent);
+        gates.ended(agent, 2);
+        started += 1;
+      }
+    }
+    expect(started * 2).toBeLessThanOrEqual(60 + 10 + 2);
+    expect(started * 2).toBeGreaterThanOrEqual(55);
+  });
+
+  it('say when a missing call will be there', () => {
+    const agent = threadAgentOf({ limits: { requestsPerMinute: 6 } });
+    const gates = gatesAt();
+    gates.started(agent);
+    expect(gates.room(agent)).toBe(0);
+    expect(gates.opensInMs(agent)).toBe(10_000);
+    clock.nowMs = 10_000;
+    expect(gates.room(agent)).toBe(1);
+  });
+
+  it('hold everybody who uses a provider that throttles, and nobody else', () => {
+    const [one, other] = [threadAgentOf({ name: 'one' }), threadAgentOf({ name: 'other' })];
+    const elsewhere = { ...threadAgentOf(), provider: { ...one.provider, name: 'elsewhere' } };
+    const gates = gatesAt();
+    gates.hold(one, 2000);
+    gates.hold(one, 500);
+    expect([gates.room(one), gates.room(other), gates.room(elsewhere)]).toEqual([0, 0, Infinity]);
+    expect(gates.opensInMs(other)).toBe(2000);
+    clock.nowMs = 2000;
+    expect(gates.room(other)).toBe(Infinity);
+  });
+});
+
+describe('crash guard', () => {
+  it('replaces the first crashes of a minute at once and then slows down, up to a limit', () => {
+    const guard = createCrashGuard();
+    const pauses = Array.from({ length: 12 }, (_, index) => guard.crashed(index));
+    expect(pauses.slice(0, 5)).toEqual([0, 0, 0, 0, 0]);
+    expect(pauses.slice(5)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+    expect(guard.crashed(70_000)).toBe(0);
+  });
+
+  it('gives up only when threads fail to start in a row', () => {
+    const guard = createCrashGuard();
+    expect([guard.failedToStart(), guard.failedToStart()]).toEqual([false, false]);
+    guard.started();
+    expect([guard.failedToStart(), guard.failedToStart()]).toEqual([false, false]);
+    expect(guard.failedToStart()).toBe(true);
+  });
+});
