@@ -1,4 +1,4 @@
-/** Job inputs against an agent's schema: copied, defaults filled in, every problem told at once. */
+/** Values against their schemas: copied, defaults filled in, every problem told at once. */
 
 import type { Agent, CompiledAgent, InputProblem, JsonObject } from './agent.ts';
 import { copyJson } from './copy-json.ts';
@@ -7,17 +7,25 @@ import { compileSchema, type ValidateFunction } from './validator.ts';
 
 const problemsMax = 50;
 
+/** Checks a value without changing it. */
+export type ValueChecker = CompiledAgent['checkInput'];
+
 /** Loads Ajv only: what `enqueue` needs. */
-export async function inputChecker(agent: Agent): Promise<CompiledAgent['checkInput']> {
-  const validate = await compileSchema(agent.input.schema);
-  return (input) => checkInput(validate, input);
+export function inputChecker(agent: Agent): Promise<ValueChecker> {
+  return schemaChecker(agent.input.schema);
 }
 
-function checkInput(
-  validate: ValidateFunction,
-  input: unknown,
-): ReturnType<CompiledAgent['checkInput']> {
-  const copied = copyJson(input);
+/**
+ * For any schema of an object, such as a tool's parameters.
+ * @throws Error when the schema is none
+ */
+export async function schemaChecker(schema: JsonObject): Promise<ValueChecker> {
+  const validate = await compileSchema(schema);
+  return (value) => checkValue(validate, value);
+}
+
+function checkValue(validate: ValidateFunction, value: unknown): ReturnType<ValueChecker> {
+  const copied = copyJson(value);
   if (!copied.ok) return { ok: false, problems: [copied.problem] };
   if (validate(copied.value)) return { ok: true, input: copied.value as JsonObject };
   return { ok: false, problems: bounded(problemsOf(validate.errors ?? [])) };

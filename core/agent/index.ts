@@ -18,7 +18,7 @@ export {
   type RenderedFile,
   type TemplateSource,
 } from './agent.ts';
-export { inputChecker } from './check-input.ts';
+export { inputChecker, schemaChecker, type ValueChecker } from './check-input.ts';
 export { discoverAgents, loadAgent } from './discover.ts';
 export { BrokenAgentError, UnknownAgentError } from './errors.ts';
 export {
@@ -29,5 +29,6 @@ export {
   schemaFlags,
 } from './flags.ts';
 export { compileAgent, lintAgent } from './on-demand.ts';
-export type { AgentDefaults } from './read-agent.ts';
+export { packageRoot } from './package-root.ts';
+export { type AgentDefaults, isAgentName } from './read-agent.ts';
 export { builtInTools } from './read-parts.ts';

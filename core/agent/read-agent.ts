@@ -6,7 +6,14 @@ import type { Agent, JsonObject, OutputFormat, Problem, TemplateSource } from '.
 import { createAgentFiles } from './agent-files.ts';
 import { durationMs } from './duration.ts';
 import { checkManifest, type Manifest } from './manifest.ts';
-import { checkTools, type Reading, readSchema, readTemplate, report } from './read-parts.ts';
+import {
+  checkKnowledge,
+  checkTools,
+  type Reading,
+  readSchema,
+  readTemplate,
+  report,
+} from './read-parts.ts';
 
 export const manifestName = 'agent.yaml';
 
@@ -40,6 +47,7 @@ export async function readAgent(
   const input = await readInput(reading, manifest);
   const output = await readOutput(reading, manifest);
   checkTools(reading, manifest.tools);
+  checkKnowledge(reading, manifest);
   const retry = retryOf(reading, manifest);
   if (problems.length > 0 || templates === null || input === null || output === null) {
     return { ok: false, problems };

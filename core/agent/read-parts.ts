@@ -9,7 +9,7 @@ import {
 } from '../yaml/index.ts';
 import type { JsonObject, TemplateSource } from './agent.ts';
 import type { AgentFiles } from './agent-files.ts';
-import type { TemplateField } from './manifest.ts';
+import type { Manifest, TemplateField } from './manifest.ts';
 import { checkUserSchema } from './user-schema.ts';
 
 /** Tools that come with aiq and that an agent may name. */
@@ -100,6 +100,32 @@ async function readSchemaFile(
   const findings = await checkUserSchema(schema, { file, path: [] });
   reading.problems.push(...findings);
   return findings.length === 0 ? schema : null;
+}
+
+/** Absolute, or with a step upwards. */
+const outsidePattern = /^[/~\\]|^[a-z]:|(?:^|[/{,])\.\.(?:[/},]|$)/i;
+
+/** Patterns of files outside the configuration's folder, and tools that have no files to look into. */
+export function checkKnowledge(
+  reading: Reading,
+  { knowledge, tools }: Pick<Manifest, 'knowledge' | 'tools'>,
+): void {
+  for (const [index, { include, exclude }] of knowledge.entries()) {
+    checkPatterns(reading, include, ['knowledge', index, 'include']);
+    checkPatterns(reading, exclude, ['knowledge', index, 'exclude']);
+  }
+  const searching = tools.findIndex((tool) => builtInTools.includes(tool));
+  if (searching === -1 || knowledge.length > 0) return;
+  const message = `"${tools[searching]}" has nothing to look into: "knowledge" names no files`;
+  report(reading, ['tools', searching], message);
+}
+
+function checkPatterns(reading: Reading, patterns: readonly string[], path: YamlPath): void {
+  for (const [index, pattern] of patterns.entries()) {
+    if (!outsidePattern.test(pattern)) continue;
+    const message = `"${pattern}" leaves the folder of aiq.config.yaml, which it is relative to`;
+    report(reading, [...path, index], message);
+  }
 }
 
 /** Every tool must be one of ours, or a module inside the folder; modules count for the digest. */

@@ -7,7 +7,7 @@ import { cleanPath } from './output-path.ts';
 import type { Template } from './templates.ts';
 import type { ValidateFunction } from './validator.ts';
 
-const filesMax = 1_000;
+const filesMaxDefault = 1_000;
 
 /** What rendering needs of one compiled agent. */
 export interface OutputParts {
@@ -34,7 +34,7 @@ export function renderOutput(
     return [oneFile(parts, output, output, variables)];
   }
   const output = parseAnswer(parts, answer);
-  if (format === 'files') return renderFiles(parts, output as FileList);
+  if (format === 'files') return renderFiles(parts, output as FileList, filesMaxOf(variables));
   return [oneFile(parts, output, JSON.stringify(output, null, 2), variables)];
 }
 
@@ -73,7 +73,13 @@ interface FileList {
   readonly files?: unknown;
 }
 
-function renderFiles(parts: OutputParts, output: FileList): RenderedFile[] {
+/** A job's own `maxFiles` holds, whatever the model made of it. */
+function filesMaxOf({ input }: Variables): number {
+  const { maxFiles } = (input ?? {}) as JsonObject;
+  return typeof maxFiles === 'number' ? Math.min(maxFiles, filesMaxDefault) : filesMaxDefault;
+}
+
+function renderFiles(parts: OutputParts, output: FileList, filesMax: number): RenderedFile[] {
   const folder = parts.pathFor(output);
   // An agent's own schema may allow more than a list of files; that list must be there all the same.
   const list = Array.isArray(output.files) ? (output.files as unknown[]) : [];
@@ -82,7 +88,7 @@ function renderFiles(parts: OutputParts, output: FileList): RenderedFile[] {
     throw invalid(`the answer has ${list.length} files; ${filesMax} are allowed`);
   }
   const seen = new Set<string>();
-  return list.map((item, index) => {
+  const files = list.map((item, index) => {
     const { path, content } = (item ?? {}) as JsonObject;
     if (typeof path !== 'string' || typeof content !== 'string') {
       throw invalid(`files.${index} is not { path, content }`);
@@ -92,8 +98,21 @@ function renderFiles(parts: OutputParts, output: FileList): RenderedFile[] {
     const folded = clean.path.toLowerCase();
     if (seen.has(folded)) throw invalid(`files.${index}: ${shorten(path)} stands twice`);
     seen.add(folded);
-    return { path: `${folder}/${clean.path}`, content };
+    return { path: clean.path, content };
   });
+  for (const { path } of files) {
+    const parent = foldersOf(path.toLowerCase()).find((name) => seen.has(name));
+    if (parent !== undefined) {
+      throw invalid(`${shorten(path)} needs a folder where ${shorten(parent)} is a file`);
+    }
+  }
+  return files.map(({ path, content }) => ({ path: `${folder}/${path}`, content }));
+}
+
+/** `a/b/c` lies in `a` and in `a/b`. */
+function foldersOf(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 function invalid(message: string): AgentError {

@@ -24,12 +24,12 @@ export async function confirm(
   refusal: string,
   fix = 'This needs a yes: add --yes',
 ): Promise<void> {
-  const refused = new CliError('usage', refusal, [fix]);
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw refused;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new CliError('usage', refusal, [fix]);
   const questions = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await questions.question(`${question} [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw refused;
+    if (/^y(es)?$/i.test(answer.trim())) return;
+    throw new CliError('usage', 'not confirmed; nothing was changed');
   } finally {
     questions.close();
   }

@@ -13,6 +13,8 @@ export interface ConsumerSettings {
   /** Model of the command line; wins over the agents' own. */
   readonly model: string | null;
   readonly outputDir: string;
+  /** Folder that `knowledge` is relative to, when it is not the configuration's. */
+  readonly baseDir?: string;
   readonly concurrency: number;
   readonly threads: number;
   readonly onJob: (report: JobReport) => void;
@@ -30,10 +32,12 @@ export async function startConsumer(
 ): Promise<Consumer> {
   const { terminal } = session;
   const runtime = await import('../runtime/index.ts');
+  const config = await session.config();
+  const { baseDir = config.baseDir, ...rest } = settings;
   try {
     return await runtime.startConsumer({
-      ...settings,
-      config: await session.config(),
+      ...rest,
+      config: { ...config, baseDir },
       env: await session.environment(),
       log: await runtimeLog(terminal),
       onProvider: (line) => terminal.note(line),

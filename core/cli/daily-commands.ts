@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { Overrides } from '../config/index.ts';
+import { examplesText } from './examples.ts';
 import { addInputFlags, type Invocation, prepareInputs } from './schema-flags.ts';
 import type { Act, Session } from './session.ts';
 
@@ -25,12 +26,16 @@ export function addEnqueue(root: Command, session: () => Session, act: Act): voi
     .option('-y, --yes', 'Do not ask before adding more than 100 files.')
     .addHelpText(
       'after',
-      `
-Examples:
-  aiq enqueue summarize docs/*.md
-  aiq enqueue summarize article.txt --wait
-  cat article.txt | aiq enqueue summarize
-  aiq enqueue summarize --help                  the flags of that agent's own input`,
+      examplesText([
+        ['aiq enqueue summarize docs/*.md'],
+        ['aiq enqueue summarize article.txt --wait'],
+        ['cat article.txt | aiq enqueue summarize'],
+        [
+          'aiq enqueue summarize article.txt --style bulet',
+          'exits 3: names the value, queues nothing',
+        ],
+        ['aiq enqueue summarize --help', "the flags of that agent's own input"],
+      ]),
     )
     .action((_agent: string, inputs: string[], options) =>
       act(async (current) => {
@@ -57,10 +62,10 @@ export function addRun(root: Command, act: Act): void {
       'after',
       `
 Ctrl-C stops taking jobs and finishes the running ones; a second Ctrl-C stops at once.
-
-Examples:
-  aiq run
-  aiq run --agents summarize --until-empty --concurrency 16`,
+${examplesText([
+  ['aiq run', 'until Ctrl-C (exits 0)'],
+  ['aiq run --agents summarize --until-empty --concurrency 16'],
+])}`,
     )
     .action((options) =>
       act(
@@ -90,6 +95,7 @@ export function addDemo(root: Command, act: Act): void {
     .command('demo')
     .description('Summarize the example texts through a broker of its own, with no key or network.')
     .option('--provider <name>', 'Use this provider instead of the offline one.')
+    .addHelpText('after', examplesText([['aiq demo']]))
     .action((options) =>
       act(async (session) => (await import('./commands/demo.ts')).demo(session), {
         provider: options.provider ?? 'offline',

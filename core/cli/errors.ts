@@ -99,6 +99,7 @@ const exitOfCode: { readonly [code in ErrorCode]?: ExitName } = {
   UNAUTHORIZED: 'credential',
   NOT_FOUND: 'notFound',
   BAD_REQUEST: 'usage',
+  BAD_STATE: 'usage',
   UNSUPPORTED: 'usage',
   BAD_JOB: 'invalid',
   JOB_TOO_LARGE: 'invalid',
@@ -115,7 +116,7 @@ const fixOfCode: { readonly [code in ErrorCode]?: string } = {
   CONFLICT: 'Take another --id, or leave it out: the id then follows from the content.',
   DISK_FULL: 'Free some space on the disk of the broker folder; queued jobs are safe.',
   QUEUE_FULL: 'Let a consumer work first: aiq run',
-  OUTCOME_UNKNOWN: 'Run the same command again: a job that did arrive is not queued twice.',
+  OUTCOME_UNKNOWN: 'Run the same command again: what took effect before is not done twice.',
 };
 
 /** Exit name for what the broker or the client answered. */

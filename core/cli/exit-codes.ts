@@ -2,8 +2,14 @@
 
 export const exitCodes = {
   ok: { code: 0, meaning: 'Done. An empty list is done, and so is a consumer that drained.' },
-  unexpected: { code: 1, meaning: 'An unexpected error: a bug in aiq.' },
-  usage: { code: 2, meaning: 'Unknown command, flag or flag value.' },
+  unexpected: {
+    code: 1,
+    meaning: 'An unexpected error: the file system refused, or a bug in aiq.',
+  },
+  usage: {
+    code: 2,
+    meaning: 'Unknown command, flag or value, or a job whose state does not allow it.',
+  },
   invalid: {
     code: 3,
     meaning: 'An agent, the configuration, an input file or an input did not pass its checks.',
@@ -13,13 +19,13 @@ export const exitCodes = {
     meaning:
       'No usable model provider: a credential is missing or was refused, or a quota is used up.',
   },
-  notFound: { code: 5, meaning: 'No such agent or job.' },
+  notFound: { code: 5, meaning: 'No such agent, job, queue or result.' },
   broker: { code: 6, meaning: 'The broker is not reachable, locked, full or damaged.' },
-  jobFailed: { code: 7, meaning: 'The job waited for is dead or was cancelled.' },
-  waitTimeout: { code: 8, meaning: 'Gave up waiting; the job lives on.' },
+  jobFailed: { code: 7, meaning: 'The job is dead or was cancelled.' },
+  waitTimeout: { code: 8, meaning: 'The job is not finished: gave up waiting. It lives on.' },
   partial: { code: 9, meaning: 'Some of many succeeded, others did not.' },
-  interrupted: { code: 130, meaning: 'Ended at once by SIGINT (a second Ctrl-C).' },
-  terminated: { code: 143, meaning: 'Ended at once by SIGTERM (the second one).' },
+  interrupted: { code: 130, meaning: 'Ended by SIGINT: tail, or at once by a second Ctrl-C.' },
+  terminated: { code: 143, meaning: 'Ended by SIGTERM: tail, or at once by the second one.' },
 } as const;
 
 export type ExitName = keyof typeof exitCodes;

@@ -1,8 +1,11 @@
 /** The families of commands: `jobs`, `agents`, `broker`. Names, flags and help; no work. */
 
 import { type Command, Option } from 'commander';
+import { exampleJobs, examplesText } from './examples.ts';
+import { addJobOperations } from './operator-commands.ts';
 import { addInputFlags, type Invocation, prepareInputs } from './schema-flags.ts';
 import type { Act, Session } from './session.ts';
+import { addAgentDetails } from './setup-commands.ts';
 
 const listedStates = ['delayed', 'ready', 'leased', 'done', 'dead', 'cancelled'];
 
@@ -10,7 +13,7 @@ export function addJobs(root: Command, act: Act): void {
   const jobs = root
     .command('jobs')
     .helpCommand(false)
-    .description('Look at jobs and wait for them.');
+    .description('Look at jobs, wait for them, and change what becomes of them.');
   jobs
     .command('list')
     .description('List jobs, newest first.')
@@ -18,6 +21,14 @@ export function addJobs(root: Command, act: Act): void {
     .option('--queue <name>', 'Only jobs of this queue.')
     .addOption(new Option('--state <state>', 'Only jobs in this state.').choices(listedStates))
     .option('--limit <n>', 'Most jobs to list.', '50')
+    .addHelpText(
+      'after',
+      examplesText([
+        ['aiq jobs list'],
+        ['aiq jobs list --state dead --json', 'one line of JSON for each'],
+        ['aiq jobs list --agent summarize --limit 5'],
+      ]),
+    )
     .action((options) =>
       act(async (session) => (await import('./commands/jobs.ts')).listJobs(session, options)),
     );
@@ -25,6 +36,7 @@ export function addJobs(root: Command, act: Act): void {
     .command('show')
     .description('Show one job: state, attempts, last error, files.')
     .argument('<id>', 'Its id, or any unique beginning of it.')
+    .addHelpText('after', examplesText([[`aiq jobs show ${exampleJobs.monday}`]]))
     .action((id: string) =>
       act(async (session) => (await import('./commands/jobs.ts')).showJob(session, id)),
     );
@@ -33,19 +45,22 @@ export function addJobs(root: Command, act: Act): void {
     .description('Wait until jobs are finished; exit 7 when one of them failed.')
     .argument('<ids...>', 'Their ids, or any unique beginnings of them.')
     .option('--timeout <duration>', 'Give up after this time, such as 90s or 5m.')
+    .addHelpText('after', examplesText([[`aiq jobs wait ${exampleJobs.monday} --timeout 5m`]]))
     .action((ids: string[], options) =>
       act(async (session) => (await import('./commands/jobs.ts')).waitJobs(session, ids, options)),
     );
+  addJobOperations(jobs, act);
 }
 
 export function addAgents(root: Command, session: () => Session, act: Act): void {
   const agents = root
     .command('agents')
     .helpCommand(false)
-    .description('Look at agents and check them.');
+    .description('Look at agents, check them, and make new ones.');
   agents
     .command('list')
     .description('List all agents, with the reason where one cannot be used.')
+    .addHelpText('after', examplesText([['aiq agents list']]))
     .action(() =>
       act(async (current) => (await import('./commands/agents.ts')).listAgents(current)),
     );
@@ -53,6 +68,10 @@ export function addAgents(root: Command, session: () => Session, act: Act): void
     .command('validate')
     .description('Check agent files; every finding with file, line and column.')
     .argument('[names...]', 'Agents to check; all when none is named.')
+    .addHelpText(
+      'after',
+      examplesText([['aiq agents validate'], ['aiq agents validate summarize']]),
+    )
     .action((names: string[]) =>
       act(async (current) => (await import('./commands/agents.ts')).validateAgents(current, names)),
     );
@@ -62,12 +81,15 @@ export function addAgents(root: Command, session: () => Session, act: Act): void
     .description('Print the messages that an input would send; calls nothing.')
     .argument('<agent>', 'Name of the agent.')
     .argument('[inputs...]', 'One file, or - for standard input.');
-  addInputFlags(render).action((_agent: string, inputs: string[], options) =>
-    act(async (current) => {
-      const { renderAgent } = await import('./commands/agents.ts');
-      return renderAgent(current, invocation, { ...options, inputs });
-    }),
-  );
+  addInputFlags(render)
+    .addHelpText('after', examplesText([['aiq agents render summarize article.txt']]))
+    .action((_agent: string, inputs: string[], options) =>
+      act(async (current) => {
+        const { renderAgent } = await import('./commands/agents.ts');
+        return renderAgent(current, invocation, { ...options, inputs });
+      }),
+    );
+  addAgentDetails(agents, act);
   agents.hook('preSubcommand', async (parent, sub) => {
     if (sub === render) await prepareInputs(render, parent.args.slice(1), session(), invocation);
   });
@@ -86,18 +108,28 @@ export function addBroker(root: Command, act: Act): void {
       '--listen <address>',
       'Listen on tcp://127.0.0.1:<port> too; clients need the token file.',
     )
+    .option('--io-threads <n>', 'Threads that share the TCP port; needs --listen.')
+    .addHelpText(
+      'after',
+      examplesText([
+        ['aiq broker start', 'until Ctrl-C (exits 0)'],
+        ['aiq broker start --listen tcp://127.0.0.1:0', 'a free port; until Ctrl-C (exits 0)'],
+      ]),
+    )
     .action((options) =>
       act(async (session) => (await import('./commands/broker.ts')).startBroker(session, options)),
     );
   broker
     .command('status')
     .description('Show whether a broker runs, and its queues.')
+    .addHelpText('after', examplesText([['aiq broker status']]))
     .action(() =>
       act(async (session) => (await import('./commands/broker.ts')).showBroker(session)),
     );
   broker
     .command('stop')
     .description('Stop the broker of the configured folder; queued jobs stay.')
+    .addHelpText('after', examplesText([['aiq broker stop']]))
     .action(() =>
       act(async (session) => (await import('./commands/broker.ts')).endBroker(session)),
     );

@@ -24,11 +24,12 @@ export async function findIds(queue: JobQueue, typed: readonly string[]): Promis
 
 /** Prints the id of each job that was changed; those that were not are told with the reason. */
 export async function operate(
-  { terminal, queue }: Session,
+  session: Session,
   ids: readonly string[],
   { did, perform }: Operation,
 ): Promise<ExitName> {
-  const answers = await perform(await queue(), ids);
+  const { terminal } = session;
+  const answers = await perform(await session.queue(), ids);
   let refusal: ExitName | null = null;
   let changed = 0;
   for (const [index, answer] of answers.entries()) {

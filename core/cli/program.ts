@@ -6,9 +6,12 @@
 import { Command, Option } from 'commander';
 import type { Overrides } from '../config/index.ts';
 import { addDemo, addEnqueue, addRun } from './daily-commands.ts';
+import { examplesText } from './examples.ts';
 import type { ExitName } from './exit-codes.ts';
 import { addAgents, addBroker, addJobs } from './family-commands.ts';
+import { addDead, addQueues, addTail } from './operator-commands.ts';
 import { type Act, createSession, type GlobalFlags, type Session } from './session.ts';
+import { addCompletion, addConfig, addDoctor, addInit } from './setup-commands.ts';
 import { helpTopics } from './topics.ts';
 
 /** A built program; `exit` says how its action ended once `parseAsync` resolved. */
@@ -34,10 +37,17 @@ export function createProgram(version: string): Program {
   configureRoot(root, version);
   addEnqueue(root, current, act);
   addRun(root, act);
+  addTail(root, act);
   addDemo(root, act);
+  addInit(root, act);
   addJobs(root, act);
+  addDead(root, act);
+  addQueues(root, act);
   addAgents(root, current, act);
   addBroker(root, act);
+  addConfig(root, act);
+  addDoctor(root, act);
+  addCompletion(root, act);
   addHelp(root);
   return { command: root, session: current, exit: () => exit };
 }
@@ -63,12 +73,12 @@ function configureRoot(root: Command, version: string): void {
     )
     .addHelpText(
       'after',
-      `
-Examples:
-  aiq enqueue summarize --input article.txt     add a job; prints its id
-  aiq run --agents summarize --until-empty      do the queued jobs, then leave
-  aiq enqueue summarize article.txt --wait      add a job, do it, print the result
-  aiq demo                                      see it work, without a key or a network
+      `${examplesText([
+        ['aiq enqueue summarize --input article.txt', 'add a job; prints its id'],
+        ['aiq run --agents summarize --until-empty', 'do the queued jobs, then leave'],
+        ['aiq enqueue summarize article.txt --wait', 'add a job, do it, print the result'],
+        ['aiq demo', 'see it work, without a key or a network'],
+      ])}
 
 Topics: ${Object.keys(helpTopics)
         .map((topic) => `aiq help ${topic}`)
@@ -81,6 +91,7 @@ function addHelp(root: Command): void {
     .command('help')
     .description(`Show help for a command or a topic: ${Object.keys(helpTopics).join(', ')}.`)
     .argument('[topic...]')
+    .addHelpText('after', examplesText([['aiq help exit-codes'], ['aiq help jobs list']]))
     .action((path: string[]) => {
       const topic = helpTopics[path.join(' ')];
       if (topic !== undefined) process.stdout.write(`${topic()}\n`);

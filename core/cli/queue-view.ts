@@ -4,6 +4,7 @@ import { type QueueInfo } from '../queue/index.ts';
 import { CliError } from './errors.ts';
 import type { Session } from './session.ts';
 import { formatAge, formatTable } from './table.ts';
+import { outputWidth } from './terminal.ts';
 
 const heading = ['QUEUE', 'READY', 'DELAYED', 'LEASED', 'DONE', 'DEAD', 'WORKERS', 'OLDEST', ''];
 
@@ -16,7 +17,7 @@ export function queueTable(queues: readonly QueueInfo[]): string[] {
     info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs),
     info.paused ? 'paused' : '',
   ]);
-  return formatTable(heading, rows, process.stdout.isTTY ? process.stdout.columns : null);
+  return formatTable(heading, rows, outputWidth());
 }
 
 /** The sheet of one queue, label by label. */

@@ -3,7 +3,13 @@
  * each made when first asked for.
  */
 
-import type { Config, Environment, Lookup, Overrides } from '../config/index.ts';
+import type {
+  Config,
+  ExplainedSetting,
+  LoadedEnvironment,
+  Lookup,
+  Overrides,
+} from '../config/index.ts';
 import type { JobQueue } from '../queue/index.ts';
 import { usageError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
@@ -23,8 +29,12 @@ export interface Session {
   readonly terminal: Terminal;
   /** @throws ConfigError; CliError when a flag is at fault */
   config(): Promise<Config>;
+  /** Every setting with where it comes from. @throws as `config` */
+  settings(): Promise<ExplainedSetting[]>;
   /** The process's environment with what `.env` adds. */
-  environment(): Promise<Environment>;
+  environment(): Promise<LoadedEnvironment['env']>;
+  /** The same, with the `.env` file that was read. */
+  loadedEnvironment(): Promise<LoadedEnvironment>;
   /** Connects, and starts the broker of a `file:` folder when none runs. @throws AiqError */
   queue(): Promise<JobQueue>;
   close(): Promise<void>;
@@ -38,6 +48,8 @@ export type Act = (
 
 /** @param overrides settings that flags of the command stand for */
 export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Session {
+  const broker = flags.broker === undefined ? {} : { broker: flags.broker };
+  const allOverrides: Overrides = { ...overrides, ...broker };
   let config: Promise<Config> | null = null;
   let queue: Promise<JobQueue> | null = null;
   const session: Session = {
@@ -47,14 +59,16 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
       verbose: flags.verbose ?? false,
       color: flags.color ?? 'auto',
     }),
-    config: () => {
-      const broker = flags.broker === undefined ? {} : { broker: flags.broker };
-      config ??= readConfig(flags, { ...overrides, ...broker });
-      return config;
+    config: () => (config ??= readConfig(flags, allOverrides)),
+    settings: async () => {
+      await session.config();
+      const { explainConfig } = await import('../config/index.ts');
+      return explainConfig({ ...lookupOf(flags), overrides: allOverrides });
     },
-    environment: async () => {
+    environment: async () => (await session.loadedEnvironment()).env,
+    loadedEnvironment: async () => {
       const { loadEnvironment } = await import('../config/index.ts');
-      return loadEnvironment(lookupOf(flags)).env;
+      return loadEnvironment(lookupOf(flags));
     },
     queue: () => {
       queue ??= session.config().then((known) => connect(known, session.terminal));

@@ -14,6 +14,7 @@ export {
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
+export { listModels, type ModelList } from './model-list.ts';
 export {
   type OfflineCall,
   type OfflineEndpoint,

@@ -50,6 +50,8 @@ export interface ModelCall {
   readonly messages: readonly Message[];
   readonly options: CallOptions;
   readonly tools?: readonly ToolDefinition[];
+  /** `none`: the tools stand there for what was called before, and must not be called again. */
+  readonly toolChoice?: 'none';
   /** Ask for JSON of this schema (`response_format: json_schema`); the caller checks the answer again. */
   readonly responseSchema?: {
     readonly name: string;

@@ -30,6 +30,7 @@ export function requestBody(call: ModelCall): RequestBody {
   };
   if (call.tools !== undefined && call.tools.length > 0) {
     body['tools'] = call.tools.map((tool) => ({ type: 'function', function: tool }));
+    if (call.toolChoice !== undefined) body['tool_choice'] = call.toolChoice;
   }
   if (call.responseSchema !== undefined) {
     const { name, schema } = call.responseSchema;
@@ -112,10 +113,26 @@ export const fallbacks: readonly Fallback[] = [
     rewrite: (body) => {
       const format = body.response_format;
       if (format?.type !== 'json_schema') return null;
-      const schema = JSON.stringify(format.json_schema.schema);
-      const content = `Answer with one JSON object that fits this JSON Schema: ${schema}`;
-      const messages = [...body.messages, { role: 'system', content } as const];
+      const messages = [...body.messages, inWords(format.json_schema.schema)];
       return { ...body, messages, response_format: { type: 'json_object' } };
     },
   },
+  {
+    // Some servers hold an answer to a schema, and some call tools, but not in one request.
+    name: 'tools_alone',
+    refusal: /response_format|json_schema|json_object|grammar|mime ?type/i,
+    rewrite: ({ response_format: format, ...rest }) => {
+      if (format === undefined || (rest.tools ?? []).length === 0) return null;
+      if (format.type !== 'json_schema') return rest;
+      return { ...rest, messages: [...rest.messages, inWords(format.json_schema.schema)] };
+    },
+  },
 ];
+
+function inWords(schema: unknown): { role: 'system'; content: string } {
+  const text = JSON.stringify(schema);
+  return {
+    role: 'system',
+    content: `Answer with one JSON object that fits this JSON Schema: ${text}`,
+  };
+}

@@ -5,11 +5,11 @@ import {
   type BrokenAgent,
   type ChatMessage,
   compileAgent,
-  discoverAgents,
   formatProblem,
-  lintAgent,
   loadAgent,
 } from '../../agent/index.ts';
+import { discoverWithTools } from '../agent-files.ts';
+import { agentProblems } from '../agent-problems.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { checkDrafts } from '../input/check.ts';
@@ -23,7 +23,7 @@ import { outputWidth } from '../terminal.ts';
 import { agentOf } from './enqueue.ts';
 
 export async function listAgents(session: Session): Promise<ExitName> {
-  const { agents, broken } = await discoverAgents((await session.config()).agentPaths);
+  const { agents, broken } = await discoverWithTools(session);
   const { terminal } = session;
   if (terminal.json) {
     for (const agent of agents) terminal.result(JSON.stringify(agentJson(agent)));
@@ -70,13 +70,13 @@ export async function validateAgents(
   session: Session,
   names: readonly string[],
 ): Promise<ExitName> {
-  const found = await discoverAgents((await session.config()).agentPaths);
+  const found = await discoverWithTools(session);
   const isWanted = ({ name }: { name: string }): boolean =>
     names.length === 0 || names.includes(name);
   await refuseUnknown(session, names, [...found.agents, ...found.broken]);
   const agents = found.agents.filter(isWanted);
   const problems = found.broken.filter(isWanted).flatMap((broken) => broken.problems);
-  for (const agent of agents) problems.push(...(await lintAgent(agent)));
+  for (const agent of agents) problems.push(...(await agentProblems(agent)));
   const { terminal } = session;
   for (const problem of problems) {
     terminal.result(terminal.json ? JSON.stringify(problem) : formatProblem(problem));

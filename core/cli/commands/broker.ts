@@ -5,20 +5,23 @@ import type { Config } from '../../config/index.ts';
 import type { QueueStats } from '../../queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
+import { parseCount } from '../input/values.ts';
+import { queueTable } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals } from '../signals.ts';
-import { formatAge, formatBytes, formatTable } from '../table.ts';
-import { outputWidth } from '../terminal.ts';
+import { formatAge, formatBytes } from '../table.ts';
 
 interface StartFlags {
   readonly dir?: string;
   readonly listen?: string;
+  readonly ioThreads?: string;
 }
 
 /** Runs until it is stopped by a signal or by `aiq broker stop`. */
 export async function startBroker(session: Session, flags: StartFlags): Promise<ExitName> {
   const tcp = flags.listen === undefined ? null : parseListen(flags.listen);
   const dir = flags.dir === undefined ? folderOf(await session.config()) : resolve(flags.dir);
+  const threads = ioThreads(flags);
   const { terminal } = session;
   const { startBroker: start } = await import('../../broker/index.ts');
   const broker = await start({
@@ -26,6 +29,7 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     unix: true,
     tcp,
     idleExitMs: null,
+    ...threads,
     onNotice: (text) => terminal.note(text),
   });
   const { unix, tcp: listening } = broker.addresses;
@@ -45,6 +49,16 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
   if (end.reason === 'failed')
     throw new CliError('broker', `the broker stopped: ${end.error.message}`);
   return 'ok';
+}
+
+const ioThreadsMax = 64;
+
+/** The Unix socket has one thread whatever is said, so the flag alone would change nothing. */
+function ioThreads({ listen, ioThreads: text }: StartFlags): { ioThreads?: number } {
+  if (text === undefined) return {};
+  const count = parseCount('--io-threads', text, ioThreadsMax);
+  if (listen === undefined) throw usageError('--io-threads needs --listen');
+  return { ioThreads: count };
 }
 
 const loopback = new Set(['127.0.0.1', 'localhost', '::1']);
@@ -92,7 +106,7 @@ export async function showBroker(session: Session): Promise<ExitName> {
   const age = formatAge(Date.now() - stats.startedAtMs);
   const log = formatBytes(stats.logBytes);
   terminal.result(`broker ${stats.pid} serves ${broker} for ${age}, log ${log}`);
-  for (const line of queueTable(stats)) terminal.result(line);
+  for (const line of queueTable(stats.queues)) terminal.result(line);
   return 'ok';
 }
 
@@ -103,18 +117,6 @@ async function statsOf(session: Session, broker: string): Promise<Stats | null> 
   const { brokerStatus } = await import('../../host/index.ts');
   const status = await brokerStatus(broker.slice('file:'.length));
   return status.running ? status.stats : null;
-}
-
-const queueHeading = ['QUEUE', 'READY', 'DELAYED', 'LEASED', 'DONE', 'DEAD', 'WORKERS', 'OLDEST'];
-
-function queueTable({ queues }: Stats): string[] {
-  if (queues.length === 0) return [];
-  const rows = queues.map((info) => [
-    info.queue,
-    ...[info.ready, info.delayed, info.leased, info.done, info.dead, info.consumers].map(String),
-    info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs),
-  ]);
-  return formatTable(queueHeading, rows, outputWidth());
 }
 
 /** Stops the folder's broker and waits until it is gone; a broker that does not run is fine. */

@@ -1,14 +1,14 @@
 /**
  * `aiq demo`: the whole path on real texts, through a detached broker of its own. Leaves the
- * results, and nothing running. Uses the agent that ships with aiq, whatever the folder holds.
+ * results, and nothing running. Uses the agents that ship with aiq, whatever the folder holds.
  */
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Agent, inputChecker, loadAgent } from '../../agent/index.ts';
+import { type Agent, inputChecker, type JsonObject, loadAgent } from '../../agent/index.ts';
 import type { Config } from '../../config/index.ts';
 import { stopBroker } from '../../host/index.ts';
 import { newJobFor } from '../../queue/index.ts';
@@ -24,18 +24,19 @@ import { connect, type Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
 import { formatElapsed } from '../table.ts';
 
-const agentName = 'summarize';
 const linesShown = 6;
+const question = 'How many Senators does each State have?';
+const brief = 'Write README.md, config.json and data/rows.csv for a small lending library.';
 
 export async function demo(session: Session): Promise<ExitName> {
   const config = await session.config();
-  const agent = await loadAgent(agentName, []);
-  const texts = await exampleTexts();
+  const texts = exampleTexts();
+  const agents = await shippedAgents();
   const outputDir = join(config.output.dir, 'demo');
   await forgetLastDemo(outputDir);
   const dir = await mkdtemp(join(tmpdir(), 'aiq-demo-'));
   try {
-    const stage: Stage = { agent, config: { ...config, broker: `file:${dir}` }, texts, outputDir };
+    const stage: Stage = { agents, config: { ...config, broker: `file:${dir}` }, texts, outputDir };
     const files = await perform(session, stage);
     await tellResults(session, files);
     return 'ok';
@@ -45,23 +46,37 @@ export async function demo(session: Session): Promise<ExitName> {
   }
 }
 
+interface Agents {
+  readonly summarize: Agent;
+  readonly search: Agent;
+  readonly filegen: Agent;
+}
+
 interface Stage {
-  readonly agent: Agent;
+  readonly agents: Agents;
   /** With the demo's own broker. */
   readonly config: Config;
-  readonly texts: readonly string[];
+  /** Folder of the texts. */
+  readonly texts: string;
   readonly outputDir: string;
 }
 
-/** The real texts that come with the package. */
-async function exampleTexts(): Promise<string[]> {
-  // Compiled code lies one folder deeper than the source.
-  const folders = ['../../../examples/texts', '../../../../examples/texts'];
-  const dir = folders
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((path) => existsSync(path));
-  if (dir === undefined) throw new CliError('notFound', 'the example texts are not installed');
-  return (await readdir(dir)).sort().map((name) => join(dir, name));
+/** The folder of the real texts that come with the package. */
+function exampleTexts(): string {
+  const dir = fileURLToPath(new URL('../../../examples/texts', import.meta.url));
+  if (!existsSync(dir)) throw new CliError('notFound', 'the example texts are not installed');
+  return dir;
+}
+
+async function shippedAgents(): Promise<Agents> {
+  const [summarize, search, filegen] = await Promise.all(
+    ['summarize', 'search', 'filegen'].map((name) => loadAgent(name, [])),
+  );
+  if (summarize === undefined || search === undefined || filegen === undefined) {
+    throw new CliError('notFound', 'the agents that ship with aiq are not installed');
+  }
+  const knowledge = [{ include: ['*'], exclude: [], chunkSize: 1200 }];
+  return { summarize, search: { ...search, knowledge }, filegen };
 }
 
 /**
@@ -69,27 +84,31 @@ async function exampleTexts(): Promise<string[]> {
  * what the demo itself writes is removed.
  */
 async function forgetLastDemo(outputDir: string): Promise<void> {
-  for (const name of ['.aiq', 'summaries']) {
+  for (const name of ['.aiq', 'summaries', 'answers', 'generated']) {
     await rm(join(outputDir, name), { recursive: true, force: true });
   }
 }
 
-/** Queues the texts, works until all are done, and returns the files that stand. */
+/** Queues the jobs, works until all are done, and returns the files that stand. */
 async function perform(session: Session, stage: Stage): Promise<string[]> {
   const { terminal } = session;
-  const { config, agent, texts, outputDir } = stage;
+  const { config, agents, texts, outputDir } = stage;
   const startedAtMs = performance.now();
   const queue = await connect(config, terminal);
   const reports: JobReport[] = [];
   try {
-    await queue.enqueue(await jobsOf(stage));
+    const jobs = await jobsOf(stage);
+    await queue.enqueue(jobs);
     const stored = formatElapsed(performance.now() - startedAtMs);
-    terminal.note(`queued ${texts.length} texts, all on disk, in ${stored}`);
+    terminal.note(
+      `queued ${jobs.length - 2} texts, a question and a brief, all on disk, in ${stored}`,
+    );
     const consumer = await startConsumer(session, {
       queue,
-      agents: [agent],
+      agents: Object.values(agents),
       model: null,
       outputDir,
+      baseDir: texts,
       concurrency: config.run.concurrency,
       threads: config.run.threads,
       onJob: (report) => {
@@ -98,23 +117,33 @@ async function perform(session: Session, stage: Stage): Promise<string[]> {
       },
     });
     await workUntilDone(consumer);
+    terminal.note(`all done in ${formatElapsed(performance.now() - startedAtMs)}`);
+    return await standingFiles(reports, jobs.length);
   } finally {
     await queue.close();
   }
-  terminal.note(`all done in ${formatElapsed(performance.now() - startedAtMs)}`);
-  return standingFiles(reports, texts.length);
 }
 
-async function jobsOf({ agent, config, texts }: Stage): Promise<ReturnType<typeof newJobFor>[]> {
-  const bytesMax = config.limits.inputBytesMax;
-  const check = await inputChecker(agent);
-  return Promise.all(
-    texts.map(async (path) => {
-      const checked = check({ text: await readTextFile(path, bytesMax) });
-      if (!checked.ok) throw new CliError('invalid', `${path} does not fit agent "${agent.name}"`);
-      return newJobFor(agent, { input: checked.input, source: sourceName(path) });
-    }),
-  );
+type NewJob = ReturnType<typeof newJobFor>;
+
+/** One job for each text, then the question and the brief. */
+async function jobsOf({ agents, config, texts }: Stage): Promise<NewJob[]> {
+  const names = (await readdir(texts)).sort();
+  const summaries = names.map(async (name) => {
+    const text = await readTextFile(join(texts, name), config.limits.inputBytesMax);
+    return jobOf(agents.summarize, { text }, sourceName(name));
+  });
+  return Promise.all([
+    ...summaries,
+    jobOf(agents.search, { query: question }),
+    jobOf(agents.filegen, { brief }),
+  ]);
+}
+
+async function jobOf(agent: Agent, input: JsonObject, source = ''): Promise<NewJob> {
+  const checked = (await inputChecker(agent))(input);
+  if (!checked.ok) throw new CliError('invalid', `the input does not fit agent "${agent.name}"`);
+  return newJobFor(agent, { input: checked.input, source });
 }
 
 async function workUntilDone({ runtime, close }: Consumer): Promise<void> {
@@ -138,31 +167,32 @@ async function workUntilDone({ runtime, close }: Consumer): Promise<void> {
   if (fatal !== null) throw fatal;
 }
 
-/** @throws CliError when a text has no file, or an empty one */
+/** @throws CliError when a job has no file, or an empty one */
 async function standingFiles(reports: readonly JobReport[], count: number): Promise<string[]> {
-  const files = reports.filter(({ outcome }) => outcome === 'ack').flatMap(filesOf);
-  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-  const standing = files.filter((_, index) => (sizes[index] ?? 0) > 0);
-  if (standing.length >= count) return standing.sort();
-  throw new CliError('partial', `only ${standing.length} of ${count} texts became a file`, [
+  const done = reports.filter(({ outcome }) => outcome === 'ack').map(filesOf);
+  const sizes = await Promise.all(done.flat().map(async (file) => (await stat(file)).size));
+  if (done.length >= count && !sizes.includes(0)) return done.flat().sort();
+  throw new CliError('partial', `only ${done.length} of ${count} jobs became files`, [
     'The lines above say why.',
   ]);
 }
 
 async function tellResults({ terminal }: Session, files: readonly string[]): Promise<void> {
   if (terminal.json) return;
-  const [first] = files;
-  if (first !== undefined) {
-    const lines = (await readFile(first, 'utf8')).split('\n').slice(0, linesShown);
+  for (const folder of ['answers', 'summaries']) {
+    const file = files.find((path) => basename(dirname(path)) === folder);
+    if (file === undefined) continue;
+    const lines = (await readFile(file, 'utf8')).split('\n').slice(0, linesShown);
     terminal.note(
-      ['', `${pathFromHere(first)} begins:`, '', ...lines.map((line) => `  ${line}`)].join('\n'),
+      ['', `${pathFromHere(file)} begins:`, '', ...lines.map((line) => `  ${line}`)].join('\n'),
     );
   }
   terminal.note('\nThe results:');
   for (const file of files) terminal.result(pathFromHere(file));
   terminal.note(`
-Next, with a file of your own:
-  aiq enqueue ${agentName} article.txt --wait
-  aiq enqueue ${agentName} docs/*.md     and   aiq run
+Next, with files of your own:
+  aiq enqueue summarize article.txt --wait
+  aiq enqueue summarize docs/*.md     and   aiq run
+  aiq enqueue search --query 'What do my docs/ say about …?' --wait
 With OPENAI_API_KEY set, a model writes the answers. A new agent is a folder: docs/agents.md`);
 }

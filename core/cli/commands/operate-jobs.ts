@@ -9,6 +9,7 @@ import { jobSheet } from '../job-view.ts';
 import { findIds, type Operation, operate } from '../operate.ts';
 import type { Session } from '../session.ts';
 import { formatAge, formatTable } from '../table.ts';
+import { outputWidth } from '../terminal.ts';
 
 const cancel: Operation = {
   did: 'cancelled',
@@ -76,7 +77,7 @@ export async function listDead(
     return 'ok';
   }
   const now = Date.now();
-  const width = process.stdout.isTTY ? process.stdout.columns : null;
+  const width = outputWidth();
   const rows = jobs.map((info) => deadRow(info, now));
   for (const line of formatTable(deadHeading, rows, width)) terminal.result(line);
   terminal.hint('Again, once the cause is gone: aiq dead retry <id>, or --cause <code>, or --all');

@@ -135,7 +135,7 @@ function tellChange(terminal: Terminal, info: JobInfo): void {
     terminal.result(JSON.stringify(describeJob(info)));
     return;
   }
-  const time = new Date(info.changedAtMs).toTimeString().slice(0, 8);
+  const time = timeOf(info.changedAtMs);
   const state = info.state.padEnd(9);
   const style = styles[info.state];
   const shown = style === undefined || !process.stdout.isTTY ? state : terminal.paint(style, state);
@@ -146,16 +146,15 @@ function tellChange(terminal: Terminal, info: JobInfo): void {
 }
 
 function detailOf(info: JobInfo): string {
-  switch (info.state) {
-    case 'done':
-      return `-> ${readNote(info.note).files.map(pathFromHere).join(' ')}`;
-    case 'leased':
-      return `attempt ${info.attempts + 1} of ${info.attemptsMax}`;
-    case 'delayed':
-      return [failureOf(info), `due ${new Date(info.dueAtMs).toTimeString().slice(0, 8)}`]
-        .filter((text) => text !== '')
-        .join('; ');
-    default:
-      return failureOf(info);
+  if (info.state === 'done') {
+    return `-> ${readNote(info.note).files.map(pathFromHere).join(' ')}`;
   }
+  if (info.state === 'leased') return `attempt ${info.attempts + 1} of ${info.attemptsMax}`;
+  const due = info.state === 'delayed' ? `due ${timeOf(info.dueAtMs)}` : '';
+  return [failureOf(info), due].filter((text) => text !== '').join('; ');
+}
+
+/** Time of the day, here. */
+function timeOf(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
 }

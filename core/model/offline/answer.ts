@@ -3,22 +3,27 @@
  * up, calls no model, and says the same to the same request.
  */
 
+import { citedAnswer, wantsCitations } from './cite.ts';
 import { offlineLabel } from './contract.ts';
 import { extractSentences } from './extract.ts';
 import { fillSchema, fillSource } from './fill-schema.ts';
 import { shapeOf } from './limits.ts';
+import { filesFor, wantsFiles } from './write-files.ts';
 
 /** The part of a chat completion request that the answer depends on; other fields are ignored. */
 export interface ChatRequest {
   readonly messages: readonly ChatRequestMessage[];
-  readonly tools?: readonly {
-    readonly function: { readonly name: string; readonly parameters?: unknown };
-  }[];
+  readonly tools?: readonly { readonly function: ToolFunction }[];
   readonly tool_choice?: unknown;
   readonly response_format?: {
     readonly type?: string;
     readonly json_schema?: { readonly schema?: unknown };
   };
+}
+
+interface ToolFunction {
+  readonly name: string;
+  readonly parameters?: unknown;
 }
 
 export interface ChatRequestMessage {
@@ -34,26 +39,50 @@ export type OfflineAnswer =
 /** @throws FillError when a schema asks for what cannot be made from the text */
 export function answerTo(request: ChatRequest): OfflineAnswer {
   const { messages } = request;
-  const user = userText(messages);
-  const tool = request.tool_choice === 'none' ? undefined : request.tools?.[0];
   const results = toolResults(messages);
-  if (tool !== undefined && results === null) {
-    const words = fillSource(user.replace(/^\s*\w{1,20}:\s*/, ''));
-    const source = { ...words, sentences: [words.text] };
-    const parameters = fillSchema(tool.function.parameters ?? { type: 'object' }, source);
-    return { kind: 'tool', name: tool.function.name, arguments: JSON.stringify(parameters) };
-  }
-  const source = results ?? textBlock(user);
+  const user = results === null ? userText(messages) : questionText(messages);
+  const tool = results === null ? offeredTool(request) : null;
+  if (tool !== null) return toolCall(tool, unlabelled(user));
+  const prose = results?.map(proseOf).join('\n\n') ?? null;
+  const source = prose ?? textBlock(user);
   const format = request.response_format;
   if (format?.type === 'json_schema') {
-    const value = fillSchema(format.json_schema?.schema, fillSource(source));
-    return { kind: 'json', text: JSON.stringify(value, null, 2) };
+    const filled = { schema: format.json_schema?.schema, user, source, results, messages };
+    return { kind: 'json', text: JSON.stringify(jsonAnswer(filled), null, 2) };
   }
   if (format?.type === 'json_object') {
     return { kind: 'json', text: JSON.stringify({ text: fillSource(source).sentences.join(' ') }) };
   }
-  const text = results === null ? summary(source, messages) : quotes(results, user);
+  const text = prose === null ? summary(source, messages) : quotes(prose, user);
   return { kind: 'text', text: `${text}\n\n${offlineLabel}` };
+}
+
+function offeredTool({ tools, tool_choice }: ChatRequest): ToolFunction | null {
+  return tool_choice === 'none' ? null : (tools?.[0]?.function ?? null);
+}
+
+/** Calls the tool with the question's words. */
+function toolCall({ name, parameters }: ToolFunction, question: string): OfflineAnswer {
+  const words = fillSource(question);
+  const source = { ...words, sentences: [words.text] };
+  const values = fillSchema(parameters ?? { type: 'object' }, source);
+  return { kind: 'tool', name, arguments: JSON.stringify(values) };
+}
+
+interface Filling {
+  readonly schema: unknown;
+  readonly user: string;
+  /** The text that the answer is made of. */
+  readonly source: string;
+  readonly results: readonly string[] | null;
+  readonly messages: readonly ChatRequestMessage[];
+}
+
+/** Shapes that mean something are answered by what they mean, others are filled. */
+function jsonAnswer({ schema, user, source, results, messages }: Filling): unknown {
+  if (wantsCitations(schema)) return citedAnswer(schema, unlabelled(user), results ?? []);
+  if (wantsFiles(schema)) return filesFor(fillSource(unlabelled(user)), systemText(messages));
+  return fillSchema(schema, fillSource(source));
 }
 
 /** Text of a message, given as a string or as parts. */
@@ -68,9 +97,28 @@ export function userText(messages: readonly ChatRequestMessage[]): string {
   return contentText(messages.findLast((message) => message.role === 'user')?.content);
 }
 
-function summary(source: string, messages: readonly ChatRequestMessage[]): string {
+/** The user message that the first tool was called for; what came after it only asks for an answer. */
+function questionText(messages: readonly ChatRequestMessage[]): string {
+  return userText(
+    messages.slice(
+      0,
+      messages.findIndex(({ role }) => role === 'tool'),
+    ),
+  );
+}
+
+/** Without a label like `Question:` in front. */
+function unlabelled(text: string): string {
+  return text.replace(/^\s*\w{1,20}:\s*/, '');
+}
+
+function systemText(messages: readonly ChatRequestMessage[]): string {
   const system = messages.filter(({ role }) => role === 'system' || role === 'developer');
-  const shape = shapeOf(system.map(({ content }) => contentText(content)).join('\n'));
+  return system.map(({ content }) => contentText(content)).join('\n');
+}
+
+function summary(source: string, messages: readonly ChatRequestMessage[]): string {
+  const shape = shapeOf(systemText(messages));
   const sentences = extractSentences(source, {
     sentencesMax: shape.itemsMax,
     wordsMax: shape.wordsMax,
@@ -93,12 +141,10 @@ function textBlock(message: string): string {
   return open !== -1 && close > open ? message.slice(open + '<text>'.length, close) : message;
 }
 
-/** Results of the tools called since the latest user message; null when none was. */
-function toolResults(messages: readonly ChatRequestMessage[]): string | null {
-  const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
-  const results = since.filter(({ role }) => role === 'tool');
-  if (results.length === 0) return null;
-  return results.map(({ content }) => proseOf(contentText(content))).join('\n\n');
+/** What the tools returned; null when none was called. */
+function toolResults(messages: readonly ChatRequestMessage[]): string[] | null {
+  const results = messages.filter(({ role }) => role === 'tool');
+  return results.length === 0 ? null : results.map(({ content }) => contentText(content));
 }
 
 /** A tool answers with prose, or with JSON whose strings are prose. */

@@ -3,8 +3,11 @@
 import type { Provider } from '../model.ts';
 import type { CallCounts, Counters } from './counters.ts';
 
+/** Says what an answer is, for places that have their own marks for a comment. */
+export const offlineNotice = 'made by aiq-offline: extracted, not written by a model';
+
 /** Ends every text answer, so that no extract passes for a model's words. */
-export const offlineLabel = '<!-- made by aiq-offline: extracted, not written by a model -->';
+export const offlineLabel = `<!-- ${offlineNotice} -->`;
 
 /** Something that happened to a call: it came in, or it ended. */
 export interface OfflineCall {

@@ -79,12 +79,12 @@ function candidates(place: FillPlace): string[] {
 }
 
 /** The beginning, up to eight words: enough to recognise the text by. */
-function titleOf(text: string): string {
+export function titleOf(text: string): string {
   const words = text.split(' ');
   return words.length <= 8 ? text : `${words.slice(0, 8).join(' ')}…`;
 }
 
-function slugOf(text: string): string {
+export function slugOf(text: string): string {
   const plain = text
     .normalize('NFKD')
     .toLowerCase()

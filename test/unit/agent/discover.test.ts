@@ -14,6 +14,8 @@ import { folderWith, loadProbe, manifest } from './agent-folder.ts';
 const names = (agents: readonly { readonly name: string }[]): string[] =>
   agents.map((agent) => agent.name);
 
+const shippedNames = ['filegen', 'search', 'summarize'];
+
 describe('discoverAgents', () => {
   test('finds every folder with an agent.yaml, sorted, the shipped ones included', async () => {
     const root = folderWith({
@@ -23,9 +25,9 @@ describe('discoverAgents', () => {
       'deep/er/agent.yaml': manifest(),
     });
     const { agents, broken } = await discoverAgents([root]);
-    expect(names(agents)).toEqual(['alpha', 'summarize', 'zeta']);
+    expect(names(agents)).toEqual(['alpha', ...shippedNames, 'zeta']);
     expect(broken).toEqual([]);
-    expect(agents.map((agent) => agent.builtIn)).toEqual([false, true, false]);
+    expect(agents.map((agent) => agent.builtIn)).toEqual([false, true, true, true, false]);
   });
 
   test('one broken agent is a row with its reason, and the others go on', async () => {
@@ -37,7 +39,7 @@ describe('discoverAgents', () => {
       'near/agent.yml': manifest(),
     });
     const { agents, broken } = await discoverAgents([root]);
-    expect(names(agents)).toEqual(['good', 'summarize']);
+    expect(names(agents)).toEqual(['filegen', 'good', 'search', 'summarize']);
     expect(broken.map(({ name, problems }) => [name, problems[0]?.message])).toEqual([
       ['Shouting', expect.stringContaining('must be named in a-z')],
       ['bad', 'unknown field "instrutions". Did you mean "instructions"?'],
@@ -57,7 +59,8 @@ describe('discoverAgents', () => {
       'summarize/agent.yaml': manifest('version: mine'),
     });
     const { agents, broken } = await discoverAgents([near, far]);
-    expect(agents.map(({ name, version }) => `${name} ${version}`)).toEqual([
+    const own = agents.filter((agent) => !agent.builtIn);
+    expect(own.map(({ name, version }) => `${name} ${version}`)).toEqual([
       'b near',
       'summarize mine',
     ]);
@@ -71,7 +74,7 @@ describe('discoverAgents', () => {
     const shipped = join(import.meta.dirname, '../../../agents');
     symlinkSync(shipped, join(root, 'link'));
     const { agents } = await discoverAgents([join(root, 'link'), shipped]);
-    expect(names(agents)).toEqual(['summarize']);
+    expect(names(agents)).toEqual(shippedNames);
     expect(agents[0]?.builtIn).toBe(true);
   });
 
@@ -90,13 +93,13 @@ describe('discoverAgents', () => {
     });
     const { agents } = await discoverAgents([root], { timeoutMs: 7_000 });
     const limits = agents.map(({ name, limits: { timeoutMs } }) => `${name} ${timeoutMs}`);
-    expect(limits).toEqual(['none 7000', 'own 5000', 'summarize 7000']);
+    expect(limits).toEqual(expect.arrayContaining(['none 7000', 'own 5000', 'summarize 7000']));
     expect((await loadAgent('none', [root])).limits.timeoutMs).toBe(120_000);
   });
 
   test('a path that does not exist holds no agents', async () => {
     const { agents } = await discoverAgents([join(folderWith({}), 'nowhere')]);
-    expect(names(agents)).toEqual(['summarize']);
+    expect(names(agents)).toEqual(shippedNames);
   });
 });
 
@@ -107,7 +110,7 @@ describe('loadAgent', () => {
     expect(error).toBeInstanceOf(UnknownAgentError);
     const { suggestions, available, message } = error as UnknownAgentError;
     expect(suggestions).toEqual(['summarize']);
-    expect(available).toEqual(['summarize', 'translate']);
+    expect(available).toEqual([...shippedNames, 'translate']);
     expect(message).toContain('unknown agent "sumarize". Did you mean summarize?');
   });
 

@@ -113,6 +113,16 @@ describe('agent.yaml', () => {
       ['tools: [serch_files]'],
       '3:9 unknown tool "serch_files". Did you mean search_files? Built in: search_files, read_file; your own are paths like ./tools/x.js',
     ],
+    [
+      'knowledge outside the folder',
+      ['knowledge: [{ include: ["docs/**", "../*.md"], exclude: [etc/**] }]'],
+      '3:36 "../*.md" leaves the folder of aiq.config.yaml, which it is relative to',
+    ],
+    [
+      'a search without files',
+      ['tools: [search_files]'],
+      '3:9 "search_files" has nothing to look into: "knowledge" names no files',
+    ],
     ['a tool that is not there', ['tools: [./tools/x.js]'], '3:9 "./tools/x.js" does not exist'],
     ['a tool outside', ['tools: [../x.js]'], '3:9 "../x.js" must be a path like ./tools/x.js'],
     [

@@ -4,24 +4,21 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { exitCodes } from '../../../core/cli/exit-codes.ts';
-import { createProgram } from '../../../core/cli/program.ts';
 import { environmentVariables, helpTopics } from '../../../core/cli/topics.ts';
+import { allCommands, isLeaf } from '../../support/command-tree.ts';
 import { section, tableRows } from '../../tidy/markdown.ts';
 
 const document = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
-const { command: root } = createProgram('0.0.0');
+const [{ command: root }] = allCommands();
 
 /** The section that describes the command: its own, or that of its family. */
 function sectionOf(path: readonly string[]): string {
   return section(document, `## aiq ${path[0]}`);
 }
 
-function leaves(command: Command, path: readonly string[] = []): [string[], Command][] {
-  if (command.commands.length === 0) return [[[...path], command]];
-  return command.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]));
-}
-
-const commands = leaves(root).filter(([[name]]) => name !== 'help');
+const commands = allCommands()
+  .filter((one) => isLeaf(one) && one.path !== 'help')
+  .map(({ path, command }): [string[], Command] => [path.split(' '), command]);
 
 test.each(commands)('docs/cli.md describes aiq %j with all its flags', (path, command) => {
   const text = sectionOf(path);
@@ -48,6 +45,15 @@ test('docs/cli.md names no flag that does not exist', () => {
       '--context',
     ]);
     expect(flags.filter((flag) => !known.has(flag) && !ofAgents.has(flag))).toEqual([]);
+  }
+});
+
+test('docs/cli.md names no command that does not exist', () => {
+  const paths = allCommands().map(({ path }) => path);
+  for (const [, named = ''] of document.matchAll(/^\| `aiq ([a-z]+(?: [a-z]+)?)/gm)) {
+    const [family = ''] = named.split(' ');
+    expect(paths.includes(named) || paths.includes(family), named).toBe(true);
+    if (paths.some((path) => path.startsWith(`${family} `))) expect(paths).toContain(named);
   }
 });
 

@@ -1,0 +1,180 @@
+/** `aiq jobs result | prompt`: what a job made, and what was sent for it, from the output folder. */
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CommitRecord } from '../../output/index.ts';
+import { type InspectedJob, readNote, shortId } from '../../queue/index.ts';
+import type { SentCall, SentPrompts } from '../../runtime/index.ts';
+import { CliError } from '../errors.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { outputFolders } from '../job-folders.ts';
+import { findJob } from '../job-lookup.ts';
+import { failureOf } from '../job-view.ts';
+import { pathFromHere } from '../paths.ts';
+import type { Session } from '../session.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** A file of a result; size and checksum are null where no commit record tells them. */
+interface ResultFile {
+  readonly path: string;
+  readonly bytes: number | null;
+  readonly sha256: string | null;
+}
+
+/** Prints the files' contents, or with `--path` where they are. */
+export async function showResult(
+  session: Session,
+  typed: string,
+  flags: { readonly path?: boolean },
+): Promise<ExitName> {
+  const found = await findWithContent(session, typed);
+  refuseUnfinished(found);
+  const files = await resultFiles(session, found);
+  const { terminal } = session;
+  if (terminal.json) {
+    const { id } = found.info;
+    terminal.result(JSON.stringify({ id, shortId: shortId(id), files }, null, 2));
+    return 'ok';
+  }
+  if (flags.path === true) {
+    for (const { path } of files) terminal.result(pathFromHere(path));
+    return 'ok';
+  }
+  for (const file of files) {
+    const bytes = await readResult(file.path);
+    if (files.length > 1) terminal.result(`==> ${pathFromHere(file.path)} <==`);
+    terminal.resultText(bytes.toString());
+    if (file.sha256 !== null && sha256Of(bytes) !== file.sha256) {
+      terminal.warn(`${pathFromHere(file.path)} was changed since the job wrote it`);
+    }
+  }
+  return 'ok';
+}
+
+/** In two steps: the content of several jobs that an ambiguous id fits is more than is needed. */
+async function findWithContent(session: Session, typed: string): Promise<InspectedJob> {
+  const queue = await session.queue();
+  const found = await findJob(queue, typed);
+  const [whole] = await queue.inspect(found.info.id, { withJob: true });
+  return whole ?? found;
+}
+
+/** @throws CliError that says what the job does instead of being done */
+function refuseUnfinished({ info }: InspectedJob): void {
+  const id = shortId(info.id);
+  if (info.state === 'done') return;
+  if (info.state === 'dead') {
+    throw new CliError('jobFailed', `job ${id} has no result: it is dead`, [
+      failureOf(info),
+      `What was sent: aiq jobs prompt ${id}. Again: aiq dead retry ${id}`,
+    ]);
+  }
+  if (info.state === 'cancelled') {
+    throw new CliError('jobFailed', `job ${id} has no result: it was cancelled`);
+  }
+  throw new CliError('waitTimeout', `job ${id} has no result yet: it is ${info.state}`, [
+    `Wait for it: aiq jobs wait ${id}`,
+  ]);
+}
+
+/** From the commit record, which names every file; else from what the consumer noted. */
+async function resultFiles(session: Session, found: InspectedJob): Promise<ResultFile[]> {
+  const { id, note } = found.info;
+  for (const folder of await outputFolders(session, found)) {
+    const record = await recordIn(folder, id);
+    if (record === null) continue;
+    return record.files.map(({ path, bytes, sha256 }) => {
+      return { path: join(folder, path), bytes, sha256 };
+    });
+  }
+  const noted = readNote(note).files;
+  if (noted.length > 0) return noted.map((path) => ({ path, bytes: null, sha256: null }));
+  throw new CliError('notFound', `nothing is known of the result of ${shortId(id)} here`, [
+    'Another machine, or another output folder, may have it.',
+  ]);
+}
+
+/** Looks only: a folder without records of ours is left as it is. */
+async function recordIn(folder: string, jobId: string): Promise<CommitRecord | null> {
+  if (!existsSync(join(folder, '.aiq', 'commit', jobId))) return null;
+  const { openOutput } = await import('../../output/index.ts');
+  const store = await openOutput(folder);
+  try {
+    return await store.find(jobId);
+  } finally {
+    await store.close();
+  }
+}
+
+async function readResult(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new CliError('notFound', `the result cannot be read: ${pathFromHere(path)}`, [
+      `${(error as Error).message}. The job is done; somebody moved or removed the file.`,
+    ]);
+  }
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Prints the messages as they were sent: of the last call, or of all. */
+export async function showPrompt(
+  session: Session,
+  typed: string,
+  flags: { readonly all?: boolean },
+): Promise<ExitName> {
+  const found = await findWithContent(session, typed);
+  const sent = await promptsOf(session, found);
+  const { terminal } = session;
+  if (terminal.json) {
+    terminal.result(JSON.stringify(sent, null, 2));
+    return 'ok';
+  }
+  const calls = flags.all === true ? sent.calls : sent.calls.slice(-1);
+  const skipped = sent.calls.length - calls.length;
+  for (const [index, call] of calls.entries()) {
+    const heading = headingOf(call, sent.dropped + skipped + index + 1);
+    if (flags.all === true) terminal.result(`==> ${heading}`);
+    else terminal.note(heading);
+    tellMessages(terminal, call);
+  }
+  if (skipped > 0) terminal.note(`${skipped} earlier calls: aiq jobs prompt ${typed} --all`);
+  if (flags.all === true && sent.dropped > 0) {
+    terminal.note(`${sent.dropped} older calls are not kept`);
+  }
+  return 'ok';
+}
+
+async function promptsOf(session: Session, found: InspectedJob): Promise<SentPrompts> {
+  const { readPrompts } = await import('../../runtime/index.ts');
+  for (const folder of await outputFolders(session, found)) {
+    const sent = await readPrompts(folder, found.info.id);
+    if (sent !== null) return sent;
+  }
+  const { id, state, agent } = found.info;
+  throw new CliError('notFound', `nothing was sent for job ${shortId(id)} from here`, [
+    `It is ${state}. What an input would send: aiq agents render ${agent} <input>`,
+  ]);
+}
+
+function headingOf(call: SentCall, number: number): string {
+  const { at, attempt, provider, model, options, tools, responseSchema } = call;
+  const facts = [`call ${number}`, `attempt ${attempt}`, at, provider, model];
+  if (Object.keys(options).length > 0) facts.push(JSON.stringify(options));
+  if (tools.length > 0) facts.push(`tools ${tools.join(', ')}`);
+  if (responseSchema !== null) facts.push(`answer as JSON (${responseSchema})`);
+  return facts.join('  ');
+}
+
+function tellMessages(terminal: Terminal, { messages }: SentCall): void {
+  for (const { role, content, toolCalls = [] } of messages) {
+    terminal.result(`==> ${role}`);
+    if (content !== '') terminal.resultText(content);
+    for (const { name, arguments: args } of toolCalls) terminal.result(`${name}(${args})`);
+  }
+}

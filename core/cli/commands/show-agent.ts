@@ -1,0 +1,106 @@
+/** `aiq agents show | schema`: all that is known of an agent, and the schemas that files must fit. */
+
+import type { Agent, SchemaFlag } from '../../agent/index.ts';
+import { usageError } from '../errors.ts';
+import type { ExitName } from '../exit-codes.ts';
+import { pathFromHere } from '../paths.ts';
+import { packagedSchema } from '../schema-reference.ts';
+import type { Session } from '../session.ts';
+import { formatElapsed } from '../table.ts';
+import type { Terminal } from '../terminal.ts';
+
+export async function showAgent(session: Session, name: string): Promise<ExitName> {
+  const { loadAgent, schemaFlags } = await import('../../agent/index.ts');
+  const agent = await loadAgent(name, (await session.config()).agentPaths);
+  const flags = schemaFlags(agent);
+  const { terminal } = session;
+  if (terminal.json) terminal.result(JSON.stringify({ ...agent, flags }, null, 2));
+  else tellAgent(terminal, agent, flags);
+  return 'ok';
+}
+
+function tellAgent(terminal: Terminal, agent: Agent, flags: readonly SchemaFlag[]): void {
+  for (const [label, value] of facts(agent)) {
+    if (value !== '') terminal.result(`${label.padEnd(12)}${value}`);
+  }
+  tellPart(terminal, 'flags', flags.map(flagLine).join('\n'));
+  tellPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
+  if (agent.output.schema !== null) {
+    tellPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
+  }
+  tellPart(terminal, 'instructions', agent.instructions.text);
+  tellPart(terminal, 'prompt', agent.prompt?.text ?? 'the input as JSON');
+  if (agent.output.template !== null) {
+    tellPart(terminal, 'output.template', agent.output.template.text);
+  }
+}
+
+function tellPart(terminal: Terminal, title: string, text: string): void {
+  terminal.result(`==> ${title}`);
+  if (text !== '') terminal.resultText(text);
+}
+
+function facts(agent: Agent): (readonly [label: string, value: string])[] {
+  const { model, limits, retry, output } = agent;
+  const delay = `${retry.backoff}, ${formatElapsed(retry.delayMs)} to ${formatElapsed(retry.maxDelayMs)}`;
+  return [
+    ['name', agent.name],
+    ['description', agent.description],
+    ['version', agent.version ?? ''],
+    ['queue', agent.queue],
+    ['from', agent.builtIn ? 'built in' : pathFromHere(agent.file)],
+    ['digest', agent.digest],
+    ['model', [model.provider, model.id ?? 'the configured one'].filter(Boolean).join(' ')],
+    ['options', Object.keys(model.options).length === 0 ? '' : JSON.stringify(model.options)],
+    ['primary', agent.input.primary ?? ''],
+    ['output', `${output.format} to ${output.file.text}`],
+    ['overwrite', output.overwrite],
+    ['tools', agent.tools.join(', ')],
+    ['knowledge', agent.knowledge.flatMap(({ include }) => include).join(', ')],
+    ['limits', limitsText(limits)],
+    ['retry', `${retry.attempts} attempts, ${delay}`],
+    ['metadata', Object.keys(agent.metadata).length === 0 ? '' : JSON.stringify(agent.metadata)],
+  ];
+}
+
+function limitsText({ timeoutMs, ...rest }: Agent['limits']): string {
+  const others = Object.entries(rest).filter(([, value]) => value !== null);
+  const parts = others.map(([name, value]) => `${name} ${String(value)}`);
+  return [`timeout ${formatElapsed(timeoutMs)}`, ...parts].join(', ');
+}
+
+function flagLine(flag: SchemaFlag): string {
+  const { type, itemType, required, description } = flag;
+  const kind = type === 'array' ? `${itemType ?? 'string'}, may be repeated` : type;
+  const values = flag.enum === null ? kind : flag.enum.map(String).join(' | ');
+  const standing = required
+    ? 'required'
+    : flag.default === undefined
+      ? ''
+      : `default ${JSON.stringify(flag.default)}`;
+  return [`--${flag.flag}`.padEnd(16), [values, standing, description].filter(Boolean).join('; ')]
+    .join(' ')
+    .trimEnd();
+}
+
+interface SchemaFlags {
+  readonly agent?: boolean;
+  readonly input?: string;
+}
+
+/** Prints one JSON Schema: of `agent.yaml` unless that of an agent's input is asked for. */
+export async function printSchema(session: Session, flags: SchemaFlags): Promise<ExitName> {
+  const { agent, input } = flags;
+  if (agent === true && input !== undefined) {
+    throw usageError('--agent and --input exclude each other');
+  }
+  const { loadAgent } = await import('../../agent/index.ts');
+  const { terminal } = session;
+  if (input === undefined) {
+    terminal.resultText(await packagedSchema('agent.schema.json'));
+  } else {
+    const { schema } = (await loadAgent(input, (await session.config()).agentPaths)).input;
+    terminal.resultText(JSON.stringify(schema, null, 2));
+  }
+  return 'ok';
+}
