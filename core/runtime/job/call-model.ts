@@ -88,15 +88,11 @@ interface GivenAnswer {
 
 /** @throws AgentError `output_invalid` when citations cannot be verified and may be asked for again */
 async function withVerifiedCitations(
-  { ready }: Attempt,
+  { ready: { agent } }: Attempt,
   { text, isLast, calls }: GivenAnswer,
 ): Promise<string> {
-  const { agent, toolSet } = ready;
-  if (toolSet === null || !citesKnowledge(agent)) return text;
-  const checked = await checkCitations(parsed(text), agent, {
-    knowledge: toolSet.knowledge,
-    queries: calls?.queries ?? [],
-  });
+  if (calls === null || !citesKnowledge(agent)) return text;
+  const checked = await checkCitations(parsed(text), agent, calls);
   if (checked === null) return text;
   if (checked.problems.length > 0 && !isLast) {
     throw new AgentError('output_invalid', `citations: ${checked.problems.join('; ')}`);

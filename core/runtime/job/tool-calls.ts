@@ -18,7 +18,8 @@ export interface ReadyTool {
 /** What the tools of an agent have in common. */
 export interface ToolSet {
   readonly tools: readonly ReadyTool[];
-  readonly knowledge: KnowledgeBase;
+  /** Opened for each attempt, because a thread keeps few of them. */
+  readonly openKnowledge: () => KnowledgeBase;
   /** Absolute folder of the configuration. */
   readonly baseDir: string;
 }
@@ -56,6 +57,7 @@ const limits = {
 
 export class ToolCalls {
   readonly definitions: readonly ToolDefinition[];
+  readonly knowledge: KnowledgeBase;
   readonly #options: ToolCallsOptions;
   readonly #tools: ReadonlyMap<string, ReadyTool>;
   /** By tool and arguments: what was asked before is not done again. */
@@ -67,6 +69,7 @@ export class ToolCalls {
   constructor(options: ToolCallsOptions) {
     const { tools } = options.set;
     this.#options = options;
+    this.knowledge = options.set.openKnowledge();
     this.#tools = new Map(tools.map((ready) => [ready.tool.name, ready]));
     this.definitions = tools.map(({ tool: { name, description, parameters } }) => ({
       name,
@@ -118,7 +121,8 @@ export class ToolCalls {
 
   async #run(tool: Tool, args: JsonObject): Promise<Result> {
     const { agent, job, set, blocking } = this.#options;
-    const { knowledge, baseDir } = set;
+    const { knowledge } = this;
+    const { baseDir } = set;
     const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(limits.callMs)]);
     const context: ToolContext = { signal, agent, job, baseDir, knowledge };
     try {

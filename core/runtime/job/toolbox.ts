@@ -74,7 +74,7 @@ async function toolSetOf(agent: Agent, baseDir: string): Promise<ToolSet | null>
       check: await schemaChecker(tool.parameters),
     })),
   );
-  return { tools, knowledge: openKnowledge(agent.knowledge, baseDir), baseDir };
+  return { tools, openKnowledge: () => openKnowledge(agent.knowledge, baseDir), baseDir };
 }
 
 function foreignFolder(path: string, allowed: boolean): AttemptError {

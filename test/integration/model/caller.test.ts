@@ -181,6 +181,32 @@ test('a refused schema becomes a loose one, then json_object with the schema in 
   expect(JSON.stringify(server.requests[2]?.body['messages'])).toContain('additionalProperties');
 });
 
+test.each([
+  'Cannot use custom grammar constraints with tools.',
+  "Function calling with a response mime type: 'application/json' is unsupported",
+])(
+  'a server that cannot do tools and a schema at once gets the schema in words: %s',
+  async (message) => {
+    const server = await serving((response, { body }) =>
+      'tools' in body && 'response_format' in body
+        ? refuse(response, 400, { message })
+        : goodAnswer(response, '{"a":1}'),
+    );
+    const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+    const tools = [{ name: 'look', description: 'Looks.', parameters: { type: 'object' } }];
+    await answerOf(server, {
+      responseSchema: { name: 'answer', schema },
+      tools,
+      toolChoice: 'none',
+    });
+    expect(server.requests[0]?.body).toMatchObject({ tool_choice: 'none' });
+    const { messages, tools: offered, ...body } = server.requests[1]?.body ?? {};
+    expect(body).not.toHaveProperty('response_format');
+    expect(offered).toHaveLength(1);
+    expect(JSON.stringify(messages)).toContain('fits this JSON Schema');
+  },
+);
+
 test('a refused stream_options is left out', async () => {
   const server = await serving((response, { body }) =>
     'stream_options' in body

@@ -1,0 +1,139 @@
+/**
+ * Citations are verified: each quote of an answer must stand in the file that it names, word for
+ * word. What does not is dropped, and an answer that nothing supports becomes "not found".
+ */
+
+import type { Agent, JsonObject } from '../agent/index.ts';
+import type { KnowledgeBase } from './knowledge/base.ts';
+import { literal } from './literal.ts';
+
+/** A citation whose quote is the file's own text. */
+interface Citation {
+  readonly path: string;
+  readonly quote: string;
+  /** Line of the quote's beginning, from 1. */
+  readonly line: number;
+}
+
+export interface CheckedCitations {
+  /** The answer with what could be verified, and nothing else. */
+  readonly output: JsonObject;
+  /** What could not, as told to the model when it is asked again; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+interface CitingAnswer extends JsonObject {
+  readonly found: boolean;
+  readonly answer: string;
+  readonly citations: readonly { readonly path: string; readonly quote: string }[];
+}
+
+/** A quote shorter than this stands in nearly every file. */
+const quoteCharsMin = 8;
+const quoteCharsMax = 4_000;
+
+/**
+ * Whether the agent's answers are held to the rule: its answer has `found`, `answer` and `citations`
+ * of `path` and `quote`, and it has files to cite.
+ */
+export function citesKnowledge(agent: Agent): boolean {
+  const { output, knowledge } = agent;
+  const types = { found: 'boolean', answer: 'string', citations: 'array' };
+  const properties = childOf(output.schema, 'properties');
+  const hasAll = Object.entries(types).every(
+    ([name, type]) => childOf(properties, name)?.['type'] === type,
+  );
+  const item = citationProperties(agent) ?? {};
+  return knowledge.length > 0 && hasAll && 'path' in item && 'quote' in item;
+}
+
+function citationProperties({ output }: Agent): JsonObject | null {
+  const citations = childOf(childOf(output.schema, 'properties'), 'citations');
+  return childOf(childOf(citations, 'items'), 'properties');
+}
+
+function childOf(node: JsonObject | null, name: string): JsonObject | null {
+  const child = node?.[name];
+  return typeof child === 'object' && child !== null ? (child as JsonObject) : null;
+}
+
+/** What citations are checked against. */
+export interface Evidence {
+  readonly knowledge: KnowledgeBase;
+  /** What was searched for, to be told when nothing was found. */
+  readonly queries: readonly string[];
+}
+
+/** @param answer as the model gave it; null comes back for one that is left to the schema */
+export async function checkCitations(
+  answer: unknown,
+  agent: Agent,
+  { knowledge, queries }: Evidence,
+): Promise<CheckedCitations | null> {
+  if (!isCiting(answer)) return null;
+  if (!answer.found) return { output: notFound(answer, queries), problems: [] };
+  const checked = await Promise.all(
+    answer.citations.map((citation) => located(citation, knowledge)),
+  );
+  const kept = checked.filter((one) => typeof one !== 'string');
+  const problems = checked.filter((one) => typeof one === 'string');
+  if (kept.length === 0) {
+    const problem = 'no citation supports the answer; quote the files, or set found to false';
+    return { output: notFound(answer, queries), problems: [...problems, problem] };
+  }
+  const numbers = checked.map((one) => (typeof one === 'string' ? 0 : kept.indexOf(one) + 1));
+  const text = renumbered(answer.answer, numbers);
+  const citations = kept.map(({ line, ...citation }) =>
+    'line' in (citationProperties(agent) ?? {}) ? { ...citation, line } : citation,
+  );
+  return { output: { ...answer, answer: text, citations }, problems };
+}
+
+function isCiting(answer: unknown): answer is CitingAnswer {
+  if (typeof answer !== 'object' || answer === null) return false;
+  const { found, answer: text, citations } = answer as Partial<CitingAnswer>;
+  return (
+    typeof found === 'boolean' &&
+    typeof text === 'string' &&
+    Array.isArray(citations) &&
+    (citations as (Partial<Citation> | null)[]).every(
+      (one) => typeof one?.path === 'string' && typeof one.quote === 'string',
+    )
+  );
+}
+
+/** The citation with its place and the file's own text, or why there is none. */
+async function located(
+  { path, quote }: CitingAnswer['citations'][number],
+  knowledge: KnowledgeBase,
+): Promise<Citation | string> {
+  const shown = JSON.stringify(quote.length > 120 ? `${quote.slice(0, 120)}…` : quote);
+  const words = quote.split(/\s+/).filter((word) => word !== '');
+  const chars = words.join('').length;
+  if (chars < quoteCharsMin || chars > quoteCharsMax) {
+    return `the quote ${shown} must have ${quoteCharsMin} to ${quoteCharsMax} characters`;
+  }
+  const name = path.replace(/^\.\//, '');
+  const text = await knowledge.read(name);
+  if (text === null) return `"${path}" is none of the files that were searched`;
+  // White space may differ, as lines are wrapped; every other character counts.
+  const match = new RegExp(words.map(literal).join('\\s+'), 'u').exec(text);
+  if (match === null) return `the quote ${shown} does not stand in ${name}`;
+  const line = text.slice(0, match.index).split('\n').length;
+  return { path: name, quote: match[0], line };
+}
+
+/** References to citations under their new numbers; what lost its citation says so. */
+function renumbered(answer: string, numbers: readonly number[]): string {
+  return answer.replace(/\[(\d{1,3})\]/g, (reference, digits: string) => {
+    const number = numbers[Number(digits) - 1];
+    if (number === undefined) return reference;
+    return number === 0 ? '[not verified]' : `[${number}]`;
+  });
+}
+
+function notFound(answer: CitingAnswer, queries: readonly string[]): JsonObject {
+  const tried = queries.map((query) => `"${query}"`).join(', ');
+  const text = `Not found in the files searched.${tried === '' ? '' : ` Searched for: ${tried}.`}`;
+  return { ...answer, found: false, answer: text, citations: [] };
+}

@@ -1,0 +1,137 @@
+/**
+ * The files that an agent's `knowledge` names, found and read. Nothing outside the base folder:
+ * no symbolic link on the way is followed, no special file is opened, and sizes have limits.
+ */
+
+import { constants } from 'node:fs';
+import { open, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Agent } from '../../agent/index.ts';
+import { createGitignore } from './gitignore.ts';
+
+export type Patterns = Agent['knowledge'];
+
+export interface KnowledgeFile {
+  /** Relative to the base folder, with forward slashes. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Differs when the file was written to or replaced. */
+  readonly stamp: string;
+  readonly chunkSize: number;
+}
+
+export interface FileList {
+  readonly files: readonly KnowledgeFile[];
+  /** Over a limit: the path with the reason. */
+  readonly leftOut: readonly string[];
+}
+
+export const knowledgeLimits = {
+  fileBytesMax: 1024 * 1024,
+  /** Of all files of one agent: their index takes some fifteen times as much memory in a thread. */
+  totalBytesMax: 8 * 1024 * 1024,
+  filesMax: 20_000,
+} as const;
+
+/** Never looked into, whatever a pattern says. */
+const alwaysIgnored = ['**/node_modules/**', '**/.git/**', '**/.aiq/**'];
+
+/** Sorted by path. A file that several entries include belongs to the first. */
+export async function listFiles(patterns: Patterns, baseDir: string): Promise<FileList> {
+  const root = await realpath(baseDir);
+  const gitignore = createGitignore(root);
+  const isInside = linkCheck(root);
+  const found = new Map<string, KnowledgeFile>();
+  for (const { include, exclude, chunkSize } of patterns) {
+    for (const file of await matches(root, include, exclude)) {
+      if (found.has(file.path) || gitignore.ignores(file.path)) continue;
+      if (await isInside(file.path)) found.set(file.path, { ...file, chunkSize });
+    }
+  }
+  return bounded([...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1)));
+}
+
+async function matches(
+  root: string,
+  include: readonly string[],
+  exclude: readonly string[],
+): Promise<Omit<KnowledgeFile, 'chunkSize'>[]> {
+  const { default: fastGlob } = await import('fast-glob');
+  const entries = await fastGlob([...include], {
+    cwd: root,
+    ignore: [...alwaysIgnored, ...exclude],
+    followSymbolicLinks: false,
+    suppressErrors: true,
+    objectMode: true,
+    stats: true,
+  });
+  return entries.flatMap(({ path, stats }) =>
+    stats?.isFile() === true
+      ? [{ path, bytes: stats.size, stamp: `${stats.mtimeMs} ${stats.ctimeMs} ${stats.ino}` }]
+      : [],
+  );
+}
+
+/** Whether a path's folder is where it says, with no link on the way. */
+function linkCheck(root: string): (path: string) => Promise<boolean> {
+  const folders = new Map<string, Promise<boolean>>();
+  return (path) => {
+    const folder = dirname(join(root, path));
+    if (path.split('/').includes('..')) return Promise.resolve(false);
+    const known = folders.get(folder) ?? isRealPath(folder);
+    folders.set(folder, known);
+    return known;
+  };
+}
+
+async function isRealPath(path: string): Promise<boolean> {
+  return (await realpath(path).catch(() => null)) === path;
+}
+
+function bounded(all: readonly KnowledgeFile[]): FileList {
+  const { fileBytesMax, totalBytesMax, filesMax } = knowledgeLimits;
+  const files: KnowledgeFile[] = [];
+  const leftOut: string[] = [];
+  let bytes = 0;
+  for (const file of all) {
+    if (file.bytes > fileBytesMax) {
+      leftOut.push(`${file.path}: over ${fileBytesMax} bytes`);
+    } else if (bytes + file.bytes > totalBytesMax || files.length === filesMax) {
+      leftOut.push(
+        `${file.path}: the knowledge is over ${totalBytesMax} bytes or ${filesMax} files`,
+      );
+    } else {
+      files.push(file);
+      bytes += file.bytes;
+    }
+  }
+  return { files, leftOut };
+}
+
+/** The bytes of a listed file; null when it is gone, has become a link, or has grown over the limit. */
+export async function readListed(baseDir: string, path: string): Promise<Buffer | null> {
+  const full = join(await realpath(baseDir), path);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  // The listing was a moment ago: the folder may have become a link since.
+  if (!(await isRealPath(dirname(full)))) return null;
+  // Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
+  const handle = await open(full, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+  if (handle === null) return null;
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile() || stat.size > knowledgeLimits.fileBytesMax) return null;
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The text in the bytes, or null when they are none. */
+export function textOf(bytes: Buffer): string | null {
+  if (bytes.includes(0)) return null;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}

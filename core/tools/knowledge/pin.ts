@@ -1,0 +1,28 @@
+/** Makes the files that an agent reads a part of what its jobs are. */
+
+import { createHash } from 'node:crypto';
+import type { Agent } from '../../agent/index.ts';
+import { listFiles, readListed } from './files.ts';
+
+export interface Pinned {
+  /** The agent with a digest that covers its knowledge files as they stand. */
+  readonly agent: Agent;
+  /** Number of files; null for an agent that reads none. */
+  readonly files: number | null;
+}
+
+/**
+ * To be used when jobs are made: the same question over changed files is then another job. Costs an
+ * agent without knowledge nothing.
+ */
+export async function pinKnowledge(agent: Agent, baseDir: string): Promise<Pinned> {
+  if (agent.tools.length === 0 || agent.knowledge.length === 0) return { agent, files: null };
+  const { files } = await listFiles(agent.knowledge, baseDir);
+  const hash = createHash('sha256').update(agent.digest);
+  for (const { path } of files) {
+    const bytes = (await readListed(baseDir, path)) ?? Buffer.alloc(0);
+    const content = createHash('sha256').update(bytes).digest('hex');
+    hash.update(`${Buffer.byteLength(path)}:${path}:${bytes.length}:${content}`);
+  }
+  return { agent: { ...agent, digest: hash.digest('hex') }, files: files.length };
+}

@@ -1,0 +1,118 @@
+/**
+ * A full-text index over files, kept in memory and brought up to date before each search: only files
+ * that came, went or changed are touched.
+ */
+
+import { setImmediate as breathe } from 'node:timers/promises';
+import type MiniSearch from 'minisearch';
+import type { FoundPassage } from './base.ts';
+import { type FileList, type KnowledgeFile, readListed, textOf } from './files.ts';
+import { type Passage, passagesOf } from './passages.ts';
+import { termsOf } from './terms.ts';
+
+interface Entry {
+  readonly id: number;
+  readonly path: string;
+  readonly heading: string;
+  readonly text: string;
+}
+
+interface IndexedFile {
+  readonly stamp: string;
+  readonly ids: readonly number[];
+  /** Why the file is not in the index although it was listed; null when it is. */
+  readonly leftOut: string | null;
+}
+
+/** Lists of numbers and codes have as many different words as they have words; prose has not. */
+const termsMax = 200_000;
+const full = 'the files have too many different words';
+
+/** Made by `createIndex`. */
+export class SearchIndex {
+  readonly #baseDir: string;
+  readonly #engine: MiniSearch<Entry>;
+  readonly #files = new Map<string, IndexedFile>();
+  readonly #passages = new Map<number, Passage & { readonly path: string }>();
+  #lastId = 0;
+
+  constructor(baseDir: string, engine: MiniSearch<Entry>) {
+    this.#baseDir = baseDir;
+    this.#engine = engine;
+  }
+
+  /** Takes over what changed. Resolves with the files that are not searched, each with the reason. */
+  async update({ files }: FileList): Promise<string[]> {
+    const present = new Set(files.map(({ path }) => path));
+    for (const path of this.#files.keys()) if (!present.has(path)) this.#forget(path);
+    for (const file of files) {
+      if (this.#isSettled(file)) continue;
+      this.#forget(file.path);
+      await this.#take(file);
+      // Other jobs of this thread get their turn while many files are read.
+      await breathe();
+    }
+    return [...this.#files].flatMap(([path, { leftOut }]) =>
+      leftOut === null ? [] : [`${path}: ${leftOut}`],
+    );
+  }
+
+  search(query: string, limit: number): FoundPassage[] {
+    const hits = this.#engine.search(query).slice(0, limit);
+    return hits.flatMap(({ id, score }) => {
+      const passage = this.#passages.get(id as number);
+      if (passage === undefined) return [];
+      const { path, from, to, text } = passage;
+      return [{ path, from, to, score: Math.round(score * 100) / 100, text }];
+    });
+  }
+
+  /** Whether nothing about a file can have changed: it did not, and what was full still is. */
+  #isSettled({ path, stamp }: KnowledgeFile): boolean {
+    const known = this.#files.get(path);
+    return known?.stamp === stamp && (known.leftOut !== full || this.#isFull());
+  }
+
+  #isFull(): boolean {
+    return this.#engine.termCount >= termsMax;
+  }
+
+  #forget(path: string): void {
+    for (const id of this.#files.get(path)?.ids ?? []) {
+      this.#engine.discard(id);
+      this.#passages.delete(id);
+    }
+    this.#files.delete(path);
+  }
+
+  async #take({ path, stamp, chunkSize }: KnowledgeFile): Promise<void> {
+    const bytes = await readListed(this.#baseDir, path);
+    const text = bytes === null ? null : textOf(bytes);
+    const leftOut = text === null ? 'no text in UTF-8' : this.#isFull() ? full : null;
+    const entries: Entry[] = [];
+    for (const passage of leftOut === null ? passagesOf(text ?? '', chunkSize) : []) {
+      this.#lastId += 1;
+      this.#passages.set(this.#lastId, { ...passage, path });
+      entries.push({ id: this.#lastId, path, heading: passage.heading, text: passage.text });
+    }
+    this.#engine.addAll(entries);
+    this.#files.set(path, { stamp, ids: entries.map(({ id }) => id), leftOut });
+  }
+}
+
+/** Loads the search engine's package. */
+export async function createIndex(baseDir: string): Promise<SearchIndex> {
+  const { default: Engine } = await import('minisearch');
+  const engine = new Engine<Entry>({
+    fields: ['text', 'heading', 'path'],
+    tokenize: termsOf,
+    processTerm: (term) => term,
+    searchOptions: {
+      boost: { heading: 2, path: 1.5 },
+      // Beginnings count for longer words: "durable" also finds "durability", though less.
+      prefix: (term) => term.length > 4,
+      weights: { prefix: 0.3, fuzzy: 0 },
+    },
+  });
+  return new SearchIndex(baseDir, engine);
+}
