@@ -1,6 +1,7 @@
 /** Working on jobs inside the caller's process: the runtime behind one promise. */
 
 import { type Agent, discoverAgents, loadAgent } from '../agent/index.ts';
+import type { Config } from '../config/index.ts';
 import type { JobReport, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
 import type { Connection } from './aiq.ts';
 import type { RunOptions, RunSummary } from './contract.ts';
@@ -47,7 +48,7 @@ async function start(
   { agents, model }: RunOptions,
   onJob: (report: JobReport) => void,
 ): Promise<StartedConsumer> {
-  const chosen = await chooseAgents(config.agentPaths, agents, onNotice);
+  const chosen = await chooseAgents(config, agents, onNotice);
   // Loaded here, so that a program that only queues jobs starts without it.
   const { startConsumer } = await import('../runtime/index.ts');
   try {
@@ -73,14 +74,15 @@ async function start(
 }
 
 async function chooseAgents(
-  paths: readonly string[],
+  { agentPaths, limits }: Config,
   names: readonly string[] | undefined,
   onNotice: Connection['onNotice'],
 ): Promise<Agent[]> {
   if (names !== undefined && names.length > 0) {
-    return Promise.all([...new Set(names)].map((name) => loadAgent(name, paths)));
+    return Promise.all([...new Set(names)].map((name) => loadAgent(name, agentPaths, limits)));
   }
-  const { agents, broken } = names === undefined ? await discoverAgents(paths) : nobody;
+  const { agents, broken } =
+    names === undefined ? await discoverAgents(agentPaths, limits) : nobody;
   for (const { name, problems } of broken) {
     const [first] = problems;
     onNotice(`agent "${name}" is left out: ${first?.message ?? 'it is broken'} (${first?.file})`);

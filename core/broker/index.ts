@@ -2,5 +2,5 @@
 
 export { type BrokerEnd, type RunningBroker, startBroker } from './broker.ts';
 export { FolderLockedError } from './folder-lock.ts';
-export { LogDamagedError, type RecoveryReport } from './log/contract.ts';
+export type { RecoveryReport } from './log/contract.ts';
 export type { BrokerOptions } from './options.ts';

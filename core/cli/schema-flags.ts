@@ -48,7 +48,8 @@ export async function prepareInputs(
   const name = firstOperand(command, args);
   if (name === null) return;
   const { loadAgent, schemaFlags } = await import('../agent/index.ts');
-  const agent = await loadAgent(name, (await session.config()).agentPaths);
+  const { agentPaths, limits } = await session.config();
+  const agent = await loadAgent(name, agentPaths, limits);
   invocation.agent = agent;
   const taken = new Set(
     ancestry(command).flatMap(({ options }) => options.map((option) => option.long)),

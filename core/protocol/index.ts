@@ -48,12 +48,9 @@ export {
 export { messages } from './messages.ts';
 export {
   directives,
-  enqueueOutcomes,
   type JobState,
   jobStates,
   type SettleOutcome,
-  settleOutcomes,
-  token as tokenType,
   usage as usageType,
 } from './structs.ts';
 export { Reader, Writer } from './wire.ts';

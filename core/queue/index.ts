@@ -2,12 +2,10 @@
 
 export {
   AiqError,
-  decodeJob,
   type ErrorCode,
   errorCodes,
   isId,
   isIdPrefix,
-  isQueueName,
   type Job,
   type JobInfo,
   type JobState,

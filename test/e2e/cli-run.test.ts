@@ -1,6 +1,8 @@
 /** `aiq run` and how it stops: drained, at once, or refused before it began. */
 
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EndpointProcess, Project, until } from '../support/project.ts';
 
@@ -138,5 +140,25 @@ test('over TCP, clients need the token of the broker', async () => {
   } finally {
     await elsewhere.write('aiq.config.yaml', '');
     await elsewhere.remove();
+  }
+});
+
+test('limits.timeout of the configuration holds for agents that name none', async () => {
+  const own = await Project.make({ ...endpoint.env, AIQ_LIMITS_TIMEOUT: '300ms' });
+  try {
+    await mkdir(join(own.dir, 'agents', 'plain'), { recursive: true });
+    const manifest = [
+      'description: Says it again.',
+      'instructions: Repeat the text.',
+      'retry: { attempts: 1 }',
+      'input: { schema: { type: object, required: [text], properties: { text: { type: string } } } }',
+    ];
+    await own.write(join('agents', 'plain', 'agent.yaml'), manifest.join('\n'));
+    await own.aiq('enqueue', 'plain', '--text', 'A sentence to repeat.');
+    const ended = await own.aiq('run', '--until-empty');
+    expect(ended, ended.stderr).toMatchObject({ code: 7 });
+    expect(ended.stderr).toContain('300 ms');
+  } finally {
+    await own.remove();
   }
 });

@@ -78,7 +78,11 @@ export async function runAgainst(
     model: 'm',
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
-    toolSet: { tools: ready, knowledge: openKnowledge(agent.knowledge, baseDir), baseDir },
+    toolSet: {
+      tools: ready,
+      openKnowledge: () => openKnowledge(agent.knowledge, baseDir),
+      baseDir,
+    },
   };
   const jobTools: JobTools = {
     prices: { m: { input: 1, output: 1 } },

@@ -7,6 +7,7 @@ import {
   formatProblem,
   loadAgent,
 } from '../../agent/index.ts';
+import type { Config } from '../../config/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -25,7 +26,7 @@ interface RunFlags {
 
 export async function run(session: Session, flags: RunFlags): Promise<ExitName> {
   const config = await session.config();
-  const agents = await pickAgents(session, config.agentPaths, flags.agents);
+  const agents = await pickAgents(session, config, flags.agents);
   const { terminal } = session;
   const consumer = await startConsumer(session, {
     queue: await session.queue(),
@@ -43,16 +44,16 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
 /** The agents to serve: all usable ones, or exactly those that were named. */
 async function pickAgents(
   session: Session,
-  paths: readonly string[],
+  { agentPaths, limits }: Config,
   names: string | undefined,
 ): Promise<Agent[]> {
   if (names !== undefined) {
     const wanted = new Set(names.split(',').map((name) => name.trim()));
     wanted.delete('');
     if (wanted.size === 0) throw usageError('--agents names no agent', 'Like --agents summarize');
-    return Promise.all([...wanted].map((name) => loadAgent(name, paths)));
+    return Promise.all([...wanted].map((name) => loadAgent(name, agentPaths, limits)));
   }
-  const { agents, broken } = await discoverAgents(paths);
+  const { agents, broken } = await discoverAgents(agentPaths, limits);
   for (const agent of broken) warnOfBroken(session.terminal, agent);
   if (agents.length > 0) return agents;
   throw new CliError('notFound', 'there is no agent to run', [

@@ -11,7 +11,8 @@ import type { Terminal } from '../terminal.ts';
 
 export async function showAgent(session: Session, name: string): Promise<ExitName> {
   const { loadAgent, schemaFlags } = await import('../../agent/index.ts');
-  const agent = await loadAgent(name, (await session.config()).agentPaths);
+  const { agentPaths, limits } = await session.config();
+  const agent = await loadAgent(name, agentPaths, limits);
   const flags = schemaFlags(agent);
   const { terminal } = session;
   if (terminal.json) terminal.result(JSON.stringify({ ...agent, flags }, null, 2));
