@@ -1,6 +1,6 @@
 /**
  * The broker, put together: lock, recover, listen, tell where; then events from the I/O threads
- * through the core to log and outbox. The only place in the broker that reads clocks.
+ * through the core to log and outbox. The core has its clocks from here.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -9,13 +9,15 @@ import { idToText } from '../protocol/index.ts';
 import type { NetEvent, Now, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { watchIdle } from './idle-watch.ts';
 import type { Log, RecoveryReport } from './log/contract.ts';
 import { openLog } from './log/open.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
-import { type BrokerOptions, coreOptions, segmentBytesMaxDefault, software } from './options.ts';
+import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
 import { Outbox } from './outbox.ts';
 import type { Effect } from './queue/core.ts';
 import { QueueMachine } from './queue/machine.ts';
+import { recoveryNotices } from './recovery-notices.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
 export type BrokerEnd =
@@ -33,7 +35,6 @@ export interface RunningBroker {
 }
 
 const timerMsMax = 60_000;
-const idleCheckMsMax = 1_000;
 
 /**
  * Starts a broker on a folder.
@@ -54,13 +55,13 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
 class Broker implements RunningBroker {
   readonly id: string = idToText(randomBytes(16));
   readonly closed: Promise<BrokerEnd>;
-  readonly #options: BrokerOptions;
+  readonly #options: ReturnType<typeof withDefaults>;
   readonly #lock: FolderLock;
   readonly #machine: QueueMachine;
   readonly #outbox: Outbox;
   readonly #startedAtMs = Date.now();
   readonly #resolveClosed: (end: BrokerEnd) => void;
-  #phase: 'starting' | 'serving' | 'stopping' | 'down' = 'starting';
+  #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
   #timer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #log!: Log;
@@ -74,7 +75,7 @@ class Broker implements RunningBroker {
   }
 
   private constructor(options: BrokerOptions, lock: FolderLock) {
-    this.#options = options;
+    this.#options = withDefaults(options);
     this.#lock = lock;
     this.#machine = new QueueMachine(coreOptions(options, this.id));
     this.#outbox = new Outbox((messages) => this.#pool.send(messages));
@@ -95,16 +96,17 @@ class Broker implements RunningBroker {
     const { dir } = this.#options;
     removeEndpoints(dir);
     await this.#recover();
-    this.#phase = 'serving';
     this.#run(() => this.#machine.start(this.#now()));
     try {
       this.#pool = await this.#listen();
     } catch (error) {
-      this.#clearTimers();
       this.#phase = 'down';
       await this.#log.close();
       throw error;
     }
+    await this.#throwIfFailed();
+    this.#phase = 'serving';
+    this.#setTimer();
     const { addresses, id } = this;
     const startedAtMs = this.#startedAtMs;
     const { pid } = process;
@@ -118,7 +120,9 @@ class Broker implements RunningBroker {
       unixPath: unix ? join(dir, 'broker.sock') : null,
       tcp,
       token: tcp === null ? null : readOrMakeToken(dir),
+      threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
+      onNotice: (text) => this.#notice(text),
       onThreadLost: (error) => this.#fail(error),
     });
   }
@@ -127,25 +131,25 @@ class Broker implements RunningBroker {
     const opened = await openLog(
       {
         dir: join(this.#options.dir, 'log'),
-        segmentBytesMax: this.#options.segmentBytesMax ?? segmentBytesMaxDefault,
-        onDurable: (durableOffset) => this.#outbox.release(durableOffset),
+        segmentBytesMax: this.#options.segmentBytesMax,
+        onDurable: () => this.#reveal(),
         onFailure: (error) => this.#fail(error),
       },
       (record) => this.#machine.replay(record),
     );
     this.#log = opened.log;
     this.#recovery = opened.report;
-    const { records, bytes, segments, tornTail } = opened.report;
-    if (records > 0) {
-      this.#notice(
-        `recovered ${records} records (${bytes} bytes, ${segments} segments): ${this.#machine.jobCount} jobs`,
-      );
+    for (const notice of recoveryNotices(opened.report, this.#machine.jobCount)) {
+      this.#notice(notice);
     }
-    if (tornTail !== null) {
-      this.#notice(
-        `cut a torn tail of ${tornTail.bytes} bytes off ${tornTail.segment} at byte ${tornTail.atByte}; no accepted job was in it; kept as ${tornTail.keptAs}`,
-      );
-    }
+  }
+
+  /** The log may have failed while the threads started. */
+  async #throwIfFailed(): Promise<void> {
+    if (this.#phase === 'starting') return;
+    await this.#pool.stop();
+    const end = await this.closed;
+    if (end.reason === 'failed') throw end.error;
   }
 
   #onEvents(events: readonly NetEvent[]): void {
@@ -157,11 +161,16 @@ class Broker implements RunningBroker {
   #run(step: () => Effect[]): void {
     try {
       this.#perform(step());
-      this.#outbox.release(this.#log.durableOffset);
+      this.#reveal();
       this.#setTimer();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /** Lets answers leave that are durable now; after a failure none does. */
+  #reveal(): void {
+    if (this.#phase !== 'failing') this.#outbox.release(this.#log.durableOffset);
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -215,15 +224,11 @@ class Broker implements RunningBroker {
   #watchIdle(): void {
     const { idleExitMs } = this.#options;
     if (idleExitMs === null) return;
-    let idleSinceMs = performance.now();
-    this.#idleTimer = setInterval(
-      () => {
-        const busy = this.#pool.connections > 0 || this.#machine.sessionCount > 0;
-        if (busy) idleSinceMs = performance.now();
-        else if (performance.now() - idleSinceMs >= idleExitMs) void this.#end({ reason: 'idle' });
-      },
-      Math.min(idleExitMs / 4, idleCheckMsMax),
-    );
+    this.#idleTimer = watchIdle({
+      idleMs: idleExitMs,
+      isBusy: () => this.#pool.connections > 0 || this.#machine.sessionCount > 0,
+      onIdle: () => void this.#end({ reason: 'idle' }),
+    });
   }
 
   stop(): Promise<void> {
@@ -242,30 +247,30 @@ class Broker implements RunningBroker {
       removeEndpoints(this.#options.dir);
       await this.#pool.stopListening();
       await this.#log.close();
-      this.#outbox.release(this.#log.durableOffset);
+      this.#reveal();
       await this.#pool.stop();
       this.#down(end);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
+      await this.closed;
     }
   }
 
-  /** Stops without another write: what is not durable is never answered, and recovery sorts it out. */
+  /** Answers nothing more: what is held never leaves, and recovery sorts it out. */
   #fail(error: Error): void {
-    if (this.#phase === 'down') return;
+    if (this.#phase === 'failing' || this.#phase === 'down') return;
     this.#notice(`stopping: ${error.message}`);
     this.#clearTimers();
-    // What was sent to the threads is durable and may leave; what is held never does.
-    void this.#stopThreads();
-    this.#down({ reason: 'failed', error });
+    const threadsToStop = this.#phase === 'starting' ? [] : [this.#pool];
+    this.#phase = 'failing';
+    void this.#goDown(threadsToStop, error);
   }
 
-  async #stopThreads(): Promise<void> {
-    try {
-      await this.#pool.stop();
-    } catch {
-      // The broker fails already, for a reason that says more than this one.
-    }
+  /** The folder is free when nothing of this broker writes or listens: the next one may start then. */
+  async #goDown(pools: readonly IoPool[], error: Error): Promise<void> {
+    // What else goes wrong says less than the reason of the failure.
+    await Promise.allSettled([this.#log.close(), ...pools.map((pool) => pool.stop())]);
+    this.#down({ reason: 'failed', error });
   }
 
   #down(end: BrokerEnd): void {

@@ -18,6 +18,7 @@ export class FolderLockedError extends Error {
 }
 
 export interface FolderLock {
+  /** Frees the folder; again is fine. */
   release(): void;
 }
 
@@ -36,5 +37,9 @@ export function lockFolder(dir: string): FolderLock {
     const busy = error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy;
     throw busy ? new FolderLockedError(dir, { cause: error }) : error;
   }
-  return { release: () => database.close() };
+  return {
+    release() {
+      if (database.isOpen) database.close();
+    },
+  };
 }

@@ -4,8 +4,18 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 /** What `endpoints.json` holds; clients read it to find the broker. */
 export interface Endpoints {
@@ -24,8 +34,35 @@ const tokenBytes = 32;
 
 /** Makes the folder if need be, and closes it to other users: its mode guards the Unix socket. */
 export function prepareFolder(dir: string): void {
-  mkdirSync(dir, { recursive: true, mode: privateFolder });
-  chmodSync(dir, privateFolder);
+  const path = resolve(dir);
+  const firstMade = mkdirSync(path, { recursive: true, mode: privateFolder }) ?? path;
+  chmodSync(path, privateFolder);
+  // A log is only as durable as the name of the folder that holds it, whoever made that.
+  let folder = path;
+  do {
+    folder = dirname(folder);
+    syncFolder(folder);
+  } while (folder.length >= firstMade.length && folder !== dirname(folder));
+}
+
+/** Makes the names in the folder durable, unless it is not ours to read: then nobody made any. */
+function syncFolder(path: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if (isError(error, 'EACCES')) return;
+    throw error;
+  }
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function isError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** Tells clients where to connect; atomic, so that none reads half of it. */
@@ -49,7 +86,7 @@ export function readOrMakeToken(dir: string): Uint8Array {
       flag: 'wx',
     });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!isError(error, 'EEXIST')) throw error;
   }
   const token = readFileSync(file, 'utf8').trim();
   if (token.length < tokenBytes)

@@ -58,7 +58,8 @@ async function main(): Promise<number> {
     say('usage: main --dir FOLDER [--idle-exit-ms N] [--lease-ms N]');
     return exitStatus.usage;
   }
-  const broker = await startBroker({ ...options, unix: true, tcp: null, onNotice: say });
+  const only = { unix: true, tcp: null, ioThreads: 1 };
+  const broker = await startBroker({ ...options, ...only, onNotice: say });
   say(`serving ${options.dir}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => void broker.stop());

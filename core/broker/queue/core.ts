@@ -10,6 +10,7 @@ import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from '
 import { JobStore } from './job-store.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
 import { TimeHeap } from './time-heap.ts';
+import { WaitList } from './wait-list.ts';
 
 /** What the core wants done, in order. Everything sent waits until the records before it are durable. */
 export type Effect =
@@ -52,6 +53,8 @@ export const coreDefaults = {
 export const creditMax = 1000;
 /** A session that holds this many bytes of jobs gets no more, whatever its credit. */
 export const leasedBytesMax: number = 64 * 1024 * 1024;
+/** Deadlines of ended leases that are kept, above as many as there are leases. */
+const endedLeasesMax = 1024;
 /** Most jobs that one event may touch. */
 export const jobsPerEventMax = 1000;
 
@@ -84,6 +87,7 @@ export interface Lease {
 export class Core {
   readonly options: CoreOptions;
   readonly store: JobStore = new JobStore();
+  /** In the order in which they are served. */
   readonly sessions: Map<string, Session> = new Map();
   readonly connections: Map<ConnectionId, Session> = new Map();
   /** Leases by deadline; a renewed one is pushed again when its old entry comes up. */
@@ -91,12 +95,13 @@ export class Core {
   /** Sessions without a connection by the end of their resume window. */
   readonly resumeDeadlines: TimeHeap<Session> = new TimeHeap();
   /** Clients that wait for a job to finish. */
-  readonly waiting: Map<string, Map<ConnectionId, number[]>> = new Map();
+  readonly waiting: WaitList = new WaitList();
   /** Connections that hear of every change, by queue; an empty set means all queues. */
   readonly watchers: Map<ConnectionId, ReadonlySet<string>> = new Map();
   /** Changes of the present event, by watcher, and how many bytes they take at most. */
   readonly #changes: Map<ConnectionId, { readonly jobs: JobInfo[]; bytes: number }> = new Map();
   #effects: Effect[] = [];
+  #leaseCount = 0;
 
   constructor(options: CoreOptions) {
     this.options = options;
@@ -145,6 +150,12 @@ export class Core {
     return effects;
   }
 
+  /** The session got something: others come first the next time. */
+  toTheBack(session: Session): void {
+    this.sessions.delete(session.id);
+    this.sessions.set(session.id, session);
+  }
+
   /** Records a new lease of `job`, which was just delivered. */
   addLease(session: Session, job: JobEntry, now: Now): void {
     const deadlineMs = now.monotonicMs + this.options.leaseMs;
@@ -152,6 +163,7 @@ export class Core {
     session.leases.set(job.id, lease);
     session.leasedBytes += job.bodyBytes;
     this.leaseDeadlines.push(deadlineMs, lease);
+    this.#leaseCount++;
   }
 
   /** Forgets a lease whose job was settled, lost or cancelled. */
@@ -162,16 +174,20 @@ export class Core {
     lease.ended = true;
     session.leases.delete(job.id);
     session.leasedBytes -= job.bodyBytes;
+    this.#leaseCount--;
+    this.#forgetEndedLeases();
+  }
+
+  /** Deadlines of ended leases would pile up until they are due: a lease time's worth of jobs. */
+  #forgetEndedLeases(): void {
+    if (this.leaseDeadlines.length <= 2 * this.#leaseCount + endedLeasesMax) return;
+    this.leaseDeadlines.retain((lease) => !lease.ended);
   }
 
   #tellWaiting(job: JobEntry): void {
-    const waiting = this.waiting.get(job.id);
-    if (waiting === undefined || !isFinished(job.state)) return;
-    this.waiting.delete(job.id);
-    for (const [connection, correlationIds] of waiting) {
-      for (const correlationId of correlationIds) {
-        this.send(connection, correlationId, 'WaitOk', { job: infoOf(job) });
-      }
+    if (!isFinished(job.state)) return;
+    for (const { connection, correlationId } of this.waiting.take(job.id)) {
+      this.send(connection, correlationId, 'WaitOk', { job: infoOf(job) });
     }
   }
 

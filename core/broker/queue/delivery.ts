@@ -13,6 +13,7 @@ const itemOverheadBytes = 64;
 
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
 export function deliverReady(core: Core, now: Now): boolean {
+  if (core.store.readyCount === 0) return true;
   const granted = new Map<Session, Delivery[]>();
   let hungry = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
@@ -29,7 +30,10 @@ export function deliverReady(core: Core, now: Now): boolean {
     }
     hungry = stillHungry;
   }
-  for (const [session, items] of granted) sendDeliveries(core, session, items);
+  for (const [session, items] of granted) {
+    sendDeliveries(core, session, items);
+    core.toTheBack(session);
+  }
   return count < jobsPerEventMax;
 }
 

@@ -1,10 +1,11 @@
 /** Inspect, List, Stats and Wait: what the broker tells about its jobs. Nothing here changes a job. */
 
 import { type JobInfo, limits, type Message, type QueueInfo } from '../../protocol/index.ts';
-import type { ConnectionId, Now } from '../events.ts';
+import type { Now } from '../events.ts';
 import type { Core } from './core.ts';
 import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from './job-entry.ts';
-import { noJobs } from './job-store.ts';
+import { idStartLength, idStartOf, noJobs } from './job-store.ts';
+import type { Waiter } from './wait-list.ts';
 
 const inspectRowsMax = 10;
 /** Rows that one List looks at; a page may be short and still have a next one. */
@@ -20,11 +21,18 @@ function jobsWithPrefix(core: Core, prefix: string): JobEntry[] {
   const exact = core.store.jobs.get(prefix);
   if (exact !== undefined) return [exact];
   const found: JobEntry[] = [];
-  for (const [id, job] of core.store.jobs) {
-    if (id.startsWith(prefix)) found.push(job);
+  for (const job of candidates(core, prefix)) {
+    if (job.id.startsWith(prefix)) found.push(job);
     if (found.length === inspectRowsMax) break;
   }
   return found;
+}
+
+/** A prefix that is too short for the index fits so many ids that ten are soon found among all. */
+function candidates({ store }: Core, prefix: string): readonly JobEntry[] {
+  return prefix.length < idStartLength
+    ? store.bySeq
+    : (store.byIdStart.get(idStartOf(prefix)) ?? []);
 }
 
 /** A page of jobs, newest first. */
@@ -53,10 +61,14 @@ function fits(job: JobEntry, request: Message<'List'>): boolean {
 /** The counts of the named queues, or of all when none is named. */
 export function queueInfos(core: Core, names: readonly string[], now: Now): QueueInfo[] {
   const wanted = names.length > 0 ? names : [...core.store.queues.keys()].sort();
-  return wanted.map((name) => queueInfo(core, name, now));
+  const consumers = countConsumers(core);
+  return wanted.map((name) => ({
+    ...queueInfo(core, name, now),
+    consumers: consumers.get(name) ?? 0,
+  }));
 }
 
-function queueInfo(core: Core, name: string, now: Now): QueueInfo {
+function queueInfo(core: Core, name: string, now: Now): Omit<QueueInfo, 'consumers'> {
   const queue = core.store.queues.get(name);
   const { none: _, ...counts } = queue?.counts ?? noJobs;
   const oldest = queue?.ready.peek();
@@ -64,18 +76,17 @@ function queueInfo(core: Core, name: string, now: Now): QueueInfo {
     queue: name,
     paused: queue?.paused ?? false,
     ...counts,
-    consumers: consumersOf(core, name),
     oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now.wallMs - oldest.changedAtMs),
   };
 }
 
-function consumersOf(core: Core, queue: string): number {
-  let consumers = 0;
-  for (const session of core.sessions.values()) {
-    const subscribed =
-      session.connection !== null && session.credit > 0 && session.queues.includes(queue);
-    const holds = [...session.leases.values()].some((lease) => lease.job.queue === queue);
-    if (subscribed || holds) consumers++;
+/** By queue: the sessions that are connected with credit for it, or hold leases of it. */
+function countConsumers(core: Core): Map<string, number> {
+  const consumers = new Map<string, number>();
+  for (const { connection, credit, queues, leases } of core.sessions.values()) {
+    const served = new Set(connection !== null && credit > 0 ? queues : []);
+    for (const { job } of leases.values()) served.add(job.queue);
+    for (const queue of served) consumers.set(queue, (consumers.get(queue) ?? 0) + 1);
   }
   return consumers;
 }
@@ -83,19 +94,12 @@ function consumersOf(core: Core, queue: string): number {
 /** Answers now when the job is finished, else when it will be; null when there is no such job. */
 export function wait(
   core: Core,
-  to: { readonly connection: ConnectionId; readonly correlationId: number },
+  { connection, correlationId }: Waiter,
   id: string,
 ): JobInfo | 'later' | null {
   const job = core.store.jobs.get(id);
   if (job === undefined) return null;
   if (isFinished(job.state)) return infoOf(job);
-  let waiting = core.waiting.get(id);
-  if (waiting === undefined) {
-    waiting = new Map();
-    core.waiting.set(id, waiting);
-  }
-  const correlationIds = waiting.get(to.connection) ?? [];
-  correlationIds.push(to.correlationId);
-  waiting.set(to.connection, correlationIds);
+  core.waiting.add(id, { connection, correlationId });
   return 'later';
 }

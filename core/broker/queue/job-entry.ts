@@ -132,8 +132,8 @@ export function infoOf(job: JobEntry): JobInfo {
   };
 }
 
-/** Most bytes of infos in one frame. */
-export const infosBytesMax: number = limits.frameBytesMax / 2;
+/** Most bytes of infos in one frame: no client may refuse a frame that holds one job. */
+export const infosBytesMax: number = limits.jobBodyBytesMax;
 
 /** No fewer bytes than the job's info takes in a frame: UTF-16 units take at most three each. */
 export function infoBytesMax(job: JobEntry): number {

@@ -30,16 +30,27 @@ export const noJobs: Readonly<Record<JobState, number>> = {
   parked: 0,
 };
 
+/** Characters of an id that the index of short ids knows: 15 bits. */
+export const idStartLength = 3;
+
+export function idStartOf(id: string): string {
+  return id.slice(0, idStartLength);
+}
+
 export class JobStore {
   readonly jobs: Map<string, JobEntry> = new Map();
   readonly queues: Map<string, NamedQueue> = new Map();
   /** All jobs in order of acceptance: index = seq - 1. */
   readonly bySeq: JobEntry[] = [];
+  /** Jobs by the start of their ids, so that a short id is found without a look at all of them. */
+  readonly byIdStart: Map<string, JobEntry[]> = new Map();
   /** Delayed jobs by the wall-clock time at which they become ready. */
   readonly delayed: TimeHeap<JobEntry> = new TimeHeap();
   epoch = 0;
   /** Bytes of the jobs that are not finished. */
   liveBytes = 0;
+  /** Ready jobs of all queues, paused ones included. */
+  readyCount = 0;
 
   /** The queue of that name, made when it is new. */
   queueOf(name: string): NamedQueue {
@@ -102,11 +113,24 @@ export class JobStore {
     if (this.jobs.has(job.id)) throw new Error(`job ${job.id} was accepted twice`);
     this.jobs.set(job.id, job);
     this.bySeq.push(job);
+    this.#index(job);
     this.liveBytes += record.job.length;
     const queue = this.queueOf(job.queue);
     queue.counts[job.state]++;
-    if (job.state === 'ready') queue.ready.push(job);
+    if (job.state === 'ready') this.#line(queue, job);
     else this.delayed.push(job.dueAtMs, job);
+  }
+
+  #index(job: JobEntry): void {
+    const start = idStartOf(job.id);
+    const jobs = this.byIdStart.get(start);
+    if (jobs === undefined) this.byIdStart.set(start, [job]);
+    else jobs.push(job);
+  }
+
+  #line(queue: NamedQueue, job: JobEntry): void {
+    queue.ready.push(job);
+    this.readyCount++;
   }
 
   #deliver(record: RecordOf<'delivered'>): void {
@@ -154,12 +178,15 @@ export class JobStore {
   /** The one setter of a job's state: lines, heaps and counts follow. */
   #move(job: JobEntry, state: JobState, atMs: number): void {
     const queue = this.queueOf(job.queue);
-    if (job.state === 'ready') queue.ready.remove(job);
+    if (job.state === 'ready') {
+      queue.ready.remove(job);
+      this.readyCount--;
+    }
     queue.counts[job.state]--;
     queue.counts[state]++;
     job.state = state;
     job.changedAtMs = atMs;
-    if (state === 'ready') queue.ready.push(job);
+    if (state === 'ready') this.#line(queue, job);
     if (state === 'delayed') this.delayed.push(job.dueAtMs, job);
     // A dead job keeps its bytes, because an operator may retry it.
     if (isFinished(state) && state !== 'dead' && job.bytes !== null) {

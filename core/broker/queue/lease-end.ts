@@ -71,12 +71,19 @@ function nextState(ending: LeaseEnding, mayRunAgain: boolean): JobState {
   return ending.delayMs > 0 ? 'delayed' : 'ready';
 }
 
+const u32Max = 0xffff_ffff;
+
+/** Sums stop at what a record can hold: what a consumer claims must not stop the broker. */
 function addUsage(sum: Usage, more: Usage): Usage {
   return {
-    calls: sum.calls + more.calls,
-    inputTokens: sum.inputTokens + more.inputTokens,
-    outputTokens: sum.outputTokens + more.outputTokens,
-    costMicros: sum.costMicros + more.costMicros,
+    calls: Math.min(sum.calls + more.calls, u32Max),
+    inputTokens: capped(sum.inputTokens + more.inputTokens),
+    outputTokens: capped(sum.outputTokens + more.outputTokens),
+    costMicros: capped(sum.costMicros + more.costMicros),
     estimated: sum.estimated || more.estimated,
   };
+}
+
+function capped(sum: number): number {
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
 }

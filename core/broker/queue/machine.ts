@@ -53,7 +53,7 @@ export class QueueMachine {
   /** Does what is due: delays, lost sessions, expired leases, deliveries. */
   tick(now: Now): Effect[] {
     const core = this.#core;
-    expireSessions(core, now);
+    expireSessions(core, now, jobsPerEventMax);
     expireLeases(core, now, jobsPerEventMax);
     this.#wakeDelayed(now, jobsPerEventMax);
     this.#more = !deliverReady(core, now);

@@ -62,7 +62,7 @@ function takeOver(core: Core, connection: ConnectionId): void {
 
 /** The connection is gone. Its session lives on for the resume window when it holds leases. */
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
-  for (const waiting of core.waiting.values()) waiting.delete(connection);
+  core.waiting.forget(connection);
   core.watchers.delete(connection);
   const session = core.connections.get(connection);
   core.connections.delete(connection);
@@ -90,13 +90,14 @@ export function endSession(core: Core, session: Session, now: Now): void {
   core.sessions.delete(session.id);
 }
 
-/** Sessions whose resume window is over lose their leases. */
-export function expireSessions(core: Core, now: Now): void {
-  for (;;) {
+/** Sessions whose resume window is over lose their leases; stops behind that many jobs. */
+export function expireSessions(core: Core, now: Now, jobsMax: number): void {
+  for (let count = 0; count < jobsMax; ) {
     const session = core.resumeDeadlines.popDue(now.monotonicMs);
     if (session === undefined) return;
     const gone = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
     if (gone && core.sessions.get(session.id) === session) {
+      count += session.leases.size;
       endLeases(core, session, now, {
         end: 'lost',
         errorCode: 'consumer_lost',

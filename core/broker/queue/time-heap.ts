@@ -44,9 +44,23 @@ export class TimeHeap<T> {
     return first.item;
   }
 
-  #sink(entry: Due<T>): void {
+  /** Forgets all other entries, in time proportional to their number. */
+  retain(applies: (item: T) => boolean): void {
     const entries = this.#entries;
-    let index = 0;
+    let kept = 0;
+    for (const entry of entries) {
+      if (applies(entry.item)) entries[kept++] = entry;
+    }
+    entries.length = kept;
+    for (let index = (kept >> 1) - 1; index >= 0; index--) {
+      const entry = entries[index];
+      if (entry !== undefined) this.#sink(entry, index);
+    }
+  }
+
+  #sink(entry: Due<T>, from = 0): void {
+    const entries = this.#entries;
+    let index = from;
     for (;;) {
       const left = 2 * index + 1;
       const child = this.#smaller(left, left + 1);

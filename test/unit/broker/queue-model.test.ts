@@ -19,9 +19,12 @@ type Step =
       readonly outcome: 'ack' | 'retry' | 'returned' | 'final';
       readonly late: boolean;
     }
-  | { readonly do: 'vanish' | 'goodbye' | 'cancel' | 'operatorRetry'; readonly pick: number }
+  | {
+      readonly do: 'vanish' | 'goodbye' | 'reconnect' | 'cancel' | 'operatorRetry';
+      readonly pick: number;
+    }
   | { readonly do: 'advance'; readonly ms: number }
-  | { readonly do: 'restart' };
+  | { readonly do: 'restart'; readonly resumes: boolean };
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
@@ -54,6 +57,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         do: fc.constantFrom(
           'vanish' as const,
           'goodbye' as const,
+          'reconnect' as const,
           'cancel' as const,
           'operatorRetry' as const,
         ),
@@ -67,7 +71,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         ms: fc.constantFrom(1, 60, 150, 1100),
       }),
     },
-    { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('restart' as const), resumes: fc.boolean() }),
+    },
   ),
   { minLength: 20, maxLength: 120 },
 );
@@ -81,6 +88,8 @@ class History {
   readonly newest = new Map<string, LeaseToken>();
   held: { token: LeaseToken; connection: number }[] = [];
   stale: { token: LeaseToken; connection: number }[] = [];
+  readonly #sessions = new Map(consumers.map((consumer) => [consumer, consumer]));
+  #nextSession = 1000;
 
   constructor() {
     this.#connect();
@@ -91,11 +100,12 @@ class History {
     if (step.do === 'settle') this.#settle(step);
     if (step.do === 'vanish' || step.do === 'goodbye')
       this.#leave(step.do, consumers[step.pick % 3] ?? 1);
+    if (step.do === 'reconnect') this.#reconnect(consumers[step.pick % 3] ?? 1);
     if (step.do === 'cancel') this.#cancel(step.pick);
     if (step.do === 'operatorRetry')
       this.driver.request(producer, 'Retry', { ids: [idOf((step.pick % 30) + 1)] });
     if (step.do === 'advance') this.#advance(step.ms);
-    if (step.do === 'restart') this.#restart();
+    if (step.do === 'restart') this.#restart(step.resumes);
     this.#collect();
     for (const id of this.accepted) expect(this.driver.stateOf(id)).not.toBe('none');
   }
@@ -118,10 +128,24 @@ class History {
 
   #connect(): void {
     this.driver.open(producer);
-    for (const consumer of consumers) {
-      this.driver.open(consumer);
-      this.driver.subscribe(consumer, 4);
-    }
+    for (const consumer of consumers) this.#comeBack(consumer);
+  }
+
+  /** Opens the consumer's session, which gets back every lease that it still holds. */
+  #comeBack(consumer: number): void {
+    this.driver.open(consumer, this.#sessions.get(consumer));
+    const mine = this.held.filter((held) => held.connection === consumer);
+    const tokens = mine.map((held) => held.token);
+    const { items } = this.driver.request(consumer, 'Resume', { tokens }) as Message<'ResumeOk'>;
+    expect(items.map((item) => item.code)).toEqual(tokens.map(() => 0));
+    this.driver.subscribe(consumer, 4);
+  }
+
+  #reconnect(consumer: number): void {
+    this.#renew();
+    this.driver.close(consumer);
+    this.driver.advance(60);
+    this.#comeBack(consumer);
   }
 
   #enqueue(id: number, delayMs: number): void {
@@ -153,8 +177,8 @@ class History {
     this.#drop((held) => held.connection === consumer);
     this.#renew();
     this.driver.advance(200);
-    this.driver.open(consumer, consumer + 1000 + this.driver.log.length);
-    this.driver.subscribe(consumer, 4);
+    this.#sessions.set(consumer, this.#nextSession++);
+    this.#comeBack(consumer);
   }
 
   #cancel(pick: number): void {
@@ -186,11 +210,13 @@ class History {
     }
   }
 
-  #restart(): void {
+  #restart(resumes: boolean): void {
     this.driver = this.driver.restarted();
-    // The old sessions never return: their leases end after one lease time.
-    this.#drop(() => true);
-    this.driver.advance(1000);
+    if (!resumes) {
+      // The old sessions never return: their leases end after one lease time.
+      this.#drop(() => true);
+      this.driver.advance(1000);
+    }
     this.#connect();
   }
 

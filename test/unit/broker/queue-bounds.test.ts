@@ -1,0 +1,230 @@
+/** What one event may cost and what the core may keep: limits that hold however many clients there are. */
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Core } from '../../../core/broker/queue/core.ts';
+import { deliverReady } from '../../../core/broker/queue/delivery.ts';
+import { enqueue } from '../../../core/broker/queue/enqueue.ts';
+import { wait } from '../../../core/broker/queue/inspect.ts';
+import { connectionClosed, endLease, openSession } from '../../../core/broker/queue/sessions.ts';
+import { TimeHeap } from '../../../core/broker/queue/time-heap.ts';
+import { WaitList } from '../../../core/broker/queue/wait-list.ts';
+import {
+  encodeFields,
+  limits,
+  type Message,
+  noUsage,
+  Writer,
+} from '../../../core/protocol/index.ts';
+import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
+
+const now = { monotonicMs: 1000, wallMs: 1_000_000 };
+const returned = { end: 'returned', errorCode: '', errorMessage: '' } as const;
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
+/** A core with a consumer on connection 1 that takes one job of `q` at a time. */
+function coreWithConsumer(): Core {
+  const core = new Core(testOptions);
+  const hello = { session: idOf(1), client: '', token: new Uint8Array(0), features: 0 };
+  openSession(core, {
+    type: 'opened',
+    connection: 1,
+    transport: 'unix',
+    correlationId: 1,
+    hello: { ...hello, frameBytesMax: 4_194_304 },
+  });
+  const session = core.connections.get(1);
+  if (session === undefined) throw new Error('no session');
+  session.queues = ['q'];
+  session.credit = 1;
+  return core;
+}
+
+describe('one event', () => {
+  test('losing many sessions at once is spread over many ticks, and no job is forgotten', () => {
+    const driver = new Driver();
+    const consumers = range(12);
+    driver.open(99);
+    for (const consumer of consumers) {
+      const jobs = range(500).map((id) => checkedJob({ id: consumer * 1000 + id }));
+      driver.enqueue(99, jobs);
+      driver.open(consumer);
+      driver.subscribe(consumer, 500);
+    }
+    for (const consumer of consumers) driver.close(consumer);
+    driver.now.monotonicMs += testOptions.resumeMs.unix;
+    const touched: number[] = [];
+    while (driver.machine.nextDueMs(driver.now) === 0) {
+      const records = driver.log.length;
+      driver.advance(0);
+      touched.push(driver.log.length - records);
+    }
+    expect(touched.reduce((sum, count) => sum + count, 0)).toBe(6000);
+    expect(Math.max(...touched)).toBeLessThan(2000);
+    expect(driver.infoOf(1001)).toMatchObject({ state: 'ready', crashes: 1 });
+  });
+
+  test('a consumer that claims absurd usage stops nobody: sums end at what a record can hold', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.enqueue(1, [checkedJob()]);
+    driver.subscribe(1, 1);
+    const most = Number.MAX_SAFE_INTEGER;
+    const usage = { ...noUsage, calls: 0xffff_ffff, inputTokens: most, costMicros: most };
+    for (const outcome of ['retry', 'ack'] as const) {
+      expect(driver.settle(1, driver.deliveries(1)[0]!.token, outcome, { usage }).code).toBe(0);
+    }
+    expect(driver.restarted().infoOf(1).usage).toEqual(usage);
+  });
+});
+
+describe('fairness', () => {
+  test('jobs that come one at a time go to consumers with room in turn', () => {
+    const driver = new Driver();
+    for (const consumer of [1, 2, 3]) {
+      driver.open(consumer);
+      driver.subscribe(consumer, 10);
+    }
+    const takers = range(6).map((id) => {
+      driver.enqueue(1, [checkedJob({ id })]);
+      return [1, 2, 3].find((consumer) => driver.deliveries(consumer).length === 1);
+    });
+    expect(takers).toEqual([1, 2, 3, 1, 2, 3]);
+  });
+});
+
+describe('what the core keeps', () => {
+  test('deadlines of leases that ended are forgotten long before they are due', () => {
+    const core = coreWithConsumer();
+    for (const id of range(5000)) {
+      const jobs = [checkedJob({ id })];
+      enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
+      deliverReady(core, now);
+      const entry = core.store.jobs.get(idOf(id));
+      if (entry?.state !== 'leased') throw new Error('not delivered');
+      endLease(core, entry, now, returned);
+      core.store.apply({ kind: 'cancelled', id: entry.id, atMs: 0 });
+    }
+    expect(core.leaseDeadlines.length).toBeLessThan(2000);
+  });
+
+  test('a lease outlives the forgetting of others and still runs out at its deadline', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.open(2);
+    driver.enqueue(1, [checkedJob({ id: 1, queue: 'slow' })]);
+    driver.subscribe(1, 1, ['slow']);
+    for (const batch of [1, 2, 3]) {
+      const jobs = range(1000).map((id) => checkedJob({ id: batch * 1000 + id }));
+      driver.enqueue(2, jobs);
+    }
+    driver.subscribe(2, 1);
+    for (let delivery = driver.deliveries(2)[0]; delivery; delivery = driver.deliveries(2)[0]) {
+      driver.settle(2, delivery.token);
+    }
+    driver.subscribe(1, 0, ['slow']);
+    driver.advance(testOptions.leaseMs - 1);
+    expect(driver.stateOf(1)).toBe('leased');
+    driver.advance(1);
+    expect(driver.infoOf(1)).toMatchObject({ state: 'ready', errorCode: 'lease_expired' });
+  });
+
+  test('a connection that closes takes its waiting with it', () => {
+    const core = coreWithConsumer();
+    const jobs = range(10).map((id) => checkedJob({ id, delayMs: 1000 }));
+    enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
+    for (const id of range(10)) wait(core, { connection: 1, correlationId: id }, idOf(id));
+    expect(core.waiting.jobCount).toBe(10);
+    connectionClosed(core, 1, now);
+    expect(core.waiting.jobCount).toBe(0);
+  });
+
+  test('of those who wait for a job each is answered once, and only those still connected', () => {
+    const waiting = new WaitList();
+    waiting.add('a', { connection: 1, correlationId: 5 });
+    waiting.add('a', { connection: 2, correlationId: 5 });
+    waiting.add('a', { connection: 2, correlationId: 6 });
+    waiting.add('b', { connection: 1, correlationId: 7 });
+    waiting.forget(1);
+    expect(waiting.take('a')).toEqual([
+      { connection: 2, correlationId: 5 },
+      { connection: 2, correlationId: 6 },
+    ]);
+    expect([waiting.take('a'), waiting.take('b'), waiting.jobCount]).toEqual([[], [], 0]);
+  });
+});
+
+describe('looking', () => {
+  test('a page of jobs fits the smallest frame that a client may ask for', () => {
+    const driver = new Driver();
+    driver.open(1);
+    const note = '語'.repeat(8000);
+    for (const id of range(200)) {
+      driver.enqueue(1, [checkedJob({ id })]);
+      driver.subscribe(1, 1);
+      driver.settle(1, driver.deliveries(1)[0]!.token, 'ack', { note });
+    }
+    const request = { queue: null, state: null, before: 0, limit: 1000 };
+    const page = driver.request(1, 'List', request) as Message<'ListOk'>;
+    const writer = new Writer();
+    encodeFields(writer, 'ListOk', page);
+    expect(writer.length).toBeLessThan(limits.jobBytesMax);
+    expect(page.next).toBeGreaterThan(0);
+  });
+
+  test('every beginning of an id finds its job among many, and one that fits nothing finds none', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.enqueue(
+      1,
+      range(300).map((id) => checkedJob({ id })),
+    );
+    for (const length of range(26).filter((each) => each > 1)) {
+      const fields = { idPrefix: idOf(42).slice(0, length), withJob: false };
+      const { jobs } = driver.request(1, 'Inspect', fields) as Message<'InspectOk'>;
+      expect(jobs.map((job) => job.info.id)).toContain(idOf(42));
+      expect(jobs.every((job) => job.info.id.startsWith(fields.idPrefix))).toBe(true);
+    }
+    const none = driver.request(1, 'Inspect', { idPrefix: 'zzzzzz', withJob: false });
+    expect(none).toEqual({ jobs: [] });
+  });
+
+  test('a session counts once as consumer of a queue that it serves and holds leases of', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.open(2);
+    driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2 })]);
+    driver.subscribe(1, 2);
+    driver.subscribe(2, 1, ['q', 'other']);
+    const consumers = (): number[] => {
+      const stats = driver.request(2, 'Stats', { queues: ['q', 'other', 'none'] });
+      return (stats as Message<'StatsOk'>).queues.map((queue) => queue.consumers);
+    };
+    expect(consumers()).toEqual([2, 1, 0]);
+    driver.subscribe(1, 0, []);
+    expect(consumers()).toEqual([2, 1, 0]);
+    driver.close(1);
+    expect(consumers()).toEqual([2, 1, 0]);
+    driver.advance(testOptions.resumeMs.unix);
+    expect(consumers()).toEqual([1, 1, 0]);
+  });
+});
+
+test('a heap that forgets some entries gives the others in order of time', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(50)), fc.nat(50), (times, limit) => {
+      const heap = new TimeHeap<number>();
+      for (const time of times) heap.push(time, time);
+      heap.retain((time) => time <= limit);
+      const popped: number[] = [];
+      for (let item = heap.popDue(50); item !== undefined; item = heap.popDue(50)) {
+        popped.push(item);
+      }
+      const kept = times.filter((time) => time <= limit);
+      expect(popped).toEqual(kept.toSorted((left, right) => left - right));
+    }),
+  );
+});
