@@ -259,7 +259,10 @@ class Broker implements RunningBroker {
   /** Answers nothing more: what is held never leaves, and recovery sorts it out. */
   #fail(error: Error): void {
     if (this.#phase === 'failing' || this.#phase === 'down') return;
-    this.#notice(`stopping: ${error.message}`);
+    // A failure of the system says enough; a broken assumption needs its place.
+    this.#notice(
+      `stopping: ${'syscall' in error ? error.message : (error.stack ?? error.message)}`,
+    );
     this.#clearTimers();
     const threadsToStop = this.#phase === 'starting' ? [] : [this.#pool];
     this.#phase = 'failing';

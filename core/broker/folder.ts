@@ -13,6 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -32,10 +33,17 @@ const privateFolder = 0o700;
 const privateFile = 0o600;
 const tokenBytes = 32;
 
-/** Makes the folder if need be, and closes it to other users: its mode guards the Unix socket. */
+/**
+ * Makes the folder if need be, and closes it to other users: its mode guards the Unix socket.
+ * @throws Error when the folder is another user's; nothing in it was touched then
+ */
 export function prepareFolder(dir: string): void {
   const path = resolve(dir);
-  const firstMade = mkdirSync(path, { recursive: true, mode: privateFolder }) ?? path;
+  const firstMade = makeFolder(path) ?? path;
+  if (statSync(path).uid !== process.getuid?.()) {
+    const message = `${path} belongs to another user; use a folder of your own`;
+    throw Object.assign(new Error(message), { code: 'EACCES', syscall: 'chmod', path });
+  }
   chmodSync(path, privateFolder);
   // A log is only as durable as the name of the folder that holds it, whoever made that.
   let folder = path;
@@ -43,6 +51,23 @@ export function prepareFolder(dir: string): void {
     folder = dirname(folder);
     syncFolder(folder);
   } while (folder.length >= firstMade.length && folder !== dirname(folder));
+}
+
+/**
+ * Makes a folder and what is missing above it; returns the first one made, or undefined. Node's
+ * recursive mkdir never ends where a parent exists but takes no folders, as in /proc.
+ */
+function makeFolder(path: string): string | undefined {
+  try {
+    mkdirSync(path, { mode: privateFolder });
+    return path;
+  } catch (error) {
+    if (isError(error, 'EEXIST') && statSync(path).isDirectory()) return undefined;
+    if (!isError(error, 'ENOENT') || dirname(path) === path) throw error;
+  }
+  const firstMade = makeFolder(dirname(path));
+  mkdirSync(path, { mode: privateFolder });
+  return firstMade ?? path;
 }
 
 /** Makes the names in the folder durable, unless it is not ours to read: then nobody made any. */
