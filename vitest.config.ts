@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests run beside each other; tests with real processes, sockets and kills run one file at a time. */
+/** Files run beside each other, one for each core; every test has folders, ports and processes of its own. */
 export default defineConfig({
   test: {
     projects: [
@@ -26,7 +26,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/crash/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },

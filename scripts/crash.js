@@ -1,9 +1,14 @@
-/** `npm run test:crash -- [--rounds N] [--seed S]`: the kill -9 rounds alone, as many as asked for. */
+/** `npm run test:crash -- [--rounds N] [--cycles N] [--seed S]`: kill -9 alone, as often as asked for. */
 
 import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
-const options = /** @type {const} */ ({ rounds: { type: 'string' }, seed: { type: 'string' } });
+/** Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker. */
+const options = /** @type {const} */ ({
+  rounds: { type: 'string' },
+  cycles: { type: 'string' },
+  seed: { type: 'string' },
+});
 
 /**
  * @param {string[]} args
@@ -15,16 +20,34 @@ export async function crash(args, { root, env }) {
     const { values } = parseArgs({ args, options });
     const wanted = {
       ...(values.rounds === undefined ? {} : { AIQ_CRASH_ROUNDS: count('rounds', values.rounds) }),
+      ...(values.cycles === undefined ? {} : { AIQ_CRASH_CYCLES: count('cycles', values.cycles) }),
       ...(values.seed === undefined ? {} : { AIQ_CRASH_SEED: count('seed', values.seed) }),
     };
-    const files = ['run', '--project', 'end-to-end', 'test/crash/kill.test.ts'];
-    return await runTool('vitest', files, { root, env: { ...env, ...wanted } });
+    const files = filesFor(values);
+    return await runTool('vitest', ['run', '--project', 'end-to-end', ...files], {
+      root,
+      env: { ...env, ...wanted },
+    });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const usage = 'usage: npm run test:crash -- [--rounds N] [--seed S]';
+    const usage = 'usage: npm run test:crash -- [--rounds N] [--cycles N] [--seed S]';
     process.stderr.write(`error: ${error.message}\n${usage}\n`);
     return exited(2);
   }
+}
+
+/**
+ * The programme that a number was asked for, or both.
+ *
+ * @param {{ rounds?: string, cycles?: string }} values
+ * @returns {string[]}
+ */
+function filesFor({ rounds, cycles }) {
+  const both = rounds === undefined && cycles === undefined;
+  return [
+    ...(both || rounds !== undefined ? ['test/crash/kill.test.ts'] : []),
+    ...(both || cycles !== undefined ? ['test/crash/broker-cycles.test.ts'] : []),
+  ];
 }
 
 /**

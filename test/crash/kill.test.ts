@@ -9,22 +9,12 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileAgent, loadAgent } from '../../core/agent/index.ts';
 import { EndpointProcess, Project, until } from '../support/project.ts';
+import { randomOf } from '../support/random.ts';
 
 const rounds = Number(process.env['AIQ_CRASH_ROUNDS'] ?? 2);
 const firstSeed = Number(process.env['AIQ_CRASH_SEED'] ?? 1);
 const jobCount = 50;
 const seeds = Array.from({ length: rounds }, (_, index) => firstSeed + index);
-
-/** mulberry32: enough to spread the moments of the kills, and the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed * 0x9e3779b9;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 function article(index: number, seed: number): string {
   return `Article ${index} of round ${seed}. The mill number ${index} burned in 1901. It was rebuilt in two years. Many people worked there. It shut in 1950.\n`;
