@@ -1,27 +1,31 @@
 /** An agent ready to run: schemas and templates compiled, every template proven against the schema. */
 
-import type { Agent, CompiledAgent, JobContext, JsonObject } from './agent.ts';
+import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './agent.ts';
 import { AgentError } from './agent.ts';
 import { inputChecker } from './check-input.ts';
 import { BrokenAgentError } from './errors.ts';
 import { asPathValues, cleanPath } from './output-path.ts';
 import { type OutputParts, renderOutput } from './render-output.ts';
 import { asProblem, needsOutput, templateProblems } from './template-problems.ts';
-import { type Template, templateEngine } from './templates.ts';
-import { compileSchema } from './validator.ts';
+import { pathsOf, type Template, templateEngine } from './templates.ts';
+import { compileSchema, validator } from './validator.ts';
 
 type Variables = { readonly [name: string]: unknown };
+
+/** Templates that cannot work, whatever the job: what makes a readable agent unusable. */
+export async function templateFaults(agent: Agent): Promise<Problem[]> {
+  const problems = templateProblems(await templateEngine(), agent);
+  return problems.filter(({ advice }) => !advice).map(asProblem);
+}
 
 /**
  * Loads Ajv and Handlebars.
  * @throws BrokenAgentError when a template cannot work
  */
 export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
-  const engine = await templateEngine();
-  const problems = templateProblems(engine, agent).filter(({ advice }) => !advice);
-  if (problems.length > 0) {
-    throw new BrokenAgentError(agent.name, problems.map(asProblem));
-  }
+  const [engine] = await Promise.all([templateEngine(), validator()]);
+  const faults = await templateFaults(agent);
+  if (faults.length > 0) throw new BrokenAgentError(agent.name, faults);
   const { output, prompt } = agent;
   const compile = (source: typeof prompt): Template | null =>
     source === null ? null : engine.compile(source);
@@ -29,8 +33,16 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
   const renderPrompt = compile(prompt);
   const renderPattern = engine.compile(output.file);
   const pathNeedsOutput = needsOutput(engine, output.file);
-  const pathFor = (input: JsonObject, job: JobContext, answer?: unknown): string =>
-    pathOf(renderPattern, pathVariables(agent, input, job, answer));
+  const pathValues = pathsOf(engine.parse(output.file)).filter(({ data }) => !data);
+  const pathFor = (input: JsonObject, job: JobContext, answer?: unknown): string => {
+    const variables = pathVariables(agent, input, job, answer);
+    const result = cleanPath(renderPattern(variables));
+    if (result.ok) return result.path;
+    // The pattern itself is sound: what is wrong with its path comes from a value.
+    const empty = pathValues.find(({ parts }) => valueAt(variables, parts) === '');
+    const why = empty === undefined ? result.message : `${empty.original} gives no file name`;
+    throw new AgentError('path_invalid', `output.file: ${why}`);
+  };
   const parts: Omit<OutputParts, 'pathFor'> = {
     agent,
     validate: output.schema === null ? null : await compileSchema(output.schema),
@@ -78,8 +90,12 @@ function pathVariables(
   };
 }
 
-function pathOf(render: Template, variables: Variables): string {
-  const result = cleanPath(render(variables));
-  if (!result.ok) throw new AgentError('path_invalid', `output.file: ${result.message}`);
-  return result.path;
+function valueAt(variables: Variables, parts: readonly string[]): unknown {
+  let value: unknown = variables;
+  for (const part of parts) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part))
+      return undefined;
+    value = (value as Variables)[part];
+  }
+  return value;
 }

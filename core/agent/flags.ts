@@ -28,20 +28,31 @@ export interface SchemaFlag {
 
 /** The flags of an agent's input, in the schema's order. Secrets are never flags. */
 export function schemaFlags(agent: Agent): SchemaFlag[] {
-  const { schema } = agent.input;
+  return splitProperties(agent).flags;
+}
+
+/** Properties that no flag can stand for, in the same form: only `--set` and `--data` reach them. */
+export function flaglessProperties(agent: Agent): SchemaFlag[] {
+  return splitProperties(agent).flagless;
+}
+
+function splitProperties({ input: { schema } }: Agent): {
+  flags: SchemaFlag[];
+  flagless: SchemaFlag[];
+} {
   const required = new Set((schema['required'] ?? []) as string[]);
   const taken = new Set<string>();
   const flags: SchemaFlag[] = [];
+  const flagless: SchemaFlag[] = [];
   for (const [property, child] of Object.entries(schema['properties'] ?? {})) {
+    if (typeof child !== 'object' || isSecret(child as JsonObject)) continue;
     const flag = kebabCase(property);
     // Two properties can have one spelling as flags; the second stays reachable through --set.
-    if (!isFlaggable(property) || taken.has(flag) || typeof child !== 'object') continue;
-    const node = child as JsonObject;
-    if (isSecret(node)) continue;
+    const list = isFlaggable(property) && !taken.has(flag) ? flags : flagless;
     taken.add(flag);
-    flags.push(flagOf(property, flag, node, required.has(property)));
+    list.push(flagOf(property, flag, child as JsonObject, required.has(property)));
   }
-  return flags;
+  return { flags, flagless };
 }
 
 function isSecret(node: JsonObject): boolean {
@@ -71,32 +82,34 @@ function flagOf(property: string, flag: string, node: JsonObject, required: bool
 
 export type Converted =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly problem: InputProblem };
+  | { readonly ok: false; readonly problems: readonly InputProblem[] };
 
 /**
- * The texts given for a flag as a value of its type. Without a text a boolean is true; of several
- * texts for one value the last counts. Limits and enums are left to the checker, which lists every
- * problem of an input together.
+ * The texts given for a flag as a value of its type. Without a text a boolean is true; only a list
+ * takes several. Limits and enums are left to the checker, which lists every problem of an input
+ * together.
  */
 export function convertFlag(flag: SchemaFlag, texts: readonly string[]): Converted {
-  if (flag.type !== 'array') {
-    const text = texts.at(-1);
-    if (text === undefined && flag.type === 'boolean') return { ok: true, value: true };
-    return convert(flag.property, flag.type, text ?? '');
+  const { property, type, itemType } = flag;
+  if (type !== 'array') {
+    const [text, ...more] = texts;
+    if (text === undefined && type === 'boolean') return { ok: true, value: true };
+    if (more.length === 0) return convert(property, type, text ?? '');
+    const message = `takes one value, but ${texts.map(shorten).join(' and ')} were given`;
+    return { ok: false, problems: [{ property, message }] };
   }
-  const values: unknown[] = [];
-  for (const [index, text] of texts.entries()) {
-    const item = convert(`${flag.property}.${index}`, flag.itemType ?? 'string', text);
-    if (!item.ok) return item;
-    values.push(item.value);
-  }
-  return { ok: true, value: values };
+  const items = texts.map((text, index) =>
+    convert(`${property}.${index}`, itemType ?? 'string', text),
+  );
+  const problems = items.flatMap((item) => (item.ok ? [] : item.problems));
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, value: items.map((item) => (item.ok ? item.value : null)) };
 }
 
 function convert(property: string, type: FlagType, text: string): Converted {
   const wrong = (what: string): Converted => ({
     ok: false,
-    problem: { property, message: `${shorten(text)} is not ${what}` },
+    problems: [{ property, message: `${shorten(text)} is not ${what}` }],
   });
   switch (type) {
     case 'string':
@@ -124,9 +137,10 @@ function isFlaggable(property: string): boolean {
   return /^[A-Za-z][A-Za-z0-9_-]*$/.test(property);
 }
 
-/** `maxFiles` and `max_files` to `max-files`. */
+/** `maxFiles` and `max_files` to `max-files`, `URLPath` to `url-path`. */
 function kebabCase(property: string): string {
   return property
+    .replaceAll(/([A-Z])([A-Z][a-z])/g, '$1-$2')
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2')
     .replaceAll('_', '-')
     .toLowerCase();

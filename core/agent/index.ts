@@ -25,10 +25,11 @@ export {
   type Converted,
   convertFlag,
   type FlagType,
+  flaglessProperties,
   type SchemaFlag,
   schemaFlags,
 } from './flags.ts';
-export { compileAgent, lintAgent } from './on-demand.ts';
+export { compileAgent, lintAgent, templateFaults } from './on-demand.ts';
 export { packageRoot } from './package-root.ts';
 export { type AgentDefaults, isAgentName } from './read-agent.ts';
 export { builtInTools } from './read-parts.ts';

@@ -13,7 +13,7 @@ import type {
 import { dotted, type Violation, violationsOf } from './explain.ts';
 import { foreignHint } from './foreign-names.ts';
 import { packageRoot } from './package-root.ts';
-import { compileSchema, type ValidateFunction } from './validator.ts';
+import { compileOwnSchema, type ValidateFunction } from './validator.ts';
 
 /** A template as written: its text, or the file that holds it. */
 export type TemplateField = string | { readonly file: string };
@@ -74,7 +74,7 @@ function manifestSchema(): Promise<ManifestSchema> {
   published ??= (async () => {
     const file = join(packageRoot(), 'schema', 'agent.schema.json');
     const schema = JSON.parse(readFileSync(file, 'utf8')) as JsonObject;
-    return { validate: await compileSchema(schema), schema };
+    return { validate: await compileOwnSchema(schema), schema };
   })();
   return published;
 }

@@ -1,4 +1,4 @@
-/** What only `run`, `render` and `validate` need: its modules, and Handlebars, load on first use. */
+/** What needs Handlebars: its modules load on first use, so that looking at agents stays quick. */
 
 import type { Agent, CompiledAgent, Problem } from './agent.ts';
 
@@ -9,6 +9,12 @@ import type { Agent, CompiledAgent, Problem } from './agent.ts';
 export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
   const module = await import('./compile.ts');
   return module.compileAgent(agent);
+}
+
+/** Templates that cannot work, whatever the job: what makes a readable agent unusable. */
+export async function templateFaults(agent: Agent): Promise<Problem[]> {
+  const module = await import('./compile.ts');
+  return module.templateFaults(agent);
 }
 
 /** Everything that can be found without running the agent; its folder is read again. */

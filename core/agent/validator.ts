@@ -3,10 +3,17 @@
  * first use: JSON Schema 2020-12, strict, all errors at once, defaults filled in.
  */
 
-import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
 import type { JsonObject } from './agent.ts';
+import { BlockedError, inTime } from './in-time.ts';
 
-export type { ErrorObject, ValidateFunction };
+export type { ErrorObject };
+
+/** True when the value fits; otherwise `errors` says why, until the next call. */
+export interface ValidateFunction {
+  (value: unknown): boolean;
+  errors?: ErrorObject[] | null;
+}
 
 let instance: Promise<Ajv2020> | null = null;
 
@@ -39,17 +46,46 @@ async function createValidator(): Promise<Ajv2020> {
 
 const compiled = new WeakMap<JsonObject, ValidateFunction>();
 
+/** A check takes microseconds, but with these keywords a value may keep it busy for ever. */
+const mayBlock = /"(?:pattern|patternProperties|uniqueItems)":/;
+const checkMsMax = 2_000;
+
 /**
  * Compiles a schema that stands alone, once per schema object. Its identity is left out: two agents
- * may use the same `$id`, and what it names must never be looked up elsewhere.
+ * may use the same `$id`, and what it names must never be looked up elsewhere. A check that does not
+ * end is given up after two seconds: the value then does not fit.
  * @throws Error when the schema is none
  */
 export async function compileSchema(schema: JsonObject): Promise<ValidateFunction> {
-  const ajv = await validator();
   const known = compiled.get(schema);
   if (known !== undefined) return known;
+  const validate = await compileOwnSchema(schema);
+  // The guard costs more than most checks do.
+  const guarded = mayBlock.test(JSON.stringify(schema)) ? interruptible(validate) : validate;
+  compiled.set(schema, guarded);
+  return guarded;
+}
+
+/** The same for a schema of ours, whose checks are known to end. */
+export async function compileOwnSchema(schema: JsonObject): Promise<ValidateFunction> {
   const { $id: _id, $schema: _dialect, ...standalone } = schema;
-  const validate = ajv.compile(standalone);
-  compiled.set(schema, validate);
-  return validate;
+  return (await validator()).compile(standalone);
+}
+
+function interruptible(validate: ValidateFunction): ValidateFunction {
+  const guarded: ValidateFunction = (value) => {
+    try {
+      const fits = inTime(() => validate(value), checkMsMax);
+      guarded.errors = validate.errors ?? null;
+      return fits;
+    } catch (error) {
+      if (!(error instanceof BlockedError)) throw error;
+      const message = `the check against the schema was given up: ${error.message}`;
+      guarded.errors = [
+        { keyword: 'time', instancePath: '', schemaPath: '#', params: {}, message },
+      ];
+      return false;
+    }
+  };
+  return guarded;
 }

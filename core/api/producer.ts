@@ -4,8 +4,8 @@ import {
   type Agent,
   AgentError,
   type CompiledAgent,
+  compileAgent,
   type InputProblem,
-  inputChecker,
   type JsonObject,
   loadAgent,
 } from '../agent/index.ts';
@@ -68,7 +68,9 @@ export function createProducer({
 
 async function loadOne(name: string, paths: readonly string[]): Promise<LoadedAgent> {
   const agent = await loadAgent(name, paths);
-  return { agent, check: await inputChecker(agent) };
+  // An agent that could never run takes no jobs: its templates are compiled here already.
+  const compiled = await compileAgent(agent);
+  return { agent, check: (input) => compiled.checkInput(input) };
 }
 
 /** What an agent reads is part of what its jobs are, as it stands at each call. */

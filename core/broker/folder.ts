@@ -8,7 +8,6 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -17,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../files/index.ts';
 
 /** What `endpoints.json` holds; clients read it to find the broker. */
 export interface Endpoints {
@@ -35,11 +35,12 @@ const tokenBytes = 32;
 
 /**
  * Makes the folder if need be, and closes it to other users: its mode guards the Unix socket.
- * @throws Error when the folder is another user's; nothing in it was touched then
+ * @throws FolderError when it cannot be made
+ * @throws Error when it is another user's; nothing in it was touched then
  */
 export function prepareFolder(dir: string): void {
   const path = resolve(dir);
-  const firstMade = makeFolder(path) ?? path;
+  const firstMade = makeFolder(path, privateFolder) ?? path;
   if (statSync(path).uid !== process.getuid?.()) {
     const message = `${path} belongs to another user; use a folder of your own`;
     throw Object.assign(new Error(message), { code: 'EACCES', syscall: 'chmod', path });
@@ -51,23 +52,6 @@ export function prepareFolder(dir: string): void {
     folder = dirname(folder);
     syncFolder(folder);
   } while (folder.length >= firstMade.length && folder !== dirname(folder));
-}
-
-/**
- * Makes a folder and what is missing above it; returns the first one made, or undefined. Node's
- * recursive mkdir never ends where a parent exists but takes no folders, as in /proc.
- */
-function makeFolder(path: string): string | undefined {
-  try {
-    mkdirSync(path, { mode: privateFolder });
-    return path;
-  } catch (error) {
-    if (isError(error, 'EEXIST') && statSync(path).isDirectory()) return undefined;
-    if (!isError(error, 'ENOENT') || dirname(path) === path) throw error;
-  }
-  const firstMade = makeFolder(dirname(path));
-  mkdirSync(path, { mode: privateFolder });
-  return firstMade ?? path;
 }
 
 /** Makes the names in the folder durable, unless it is not ours to read: then nobody made any. */

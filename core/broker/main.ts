@@ -44,7 +44,7 @@ function optionsOf(argv: string[]): { dir: string; idleExitMs: number; leaseMs?:
 function statusOf(error: unknown): number {
   if (error instanceof FolderLockedError) return exitStatus.locked;
   if (error instanceof LogDamagedError) return exitStatus.damaged;
-  if (error instanceof Error && 'syscall' in error) return exitStatus.ioError;
+  if (error instanceof Error && 'code' in error) return exitStatus.ioError;
   return exitStatus.internal;
 }
 

@@ -1,22 +1,62 @@
-/** What commands have to know of agents beyond their manifests: tool modules and knowledge files. */
+/** What commands have to know of agents beyond their manifests: templates, tool modules, knowledge. */
 
-import { type Agent, type BrokenAgent, discoverAgents } from '../agent/index.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Agent,
+  BrokenAgentError,
+  discoverAgents,
+  loadAgent,
+  type Problem,
+  templateFaults,
+} from '../agent/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Session } from './session.ts';
 
-/** All agents; one whose tool modules do not load is broken, like one whose manifest is. */
-export async function discoverWithTools(session: Session): ReturnType<typeof discoverAgents> {
-  const found = await discoverAgents((await session.config()).agentPaths);
-  const checked = await Promise.all(found.agents.map(brokenByTools));
-  const broken = checked.filter((one) => one !== null);
-  const agents = found.agents.filter((_, index) => checked[index] === null);
-  return { agents, broken: [...found.broken, ...broken] };
+/** All agents; one whose templates or tool modules cannot work is broken, like a bad manifest. */
+export async function discoverUsable(session: Session): ReturnType<typeof discoverAgents> {
+  const config = await session.config();
+  warnOfMissingPaths(session, config);
+  const found = await discoverAgents(config.agentPaths, config.limits);
+  const checked = await Promise.all(
+    found.agents.map(async (agent) => ({ agent, problems: await faultsOf(agent) })),
+  );
+  const broken = checked.filter(({ problems }) => problems.length > 0);
+  return {
+    agents: checked.filter(({ problems }) => problems.length === 0).map(({ agent }) => agent),
+    broken: [
+      ...found.broken,
+      ...broken.map(({ agent: { name, file }, problems }) => ({ name, file, problems })),
+    ],
+  };
 }
 
-async function brokenByTools(agent: Agent): Promise<BrokenAgent | null> {
-  if (agent.tools.length === 0) return null;
+/**
+ * One agent by name.
+ * @throws UnknownAgentError; BrokenAgentError also for templates and tool modules
+ */
+export async function loadUsable(name: string, { agentPaths, limits }: Config): Promise<Agent> {
+  const agent = await loadAgent(name, agentPaths, limits);
+  const faults = await faultsOf(agent);
+  if (faults.length > 0) throw new BrokenAgentError(name, faults);
+  return agent;
+}
+
+async function faultsOf(agent: Agent): Promise<Problem[]> {
+  const faults = await templateFaults(agent);
+  if (agent.tools.length === 0) return faults;
   const { toolProblems } = await import('../runtime/index.ts');
-  const problems = await toolProblems(agent);
-  return problems.length === 0 ? null : { name: agent.name, file: agent.file, problems };
+  return [...faults, ...(await toolProblems(agent))];
+}
+
+/** The default folder need not be there; one that somebody named should. */
+function warnOfMissingPaths({ terminal }: Session, { agentPaths, baseDir }: Config): void {
+  const byDefault = join(baseDir, 'agents');
+  for (const path of agentPaths) {
+    if (path !== byDefault && !existsSync(path)) {
+      terminal.warn(`agentPaths: there is no folder ${path}`);
+    }
+  }
 }
 
 /** The agent as its jobs are made: what it reads is part of what they are. */

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Overrides } from '../config/index.ts';
 import { examplesText } from './examples.ts';
-import { addInputFlags, type Invocation, prepareInputs } from './schema-flags.ts';
+import { addInputFlags, type Invocation, once, prepareInputs } from './schema-flags.ts';
 import type { Act, Session } from './session.ts';
 
 export function addEnqueue(root: Command, session: () => Session, act: Act): void {
@@ -15,8 +15,16 @@ export function addEnqueue(root: Command, session: () => Session, act: Act): voi
     .argument('<agent>', 'Name of the agent (see: aiq agents list).')
     .argument('[inputs...]', 'Files, patterns, or - for standard input: one job each.');
   addInputFlags(command)
-    .option('--jsonl <file>', 'One job per line of JSON, from a file or -.')
-    .option('--id <key>', 'Your own key for the job: the same key is the same job.')
+    .option(
+      '--jsonl <file>',
+      'One job per line of JSON, from a file or -.',
+      once('--jsonl', 'Run the command for each file.'),
+    )
+    .option(
+      '--id <key>',
+      'Your own key for the job: the same key is the same job.',
+      once('--id', 'A job has one key: run the command for each.'),
+    )
     .option('--force', 'Add a new job even if the same one was done before.')
     .option(
       '--wait',

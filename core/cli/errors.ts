@@ -68,7 +68,8 @@ const reporters: Readonly<Record<string, Reporter>> = {
   UnknownAgentError: (error) => ({ exit: 'notFound', message: error.message, details: [] }),
   BrokenAgentError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
   ConfigError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
-  OutputError: (error) => ({ exit: 'unexpected', message: error.message, details: [] }),
+  FolderError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
+  OutputError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
   ProviderError: (error) => providerReport(error as ProviderError),
   FolderLockedError: (error) => ({
     exit: 'broker',
@@ -82,10 +83,14 @@ const reporters: Readonly<Record<string, Reporter>> = {
 };
 
 function providerReport({ code, message }: ProviderError): Report {
-  const exit =
-    code === 'unknown_provider' ? 'usage' : code === 'bad_base_url' ? 'invalid' : 'credential';
-  return { exit, message, details: [] };
+  return { exit: exitOfProvider[code] ?? 'credential', message, details: [] };
 }
+
+const exitOfProvider: { readonly [code in ProviderError['code']]?: ExitName } = {
+  unknown_provider: 'usage',
+  bad_model: 'usage',
+  bad_base_url: 'invalid',
+};
 
 function modelReport(error: ModelError): Report {
   return {
@@ -111,13 +116,22 @@ const exitOfCode: { readonly [code in ErrorCode]?: ExitName } = {
 
 const fixOfCode: { readonly [code in ErrorCode]?: string } = {
   UNAUTHORIZED:
-    'The token stands in the file `token` of the broker folder; see `aiq help environment`.',
+    'A broker keeps its token in `<its folder>/token`. Name that file, or a copy that you may read: ' +
+    'brokerTokenFile in aiq.config.yaml, or AIQ_BROKER_TOKEN_FILE.',
   UNREACHABLE: 'Is it running? Look: aiq broker status. Start one: aiq broker start',
   CONFLICT: 'Take another --id, or leave it out: the id then follows from the content.',
   DISK_FULL: 'Free some space on the disk of the broker folder; queued jobs are safe.',
   QUEUE_FULL: 'Let a consumer work first: aiq run',
   OUTCOME_UNKNOWN: 'Run the same command again: what took effect before is not done twice.',
 };
+
+/** A refused token with the file that it came from; any other error as it is. */
+export function withTokenFile(error: unknown, file: string): unknown {
+  if (!(error instanceof Error) || (error as Partial<AiqError>).code !== 'UNAUTHORIZED')
+    return error;
+  const { exit, message, details } = reportOf(error);
+  return new CliError(exit, message, [`token from: ${file}`, ...details]);
+}
 
 /** Exit name for what the broker or the client answered. */
 export function exitOfErrorCode(code: ErrorCode): ExitName {

@@ -17,10 +17,14 @@ export const exitCodes = {
   credential: {
     code: 4,
     meaning:
-      'No usable model provider: a credential is missing or was refused, or a quota is used up.',
+      "No usable credential: a model provider's key or a broker's token is missing or was refused, " +
+      'or a quota is used up.',
   },
   notFound: { code: 5, meaning: 'No such agent, job, queue or result.' },
-  broker: { code: 6, meaning: 'The broker is not reachable, locked, full or damaged.' },
+  broker: {
+    code: 6,
+    meaning: 'The broker cannot be started or reached, or is locked, full or damaged.',
+  },
   jobFailed: { code: 7, meaning: 'The job is dead or was cancelled.' },
   waitTimeout: { code: 8, meaning: 'The job is not finished: gave up waiting. It lives on.' },
   partial: { code: 9, meaning: 'Some of many succeeded, others did not.' },

@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander';
 import { exampleJobs, examplesText } from './examples.ts';
 import { addJobOperations } from './operator-commands.ts';
-import { addInputFlags, type Invocation, prepareInputs } from './schema-flags.ts';
+import { addInputFlags, type Invocation, prepareInputs, reservedFlags } from './schema-flags.ts';
 import type { Act, Session } from './session.ts';
 import { addAgentDetails } from './setup-commands.ts';
 
@@ -73,7 +73,10 @@ export function addAgents(root: Command, session: () => Session, act: Act): void
       examplesText([['aiq agents validate'], ['aiq agents validate summarize']]),
     )
     .action((names: string[]) =>
-      act(async (current) => (await import('./commands/agents.ts')).validateAgents(current, names)),
+      act(async (current) => {
+        const { validateAgents } = await import('./commands/agents.ts');
+        return validateAgents(current, names, reservedFlags(agents));
+      }),
     );
   const invocation: Invocation = { agent: null, flags: [] };
   const render = agents

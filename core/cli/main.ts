@@ -9,7 +9,7 @@ import type { Command, CommanderError } from 'commander';
 import { formatReport, reportOf } from './errors.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 import { createProgram, type Program } from './program.ts';
-import { endQuietlyOnClosedPipe } from './terminal.ts';
+import { endOnUnwritableOutput } from './terminal.ts';
 
 /**
  * Runs one command line.
@@ -17,7 +17,7 @@ import { endQuietlyOnClosedPipe } from './terminal.ts';
  * @returns the exit code (see `exit-codes.ts`)
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  endQuietlyOnClosedPipe();
+  endOnUnwritableOutput();
   const program = createProgram(packageVersion());
   try {
     if (argv.length === 0) program.command.outputHelp();

@@ -11,6 +11,21 @@ export async function queueInfo(queue: JobQueue, name: string): Promise<QueueInf
   return queues.find((info) => info.queue === name) ?? null;
 }
 
+/** Names the queues that nobody here could work on, although jobs wait in them. */
+export async function warnOfUnserved(session: Session, agents: readonly Agent[]): Promise<void> {
+  const served = new Set(agents.map(({ queue }) => queue));
+  const { queues } = await (await session.queue()).stats();
+  for (const { queue, ready, delayed } of queues) {
+    const waiting = ready + delayed;
+    if (waiting === 0 || served.has(queue)) continue;
+    const jobs = waiting === 1 ? '1 job waits' : `${waiting} jobs wait`;
+    session.terminal.warn(
+      `${jobs} in queue "${queue}", but no agent that can be used here serves it. ` +
+        `Look: aiq jobs list --queue ${queue}`,
+    );
+  }
+}
+
 /** Says that jobs wait, and that nobody works where that is so: the commonest question. */
 export async function tellQueued(
   session: Session,

@@ -25,13 +25,29 @@ function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 
+/** For flags that stand for one thing: a second one would silently win. */
+export function once(flag: string, fix: string): (value: string, before?: string) => string {
+  return (value, before) => {
+    if (before !== undefined) throw usageError(`${flag} is given twice`, fix);
+    return value;
+  };
+}
+
 /** Flags that every command with inputs has. */
 export function addInputFlags(command: Command): Command {
   return command
     .option('--input <file>', 'A file, a pattern, or -; may be repeated.', collect)
-    .option('--text <text>', 'The text itself, for the primary property.')
+    .option(
+      '--text <text>',
+      'The text itself, for the primary property.',
+      once('--text', 'A text is a job: run the command for each, or take --jsonl.'),
+    )
     .option('--set <key=value>', 'Set a property; key:=value takes JSON.', collect)
-    .option('--data <json>', 'The whole input as JSON, @file or -.');
+    .option(
+      '--data <json>',
+      'The whole input as JSON, @file or -.',
+      once('--data', 'An input is a job: run the command for each, or take --jsonl.'),
+    );
 }
 
 /**
@@ -47,17 +63,55 @@ export async function prepareInputs(
 ): Promise<void> {
   const name = firstOperand(command, args);
   if (name === null) return;
-  const { loadAgent, schemaFlags } = await import('../agent/index.ts');
+  const { flaglessProperties, loadAgent, schemaFlags } = await import('../agent/index.ts');
   const { agentPaths, limits } = await session.config();
   const agent = await loadAgent(name, agentPaths, limits);
   invocation.agent = agent;
-  const taken = new Set(
-    ancestry(command).flatMap(({ options }) => options.map((option) => option.long)),
-  );
+  const reserved = reservedFlags(command);
+  const table: FlagTable = { taken: new Set(reserved), typed: invocation.flags };
+  const flags = schemaFlags(agent);
   command.optionsGroup(`Input of ${agent.name}:`);
-  for (const flag of schemaFlags(agent)) {
-    if (!taken.has(`--${flag.flag}`)) addFlag(command, flag, invocation.flags);
+  for (const flag of flags) {
+    if (!reserved.has(`--${flag.flag}`)) addFlag(command, flag, table);
   }
+  const setOnly = [
+    ...flags.filter((flag) => isHidden(agent, flag, reserved)),
+    ...flaglessProperties(agent),
+  ];
+  if (setOnly.length > 0) command.addHelpText('after', setOnlyHelp(agent, setOnly));
+}
+
+/** True when the flag's name is one of ours, which means something else. */
+export function isHidden(
+  { input: { primary } }: Agent,
+  { flag, property }: SchemaFlag,
+  reserved: ReadonlySet<string>,
+): boolean {
+  const isSame = property === primary && (flag === 'text' || flag === 'input');
+  return reserved.has(`--${flag}`) && !isSame;
+}
+
+/**
+ * Flags that no property can have, whatever command takes the input: those of `enqueue` and of aiq
+ * itself. So a flag of an agent means the same in `enqueue` and `agents render`.
+ */
+export function reservedFlags(command: Command): Set<string> {
+  const above = ancestry(command);
+  const enqueue = above.at(-1)?.commands.find((sub) => sub.name() === 'enqueue');
+  const options = [...above, ...(enqueue === undefined ? [] : [enqueue])].flatMap(
+    (one) => one.options,
+  );
+  return new Set(['--help', ...options.flatMap(({ long }) => long ?? [])]);
+}
+
+function setOnlyHelp(agent: Agent, setOnly: readonly SchemaFlag[]): string {
+  const rows = setOnly.map((flag) => {
+    const text = [flag.description, ...notes({ ...flag, type: 'string' })].join(' ').trim();
+    // Here a text is never the name of a file.
+    const value = valueName({ ...flag, fromFile: false });
+    return `  --set ${flag.property}=<${value}>  ${text}`.trimEnd();
+  });
+  return ['', `Input of ${agent.name} that has no flag of its own:`, ...rows].join('\n');
 }
 
 function ancestry(command: Command): Command[] {
@@ -92,14 +146,24 @@ function isHelp(arg: string): boolean {
  * Values are collected as they are parsed and checked later, all together: a bad one is bad input
  * (every problem listed), not a usage error (the first one).
  */
-function addFlag(command: Command, flag: SchemaFlag, typed: TypedFlag[]): void {
+function addFlag(command: Command, flag: SchemaFlag, { taken, typed }: FlagTable): void {
   const spellings = [flag.flag, ...flag.aliases];
   for (const { option, text } of spellings.flatMap((name) => optionsOf(flag, name))) {
+    // Other spellings, and `--no-…`, give way to what has the name already.
+    if (option.long === undefined || taken.has(option.long)) continue;
+    taken.add(option.long);
     command.addOption(option);
     command.on(`option:${option.name()}`, (value: string | null) => {
       typed.push({ flag, text: text ?? value ?? '' });
     });
   }
+}
+
+interface FlagTable {
+  /** Names that are in use; grows. */
+  readonly taken: Set<string>;
+  /** Receives the values as they are parsed. */
+  readonly typed: TypedFlag[];
 }
 
 interface FlagOption {

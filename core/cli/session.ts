@@ -11,7 +11,7 @@ import type {
   Overrides,
 } from '../config/index.ts';
 import type { JobQueue } from '../queue/index.ts';
-import { usageError } from './errors.ts';
+import { usageError, withTokenFile } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import { type ColorMode, createTerminal, type Terminal } from './terminal.ts';
 
@@ -59,7 +59,7 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
       verbose: flags.verbose ?? false,
       color: flags.color ?? 'auto',
     }),
-    config: () => (config ??= readConfig(flags, allOverrides)),
+    config: () => (config ??= readConfig(flags, allOverrides, session.terminal)),
     settings: async () => {
       await session.config();
       const { explainConfig } = await import('../config/index.ts');
@@ -82,11 +82,17 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
   return session;
 }
 
-async function readConfig(flags: GlobalFlags, overrides: Overrides): Promise<Config> {
-  const { loadConfig } = await import('../config/index.ts');
+async function readConfig(
+  flags: GlobalFlags,
+  overrides: Overrides,
+  terminal: Terminal,
+): Promise<Config> {
+  const { loadConfig, loadEnvironment, unknownVariables } = await import('../config/index.ts');
   const lookup = lookupOf(flags);
   try {
-    return loadConfig({ ...lookup, overrides });
+    const config = loadConfig({ ...lookup, overrides });
+    for (const line of unknownVariables(loadEnvironment(lookup).env)) terminal.warn(line);
+    return config;
   } catch (error) {
     // What is fine without the flags is the flags' fault; this throws when it is not.
     loadConfig(lookup);
@@ -102,10 +108,10 @@ function lookupOf({ config }: GlobalFlags): Lookup {
 /** Opens the engine that the configuration names; trouble on the way is told as it happens. */
 export async function connect(config: Config, terminal: Terminal): Promise<JobQueue> {
   const { openQueue } = await import('../queue/index.ts');
-  return openQueue({
-    broker: config.broker,
-    tokenFile: config.brokerTokenFile,
-    clientName: `aiq ${process.pid}`,
-    onNotice: (text) => terminal.note(text),
+  const { broker, brokerTokenFile: tokenFile } = config;
+  const clientName = `aiq ${process.pid}`;
+  const onNotice = (text: string): void => terminal.note(text);
+  return openQueue({ broker, tokenFile, clientName, onNotice }).catch((error: unknown) => {
+    throw withTokenFile(error, tokenFile);
   });
 }

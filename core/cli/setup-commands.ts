@@ -2,6 +2,7 @@
 
 import { Argument, type Command } from 'commander';
 import { examplesText } from './examples.ts';
+import { reservedFlags } from './schema-flags.ts';
 import type { Act } from './session.ts';
 
 export function addInit(root: Command, act: Act): void {
@@ -74,7 +75,10 @@ export function addAgentDetails(agents: Command, act: Act): void {
     .argument('<agent>', 'Name of the agent.')
     .addHelpText('after', examplesText([['aiq agents show summarize']]))
     .action((name: string) =>
-      act(async (session) => (await import('./commands/show-agent.ts')).showAgent(session, name)),
+      act(async (session) => {
+        const { showAgent } = await import('./commands/show-agent.ts');
+        return showAgent(session, name, reservedFlags(agents));
+      }),
     );
   agents
     .command('schema')

@@ -51,16 +51,23 @@ export function makeJob(draft: Draft, agent: Agent, identity: JobIdentity): Outg
   return { job, origin: draft.origin };
 }
 
-/**
- * Sends the jobs and tells about each: its id as the result (with `printIds`), anything unusual on
- * standard error.
- */
+export interface SubmitOptions {
+  readonly terminal: Terminal;
+  /** Print the id of each job as the result. */
+  readonly printIds: boolean;
+  /** Where the jobs of this command came from, by id: filled here, shared by its batches. */
+  readonly origins: Map<string, string>;
+  /** Told of each job that the broker refused; may throw. */
+  readonly onRefused: (error: CliError) => void;
+}
+
+/** Sends the jobs and tells about each: its id, and anything unusual on standard error. */
 export async function submit(
   queue: JobQueue,
   jobs: readonly OutgoingJob[],
-  terminal: Terminal,
-  printIds: boolean,
+  options: SubmitOptions,
 ): Promise<Submission> {
+  const { terminal, printIds, origins, onRefused } = options;
   const answers = await queue.enqueue(jobs.map(({ job }) => job));
   const known = await knownJobs(queue, answers);
   const accepted: Accepted[] = [];
@@ -68,35 +75,54 @@ export async function submit(
   let refusal: ExitName | null = null;
   for (const [index, answer] of answers.entries()) {
     const origin = jobs[index]?.origin ?? '';
+    const info = known.get(answer.id);
     if (answer.outcome === 'refused') {
       refused++;
       refusal ??= exitOfErrorCode(answer.code);
-      terminal.warn(
-        `${origin === '' ? 'job' : origin} was refused: ${answer.message} (${answer.code})`,
-      );
-    } else {
-      accepted.push(answer);
-      if (printIds)
-        terminal.result(terminal.json ? answerJson(answer, origin) : shortId(answer.id));
-      const info = known.get(answer.id);
-      if (info !== undefined) {
-        terminal.note(knownJobText(info) + (jobs.length > 1 ? ` (${origin})` : ''));
-      }
+      onRefused(refusalError(answer, origin, info));
+      continue;
     }
+    accepted.push(answer);
+    if (printIds) terminal.result(terminal.json ? answerJson(answer, origin) : shortId(answer.id));
+    const first = origins.get(answer.id);
+    if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
+    else if (answer.outcome === 'exists' && info !== undefined) {
+      terminal.note(knownJobText(info) + (jobs.length > 1 ? ` (${origin})` : ''));
+    }
+    if (first === undefined) origins.set(answer.id, origin);
   }
   return { accepted, refused, refusal };
+}
+
+type Refused = Extract<Enqueued, { outcome: 'refused' }>;
+
+function refusalError(answer: Refused, origin: string, standing: JobInfo | undefined): CliError {
+  const what = origin === '' ? 'the job' : origin;
+  const exit = exitOfErrorCode(answer.code);
+  if (answer.code !== 'CONFLICT' || standing === undefined) {
+    return new CliError(exit, `${what} was refused: ${answer.message} (${answer.code})`);
+  }
+  const id = shortId(standing.id);
+  return new CliError(
+    exit,
+    `${what} was refused (CONFLICT): its key belongs to job ${id} (${standing.state}), which has other content`,
+    ['Take another key, or give the same content: input, agent and output settings.'],
+  );
 }
 
 function answerJson({ id, outcome, state }: Accepted, origin: string): string {
   return JSON.stringify({ id, shortId: shortId(id), outcome, state, origin });
 }
 
-/** Where the jobs stand that were known already, by id. */
+/** Where the jobs stand that were known already, or whose ids others have, by id. */
 async function knownJobs(
   queue: JobQueue,
   answers: readonly Enqueued[],
 ): Promise<Map<string, JobInfo>> {
-  const known = answers.filter(({ outcome }) => outcome === 'exists');
+  const known = answers.filter(
+    (answer) =>
+      answer.outcome === 'exists' || (answer.outcome === 'refused' && answer.code === 'CONFLICT'),
+  );
   const found = await Promise.all(known.map(({ id }) => queue.inspect(id)));
   return new Map(found.flat().map(({ info }) => [info.id, info]));
 }

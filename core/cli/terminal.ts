@@ -4,6 +4,7 @@
  */
 
 import { styleText } from 'node:util';
+import { exitCode } from './exit-codes.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export type ColorMode = 'auto' | 'always' | 'never';
@@ -70,12 +71,14 @@ export function outputWidth(): number | null {
   return process.stdout.isTTY ? process.stdout.columns || columnsDefault : null;
 }
 
-/** A closed pipe is the reader's wish to stop, not a failure. */
-export function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
+/** A closed pipe is the reader's wish to stop; output that cannot be written otherwise is a failure. */
+export function endOnUnwritableOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    say(`error: standard output cannot be written: ${error.message}`);
+    process.exit(exitCode('unexpected'));
+  });
+  process.stderr.on('error', ({ code }: NodeJS.ErrnoException) => {
+    process.exit(code === 'EPIPE' ? 0 : exitCode('unexpected'));
+  });
 }

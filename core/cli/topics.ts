@@ -8,6 +8,7 @@ const inputTopic = `Where the input of a job comes from
                                                primary property
   aiq enqueue summarize docs/*.md              one job per file; quoted or not
   cat article.txt | aiq enqueue summarize      standard input, when it is a pipe or a file
+                                               and the agent needs that property
   aiq enqueue summarize -                      standard input, always
   aiq enqueue summarize --text "…"             the text itself
   aiq enqueue summarize --style prose …        properties of the agent's schema are flags
@@ -27,6 +28,7 @@ export const environmentVariables: readonly (readonly [name: string, meaning: st
   ['OPENAI_API_KEY', 'Key of the OpenAI provider; with it, provider auto means openai.'],
   ['OPENAI_BASE_URL', 'Another OpenAI-compatible server for provider openai.'],
   ['AIQ_<SETTING>', 'Any setting of aiq.config.yaml: run.concurrency is AIQ_RUN_CONCURRENCY.'],
+  ['AIQ_BROKER_TOKEN_FILE', 'File with the token of a tcp:// broker: its <folder>/token.'],
   ['AIQ_OFFLINE', '0: never fall to the offline provider unless it is asked for by name.'],
   ['NODE_ENV', 'production: the same.'],
   ['AIQ_COLOR', 'auto, always or never, as --color.'],

@@ -115,6 +115,9 @@ async function endWhenFatal({ runtime }: Consumer, ending: AbortController): Pro
   if (fatal !== null) ending.abort(fatal);
 }
 
+/** Our own jobs are settled here a little after the broker told their end; others take longer. */
+const settledMs = 250;
+
 /** Jobs of others that this consumer took are finished, unless the wait itself came to nothing. */
 async function endServing(
   terminal: Terminal,
@@ -123,10 +126,15 @@ async function endServing(
 ): Promise<void> {
   const consumer = await serving;
   if (consumer == null) return;
-  const { held } = consumer.runtime.counts;
-  if (waitSucceeded && held > 0) terminal.note(`finishing ${held} other jobs that were begun here`);
-  await (waitSucceeded ? consumer.runtime.drain() : consumer.runtime.abort());
-  await consumer.runtime.done;
+  const { runtime } = consumer;
+  const telling = setTimeout(() => {
+    const { held } = runtime.counts;
+    const jobs = held === 1 ? '1 other job that was' : `${held} other jobs that were`;
+    if (waitSucceeded && held > 0) terminal.note(`finishing ${jobs} begun here`);
+  }, settledMs);
+  await (waitSucceeded ? runtime.drain() : runtime.abort());
+  await runtime.done;
+  clearTimeout(telling);
   await consumer.close();
 }
 

@@ -9,5 +9,5 @@ export {
   loadEnvironment,
 } from './find-config.ts';
 export { loadConfig } from './load-config.ts';
-export { environmentName, type SettingPath, settingPaths } from './settings.ts';
+export { environmentName, type SettingPath, settingPaths, unknownVariables } from './settings.ts';
 export type { ConfigRequest, Overrides } from './written.ts';

@@ -1,6 +1,7 @@
 /** Every single-valued setting as one table: its place, its kind and its default. Files, environment and flags are read by it. */
 
 import { availableParallelism } from 'node:os';
+import { suggestion } from '../yaml/index.ts';
 import {
   parseBroker,
   parseCount,
@@ -56,6 +57,18 @@ export const settingPaths = Object.keys(settings) as readonly SettingPath[];
 
 /** Settings with a structure of their own; only the file can hold them. */
 export const structuredSettings = ['providers', 'prices'] as const;
+
+/** Variables with our prefix that are no settings. */
+const otherVariables = ['AIQ_OFFLINE', 'AIQ_COLOR'];
+
+/** A line for each variable with our prefix that means nothing: a typo would else go unnoticed. */
+export function unknownVariables(env: { readonly [name: string]: string | undefined }): string[] {
+  const known = [...settingPaths.map(environmentName), ...otherVariables];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('AIQ_') && !known.includes(name))
+    .sort()
+    .map((name) => `the variable ${name} is no setting.${suggestion(name, known)}`);
+}
 
 /** `run.concurrency` to `AIQ_RUN_CONCURRENCY`. */
 export function environmentName(path: SettingPath): string {

@@ -190,7 +190,11 @@ describe('broken agents', () => {
     const run = await project.aiq('enqueue', 'clock', '--text', 'Time?', '--wait');
     expect(run, run.stderr).toMatchObject({ code: 0 });
     await project.aiq('enqueue', 'tooled', '--text', 'Anything');
-    const all = await project.aiq('run', '--until-empty', '--agents', 'clock,tooled');
-    expect(all.stderr).toMatch(/agent left out: .*tools\/x\.js:2/);
+    const named = await project.aiq('run', '--until-empty', '--agents', 'clock,tooled');
+    expect(named, named.stderr).toMatchObject({ code: 3 });
+    expect(named.stderr).toMatch(/^error: .*tools\/x\.js:2/m);
+    const all = await project.aiq('run', '--until-empty');
+    expect(all.stderr).toMatch(/agent "tooled" is left out:\n.*tools\/x\.js:2/);
+    expect(all.stderr).toContain('1 job waits in queue "tooled"');
   });
 });

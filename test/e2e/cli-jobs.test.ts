@@ -354,7 +354,8 @@ test('--id is the identity: the same key is the same job, with other content a c
   expect(same.stdout).toBe(first.stdout);
   const other = await project.aiq('enqueue', 'summarize', 'one.txt', '--id', 'k1');
   expect(other, other.stderr).toMatchObject({ code: 3, stdout: '' });
-  expect(other.stderr).toMatch(/CONFLICT/);
+  expect(other.stderr).toMatch(/^error: .*CONFLICT.* job [0-9a-z]{12} \(ready\)/m);
+  expect(other.stderr).toContain('Take another key');
 });
 
 test('a reader that leaves early ends the command quietly', async () => {

@@ -5,25 +5,27 @@ import {
   type BrokenAgent,
   type ChatMessage,
   compileAgent,
+  discoverAgents,
   formatProblem,
   loadAgent,
+  schemaFlags,
 } from '../../agent/index.ts';
-import { discoverWithTools } from '../agent-files.ts';
+import { discoverUsable } from '../agent-files.ts';
 import { agentProblems } from '../agent-problems.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { checkDrafts } from '../input/check.ts';
+import { checkDrafts, draftCheck, previewContext } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { pathFromHere } from '../paths.ts';
-import type { Invocation } from '../schema-flags.ts';
+import { type Invocation, isHidden } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
 import { formatTable } from '../table.ts';
-import { outputWidth } from '../terminal.ts';
+import { outputWidth, type Terminal } from '../terminal.ts';
 import { agentOf } from './enqueue.ts';
 
 export async function listAgents(session: Session): Promise<ExitName> {
-  const { agents, broken } = await discoverWithTools(session);
+  const { agents, broken } = await discoverUsable(session);
   const { terminal } = session;
   if (terminal.json) {
     for (const agent of agents) terminal.result(JSON.stringify(agentJson(agent)));
@@ -65,12 +67,17 @@ function agentJson({
   return { name, queue, description, version, file, builtIn, digest, inputSchema: input.schema };
 }
 
-/** Prints every finding, and nothing on standard output when all is well. */
+/**
+ * Prints every finding, and nothing on standard output when all is well.
+ * @param reserved flags that no property can have
+ */
 export async function validateAgents(
   session: Session,
   names: readonly string[],
+  reserved: ReadonlySet<string>,
 ): Promise<ExitName> {
-  const found = await discoverWithTools(session);
+  const { agentPaths, limits } = await session.config();
+  const found = await discoverAgents(agentPaths, limits);
   const isWanted = ({ name }: { name: string }): boolean =>
     names.length === 0 || names.includes(name);
   await refuseUnknown(session, names, [...found.agents, ...found.broken]);
@@ -78,12 +85,25 @@ export async function validateAgents(
   const problems = found.broken.filter(isWanted).flatMap((broken) => broken.problems);
   for (const agent of agents) problems.push(...(await agentProblems(agent)));
   const { terminal } = session;
+  for (const agent of agents) warnOfReserved(terminal, agent, reserved);
   for (const problem of problems) {
     terminal.result(terminal.json ? JSON.stringify(problem) : formatProblem(problem));
   }
   if (problems.length > 0) return 'invalid';
   terminal.note(`ok: ${agents.map(({ name }) => name).join(', ')}`);
   return 'ok';
+}
+
+/** No fault: the property works, but its flag is ours. */
+function warnOfReserved(terminal: Terminal, agent: Agent, reserved: ReadonlySet<string>): void {
+  const place = `${pathFromHere(agent.file)}:${agent.input.schemaLine}`;
+  for (const known of schemaFlags(agent)) {
+    if (!isHidden(agent, known, reserved)) continue;
+    const { flag, property } = known;
+    terminal.warn(
+      `${place}: --${flag} is a flag of aiq itself; "${property}" is given with --set ${property}=…`,
+    );
+  }
 }
 
 /** @throws UnknownAgentError for the first name that no folder has */
@@ -114,23 +134,12 @@ export async function renderAgent(
   const drafts = await makeDrafts(agent, fromFlags.input, flags, {
     bytesMax,
     confirm: refuseMany,
+    note: (line) => session.terminal.note(line),
   });
   const compiled = await compileAgent(agent);
-  const [draft] = checkDrafts(
-    agent,
-    drafts,
-    (input) => compiled.checkInput(input),
-    fromFlags.problems,
-  );
+  const [draft] = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
   if (draft === undefined) throw new CliError('invalid', 'there is no input to render');
-  const context = {
-    id: 'preview',
-    shortId: 'preview',
-    agent: agent.name,
-    attempt: 1,
-    source: draft.source,
-    createdAt: new Date().toISOString(),
-  };
+  const context = previewContext(agent, draft.source);
   const messages = compiled.renderMessages(draft.input, context);
   const path = compiled.renderPath(draft.input, context);
   printMessages(session, messages, path);

@@ -31,6 +31,10 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     idleExitMs: null,
     ...threads,
     onNotice: (text) => terminal.note(text),
+  }).catch((error: unknown) => {
+    throw isFileError(error)
+      ? new CliError('broker', `no broker can start in ${dir}: ${error.message}`)
+      : error;
   });
   const { unix, tcp: listening } = broker.addresses;
   if (terminal.json)
@@ -49,6 +53,11 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
   if (end.reason === 'failed')
     throw new CliError('broker', `the broker stopped: ${end.error.message}`);
   return 'ok';
+}
+
+/** The file system refused: not a bug, and for whoever needs the broker the same as none. */
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && (error.name === 'FolderError' || 'syscall' in error);
 }
 
 const ioThreadsMax = 64;

@@ -1,15 +1,10 @@
 /** `aiq enqueue --jsonl`: sends good lines in batches as they are read, and reports bad ones. */
 
 import { createReadStream } from 'node:fs';
-import {
-  type Agent,
-  type CompiledAgent,
-  inputChecker,
-  type JsonObject,
-} from '../../agent/index.ts';
+import { type Agent, compileAgent, type JsonObject } from '../../agent/index.ts';
 import type { JobIdentity } from '../../queue/index.ts';
 import { CliError } from '../errors.ts';
-import { inputDoesNotFit } from '../input/check.ts';
+import { type DraftCheck, draftCheck, inputDoesNotFit } from '../input/check.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { type JsonLine, readJsonLines } from '../input/json-lines.ts';
 import { stdinName, takeStdin } from '../input/stdin.ts';
@@ -27,7 +22,7 @@ interface LineMaker {
   readonly agent: Agent;
   /** Values of flags; they win over the line's own. */
   readonly base: JsonObject;
-  readonly check: CompiledAgent['checkInput'];
+  readonly check: DraftCheck;
   readonly identity: JobIdentity;
   readonly file: string;
   readonly printIds: boolean;
@@ -39,6 +34,7 @@ export async function enqueueLines(
   invocation: Invocation,
   flags: EnqueueFlags & { readonly jsonl: string },
 ): Promise<Submission> {
+  const compiled = await compileAgent(agent);
   const config = await session.config();
   const bytesMax = config.limits.inputBytesMax;
   const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
@@ -46,7 +42,7 @@ export async function enqueueLines(
   const maker: LineMaker = {
     agent,
     base: fromFlags.input,
-    check: await inputChecker(agent),
+    check: draftCheck(compiled),
     identity: flags.force === true ? { random: true } : 'content',
     file: flags.jsonl === '-' ? stdinName : flags.jsonl,
     printIds: flags.wait !== true,
@@ -67,8 +63,15 @@ async function sendLines(
   let refused = 0;
   let refusal: Submission['refusal'] = null;
   let batch: OutgoingJob[] = [];
+  const { terminal } = session;
+  const options = {
+    terminal,
+    printIds: maker.printIds,
+    origins: new Map<string, string>(),
+    onRefused: (error: CliError) => terminal.warn(error.message),
+  };
   const send = async (): Promise<void> => {
-    const sent = await submit(await session.queue(), batch, session.terminal, maker.printIds);
+    const sent = await submit(await session.queue(), batch, options);
     accepted.push(...sent.accepted);
     refused += sent.refused;
     refusal ??= sent.refusal;
@@ -77,7 +80,7 @@ async function sendLines(
   for await (const line of lines) {
     const made = makeLine(line, maker);
     if (typeof made === 'string') {
-      session.terminal.warn(made);
+      terminal.warn(made);
       refused++;
       refusal ??= 'invalid';
     } else if (batch.push(made) === batchJobs) await send();
@@ -91,7 +94,7 @@ async function sendLines(
 function makeLine(line: JsonLine, maker: LineMaker): OutgoingJob | string {
   const origin = `${maker.file}:${line.line}`;
   if ('problem' in line) return `${origin} ${line.problem}`;
-  const result = maker.check({ ...line.input, ...maker.base });
+  const result = maker.check({ input: { ...line.input, ...maker.base }, source: '' });
   if (!result.ok) {
     const problems = result.problems.map(({ property, message }) =>
       `${property} ${message}`.trim(),
@@ -115,6 +118,6 @@ async function* openLines(file: string): AsyncGenerator<Uint8Array> {
   try {
     yield* createReadStream(file) as AsyncIterable<Uint8Array>;
   } catch (error) {
-    throw openError(file, error);
+    throw openError(file, error, null);
   }
 }

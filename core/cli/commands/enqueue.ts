@@ -1,12 +1,12 @@
 /** `aiq enqueue`: reads inputs, checks them all, sends them, and tells what became of each. */
 
-import { type Agent, inputChecker } from '../../agent/index.ts';
+import { type Agent, compileAgent } from '../../agent/index.ts';
 import type { JobIdentity } from '../../queue/index.ts';
 import { withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { checkDrafts } from '../input/check.ts';
+import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { parseDuration } from '../input/values.ts';
@@ -60,6 +60,9 @@ function refuseContradictions(flags: EnqueueFlags): void {
   if (flags.timeout !== undefined && flags.wait !== true) {
     throw usageError('--timeout needs --wait');
   }
+  if (flags.id?.trim() === '') {
+    throw usageError('--id is empty', 'Name the job, or leave --id out.');
+  }
   if (flags.force === true && flags.id !== undefined) {
     throw usageError('--force and --id contradict each other', 'Take a new --id instead.');
   }
@@ -80,20 +83,31 @@ async function enqueueDrafts(
   invocation: Invocation,
   flags: EnqueueFlags,
 ): Promise<Submission> {
+  const compiled = await compileAgent(agent);
   const config = await session.config();
   const bytesMax = config.limits.inputBytesMax;
   const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
   const drafts = await makeDrafts(agent, fromFlags.input, flags, {
     bytesMax,
     confirm: (files) => confirmMany(files, flags.yes ?? false),
+    note: (line) => session.terminal.note(line),
   });
   if (flags.id !== undefined && drafts.length > 1) {
     throw usageError(`--id names one job, but there are ${drafts.length} inputs`);
   }
-  const checked = checkDrafts(agent, drafts, await inputChecker(agent), fromFlags.problems);
+  const checked = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
   const identity = identityOf(flags);
   const jobs = checked.map((draft) => makeJob(draft, agent, identity));
-  return submit(await session.queue(), jobs, session.terminal, flags.wait !== true);
+  return submit(await session.queue(), jobs, {
+    terminal: session.terminal,
+    printIds: flags.wait !== true,
+    origins: new Map(),
+    onRefused: (error) => {
+      // A refused one of several is told beside what became of the others.
+      if (jobs.length === 1) throw error;
+      session.terminal.warn(error.message);
+    },
+  });
 }
 
 function identityOf(flags: EnqueueFlags): JobIdentity {

@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../../files/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -20,7 +21,7 @@ type Put = (path: string) => Promise<void>;
 /** The agents that ship with aiq need no copy; one commented agent shows how to make another. */
 export async function init(session: Session, folder: string | undefined): Promise<ExitName> {
   const dir = resolve(folder ?? '.');
-  await makeFolder(dir);
+  await prepareFolder(dir);
   const { packageRoot } = await import('../../agent/index.ts');
   const root = packageRoot();
   const files: readonly (readonly [name: string, put: Put])[] = [
@@ -41,12 +42,12 @@ export async function init(session: Session, folder: string | undefined): Promis
   return 'ok';
 }
 
-async function makeFolder(dir: string): Promise<void> {
+async function prepareFolder(dir: string): Promise<void> {
   const found = await stat(dir).catch(() => null);
   if (found !== null && !found.isDirectory()) {
     throw usageError(`${pathFromHere(dir)} is a file; nothing was written`, 'Name a folder.');
   }
-  await mkdir(dir, { recursive: true });
+  makeFolder(dir);
 }
 
 async function putOnce(path: string, put: Put): Promise<boolean> {

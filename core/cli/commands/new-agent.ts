@@ -1,9 +1,10 @@
 /** `aiq agents new`: a folder with a working agent, from the template or from another agent. */
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Agent } from '../../agent/index.ts';
+import { makeFolder } from '../../files/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -46,7 +47,7 @@ export async function newAgent(
 }
 
 async function writeTemplate(dir: string, name: string, schema: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  makeFolder(dir);
   await writeFile(join(dir, manifest), agentTemplate(name, schema), { flag: 'wx' });
 }
 

@@ -1,18 +1,14 @@
 /** `aiq run`: does the queued jobs until it is stopped, or until nothing is left to do. */
 
-import {
-  type Agent,
-  type BrokenAgent,
-  discoverAgents,
-  formatProblem,
-  loadAgent,
-} from '../../agent/index.ts';
+import { type Agent, type BrokenAgent, formatProblem } from '../../agent/index.ts';
 import type { Config } from '../../config/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
+import { discoverUsable, loadUsable } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { tellJob } from '../job-report.ts';
+import { warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
 import { formatElapsed } from '../table.ts';
@@ -25,6 +21,8 @@ interface RunFlags {
 }
 
 export async function run(session: Session, flags: RunFlags): Promise<ExitName> {
+  if (flags.model?.trim() === '')
+    throw usageError('--model is empty', 'Name one, or leave it out.');
   const config = await session.config();
   const agents = await pickAgents(session, config, flags.agents);
   const { terminal } = session;
@@ -38,22 +36,25 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     onJob: (report) => tellJob(terminal, report),
   });
   terminal.hint(`working on ${agents.map(({ name }) => name).join(', ')}; Ctrl-C stops`);
-  return supervise(consumer, terminal, flags.untilEmpty ?? false);
+  const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
+  const isOver = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
+  if (isOver && flags.agents === undefined) await warnOfUnserved(session, agents);
+  return exit;
 }
 
 /** The agents to serve: all usable ones, or exactly those that were named. */
 async function pickAgents(
   session: Session,
-  { agentPaths, limits }: Config,
+  config: Config,
   names: string | undefined,
 ): Promise<Agent[]> {
   if (names !== undefined) {
     const wanted = new Set(names.split(',').map((name) => name.trim()));
     wanted.delete('');
     if (wanted.size === 0) throw usageError('--agents names no agent', 'Like --agents summarize');
-    return Promise.all([...wanted].map((name) => loadAgent(name, agentPaths, limits)));
+    return Promise.all([...wanted].map((name) => loadUsable(name, config)));
   }
-  const { agents, broken } = await discoverAgents(agentPaths, limits);
+  const { agents, broken } = await discoverUsable(session);
   for (const agent of broken) warnOfBroken(session.terminal, agent);
   if (agents.length > 0) return agents;
   throw new CliError('notFound', 'there is no agent to run', [

@@ -4,27 +4,42 @@ import type { Agent, SchemaFlag } from '../../agent/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { pathFromHere } from '../paths.ts';
+import { isHidden } from '../schema-flags.ts';
 import { packagedSchema } from '../schema-reference.ts';
 import type { Session } from '../session.ts';
 import { formatElapsed } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
-export async function showAgent(session: Session, name: string): Promise<ExitName> {
-  const { loadAgent, schemaFlags } = await import('../../agent/index.ts');
+/** @param reserved flags that no property can have */
+export async function showAgent(
+  session: Session,
+  name: string,
+  reserved: ReadonlySet<string>,
+): Promise<ExitName> {
+  const { flaglessProperties, loadAgent, schemaFlags } = await import('../../agent/index.ts');
   const { agentPaths, limits } = await session.config();
   const agent = await loadAgent(name, agentPaths, limits);
   const flags = schemaFlags(agent);
   const { terminal } = session;
-  if (terminal.json) terminal.result(JSON.stringify({ ...agent, flags }, null, 2));
-  else tellAgent(terminal, agent, flags);
+  if (terminal.json) {
+    terminal.result(JSON.stringify({ ...agent, flags }, null, 2));
+    return 'ok';
+  }
+  const lines = flags.map((flag) =>
+    flagLine(isHidden(agent, flag, reserved) ? `--set ${flag.property}=` : `--${flag.flag}`, flag),
+  );
+  const flagless = flaglessProperties(agent).map((flag) =>
+    flagLine(`--set ${flag.property}=`, flag),
+  );
+  tellAgent(terminal, agent, [...lines, ...flagless]);
   return 'ok';
 }
 
-function tellAgent(terminal: Terminal, agent: Agent, flags: readonly SchemaFlag[]): void {
+function tellAgent(terminal: Terminal, agent: Agent, flags: readonly string[]): void {
   for (const [label, value] of facts(agent)) {
     if (value !== '') terminal.result(`${label.padEnd(12)}${value}`);
   }
-  tellPart(terminal, 'flags', flags.map(flagLine).join('\n'));
+  tellPart(terminal, 'flags', flags.join('\n'));
   tellPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
   if (agent.output.schema !== null) {
     tellPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
@@ -70,7 +85,7 @@ function limitsText({ timeoutMs, ...rest }: Agent['limits']): string {
   return [`timeout ${formatElapsed(timeoutMs)}`, ...parts].join(', ');
 }
 
-function flagLine(flag: SchemaFlag): string {
+function flagLine(typed: string, flag: SchemaFlag): string {
   const { type, itemType, required, description } = flag;
   const kind = type === 'array' ? `${itemType ?? 'string'}, may be repeated` : type;
   const values = flag.enum === null ? kind : flag.enum.map(String).join(' | ');
@@ -79,7 +94,7 @@ function flagLine(flag: SchemaFlag): string {
     : flag.default === undefined
       ? ''
       : `default ${JSON.stringify(flag.default)}`;
-  return [`--${flag.flag}`.padEnd(16), [values, standing, description].filter(Boolean).join('; ')]
+  return [typed.padEnd(16), [values, standing, description].filter(Boolean).join('; ')]
     .join(' ')
     .trimEnd();
 }

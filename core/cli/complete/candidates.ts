@@ -52,7 +52,9 @@ function flagsAt(command: Command, flags: readonly SchemaFlag[]): Candidate[] {
   const own = optionsOf(command)
     .filter((option) => !option.hidden)
     .map(({ long, description }) => ({ value: long ?? '', description }));
-  const ofAgent = flags.map(({ flag, description }) => ({ value: `--${flag}`, description }));
+  const ofAgent = flags
+    .map(({ flag, description }) => ({ value: `--${flag}`, description }))
+    .filter(({ value }) => !own.some((option) => option.value === value));
   return [...ofAgent, ...own, { value: '--help', description: 'Show help.' }];
 }
 

@@ -1,9 +1,50 @@
 /** Checking drafts against an agent's schema: all problems of all drafts are told at once. */
 
-import type { Agent, CompiledAgent, InputProblem } from '../../agent/index.ts';
+import type {
+  Agent,
+  CompiledAgent,
+  InputProblem,
+  JobContext,
+  JsonObject,
+} from '../../agent/index.ts';
 import { CliError } from '../errors.ts';
 import { pathFromHere } from '../paths.ts';
 import type { Draft } from './drafts.ts';
+
+/** Checks one input; its source counts, because paths of results may use it. */
+export type DraftCheck = (
+  draft: Pick<Draft, 'input' | 'source'>,
+) => ReturnType<CompiledAgent['checkInput']>;
+
+/** The schema's check, and that the result would have a path where that is known beforehand. */
+export function draftCheck(compiled: CompiledAgent): DraftCheck {
+  return ({ input, source }) => {
+    const result = compiled.checkInput(input);
+    const problem = result.ok ? pathProblem(compiled, result.input, source) : null;
+    return problem === null ? result : { ok: false, problems: [problem] };
+  };
+}
+
+function pathProblem(
+  compiled: CompiledAgent,
+  input: JsonObject,
+  source: string,
+): InputProblem | null {
+  try {
+    compiled.renderPath(input, previewContext(compiled.agent, source));
+    return null;
+  } catch (error) {
+    // By name: this module must not load the agent layer.
+    if (!(error instanceof Error) || error.name !== 'AgentError') throw error;
+    return { property: '', message: error.message };
+  }
+}
+
+/** The context of a job that is not queued yet. */
+export function previewContext(agent: Agent, source: string): JobContext {
+  const createdAt = new Date().toISOString();
+  return { id: 'preview', shortId: 'preview', agent: agent.name, attempt: 1, source, createdAt };
+}
 
 /**
  * The drafts with their defaults filled in.
@@ -13,14 +54,14 @@ import type { Draft } from './drafts.ts';
 export function checkDrafts(
   agent: Agent,
   drafts: readonly Draft[],
-  check: CompiledAgent['checkInput'],
+  check: DraftCheck,
   flagProblems: readonly InputProblem[],
 ): Draft[] {
   const told = new Set(flagProblems.map(({ property }) => property));
   const checked: Draft[] = [];
   const failed = new Map<string, { problem: InputProblem; origins: string[] }>();
   for (const draft of drafts) {
-    const result = check(draft.input);
+    const result = check(draft);
     if (result.ok) checked.push({ ...draft, input: result.input });
     for (const problem of result.ok ? [] : result.problems) {
       if (told.has(problem.property)) continue;

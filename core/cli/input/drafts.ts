@@ -25,6 +25,15 @@ export interface Draft {
   readonly origin: string;
 }
 
+export interface DraftOptions {
+  /** Largest input. */
+  readonly bytesMax: number;
+  /** Asks whether so many files are meant. */
+  readonly confirm: (files: number) => Promise<void>;
+  /** Told what is being waited for. */
+  readonly note: (line: string) => void;
+}
+
 /**
  * One draft per source, or a single one when only flags speak.
  * @throws CliError for sources that contradict each other or cannot be read; all bad files at once
@@ -33,15 +42,15 @@ export async function makeDrafts(
   agent: Agent,
   base: JsonObject,
   flags: SourceFlags,
-  options: { readonly bytesMax: number; readonly confirm: (files: number) => Promise<void> },
+  options: DraftOptions,
 ): Promise<Draft[]> {
   const named = [...(flags.input ?? []), ...flags.inputs];
   const { primary } = agent.input;
   if (named.length === 0 && flags.text === undefined) {
-    if (primary === null || primary in base || !stdinIsPiped()) {
-      return [{ input: base, source: '', origin: '' }];
-    }
-    named.push('-');
+    const isMissing = primary !== null && !(primary in base) && isRequired(agent, primary);
+    if (!isMissing || !stdinIsPiped()) return [{ input: base, source: '', origin: '' }];
+    const text = await readStdin(options.bytesMax, options.note);
+    return [{ input: { ...base, [primary]: text }, source: '', origin: stdinName }];
   }
   if (primary === null) {
     throw usageError(
@@ -57,6 +66,12 @@ export async function makeDrafts(
   await options.confirm(sources.length);
   const texts = await readAll(sources, options.bytesMax);
   return texts.map(({ text, ...rest }) => ({ input: { ...base, [primary]: text }, ...rest }));
+}
+
+/** What an agent can do without is never taken from a pipe that nobody mentioned. */
+function isRequired({ input: { schema } }: Agent, property: string): boolean {
+  const { required } = schema;
+  return Array.isArray(required) && required.includes(property);
 }
 
 function refuseTwice(
@@ -111,6 +126,7 @@ async function readOne(source: Source, bytesMax: number): Promise<ReadSource> {
   if (source.kind === 'stdin') {
     return { text: await readStdin(bytesMax), source: '', origin: stdinName };
   }
-  const text = await readTextFile(source.path, bytesMax);
+  const hint = `Is it the text itself? Then: --text ${JSON.stringify(source.path)}`;
+  const text = await readTextFile(source.path, bytesMax, hint);
   return { text, source: source.source, origin: source.path };
 }

@@ -3,11 +3,13 @@
 import {
   type Agent,
   convertFlag,
+  flaglessProperties,
   type InputProblem,
   type JsonObject,
   type SchemaFlag,
   schemaFlags,
 } from '../../agent/index.ts';
+import { usageError } from '../errors.ts';
 import type { TypedFlag } from '../schema-flags.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
@@ -28,7 +30,7 @@ export async function readFlagInput(
 ): Promise<FlagInput> {
   const data = flags.data === undefined ? {} : await readDataObject(flags.data, bytesMax);
   const set = await readAssignments(agent, flags.set ?? [], bytesMax);
-  const own = await convertAll(typed, bytesMax);
+  const own = await convertAll(typed, (flag, text) => textOf(flag, text, bytesMax));
   return {
     input: { ...data, ...set.input, ...own.input },
     problems: [...set.problems, ...own.problems],
@@ -40,39 +42,56 @@ async function readAssignments(
   assignments: readonly string[],
   bytesMax: number,
 ): Promise<FlagInput> {
-  // Here a text is the text itself even for a property that has a flag for a file.
-  const known = new Map(
-    schemaFlags(agent).map((flag) => [flag.property, { ...flag, fromFile: false }]),
-  );
+  const flags = [...schemaFlags(agent), ...flaglessProperties(agent)];
+  const known = new Map(flags.map((flag) => [flag.property, flag]));
+  const textOfSet = (property: string, text: string): Promise<string> =>
+    readAt(text, bytesMax, `--set ${property}=`);
   const input: JsonObject = {};
   const typed: TypedFlag[] = [];
   for (const assignment of assignments.map(parseAssignment)) {
-    if ('value' in assignment) input[assignment.property] = assignment.value;
-    else {
-      const flag = known.get(assignment.property);
-      if (flag !== undefined) typed.push({ flag, text: assignment.text });
-      // What no flag stands for goes as text; the schema says whether it fits.
-      else input[assignment.property] = await readAt(assignment.text, bytesMax);
+    const { property } = assignment;
+    const flag = known.get(property);
+    const isTyped = typed.some((one) => one.flag === flag);
+    if (Object.hasOwn(input, property) || ('value' in assignment && isTyped)) {
+      throw usageError(`--set ${property} is given twice`, 'Give it once.');
     }
+    if ('text' in assignment && flag !== undefined) {
+      typed.push({ flag, text: assignment.text });
+      continue;
+    }
+    // What the schema does not name goes as text; it says whether that fits.
+    input[property] =
+      'value' in assignment ? assignment.value : await textOfSet(property, assignment.text);
   }
-  const converted = await convertAll(typed, bytesMax);
+  // Here a text is the text itself even for a property that has a flag for a file.
+  const converted = await convertAll(typed, ({ property }, text) => textOfSet(property, text));
   return { input: { ...input, ...converted.input }, problems: converted.problems };
 }
 
-async function convertAll(typed: readonly TypedFlag[], bytesMax: number): Promise<FlagInput> {
+async function convertAll(
+  typed: readonly TypedFlag[],
+  read: (flag: SchemaFlag, text: string) => Promise<string>,
+): Promise<FlagInput> {
   const input: JsonObject = {};
   const problems: InputProblem[] = [];
   for (const [flag, entries] of Map.groupBy(typed, (entry) => entry.flag)) {
     const texts: string[] = [];
-    for (const { text } of entries) texts.push(await textOf(flag, text, bytesMax));
+    for (const { text } of entries) texts.push(await read(flag, text));
     const converted = convertFlag(flag, texts);
     if (converted.ok) input[flag.property] = converted.value;
-    else problems.push(converted.problem);
+    else problems.push(...converted.problems);
   }
   return { input, problems };
 }
 
 function textOf(flag: SchemaFlag, text: string, bytesMax: number): Promise<string> {
-  if (!flag.fromFile) return readAt(text, bytesMax);
-  return text === '-' ? readStdin(bytesMax) : readTextFile(text, bytesMax);
+  const name = `--${flag.flag}`;
+  if (!flag.fromFile) return readAt(text, bytesMax, `${name} `);
+  if (text === '-') return readStdin(bytesMax);
+  const itself = `--set ${flag.property}=${JSON.stringify(text)}`;
+  return readTextFile(
+    text,
+    bytesMax,
+    `${name} names a file. Is it the text itself? Then: ${itself}`,
+  );
 }

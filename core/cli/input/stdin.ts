@@ -1,4 +1,4 @@
-/** Standard input: when it is read without being asked for, and reading it once. */
+/** Standard input: whether somebody gave one, and reading it once. */
 
 import { fstatSync } from 'node:fs';
 import { inputError } from '../errors.ts';
@@ -10,8 +10,8 @@ export const stdinName = 'standard input';
 let taken = false;
 
 /**
- * True when standard input is a pipe or a file that nobody read yet, so that reading it is meant. "Not a terminal" would
- * not do: under cron or a service manager it is a device, or a socket that never ends.
+ * True when standard input is a pipe or a file that nobody read yet. "Not a terminal" would not do:
+ * under cron or a service manager it is a device, or a socket that never ends.
  */
 export function stdinIsPiped(): boolean {
   if (taken) return false;
@@ -23,12 +23,24 @@ export function stdinIsPiped(): boolean {
   }
 }
 
+/** A pipe that is silent this long may never end: it is said that it is being read. */
+const silenceMs = 500;
+
 /**
  * The text of standard input. Two parts of a command cannot both read it.
+ * @param note told when nothing comes, for input that nobody asked to read
  * @throws CliError `invalid`
  */
-export async function readStdin(bytesMax: number): Promise<string> {
-  return decodeText(await readStream(stdinName, takeStdin(), bytesMax), stdinName);
+export async function readStdin(
+  bytesMax: number,
+  note: (line: string) => void = () => undefined,
+): Promise<string> {
+  const silence = setTimeout(() => note(`reading ${stdinName} …`), silenceMs);
+  try {
+    return decodeText(await readStream(stdinName, takeStdin(), bytesMax), stdinName);
+  } finally {
+    clearTimeout(silence);
+  }
 }
 
 /** The stream itself, for input that is read line by line. */

@@ -9,11 +9,16 @@ import { formatBytes } from '../table.ts';
 
 /**
  * The text of a file.
+ * @param hint how to give the text itself, should the path have been meant as one
  * @throws CliError `invalid` naming the file
  */
-export async function readTextFile(path: string, bytesMax: number): Promise<string> {
+export async function readTextFile(
+  path: string,
+  bytesMax: number,
+  hint: string | null = null,
+): Promise<string> {
   const file = await open(path, 'r').catch((error: unknown) => {
-    throw openError(path, error);
+    throw openError(path, error, hint);
   });
   try {
     const stat = await file.stat();
@@ -65,14 +70,11 @@ export function decodeText(bytes: Uint8Array, what: string): string {
   return text;
 }
 
-/** The file system's refusal to open `path`, worded for people. */
-export function openError(path: string, error: unknown): Error {
+/** The file system's refusal to open `path`, worded for people; the hint is for what is missing. */
+export function openError(path: string, error: unknown, hint: string | null): Error {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return inputError(
-      `no such file: ${path}`,
-      `Is it the text itself? Then: --text ${JSON.stringify(path)}`,
-    );
+    return inputError(`no such file: ${path}`, ...(hint === null ? [] : [hint]));
   }
   if (code === 'EISDIR') return inputError(`${path} is a directory`);
   if (code === 'EACCES' || code === 'EPERM') return inputError(`no right to read ${path}`);

@@ -59,7 +59,8 @@ export function parseAssignment(argument: string): Assignment {
  * @throws CliError `invalid` when it is no JSON object
  */
 export async function readDataObject(argument: string, bytesMax: number): Promise<JsonObject> {
-  const text = argument === '-' ? await readStdin(bytesMax) : await readAt(argument, bytesMax);
+  const text =
+    argument === '-' ? await readStdin(bytesMax) : await readAt(argument, bytesMax, '--data ');
   const value = parseJson(text, '--data');
   if (!isJsonObject(value)) {
     throw inputError(
@@ -70,12 +71,16 @@ export async function readDataObject(argument: string, bytesMax: number): Promis
   return value;
 }
 
-/** `@file` reads the file, `@-` standard input, `@@x` is a literal `@x`; anything else is itself. */
-export async function readAt(value: string, bytesMax: number): Promise<string> {
+/**
+ * `@file` reads the file, `@-` standard input, `@@x` is a literal `@x`; anything else is itself.
+ * @param before what stood in front of the value, such as `--style `, for messages
+ */
+export async function readAt(value: string, bytesMax: number, before = ''): Promise<string> {
   if (!value.startsWith('@')) return value;
   if (value.startsWith('@@')) return value.slice(1);
   if (value === '@-') return readStdin(bytesMax);
-  return readTextFile(value.slice(1), bytesMax);
+  const hint = `${before}${value} reads a file. Is it the text itself? Then: ${before}@${value}`;
+  return readTextFile(value.slice(1), bytesMax, hint);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   convertFlag,
+  flaglessProperties,
   type InputProblem,
   inputChecker,
   type JsonObject,
@@ -166,10 +167,39 @@ describe('flags', () => {
     expect(flags.map(({ property }) => property)).toEqual(['maxFiles']);
   });
 
+  test.each([
+    ['maxFiles', 'max-files'],
+    ['max_files', 'max-files'],
+    ['URLPath', 'url-path'],
+    ['pathURL', 'path-url'],
+  ])('%s is --%s', async (property, flag) => {
+    expect((await flagsOf({ [property]: { type: 'string' } }))[0]).toMatchObject({ flag });
+  });
+
+  test('what no flag can stand for is told apart, without the secrets', async () => {
+    const agent = await loadProbe(
+      manifest(
+        `input: { schema: ${JSON.stringify({
+          type: 'object',
+          required: ['two words'],
+          properties: {
+            key: { type: 'string', writeOnly: true },
+            'two words': { type: 'integer' },
+            maxFiles: { type: 'integer' },
+            max_files: { type: 'integer' },
+          },
+        })} }`,
+      ),
+    );
+    expect(flaglessProperties(agent)).toMatchObject([
+      { property: 'two words', type: 'integer', required: true },
+      { property: 'max_files', type: 'integer', required: false },
+    ]);
+  });
+
   test.each<[JsonObject, string[], unknown]>([
     [{ type: 'string' }, ['5'], '5'],
     [{ type: 'integer' }, ['5'], 5],
-    [{ type: 'integer' }, ['3', '4'], 4],
     [{ type: 'integer' }, ['1.5'], 1.5],
     [{ type: 'number' }, ['-1.5e3'], -1500],
     [{ type: 'boolean' }, [], true],
@@ -183,17 +213,27 @@ describe('flags', () => {
     expect(convertFlag(flag!, texts)).toEqual({ ok: true, value });
   });
 
-  test.each<[JsonObject, string, string]>([
+  test.each<[JsonObject, string | string[], string]>([
     [{ type: 'integer' }, 'four', 'v  "four" is not a whole number'],
     [{ type: 'number' }, '', 'v  "" is not a number'],
     [{ type: 'number' }, '0x10', 'v  "0x10" is not a number'],
     [{ type: 'number' }, '1e999', 'v  "1e999" is not a number'],
     [{ type: 'boolean' }, 'yes', 'v  "yes" is not true or false'],
     [{ type: 'object' }, '{a:1}', 'v  "{a:1}" is not JSON'],
-    [{ type: 'array', items: { type: 'integer' } }, 'x', 'v.0  "x" is not a whole number'],
+    [{ type: 'integer' }, ['3', '4'], 'v  takes one value, but "3" and "4" were given'],
+    [
+      { type: 'boolean' },
+      ['true', 'false'],
+      'v  takes one value, but "true" and "false" were given',
+    ],
+    [
+      { type: 'array', items: { type: 'integer' } },
+      ['x', '1', 'y'],
+      'v.0  "x" is not a whole number; v.2  "y" is not a whole number',
+    ],
   ])('%j refuses %j', async (schema, text, expected) => {
     const [flag] = await flagsOf({ v: schema });
-    const converted = convertFlag(flag!, [text]);
-    expect(converted.ok ? '' : line(converted.problem)).toBe(expected);
+    const converted = convertFlag(flag!, [text].flat());
+    expect(converted.ok ? '' : converted.problems.map(line).join('; ')).toBe(expected);
   });
 });

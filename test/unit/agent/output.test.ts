@@ -35,6 +35,17 @@ describe('an answer as text', () => {
   });
 });
 
+describe('a value that leaves nothing to name a file with', () => {
+  test.each([
+    ["'{{input.text}}/x.md'", '..'],
+    ["'{{input.text}}.md'", ' '],
+    ["'{{upper input.text}}/x.md'", '.'],
+  ])('is named in the refusal: %s', async (file, text) => {
+    const agent = await compileProbe(withOutput(`file: ${file}`));
+    expect(() => agent.renderPath({ text }, job)).toThrow('input.text gives no file name');
+  });
+});
+
 describe('an answer as JSON', () => {
   const schema =
     'schema: { type: object, required: [title], additionalProperties: false, properties: { title: { type: string }, n: { type: integer, default: 3 } } }';

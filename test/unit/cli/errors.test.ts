@@ -5,6 +5,7 @@ import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/a
 import { CliError, formatReport, reportOf } from '../../../core/cli/errors.ts';
 import { exitCode, exitCodes } from '../../../core/cli/exit-codes.ts';
 import { ModelError, ProviderError } from '../../../core/model/index.ts';
+import { OutputError } from '../../../core/output/index.ts';
 import { AiqError, type ErrorCode, errorCodes } from '../../../core/queue/index.ts';
 
 test('exit codes are all different and the documented ones', () => {
@@ -34,6 +35,8 @@ const expected: [error: Error, code: number, text: RegExp][] = [
   [new ProviderError('no_credentials', 'no key'), 4, /no key/],
   [new ProviderError('unknown_provider', 'no such provider'), 2, /no such/],
   [new ProviderError('bad_base_url', 'bad'), 3, /bad/],
+  [new ProviderError('bad_model', 'no knob'), 2, /no knob/],
+  [new OutputError('io', 'the output folder /x cannot be used'), 3, /folder \/x/],
   [new AiqError('UNREACHABLE', 'nobody answers at tcp://127.0.0.1:1'), 6, /tcp:\/\/127/],
   [new AiqError('UNAUTHORIZED', 'wrong token'), 4, /wrong token/],
   [new AiqError('CONFLICT', 'other content'), 3, /--id/],

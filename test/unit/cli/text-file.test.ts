@@ -44,13 +44,13 @@ test('a file of exactly the limit is read', async () => {
   expect(await readTextFile(path, 100)).toHaveLength(100);
 });
 
-test('a missing file is refused, with --text as the way to give text', async () => {
+test('a missing file is refused, with the way to give the text itself where there is one', async () => {
   const path = join(dir, 'missing.txt');
-  await expect(readTextFile(path, 100)).rejects.toMatchObject({
-    exit: 'invalid',
-    message: `no such file: ${path}`,
-    details: [expect.stringContaining('--text')],
-  });
+  const message = `no such file: ${path}`;
+  const error = { exit: 'invalid', message };
+  await expect(readTextFile(path, 100)).rejects.toMatchObject({ ...error, details: [] });
+  const hinted = readTextFile(path, 100, 'Then: --text x');
+  await expect(hinted).rejects.toMatchObject({ ...error, details: ['Then: --text x'] });
 });
 
 test('a directory is refused, with a pattern for its files', async () => {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadEnvironment } from '../../../core/config/index.ts';
+import { ConfigError, loadEnvironment, unknownVariables } from '../../../core/config/index.ts';
 import { folderWith, load, problemsOf } from './config-folder.ts';
 
 describe('without a file', () => {
@@ -252,4 +252,13 @@ describe('a setting that cannot be used', () => {
     expect(problemsOf('modle: x\nbrokr: y\nrun: { threads: no }')).toHaveLength(3);
     expect(() => load(folderWith({ 'aiq.config.yaml': 'a: 1\nb: 2' }))).toThrow(ConfigError);
   });
+});
+
+test('variables that begin like ours but are no settings are told, with what was meant', () => {
+  const env = { AIQ_RUN_CONCURRENCY: '2', AIQ_OFFLINE: '0', AIQ_COLOR: 'never', PATH: '/bin' };
+  expect(unknownVariables(env)).toEqual([]);
+  expect(unknownVariables({ ...env, AIQ_RUN_CONCURENCY: '2', AIQ_Z: '' })).toEqual([
+    'the variable AIQ_RUN_CONCURENCY is no setting. Did you mean AIQ_RUN_CONCURRENCY?',
+    'the variable AIQ_Z is no setting.',
+  ]);
 });

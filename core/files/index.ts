@@ -1,0 +1,3 @@
+/** Making folders safely, wherever a user points. */
+
+export { FolderError, makeFolder } from './make-folder.ts';
