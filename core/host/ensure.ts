@@ -3,10 +3,10 @@
  * the folder: of several that are started at once, all but one leave.
  */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AiqError, type Endpoint } from '../client/index.ts';
+import { makeFolder } from '../files/index.ts';
 import { findBroker } from './endpoints.ts';
 import type { Ending, SpawnBroker, StartedBroker } from './spawn.ts';
 
@@ -66,7 +66,7 @@ function startIfNeeded(dir: string, spawn: SpawnBroker): void {
   const isTooEarly = newest !== undefined && performance.now() - newest.atMs < restartMs;
   if (newest !== undefined && (!hasLeft(dir, newest.broker) || isTooEarly)) return;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
     starts.set(dir, { broker: spawn(dir), atMs: performance.now() });
   } catch (error) {
     throw unreachable(dir, `its broker cannot be started: ${(error as Error).message}`);

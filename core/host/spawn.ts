@@ -1,9 +1,10 @@
 /** Starts a broker process for a folder, on its own: it outlives whoever started it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { close, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { close, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolder } from '../files/index.ts';
 
 const idleExitMs = 60_000;
 const logBytesMax = 1024 * 1024;
@@ -42,7 +43,7 @@ export const spawnBroker: SpawnBroker = (dir) => {
 
 /** Runs Node with these arguments as the broker of the folder. */
 export function spawnProcess(dir: string, args: readonly string[]): StartedBroker {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   const log = path.join(dir, 'broker.log');
   makeRoom(log);
   const descriptor = openSync(log, 'a', 0o600);

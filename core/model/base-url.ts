@@ -1,10 +1,14 @@
 /** What is said and checked about the address of a provider. */
 
+import type { Provider } from './model.ts';
 import { ProviderError } from './provider-error.ts';
+import { printable } from './redact.ts';
 
-/** Scheme, host and port: never a path with a token in it, never credentials. */
-export function originOf(baseURL: string): string {
-  return URL.canParse(baseURL) ? new URL(baseURL).origin : 'no valid address';
+/** The address as it may be printed: whole, for its path is what is mostly wrong, but no secret in it. */
+export function shownBaseURL({ baseURL, apiKey }: Pick<Provider, 'baseURL' | 'apiKey'>): string {
+  if (!URL.canParse(baseURL)) return 'no valid address';
+  const { origin, pathname } = new URL(baseURL);
+  return printable(`${origin}${pathname}`.replace(/\/+$/, ''), [apiKey]);
 }
 
 /**

@@ -3,6 +3,7 @@
  * check, and every failure a ModelError. Retries nothing that a server may have been paid for.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientOptions, OpenAI } from 'openai';
 import { failureOf, notAModelEndpoint, toModelError } from './failures.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
@@ -32,7 +33,37 @@ interface Endpoint {
 export async function createCaller(provider: Provider): Promise<ModelCaller> {
   const { OpenAI: Client } = await import('openai');
   const endpoint: Endpoint = { provider, Client, learned: new Map(), answeredBefore: false };
-  return { call: (request, signal) => callEndpoint(endpoint, request, signal) };
+  return { call: (request, signal) => callUntilSure(endpoint, request, signal) };
+}
+
+/** Before a server counts as no model endpoint, it is asked again after each of these pauses. */
+const secondLooksMs = [200, 800];
+
+/**
+ * A wrong address stops the whole consumer, and one odd page of a proxy must not: whoever is no
+ * endpoint says so three times. Nothing was bought by then.
+ */
+async function callUntilSure(
+  endpoint: Endpoint,
+  request: ModelCall,
+  signal: AbortSignal,
+): Promise<ModelAnswer> {
+  for (const pauseMs of secondLooksMs) {
+    try {
+      return await callEndpoint(endpoint, request, signal);
+    } catch (error) {
+      if (!isNoEndpoint(error)) throw error;
+    }
+    // An abort shows in the next call.
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
+  }
+  return callEndpoint(endpoint, request, signal);
+}
+
+/** A refusal with a status is no passing moment: that address is wrong at once. */
+function isNoEndpoint(error: unknown): boolean {
+  if (!(error instanceof ModelError) || error.status !== null) return false;
+  return error.failure === 'endpoint' && error.code === notAModelEndpoint.code;
 }
 
 async function callEndpoint(
@@ -114,7 +145,7 @@ async function receive(
   if (/\bhtml\b/i.test(type)) throw notAnEndpoint(endpoint, `it answered with ${type}`);
   // A server that cannot stream sends the whole completion at once, in the same shape but for names.
   const chunks = /\bjson\b/i.test(type)
-    ? [wholeAnswer(endpoint, await response.text())]
+    ? wholeAnswers(endpoint, await response.text())
     : (data as unknown as AsyncIterable<WireChunk>);
   for await (const chunk of chunks) {
     partial.add(chunk);
@@ -122,8 +153,10 @@ async function receive(
     if (watch.signal.aborted) throw watch.signal.reason;
     if (partial.finishReason !== null) watch.complete();
   }
-  if (partial.chunks === 0)
-    throw notAnEndpoint(endpoint, `it answered with ${type || 'no content'}`);
+  // A stream with nothing in it was cut early; any other text is a page.
+  const isStream = /\bevent-stream\b/i.test(type);
+  if (partial.chunks > 0 || isStream || watch.bodyBytes() === 0) return;
+  throw notAnEndpoint(endpoint, `it answered with ${type || 'text of no type'}`);
 }
 
 /** A client costs microseconds; each call has its own, because each has its own limits in `fetch`. */
@@ -152,7 +185,9 @@ interface WireBody extends WireChunk {
   readonly error?: unknown;
 }
 
-function wholeAnswer(endpoint: Endpoint, text: string): WireChunk {
+/** One answer, or none in an empty body. */
+function wholeAnswers(endpoint: Endpoint, text: string): WireChunk[] {
+  if (text.trim() === '') return [];
   const answer = parsedBody(text);
   if (answer?.error) {
     const { error } = answer;
@@ -162,7 +197,7 @@ function wholeAnswer(endpoint: Endpoint, text: string): WireChunk {
   if (!Array.isArray(answer?.choices)) {
     throw notAnEndpoint(endpoint, 'it answered with JSON that is no chat completion');
   }
-  return answer;
+  return [answer];
 }
 
 function parsedBody(text: string): WireBody | null {

@@ -3,7 +3,7 @@
  * the function that turns whatever the SDK throws into a ModelError by them. Knows no retries.
  */
 
-import { originOf } from './base-url.ts';
+import { shownBaseURL } from './base-url.ts';
 import { type FailureClass, ModelError, type Provider } from './model.ts';
 import { printable } from './redact.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -143,7 +143,7 @@ export function failureOf(
   const said = printable(detail, [provider.apiKey]).replace(/[.\s]+$/, '');
   const wait = more.retryAfterMs ?? null;
   const parts = [
-    `${provider.name} (${originOf(provider.baseURL)}): ${rule.title}`,
+    `${provider.name} (${shownBaseURL(provider)}): ${rule.title}`,
     status === null ? '' : ` (HTTP ${status})`,
     said === '' ? '' : `: ${said}`,
     '.',

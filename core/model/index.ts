@@ -21,6 +21,7 @@ export {
   type OfflineOptions,
   offlineLabel,
 } from './offline/contract.ts';
+export { checkOfflineModel } from './offline/knobs.ts';
 export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
 export {

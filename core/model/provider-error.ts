@@ -4,6 +4,7 @@ export type ProviderErrorCode =
   | 'no_credentials'
   | 'unknown_provider'
   | 'bad_base_url'
+  | 'bad_model'
   | 'no_model'
   | 'no_local_server';
 

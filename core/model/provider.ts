@@ -4,9 +4,10 @@
  * replaced by another.
  */
 
-import { checkedBaseURL, isOpenAiHost, originOf } from './base-url.ts';
+import { checkedBaseURL, isOpenAiHost, shownBaseURL } from './base-url.ts';
 import type { Provider } from './model.ts';
 import { listModels } from './model-list.ts';
+import { checkOfflineModel } from './offline/knobs.ts';
 import { ProviderError } from './provider-error.ts';
 
 const openAiBaseURL = 'https://api.openai.com/v1';
@@ -133,7 +134,7 @@ async function at(query: ProviderQuery, address: Address): Promise<ProviderChoic
   return {
     provider: { name, kind, baseURL, apiKey, defaultModel: model },
     model,
-    reason: `provider: ${name} (${because}; ${originOf(baseURL)}), model ${model}.`,
+    reason: `provider: ${name} (${because}; ${shownBaseURL({ baseURL, apiKey })}), model ${model}.`,
   };
 }
 
@@ -159,7 +160,7 @@ async function firstModel(
   const found = list.ok ? 'the list is empty' : list.reason;
   throw new ProviderError(
     'no_model',
-    `provider ${name}: no model is configured, and GET ${originOf(baseURL)}…/models does not help ` +
+    `provider ${name}: no model is configured, and GET ${shownBaseURL({ baseURL, apiKey })}/models does not help ` +
       `(${found}). Name one with --model, or with \`model\` in aiq.config.yaml.`,
   );
 }
@@ -207,8 +208,11 @@ function localChoice(query: ProviderQuery, first: string): ProviderChoice {
   };
 }
 
+/** @throws ProviderError `bad_model`: its knobs are known here, so no job has to find out */
 function offline(query: ProviderQuery, because: string): ProviderChoice {
   const model = query.model?.startsWith(offlineModel) ? query.model : offlineModel;
+  const problem = checkOfflineModel(model);
+  if (problem !== null) throw new ProviderError('bad_model', `provider offline: ${problem}`);
   return {
     provider: 'offline',
     model,

@@ -22,6 +22,8 @@ export interface CallWatch {
   complete(): void;
   /** Ends the timers, and lets go of a response that nobody reads to its end. */
   close(): void;
+  /** Bytes that arrived of the latest body. */
+  bodyBytes(): number;
   /** Head of the body of a refusal, for its message. */
   errorBody(): string;
   /** `fetch` that obeys the limits, refuses redirects and reads no endless body. */
@@ -39,6 +41,7 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
   let idleMs = limits.idleMs;
   let idle: NodeJS.Timeout | undefined;
   let errorBody = '';
+  let bodyBytes = 0;
 
   const stop = (error: ModelError): void => controller.abort(error);
   const onOutside = (): void => stop(new ModelError('aborted', 'aborted', 'The call was aborted.'));
@@ -59,6 +62,7 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
     signal: controller.signal,
     reason: () => (controller.signal.aborted ? (controller.signal.reason as ModelError) : null),
     stop,
+    bodyBytes: () => bodyBytes,
     errorBody: () => errorBody,
     complete: () => {
       idleMs = Math.min(idleMs, lingerMs);
@@ -72,6 +76,7 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
     },
     fetch: async (input, init) => {
       const response = await fetch(input, { ...init, redirect: 'error' });
+      bodyBytes = 0;
       if (response.body === null) return response;
       touch();
       const { status, statusText, headers } = response;
@@ -79,7 +84,11 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
         errorBody = await headOf(response.body);
         return new Response(errorBody, { status, statusText, headers });
       }
-      const guard = lineGuard(8 * limits.answerBytesMax + frameBytesMax, touch, stop);
+      const onBytes = (bytes: number): void => {
+        bodyBytes += bytes;
+        touch();
+      };
+      const guard = lineGuard(8 * limits.answerBytesMax + frameBytesMax, onBytes, stop);
       return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
     },
   };
@@ -95,13 +104,13 @@ function timedOut(code: string, message: string): ModelError {
  */
 function lineGuard(
   lineBytesMax: number,
-  touch: () => void,
+  onBytes: (bytes: number) => void,
   stop: (error: ModelError) => void,
 ): TransformStream<Uint8Array, Uint8Array> {
   let lineBytes = 0;
   return new TransformStream({
     transform(chunk, controller) {
-      touch();
+      onBytes(chunk.length);
       const lineEnd = chunk.lastIndexOf(10);
       lineBytes = lineEnd === -1 ? lineBytes + chunk.length : chunk.length - lineEnd - 1;
       if (lineBytes > lineBytesMax) stop(answerTooLong(lineBytesMax));

@@ -4,7 +4,7 @@
  * Elsewhere each step is opened without following links, but by its path.
  */
 
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, readlinkSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { OutputError } from './output.ts';
 
@@ -59,7 +59,7 @@ export async function lookUp(root: Directory, path: string): Promise<'free' | 'f
     return found.isDirectory() ? 'folder' : 'file';
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 'free';
-    throw asOutputError(error, path);
+    throw asOutputError(error, path, root);
   } finally {
     await closeAll(opened);
   }
@@ -90,7 +90,7 @@ export async function withParent<T>(
     }
     return await options.use(parent, name);
   } catch (error) {
-    throw asOutputError(error, path);
+    throw asOutputError(error, path, root);
   } finally {
     await closeAll(opened);
   }
@@ -105,16 +105,34 @@ export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Says what a failed step on the way to `path` means for the job. */
-export function asOutputError(error: unknown, path: string): unknown {
+/**
+ * What a failed step says, with the real paths of the folders it was reached through: to be asked
+ * while their handles are open.
+ */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return withRealPaths(message);
+}
+
+function withRealPaths(text: string): string {
+  return text.replace(/\/proc\/self\/fd\/\d+/g, (held) => {
+    try {
+      return readlinkSync(held);
+    } catch {
+      return 'a folder that is gone';
+    }
+  });
+}
+
+/** Says what a failed step on the way to a path, or for a job, means. */
+export function asOutputError(error: unknown, what: string, root: Directory): unknown {
   const code = errorCode(error);
   if (!(error instanceof Error) || error instanceof OutputError || code === '') return error;
+  const cause = { cause: error };
+  const where = `"${what}" in ${withRealPaths(root.at)}`;
   if (code === 'ELOOP' || code === 'ENOTDIR') {
-    return new OutputError(
-      'path_invalid',
-      `the output path "${path}" goes through a link or a file where a folder is needed`,
-      { cause: error },
-    );
+    const why = 'goes through a link or a file where a folder is needed';
+    return new OutputError('path_invalid', `the output path ${where} ${why}`, cause);
   }
-  return new OutputError('io', `cannot write "${path}": ${error.message}`, { cause: error });
+  return new OutputError('io', `cannot write ${where}: ${reasonOf(error)}`, cause);
 }

@@ -39,7 +39,7 @@ export async function findStanding(tree: Tree, jobId: string): Promise<Standing 
   checkJobId(jobId);
   let standing: Standing | null = null;
   for (let generation = 0; generation <= generationsMax; generation++) {
-    const text = await readRecord(`${tree.commit.at}/${recordName(jobId, generation)}`);
+    const text = await readRecord(tree, recordName(jobId, generation));
     if (text === null) return standing;
     standing = { record: parseRecord(text, jobId), generation };
   }
@@ -59,12 +59,13 @@ export async function linkRecord(tree: Tree, from: string, name: string): Promis
   }
 }
 
-async function readRecord(path: string): Promise<string | null> {
+async function readRecord(tree: Tree, name: string): Promise<string | null> {
   try {
+    const path = `${tree.commit.at}/${name}`;
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       const { size } = await handle.stat();
-      if (size > recordBytesMax) throw damaged(path, 'it is too large');
+      if (size > recordBytesMax) throw damaged(name, 'it is too large');
       return await handle.readFile('utf8');
     } finally {
       await handle.close();

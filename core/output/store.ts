@@ -18,7 +18,7 @@ import { checkJobId, findStanding, linkRecord, type Standing } from './records.t
 import { type RollForward, rollForward } from './roll-forward.ts';
 import { type Attempt, removeStaged, stage } from './staging.ts';
 import { sweepStaged } from './sweep.ts';
-import { closeTree, openTree } from './tree.ts';
+import { closeTree, openTree, type Tree } from './tree.ts';
 
 type Request = Omit<PublishRequest, 'root'>;
 
@@ -35,20 +35,20 @@ export async function openOutput(root: string, options: OutputOptions = {}): Pro
   };
   return {
     async find(jobId) {
-      return (await guarded(jobId, () => findStanding(tree, jobId)))?.record ?? null;
+      return (await guarded(tree, jobId, () => findStanding(tree, jobId)))?.record ?? null;
     },
     async check(path, overwrite) {
       const normal = checkPath(path);
-      await guarded(normal, () => checkFree(tree, normal, overwrite));
+      await guarded(tree, normal, () => checkFree(tree, normal, overwrite));
     },
-    publish: (request) => guarded(request.jobId, () => publish(context, request)),
+    publish: (request) => guarded(tree, request.jobId, () => publish(context, request)),
     rollForward: ({ jobId }) =>
-      guarded(jobId, async () => {
+      guarded(tree, jobId, async () => {
         const standing = await findStanding(tree, jobId);
         if (standing === null) throw new OutputError('io', `job ${jobId} has no commit record`);
         await finish(context, standing);
       }),
-    sweep: (olderThanMs) => guarded('staging', () => sweepStaged(context, olderThanMs)),
+    sweep: (olderThanMs) => guarded(tree, 'staging', () => sweepStaged(context, olderThanMs)),
     close: () => closeTree(tree),
   };
 }
@@ -125,10 +125,10 @@ async function finish(context: RollForward, standing: Standing): Promise<CommitR
   return rollForward(context, standing);
 }
 
-async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(tree: Tree, what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw asOutputError(error, what);
+    throw asOutputError(error, what, tree.root);
   }
 }

@@ -4,8 +4,17 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, realpath, unlink, writeFile } from 'node:fs/promises';
-import { closeAll, type Directory, errorCode, makeDirectory, openDirectory } from './directory.ts';
+import { link, realpath, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FolderError, makeFolder } from '../files/index.ts';
+import {
+  closeAll,
+  type Directory,
+  errorCode,
+  makeDirectory,
+  openDirectory,
+  reasonOf,
+} from './directory.ts';
 import { createDirectorySync, directoryKey, type SyncDirectory } from './directory-sync.ts';
 import { OutputError } from './output.ts';
 
@@ -37,7 +46,7 @@ export async function openTree(path: string): Promise<Tree> {
     return directory;
   };
   try {
-    await mkdir(path, { recursive: true });
+    makeFolder(path);
     const real = await realpath(path);
     const root = await hold(openDirectory(real));
     const own = await hold(makeDirectory(root, '.aiq'));
@@ -51,8 +60,10 @@ export async function openTree(path: string): Promise<Tree> {
     opened.splice(opened.indexOf(own), 1);
     return { path: real, root, staged, commit, provenance, sync, keep: createKeeper(sync) };
   } catch (error) {
+    // The reason is told before the handles close: it takes the real paths from them.
+    const failure = openFailure(path, error);
     await closeAll(opened);
-    throw openFailure(path, error);
+    throw failure;
   }
 }
 
@@ -84,18 +95,26 @@ async function tryHardLinks(staged: Directory): Promise<void> {
 }
 
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
+const folderFix = 'Choose another folder, or mend that one.';
 
 function openFailure(path: string, error: unknown): OutputError {
-  const code = errorCode(error);
   const cause = { cause: error };
-  if (noHardLinks.has(code)) {
-    const where = `the output folder ${path} is on a file system without hard links (${code})`;
-    return new OutputError('io', `${where}; choose a folder on a local disk`, cause);
+  const what = `the output folder ${path} cannot be used`;
+  if (isLinkFailure(error)) {
+    const why = `its file system has no hard links (${errorCode(error)})`;
+    return new OutputError('io', `${what}: ${why}. Choose a folder on a local disk.`, cause);
   }
-  if (code === 'ELOOP' || code === 'ENOTDIR') {
-    const what = 'is no folder, or its .aiq folder is a link or a file';
-    return new OutputError('io', `the output folder ${path} ${what}; remove it`, cause);
+  if (error instanceof FolderError) {
+    return new OutputError('io', `${what}: ${error.reason}. ${folderFix}`, cause);
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return new OutputError('io', `cannot use the output folder ${path}: ${message}`, cause);
+  if (['ELOOP', 'ENOTDIR'].includes(errorCode(error))) {
+    const why = `${join(path, '.aiq')} or a folder in it is a link or a file`;
+    return new OutputError('io', `${what}: ${why}. Remove it.`, cause);
+  }
+  return new OutputError('io', `${what}: ${reasonOf(error)}. ${folderFix}`, cause);
+}
+
+function isLinkFailure(error: unknown): boolean {
+  const isLink = error instanceof Error && 'syscall' in error && error.syscall === 'link';
+  return isLink && noHardLinks.has(errorCode(error));
 }

@@ -1,7 +1,7 @@
 /** Which provider and model each agent uses in this process, and what of it this version cannot do. */
 
 import { type Agent, BrokenAgentError, compileAgent } from '../agent/index.ts';
-import { modelFor, type Provider } from '../model/index.ts';
+import { checkOfflineModel, modelFor, type Provider } from '../model/index.ts';
 import type { RuntimeOptions } from './options.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import { toolProblems } from './tool-problems.ts';
@@ -24,13 +24,16 @@ export async function chooseAgents(options: Choice): Promise<Map<string, ThreadA
       options.log.error(fields, 'agent left out: its provider is not configured');
       continue;
     }
-    const broken = await brokenness(agent);
+    const wanted = options.modelFlag ?? agent.model.id ?? options.configModel ?? null;
+    const model = modelFor(provider, wanted);
+    // Another server's `aiq-offline` is that server's to judge.
+    const badModel = provider.kind === 'offline' ? checkOfflineModel(model) : null;
+    const broken = badModel ?? (await brokenness(agent));
     if (broken !== null) {
       options.log.error({ agent: agent.name, file: agent.file }, `agent left out: ${broken}`);
       continue;
     }
-    const wanted = options.modelFlag ?? agent.model.id ?? options.configModel ?? null;
-    chosen.set(agent.name, { agent, provider, model: modelFor(provider, wanted) });
+    chosen.set(agent.name, { agent, provider, model });
     warnOfUnenforced(agent, options.log);
   }
   return chosen;

@@ -1,7 +1,6 @@
 /** Small helpers of the offline endpoint's HTTP side. */
 
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 export function sendJson(
@@ -23,7 +22,18 @@ export function startEvents(response: ServerResponse): void {
 export async function sendEvent(response: ServerResponse, data: object | string): Promise<void> {
   const text = typeof data === 'string' ? data : JSON.stringify(data);
   if (response.write(`data: ${text}\n\n`) || response.destroyed) return;
-  await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  await drainedOrClosed(response);
+}
+
+/** Takes both listeners back: a long answer waits here thousands of times. */
+function drainedOrClosed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 export function sha256(data: string | Buffer): string {

@@ -6,8 +6,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../files/index.ts';
 import type { Message, ModelCall, Provider } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
 
@@ -146,7 +147,7 @@ async function replace({ dir, jobId }: Sender, text: string): Promise<void> {
   const file = fileOf(dir, jobId);
   const staged = `${file}.${randomBytes(6).toString('hex')}`;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  await mkdir(promptsDir(dir), { recursive: true, mode: 0o700 });
+  makeFolder(promptsDir(dir), 0o700);
   const handle = await open(staged, flags, 0o600);
   try {
     await handle.writeFile(text);

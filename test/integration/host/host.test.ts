@@ -199,3 +199,14 @@ test('the broker process does not get the secrets of the one that starts it', as
   expect(log).toContain('names ');
   expect(log).not.toContain('AIQ_TEST_API_KEY');
 });
+
+test.runIf(process.platform === 'linux')(
+  'a folder that cannot be made is refused at once, with the place and the reason',
+  async () => {
+    const looking = ensureBroker({ dir: '/proc/aiq-test/broker', spawn: spawnBroker });
+    await expect(looking).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining('/proc takes no new folders'),
+    });
+  },
+);

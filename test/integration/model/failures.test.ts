@@ -1,7 +1,7 @@
 /** Every way in which a provider fails, against real servers on loopback: class, code and words. */
 
 import { afterEach, expect, test } from 'vitest';
-import { createCaller, startOfflineEndpoint } from '../../../core/model/index.ts';
+import { startOfflineEndpoint } from '../../../core/model/index.ts';
 import {
   type Answer,
   delta,
@@ -9,7 +9,6 @@ import {
   failureOf,
   fakeServer,
   goodAnswer,
-  modelCall,
   providerAt,
   refuse,
   sse,
@@ -110,45 +109,6 @@ test('503 with Retry-After is throttling', async () => {
     failure: 'throttled',
     retryAfterMs: 7000,
   });
-});
-
-test('an HTML page is no answer; from a server that answered before it is a bad moment', async () => {
-  const server = await serving((response, _, count) => {
-    if (count === 2) return goodAnswer(response);
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
-    return response.end('<html><body>Sign in</body></html>');
-  });
-  const caller = await createCaller(server.provider);
-  const { signal } = new AbortController();
-  await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({
-    failure: 'endpoint',
-    code: 'not_a_model_endpoint',
-  });
-  await caller.call(modelCall(), signal);
-  await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({ failure: 'transient' });
-});
-
-test('a 404 page without an error object means the address, not the model', async () => {
-  const server = await serving((response) => {
-    response.writeHead(404, { 'content-type': 'text/html' });
-    response.end('<title>Not Found</title>');
-  });
-  const error = await failureOf(server.provider);
-  expect(error).toMatchObject({ failure: 'endpoint', code: 'not_a_model_endpoint' });
-  expect(error.message).toContain('/v1');
-  expect(error.message).not.toContain('<');
-});
-
-test.each([
-  ['JSON of another kind', 'application/json', '{"hello":1}'],
-  ['broken JSON', 'application/json', '{"hello'],
-  ['an empty body', 'text/event-stream', ''],
-])('%s with status 200 is no model endpoint', async (_, type, body) => {
-  const server = await serving((response) => {
-    response.writeHead(200, { 'content-type': type });
-    response.end(body);
-  });
-  expect((await failureOf(server.provider)).code).toBe('not_a_model_endpoint');
 });
 
 test('a stream that ends without a finish reason is cut, whatever arrived', async () => {

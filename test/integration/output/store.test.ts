@@ -271,3 +271,67 @@ describe('sweep', () => {
     expect(await staged()).toEqual([]);
   });
 });
+
+describe('a folder that cannot be used', () => {
+  const openFailure = async (path: string): Promise<OutputError> => {
+    try {
+      await (await openOutput(path)).close();
+    } catch (error) {
+      return error as OutputError;
+    }
+    throw new Error(`${path} was opened`);
+  };
+
+  it('is named with what stands in its place', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    await symlink('/nowhere/at/all', join(folder, 'link'));
+    for (const [path, reason] of [
+      [file, `${file} is a file`],
+      [join(file, 'below'), `${file} is a file`],
+      [join(folder, 'link'), 'is a link to /nowhere/at/all'],
+    ] as const) {
+      const error = await openFailure(path);
+      expect(error).toEqual(refusal('io'));
+      expect(error.message).toContain(`the output folder ${path} cannot be used`);
+      expect(error.message).toContain(reason);
+    }
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'is refused at once where nothing can be made',
+    async () => {
+      for (const path of [
+        '/proc/aiq-test',
+        '/proc/self/aiq-test',
+        '/sys/aiq-test',
+        '/proc',
+        '/sys',
+      ]) {
+        const error = await openFailure(path);
+        expect(error).toEqual(refusal('io'));
+        expect(error.message).toContain(`the output folder ${path} cannot be used`);
+        expect(error.message).not.toMatch(/\/fd\/|hard links/);
+      }
+    },
+  );
+
+  it('is told with a fix when its own folder is a file', async () => {
+    const other = join(folder, 'other');
+    await mkdir(other);
+    await writeFile(join(other, '.aiq'), '');
+    const { message } = await openFailure(other);
+    expect(message).toContain(
+      `${join(other, '.aiq')} or a folder in it is a link or a file. Remove`,
+    );
+  });
+
+  it('is named by its real path when it breaks while in use', async () => {
+    await rm(join(root, '.aiq/staged'), { recursive: true });
+    const error = await store.publish(request('job1', 'a.md')).catch((reason: unknown) => reason);
+    expect(error).toEqual(refusal('io'));
+    expect((error as OutputError).message).toContain(`"job1" in ${root}`);
+    expect((error as OutputError).message).toContain(join(root, '.aiq/staged'));
+    expect((error as OutputError).message).not.toContain('/fd/');
+  });
+});

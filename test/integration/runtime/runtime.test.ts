@@ -104,6 +104,23 @@ describe('a job', () => {
     expect(consumer.settled[0]?.settle.outcome).toBe('ack');
   });
 
+  it('whose input makes a pattern backtrack without end is refused, and the others go on', async () => {
+    const text = { type: 'string', pattern: '^(a+)+$' };
+    const input = { schema: { type: 'object', properties: { text } }, primary: 'text' };
+    const stuck = Buffer.from(JSON.stringify({ input: { text: `${'a'.repeat(50)}!` } }));
+    const fine = Buffer.from(JSON.stringify({ input: { text: 'aaa' } }));
+    const agents = [agentOf({ input: { ...input, schemaLine: 1 } })];
+    const { deliver, settledCount, consumer, lines } = await start({ agents, threads: 1 });
+    deliver(leaseOf({ job: { id: 'stuck', body: stuck } }), leaseOf({ job: { body: fine } }));
+    await settledCount(2);
+    const ends = consumer.settled.map(({ settle }) => [settle.outcome, settle.errorCode]);
+    expect(ends).toEqual([
+      ['final', 'input_invalid'],
+      ['ack', undefined],
+    ]);
+    expect(lines.join()).not.toContain('thread died');
+  });
+
   it.each([
     ['/elsewhere', false],
     ['relative/folder', true],

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { faultFor } from '../../../core/model/offline/faults.ts';
 import { fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
 import { FillError } from '../../../core/model/offline/fill-string.ts';
-import { parseKnobs } from '../../../core/model/offline/knobs.ts';
+import { checkOfflineModel, parseKnobs } from '../../../core/model/offline/knobs.ts';
 import { shapeOf } from '../../../core/model/offline/limits.ts';
 
 test('knobs are read from the model id', () => {
@@ -42,6 +42,19 @@ test.each([
 ])('%s is refused with its reason', (knobs, reason) => {
   const result = parseKnobs(`aiq-offline?${knobs}`);
   expect(result).toMatchObject({ ok: false, problem: expect.stringContaining(reason) });
+});
+
+test('a wrong knob is told as a sentence, with the knob that was probably meant', () => {
+  expect(checkOfflineModel('aiq-offline')).toBeNull();
+  expect(checkOfflineModel('aiq-offline?latency=3ms')).toBeNull();
+  expect(checkOfflineModel('gpt-5?lateny=3ms')).toBeNull();
+  expect(checkOfflineModel('aiq-offline-2')).toBe(
+    'there is no model "aiq-offline-2"; there is aiq-offline.',
+  );
+  const meant = (knob: string) => checkOfflineModel(`aiq-offline?${knob}=1`);
+  expect(meant('lateny')).toContain('unknown knob "lateny" (did you mean "latency"?); there are');
+  expect(meant('BADJSON')).toContain('did you mean "badJson"?');
+  expect(meant('xyz')).not.toContain('did you mean');
 });
 
 test('faults come about as often as they should', () => {

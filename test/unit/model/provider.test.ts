@@ -150,6 +150,8 @@ test('each setting that cannot work has its own code', async () => {
   expect(await codeOf({ provider: 'nobody' })).toBe('unknown_provider');
   expect(await codeOf({ provider: 'toString' })).toBe('unknown_provider');
   expect(await codeOf({ provider: 'local' })).toBe('no_local_server');
+  expect(await codeOf({ provider: 'offline', model: 'aiq-offline?lateny=3ms' })).toBe('bad_model');
+  expect(await codeOf({ model: 'aiq-offline-2' })).toBe('bad_model');
   expect(await codeOf(at(null))).toBe('bad_base_url');
   expect(await codeOf(at('llm.example'))).toBe('bad_base_url');
   expect(await codeOf(at('ftp://llm.example/v1'))).toBe('bad_base_url');
