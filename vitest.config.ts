@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Files run beside each other, one for each core; every test has folders, ports and processes of its own. */
 export default defineConfig({
   test: {
+    // Vitest leaves one core free; most tests wait for processes, so all are put to work.
+    maxWorkers: '100%',
     projects: [
       {
         test: {

@@ -172,8 +172,13 @@ export class Consumer {
   }
 
   #receive(message: AnyMessage): void {
-    if (message.name !== 'Deliver') return;
-    for (const delivery of message.fields.items) this.#take(delivery);
+    if (message.name === 'Deliver') {
+      for (const delivery of message.fields.items) this.#take(delivery);
+    }
+    if (message.name !== 'Directives') return;
+    for (const { token, directive } of message.fields.items) {
+      if (directive === 'cancel') this.#leases.cancelled(token);
+    }
   }
 
   #take(delivery: Delivery): void {

@@ -99,6 +99,12 @@ export class Leases {
     if (this.#held.get(lease.token.id) === lease) this.#lose(lease, code);
   }
 
+  /** The broker says, unasked, that the job of a lease was cancelled. */
+  cancelled(token: LeaseToken): void {
+    const lease = this.#held.get(token.id);
+    if (lease !== undefined && isSameToken(lease.token, token)) this.#lose(lease, 'BAD_STATE');
+  }
+
   #lose(lease: Lease, code: ErrorCode): void {
     if (this.#settling.has(lease)) return;
     this.#drop(lease);

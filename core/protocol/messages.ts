@@ -226,6 +226,13 @@ export const messages = {
   Watch: { opcode: 37, from: 'client', answer: 'Ok', fields: { queues: { list: 'text' } } },
   JobEvents: { opcode: 38, from: 'broker', answer: null, fields: { jobs: { list: jobInfo } } },
 
+  Directives: {
+    opcode: 39,
+    from: 'broker',
+    answer: null,
+    fields: { items: { list: { struct: { token, directive: { enum: directives } } } } },
+  },
+
   // Reserved from the start, answered with UNSUPPORTED by this broker.
   Signal: { opcode: 40, from: 'client', answer: 'Ok', fields: { key: 'text' } },
   Reserve: {

@@ -83,7 +83,7 @@ export class Desk {
     const task = this.#tasks.get(leased);
     if (task?.state !== 'held') return;
     task.run?.stop(reason);
-    this.#drop(task, why);
+    this.#drop(task, reason, why);
   }
 
   /** Hands back what has not begun. */
@@ -171,7 +171,7 @@ export class Desk {
 
   async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
     if (performance.now() > task.leased.deadlineMs) {
-      this.#drop(task, 'its lease ran out unrenewed');
+      this.#drop(task, 'lease_lost', 'its lease ran out unrenewed');
       return;
     }
     task.state = 'settling';
@@ -180,9 +180,9 @@ export class Desk {
     this.#report(task, answer.ok ? endOf(settle, end, answer.state) : refusedEnd(answer));
   }
 
-  #drop(task: Task, why: string): void {
+  #drop(task: Task, reason: StopReason, why: string): void {
     this.#close(task);
-    this.#report(task, { ...lostEnd, errorMessage: why });
+    this.#report(task, { ...lostEnd, errorCode: reason, errorMessage: why });
   }
 
   #close(task: Task): void {

@@ -15,7 +15,7 @@ export const lostEnd: EndFields = {
   model: '',
   provider: '',
   recovered: false,
-  errorCode: 'lease_lost',
+  errorCode: '',
   errorMessage: '',
   delayMs: 0,
   usage: noUsage,

@@ -112,7 +112,9 @@ class ConsumerProcess implements Runtime {
       load: (group) => this.#desk.load(group),
       onDelivery: (leased, group) => this.#desk.take(leased, group),
       onLeaseLost: (leased, code) =>
-        this.#desk.lose(leased, 'lease_lost', `the broker says ${code}`),
+        code === 'BAD_STATE'
+          ? this.#desk.lose(leased, 'cancelled', 'the job was cancelled')
+          : this.#desk.lose(leased, 'lease_lost', `the broker says ${code}`),
     });
     this.#keepers = this.#groups.all.map((group) =>
       keepLeases({

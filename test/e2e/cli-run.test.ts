@@ -162,3 +162,26 @@ test('limits.timeout of the configuration holds for agents that name none', asyn
     await own.remove();
   }
 });
+
+test('a running job that is cancelled stops at once and publishes nothing', async () => {
+  const own = await Project.make(endpoint.env);
+  try {
+    const before = (await endpoint.started()).length;
+    const { stdout: id } = await own.aiq(
+      'enqueue',
+      'summarize',
+      '--text',
+      'Cancelled while it runs.',
+    );
+    const running = own.start('run', '--until-empty');
+    await until('the call', async () => (await endpoint.started()).length === before + 1);
+    await own.aiq('jobs', 'cancel', id.trim());
+    const ended = await running.finished;
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    expect(ended.stderr).toContain('the job was cancelled');
+    expect(await own.list('out', 'summaries')).toEqual([]);
+    expect(await own.list('out', '.aiq', 'commit')).toEqual([]);
+  } finally {
+    await own.remove();
+  }
+});

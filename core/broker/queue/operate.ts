@@ -3,9 +3,10 @@
 import { type ItemAnswer, type Message, noError } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import { type Core, jobsPerEventMax } from './core.ts';
+import { tokenOf } from './job-entry.ts';
 import { answer } from './settle.ts';
 
-/** Cancels jobs that are not done; their holders hear of it at the next renewal. */
+/** Cancels jobs that are not done. Their holders are told at once, and again when they renew. */
 export function cancel(core: Core, ids: readonly string[], now: Now): ItemAnswer[] {
   return ids.map((id) => {
     const job = core.store.jobs.get(id);
@@ -13,8 +14,13 @@ export function cancel(core: Core, ids: readonly string[], now: Now): ItemAnswer
     if (job.state === 'done' || job.state === 'cancelled') {
       return answer('BAD_STATE', job, `the job is ${job.state}`);
     }
+    const holder = job.state === 'leased' ? core.sessions.get(job.session ?? '') : undefined;
     core.dropLease(job);
     core.commit({ kind: 'cancelled', id, atMs: now.wallMs });
+    if (holder !== undefined && holder.connection !== null) {
+      const items = [{ token: tokenOf(job), directive: 'cancel' as const }];
+      core.send(holder.connection, 0, 'Directives', { items });
+    }
     return { code: noError, state: job.state, message: '' };
   });
 }

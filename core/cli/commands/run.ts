@@ -120,7 +120,7 @@ function tellSummary(terminal: Terminal, { counts, elapsedMs }: RunSummary): voi
   const parts = [`${counts.done} done`];
   if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
   if (counts.returned > 0) parts.push(`${counts.returned} handed back`);
-  if (counts.lost > 0) parts.push(`${counts.lost} lost to another worker`);
+  if (counts.lost > 0) parts.push(`${counts.lost} given up (lease lost or cancelled)`);
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
 }
 

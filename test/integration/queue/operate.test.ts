@@ -156,3 +156,21 @@ test('a queue that was closed watches nothing, and its watches end with it', asy
   expect((await observer.stats()).connections).toBe(1);
   ending.abort();
 });
+
+test('the holder of a cancelled job hears of it without asking', async () => {
+  const queue = await open();
+  const lost: [string, string][] = [];
+  const held = Promise.withResolvers<string>();
+  const consumer = await queue.consume({
+    queues: ['a'],
+    credit: 1,
+    onDelivery: ({ job }) => held.resolve(job.id),
+    onLeaseLost: ({ job }, code) => lost.push([job.id, code]),
+  });
+  opened.push(consumer);
+  await queue.enqueue(jobs(1));
+  const id = await held.promise;
+  await queue.cancel([id]);
+  await until(() => lost.length > 0);
+  expect(lost).toEqual([[id, 'BAD_STATE']]);
+});

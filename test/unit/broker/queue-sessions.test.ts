@@ -191,3 +191,16 @@ describe('restart', () => {
     expect(order).toEqual([idOf(2), idOf(1), idOf(3)]);
   });
 });
+
+test('the holder of a cancelled job is told at once, on the connection that it has now', () => {
+  const { driver, tokens } = withLeases(2);
+  driver.close(1);
+  driver.open(2, 1);
+  driver.request(2, 'Resume', { tokens });
+  driver.open(3);
+  driver.request(3, 'Cancel', { ids: [idOf(1)] });
+  const told = driver.sent.filter((sent) => sent.name === 'Directives');
+  expect(told).toMatchObject([
+    { connection: 2, fields: { items: [{ token: tokens[0], directive: 'cancel' }] } },
+  ]);
+});
