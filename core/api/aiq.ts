@@ -1,7 +1,8 @@
 /** The parts of a connection, put together; everything that it started ends with `close`. */
 
 import type { Config, Environment } from '../config/index.ts';
-import type { JobQueue } from '../queue/index.ts';
+import { AiqError, type JobQueue } from '../queue/index.ts';
+import { checkRunOptions } from './check-options.ts';
 import type { Aiq, RunOptions, RunSummary } from './contract.ts';
 import { findJob, listJobs, waitForJob } from './jobs.ts';
 import { createProducer } from './producer.ts';
@@ -22,6 +23,7 @@ export function createAiq(connection: Connection): Aiq {
   const running = new Set<Promise<unknown>>();
   const run = async (options: RunOptions = {}): Promise<RunSummary> => {
     closing.signal.throwIfAborted();
+    checkRunOptions(options);
     const done = runJobs(connection, options, closing.signal);
     running.add(done);
     try {
@@ -37,7 +39,7 @@ export function createAiq(connection: Connection): Aiq {
     jobs: (filter = {}) => listJobs(queue, filter),
     run,
     async close() {
-      closing.abort(new Error('the connection was closed'));
+      closing.abort(new AiqError('CLOSED', 'the connection was closed'));
       await Promise.allSettled(running);
       await queue.close();
     },

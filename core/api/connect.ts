@@ -1,5 +1,6 @@
 /** From a folder to a connection: configuration, environment, broker. */
 
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { didYouMean } from '../agent/index.ts';
 import {
@@ -36,12 +37,13 @@ export interface ConnectOptions {
 /**
  * Connects to the broker that the configuration names. With the default `file:./.aiq` it starts that
  * folder's broker when none runs; it leaves by itself when nobody uses it.
- * @throws ConfigError when a setting cannot be used
+ * @throws ConfigError when a setting cannot be used, or `dir` is no folder
  * @throws AiqError `UNREACHABLE` when nobody answers, `UNAUTHORIZED` when the token is wrong
  */
 export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
   const { configFile, settings = {}, onNotice = ignore } = options;
   checkNames(settings);
+  if (options.dir !== undefined) checkFolder(resolve(options.dir));
   const lookup = {
     cwd: resolve(options.dir ?? '.'),
     env: options.env ?? process.env,
@@ -59,6 +61,12 @@ export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
     onNotice,
   });
   return createAiq({ config, env: loadEnvironment(lookup).env, queue, onNotice });
+}
+
+/** A misspelt folder must not be made, with a broker in it. */
+function checkFolder(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new ConfigError(`dir: there is no folder ${dir}`);
 }
 
 /** For callers without types: a misspelt setting must not be a setting that has no effect. */

@@ -8,6 +8,7 @@ import {
   type JobQueue,
   limits,
 } from '../queue/index.ts';
+import { checkJobsFilter } from './check-options.ts';
 import type { JobsFilter } from './contract.ts';
 
 /** @throws AiqError `BAD_REQUEST` for text that begins no id, or several */
@@ -38,10 +39,12 @@ export async function waitForJob(
   return describeJob(await queue.wait(job.id, signal));
 }
 
+/** @throws TypeError for a filter of the wrong kind */
 export async function* listJobs(
   queue: Pick<JobQueue, 'list'>,
   filter: JobsFilter,
 ): AsyncGenerator<JobDescription, void, undefined> {
+  checkJobsFilter(filter);
   let next: number | null = 0;
   while (next !== null) {
     const cursor: { before?: number } = next === 0 ? {} : { before: next };

@@ -18,6 +18,7 @@ import {
   newJobFor,
   shortId,
 } from '../queue/index.ts';
+import { checkEnqueueOptions } from './check-options.ts';
 import type { Aiq, EnqueueOptions, JobRequest } from './contract.ts';
 
 interface LoadedAgent {
@@ -101,6 +102,7 @@ function toJobs(
 }
 
 function toJob(agent: Agent, input: JsonObject, options: EnqueueOptions): Job {
+  checkEnqueueOptions(options);
   const { source, delayMs = 0 } = options;
   if (!Number.isSafeInteger(delayMs) || delayMs < 0) {
     const rule = 'must be a whole number of milliseconds, 0 or more';

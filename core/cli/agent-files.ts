@@ -42,6 +42,18 @@ export async function loadUsable(name: string, { agentPaths, limits }: Config): 
   return agent;
 }
 
+/**
+ * An agent with a tool module that does not load could do none of its jobs. Only such modules are
+ * looked at: agents without any need nothing loaded.
+ * @throws BrokenAgentError
+ */
+export async function refuseBrokenTools(agent: Agent): Promise<void> {
+  if (!agent.tools.some((tool) => tool.startsWith('./'))) return;
+  const { toolProblems } = await import('../runtime/index.ts');
+  const problems = await toolProblems(agent);
+  if (problems.length > 0) throw new BrokenAgentError(agent.name, problems);
+}
+
 async function faultsOf(agent: Agent): Promise<Problem[]> {
   const faults = await templateFaults(agent);
   if (agent.tools.length === 0) return faults;

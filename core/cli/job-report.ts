@@ -16,7 +16,9 @@ export function tellJob(terminal: Terminal, report: JobReport): void {
   const { word, style } = wordOf(report);
   const what = report.source === '' ? report.agent : `${report.agent}  ${report.source}`;
   const line = `${shortId(report.id)}  ${what}  ${outcomeText(report)}`;
-  terminal.note(`${terminal.paint(style, word.padEnd(6))}${oneLine(line)}`);
+  const shown = `${terminal.paint(style, word.padEnd(6))}${oneLine(line)}`;
+  if (word === 'dead') terminal.failure(shown);
+  else terminal.note(shown);
 }
 
 /** Absolute paths of what the job made. */

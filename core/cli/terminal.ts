@@ -23,6 +23,8 @@ export interface Terminal extends TerminalOptions {
   resultText(text: string): void;
   /** One line for people, on standard error; off with `--quiet`. */
   note(line: string): void;
+  /** One line about something that failed, on standard error; shown even with `--quiet`. */
+  failure(line: string): void;
   /** A line that only a person at a terminal needs, such as the next command. */
   hint(line: string): void;
   /** Something is wrong but the command goes on; shown even with `--quiet`. */
@@ -43,6 +45,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     note: (line) => {
       if (!options.quiet) say(line);
     },
+    failure: say,
     hint: (line) => {
       if (!options.quiet && !options.json && process.stderr.isTTY)
         say(painted('dim', line, options));

@@ -53,11 +53,14 @@ export function reportFinished(terminal: Terminal, info: JobInfo): void {
     terminal.result(JSON.stringify(describeJob(info)));
     return;
   }
-  const word =
-    info.state === 'done' ? terminal.paint('green', 'done') : terminal.paint('red', info.state);
-  const outcome =
-    info.state === 'done' ? readNote(info.note).files.map(pathFromHere).join(' ') : failureOf(info);
-  terminal.note(`${word}  ${shortId(info.id)}  ${info.agent}  ${outcome}`.trimEnd());
+  const what = `${shortId(info.id)}  ${info.agent}`;
+  if (info.state === 'done') {
+    const files = readNote(info.note).files.map(pathFromHere).join(' ');
+    terminal.note(`${terminal.paint('green', 'done')}  ${what}  ${files}`.trimEnd());
+    return;
+  }
+  const word = terminal.paint('red', info.state);
+  terminal.failure(`${word}  ${what}  ${failureOf(info)}`.trimEnd());
 }
 
 /** 0 when all are done, 9 when some are, 7 when none is. */

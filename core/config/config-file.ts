@@ -123,7 +123,7 @@ export function readProviders(config: ConfigFile, env: Environment): Config['pro
     const entry = entriesOf(reader, fields, path, ['baseURL', 'apiKey', 'model']);
     providers[name] = {
       baseURL: readBaseURL(reader, entry['baseURL'], [...path, 'baseURL']),
-      apiKey: readApiKey(reader, entry['apiKey'], [...path, 'apiKey'], env),
+      ...readApiKey(reader, entry['apiKey'], [...path, 'apiKey'], env),
       model: readOptionalText(reader, entry['model'], [...path, 'model']),
     };
   }
@@ -160,15 +160,18 @@ function readApiKey(
   value: unknown,
   path: readonly string[],
   env: Environment,
-): string | null {
-  if (value === undefined || value === null) return null;
+): Pick<ProviderConfig, 'apiKey' | 'apiKeyMissing'> {
+  if (value === undefined || value === null) return { apiKey: null };
   const text = typeof value === 'string' ? value : '';
   const [, name] = /^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text) ?? [];
-  if (name !== undefined) return env[name] || null;
+  if (name !== undefined) {
+    const apiKey = env[name] || null;
+    return apiKey === null ? { apiKey, apiKeyMissing: name } : { apiKey };
+  }
   const fix = `write '\${env:NAME}' and put the key into the environment or into .env`;
   const message = `"${path.join('.')}" must not hold a key; ${fix}`;
   reader.findings.push(findingAt(reader.file, path, message));
-  return null;
+  return { apiKey: null };
 }
 
 /** `prices`, per million tokens. */

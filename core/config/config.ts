@@ -4,6 +4,8 @@ export interface ProviderConfig {
   readonly baseURL: string | null;
   /** Already expanded from `${env:NAME}`; null when none. */
   readonly apiKey: string | null;
+  /** The variable that `apiKey` names, when it is not set. */
+  readonly apiKeyMissing?: string;
   readonly model: string | null;
 }
 

@@ -36,6 +36,8 @@ export interface ProviderQuery {
 export interface ProviderSettings {
   readonly baseURL: string | null;
   readonly apiKey: string | null;
+  /** The variable that should hold the key, when it is not set: such a provider is not called. */
+  readonly apiKeyMissing?: string;
   readonly model: string | null;
 }
 
@@ -80,7 +82,7 @@ interface Address {
 /** What the name or the environment points to; null when there is nothing but to look around. */
 function addressOf(query: ProviderQuery): Address | null {
   const { provider: name, env } = query;
-  const settings = Object.hasOwn(query.providers, name) ? query.providers[name] : undefined;
+  const settings = settingsOf(query);
   const fromEnv = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
   if (name === 'openai' || (name === 'auto' && fromEnv)) return openAi(settings, env);
   if (settings === undefined) {
@@ -94,6 +96,10 @@ function addressOf(query: ProviderQuery): Address | null {
     );
   }
   return { name, because: 'by configuration', ...settings };
+}
+
+function settingsOf({ provider, providers }: ProviderQuery): ProviderSettings | undefined {
+  return Object.hasOwn(providers, provider) ? providers[provider] : undefined;
 }
 
 function openAi(settings: ProviderSettings | undefined, env: ProviderQuery['env']): Address {
@@ -122,6 +128,8 @@ function unknownProvider({ provider, providers }: ProviderQuery): ProviderError 
 
 async function at(query: ProviderQuery, address: Address): Promise<ProviderChoice> {
   const { name, because } = address;
+  const missing = settingsOf(query)?.apiKeyMissing;
+  if (missing !== undefined) throw keyNotSet(name, missing);
   const baseURL = checkedBaseURL(name, address.baseURL ?? openAiBaseURL);
   const isOpenAi = isOpenAiHost(baseURL);
   if (isOpenAi && address.apiKey === null) throw noCredentials(name);
@@ -143,6 +151,14 @@ function noCredentials(name: string): ProviderError {
     'no_credentials',
     `provider ${name}: no API key. Set OPENAI_API_KEY, or \`providers.${name}.apiKey\` in ` +
       'aiq.config.yaml. Without a key, `--provider offline` gives extracts.',
+  );
+}
+
+function keyNotSet(name: string, variable: string): ProviderError {
+  return new ProviderError(
+    'no_credentials',
+    `provider ${name}: ${variable} is not set, which \`providers.${name}.apiKey\` names. Set it in the ` +
+      'environment or in .env; for a server that wants no key, leave apiKey out.',
   );
 }
 

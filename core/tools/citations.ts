@@ -5,6 +5,7 @@
 
 import type { Agent, JsonObject } from '../agent/index.ts';
 import type { KnowledgeBase } from './knowledge/base.ts';
+import { findComposed } from './knowledge/composed.ts';
 import { literal } from './literal.ts';
 
 /** A citation whose quote is the file's own text. */
@@ -108,7 +109,10 @@ async function located(
   knowledge: KnowledgeBase,
 ): Promise<Citation | string> {
   const shown = JSON.stringify(quote.length > 120 ? `${quote.slice(0, 120)}…` : quote);
-  const words = quote.split(/\s+/).filter((word) => word !== '');
+  const words = quote
+    .normalize('NFC')
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const chars = words.join('').length;
   if (chars < quoteCharsMin || chars > quoteCharsMax) {
     return `the quote ${shown} must have ${quoteCharsMin} to ${quoteCharsMax} characters`;
@@ -117,17 +121,16 @@ async function located(
   const text = await knowledge.read(name);
   if (text === null) return `"${path}" is none of the files that were searched`;
   // White space may differ, as lines are wrapped; every other character counts.
-  const match = new RegExp(words.map(literal).join('\\s+'), 'u').exec(text);
+  const match = findComposed(text, new RegExp(words.map(literal).join('\\s+'), 'u'));
   if (match === null) return `the quote ${shown} does not stand in ${name}`;
-  const line = text.slice(0, match.index).split('\n').length;
-  return { path: name, quote: match[0], line };
+  const line = text.slice(0, match.start).split('\n').length;
+  return { path: name, quote: match.text, line };
 }
 
-/** References to citations under their new numbers; what lost its citation says so. */
+/** References to citations under their new numbers; what has no citation says so. */
 function renumbered(answer: string, numbers: readonly number[]): string {
-  return answer.replace(/\[(\d{1,3})\]/g, (reference, digits: string) => {
-    const number = numbers[Number(digits) - 1];
-    if (number === undefined) return reference;
+  return answer.replace(/\[(\d{1,3})\]/g, (_, digits: string) => {
+    const number = numbers[Number(digits) - 1] ?? 0;
     return number === 0 ? '[not verified]' : `[${number}]`;
   });
 }

@@ -11,6 +11,7 @@ export type { FoundPassage, KnowledgeBase, SearchResult } from './knowledge/base
 export { openKnowledge } from './knowledge/open.ts';
 export { type Pinned, pinKnowledge } from './knowledge/pin.ts';
 export { loadTools, ToolModuleError } from './load.ts';
+export { thrownText } from './thrown.ts';
 export {
   defineTool,
   type Tool,

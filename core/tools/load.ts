@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Agent } from '../agent/index.ts';
 import { readFile } from './read-file.ts';
 import { searchFiles } from './search-files.ts';
+import { thrownText } from './thrown.ts';
 import { type Tool, toolProblem } from './tool.ts';
 
 const builtIn = new Map(
@@ -55,7 +56,8 @@ async function importFile(file: string): Promise<{ readonly [name: string]: unkn
   try {
     return (await import(pathToFileURL(file).href)) as { [name: string]: unknown };
   } catch (error) {
-    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new ToolModuleError(file, `the module cannot be loaded: ${message}`, { cause: error });
+    const name = error instanceof Error ? `${error.name}: ` : '';
+    const message = `the module cannot be loaded: ${name}${thrownText(error)}`;
+    throw new ToolModuleError(file, message, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 /** The tool `search_files`: full-text search over the agent's knowledge, passages verbatim. */
 
-import type { SearchResult } from './knowledge/base.ts';
+import type { FoundPassage, SearchResult } from './knowledge/base.ts';
 import { defineTool, type Tool } from './tool.ts';
 
 interface SearchArguments {
@@ -39,18 +39,25 @@ export const searchFiles: Tool<SearchArguments> = defineTool({
       agent.knowledge.flatMap(({ include }) => include),
     );
     return {
-      passages: fitting(result).map(({ path, from, to, score, text }) => ({
-        path,
-        lines: from === to ? `${from}` : `${from}-${to}`,
-        score,
-        text,
-      })),
+      passages: fitting(result).map(shown),
       files: result.files,
       ...(note === null ? {} : { note }),
       ...(result.leftOut.length === 0 ? {} : { notSearched: result.leftOut.slice(0, leftOutMax) }),
     };
   },
 });
+
+/** A passage as the model sees it; that a sentence was cut is said only where one was. */
+function shown({ path, from, to, score, cutAtStart, cutAtEnd, text }: FoundPassage): object {
+  return {
+    path,
+    lines: from === to ? `${from}` : `${from}-${to}`,
+    score,
+    ...(cutAtStart ? { cutAtStart } : {}),
+    ...(cutAtEnd ? { cutAtEnd } : {}),
+    text,
+  };
+}
 
 function noteOf({ files, passages }: SearchResult, patterns: readonly string[]): string | null {
   if (files === 0) return `No file matches the patterns ${patterns.join(', ')}.`;

@@ -189,7 +189,18 @@ describe('broken agents', () => {
 
     const run = await project.aiq('enqueue', 'clock', '--text', 'Time?', '--wait');
     expect(run, run.stderr).toMatchObject({ code: 0 });
-    await project.aiq('enqueue', 'tooled', '--text', 'Anything');
+    // A job of the time when the module was sound.
+    const module = join(project.dir, 'agents', 'tooled', 'tools', 'x.js');
+    const broken = readFileSync(module);
+    writeFileSync(
+      module,
+      "export const tool = { name: 'x', description: 'Nothing.', parameters: { type: 'object' }, run: () => 'ok' };",
+    );
+    const queued = await project.aiq('enqueue', 'tooled', '--text', 'Anything');
+    expect(queued, queued.stderr).toMatchObject({ code: 0 });
+    writeFileSync(module, broken);
+    const refused = await project.aiq('enqueue', 'tooled', '--text', 'Anything else');
+    expect(refused, refused.stderr).toMatchObject({ code: 3, stdout: '' });
     const named = await project.aiq('run', '--until-empty', '--agents', 'clock,tooled');
     expect(named, named.stderr).toMatchObject({ code: 3 });
     expect(named.stderr).toMatch(/^error: .*tools\/x\.js:2/m);

@@ -90,4 +90,8 @@ test('a broken one cannot be given jobs, and the reason is told', async () => {
   const refused = await project.aiq('enqueue', 'unknown-key', '--text', 'A text.');
   expect(refused.code).toBe(3);
   expect(refused.stderr).toContain('instrutions');
+  const tool = await project.aiq('enqueue', 'broken-tool', '--text', 'A text.');
+  expect(tool, tool.stderr).toMatchObject({ code: 3, stdout: '' });
+  expect(tool.stderr).toMatch(/agents\/broken-tool\/look-up\.mjs:2:\d+: /);
+  expect((await project.aiq('jobs', 'list', '--agent', 'broken-tool')).stdout).toBe('');
 });

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -60,6 +60,18 @@ describe('init', () => {
     expect(refused.stderr).toContain('notes is a file; nothing was written');
     expect(await project.read('notes')).toBe('text');
   });
+
+  test('says what is in its way, and what an own .gitignore should have', async () => {
+    await project.write('docs', 'text');
+    const refused = await project.aiq('init');
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('docs is a file');
+    expect(refused.stderr).not.toContain('kept docs');
+    await rm(join(project.dir, 'docs'));
+    await project.write('.gitignore', 'node_modules/\n.env\n');
+    expect((await succeed('init')).stderr).toMatch(/\.gitignore.*\.aiq\/.* out\/$/m);
+    expect(await project.read('.gitignore')).toBe('node_modules/\n.env\n');
+  });
 });
 
 describe('agents', () => {
@@ -77,9 +89,15 @@ describe('agents', () => {
     expect(refused.stderr).toContain('agents/notes is there already');
   });
 
+  test('new tells that an agent takes the place of the built-in one', async () => {
+    const { stderr } = await succeed('agents', 'new', 'summarize');
+    expect(stderr).toMatch(/^warning: .*"summarize".*built-in/m);
+  });
+
   test('new refuses a name that is none and a source that is not there, and writes nothing', async () => {
     expect((await project.aiq('agents', 'new', 'My Agent')).code).toBe(2);
     expect((await project.aiq('agents', 'new', '../up')).code).toBe(2);
+    expect((await project.aiq('agents', 'new', 'con')).stderr).toContain('Windows');
     const unknown = await project.aiq('agents', 'new', 'mine', '--from', 'sumarize');
     expect(unknown.code).toBe(5);
     expect(unknown.stderr).toContain('summarize');
@@ -184,6 +202,32 @@ describe('doctor', () => {
     expect(refused.stdout).toMatch(/^fail +provider +.*HTTP 401$/m);
     expect(refused.stdout).not.toContain('sk-wrong-key');
     expect((await mine()).stdout).toMatch(/^fail +provider +.*ECONNREFUSED/m);
+  });
+
+  test('tells a key that is not set by its variable', async () => {
+    const address = 'http://127.0.0.1:9/v1';
+    await project.write(
+      'aiq.config.yaml',
+      `providers:\n  mine: { baseURL: '${address}', apiKey: '\${env:NO_KEY}', model: m }\n`,
+    );
+    const refused = await mine();
+    expect(refused.code).toBe(4);
+    expect(refused.stdout).toMatch(/^fail +provider +.*NO_KEY is not set/m);
+  });
+
+  test('tells an output folder that is a file, or a link that leads nowhere', async () => {
+    const out = join(project.dir, 'out');
+    await project.write('out', 'text');
+    const isFile = await project.aiq('doctor');
+    expect(isFile).toMatchObject({ code: 3 });
+    expect(isFile.stdout).toMatch(new RegExp(`^fail +output +.*${out} is a file`, 'm'));
+    await rm(out);
+    await symlink('nowhere', out);
+    const dangling = await project.aiq('doctor');
+    expect(dangling).toMatchObject({ code: 3 });
+    expect(dangling.stdout).toMatch(
+      new RegExp(`^fail +output +.*${out} is a link to nowhere`, 'm'),
+    );
   });
 
   test('tells a broker address that nobody answers at, within seconds', async () => {

@@ -160,6 +160,15 @@ describe('--wait', () => {
     const waited = await project.aiq('enqueue', 'failing', '--word', 'x', '--wait');
     expect(waited, waited.stderr).toMatchObject({ code: 7, stdout: '' });
     expect(waited.stderr).toMatch(/^dead +[0-9a-z]{12} +failing/m);
+    const [, id = ''] = /^dead +(\S+)/m.exec(waited.stderr) ?? [];
+    const quietly = await Promise.all([
+      project.aiq('enqueue', 'failing', '--word', 'x', '--wait', '-q'),
+      project.aiq('jobs', 'wait', id, '-q'),
+    ]);
+    for (const { code, stderr } of quietly) {
+      expect(code).toBe(7);
+      expect(stderr).toMatch(new RegExp(`^dead +${id} +failing +[a-z_]+: .*\\n$`));
+    }
     const again = await project.aiq('enqueue', 'failing', '--word', 'x');
     expect(again.stderr).toMatch(/failed before: .*--force/);
     await project.aiq('enqueue', 'failing', '--word', 'y');

@@ -1,8 +1,9 @@
 /** What the machine brings: Node, the clock, and room on the disk. */
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../files/index.ts';
 import { formatAge, formatBytes } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
@@ -43,6 +44,18 @@ export async function checkDisk(name: string, folder: string): Promise<Check> {
 export function nearestFolder(folder: string): string {
   const parent = dirname(folder);
   return existsSync(folder) || parent === folder ? folder : nearestFolder(parent);
+}
+
+/**
+ * Makes nothing, and throws where `folder` could not be made because a file or a dangling link is
+ * in its way.
+ * @throws FolderError
+ */
+export function refuseObstacle(folder: string): void {
+  let at = folder;
+  while (lstatSync(at, { throwIfNoEntry: false }) === undefined) at = dirname(at);
+  // What has the name is there already: it is a folder, or it is refused.
+  makeFolder(at);
 }
 
 /** Files of ours whose times are known: the package, the configuration and the broker's endpoints. */

@@ -8,7 +8,7 @@ import { reportOf } from '../errors.ts';
 import { pathFromHere } from '../paths.ts';
 import type { Session } from '../session.ts';
 import { type Check, fail, ok } from './check.ts';
-import { nearestFolder } from './machine.ts';
+import { nearestFolder, refuseObstacle } from './machine.ts';
 
 /** The configuration with its row; null when it cannot be used. */
 export async function checkConfig(session: Session): Promise<[Check, Config | null]> {
@@ -56,13 +56,14 @@ export async function checkOutput({ output }: Config): Promise<Check> {
   const near = nearestFolder(output.dir);
   let probe: string | null = null;
   try {
+    refuseObstacle(output.dir);
     probe = await mkdtemp(join(near, '.aiq-doctor-'));
     const { openOutput } = await import('../../output/index.ts');
     await (await openOutput(probe)).close();
     return ok('output', `${pathFromHere(output.dir)} can be written and has hard links`);
   } catch (error) {
     const fix = 'Choose a folder on a local disk that you may write: output.dir in aiq.config.yaml';
-    return fail('output', 'unexpected', (error as Error).message, fix);
+    return fail('output', reportOf(error).exit, (error as Error).message, fix);
   } finally {
     if (probe !== null) await rm(probe, { recursive: true, force: true });
   }

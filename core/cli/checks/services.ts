@@ -2,12 +2,13 @@
 
 import { access, constants } from 'node:fs/promises';
 import type { Config, Environment } from '../../config/index.ts';
+import { FolderError } from '../../files/index.ts';
 import type { Provider } from '../../model/index.ts';
 import type { QueueStats } from '../../queue/index.ts';
 import { reportOf } from '../errors.ts';
 import { formatAge } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
-import { nearestFolder } from './machine.ts';
+import { nearestFolder, refuseObstacle } from './machine.ts';
 
 const answerMs = 2_000;
 
@@ -58,10 +59,12 @@ async function checkStart(broker: string): Promise<Check> {
   const folder = broker.slice('file:'.length);
   const near = nearestFolder(folder);
   try {
+    refuseObstacle(folder);
     await access(near, constants.R_OK | constants.W_OK | constants.X_OK);
     return ok('broker', `none runs for ${broker}; the first command that needs one starts it`);
-  } catch {
-    const found = `none runs for ${broker}, and none can: ${near} cannot be written`;
+  } catch (error) {
+    const reason = error instanceof FolderError ? error.reason : `${near} cannot be written`;
+    const found = `none runs for ${broker}, and none can: ${reason}`;
     return fail('broker', 'broker', found, 'Choose another folder: broker in aiq.config.yaml');
   }
 }

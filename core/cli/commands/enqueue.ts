@@ -2,7 +2,7 @@
 
 import { type Agent, compileAgent } from '../../agent/index.ts';
 import type { JobIdentity } from '../../queue/index.ts';
-import { withKnowledge } from '../agent-files.ts';
+import { refuseBrokenTools, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -34,6 +34,7 @@ export async function enqueue(
 ): Promise<ExitName> {
   refuseContradictions(flags);
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
+  await refuseBrokenTools(agentOf(invocation));
   const agent = await withKnowledge(session, agentOf(invocation));
   const { accepted, refused, refusal } =
     flags.jsonl === undefined

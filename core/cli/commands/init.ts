@@ -1,9 +1,9 @@
 /** `aiq init`: a folder to begin in. What is there already is kept as it is. */
 
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { makeFolder } from '../../files/index.ts';
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { FolderError, makeFolder } from '../../files/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -14,6 +14,9 @@ import type { Session } from '../session.ts';
 const exampleAgent = 'one-line';
 /** A real text in the public domain, where the `search` agent looks by default. */
 const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.txt' };
+
+/** What aiq makes in a folder, and keys: nothing to keep in a repository. */
+const ignored = ['.aiq/', 'out/', '.env'];
 
 /** Puts one file there; throws `EEXIST` when something has its name. */
 type Put = (path: string) => Promise<void>;
@@ -28,7 +31,7 @@ export async function init(session: Session, folder: string | undefined): Promis
     ['aiq.config.yaml', (path) => putConfig(root, path)],
     [`agents/${exampleAgent}/agent.yaml`, (path) => putAgent(root, path)],
     [sample.to, (path) => copyFile(join(root, sample.from), path, constants.COPYFILE_EXCL)],
-    ['.gitignore', (path) => writeFile(path, '.aiq/\nout/\n.env\n', { flag: 'wx' })],
+    ['.gitignore', (path) => writeFile(path, `${ignored.join('\n')}\n`, { flag: 'wx' })],
   ];
   const { terminal } = session;
   for (const [name, put] of files) {
@@ -36,7 +39,7 @@ export async function init(session: Session, folder: string | undefined): Promis
     const created = await putOnce(path, put);
     if (terminal.json) terminal.result(JSON.stringify({ path, created }));
     else if (created) terminal.result(pathFromHere(path));
-    else terminal.note(`kept ${pathFromHere(path)}, which was there already`);
+    else terminal.note(`kept ${pathFromHere(path)}, which was there already${await lacks(path)}`);
   }
   tellNext(session, folder);
   return 'ok';
@@ -52,17 +55,30 @@ async function prepareFolder(dir: string): Promise<void> {
 
 async function putOnce(path: string, put: Put): Promise<boolean> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await put(path);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
-    if (code !== 'ENOTDIR') throw error;
-    throw new CliError('usage', `${pathFromHere(dirname(path))} is a file, not a folder`, [
-      'Files written before this one stay. Move it away, or name another folder.',
-    ]);
+    if (error instanceof FolderError) {
+      const fix = 'Files written before this one stay. Move it away, or name another folder.';
+      throw new CliError('usage', error.message, [fix]);
+    }
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
   }
+}
+
+/** `/out`, `out/` and `out` mean the same here. */
+function bare(line: string): string {
+  return line.trim().replace(/^\/|\/$/g, '');
+}
+
+/** What an own `.gitignore` should have as well; empty for other files. */
+async function lacks(path: string): Promise<string> {
+  if (basename(path) !== '.gitignore') return '';
+  const lines = new Set((await readFile(path, 'utf8')).split('\n').map(bare));
+  const missing = ignored.filter((line) => !lines.has(bare(line)));
+  return missing.length === 0 ? '' : `; add to it: ${missing.join(' ')}`;
 }
 
 async function putConfig(root: string, path: string): Promise<void> {

@@ -13,6 +13,8 @@ import { schemaLine, withSchemaLine } from '../schema-reference.ts';
 import type { Session } from '../session.ts';
 
 const manifest = 'agent.yaml';
+/** No folder of Windows can be called like this. */
+const reservedName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/;
 
 /** Writes below the nearest agent path; what is there already is never touched. */
 export async function newAgent(
@@ -26,6 +28,9 @@ export async function newAgent(
       `${JSON.stringify(name)} is no name for an agent`,
       'Names are words of a-z and 0-9, joined by single dashes, such as meeting-notes.',
     );
+  }
+  if (reservedName.test(name)) {
+    throw usageError(`"${name}" is a name that Windows reserves`, 'Take another one.');
   }
   const { agentPaths } = await session.config();
   const [nearest = 'agents'] = agentPaths;
@@ -41,6 +46,9 @@ export async function newAgent(
   } catch (error) {
     await rm(dir, { recursive: true, force: true });
     throw asRefusal(error, name, from);
+  }
+  if (existsSync(join(packageRoot(), 'agents', name, manifest))) {
+    session.terminal.warn(`agent "${name}" takes the place of the built-in one of that name here`);
   }
   tell(session, name, join(dir, manifest));
   return 'ok';

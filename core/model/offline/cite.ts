@@ -14,6 +14,9 @@ interface Passage {
   /** `12` or `12-18`. */
   readonly lines: string;
   readonly text: string;
+  /** Whether its first, or last, sentence is only a part of one. */
+  readonly cutAtStart?: boolean;
+  readonly cutAtEnd?: boolean;
 }
 
 interface Quote {
@@ -53,7 +56,7 @@ export function citedAnswer(schema: Schema, question: string, results: readonly 
   const answer = found
     ? [
         'The passages that fit the question best:',
-        ...quotes.map(({ quote }, index) => `${quote.replace(/\s+/g, ' ')} [${index + 1}]`),
+        ...quotes.map(({ quote }, index) => `${asProse(quote)} [${index + 1}]`),
         `(${offlineNotice})`,
       ].join('\n\n')
     : 'Nothing in the passages speaks of this.';
@@ -67,6 +70,11 @@ export function citedAnswer(schema: Schema, question: string, results: readonly 
     Object.fromEntries(Object.entries(citation).filter(([name]) => names.includes(name))),
   );
   return { ...filled, found, answer, citations: shaped };
+}
+
+/** On one line; a number in brackets would read as a mark of the answer. */
+function asProse(quote: string): string {
+  return quote.replace(/\s+/g, ' ').replace(/\[(\d+)\]/g, '($1)');
 }
 
 /** The passages in a result of `search_files`, or in anything of that shape. */
@@ -106,13 +114,10 @@ function bestQuotes(passages: readonly Passage[], asked: ReadonlySet<string>): Q
 }
 
 /** Sentences of the passage that share words with the question; its order breaks ties. */
-function quotesFrom(
-  { path, lines, text }: Passage,
-  asked: ReadonlySet<string>,
-  rank: number,
-): Quote[] {
+function quotesFrom(passage: Passage, asked: ReadonlySet<string>, rank: number): Quote[] {
+  const { path, lines, text } = passage;
   const first = Number.parseInt(lines, 10) || 1;
-  return verbatimSentences(text).flatMap(({ quote, at, words }) => {
+  return wholeSentences(passage).flatMap(({ quote, at, words }) => {
     if (/^#|-{3}/.test(quote) || words < 4 || words > quoteWordsMax) return [];
     const share = shared(termsOf(quote), asked) / asked.size;
     if (share < sentenceShareMin) return [];
@@ -122,11 +127,24 @@ function quotesFrom(
   });
 }
 
+/** Without those of which the passage has only a part. */
+function wholeSentences({ text, cutAtStart, cutAtEnd }: Passage): VerbatimSentence[] {
+  const sentences = verbatimSentences(text);
+  return sentences.slice(cutAtStart === true ? 1 : 0, cutAtEnd === true ? -1 : undefined);
+}
+
+interface VerbatimSentence {
+  readonly quote: string;
+  /** Its offset in the text. */
+  readonly at: number;
+  readonly words: number;
+}
+
 /** A paragraph, an item of a list, a row of a table: what a sentence does not go beyond. */
 const paragraph = /\S(?:[^\n]|\n(?!\s*(?:\n|[-*+|#>]|\d{1,3}[.)]\s)))*/g;
 
 /** Sentences as they stand in the text, wrapped lines included. */
-function verbatimSentences(text: string): { quote: string; at: number; words: number }[] {
+function verbatimSentences(text: string): VerbatimSentence[] {
   return [...text.matchAll(paragraph)].flatMap(({ 0: wrapped, index }) => {
     // An end of a line ends no sentence. One sign for one, so that places stay what they are.
     const flat = wrapped.replace(/\s/g, ' ');

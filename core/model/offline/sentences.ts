@@ -46,9 +46,13 @@ export function wordCount(text: string): number {
   return Math.max(spaced, Math.ceil(wide / 2));
 }
 
-/** Lower-case words; runs of Chinese or Japanese as pairs of signs. */
+/** Lower-case words, accents composed; runs of Chinese or Japanese as pairs of signs. */
 export function wordsOf(text: string): string[] {
-  const runs = text.toLowerCase().match(/[\p{L}\p{N}]+(?:[’'][\p{L}]+)?/gu) ?? [];
+  const runs =
+    text
+      .normalize('NFC')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+(?:[’'][\p{L}]+)?/gu) ?? [];
   return runs.flatMap((run) => (wideSign.test(run) ? pairs(run) : [run]));
 }
 
@@ -67,14 +71,15 @@ function splitParagraph(paragraph: string): string[] {
     const goesOn = isOpen || /^["'”’)\]]*\p{Ll}/u.test(segment);
     const before = goesOn ? (sentences.pop() ?? '') : '';
     sentences.push(before + segment);
-    isOpen = isUnfinished((before + segment).trimEnd());
+    isOpen = isUnfinished(before + segment);
   }
   return sentences.map((sentence) => sentence.trim()).filter((sentence) => sentence !== '');
 }
 
 function isUnfinished(text: string): boolean {
   if (text.length > openCharsMax) return false;
-  return abbreviation.test(text.slice(-40)) || hasOpenQuote(text);
+  // No space behind a dot: it stands in a path such as `../Notes`, or in front of a note's number.
+  return /\.\[?$/.test(text) || abbreviation.test(text.trimEnd().slice(-40)) || hasOpenQuote(text);
 }
 
 /** Speech of several sentences stays in one piece, as half of it would read broken. */

@@ -4,7 +4,7 @@ import { AgentError, BrokenAgentError } from '../../agent/index.ts';
 import { type FailureClass, ModelError } from '../../model/index.ts';
 import { OutputError } from '../../output/index.ts';
 import { AiqError } from '../../queue/index.ts';
-import { ToolModuleError } from '../../tools/index.ts';
+import { ToolModuleError, thrownText } from '../../tools/index.ts';
 import type { JobFailure } from './result.ts';
 
 /** Thrown and used as an abort reason: the attempt ends with exactly this failure. */
@@ -29,7 +29,7 @@ const outputClasses: Record<OutputError['code'], { class: FailureClass; code: st
 /** An aborted signal explains every error that follows from it, so it is asked first. */
 export function failureOf(error: unknown, signal: AbortSignal): JobFailure {
   const cause: unknown = signal.aborted ? signal.reason : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = thrownText(cause);
   const retryAfterMs = cause instanceof ModelError ? cause.retryAfterMs : null;
   return { ...classOf(cause), message, retryAfterMs };
 }

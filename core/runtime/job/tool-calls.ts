@@ -6,7 +6,7 @@
 import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
 import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
 import { canonicalJson } from '../../queue/index.ts';
-import type { KnowledgeBase, Tool, ToolContext } from '../../tools/index.ts';
+import { type KnowledgeBase, type Tool, type ToolContext, thrownText } from '../../tools/index.ts';
 import { resultText, shortened } from './tool-result.ts';
 
 /** A tool with its arguments' schema compiled. */
@@ -131,7 +131,7 @@ export class ToolCalls {
     } catch (error) {
       this.#options.signal.throwIfAborted();
       if (signal.aborted) return refusal(`the tool took longer than ${limits.callMs / 1000} s`);
-      return refusal(error instanceof Error ? error.message : String(error));
+      return refusal(thrownText(error));
     }
   }
 

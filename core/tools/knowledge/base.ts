@@ -24,6 +24,9 @@ export interface FoundPassage {
   readonly to: number;
   /** Higher is better; comparable within one search only. */
   readonly score: number;
+  /** Whether it begins, or ends, inside a sentence because a long paragraph was cut there. */
+  readonly cutAtStart: boolean;
+  readonly cutAtEnd: boolean;
   /** The file's own text, unchanged. */
   readonly text: string;
 }

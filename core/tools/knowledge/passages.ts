@@ -9,6 +9,9 @@ export interface Passage {
   readonly to: number;
   /** The nearest heading above or at its start; empty when there is none. */
   readonly heading: string;
+  /** Whether it begins, or ends, inside a sentence because a long paragraph was cut there. */
+  readonly cutAtStart: boolean;
+  readonly cutAtEnd: boolean;
   readonly text: string;
 }
 
@@ -22,6 +25,8 @@ interface Block {
   readonly from: number;
   readonly to: number;
   readonly heading: string;
+  readonly cutAtStart: boolean;
+  readonly cutAtEnd: boolean;
 }
 
 /** @param chunkSize characters in a passage; a single line may be cut to fit */
@@ -33,14 +38,16 @@ export function passagesOf(text: string, chunkSize: number): Passage[] {
     const isSection = last !== undefined && last.heading !== block.heading;
     const isFull = last === undefined || block.end - last.start > size;
     if (isFull || isSection) passages.push(block);
-    else passages[passages.length - 1] = { ...last, end: block.end, to: block.to };
+    else passages[passages.length - 1] = joined(last, block);
   }
-  return passages.map(({ start, end, from, to, heading }) => ({
-    from,
-    to,
-    heading,
+  return passages.map(({ start, end, ...passage }) => ({
+    ...passage,
     text: text.slice(start, end),
   }));
+}
+
+function joined(first: Block, { end, to, cutAtEnd }: Block): Block {
+  return { ...first, end, to, cutAtEnd };
 }
 
 const headingLine = /^#{1,6}\s+(.*\S)/;
@@ -59,7 +66,8 @@ function blocksOf(text: string): Block[] {
       open = null;
     }
     if (content.trim() === '') continue;
-    const begun: Block = open ?? { start, end, from: line, to: line, heading };
+    const whole = { cutAtStart: false, cutAtEnd: false };
+    const begun: Block = open ?? { start, end, from: line, to: line, heading, ...whole };
     open = { ...begun, end, to: line };
   }
   return open === null ? blocks : [...blocks, open];
@@ -76,16 +84,29 @@ function* linesOf(text: string): Generator<{ start: number; end: number; line: n
   }
 }
 
+const sentenceEnd = /[.!?…。！？]["'”’»)\]]*\s*$/u;
+
+/** An item of a list or a row of a table, which goes on with nothing. */
+const itemStart = /^\s*(?:[-*+|>]|\d{1,3}[.)]\s)/;
+
+function isInSentence(before: string, after: string): boolean {
+  return !(sentenceEnd.test(before) || (before.endsWith('\n') && itemStart.test(after)));
+}
+
 /** A block that is too long becomes several: at ends of lines, and within a line between words. */
 function fitted(text: string, block: Block, size: number): Block[] {
   if (block.end - block.start <= size) return [block];
   const parts: Block[] = [];
-  let { start, from } = block;
+  let { start, from, cutAtStart } = block;
   while (start < block.end) {
     const end = block.end - start <= size ? block.end : cutAt(text, start, start + size);
     const piece = text.slice(start, end);
     const to = from + (piece.trimEnd().match(/\n/g)?.length ?? 0);
-    if (piece.trim() !== '') parts.push({ ...block, start, end, from, to });
+    const cutAtEnd = end < block.end && isInSentence(piece, text.slice(end, end + 20));
+    if (piece.trim() !== '') {
+      parts.push({ ...block, start, end, from, to, cutAtStart, cutAtEnd });
+      cutAtStart = cutAtEnd;
+    }
     from += piece.match(/\n/g)?.length ?? 0;
     start = end;
   }

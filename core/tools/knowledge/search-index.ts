@@ -62,8 +62,8 @@ export class SearchIndex {
     return hits.flatMap(({ id, score }) => {
       const passage = this.#passages.get(id as number);
       if (passage === undefined) return [];
-      const { path, from, to, text } = passage;
-      return [{ path, from, to, score: Math.round(score * 100) / 100, text }];
+      const { heading: _, ...found } = passage;
+      return [{ ...found, score: Math.round(score * 100) / 100 }];
     });
   }
 

@@ -164,4 +164,49 @@ describe('connect', () => {
     expect(error).toMatchObject({ message: expect.stringContaining(words) });
     expect(existsSync(join(dir, '.aiq'))).toBe(false);
   });
+
+  test('rejects a folder that is not there, or is none, and makes nothing', async () => {
+    const file = join(dir, 'file');
+    await writeFile(file, '');
+    for (const missing of [join(dir, 'nope/x'), file]) {
+      const error = await rejection(connect({ dir: missing, env: { HOME: dir } }));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error).toMatchObject({ message: expect.stringContaining(missing) });
+    }
+    expect(existsSync(join(dir, 'nope'))).toBe(false);
+  });
+});
+
+test('a closed connection says so', async () => {
+  const aiq = await open();
+  await aiq.close();
+  await expect(aiq.run()).rejects.toMatchObject({ name: 'AiqError', code: 'CLOSED' });
+});
+
+async function all(rows: AsyncIterable<unknown>): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const row of rows) found.push(row);
+  return found;
+}
+
+test('options of the wrong type are refused by name', async () => {
+  const aiq = await open();
+  const untyped = aiq as unknown as Record<
+    'enqueue' | 'run',
+    (...args: unknown[]) => Promise<unknown>
+  > &
+    Record<'jobs', (filter: unknown) => AsyncIterable<unknown>>;
+  const refusals: [string, () => Promise<unknown>][] = [
+    ['id', () => untyped.enqueue('summarize', text(1), { id: 5 })],
+    ['source', () => untyped.enqueue('summarize', text(1), { source: 5 })],
+    ['state', () => all(untyped.jobs({ state: 'nope' }))],
+    ['queue', () => all(untyped.jobs({ queue: 5 }))],
+    ['agents', () => untyped.run({ agents: 'summarize' })],
+  ];
+  for (const [option, call] of refusals) {
+    const error = await rejection(call());
+    expect(error, option).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringMatching(new RegExp(`^${option} `)) });
+  }
+  expect(await all(aiq.jobs())).toEqual([]);
 });

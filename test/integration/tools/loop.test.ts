@@ -127,6 +127,40 @@ describe('a model that uses its tools badly', () => {
     ]);
   });
 
+  test('is told of whatever a tool throws, also of what cannot be shown', async () => {
+    const unshowable = 'Error: something that cannot be shown was thrown';
+    const thrown: readonly (readonly [() => unknown, string])[] = [
+      [() => 'a text', 'Error: a text'],
+      [() => null, 'Error: null'],
+      [() => Object.create(null) as object, unshowable],
+      [
+        () => ({
+          toString: () => {
+            throw new Error('no');
+          },
+        }),
+        unshowable,
+      ],
+      [
+        () =>
+          Object.defineProperty(new Error('x'), 'message', {
+            get: () => {
+              throw new Error('no');
+            },
+          }),
+        unshowable,
+      ],
+      [() => Object.assign(new Error('x'), { message: { a: 1 } }), 'Error: [object Object]'],
+    ];
+    const { tool } = counted(async ({ n }) => {
+      throw thrown[Number(n)]?.[0]();
+    });
+    const turns: Turn[] = [thrown.map((_, n) => ['probe', `{"n":${n}}`] as const), 'done'];
+    const { result, calls } = await runAgainst(turns, { agent, tools: [tool], baseDir: folder() });
+    expect(result.ok).toBe(true);
+    expect(toldIn(calls[1])).toEqual(thrown.map(([, told]) => told));
+  });
+
   test('reads nothing outside the knowledge, however it spells the path', async () => {
     const paths = [
       '../secret.md',

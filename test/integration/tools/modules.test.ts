@@ -34,6 +34,7 @@ describe('a tool module', () => {
   test.each([
     ['does not parse', 'export default {\n  a: 1\n  b: 2 };', '3:3', /SyntaxError/],
     ['throws', '\n\nthrow new Error("no database");', '3:7', /Error: no database/],
+    ['throws what has no text', 'throw { toString() { throw 1; } };', '1:1', /cannot be shown/],
     ['imports what is not there', 'import "./y.js";', '1:1', /Cannot find module/],
     ['exports nothing', 'export {};', '1:1', /neither "tool" nor a default/],
     ['exports no tool', 'export default { name: "x" };', '1:1', /"description"/],

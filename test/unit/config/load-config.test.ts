@@ -145,7 +145,7 @@ describe('.env', () => {
     });
     expect(load(root).providers).toEqual({
       mine: { baseURL: 'http://127.0.0.1:1/v1', apiKey: 'abc', model: 'm' },
-      other: { baseURL: null, apiKey: null, model: null },
+      other: { baseURL: null, apiKey: null, apiKeyMissing: 'NOT_SET', model: null },
     });
   });
 });

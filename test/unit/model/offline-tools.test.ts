@@ -65,6 +65,49 @@ describe('a question with passages', () => {
     expect(answer).toContain('made by aiq-offline');
   });
 
+  test('finds words however their accents are written, and quotes the file’s own text', () => {
+    const text = 'La République française naît en 1792.'.normalize('NFD');
+    const { found, citations } = cited('Quand naît la République ?'.normalize('NFC'), {
+      passages: [{ path: 'france.md', lines: '4', text }],
+    });
+    expect(found).toBe(true);
+    expect(citations).toEqual([{ path: 'france.md', quote: text, line: 4 }]);
+  });
+
+  test('never quotes a sentence that its passage has cut', () => {
+    const text =
+      'that drove the mill stones.\nThe mill stones came from\nFrance. The mill stones were then';
+    const quotesOf = (cut: object): string[] =>
+      cited('Where did the mill stones come from?', {
+        passages: [{ path: 'mill.md', lines: '2-4', text, ...cut }],
+      }).citations.map(({ quote }) => quote);
+    const [first, whole, last] = [
+      'that drove the mill stones.',
+      'The mill stones came from\nFrance.',
+      'The mill stones were then',
+    ];
+    expect(new Set(quotesOf({}))).toEqual(new Set([first, whole, last]));
+    expect(new Set(quotesOf({ cutAtStart: true }))).toEqual(new Set([whole, last]));
+    expect(quotesOf({ cutAtStart: true, cutAtEnd: true })).toEqual([whole]);
+  });
+
+  test('takes no dot of a path or in front of a note for the end of a sentence', () => {
+    const text = 'The mill reads its plan from ../Plans/mill.md and ./Other.md each day.[1]';
+    const { citations } = cited('Where does the mill read its plan from?', {
+      passages: [{ path: 'mill.md', lines: '1', text }],
+    });
+    expect(citations.map(({ quote }) => quote)).toEqual([text]);
+  });
+
+  test('keeps numbers in brackets of a quote apart from its own marks', () => {
+    const text = 'The mill burned down in 1901 [3] and was never rebuilt.';
+    const { answer, citations } = cited('Was the mill burned down in 1901?', {
+      passages: [{ path: 'mill.md', lines: '1', text }],
+    });
+    expect(answer.match(/\[\d+\]/g)).toEqual(['[1]']);
+    expect(citations[0]?.quote).toBe(text);
+  });
+
   test('keeps what else the schema fixes', () => {
     expect(cited('Did the mill burn?', { passages: [passage] })).toHaveProperty('note', 'kept');
   });

@@ -172,3 +172,19 @@ test('an offline provider runs no other model; any other runs what the agent nam
   expect(modelFor({ ...provider, kind: 'openai' }, 'gpt-5')).toBe('gpt-5');
   expect(modelFor(provider, null)).toBe('aiq-offline');
 });
+
+test('a key that is configured but not set is refused by the name of its variable', async () => {
+  const f = { baseURL: 'https://llm.example/v1', apiKey: null, model: 'm' };
+  const refused = (provider: string, env: ProviderQuery['env'] = {}) =>
+    chooseProvider(
+      query({ provider, providers: { [provider]: { ...f, apiKeyMissing: 'K' } }, env }),
+    );
+  for (const name of ['f', 'openai', 'local']) {
+    await expect(refused(name, { OPENAI_API_KEY: 'sk-1' })).rejects.toMatchObject({
+      code: 'no_credentials',
+      message: expect.stringContaining('K is not set'),
+    });
+  }
+  const open = await chooseProvider(query({ provider: 'f', providers: { f } }));
+  expect(open).toMatchObject({ provider: { kind: 'compatible' }, model: 'm' });
+});

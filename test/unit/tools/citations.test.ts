@@ -8,6 +8,9 @@ const texts: { [path: string]: string } = {
   'mill.md':
     'Heading\n\nThe mill burned in\n  the winter of 1901 (a cold one). It cost $5.00 [sic].\n',
   'river.md': 'The river drives two mills.\n',
+  'france.md': 'Voilà.\n\nLa République française\nnaît en 1792. 한국 방앗간 이야기.\n'.normalize(
+    'NFD',
+  ),
 };
 const knowledge: KnowledgeBase = {
   paths: async () => Object.keys(texts),
@@ -74,6 +77,24 @@ describe('a quote', () => {
     expect(checked?.output['citations']).toEqual(answer.citations);
   });
 
+  test('is the same whether its accents are composed or not, and is given as the file has it', async () => {
+    const said = 'La République française naît en 1792. 한국 방앗간';
+    for (const form of ['NFC', 'NFD'] as const) {
+      const quote = said.normalize(form);
+      const checked = await cited([{ path: 'france.md', quote }], 'In 1792 [1].');
+      expect(checked?.problems).toEqual([]);
+      expect(checked?.output['citations']).toEqual([
+        {
+          path: 'france.md',
+          quote: said.replace('naît', '\nnaît').replace(' \n', '\n').normalize('NFD'),
+          line: 3,
+        },
+      ]);
+    }
+    const bare = await cited([{ path: 'france.md', quote: 'La Republique' }]);
+    expect(bare?.problems.join()).toContain('does not stand in france.md');
+  });
+
   test.each([
     ['another word', { path: 'mill.md', quote: 'The mill burned in the summer of 1901' }],
     ['another case', { path: 'river.md', quote: 'the river drives two mills.' }],
@@ -93,6 +114,17 @@ describe('a quote', () => {
       citations: [{ path: 'river.md', line: 1 }],
     });
   });
+});
+
+test('a mark that no citation stands behind says so; other brackets stay', async () => {
+  const citations = ['The river', 'two mills'].map((quote) => ({ path: 'river.md', quote }));
+  const marks = 'A [1], b [2], c [3], d [0], e [999], f [02], g [1901], h [sic].';
+  const checked = await cited(citations, marks);
+  expect(checked?.problems).toEqual([]);
+  const lost = '[not verified]';
+  expect(checked?.output['answer']).toBe(
+    `A [1], b [2], c ${lost}, d ${lost}, e ${lost}, f [2], g [1901], h [sic].`,
+  );
 });
 
 describe('an answer without a quote that stands', () => {

@@ -22,12 +22,16 @@ test('a passage is a run of paragraphs under one heading, with its lines', () =>
       from: 1,
       to: 6,
       heading: 'The mill',
+      cutAtStart: false,
+      cutAtEnd: false,
       text: '# The mill\n\nIt was built in 1820.\nThe river drove it.\n\nIt burned in 1901.',
     },
     {
       from: 8,
       to: 10,
       heading: 'Afterwards',
+      cutAtStart: false,
+      cutAtEnd: false,
       text: '## Afterwards\n\nThe owners rebuilt it of brick.',
     },
   ]);
@@ -44,6 +48,28 @@ test('a small size parts paragraphs, and a long line between words', () => {
       .join('')
       .trim(),
   ).toBe('word '.repeat(100).trim());
+});
+
+test('a passage tells where a cut has parted a sentence', () => {
+  const wrapped =
+    'The mill stood by the\nriver. It burned in the\nwinter of 1901.\nThe owners left it.\n\nBrick came.';
+  const parts = passagesOf(wrapped, 50).map(({ text: part, cutAtStart, cutAtEnd }) => [
+    part.trim(),
+    cutAtStart,
+    cutAtEnd,
+  ]);
+  expect(parts).toEqual([
+    ['The mill stood by the\nriver. It burned in the', false, true],
+    ['winter of 1901.\nThe owners left it.\n\nBrick came.', true, false],
+  ]);
+  const atEnds = passagesOf('The river drove it.\nIt burned (in "1901").\nIt is gone.', 24);
+  expect(atEnds).toHaveLength(3);
+  const items = passagesOf('- the first mill\n- the second mill\n2. the third mill', 24);
+  expect(items).toHaveLength(3);
+  // Spaces fill a passage of their own: the sentence before them has still ended.
+  const spaced = passagesOf(`It burned down.${' '.repeat(60)}Gone.`, 20);
+  const uncut = [...atEnds, ...items, ...spaced];
+  expect(uncut.filter(({ cutAtStart, cutAtEnd }) => cutAtStart || cutAtEnd)).toEqual([]);
 });
 
 test('whatever the text, each passage stands in it at its lines, in order, and nothing is lost', () => {
