@@ -3,6 +3,7 @@
 import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /**
  * `# yaml-language-server: $schema=…`: relative where the package is installed above the file's
@@ -25,7 +26,9 @@ function reference(packageRoot: string, name: string, folder: string): string {
   const owner = modules === -1 ? packageRoot : packageRoot.slice(0, modules);
   const near = existingFolder(folder);
   const isBelow = near === owner || near.startsWith(owner.endsWith(sep) ? owner : owner + sep);
-  return isBelow ? relative(folder, schema).split(sep).join('/') : schema;
+  const path = isBelow ? relative(folder, schema).split(sep).join('/') : schema;
+  // Editors read the reference up to the first white space.
+  return /\s/.test(path) ? pathToFileURL(schema).href : path;
 }
 
 /** The nearest folder above that is there, links resolved. */

@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { schemaLine, withSchemaLine } from '../../../core/cli/schema-reference.ts';
 
@@ -40,4 +41,12 @@ test('a text gets the line in place of its own, or in front', () => {
     `${start}$&new\nname: x\n`,
   );
   expect(withSchemaLine('name: x\n', `${start}new`)).toBe(`${start}new\nname: x\n`);
+});
+
+test('a path with white space, at which editors would stop reading, is told as an address', () => {
+  const clone = join(folder(), 'my clone');
+  mkdirSync(clone);
+  const line = schemaLine(clone, 's.json', join(clone, '..', 'elsewhere'));
+  expect(line).toBe(`${start}${pathToFileURL(join(clone, 'schema', 's.json')).href}`);
+  expect(line.slice(start.length)).toMatch(/^file:\S+$/);
 });
