@@ -78,7 +78,7 @@ describe('every layer', () => {
 describe('every text', () => {
   test('names no path of the machine that it was written on', () => {
     expect(machinePaths(readSources(all.filter(notTidy)))).toEqual([]);
-    const home = ['/home/ann/aiq', '/Users/ann/aiq', '/root/.npm', '/work/main'];
+    const home = ['/home/ann/aiq', '/Users/ann/aiq', '/root/.npm', '/work/ann/aiq'];
     expect(machinePaths(new Map(home.map((path) => [path, `see ${path}`])))).toHaveLength(
       home.length,
     );
