@@ -39,7 +39,10 @@ async function pathsOf(value: string): Promise<string[]> {
     const path = resolve(entry.parentPath, entry.name);
     if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
   }
-  if (paths.length === 0) throw inputError(`no file matches ${JSON.stringify(value)}`);
+  if (paths.length === 0) {
+    const quoted = JSON.stringify(value);
+    throw inputError(`no file matches ${quoted}`, `Is it the text itself? Then: --text ${quoted}`);
+  }
   return paths.sort();
 }
 

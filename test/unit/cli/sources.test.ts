@@ -62,3 +62,10 @@ test('the source of a job is the file name without its extension', () => {
     'a.tar',
   ]);
 });
+
+test('a question is a pattern that matches nothing: the error says how to give text', async () => {
+  await expect(expandSources(['Who may declare war?'])).rejects.toMatchObject({
+    message: 'no file matches "Who may declare war?"',
+    details: ['Is it the text itself? Then: --text "Who may declare war?"'],
+  });
+});
