@@ -90,6 +90,21 @@ export const errorCodes = {
     retryable: false,
     meaning: 'A field of the request has a value that is not allowed.',
   },
+  NO_UNITS: {
+    number: 34,
+    retryable: true,
+    meaning: 'A scope has too few units left for the reservation; nothing was taken.',
+  },
+  NO_BLOB: {
+    number: 35,
+    retryable: false,
+    meaning: 'The blob that is referred to is not stored, or not yet complete.',
+  },
+  BAD_BLOB: {
+    number: 36,
+    retryable: false,
+    meaning: 'The bytes of the blob do not have the hash or the length that was announced.',
+  },
   SHUTTING_DOWN: {
     number: 40,
     retryable: true,

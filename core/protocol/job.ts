@@ -8,6 +8,8 @@
 import { AiqError } from './error-codes.ts';
 import { idBytes, idFromText, idToText } from './ids.ts';
 import { limits } from './limits.ts';
+import type { BlobRef } from './message-types.ts';
+import { type Priority, priorities } from './structs.ts';
 import { Reader, Writer } from './wire.ts';
 
 const critical = 0x8000;
@@ -27,15 +29,16 @@ export const jobFields = {
   tags: { tag: 20, type: 'bytes', served: true },
   trace: { tag: 21, type: 'text', served: true },
   parent: { tag: 22, type: 'id', served: true },
-  bodyRef: { tag: critical | 64, type: 'bytes', served: false },
-  priority: { tag: critical | 65, type: 'u8', served: false },
-  expiresAtMs: { tag: critical | 66, type: 'u53', served: false },
+  bodyRef: { tag: critical | 64, type: 'bytes', served: true },
+  priority: { tag: critical | 65, type: 'u8', served: true },
+  expiresAtMs: { tag: critical | 66, type: 'u53', served: true },
   flow: { tag: critical | 67, type: 'bytes', served: false },
   batch: { tag: critical | 68, type: 'bytes', served: false },
   group: { tag: critical | 69, type: 'text', served: false },
   costBound: { tag: critical | 70, type: 'u53', served: false },
   gates: { tag: critical | 71, type: 'bytes', served: false },
-  parkKey: { tag: critical | 72, type: 'text', served: false },
+  parkKey: { tag: critical | 72, type: 'text', served: true },
+  runAtMs: { tag: critical | 73, type: 'u53', served: true },
 } as const;
 
 type JobFieldName = keyof typeof jobFields;
@@ -58,21 +61,52 @@ export interface Job {
   readonly attemptsMax: number;
   /** Earliest delivery after enqueue, milliseconds. */
   readonly delayMs: number;
+  /** Earliest delivery, wall clock; 0 for at once. With `delayMs` the later one counts. */
+  readonly runAtMs: number;
+  /** Dead-lettered instead of delivered from then on, wall clock; 0 for never. */
+  readonly expiresAtMs: number;
+  readonly priority: Priority;
+  /** For people and for search; at most `limits.tagsMax`, none empty, no white space. */
+  readonly tags: readonly string[];
+  /** Parked from the start until `Signal` of this key; empty for not parked. */
+  readonly parkKey: string;
+  /** The input when it is too large to travel inline: `body` is empty then. */
+  readonly bodyRef: BlobRef | null;
 }
+
+/** What most jobs leave at its default. */
+export const plainJob = {
+  attemptsMax: 4,
+  delayMs: 0,
+  runAtMs: 0,
+  expiresAtMs: 0,
+  priority: 'normal',
+  tags: [],
+  parkKey: '',
+  bodyRef: null,
+} as const satisfies Partial<Job>;
 
 /** The checksum over a job's bytes: CRC-32 of IEEE 802.3, as `node:zlib` computes it. */
 export type Crc32 = (bytes: Uint8Array) => number;
 
-export const attemptsMaxDefault = 4;
+/** A job to be encoded: what `plainJob` has may be left out. */
+export type NewJob = Omit<Job, keyof typeof plainJob> & Partial<Pick<Job, keyof typeof plainJob>>;
+
+export const attemptsMaxDefault: number = plainJob.attemptsMax;
 const attemptsMaxLimit = 1000;
 const delayMsLimit = 366 * 24 * 3600 * 1000;
 const digestBytes = 16;
 const agentDigestBytes = 32;
 const checksumBytes = 4;
+const sha256Bytes = 32;
+const bodyRefBytes = sha256Bytes + 8;
+/** ASCII that prints: what people can type, and what needs no care in a shell or a listing. */
+const wordPattern = /^[\x21-\x7e]+$/;
 const queuePattern = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
 
 /** Encodes a job with its checksum. */
-export function encodeJob(job: Job, crc32: Crc32): Uint8Array<ArrayBuffer> {
+export function encodeJob(newJob: NewJob, crc32: Crc32): Uint8Array<ArrayBuffer> {
+  const job: Job = { ...plainJob, ...newJob };
   const writer = new Writer(256 + job.body.length);
   writer.u32(0);
   fixed(writer, 'id', idBytes, () =>
@@ -82,6 +116,7 @@ export function encodeJob(job: Job, crc32: Crc32): Uint8Array<ArrayBuffer> {
   raw(writer, 'digest', job.digest);
   fixed(writer, 'attemptsMax', 4, () => writer.u32(job.attemptsMax));
   if (job.delayMs > 0) fixed(writer, 'delayMs', 8, () => writer.u53(job.delayMs));
+  encodeOptions(writer, job);
   text(writer, 'agent', job.agent);
   raw(writer, 'agentDigest', job.agentDigest);
   text(writer, 'source', job.source);
@@ -90,6 +125,23 @@ export function encodeJob(job: Job, crc32: Crc32): Uint8Array<ArrayBuffer> {
   const bytes = writer.written();
   writer.setU32(0, crc32(bytes.subarray(checksumBytes)));
   return bytes;
+}
+
+/** The fields that most jobs do not have. */
+function encodeOptions(writer: Writer, job: Job): void {
+  if (job.priority !== plainJob.priority) {
+    fixed(writer, 'priority', 1, () => writer.u8(priorities[job.priority]));
+  }
+  if (job.runAtMs > 0) fixed(writer, 'runAtMs', 8, () => writer.u53(job.runAtMs));
+  if (job.expiresAtMs > 0) fixed(writer, 'expiresAtMs', 8, () => writer.u53(job.expiresAtMs));
+  if (job.parkKey !== '') text(writer, 'parkKey', job.parkKey);
+  if (job.tags.length > 0) text(writer, 'tags', job.tags.join('\n'));
+  const { bodyRef } = job;
+  if (bodyRef === null) return;
+  fixed(writer, 'bodyRef', bodyRefBytes, () => {
+    writer.raw(bodyRef.sha256);
+    writer.u53(bodyRef.totalBytes);
+  });
 }
 
 function fixed(writer: Writer, name: JobFieldName, count: number, write: () => void): void {
@@ -183,6 +235,7 @@ function jobOf(found: Map<JobFieldName, Uint8Array>): Job {
   const digest = required('digest');
   if (digest.length !== digestBytes) throw bad(`field digest has ${digest.length} bytes, not 16`);
   const body = required('body');
+  if (body.length > 0 && found.has('bodyRef')) throw bad('it has a body and a bodyRef');
   if (body.length > limits.jobBodyBytesMax) {
     throw new AiqError(
       'JOB_TOO_LARGE',
@@ -205,7 +258,73 @@ function jobOf(found: Map<JobFieldName, Uint8Array>): Job {
       attemptsMaxLimit,
     ),
     delayMs: numberOf(found.get('delayMs'), 'delayMs', 0, delayMsLimit),
+    ...optionsOf(found),
   };
+}
+
+function optionsOf(
+  found: Map<JobFieldName, Uint8Array>,
+): Pick<Job, 'runAtMs' | 'expiresAtMs' | 'priority' | 'tags' | 'parkKey' | 'bodyRef'> {
+  return {
+    runAtMs: numberOf(found.get('runAtMs'), 'runAtMs', 0, Number.MAX_SAFE_INTEGER),
+    expiresAtMs: numberOf(found.get('expiresAtMs'), 'expiresAtMs', 0, Number.MAX_SAFE_INTEGER),
+    priority: priorityOf(found.get('priority')),
+    tags: tagsOf(textOf(found.get('tags'), 'tags')),
+    parkKey: keyOf(textOf(found.get('parkKey'), 'parkKey')),
+    bodyRef: bodyRefOf(found.get('bodyRef')),
+  };
+}
+
+const priorityNames = new Map<number, Priority>(
+  (Object.keys(priorities) as Priority[]).map((name) => [priorities[name], name]),
+);
+
+function priorityOf(value: Uint8Array | undefined): Priority {
+  if (value === undefined) return plainJob.priority;
+  const name = value.length === 1 ? priorityNames.get(value[0] ?? 0) : undefined;
+  if (name === undefined) throw bad('field priority is not one of 1 to 5');
+  return name;
+}
+
+/** True for a tag or key: 1 to `bytesMax` bytes, no white space, no control characters. */
+function isWord(text: string, bytesMax: number): boolean {
+  return text.length <= bytesMax && wordPattern.test(text);
+}
+
+export function isTag(tag: string): boolean {
+  return isWord(tag, limits.tagBytesMax);
+}
+
+/** True for a park key or the name of a scope. */
+export function isKey(key: string): boolean {
+  return isWord(key, limits.keyBytesMax);
+}
+
+function tagsOf(joined: string): readonly string[] {
+  if (joined === '') return plainJob.tags;
+  const tags = joined.split('\n');
+  if (tags.length > limits.tagsMax) throw bad(`it has more than ${limits.tagsMax} tags`);
+  const wrong = tags.find((tag) => !isTag(tag));
+  if (wrong !== undefined) throw bad(`not a tag: ${JSON.stringify(wrong.slice(0, 60))}`);
+  return tags;
+}
+
+function keyOf(key: string): string {
+  if (key !== '' && !isKey(key)) throw bad(`not a park key: ${JSON.stringify(key.slice(0, 60))}`);
+  return key;
+}
+
+function bodyRefOf(value: Uint8Array | undefined): BlobRef | null {
+  if (value === undefined) return null;
+  if (value.length !== bodyRefBytes) throw bad(`field bodyRef has ${value.length} bytes, not 40`);
+  const totalBytes = new Reader(value.subarray(sha256Bytes)).u53();
+  if (totalBytes > limits.blobBytesMax) {
+    throw new AiqError(
+      'JOB_TOO_LARGE',
+      `the job's body has ${totalBytes} bytes; ${limits.blobBytesMax} are allowed`,
+    );
+  }
+  return { sha256: value.subarray(0, sha256Bytes), totalBytes };
 }
 
 function agentDigestOf(value: Uint8Array = new Uint8Array(0)): Uint8Array {

@@ -29,6 +29,23 @@ export const limits = {
   errorMessageBytesMax: 4 * 1024,
   /** Largest outcome note (JSON text that tells what the job made). */
   noteBytesMax: 8 * 1024,
+  /** Largest value (result, journal entry, input) that travels inline; above it is a blob. */
+  inlineBytesMax: 64 * 1024,
+  /** Largest chunk of a blob in one frame. */
+  blobChunkBytesMax: 256 * 1024,
+  /** Largest blob. */
+  blobBytesMax: 64 * 1024 * 1024,
+  /** Most entries of one job's journal. */
+  journalEntriesMax: 1000,
+  /** Most tags of a job, and the longest, in bytes. */
+  tagsMax: 16,
+  tagBytesMax: 64,
+  /** Longest park key and scope name, in bytes. */
+  keyBytesMax: 200,
+  /** Most scopes of one reservation. */
+  scopesMax: 16,
+  /** Ends of leases that Inspect tells of one job. */
+  historyRowsMax: 10,
   /** Most rows in one List or Inspect answer. */
   listRowsMax: 1000,
   /** Time for preamble and Hello to arrive. */

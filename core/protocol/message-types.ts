@@ -1,7 +1,17 @@
 /** TypeScript types that follow from the table of messages: nothing here is written twice. */
 
 import type { messages } from './messages.ts';
-import type { itemAnswer, jobInfo, queueInfo, token, usage } from './structs.ts';
+import type {
+  blobRef,
+  itemAnswer,
+  jobInfo,
+  leaseEndInfo,
+  queueInfo,
+  scopeUnits,
+  token,
+  usage,
+  value,
+} from './structs.ts';
 
 export type Messages = typeof messages;
 export type MessageName = keyof Messages;
@@ -65,6 +75,11 @@ export type LeaseToken = FieldValue<typeof token>;
 export type JobInfo = FieldValue<typeof jobInfo>;
 export type QueueInfo = FieldValue<typeof queueInfo>;
 export type Usage = FieldValue<typeof usage>;
+export type BlobRef = FieldValue<typeof blobRef>;
+/** Bytes inline or as a blob: exactly one is set. */
+export type Value = FieldValue<typeof value>;
+export type ScopeUnits = FieldValue<typeof scopeUnits>;
+export type LeaseEndInfo = FieldValue<typeof leaseEndInfo>;
 export type ItemAnswer = FieldValue<typeof itemAnswer>;
 export type Delivery = Message<'Deliver'>['items'][number];
 export type Settlement = Message<'Settle'>['items'][number];

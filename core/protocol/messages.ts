@@ -12,10 +12,13 @@ import {
   itemAnswer,
   jobInfo,
   jobStates,
+  leaseEndInfo,
   queueInfo,
+  scopeUnits,
   settleOutcomes,
   token,
   usage,
+  value,
 } from './structs.ts';
 
 export const messages = {
@@ -124,8 +127,11 @@ export const messages = {
             errorMessage: 'text',
             note: 'text',
             usage,
-            result: { optional: 'bytes' },
+            /** Kept with the job until it is forgotten; only with `ack`. */
+            result: { optional: value },
+            /** Follow-up jobs, accepted with this settle or not at all; only with `ack`. */
             enqueue: { list: 'bytes' },
+            /** Wait for `Signal` of this key instead of the delay. */
             park: { optional: 'text' },
           },
         },
@@ -161,7 +167,16 @@ export const messages = {
     from: 'broker',
     answer: null,
     fields: {
-      jobs: { list: { struct: { info: jobInfo, job: { optional: 'bytes' } } } },
+      jobs: {
+        list: {
+          struct: {
+            info: jobInfo,
+            job: { optional: 'bytes' },
+            /** Ends of its leases, newest first, as many as are kept. */
+            history: { list: leaseEndInfo },
+          },
+        },
+      },
     },
   },
   List: {
@@ -193,7 +208,15 @@ export const messages = {
       connections: 'u32',
       sessions: 'u32',
       logBytes: 'u53',
+      /** Bytes of the log that are still needed; compaction frees the rest. */
+      logLiveBytes: 'u53',
+      logSegments: 'u32',
       durableOffset: 'u53',
+      diskFreeBytes: 'u53',
+      /** True while the disk is full: nothing is accepted or delivered, settles go on. */
+      diskFull: 'bool',
+      /** Offset up to which search knows the history. */
+      historyOffset: 'u53',
       queues: { list: queueInfo },
     },
   },
@@ -207,22 +230,8 @@ export const messages = {
 
   Pause: { opcode: 33, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
   Unpause: { opcode: 34, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
-  Purge: {
-    opcode: 35,
-    from: 'client',
-    answer: 'PurgeOk',
-    fields: {
-      queue: 'text',
-      /** Continue below this cursor; 0 starts with the newest job. */
-      before: 'u53',
-    },
-  },
-  PurgeOk: {
-    opcode: 36,
-    from: 'broker',
-    answer: null,
-    fields: { removed: 'u32', /** 0 when there are no more. */ next: 'u53' },
-  },
+  /** Cancels the jobs of a queue that wait: ready, delayed and parked. */
+  Purge: { opcode: 35, from: 'client', answer: 'BulkOk', fields: { queue: 'text' } },
   Watch: { opcode: 37, from: 'client', answer: 'Ok', fields: { queues: { list: 'text' } } },
   JobEvents: { opcode: 38, from: 'broker', answer: null, fields: { jobs: { list: jobInfo } } },
 
@@ -233,49 +242,154 @@ export const messages = {
     fields: { items: { list: { struct: { token, directive: { enum: directives } } } } },
   },
 
-  // Reserved from the start, answered with UNSUPPORTED by this broker.
-  Signal: { opcode: 40, from: 'client', answer: 'Ok', fields: { key: 'text' } },
+  /** Makes every job ready that is parked on the key. */
+  Signal: { opcode: 40, from: 'client', answer: 'BulkOk', fields: { key: 'text' } },
+  /** Takes units from all scopes, or from none. */
   Reserve: {
     opcode: 41,
     from: 'client',
     answer: 'Ok',
-    fields: {
-      reservation: 'id',
-      scopes: { list: { struct: { scope: 'text', units: 'u53' } } },
-    },
+    fields: { reservation: 'id', scopes: { list: scopeUnits } },
   },
+  /** Replaces a reservation by what was really used. */
   Commit: {
     opcode: 42,
     from: 'client',
     answer: 'Ok',
-    fields: {
-      reservation: 'id',
-      scopes: { list: { struct: { scope: 'text', units: 'u53' } } },
-    },
+    fields: { reservation: 'id', scopes: { list: scopeUnits } },
   },
   Release: { opcode: 43, from: 'client', answer: 'Ok', fields: { reservation: 'id' } },
   BlobPut: {
     opcode: 44,
     from: 'client',
-    answer: 'Ok',
+    answer: 'BlobPutOk',
     fields: { sha256: 'bytes', totalBytes: 'u53', offset: 'u53', chunk: 'bytes' },
   },
   BlobGet: {
     opcode: 45,
     from: 'client',
-    answer: 'Ok',
-    fields: { sha256: 'bytes', offset: 'u53', lengthMax: 'u32' },
+    answer: 'BlobData',
+    fields: { sha256: 'bytes', offset: 'u53', bytesMax: 'u32' },
   },
+  /** Write-once: the answer carries what stands. */
   JournalPut: {
     opcode: 46,
     from: 'client',
-    answer: 'Ok',
-    fields: { token, callHash: 'bytes', sha256: 'bytes' },
+    answer: 'JournalOk',
+    fields: { token, callHash: 'bytes', value },
   },
   JournalGet: {
     opcode: 47,
     from: 'client',
-    answer: 'Ok',
+    answer: 'JournalOk',
     fields: { id: 'id', callHash: 'bytes' },
+  },
+  /** A bulk operation: many jobs, step by step, durable; ask for its progress with `Bulk`. */
+  BulkOk: {
+    opcode: 48,
+    from: 'broker',
+    answer: null,
+    fields: { bulk: 'u53', touched: 'u53', done: 'bool' },
+  },
+  Bulk: { opcode: 49, from: 'client', answer: 'BulkOk', fields: { bulk: 'u53' } },
+  /** Makes dead jobs ready again, of one queue or all, of one cause or all. */
+  RetryDead: {
+    opcode: 50,
+    from: 'client',
+    answer: 'BulkOk',
+    fields: { queue: { optional: 'text' }, errorCode: { optional: 'text' } },
+  },
+  /** Sets a queue's own limits and retention; 0 means the broker's. */
+  ConfigureQueue: {
+    opcode: 51,
+    from: 'client',
+    answer: 'Ok',
+    fields: { queue: 'text', jobsMax: 'u53', bytesMax: 'u53', keepMs: 'u53', keepJobs: 'u53' },
+  },
+  /** Sets what a scope may spend: in all when `windowMs` is 0, else in each such time (a rate). */
+  SetScope: {
+    opcode: 52,
+    from: 'client',
+    answer: 'Ok',
+    fields: { scope: 'text', limitUnits: 'u53', windowMs: 'u53' },
+  },
+  Scopes: { opcode: 53, from: 'client', answer: 'ScopesOk', fields: { prefix: 'text' } },
+  ScopesOk: {
+    opcode: 54,
+    from: 'broker',
+    answer: null,
+    fields: {
+      scopes: {
+        list: {
+          struct: {
+            scope: 'text',
+            limitUnits: 'u53',
+            windowMs: 'u53',
+            usedUnits: 'u53',
+            reservedUnits: 'u53',
+          },
+        },
+      },
+    },
+  },
+  BlobPutOk: {
+    opcode: 55,
+    from: 'broker',
+    answer: null,
+    /** Bytes that the broker has, in order from 0: the next chunk begins there. */
+    fields: { storedBytes: 'u53', complete: 'bool' },
+  },
+  BlobData: {
+    opcode: 56,
+    from: 'broker',
+    answer: null,
+    fields: { totalBytes: 'u53', offset: 'u53', chunk: 'bytes' },
+  },
+  JournalOk: {
+    opcode: 57,
+    from: 'broker',
+    answer: null,
+    fields: { value: { optional: value } },
+  },
+  Result: { opcode: 58, from: 'client', answer: 'ResultOk', fields: { id: 'id' } },
+  ResultOk: {
+    opcode: 59,
+    from: 'broker',
+    answer: null,
+    fields: { value: { optional: value } },
+  },
+  /** Searches all jobs in the broker's history; every condition that is given must hold. */
+  Search: {
+    opcode: 60,
+    from: 'client',
+    answer: 'SearchOk',
+    fields: {
+      queue: { optional: 'text' },
+      states: { list: { enum: jobStates } },
+      agent: { optional: 'text' },
+      tag: { optional: 'text' },
+      /** Words that must occur in source, note or error. */
+      text: { optional: 'text' },
+      errorCode: { optional: 'text' },
+      /** Bounds of the time when a job entered its state; 0 for none. */
+      sinceMs: 'u53',
+      untilMs: 'u53',
+      costMicrosMin: 'u53',
+      /** Continue behind this cursor of the page before; empty starts with the newest. */
+      after: 'text',
+      limit: 'u32',
+    },
+  },
+  SearchOk: {
+    opcode: 61,
+    from: 'broker',
+    answer: null,
+    fields: {
+      jobs: { list: jobInfo },
+      /** Empty when there are no more. */
+      next: 'text',
+      /** The history holds everything up to this offset of the log. */
+      offset: 'u53',
+    },
   },
 } as const;

@@ -31,6 +31,19 @@ export const settleOutcomes = {
 } as const;
 export type SettleOutcome = keyof typeof settleOutcomes;
 
+/**
+ * How a lease ended: the consumer's outcome; `lost` when it ran out or its session vanished;
+ * `damaged` when the broker could no longer read the job.
+ */
+export const leaseEnds = { ...settleOutcomes, lost: 7, damaged: 8 } as const;
+export type LeaseEnd = keyof typeof leaseEnds;
+
+/**
+ * Priorities, highest first. A job that waits ages: see the bound in `docs/protocol.md`.
+ */
+export const priorities = { highest: 1, high: 2, normal: 3, low: 4, lowest: 5 } as const;
+export type Priority = keyof typeof priorities;
+
 /** What the broker asks of the holder of a lease when it renews. */
 export const directives = { none: 0, cancel: 1, drain: 2 } as const;
 
@@ -48,6 +61,30 @@ export const usage = {
     outputTokens: 'u53',
     costMicros: 'u53',
     estimated: 'bool',
+  },
+} as const;
+
+/** Content by its SHA-256 (32 bytes): stored chunk by chunk, durable before anything refers to it. */
+export const blobRef = { struct: { sha256: 'bytes', totalBytes: 'u53' } } as const;
+
+/** Bytes that a consumer hands over: inline up to `limits.inlineBytesMax`, else a blob. One is set. */
+export const value = {
+  struct: { inline: { optional: 'bytes' }, blob: { optional: blobRef } },
+} as const;
+
+/** An amount of a budget or rate gate. */
+export const scopeUnits = { struct: { scope: 'text', units: 'u53' } } as const;
+
+/** One end of a lease in a job's history. */
+export const leaseEndInfo = {
+  struct: {
+    atMs: 'u53',
+    end: { enum: leaseEnds },
+    /** Number of the delivery that ended, and whose it was. */
+    delivery: 'u32',
+    session: 'id',
+    errorCode: 'text',
+    errorMessage: 'text',
   },
 } as const;
 
@@ -69,6 +106,14 @@ export const jobInfo = {
     changedAtMs: 'u53',
     /** Earliest next delivery, wall clock; 0 when not delayed. */
     dueAtMs: 'u53',
+    /** No delivery after it, wall clock; 0 for never. */
+    expiresAtMs: 'u53',
+    priority: { enum: priorities },
+    tags: { list: 'text' },
+    /** What a parked job waits for; empty when it is not parked. */
+    parkKey: 'text',
+    /** Bytes of the result that came with the ack; 0 when there is none. */
+    resultBytes: 'u53',
     /** Code and text of the last failure; empty when there was none. */
     errorCode: 'text',
     errorMessage: 'text',
@@ -94,6 +139,14 @@ export const queueInfo = {
     consumers: 'u32',
     /** Age of the oldest ready job; 0 when none is ready. */
     oldestReadyMs: 'u53',
+    /** Bytes of its jobs that are not finished, and dead ones. */
+    bytes: 'u53',
+    /** Limits of its own; 0 when only the broker's hold. */
+    jobsMax: 'u53',
+    bytesMax: 'u53',
+    /** How long, and how many, finished jobs are kept; 0 when the broker's settings hold. */
+    keepMs: 'u53',
+    keepJobs: 'u53',
   },
 } as const;
 
