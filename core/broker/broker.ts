@@ -192,18 +192,20 @@ class Broker implements RunningBroker {
     }
   }
 
-  #statsAnswer({
-    connection,
-    correlationId,
-    queues,
-  }: Extract<Effect, { type: 'stats' }>): Outgoing {
+  #statsAnswer(effect: Extract<Effect, { type: 'stats' }>): Outgoing {
+    const { connection, correlationId, queues } = effect;
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: process.pid,
       startedAtMs: this.#startedAtMs,
       connections: this.#pool.connections,
       sessions: this.#machine.sessionCount,
       logBytes: this.#log.bytes,
+      logLiveBytes: 0,
+      logSegments: 0,
       durableOffset: this.#log.durableOffset,
+      diskFreeBytes: 0,
+      diskFull: false,
+      historyOffset: 0,
       queues,
     };
     return { connection, correlationId, name: 'StatsOk', fields };

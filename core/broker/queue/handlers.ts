@@ -65,8 +65,9 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   },
   Pause: (context, { queue }) => pauseOrUnpause(context, queue, true),
   Unpause: (context, { queue }) => pauseOrUnpause(context, queue, false),
-  Purge(context, fields) {
-    answer<'Purge'>(context, 'PurgeOk', purge(context.core, fields, context.now));
+  Purge(context, { queue }) {
+    const touched = purge(context.core, queue, context.now);
+    answer<'Purge'>(context, 'BulkOk', { bulk: 0, touched, done: true });
   },
   Watch(context, { queues }) {
     context.core.watchers.set(context.connection, new Set(queues));
@@ -80,6 +81,13 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   BlobGet: unsupported('BlobGet'),
   JournalPut: unsupported('JournalPut'),
   JournalGet: unsupported('JournalGet'),
+  Bulk: unsupported('Bulk'),
+  ConfigureQueue: unsupported('ConfigureQueue'),
+  Result: unsupported('Result'),
+  RetryDead: unsupported('RetryDead'),
+  Scopes: unsupported('Scopes'),
+  Search: unsupported('Search'),
+  SetScope: unsupported('SetScope'),
 };
 
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */

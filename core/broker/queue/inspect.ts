@@ -14,7 +14,11 @@ const listScanMax = 10_000;
 /** Jobs whose id begins with the text, at most ten. */
 export function inspect(core: Core, request: Message<'Inspect'>): Message<'InspectOk'>['jobs'] {
   const jobs = jobsWithPrefix(core, request.idPrefix);
-  return jobs.map((job) => ({ info: infoOf(job), job: request.withJob ? job.bytes : null }));
+  return jobs.map((job) => ({
+    info: infoOf(job),
+    job: request.withJob ? job.bytes : null,
+    history: [],
+  }));
 }
 
 function jobsWithPrefix(core: Core, prefix: string): JobEntry[] {
@@ -77,6 +81,11 @@ function queueInfo(core: Core, name: string, now: Now): Omit<QueueInfo, 'consume
     paused: queue?.paused ?? false,
     ...counts,
     oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now.wallMs - oldest.changedAtMs),
+    bytes: 0,
+    jobsMax: 0,
+    bytesMax: 0,
+    keepMs: 0,
+    keepJobs: 0,
   };
 }
 

@@ -1,8 +1,8 @@
 /** Cancel, Retry, Pause and Purge: what an operator may do with jobs and queues, whoever holds them. */
 
-import { type ItemAnswer, type Message, noError } from '../../protocol/index.ts';
+import { type ItemAnswer, noError } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
-import { type Core, jobsPerEventMax } from './core.ts';
+import { type Core } from './core.ts';
 import { tokenOf } from './job-entry.ts';
 import { answer } from './settle.ts';
 
@@ -42,28 +42,11 @@ export function setPaused(core: Core, queue: string, paused: boolean, now: Now):
   core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
 }
 
-/** Jobs that one Purge looks at. */
-const purgeScanMax = 10_000;
-
-/**
- * Cancels the waiting jobs of a queue (ready and delayed), newest first, as many as one event may
- * touch; the client asks again with `next` until that is 0.
- */
-export function purge(
-  core: Core,
-  { queue, before }: Message<'Purge'>,
-  now: Now,
-): Message<'PurgeOk'> {
-  const { bySeq } = core.store;
-  const newest = before === 0 ? bySeq.length : Math.min(before - 1, bySeq.length);
-  let removed = 0;
-  let seq = newest;
-  for (; seq > 0 && removed < jobsPerEventMax && newest - seq < purgeScanMax; seq--) {
-    const job = bySeq[seq - 1];
-    if (job === undefined || job.queue !== queue) continue;
-    if (job.state !== 'ready' && job.state !== 'delayed') continue;
-    core.commit({ kind: 'cancelled', id: job.id, atMs: now.wallMs });
-    removed++;
-  }
-  return { removed, next: seq > 0 ? seq + 1 : 0 };
+/** Cancels the waiting jobs of a queue (ready and delayed); tells how many. */
+export function purge(core: Core, queue: string, now: Now): number {
+  const waiting = core.store.bySeq.filter(
+    (job) => job.queue === queue && (job.state === 'ready' || job.state === 'delayed'),
+  );
+  for (const { id } of waiting) core.commit({ kind: 'cancelled', id, atMs: now.wallMs });
+  return waiting.length;
 }
