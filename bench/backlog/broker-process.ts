@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { listens } from '../measure/listens.ts';
 
 const main = fileURLToPath(new URL('../../core/broker/main.ts', import.meta.url));
 const startMs = 120_000;
+const requestMs = 60_000;
 /** Memory that was freed goes back to the system some time later. */
 const restMs = 5_000;
 
@@ -37,22 +39,19 @@ export class BrokerProcess {
    * @throws Error with what the broker said when it ends before
    */
   async connect(): Promise<JobQueue> {
-    const broker = `unix:${join(this.#dir, 'broker.sock')}`;
+    const socket = join(this.#dir, 'broker.sock');
     const endMs = performance.now() + startMs;
-    for (;;) {
-      try {
-        return await openQueue({
-          broker,
-          tokenFile: null,
-          clientName: 'bench',
-          connectDeadlineMs: 50,
-        });
-      } catch (error) {
-        if (this.#child.exitCode !== null) throw new Error(`the broker ended: ${this.#said}`);
-        if (performance.now() > endMs) throw error;
-        await sleep(5);
-      }
+    while (!(await listens(socket))) {
+      const isOver = this.#child.exitCode !== null || performance.now() > endMs;
+      if (isOver) throw new Error(`the broker does not listen: ${this.#said}`);
+      await sleep(2);
     }
+    return openQueue({
+      broker: `unix:${socket}`,
+      tokenFile: null,
+      clientName: 'bench',
+      connectDeadlineMs: requestMs,
+    });
   }
 
   /** Bytes of memory that the process occupies: the least over some seconds of rest. */

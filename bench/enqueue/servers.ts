@@ -2,12 +2,11 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { listens } from '../measure/listens.ts';
 import { traced } from '../measure/sync-calls.ts';
 
 export interface Server {
@@ -63,22 +62,10 @@ export async function startServer(side: Side, dir: string, traceFile?: string): 
 /** Waits until somebody accepts connections there. */
 async function accepts(child: ChildProcess, socket: string): Promise<void> {
   const endMs = performance.now() + startMs;
-  while (!existsSync(socket) || !(await connects(socket))) {
+  while (!(await listens(socket))) {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended: ${child.exitCode}`);
     if (performance.now() > endMs) throw new Error(`nobody listens on ${socket}`);
     await sleep(20);
-  }
-}
-
-async function connects(socket: string): Promise<boolean> {
-  const connection = createConnection(socket);
-  try {
-    await once(connection, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    connection.destroy();
   }
 }
 

@@ -121,7 +121,7 @@ const fixOfCode: { readonly [code in ErrorCode]?: string } = {
   UNREACHABLE: 'Is it running? Look: aiq broker status. Start one: aiq broker start',
   CONFLICT: 'Take another --id, or leave it out: the id then follows from the content.',
   DISK_FULL: 'Free some space on the disk of the broker folder; queued jobs are safe.',
-  QUEUE_FULL: 'Let a consumer work first: aiq run',
+  QUEUE_FULL: 'Let a consumer work first: aiq run. The limits of a queue: aiq queues show <queue>',
   OUTCOME_UNKNOWN: 'Run the same command again: what took effect before is not done twice.',
 };
 

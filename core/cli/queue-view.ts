@@ -15,9 +15,14 @@ export function queueTable(queues: readonly QueueInfo[]): string[] {
     info.queue,
     ...[info.ready, info.delayed, info.leased, info.done, info.dead, info.consumers].map(String),
     info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs),
-    info.paused ? 'paused' : '',
+    remarksOf(info),
   ]);
   return formatTable(heading, rows, outputWidth());
+}
+
+/** What is unusual about a queue, for the column without a heading. */
+function remarksOf({ paused, parked }: QueueInfo): string {
+  return [...(paused ? ['paused'] : []), ...(parked > 0 ? [`${parked} parked`] : [])].join(', ');
 }
 
 /** The sheet of one queue, label by label. */

@@ -23,8 +23,7 @@ interface Setting<T> {
 
 const setting = <T>(parse: Parse<T>, fallback: () => unknown): Setting<T> => ({ parse, fallback });
 
-const kib = 1024;
-const mib = 1024 * kib;
+const mib = 1024 * 1024;
 
 /**
  * Jobs at one time. A job mostly waits for its model, so this is not about cores: it is polite to
@@ -33,8 +32,10 @@ const mib = 1024 * kib;
 const concurrencyDefault = 8;
 /** Threads only render, check and write; past four they cost memory and gain nothing. */
 const threadsMax = 4;
-/** A job's body is at most 1 MiB of JSON; this leaves room for escapes and the other properties. */
-const inputBytesDefault = 960 * kib;
+/** More text than this hardly fits the context of a model: who has a use for it says so. */
+const inputBytesDefault = mib;
+/** The input of one job, as JSON. */
+const inputBytesMax = 64 * mib;
 
 export const settings = {
   broker: setting(parseBroker, () => 'file:./.aiq'),
@@ -45,7 +46,7 @@ export const settings = {
   'run.concurrency': setting(parseCount(1, 1024), () => concurrencyDefault),
   'run.threads': setting(parseCount(1, 64), () => Math.min(availableParallelism(), threadsMax)),
   'run.grace': setting(parseDuration, () => '25s'),
-  'limits.inputBytesMax': setting(parseSize(mib), () => inputBytesDefault),
+  'limits.inputBytesMax': setting(parseSize(inputBytesMax), () => inputBytesDefault),
   'limits.answerBytesMax': setting(parseSize(64 * mib), () => 4 * mib),
   'limits.timeout': setting(parseDuration, () => '2m'),
   'limits.idle': setting(parseDuration, () => '60s'),

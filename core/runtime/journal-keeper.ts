@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AiqError, type JobQueue, type LeasedJob } from '../queue/index.ts';
+import { AiqError, type JobQueue, type LeasedJob, type LeaseToken } from '../queue/index.ts';
 import type { Journal } from './job/journal.ts';
 import type { RuntimeLog } from './options.ts';
 
@@ -12,79 +12,97 @@ export interface JournalKeeperOptions {
   readonly queue: Pick<JobQueue, 'journalGet' | 'journalPut'>;
   readonly log: Pick<RuntimeLog, 'warn'>;
   /** From 0 to 1. */
-  readonly random?: () => number;
-}
-
-export interface JournalKeeper {
-  of(leased: Pick<LeasedJob, 'token'>): Journal;
-  /** Resolves once nothing waits to be kept. */
-  idle(): Promise<void>;
-  /** Gives up what still waits. */
-  close(): void;
+  readonly random: () => number;
 }
 
 const pauseMsMin = 100;
 const pauseMsMax = 5_000;
+
+export class JournalKeeper {
+  readonly #options: JournalKeeperOptions;
+  readonly #closing = new AbortController();
+  /** What waits to be kept, by job and hash: it was paid, whatever the broker knows. */
+  readonly #waiting = new Map<string, { value: Uint8Array; asking: Promise<unknown> }>();
+  #isServed = true;
+
+  constructor(options: JournalKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** The journal of the job, as the holder of this lease may use it, and go on using it. */
+  of({ token }: Pick<LeasedJob, 'token'>): Journal {
+    return {
+      get: (callHash) => this.#get(token, callHash),
+      put: (callHash, value) => this.#put(token, callHash, value),
+    };
+  }
+
+  /** Resolves once nothing waits to be kept. */
+  async idle(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      await Promise.all([...this.#waiting.values()].map(({ asking }) => asking));
+    }
+  }
+
+  /** Gives up what still waits. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #get({ id }: LeaseToken, callHash: Uint8Array): Promise<Uint8Array | null> {
+    const paid = this.#waiting.get(keyOf(id, callHash));
+    return paid?.value ?? this.#insist(() => this.#options.queue.journalGet(id, callHash));
+  }
+
+  async #put(token: LeaseToken, callHash: Uint8Array, value: Uint8Array): Promise<Uint8Array> {
+    const { queue, log } = this.#options;
+    const key = keyOf(token.id, callHash);
+    const asking = this.#insist(() => queue.journalPut(token, callHash, value));
+    this.#waiting.set(key, { value, asking });
+    const stands = await asking;
+    if (this.#waiting.get(key)?.asking === asking) this.#waiting.delete(key);
+    if (stands === null && this.#closing.signal.aborted) {
+      log.warn({ job: token.id }, 'a paid answer was not kept: it will be bought again');
+    }
+    return stands ?? value;
+  }
+
+  /** Asks until there is an answer; null when there will be none. */
+  async #insist<T>(ask: () => Promise<T>): Promise<T | null> {
+    const { log, random } = this.#options;
+    const { signal } = this.#closing;
+    for (let failures = 0; this.#isServed && !signal.aborted; failures++) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isPassing(error)) return this.#refused(error);
+        if (failures === 0) {
+          log.warn({ error: String(error) }, 'the journal cannot be reached: trying again');
+        }
+      }
+      const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(failures, 10));
+      await sleep(pauseMs * (0.5 + random() / 2), undefined, { signal }).catch(() => {});
+    }
+    return null;
+  }
+
+  #refused(error: unknown): null {
+    const { log } = this.#options;
+    if (!(error instanceof AiqError) || error.code !== 'UNSUPPORTED') {
+      log.warn({ error: String(error) }, 'the journal refused');
+    } else if (this.#isServed) {
+      this.#isServed = false;
+      log.warn({}, 'this broker keeps no journal: what a crash loses is bought again');
+    }
+    return null;
+  }
+}
 
 /** A broker that holds as many entries as it may has no room soon; any other obstacle goes away. */
 function isPassing(error: unknown): boolean {
   return error instanceof AiqError && error.retryable && error.code !== 'QUEUE_FULL';
 }
 
-export function keepJournals(options: JournalKeeperOptions): JournalKeeper {
-  const { queue, log, random = Math.random } = options;
-  const closing = new AbortController();
-  const puts = new Set<Promise<unknown>>();
-  let isServed = true;
-
-  /** Asks until there is an answer; null when there will be none. */
-  async function insist<T>(ask: () => Promise<T>): Promise<T | null> {
-    for (let failures = 0; isServed && !closing.signal.aborted; failures++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isPassing(error)) return refused(error);
-        if (failures === 0) {
-          log.warn({ error: String(error) }, 'the journal cannot be reached: trying again');
-        }
-      }
-      const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(failures, 10));
-      const jitteredMs = pauseMs * (0.5 + random() / 2);
-      await sleep(jitteredMs, undefined, { signal: closing.signal }).catch(() => {});
-    }
-    return null;
-  }
-
-  function refused(error: unknown): null {
-    if (error instanceof AiqError && error.code === 'UNSUPPORTED') {
-      if (isServed)
-        log.warn({}, 'this broker keeps no journal: what a crash loses is bought again');
-      isServed = false;
-    } else {
-      log.warn({ error: String(error) }, 'the journal refused');
-    }
-    return null;
-  }
-
-  async function put(token: LeasedJob['token'], callHash: Uint8Array, value: Uint8Array) {
-    const asking = insist(() => queue.journalPut(token, callHash, value));
-    puts.add(asking);
-    const stands = await asking;
-    puts.delete(asking);
-    if (stands === null && closing.signal.aborted) {
-      log.warn({ job: token.id }, 'a paid answer was not kept: it will be bought again');
-    }
-    return stands ?? value;
-  }
-
-  return {
-    of: ({ token }) => ({
-      get: (callHash) => insist(() => queue.journalGet(token.id, callHash)),
-      put: (callHash, value) => put(token, callHash, value),
-    }),
-    async idle() {
-      while (puts.size > 0) await Promise.all(puts);
-    },
-    close: () => closing.abort(),
-  };
+function keyOf(id: string, callHash: Uint8Array): string {
+  return `${id} ${Buffer.from(callHash).toString('hex')}`;
 }

@@ -13,7 +13,7 @@ import { untilEmpty } from './empty.ts';
 import { createGates } from './gates.ts';
 import { Groups } from './groups.ts';
 import { IsolatedRuns } from './isolated/isolated-runs.ts';
-import { type JournalKeeper, keepJournals } from './journal-keeper.ts';
+import { JournalKeeper } from './journal-keeper.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
@@ -90,7 +90,7 @@ class ConsumerProcess implements Runtime {
       processesMax: Math.min(processesMax, concurrency),
       onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
     });
-    this.#journals = keepJournals({ queue, log });
+    this.#journals = new JournalKeeper({ queue, log, random: Math.random });
     this.#desk = new Desk({
       pool: this.#pool,
       isolated: this.#isolated,

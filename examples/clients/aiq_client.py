@@ -18,7 +18,7 @@ import sys
 import zlib
 
 HELLO, ERROR, GOODBYE, ENQUEUE, SUBSCRIBE, DELIVER = 1, 3, 5, 10, 12, 13  # [Messages]
-SETTLE, EXTEND, STATS = 14, 16, 24
+SETTLE, EXTEND, STATS, BLOB_GET = 14, 16, 24, 45
 STATES = "none delayed ready leased done dead cancelled parked".split()  # [Types]
 OUTCOMES = {"ack": 1, "retry": 2, "throttled": 3, "returned": 4, "final": 6}
 ENQUEUE_OUTCOMES = {1: "created", 2: "exists", 3: "refused"}
@@ -30,11 +30,15 @@ ERRORS = {  # [Errors]
     10: "TOO_MANY_CONNECTIONS", 20: "UNSUPPORTED", 21: "BAD_JOB", 22: "CHECKSUM",
     23: "JOB_TOO_LARGE", 24: "TOO_MANY_ITEMS", 25: "CONFLICT", 26: "BATCH_REFUSED",
     27: "QUEUE_FULL", 30: "NOT_FOUND", 31: "BAD_STATE", 32: "STALE_LEASE", 33: "BAD_REQUEST",
+    34: "NO_UNITS", 35: "NO_BLOB", 36: "BAD_BLOB",
     40: "SHUTTING_DOWN", 41: "DISK_FULL", 50: "INTERNAL",
 }
 CRITICAL = 0x8000  # [Jobs]
 ID, QUEUE, DIGEST, BODY, ATTEMPTS_MAX, DELAY_MS = (CRITICAL | tag for tag in range(1, 7))
 AGENT = 16
+BODY_REF, PRIORITY, EXPIRES_AT_MS, PARK_KEY, RUN_AT_MS = (CRITICAL | t for t in (64, 65, 66, 72, 73))
+KNOWN = {ID, QUEUE, DIGEST, BODY, ATTEMPTS_MAX, DELAY_MS, BODY_REF}
+KNOWN |= {PRIORITY, EXPIRES_AT_MS, PARK_KEY, RUN_AT_MS}  # The broker's business alone.
 FRAME_HEADER = "u32 u8 u8 u16 u32"  # [Frames]: length, opcode, flags, reserved, correlation id
 FRAME_BYTES_MAX = 4 << 20  # [Limits]
 BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -106,7 +110,7 @@ def decode_job(raw):
     while stream.tell() < len(raw):
         tag, value = unpack(stream, "u16 bytes")
         fields[tag] = value
-        if tag & CRITICAL and tag > DELAY_MS:
+        if tag & CRITICAL and tag not in KNOWN:
             raise AiqError("UNSUPPORTED", f"critical job field {tag & ~CRITICAL} is not known here")
     return fields
 
@@ -178,12 +182,29 @@ class Client:
         _, code, _, message = unpack(answer, "u32 u16 u8 text")
         raise_if(code, message)
 
+    def body(self, fields):
+        """The body of a decoded job, fetched and checked when it is a blob."""
+        if BODY_REF not in fields:
+            return fields[BODY]
+        sha256, total = fields[BODY_REF][:32], int.from_bytes(fields[BODY_REF][32:], "big")
+        body = b""
+        while len(body) < total:
+            answer = self.call(BLOB_GET, pack("bytes u53 u32", sha256, len(body), 256 << 10))
+            chunk = unpack(answer, "u53 u53 bytes")[2]
+            if not chunk:
+                break
+            body += chunk
+        if hashlib.sha256(body).digest() != sha256:
+            raise AiqError("BAD_BLOB", "the body was damaged on its way here")
+        return body
+
     def stats(self):
         """The queueInfo of every queue."""
         answer = self.call(STATS, pack("u32", 0))
-        *_, count = unpack(answer, "u32 u53 u32 u32 u53 u53 u32")
+        *_, count = unpack(answer, "u32 u53 u32 u32 u53 u53 u32 u53 u53 bool u53 u32")
         names = ("queue", "paused", *STATES[1:], "consumers", "oldestReadyMs")
-        form = "text bool u53 u53 u53 u53 u53 u53 u53 u32 u53"
+        names += ("bytes", "jobsMax", "bytesMax", "keepMs", "keepJobs")
+        form = "text bool u53 u53 u53 u53 u53 u53 u53 u32 u53 u53 u53 u53 u53 u53"
         return [dict(zip(names, unpack(answer, form))) for _ in range(count)]
 
 
@@ -216,7 +237,7 @@ def consume(client, args):
         if left == 1:  # Settling frees the place, so say first that nothing more is wanted.
             client.subscribe(args.queue, 0)
         try:
-            body = decode_job(delivery.job)[BODY]
+            body = client.body(decode_job(delivery.job))
         except AiqError as error:  # Not the job's fault: somebody else may read it.
             client.settle(delivery, "returned", 5000, (error.code.lower(), str(error)))
             raise

@@ -25,14 +25,18 @@ export class KilledBroker {
     });
   }
 
-  /** @throws Error when the broker had ended by itself: it refused to start, or stopped serving */
+  /** @throws Error when the broker ended by itself: it refused to start, or stopped serving */
+  assertServing(): void {
+    const code = this.#child?.exitCode ?? null;
+    if (code !== null) throw new Error(`the broker ended itself with ${code}: ${this.#said}`);
+  }
+
+  /** @throws Error like `assertServing` */
   async kill(): Promise<void> {
+    this.assertServing();
     const child = this.#child;
     if (child === null) return;
     this.#child = null;
-    if (child.exitCode !== null) {
-      throw new Error(`the broker ended itself with ${child.exitCode}: ${this.#said}`);
-    }
     child.kill('SIGKILL');
     await once(child, 'exit');
   }

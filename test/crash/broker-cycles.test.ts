@@ -59,9 +59,10 @@ async function untilOpen(open: () => Promise<JobQueue>): Promise<JobQueue> {
 /** Lets the load go on until there is enough of it, kills, and starts again; sometimes twice. */
 async function runCycle(cycle: number, broker: KilledBroker, oracle: Oracle): Promise<number> {
   const random = randomOf(seed * 100_000 + cycle);
-  await until(`load in cycle ${cycle}`, () => {
+  await until(`load in cycle ${cycle}`, async () => {
+    broker.assertServing();
     const { accepted, acked } = oracle.heard;
-    return Promise.resolve(accepted.length >= acceptedPerCycle && acked >= ackedPerCycle);
+    return accepted.length >= acceptedPerCycle && acked >= ackedPerCycle;
   });
   await sleep(random() * afterLoadMs);
   await broker.kill();
@@ -128,6 +129,7 @@ test(
       const [queue] = queues as [JobQueue];
       let lost: string[] = [];
       const ended = async (): Promise<boolean> => {
+        broker.assertServing();
         await sleep(100);
         lost = await unfinished(queue, oracle);
         return lost.length === 0;

@@ -51,7 +51,7 @@ export const tool = {
   parameters: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
   run: async ({ text }) => {
     const kept = [];
-    if (text.includes('leaks objects')) for (;;) kept.push(Array.from({ length: 1000 }, () => ({})));
+    if (text.includes('leaks objects')) for (;;) kept.push(new Array(10_000).fill('x'));
     if (text.includes('leaks buffers')) {
       for (;;) {
         kept.push(Buffer.alloc(1024 * 1024, 1));

@@ -36,7 +36,6 @@ beforeAll(async () => {
   await writeFile(join(project.dir, 'binary.bin'), new Uint8Array([0x89, 0x50, 0, 0, 1, 2]));
   await writeFile(join(project.dir, 'latin.txt'), new Uint8Array([0x47, 0x72, 0xfc, 0xdf, 0x65]));
   await project.write('huge.txt', 'long text. '.repeat(600_000));
-  await project.write('quotes.txt', '"\\'.repeat(450_000));
   await mkdir(join(project.dir, 'folder'));
   await agentFile('hello', manifest);
 });
@@ -157,12 +156,22 @@ describe('input files', () => {
     ['latin.txt', /latin\.txt is not UTF-8 text/],
     ['empty.txt', /empty\.txt is empty/],
     ['blank.txt', /blank\.txt is empty/],
-    ['huge.txt', /huge\.txt is too large: 6\.3 MiB/, /960 KiB are allowed/],
-    ['quotes.txt', /quotes\.txt is too large for one job: 1\.7 MiB/, /1 MiB are allowed/],
+    ['huge.txt', /huge\.txt is too large: 6\.3 MiB/, /1 MiB are allowed/],
     ['*.pdf', /no file matches "\*\.pdf"/],
   ];
   test.each(files)('%s', async (name, ...texts) => {
     await expectRefused(['enqueue', 'summarize', '--input', name], 3, ...texts);
+  });
+
+  test('one that is too large for a job as JSON, although it may be read', async () => {
+    await project.write('large.yaml', 'provider: offline\nlimits: { inputBytesMax: 64MiB }\n');
+    await project.write('quotes.txt', '"\\'.repeat(17 * 1024 * 1024));
+    await expectRefused(
+      ['enqueue', 'summarize', '--config', 'large.yaml', '--input', 'quotes.txt'],
+      3,
+      /quotes\.txt is too large for one job: 68 MiB/,
+      /64 MiB are allowed/,
+    );
   });
 
   test('more than a hundred need a yes', async () => {

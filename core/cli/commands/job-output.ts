@@ -54,7 +54,7 @@ export async function showResult(
     return 'ok';
   }
   for (const file of files) {
-    const bytes = await readResult(file.path);
+    const bytes = await readResult(file, found);
     if (files.length > 1) terminal.result(`==> ${pathFromHere(file.path)} <==`);
     terminal.resultText(bytes.toString());
     if (file.sha256 !== null && sha256Of(bytes) !== file.sha256) {
@@ -127,20 +127,22 @@ async function showKept(
   return 'ok';
 }
 
-/** Writes the only file of a result, or what the broker keeps, to where the user wants it. */
+/** Writes a result of one file as the job made it: what the broker keeps, else the file itself. */
 async function saveResult(
   session: Session,
   found: InspectedJob,
   { files, to }: { readonly files: readonly ResultFile[]; readonly to: string },
 ): Promise<ExitName> {
   const [only, second] = files;
+  const id = shortId(found.info.id);
   if (second !== undefined) {
     throw usageError(
-      `${shortId(found.info.id)} has ${files.length} files, and --output takes one`,
-      `See where they are: aiq jobs result ${shortId(found.info.id)} --path`,
+      `${id} has ${files.length} files, and --output takes one`,
+      `See where they are: aiq jobs result ${id} --path`,
     );
   }
-  const bytes = only === undefined ? await keptResult(session, found) : await readResult(only.path);
+  const isKept = only === undefined || found.info.resultBytes > 0;
+  const bytes = isKept ? await keptResult(session, found) : await readResult(only, found);
   await writeFile(to, bytes);
   session.terminal.note(`wrote ${formatBytes(bytes.length)} to ${to}`);
   return 'ok';
@@ -169,12 +171,14 @@ async function recordIn(folder: string, jobId: string): Promise<CommitRecord | n
   }
 }
 
-async function readResult(path: string): Promise<Buffer> {
+async function readResult({ path }: ResultFile, { info }: InspectedJob): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
+    const kept = `The broker keeps it as it was: aiq jobs result ${shortId(info.id)} -o <file>`;
     throw new CliError('notFound', `the result cannot be read: ${pathFromHere(path)}`, [
       `${(error as Error).message}. The job is done; somebody moved or removed the file.`,
+      ...(info.resultBytes > 0 ? [kept] : []),
     ]);
   }
 }

@@ -108,7 +108,8 @@ describe('run', () => {
     const { id } = await aiq.enqueue('summarize', text(1));
     const running = aiq.run({ model: 'aiq-offline?latency=60s' });
     const other = await open();
-    await expect.poll(async () => (await other.job(id))?.state).toBe('leased');
+    const stateOf = async () => (await other.job(id))?.state;
+    await expect.poll(stateOf, { timeout: 20_000 }).toBe('leased');
     await aiq.close();
     expect(await running).toMatchObject({ counts: { done: 0, returned: 1 } });
     expect(await other.job(id)).toMatchObject({ state: 'ready', attempts: 0 });

@@ -200,6 +200,14 @@ describe.skipIf(!hasPython)(`the Python client (${leftOut})`, () => {
     });
   });
 
+  test('fetches a body that is too large to travel with its job', async () => {
+    const input = { text: 'grün'.repeat(150_000) };
+    await queue.enqueue([jobOf(input)]);
+    const { code, stdout, stderr } = await client('consume', ['echo']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ input });
+  });
+
   test('gives a job back as it is told', async () => {
     const id = idOf(await client('enqueue', ['echo', '-'], '{}'));
     await client('consume', ['echo', '--nack', 'retry']);

@@ -168,5 +168,7 @@ describe('the same job again', () => {
     expect(knownJobText(job())).toBe('already queued: k3f9aa21m0v7');
     expect(knownJobText(job({ state: 'delayed' }))).toMatch(/^already queued/);
     expect(knownJobText(job({ state: 'leased' }))).toMatch(/^already running/);
+    const parked = job({ state: 'parked', parkKey: 'approval:7' });
+    expect(knownJobText(parked)).toBe('already parked on approval:7: k3f9aa21m0v7');
   });
 });

@@ -19,7 +19,7 @@ describe('without a file', () => {
       output: { dir: `${root}/out` },
       run: { concurrency: 8, threads: Math.min(availableParallelism(), 4), graceMs: 25_000 },
       limits: {
-        inputBytesMax: 960 * 1024,
+        inputBytesMax: 1024 * 1024,
         answerBytesMax: 4 * 1024 * 1024,
         timeoutMs: 120_000,
         idleMs: 60_000,
@@ -173,8 +173,8 @@ describe('a setting that cannot be used', () => {
       '1:20: "limits.timeout": "0s" is not a duration such as 90s, 5m or 1h',
     ],
     [
-      'limits: { inputBytesMax: 5MiB }',
-      '1:26: "limits.inputBytesMax": "5MiB" is not a size up to 1MiB, such as 512KiB',
+      'limits: { inputBytesMax: 65MiB }',
+      '1:26: "limits.inputBytesMax": "65MiB" is not a size up to 64MiB, such as 512KiB',
     ],
     ['agentPaths: agents\nmodel: [x]', '2:8: "model": ["x"] is not a text'],
     ['output: { dir: 5 }', '1:16: "output.dir": 5 is not a path'],

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { AiqError, type ErrorCode } from '../../../core/queue/index.ts';
-import { keepJournals } from '../../../core/runtime/journal-keeper.ts';
+import { JournalKeeper } from '../../../core/runtime/journal-keeper.ts';
 import { leaseOf } from '../../support/runtime-fakes.ts';
 
 const hash = Buffer.from('hash');
@@ -18,7 +18,7 @@ function journalBehind(...codes: ErrorCode[]) {
     if (code !== undefined) throw new AiqError(code, `failed: ${code}`);
     return stands;
   };
-  const keeper = keepJournals({
+  const keeper = new JournalKeeper({
     queue: {
       journalGet: (id) => answer(`get ${id}`, value),
       journalPut: ({ id, delivery }) => answer(`put ${id} ${delivery}`, Buffer.from('stands')),
@@ -76,6 +76,20 @@ describe('a paid answer', () => {
 });
 
 describe('the question whether something was paid', () => {
+  it('has the answer at hand that waits to be kept', async () => {
+    const many = Array.from({ length: 1000 }, (): ErrorCode => 'DISK_FULL');
+    const { journal, keeper, asked } = journalBehind(...many);
+    const putting = journal.put(hash, Buffer.from('waits'));
+    const again = keeper.of(leaseOf({ token: { id: 'j', epoch: 2, delivery: 2 } }));
+    expect(Buffer.from((await again.get(hash)) ?? '').toString()).toBe('waits');
+    expect(asked.every((one) => one.startsWith('put'))).toBe(true);
+    const other = keeper.of(leaseOf({ token: { id: 'k', epoch: 2, delivery: 2 } }));
+    const asking = other.get(hash);
+    keeper.close();
+    expect(await asking).toBeNull();
+    await putting;
+  });
+
   it('is repeated until there is an answer', async () => {
     const { journal, asked } = journalBehind('UNREACHABLE');
     expect(await journal.get(hash)).toBe(value);
