@@ -1,9 +1,11 @@
 /** What the broker needs of its log; `log.ts` keeps it on disk, tests may keep it in memory. */
 
+import type { Disk } from './disk.ts';
+
 /**
  * Records in order, numbered from 1: a record's number is its *offset*. `append` is synchronous and
  * only buffers; one write + fdatasync is in flight at a time, and everything appended meanwhile
- * rides the next (group commit).
+ * rides the next (group commit). A record stays readable by its offset until it is dropped.
  */
 export interface Log {
   /** Buffers a record and returns its offset. The bytes are copied before it returns. */
@@ -12,26 +14,86 @@ export interface Log {
   readonly endOffset: number;
   /** Every record up to here passed fdatasync, in a file whose directory entry did too. */
   readonly durableOffset: number;
+  /** Offset of the first record that is still there. */
+  readonly firstOffset: number;
   /** Bytes of all segments on disk. */
   readonly bytes: number;
+  /** The segments, oldest first; the last one is being written. */
+  readonly segments: readonly SegmentInfo[];
+  /**
+   * The bytes of a record that was appended, at once when they are in memory (just written, or
+   * near what was read before). The bytes are a view that stays good; checksums were checked.
+   * @throws RangeError when the record was dropped or never appended
+   * @throws LogDamagedError (or rejects with it) when a checksum does not fit
+   */
+  read(offset: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * States durably that nothing before `offset` is needed any more, then removes the segments that
+   * hold nothing else. Resolves when the space is free.
+   */
+  dropBefore(offset: number): Promise<void>;
   /** Waits for everything appended, writes the clean mark, closes the files. */
   close(): Promise<void>;
+}
+
+export interface SegmentInfo {
+  readonly number: number;
+  readonly firstOffset: number;
+  /** Offset of its last record; smaller than `firstOffset` when it holds none. */
+  readonly lastOffset: number;
+  readonly bytes: number;
 }
 
 export interface LogOptions {
   /** Folder of the segments; made when missing. */
   readonly dir: string;
   readonly segmentBytesMax: number;
+  /** Stands in for the disk in tests and simulation. */
+  readonly disk?: Disk;
+  /** Stands in for the event loop in simulation. */
+  readonly scheduler?: Scheduler;
+  /**
+   * Shortens what a segment says, for its summary: gets the segment's records in order and
+   * returns those records that make the same state, bodies left out. See `docs/log-format.md`.
+   */
+  readonly summarize: (records: Iterable<StoredRecord>) => Iterable<StoredRecord>;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;
   /** A write, fdatasync or rotation failed. The log takes nothing more; the broker must stop. */
   readonly onFailure: (error: Error) => void;
 }
 
+/** A record with its place. */
+export interface StoredRecord {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** When things happen that nobody waits for. */
+export interface Scheduler {
+  /** Resolves when this round of I/O events has been handled. */
+  afterThisRound(): Promise<void>;
+  /** Calls back after `ms`, unless the function that it returns was called before. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** How recovery hands over what the log holds, in order. */
+export interface Replay {
+  /**
+   * Told first: records up to `offset` may be about jobs whose older records were dropped, because
+   * compaction said those jobs again before that offset. 0 when nothing was ever dropped.
+   */
+  begin(restatedUpTo: number): void;
+  /** A record, or its short form from a summary. The bytes are a view: copy what must outlive the call. */
+  record(bytes: Uint8Array, offset: number): void;
+}
+
 /** What recovery found and did. */
 export interface RecoveryReport {
   readonly segments: number;
+  /** Records read one by one, and summaries read instead of segments. */
   readonly records: number;
+  readonly summaries: number;
   readonly bytes: number;
   /** True when the last run closed the log itself. */
   readonly clean: boolean;
