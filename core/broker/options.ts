@@ -1,5 +1,6 @@
 /** What a broker is told at its start, with defaults and the reason for each. */
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type CoreOptions, coreDefaults } from './queue/core.ts';
@@ -20,8 +21,13 @@ export interface BrokerOptions {
   readonly idleExitMs: number | null;
   /** How long a lease lasts without renewal. */
   readonly leaseMs?: number;
-  /** Most bytes of one log segment. */
+  /** Most bytes of one log segment; less on a small disk. */
   readonly segmentBytesMax?: number;
+  /** How long, and how many, done and cancelled jobs of a queue are kept. */
+  readonly keepMs?: number;
+  readonly keepJobs?: number;
+  /** Keep a searchable history beside the log; true when left out. */
+  readonly history?: boolean;
   /** Told what an operator should know: recovery, torn tails, the reason of a stop. */
   readonly onNotice?: (text: string) => void;
 }
@@ -55,24 +61,35 @@ const ioThreadsMax = 64;
  * @throws RangeError when `ioThreads` is not allowed
  */
 export function withDefaults(options: BrokerOptions) {
-  const { ioThreads = ioThreadsDefault(), segmentBytesMax = segmentBytesMaxDefault } = options;
+  const {
+    ioThreads = ioThreadsDefault(),
+    segmentBytesMax = segmentBytesMaxDefault,
+    history = true,
+  } = options;
   if (!Number.isSafeInteger(ioThreads) || ioThreads < 1 || ioThreads > ioThreadsMax) {
     throw new RangeError(
       `ioThreads must be a whole number from 1 to ${ioThreadsMax}, not ${ioThreads}`,
     );
   }
-  return { ...options, ioThreads, segmentBytesMax };
+  return { ...options, ioThreads, segmentBytesMax, history };
 }
 
 /** The core's share of the options. */
-export function coreOptions(options: BrokerOptions, brokerId: string): CoreOptions {
-  const leaseMs = options.leaseMs ?? coreDefaults.leaseMs;
+export function coreOptions(options: BrokerOptions, brokerId: string): Omit<CoreOptions, 'crc32'> {
+  const { leaseMs = coreDefaults.leaseMs } = options;
+  const { keepMs = coreDefaults.keepMs, keepJobs = coreDefaults.keepJobs } = options;
   if (!Number.isSafeInteger(leaseMs) || leaseMs < leaseMsMin) {
     throw new RangeError(
       `leaseMs must be a whole number of at least ${leaseMsMin}, not ${leaseMs}`,
     );
   }
-  return { ...coreDefaults, leaseMs, brokerId, software: software() };
+  for (const [name, value] of Object.entries({ keepMs, keepJobs })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`${name} must be a whole number of at least 1, not ${value}`);
+    }
+  }
+  const newHash = () => createHash('sha256');
+  return { ...coreDefaults, leaseMs, keepMs, keepJobs, brokerId, newHash, software: software() };
 }
 
 /** Name and version of this package. Read and not imported: the file lies outside the sources. */

@@ -8,6 +8,8 @@ import type { Disk } from './disk.ts';
  * rides the next (group commit). A record stays readable by its offset until it is dropped.
  */
 export interface Log {
+  /** The log's own id, as text: what was made from another log does not fit this one. */
+  readonly id: string;
   /** Buffers a record and returns its offset. The bytes are copied before it returns. */
   append(record: Uint8Array): number;
   /** Offset of the last record appended; 0 when there is none. */
@@ -18,6 +20,8 @@ export interface Log {
   readonly firstOffset: number;
   /** Bytes of all segments on disk. */
   readonly bytes: number;
+  /** Bytes appended that need not be on disk yet. */
+  readonly unwrittenBytes: number;
   /** The segments, oldest first; the last one is being written. */
   readonly segments: readonly SegmentInfo[];
   /**
@@ -39,7 +43,7 @@ export interface Log {
 export interface SegmentInfo {
   readonly number: number;
   readonly firstOffset: number;
-  /** Offset of its last record; smaller than `firstOffset` when it holds none. */
+  /** Offset of its last durable record; smaller than `firstOffset` when it holds none. */
   readonly lastOffset: number;
   readonly bytes: number;
 }
@@ -52,11 +56,8 @@ export interface LogOptions {
   readonly disk?: Disk;
   /** Stands in for the event loop in simulation. */
   readonly scheduler?: Scheduler;
-  /**
-   * Shortens what a segment says, for its summary: gets the segment's records in order and
-   * returns those records that make the same state, bodies left out. See `docs/log-format.md`.
-   */
-  readonly summarize: (records: Iterable<StoredRecord>) => Iterable<StoredRecord>;
+  /** Begins the summary of one segment. See `docs/log-format.md`. */
+  readonly summarize: () => Summarizer;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;
   /** A write, fdatasync or rotation failed. The log takes nothing more; the broker must stop. */
@@ -67,6 +68,17 @@ export interface LogOptions {
 export interface StoredRecord {
   readonly offset: number;
   readonly bytes: Uint8Array;
+}
+
+/**
+ * Shortens what one segment says. It is fed in pieces, so that a large segment never holds up the
+ * event loop: neither call may do work for more than the record at hand.
+ */
+export interface Summarizer {
+  /** Takes the segment's next record. The bytes are a view: copy what must outlive the call. */
+  add(record: StoredRecord): void;
+  /** Those records that make the same state, in order, bodies left out; taken one by one. */
+  finish(): Iterable<StoredRecord>;
 }
 
 /** When things happen that nobody waits for. */
@@ -97,12 +109,13 @@ export interface RecoveryReport {
   readonly bytes: number;
   /** True when the last run closed the log itself. */
   readonly clean: boolean;
-  /** The torn tail that was cut off and kept aside, if there was one. */
+  /** The torn tail that was cut off, if there was one. */
   readonly tornTail: {
     readonly segment: string;
     readonly atByte: number;
     readonly bytes: number;
-    readonly keptAs: string;
+    /** The file that it was copied to; null when the disk had no room for that. */
+    readonly keptAs: string | null;
   } | null;
 }
 

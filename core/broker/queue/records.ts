@@ -30,8 +30,9 @@ export type BulkAction = keyof typeof bulkActions;
 const newJob = { struct: { seq: 'u53', dueAtMs: 'u53', job: 'bytes' } } as const;
 
 const recordKinds = {
-  /** The broker started; leases granted from here on carry this epoch. */
-  epochStarted: { number: 1, fields: { epoch: 'u53', atMs: 'u53' } },
+  /** The broker started; leases granted from here on carry this epoch. Acceptance numbers up to
+   * `seqHighest` were given. */
+  epochStarted: { number: 1, fields: { epoch: 'u53', seqHighest: 'u53', atMs: 'u53' } },
   /** Jobs were accepted: one, or all of an atomic batch. */
   enqueued: { number: 2, fields: { atMs: 'u53', jobs: { list: newJob } } },
   /** A lease was granted. */
@@ -62,6 +63,8 @@ const recordKinds = {
       attempts: 'u32',
       crashes: 'u32',
       returns: 'u32',
+      /** When it first came back uncharged; 0 when it never did. */
+      returnsSinceMs: 'u53',
       /** Whose lease it was. */
       delivery: 'u32',
       session: 'id',
@@ -73,18 +76,20 @@ const recordKinds = {
       enqueue: { list: newJob },
       /** Offset of the record that says how its lease before ended; 0 when there is none. */
       previous: 'u53',
+      /** In a summary, where texts are left out: bytes of the whole record. 0 in the log itself. */
+      fullBytes: 'u32',
       atMs: 'u53',
     },
   },
-  /** Jobs that were not finished were cancelled, or dead ones removed; `bulk` is 0 or the operation. */
-  cancelled: { number: 5, fields: { ids: { list: 'id' }, bulk: 'u53', atMs: 'u53' } },
+  /** Jobs that were not finished were cancelled, or dead ones removed. */
+  cancelled: { number: 5, fields: { ids: { list: 'id' }, atMs: 'u53' } },
   /** Dead jobs were made ready again by an operator. */
-  retried: { number: 6, fields: { ids: { list: 'id' }, bulk: 'u53', atMs: 'u53' } },
+  retried: { number: 6, fields: { ids: { list: 'id' }, atMs: 'u53' } },
   /** Nothing of the queue is delivered from here on. */
   paused: { number: 7, fields: { queue: 'text', atMs: 'u53' } },
   unpaused: { number: 8, fields: { queue: 'text', atMs: 'u53' } },
   /** Parked jobs were made ready. */
-  signalled: { number: 9, fields: { ids: { list: 'id' }, bulk: 'u53', atMs: 'u53' } },
+  signalled: { number: 9, fields: { ids: { list: 'id' }, atMs: 'u53' } },
   /** Jobs were not delivered in time and are dead. */
   expired: { number: 10, fields: { ids: { list: 'id' }, atMs: 'u53' } },
   /** Finished jobs whose retention ended are no longer known. */
@@ -108,6 +113,8 @@ const recordKinds = {
       atMs: 'u53',
     },
   },
+  /** How many jobs it changed so far. */
+  bulkStepped: { number: 24, fields: { bulk: 'u53', touched: 'u53' } },
   bulkEnded: { number: 14, fields: { bulk: 'u53' } },
   /** A scope's limit, and what of it is used (absolute, so that compaction can say it again). */
   scopeSet: {
@@ -133,7 +140,8 @@ const recordKinds = {
   /** A chunk of a blob; chunks are logged in order from 0. */
   blobChunk: {
     number: 18,
-    fields: { sha256: 'bytes', totalBytes: 'u53', at: 'u53', chunk: 'bytes' },
+    /** `chunkBytes` is the length of the chunk; a summary leaves the chunk itself out. */
+    fields: { sha256: 'bytes', totalBytes: 'u53', at: 'u53', chunkBytes: 'u32', chunk: 'bytes' },
   },
   /** All chunks are there and the hash fits: jobs may refer to it. */
   blobStored: { number: 19, fields: { sha256: 'bytes', totalBytes: 'u53', atMs: 'u53' } },
@@ -152,6 +160,7 @@ const recordKinds = {
       attempts: 'u32',
       crashes: 'u32',
       returns: 'u32',
+      returnsSinceMs: 'u53',
       deliveries: 'u32',
       leaseEpoch: 'u53',
       /** Of the newest delivery; absent before the first. */
@@ -161,10 +170,16 @@ const recordKinds = {
       enqueuedAtMs: 'u53',
       changedAtMs: 'u53',
       dueAtMs: 'u53',
+      expiresAtMs: 'u53',
       parkKey: 'text',
       /** The job as enqueued, its body left out (but counted) once it is done or cancelled. */
       bodyBytes: 'u53',
+      bodyInLog: 'bool',
+      /** Bytes of `job` in the log; a summary leaves the body out. */
+      jobBytes: 'u32',
       job: 'bytes',
+      /** Bytes of what is told about its last lease; 0 when it had none that ended. */
+      lastBytes: 'u32',
       errorCode: 'text',
       errorMessage: 'text',
       note: 'text',

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { recordBytesMax } from '../../../core/broker/log/format.ts';
+import {
+  batchFrameBytes,
+  recordBytesMax,
+  segmentHeaderBytes,
+} from '../../../core/broker/log/format.ts';
 import { commit, nextTurn, openOn, settled } from '../../support/log-harness.ts';
 import { MemoryDisk } from '../../support/memory-disk.ts';
 
@@ -113,7 +117,8 @@ test('an idle log proves its last records durable with one mark', async () => {
   for (let turn = 0; turn < 200; turn++) await nextTurn();
   expect([log.bytes - bytesBefore, disk.counts.datasync! - syncsBefore]).toEqual([68, 1]);
   // Now damage to the record can no longer pass for a torn write.
-  disk.get('/log/0000000001.log').fill(0, 64 + 68, 64 + 68 + 73);
+  const recordsAt = segmentHeaderBytes + batchFrameBytes;
+  disk.get('/log/0000000001.log').fill(0, recordsAt, recordsAt + 73);
   await expect(openOn(disk.copy())).rejects.toThrow('safely on disk');
 });
 
