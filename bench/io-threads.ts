@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { startBroker } from '../core/broker/index.ts';
 import { Client } from '../core/client/index.ts';
-import { idToText, type Job } from '../core/protocol/index.ts';
+import { idToText, type Job, plainJob } from '../core/protocol/index.ts';
 
 const threadCounts = [1, 2] as const;
 const inFlight = 64;
@@ -99,8 +99,7 @@ function newJob(): Job {
     agentDigest: new Uint8Array(32),
     source: '',
     createdAtMs: 0,
-    attemptsMax: 4,
-    delayMs: 0,
+    ...plainJob,
   };
 }
 

@@ -1,13 +1,26 @@
-/** `npm run test:crash -- [--rounds N] [--cycles N] [--seed S]`: kill -9 alone, as often as asked for. */
+/** `npm run test:crash -- [options]`: the programmes that end processes with kill -9, as long as asked for. */
 
 import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
+
+const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--resume]] [--seed S]
+       npm run test:crash -- --syscalls [--from N] [--count N]`;
 
 /** Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker. */
 const options = /** @type {const} */ ({
   rounds: { type: 'string' },
   cycles: { type: 'string' },
   seed: { type: 'string' },
+  resume: { type: 'boolean' },
+  syscalls: { type: 'boolean' },
+  from: { type: 'string' },
+  count: { type: 'string' },
+});
+
+const programmes = /** @type {const} */ ({
+  rounds: 'test/crash/kill.test.ts',
+  cycles: 'test/crash/broker-cycles.test.ts',
+  syscalls: 'test/crash/syscalls.test.ts',
 });
 
 /**
@@ -18,36 +31,34 @@ const options = /** @type {const} */ ({
 export async function crash(args, { root, env }) {
   try {
     const { values } = parseArgs({ args, options });
-    const wanted = {
-      ...(values.rounds === undefined ? {} : { AIQ_CRASH_ROUNDS: count('rounds', values.rounds) }),
-      ...(values.cycles === undefined ? {} : { AIQ_CRASH_CYCLES: count('cycles', values.cycles) }),
-      ...(values.seed === undefined ? {} : { AIQ_CRASH_SEED: count('seed', values.seed) }),
-    };
-    const files = filesFor(values);
-    return await runTool('vitest', ['run', '--project', 'end-to-end', ...files], {
+    const wanted = Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        `AIQ_CRASH_${name.toUpperCase()}`,
+        typeof value === 'string' ? number(name, value) : '1',
+      ]),
+    );
+    return await runTool('vitest', ['run', '--project', 'end-to-end', ...filesFor(values)], {
       root,
       env: { ...env, ...wanted },
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const usage = 'usage: npm run test:crash -- [--rounds N] [--cycles N] [--seed S]';
     process.stderr.write(`error: ${error.message}\n${usage}\n`);
     return exited(2);
   }
 }
 
 /**
- * The programme that a number was asked for, or both.
+ * The programmes that were named, or all.
  *
- * @param {{ rounds?: string, cycles?: string }} values
+ * @param {Partial<Record<keyof typeof programmes, unknown>>} values
  * @returns {string[]}
  */
-function filesFor({ rounds, cycles }) {
-  const both = rounds === undefined && cycles === undefined;
-  return [
-    ...(both || rounds !== undefined ? ['test/crash/kill.test.ts'] : []),
-    ...(both || cycles !== undefined ? ['test/crash/broker-cycles.test.ts'] : []),
-  ];
+function filesFor(values) {
+  const named = Object.entries(programmes).filter(
+    ([name]) => values[/** @type {keyof typeof programmes} */ (name)] !== undefined,
+  );
+  return (named.length === 0 ? Object.entries(programmes) : named).map(([, file]) => file);
 }
 
 /**
@@ -56,7 +67,7 @@ function filesFor({ rounds, cycles }) {
  * @returns {string}
  * @throws {TypeError} like the parser's own
  */
-function count(name, text) {
+function number(name, text) {
   if (/^[1-9]\d{0,5}$/.test(text)) return text;
   throw new TypeError(`--${name} takes a whole number from 1 to 999999, not "${text}"`);
 }

@@ -4,7 +4,8 @@ import type { Config, Environment } from '../config/index.ts';
 import { AiqError, type JobQueue } from '../queue/index.ts';
 import { checkRunOptions } from './check-options.ts';
 import type { Aiq, RunOptions, RunSummary } from './contract.ts';
-import { findJob, listJobs, waitForJob } from './jobs.ts';
+import { findJob, listJobs, searchJobs, waitForJob } from './jobs.ts';
+import { createOperations } from './operate.ts';
 import { createProducer } from './producer.ts';
 import { runJobs } from './run.ts';
 
@@ -34,9 +35,11 @@ export function createAiq(connection: Connection): Aiq {
   };
   return {
     ...producer,
+    ...createOperations(queue),
     wait: (id, options = {}) => waitForJob(queue, id, options.signal),
     job: (id) => findJob(queue, id),
     jobs: (filter = {}) => listJobs(queue, filter),
+    search: (options = {}) => searchJobs(queue, options),
     run,
     async close() {
       closing.abort(new AiqError('CLOSED', 'the connection was closed'));

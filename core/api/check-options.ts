@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import { jobStates } from '../queue/index.ts';
-import type { EnqueueOptions, JobsFilter, RunOptions } from './contract.ts';
+import type { EnqueueOptions, JobsFilter, RunOptions, SearchOptions } from './contract.ts';
 
 /** @throws TypeError */
 export function checkEnqueueOptions({ id, source }: EnqueueOptions): void {
@@ -13,21 +13,43 @@ export function checkEnqueueOptions({ id, source }: EnqueueOptions): void {
 /** @throws TypeError */
 export function checkJobsFilter({ queue, state }: JobsFilter): void {
   checkText('queue', queue);
-  if (state === undefined || Object.hasOwn(jobStates, state)) return;
-  throw mustBe('state', `one of ${Object.keys(jobStates).join(', ')}`, state);
+  if (state !== undefined) checkState('state', state);
+}
+
+/** @throws TypeError */
+export function checkSearchOptions(options: SearchOptions): void {
+  const { states, minCost } = options;
+  for (const name of ['queue', 'agent', 'tag', 'text', 'code'] as const) {
+    checkText(name, options[name]);
+  }
+  checkList('states', states);
+  for (const state of states ?? []) checkState('states', state);
+  if (minCost !== undefined && !(minCost >= 0)) throw mustBe('minCost', 'an amount', minCost);
+}
+
+function checkState(option: string, state: unknown): void {
+  if (Object.hasOwn(jobStates, String(state))) return;
+  throw mustBe(option, `one of ${Object.keys(jobStates).join(', ')}`, state);
 }
 
 /** @throws TypeError */
 export function checkRunOptions({ agents, model }: RunOptions): void {
   checkText('model', model);
-  const isList = Array.isArray(agents) && agents.every((name) => typeof name === 'string');
-  if (agents !== undefined && !isList) throw mustBe('agents', 'a list of names', agents);
+  checkList('agents', agents);
 }
 
-function checkText(option: string, value: unknown): void {
+/** @throws TypeError when it is there and no list of texts */
+export function checkList(option: string, list: unknown): void {
+  const isList = Array.isArray(list) && list.every((name) => typeof name === 'string');
+  if (list !== undefined && !isList) throw mustBe(option, 'a list of names', list);
+}
+
+/** @throws TypeError when it is there and no text */
+export function checkText(option: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'string') throw mustBe(option, 'a text', value);
 }
 
-function mustBe(option: string, kind: string, value: unknown): TypeError {
+/** The error for an option of the wrong kind. */
+export function mustBe(option: string, kind: string, value: unknown): TypeError {
   return new TypeError(`${option} must be ${kind}, not ${inspect(value, { depth: 0 })}`);
 }

@@ -1,6 +1,6 @@
 /** What a connection offers to a program. Types alone. */
 
-import type { ErrorCode, JobDescription, JobState } from '../queue/index.ts';
+import type { ErrorCode, JobDescription, JobDetails, JobState, Priority } from '../queue/index.ts';
 import type { JobReport, RunSummary as RuntimeSummary } from '../runtime/index.ts';
 
 /**
@@ -37,9 +37,30 @@ export interface Aiq {
    * @returns null when there is no such job
    * @throws AiqError `BAD_REQUEST` when several jobs begin like that
    */
-  job(id: string): Promise<JobDescription | null>;
+  job(id: string): Promise<JobDetails | null>;
   /** The jobs that the broker knows, newest first, fetched page by page as they are asked for. */
   jobs(filter?: JobsFilter): AsyncIterable<JobDescription>;
+  /**
+   * Jobs of any age for which every condition holds, newest first, page by page. It reads the
+   * broker's history, which is a moment behind.
+   */
+  search(options?: SearchOptions): AsyncIterable<JobDescription>;
+  /**
+   * What a job's consumer handed to the broker with the acknowledgement: the bytes of its only file,
+   * or as JSON the list of its files.
+   * @returns null when there is nothing
+   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when the job is not done
+   */
+  result(id: string): Promise<Uint8Array | null>;
+  /**
+   * Cancels a job that is not done; who works on it is told at once.
+   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when it is done or was cancelled before
+   */
+  cancel(id: string): Promise<void>;
+  /** Queues dead jobs again, with all their attempts; resolves with their number. */
+  retryDead(filter?: DeadJobs): Promise<number>;
+  /** Makes every job ready that is parked on the key; resolves with their number. */
+  signal(key: string): Promise<number>;
   /**
    * Works on jobs in this process, in a bounded pool of threads, until no job of these agents is
    * waiting or running, here or elsewhere, or until the signal aborts. Jobs that fail for good are
@@ -64,6 +85,16 @@ export interface EnqueueOptions {
   readonly source?: string;
   /** Earliest start after now, milliseconds. */
   readonly delayMs?: number;
+  /** Earliest start; with `delayMs` the later one counts. */
+  readonly runAt?: Date;
+  /** Dead with the code `expired` instead of started from then on. */
+  readonly expiresAt?: Date;
+  /** How urgent it is. Default `normal`; a job that waits ages, so none starves. */
+  readonly priority?: Priority;
+  /** Words to find the job by: at most 16, printable ASCII without spaces. */
+  readonly tags?: readonly string[];
+  /** Parked until `signal` of this key. */
+  readonly parkKey?: string;
 }
 
 /** One of many jobs. */
@@ -98,6 +129,30 @@ export interface JobsFilter {
   /** Mostly the agent's name. */
   readonly queue?: string;
   readonly state?: JobState;
+}
+
+export interface SearchOptions {
+  readonly queue?: string;
+  /** In one of these states. */
+  readonly states?: readonly JobState[];
+  readonly agent?: string;
+  readonly tag?: string;
+  /** Words that occur in source, note or error. */
+  readonly text?: string;
+  /** Code of the last failure, such as `timeout`. */
+  readonly code?: string;
+  /** When it entered its state. */
+  readonly since?: Date;
+  readonly until?: Date;
+  /** Least cost of its calls, in the currency of the prices. */
+  readonly minCost?: number;
+}
+
+/** Which dead jobs; all when nothing is given. */
+export interface DeadJobs {
+  readonly queue?: string;
+  /** Code of the failure that they died of. */
+  readonly code?: string;
 }
 
 export interface RunOptions {

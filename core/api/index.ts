@@ -19,7 +19,10 @@ export {
   AiqError,
   type ErrorCode,
   type JobDescription,
+  type JobDetails,
   type JobState,
+  type LeaseEndDescription,
+  type Priority,
   type Usage,
 } from '../queue/index.ts';
 export type { JobReport, RuntimeCounts } from '../runtime/index.ts';
@@ -33,6 +36,7 @@ export {
 export { type ConnectOptions, connect } from './connect.ts';
 export type {
   Aiq,
+  DeadJobs,
   EnqueuedJob,
   EnqueueOptions,
   JobRequest,
@@ -40,6 +44,7 @@ export type {
   RefusedJob,
   RunOptions,
   RunSummary,
+  SearchOptions,
   WaitOptions,
 } from './contract.ts';
 export { RunError } from './run-error.ts';

@@ -2,20 +2,23 @@
 
 import {
   AiqError,
+  describeInspected,
   describeJob,
   isIdPrefix,
   type JobDescription,
+  type JobDetails,
   type JobQueue,
   limits,
 } from '../queue/index.ts';
-import { checkJobsFilter } from './check-options.ts';
-import type { JobsFilter } from './contract.ts';
+import { checkJobsFilter, checkSearchOptions } from './check-options.ts';
+import type { JobsFilter, SearchOptions } from './contract.ts';
+import { momentOf } from './job-terms.ts';
 
 /** @throws AiqError `BAD_REQUEST` for text that begins no id, or several */
 export async function findJob(
   queue: Pick<JobQueue, 'inspect'>,
   id: string,
-): Promise<JobDescription | null> {
+): Promise<JobDetails | null> {
   const prefix = id.toLowerCase();
   if (prefix === '' || !isIdPrefix(prefix)) {
     throw new AiqError('BAD_REQUEST', `${JSON.stringify(id)} is not a job id`);
@@ -24,7 +27,7 @@ export async function findJob(
   if (second !== undefined) {
     throw new AiqError('BAD_REQUEST', `several jobs begin with ${id}; give more of the id`);
   }
-  return found === undefined ? null : describeJob(found.info);
+  return found === undefined ? null : describeInspected(found);
 }
 
 /** @throws AiqError `NOT_FOUND`; the signal's reason */
@@ -51,5 +54,29 @@ export async function* listJobs(
     const page = await queue.list({ ...filter, ...cursor, limit: limits.listRowsMax });
     for (const info of page.jobs) yield describeJob(info);
     next = page.next;
+  }
+}
+
+const microsPerUnit = 1_000_000;
+
+/** @throws TypeError for an option of the wrong kind */
+export async function* searchJobs(
+  queue: Pick<JobQueue, 'search'>,
+  options: SearchOptions,
+): AsyncGenerator<JobDescription, void, undefined> {
+  checkSearchOptions(options);
+  const { code, since, until, minCost, ...conditions } = options;
+  const filter = {
+    ...conditions,
+    errorCode: code,
+    sinceMs: momentOf('since', since),
+    untilMs: momentOf('until', until),
+    costMicrosMin: minCost === undefined ? undefined : Math.round(minCost * microsPerUnit),
+  };
+  let after: string | null = '';
+  while (after !== null) {
+    const page = await queue.search({ ...filter, after, limit: limits.listRowsMax });
+    for (const info of page.jobs) yield describeJob(info);
+    after = page.next;
   }
 }

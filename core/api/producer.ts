@@ -20,6 +20,7 @@ import {
 } from '../queue/index.ts';
 import { checkEnqueueOptions } from './check-options.ts';
 import type { Aiq, EnqueueOptions, JobRequest } from './contract.ts';
+import { jobTermsOf } from './job-terms.ts';
 
 interface LoadedAgent {
   readonly agent: Agent;
@@ -103,12 +104,13 @@ function toJobs(
 
 function toJob(agent: Agent, input: JsonObject, options: EnqueueOptions): Job {
   checkEnqueueOptions(options);
-  const { source, delayMs = 0 } = options;
-  if (!Number.isSafeInteger(delayMs) || delayMs < 0) {
-    const rule = 'must be a whole number of milliseconds, 0 or more';
-    throw new AiqError('BAD_REQUEST', `delayMs ${rule}, not ${delayMs}`);
-  }
-  return newJobFor(agent, { input, source, delayMs, identity: identityOf(options) });
+  const { source } = options;
+  return newJobFor(agent, {
+    ...jobTermsOf(options),
+    input,
+    source,
+    identity: identityOf(options),
+  });
 }
 
 function identityOf({ id, force = false }: EnqueueOptions): JobIdentity {

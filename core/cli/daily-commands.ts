@@ -1,10 +1,13 @@
 /** The commands of daily work: `enqueue`, `run`, `demo`. Names, flags and help; no work. */
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Overrides } from '../config/index.ts';
 import { examplesText } from './examples.ts';
-import { addInputFlags, type Invocation, once, prepareInputs } from './schema-flags.ts';
+import { addInputFlags, collect, type Invocation, once, prepareInputs } from './schema-flags.ts';
 import type { Act, Session } from './session.ts';
+
+/** Those of the protocol, which help need not load. */
+export const priorityNames = ['highest', 'high', 'normal', 'low', 'lowest'];
 
 export function addEnqueue(root: Command, session: () => Session, act: Act): void {
   const invocation: Invocation = { agent: null, flags: [] };
@@ -25,6 +28,15 @@ export function addEnqueue(root: Command, session: () => Session, act: Act): voi
       'Your own key for the job: the same key is the same job.',
       once('--id', 'A job has one key: run the command for each.'),
     )
+    .addOption(
+      new Option('--priority <name>', 'How urgent it is; normal unless told otherwise.').choices(
+        priorityNames,
+      ),
+    )
+    .option('--run-at <time>', 'Not before then: 10m, 2h, 3d from now, or an ISO date and time.')
+    .option('--expires <time>', 'Dead instead of started from then on; a time as for --run-at.')
+    .option('--tag <tag>', 'A word to find it by; may be repeated.', collect)
+    .option('--park-key <key>', 'Parked until aiq signal <key>.')
     .option('--force', 'Add a new job even if the same one was done before.')
     .option(
       '--wait',

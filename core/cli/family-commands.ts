@@ -1,6 +1,6 @@
 /** The families of commands: `jobs`, `agents`, `broker`. Names, flags and help; no work. */
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addCare } from './care-commands.ts';
 import { exampleJobs, examplesText } from './examples.ts';
 import { addJobOperations } from './operator-commands.ts';
@@ -8,7 +8,8 @@ import { addInputFlags, type Invocation, prepareInputs, reservedFlags } from './
 import type { Act, Session } from './session.ts';
 import { addAgentDetails } from './setup-commands.ts';
 
-const listedStates = ['delayed', 'ready', 'leased', 'done', 'dead', 'cancelled'];
+/** Those of the protocol, which help need not load. */
+export const listedStates = ['delayed', 'ready', 'leased', 'parked', 'done', 'dead', 'cancelled'];
 
 export function addJobs(root: Command, act: Act): void {
   const jobs = root
@@ -33,9 +34,10 @@ export function addJobs(root: Command, act: Act): void {
     .action((options) =>
       act(async (session) => (await import('./commands/jobs.ts')).listJobs(session, options)),
     );
+  addSearch(jobs, act);
   jobs
     .command('show')
-    .description('Show one job: state, attempts, last error, files.')
+    .description('Show one job: state, attempts, last error, files, history.')
     .argument('<id>', 'Its id, or any unique beginning of it.')
     .addHelpText('after', examplesText([[`aiq jobs show ${exampleJobs.monday}`]]))
     .action((id: string) =>
@@ -51,6 +53,44 @@ export function addJobs(root: Command, act: Act): void {
       act(async (session) => (await import('./commands/jobs.ts')).waitJobs(session, ids, options)),
     );
   addJobOperations(jobs, act);
+}
+
+function addSearch(jobs: Command, act: Act): void {
+  jobs
+    .command('search')
+    .description('Find jobs, also old ones; every condition that is given must hold.')
+    .option('--queue <name>', 'In this queue.')
+    .addOption(
+      new Option('--state <state>', 'In this state; may be repeated.')
+        .choices(listedStates)
+        .argParser(collectState),
+    )
+    .option('--agent <name>', 'Of this agent.')
+    .option('--tag <tag>', 'With this tag.')
+    .option('--text <words>', 'With these words in source, note or error.')
+    .option('--cause <code>', 'Last failed with this code.')
+    .option('--since <time>', 'Entered its state since then: 2h, 3d ago, or an ISO date and time.')
+    .option('--until <time>', 'Entered its state before then.')
+    .option('--min-cost <amount>', 'Cost at least so much, such as 0.05.')
+    .option('--after <cursor>', 'Continue behind the page before.')
+    .option('--limit <n>', 'Most jobs to find.', '50')
+    .addHelpText(
+      'after',
+      examplesText([
+        ['aiq jobs search --text mill --since 2d'],
+        ['aiq jobs search --state dead --cause timeout --json', 'one line of JSON for each'],
+        ['aiq jobs search --tag urgent --min-cost 0.05 --limit 10'],
+      ]),
+    )
+    .action((options) =>
+      act(async (session) => (await import('./commands/search.ts')).searchJobs(session, options)),
+    );
+}
+
+/** Choices that may be repeated are for us to check: commander checks them only without a parser. */
+function collectState(state: string, before: readonly string[] = []): string[] {
+  if (listedStates.includes(state)) return [...before, state];
+  throw new InvalidArgumentError(`Allowed choices are ${listedStates.join(', ')}.`);
 }
 
 export function addAgents(root: Command, session: () => Session, act: Act): void {

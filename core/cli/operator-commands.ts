@@ -1,7 +1,8 @@
-/** The commands of operators: `dead`, `queues`, `tail`, and what may be done with jobs. */
+/** The commands of operators: `dead`, `tail`, and what may be done with jobs. */
 
 import type { Command } from 'commander';
 import { exampleJobs, examplesText } from './examples.ts';
+import { collect } from './schema-flags.ts';
 import type { Act } from './session.ts';
 
 const { monday, tuesday, wednesday, thursday, friday } = exampleJobs;
@@ -20,11 +21,22 @@ export function addJobOperations(jobs: Command, act: Act): void {
     );
   jobs
     .command('retry')
-    .description('Queue dead jobs again, with all their attempts. For many: aiq dead retry.')
-    .argument('<ids...>', anyIds)
-    .addHelpText('after', examplesText([[`aiq jobs retry ${thursday}`]]))
-    .action((ids: string[]) =>
-      act(async (session) => (await import('./commands/operate-jobs.ts')).retryJobs(session, ids)),
+    .description('Queue dead jobs again, with all their attempts: some, or all at once.')
+    .argument('[ids...]', anyIds)
+    .option('--dead', 'All dead jobs, however many; --queue and --cause narrow them down.')
+    .option('--queue <name>', 'With --dead: only jobs of this queue.')
+    .option('--cause <code>', 'With --dead: only jobs that failed with this code.')
+    .addHelpText(
+      'after',
+      examplesText([
+        [`aiq jobs retry ${thursday}`],
+        ['aiq jobs retry --dead --queue summarize --cause timeout'],
+      ]),
+    )
+    .action((ids: string[], options) =>
+      act(async (session) =>
+        (await import('./commands/operate-jobs.ts')).retryJobs(session, ids, options),
+      ),
     );
   addJobOutput(jobs, act);
 }
@@ -35,10 +47,12 @@ function addJobOutput(jobs: Command, act: Act): void {
     .description('Print what a job made.')
     .argument('<id>', anyId)
     .option('--path', 'Print where its files are instead.')
+    .option('-o, --output <file>', 'Write it to this file instead, as it is.')
     .addHelpText(
       'after',
       examplesText([
         [`aiq jobs result ${monday}`],
+        [`aiq jobs result ${monday} -o summary.md`],
         [`aiq jobs result ${monday} --path`, 'one path on each line'],
       ]),
     )
@@ -119,63 +133,6 @@ function narrowed(command: Command): Command {
     .option('--agent <name>', 'Only jobs of this agent.')
     .option('--queue <name>', 'Only jobs of this queue.')
     .option('--cause <code>', 'Only jobs that failed with this code, such as timeout.');
-}
-
-export function addQueues(root: Command, act: Act): void {
-  const queues = root
-    .command('queues')
-    .helpCommand(false)
-    .description('Look at queues, pause them, and clear them.');
-  queues
-    .command('list')
-    .description('List the queues with their jobs by state.')
-    .addHelpText('after', examplesText([['aiq queues list'], ['aiq queues list --json']]))
-    .action(() =>
-      act(async (session) => (await import('./commands/queues.ts')).listQueues(session)),
-    );
-  queues
-    .command('show')
-    .description('Show one queue.')
-    .argument('<queue>', 'Its name: that of its agent, unless the agent names another.')
-    .addHelpText('after', examplesText([['aiq queues show summarize']]))
-    .action((name: string) =>
-      act(async (session) => (await import('./commands/queues.ts')).showQueue(session, name)),
-    );
-  addQueueOperations(queues, act);
-}
-
-function addQueueOperations(queues: Command, act: Act): void {
-  queues
-    .command('pause')
-    .description('Deliver nothing of a queue until it is resumed; running jobs are finished.')
-    .argument('<queue>', 'Its name.')
-    .addHelpText('after', examplesText([['aiq queues pause summarize']]))
-    .action((name: string) =>
-      act(async (session) => (await import('./commands/queues.ts')).pauseQueue(session, name)),
-    );
-  queues
-    .command('resume')
-    .description('Deliver the jobs of a paused queue again.')
-    .argument('<queue>', 'Its name.')
-    .addHelpText('after', examplesText([['aiq queues resume summarize']]))
-    .action((name: string) =>
-      act(async (session) => (await import('./commands/queues.ts')).resumeQueue(session, name)),
-    );
-  queues
-    .command('purge')
-    .description('Cancel all jobs of a queue that wait. Asks first, at a terminal.')
-    .argument('<queue>', 'Its name.')
-    .option('-y, --yes', 'Do not ask; needed elsewhere than at a terminal.')
-    .addHelpText('after', examplesText([['aiq queues purge summarize --yes']]))
-    .action((name: string, options) =>
-      act(async (session) =>
-        (await import('./commands/queues.ts')).purgeQueue(session, name, options),
-      ),
-    );
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }
 
 export function addTail(root: Command, act: Act): void {

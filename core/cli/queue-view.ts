@@ -3,7 +3,7 @@
 import { type QueueInfo } from '../queue/index.ts';
 import { CliError } from './errors.ts';
 import type { Session } from './session.ts';
-import { formatAge, formatTable } from './table.ts';
+import { formatAge, formatBytes, formatElapsed, formatTable } from './table.ts';
 import { outputWidth } from './terminal.ts';
 
 const heading = ['QUEUE', 'READY', 'DELAYED', 'LEASED', 'DONE', 'DEAD', 'WORKERS', 'OLDEST', ''];
@@ -27,14 +27,32 @@ export function queueSheet(info: QueueInfo): string[] {
     ['deliveries', info.paused ? 'paused' : 'running'],
     ['ready', String(info.ready)],
     ['delayed', String(info.delayed)],
+    ['parked', String(info.parked)],
     ['leased', String(info.leased)],
     ['done', String(info.done)],
     ['dead', String(info.dead)],
     ['cancelled', String(info.cancelled)],
     ['workers', String(info.consumers)],
     ['oldest', info.oldestReadyMs === 0 ? '-' : formatAge(info.oldestReadyMs)],
+    ['bytes', formatBytes(info.bytes)],
+    ['limits', limitsText(info)],
+    ['keeps', keepText(info)],
   ];
   return rows.map(([label, value]) => `${label.padEnd(12)}${value}`);
+}
+
+/** The queue's own limits; the broker's hold in any case. */
+function limitsText({ jobsMax, bytesMax }: QueueInfo): string {
+  const jobs = jobsMax === 0 ? [] : [`${jobsMax} jobs`];
+  const bytes = bytesMax === 0 ? [] : [formatBytes(bytesMax)];
+  return [...jobs, ...bytes].join(', ') || "the broker's";
+}
+
+/** How long and how many finished jobs are kept. */
+function keepText({ keepMs, keepJobs }: QueueInfo): string {
+  const time = keepMs === 0 ? [] : [`finished jobs for ${formatElapsed(keepMs)}`];
+  const jobs = keepJobs === 0 ? [] : [`${keepJobs} finished jobs`];
+  return [...time, ...jobs].join(', at most ') || "as the broker's settings say";
 }
 
 /**

@@ -21,7 +21,8 @@ export interface Invocation {
   flags: TypedFlag[];
 }
 
-function collect(value: string, before: readonly string[] = []): string[] {
+/** For flags that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

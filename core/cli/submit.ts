@@ -7,6 +7,7 @@ import {
   type JobIdentity,
   type JobInfo,
   type JobQueue,
+  type JobTerms,
   limits,
   newJobFor,
   shortId,
@@ -34,17 +35,23 @@ export interface Submission {
   readonly refusal: ExitName | null;
 }
 
+/** Who a job is, and how it is to be done. */
+export interface JobWish {
+  readonly identity: JobIdentity;
+  readonly terms: JobTerms;
+}
+
 /**
  * Encodes a checked input.
  * @throws CliError `invalid` when it is over the size that a job may have
  */
-export function makeJob(draft: Draft, agent: Agent, identity: JobIdentity): OutgoingJob {
-  const job = newJobFor(agent, { input: draft.input, source: draft.source, identity });
-  if (job.body.length > limits.jobBodyBytesMax) {
+export function makeJob(draft: Draft, agent: Agent, { identity, terms }: JobWish): OutgoingJob {
+  const job = newJobFor(agent, { ...terms, input: draft.input, source: draft.source, identity });
+  if (job.body.length > limits.blobBytesMax) {
     throw new CliError(
       'invalid',
       `${draft.origin === '' ? 'the input' : draft.origin} is too large for one job: ` +
-        `${formatBytes(job.body.length)} as JSON, ${formatBytes(limits.jobBodyBytesMax)} are allowed`,
+        `${formatBytes(job.body.length)} as JSON, ${formatBytes(limits.blobBytesMax)} are allowed`,
       ['Split it into several files.'],
     );
   }

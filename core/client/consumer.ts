@@ -220,7 +220,7 @@ function tokenOf({ token }: Lease): LeaseToken {
 function settlementSize({ errorCode, errorMessage, note, result, enqueue }: Settlement): number {
   const textBytes = 3 * (errorCode.length + errorMessage.length + note.length);
   const followUps = enqueue.reduce((sum, job) => sum + job.length + 4, 0);
-  return settlementBytes + textBytes + (result?.length ?? 0) + followUps;
+  return settlementBytes + textBytes + (result?.inline?.length ?? 0) + followUps;
 }
 
 function checkCredit(credit: number): void {

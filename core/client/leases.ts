@@ -19,7 +19,8 @@ import {
 /** A job in the hands of this consumer. */
 export interface Lease {
   readonly token: LeaseToken;
-  readonly job: Job;
+  /** Replaced by the whole job when its body has to be fetched. */
+  job: Job;
   readonly attempt: number;
   readonly crashes: number;
   readonly isolated: boolean;

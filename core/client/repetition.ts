@@ -3,36 +3,56 @@
 import type { RequestName } from '../protocol/index.ts';
 
 /**
- * `read`: changes nothing. `repeat`: the broker recognizes the repetition (by job id or lease token)
- * and answers as the first time. `once`: a repetition may answer otherwise than the first did, so
- * the caller must decide. The first two kinds are sent again over the next connection.
+ * `read`: changes nothing. `repeat`: the broker recognizes the repetition, or twice is as once, and it
+ * answers as the first time. `once`: a repetition may answer otherwise than the first did, so the
+ * caller must decide. The first two kinds are sent again over the next connection.
  */
 export const repetitionOf = {
   Hello: 'once',
   Goodbye: 'once',
   Ping: 'read',
+  Shutdown: 'once',
+
+  // Known by their job ids and lease tokens.
   Enqueue: 'repeat',
-  Subscribe: 'repeat',
   Settle: 'repeat',
   Extend: 'repeat',
   Resume: 'once',
+  // Each replaces what the connection had.
+  Subscribe: 'repeat',
+  Watch: 'repeat',
+
   Inspect: 'read',
   List: 'read',
-  Stats: 'read',
+  Search: 'read',
   Wait: 'read',
+  Result: 'read',
+  // The second time the job is no longer in the state that they ask for.
   Cancel: 'once',
   Retry: 'once',
-  Shutdown: 'once',
-  Signal: 'once',
-  Reserve: 'once',
-  Commit: 'once',
-  Release: 'once',
-  BlobPut: 'once',
-  BlobGet: 'read',
-  JournalPut: 'once',
-  JournalGet: 'read',
+
+  Stats: 'read',
   Pause: 'repeat',
   Unpause: 'repeat',
+  // Sets what it says, all of it.
+  ConfigureQueue: 'repeat',
+  // Each begins an operation of its own: a second one would also take jobs that came meanwhile.
   Purge: 'once',
-  Watch: 'repeat',
+  RetryDead: 'once',
+  // Jobs that were parked after the first one would be woken by the second.
+  Signal: 'once',
+  Bulk: 'read',
+
+  SetScope: 'repeat',
+  Scopes: 'read',
+  // Known by the id of the reservation.
+  Reserve: 'repeat',
+  Commit: 'repeat',
+  Release: 'repeat',
+
+  // The chunk is known by hash and offset, the journal entry is written once.
+  BlobPut: 'repeat',
+  BlobGet: 'read',
+  JournalPut: 'repeat',
+  JournalGet: 'read',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

@@ -32,3 +32,4 @@ export {
   type ProviderSettings,
 } from './provider.ts';
 export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
+export { printable } from './redact.ts';

@@ -72,7 +72,7 @@ export const errorCodes = {
   QUEUE_FULL: {
     number: 27,
     retryable: true,
-    meaning: 'The broker holds as many jobs or bytes as it may.',
+    meaning: 'The broker, or the queue, holds as many jobs or bytes as it may.',
   },
   NOT_FOUND: { number: 30, retryable: false, meaning: 'No such job.' },
   BAD_STATE: {

@@ -7,6 +7,8 @@ export {
   fieldsCodec,
   messageNameOf,
 } from './codec.ts';
+export { decodeJob, jobChecksumFits } from './decode-job.ts';
+export { encodeJob } from './encode-job.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
 export {
   decodeFrame,
@@ -18,15 +20,11 @@ export {
 } from './frame.ts';
 export { idBytes, idFromText, idTextLength, idToText, isId, isIdPrefix, shortId } from './ids.ts';
 export {
-  attemptsMaxDefault,
   type Crc32,
-  decodeJob,
-  encodeJob,
   isKey,
   isQueueName,
   isTag,
   type Job,
-  jobChecksumFits,
   jobFields,
   type NewJob,
   plainJob,

@@ -1,7 +1,16 @@
 /** A job as people and programs are told about it: the one documented form, made from `JobInfo`. */
 
 import { isAbsolute, join } from 'node:path';
-import { type JobInfo, type JobState, shortId, type Usage } from '../protocol/index.ts';
+import {
+  type JobInfo,
+  type JobState,
+  type LeaseEnd,
+  type LeaseEndInfo,
+  type Priority,
+  shortId,
+  type Usage,
+} from '../protocol/index.ts';
+import type { InspectedJob } from './port.ts';
 
 /** What the consumer noted about a finished job; fields that it did not write are absent. */
 export interface JobNote {
@@ -36,12 +45,35 @@ export interface JobDescription {
   readonly changedAt: string;
   /** When a delayed job may run; null for the others. */
   readonly dueAt: string | null;
+  /** When it is dead instead of run; null for never. */
+  readonly expiresAt: string | null;
+  readonly priority: Priority;
+  readonly tags: readonly string[];
+  /** The key that a parked job waits for; null for the others. */
+  readonly parkKey: string | null;
+  /** Bytes of the result that its consumer kept with it; 0 when there is none. */
+  readonly resultBytes: number;
   /** The last failure. */
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly usage: Usage;
   /** The result's files, absolute where the consumer named its output folder. */
   readonly files: readonly string[];
   readonly note: Omit<JobNote, 'files'>;
+}
+
+/** How one lease of a job ended. */
+export interface LeaseEndDescription {
+  readonly at: string;
+  readonly end: LeaseEnd;
+  /** Number of the delivery, from 1. */
+  readonly delivery: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+/** A job with what is known of its past. */
+export interface JobDetails extends JobDescription {
+  /** Ends of its leases, newest first; the broker keeps the last ten. */
+  readonly history: readonly LeaseEndDescription[];
 }
 
 /** Reads the note of a job; anything else reads as an empty one. */
@@ -78,10 +110,35 @@ export function describeJob(info: JobInfo): JobDescription {
     inputBytes: info.bodyBytes,
     enqueuedAt: new Date(info.enqueuedAtMs).toISOString(),
     changedAt: new Date(info.changedAtMs).toISOString(),
-    dueAt: info.dueAtMs === 0 ? null : new Date(info.dueAtMs).toISOString(),
-    error: info.errorCode === '' ? null : { code: info.errorCode, message: info.errorMessage },
+    dueAt: timeOf(info.dueAtMs),
+    expiresAt: timeOf(info.expiresAtMs),
+    priority: info.priority,
+    tags: info.tags,
+    parkKey: info.parkKey === '' ? null : info.parkKey,
+    resultBytes: info.resultBytes,
+    error: errorOf(info),
     usage: info.usage,
     files,
     note,
   };
+}
+
+export function describeInspected({ info, history }: InspectedJob): JobDetails {
+  return { ...describeJob(info), history: history.map(describeLeaseEnd) };
+}
+
+function describeLeaseEnd(ended: LeaseEndInfo): LeaseEndDescription {
+  const { atMs, end, delivery } = ended;
+  return { at: new Date(atMs).toISOString(), end, delivery, error: errorOf(ended) };
+}
+
+function errorOf({
+  errorCode,
+  errorMessage,
+}: Pick<JobInfo, 'errorCode' | 'errorMessage'>): JobDescription['error'] {
+  return errorCode === '' ? null : { code: errorCode, message: errorMessage };
+}
+
+function timeOf(atMs: number): string | null {
+  return atMs === 0 ? null : new Date(atMs).toISOString();
 }

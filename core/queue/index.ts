@@ -1,18 +1,24 @@
 /** The job queue as runtime and command line see it: the port, its engines, and how jobs are made. */
 
+export type { BlobContent } from '../client/index.ts';
 export {
   AiqError,
   type ErrorCode,
   errorCodes,
   isId,
   isIdPrefix,
+  isKey,
+  isTag,
   type Job,
   type JobInfo,
   type JobState,
   jobStates,
+  type LeaseEndInfo,
   type LeaseToken,
   limits,
   noUsage,
+  type Priority,
+  priorities,
   type QueueInfo,
   type SettleOutcome,
   shortId,
@@ -20,11 +26,20 @@ export {
 } from '../protocol/index.ts';
 export { type BrokerAddress, parseBrokerAddress } from './address.ts';
 export { canonicalJson } from './canonical-json.ts';
-export { describeJob, type JobDescription, type JobNote, readNote } from './describe-job.ts';
+export {
+  describeInspected,
+  describeJob,
+  type JobDescription,
+  type JobDetails,
+  type JobNote,
+  type LeaseEndDescription,
+  readNote,
+} from './describe-job.ts';
 export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
 export {
   type JobAgent,
   type JobBody,
+  type JobTerms,
   type NewJob,
   newJob,
   newJobFor,
@@ -32,18 +47,27 @@ export {
 } from './new-job.ts';
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
 export type {
-  ConsumeOptions,
-  Consumer,
-  Directive,
+  BulkOptions,
+  DeadFilter,
   Enqueued,
-  Extended,
   InspectedJob,
   JobFilter,
   JobPage,
   JobQueue,
-  LeasedJob,
+  QueueSettings,
   QueueStats,
-  Settle,
-  Settled,
+  ScopeInfo,
+  ScopeLimit,
+  SearchFilter,
+  SearchPage,
   WatchOptions,
 } from './port.ts';
+export type {
+  ConsumeOptions,
+  Consumer,
+  Directive,
+  Extended,
+  LeasedJob,
+  Settle,
+  Settled,
+} from './port-consumer.ts';

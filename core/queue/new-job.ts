@@ -3,16 +3,28 @@
  * text: `{"input": …, "outputDir": "/…"}`, the second only when the producer chose a folder.
  */
 
-import { AiqError, attemptsMaxDefault, type Job } from '../protocol/index.ts';
+import { AiqError, type Job, type Priority, plainJob } from '../protocol/index.ts';
 import { contentDigestOf, type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
 
-export interface NewJob extends JobContent {
+/** When and how a job is to be done, which is no part of what it is: the same job keeps its first. */
+export interface JobTerms {
+  /** Earliest delivery after enqueue, milliseconds. */
+  readonly delayMs?: number | undefined;
+  /** Earliest delivery, milliseconds since 1970; with `delayMs` the later one counts. */
+  readonly runAtMs?: number | undefined;
+  /** Dead instead of delivered from then on, milliseconds since 1970. */
+  readonly expiresAtMs?: number | undefined;
+  readonly priority?: Priority | undefined;
+  readonly tags?: readonly string[] | undefined;
+  /** Parked from the start until this key is signalled. */
+  readonly parkKey?: string | undefined;
+}
+
+export interface NewJob extends JobContent, JobTerms {
   readonly queue: string;
   /** Where the input came from, for people: a file name, or empty. */
   readonly source?: string | undefined;
   readonly attemptsMax?: number | undefined;
-  /** Earliest delivery after enqueue, milliseconds. */
-  readonly delayMs?: number | undefined;
   readonly identity?: JobIdentity | undefined;
   readonly createdAtMs?: number | undefined;
 }
@@ -34,6 +46,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 export function newJob(options: NewJob): Job {
   const { input, outputDir } = options;
   return {
+    ...plainJob,
     id: jobIdOf(options, options.identity),
     queue: options.queue,
     digest: contentDigestOf(options),
@@ -42,8 +55,13 @@ export function newJob(options: NewJob): Job {
     agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
     source: options.source ?? '',
     createdAtMs: options.createdAtMs ?? Date.now(),
-    attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
-    delayMs: options.delayMs ?? 0,
+    attemptsMax: options.attemptsMax ?? plainJob.attemptsMax,
+    delayMs: options.delayMs ?? plainJob.delayMs,
+    runAtMs: options.runAtMs ?? plainJob.runAtMs,
+    expiresAtMs: options.expiresAtMs ?? plainJob.expiresAtMs,
+    priority: options.priority ?? plainJob.priority,
+    tags: options.tags ?? plainJob.tags,
+    parkKey: options.parkKey ?? plainJob.parkKey,
   };
 }
 
@@ -61,7 +79,7 @@ export interface JobAgent {
  */
 export function newJobFor(
   agent: JobAgent,
-  options: Pick<NewJob, 'input' | 'source' | 'identity' | 'delayMs'>,
+  options: JobTerms & Pick<NewJob, 'input' | 'source' | 'identity'>,
 ): Job {
   const { name, queue, digest, retry } = agent;
   return newJob({

@@ -4,16 +4,20 @@
  * travel.
  */
 
+import type { BlobContent } from '../client/index.ts';
 import type {
+  BlobRef,
   ErrorCode,
   Job,
   JobInfo,
   JobState,
+  LeaseEndInfo,
   LeaseToken,
+  Message,
   QueueInfo,
-  SettleOutcome,
-  Usage,
+  ScopeUnits,
 } from '../protocol/index.ts';
+import type { ConsumeOptions, Consumer, Settled } from './port-consumer.ts';
 
 /** What became of one enqueued job. `refused` carries the reason. */
 export type Enqueued =
@@ -25,78 +29,41 @@ export type Enqueued =
       readonly message: string;
     };
 
-/** A job in the hands of this consumer, until it is settled or its lease is lost. */
-export interface LeasedJob {
-  readonly token: LeaseToken;
-  readonly job: Job;
-  /** Number of this attempt, from 1: charged failures so far plus one. */
-  readonly attempt: number;
-  /** Times that a holder of this job vanished. */
-  readonly crashes: number;
-  /** True when the job should run alone, because a holder of it vanished before. */
-  readonly isolated: boolean;
-  readonly enqueuedAtMs: number;
-  /** On the local monotonic clock (`performance.now()`): past it the lease may be another's. */
-  deadlineMs: number;
-}
-
-/** How a lease ends. */
-export interface Settle {
-  readonly outcome: SettleOutcome;
-  /** For `retry`, `throttled` and `returned`: time until the job may run again. */
-  readonly delayMs?: number;
-  /** Short machine-readable cause, such as `rate_limited`. Required for all but `ack`. */
-  readonly errorCode?: string;
-  readonly errorMessage?: string;
-  /** What the job made, as JSON text (see `docs/agents.md`); shown by `aiq jobs show`. */
-  readonly note?: string;
-  readonly usage?: Usage;
-}
-
-/** The answer to one settle: the job's new state, or why nothing changed. */
-export type Settled =
-  | { readonly ok: true; readonly state: JobState }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
-
-export type Directive = 'none' | 'cancel' | 'drain';
-
-/** The answer to the renewal of one lease. */
-export type Extended =
-  | { readonly ok: true; readonly directive: Directive }
-  | { readonly ok: false; readonly code: ErrorCode };
-
-export interface ConsumeOptions {
-  readonly queues: readonly string[];
-  /** Most leases at one time. */
-  readonly credit: number;
-  /** Called for each delivery; must not throw. */
-  readonly onDelivery: (leased: LeasedJob) => void;
-  /** The lease is no longer ours (it ran out, or the job was cancelled): stop the work, settle nothing. */
-  readonly onLeaseLost: (leased: LeasedJob, code: ErrorCode) => void;
-}
-
-/** A running subscription. Survives lost connections and broker restarts by resuming its session. */
-export interface Consumer {
-  /** Lease time that the broker grants, milliseconds. */
-  readonly leaseMs: number;
-  /** Changes the number of leases wanted at one time; 0 takes nothing new. */
-  setCredit(credit: number): void;
-  /**
-   * Settles a lease; repeats over reconnects until an answer comes. Settles of one tick share a frame.
-   */
-  settle(leased: LeasedJob, settle: Settle): Promise<Settled>;
-  /** Renews leases in one frame and moves their `deadlineMs`. */
-  extend(leased: readonly LeasedJob[]): Promise<Extended[]>;
-  /** Gives up all leases (uncharged) and the session. */
-  close(): Promise<void>;
-}
-
 export interface JobFilter {
   readonly queue?: string;
   readonly state?: JobState;
   /** Cursor of the page before: its `next`. */
   readonly before?: number;
   readonly limit?: number;
+}
+
+/** Every condition that is given must hold. */
+export interface SearchFilter {
+  readonly queue?: string | undefined;
+  /** In one of these states; in any when none is named. */
+  readonly states?: readonly JobState[] | undefined;
+  readonly agent?: string | undefined;
+  readonly tag?: string | undefined;
+  /** Words that occur in source, note or error. */
+  readonly text?: string | undefined;
+  readonly errorCode?: string | undefined;
+  /** When the job entered its state: from here on, and before there. Milliseconds since 1970. */
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+  /** Millionths of the currency. */
+  readonly costMicrosMin?: number | undefined;
+  /** Cursor of the page before: its `next`. */
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface SearchPage {
+  /** Newest first, as many as were asked for unless the search ends before. */
+  readonly jobs: JobInfo[];
+  /** Cursor for the next page, or null at the end. */
+  readonly next: string | null;
+  /** Offset of the log up to which the history knew everything. */
+  readonly offset: number;
 }
 
 export interface WatchOptions {
@@ -121,6 +88,8 @@ export interface InspectedJob {
   readonly info: JobInfo;
   /** The job as enqueued; null once the broker dropped its bytes (it is finished). */
   readonly job: Job | null;
+  /** Ends of its leases, newest first, as many as are kept. */
+  readonly history: readonly LeaseEndInfo[];
 }
 
 export interface QueueStats {
@@ -128,7 +97,49 @@ export interface QueueStats {
   readonly startedAtMs: number;
   readonly connections: number;
   readonly logBytes: number;
+  /** Bytes of the log that are still needed; compaction frees the rest. */
+  readonly logLiveBytes: number;
+  readonly logSegments: number;
+  readonly durableOffset: number;
+  readonly diskFreeBytes: number;
+  /** True while the disk is full: nothing is accepted or delivered, settles go on. */
+  readonly diskFull: boolean;
+  /** Offset of the log up to which search knows the history. */
+  readonly historyOffset: number;
   readonly queues: QueueInfo[];
+}
+
+/** Limits and retention of one queue; 0 means that the broker's hold. */
+export interface QueueSettings {
+  /** Most unfinished jobs, and bytes of them. */
+  readonly jobsMax: number;
+  readonly bytesMax: number;
+  /** How long, and how many, finished jobs are kept. */
+  readonly keepMs: number;
+  readonly keepJobs: number;
+}
+
+/** What a scope may spend: in all when `windowMs` is 0, else in each such time (a rate). */
+export interface ScopeLimit {
+  readonly scope: string;
+  readonly limitUnits: number;
+  readonly windowMs: number;
+}
+
+export type ScopeInfo = Message<'ScopesOk'>['scopes'][number];
+
+/** Of an operation on many jobs, which the broker does step by step and finishes in any case. */
+export interface BulkOptions {
+  /** Told how many jobs were changed so far, at each look; must not throw. */
+  readonly onProgress?: (touched: number) => void;
+  /** Ends the waiting, not the operation. */
+  readonly signal?: AbortSignal;
+}
+
+/** Which dead jobs; all when nothing is given. */
+export interface DeadFilter {
+  readonly queue?: string | undefined;
+  readonly errorCode?: string | undefined;
 }
 
 /**
@@ -138,12 +149,24 @@ export interface QueueStats {
 export interface JobQueue {
   /** For messages: `file:./.aiq`, `tcp://127.0.0.1:4222`. */
   readonly address: string;
-  /** Durable when it resolves. With `atomic`, all or none. */
+  /**
+   * Durable when it resolves. With `atomic`, all or none. Bodies above 64 KiB are stored as blobs
+   * first; above 64 MiB the job is refused.
+   */
   enqueue(jobs: readonly Job[], options?: { readonly atomic?: boolean }): Promise<Enqueued[]>;
   consume(options: ConsumeOptions): Promise<Consumer>;
-  /** Jobs whose id begins with the text; at most 10. */
+  /** Jobs whose id begins with the text; at most 10. `withJob` gives them as enqueued: see `wholeJob`. */
   inspect(idPrefix: string, options?: { readonly withJob?: boolean }): Promise<InspectedJob[]>;
+  /** The job with its body, fetched when that is a blob. */
+  wholeJob(job: Job): Promise<Job>;
   list(filter: JobFilter): Promise<JobPage>;
+  /** Searches the history, which follows the log at a small distance. */
+  search(filter: SearchFilter): Promise<SearchPage>;
+  /**
+   * What the job's consumer kept with it; null when there is nothing.
+   * @throws AiqError `NOT_FOUND`, `BAD_STATE` when the job is not done
+   */
+  result(id: string): Promise<Uint8Array | null>;
   /** Of the named queues, or of all when none is named. */
   stats(queues?: readonly string[]): Promise<QueueStats>;
   /** Resolves when the job is done, dead or cancelled; rejects with the signal's reason when aborted. */
@@ -155,8 +178,35 @@ export interface JobQueue {
   pause(queue: string): Promise<void>;
   /** Restarts the deliveries of a queue. Pausing and resuming may be repeated. */
   resume(queue: string): Promise<void>;
-  /** Cancels the jobs of a queue that wait (ready or delayed); resolves with their number. */
-  purge(queue: string): Promise<number>;
+  /** Cancels the jobs of a queue that wait (ready, delayed or parked); resolves with their number. */
+  purge(queue: string, options?: BulkOptions): Promise<number>;
+  /** Makes dead jobs ready again with their attempts at zero; resolves with their number. */
+  retryDead(filter: DeadFilter, options?: BulkOptions): Promise<number>;
+  /** Makes every job ready that is parked on the key; resolves with their number. */
+  signal(key: string, options?: BulkOptions): Promise<number>;
+  configureQueue(queue: string, settings: QueueSettings): Promise<void>;
+  setScope(limit: ScopeLimit): Promise<void>;
+  /** The scopes whose names begin with the text. */
+  scopes(prefix?: string): Promise<ScopeInfo[]>;
+  /** Takes units from all scopes or, with `NO_UNITS`, from none. The id is the caller's, for repetition. */
+  reserve(reservation: string, scopes: readonly ScopeUnits[]): Promise<void>;
+  /** Replaces a reservation by what was really used. */
+  commit(reservation: string, scopes: readonly ScopeUnits[]): Promise<void>;
+  /** Gives a reservation back. */
+  release(reservation: string): Promise<void>;
+  /**
+   * Stores 1 byte to 64 MiB under their hash, durably; what is stored already is not sent again. What
+   * nothing refers to goes after an hour.
+   */
+  putBlob(content: BlobContent): Promise<BlobRef>;
+  /**
+   * Bytes of a blob, checked against its hash.
+   * @throws AiqError `NO_BLOB`, `BAD_BLOB`
+   */
+  getBlob(ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Keeps a value in a job's journal, written once; resolves with what stands: the first one. */
+  journalPut(token: LeaseToken, callHash: Uint8Array, bytes: Uint8Array): Promise<Uint8Array>;
+  journalGet(id: string, callHash: Uint8Array): Promise<Uint8Array | null>;
   /**
    * Resolves once the watch stands: from then on every change is told, over lost connections and
    * broker restarts, until the signal aborts or the queue is closed.

@@ -6,16 +6,21 @@
 import { AiqError, type LeasedJob, type Settle, type Settled } from '../queue/index.ts';
 import type { Gates } from './gates.ts';
 import type { Group } from './groups.ts';
-import type { JobFailure, StopReason } from './job/result.ts';
+import type { IsolatedRuns } from './isolated/isolated-runs.ts';
+import type { JobFailure, JobRequest, StopReason } from './job/result.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
 import type { JobReport, RuntimeLog } from './options.ts';
-import type { Pool, Run } from './pool/pool.ts';
-import type { RunEnd } from './pool/thread.ts';
+import type { Pool } from './pool/pool.ts';
+import type { Run, RunEnd } from './pool/run.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
-import { retryAfterMsMax, settleOf } from './settlement.ts';
+import { holdMs, settleOf } from './settlement.ts';
 
 export interface DeskOptions {
   readonly pool: Pool;
+  /** For jobs that must be alone. */
+  readonly isolated: IsolatedRuns;
+  readonly journals: JournalKeeper;
   readonly gates: Gates;
   readonly agents: ReadonlyMap<string, ThreadAgent>;
   readonly log: RuntimeLog;
@@ -130,14 +135,13 @@ export class Desk {
   }
 
   async #work(task: Task): Promise<void> {
-    const { gates, pool } = this.#options;
+    const { gates, pool, isolated, journals } = this.#options;
     const { agent, leased } = task;
-    const { id, agent: name, body, source, createdAtMs } = leased.job;
     gates.started(agent);
-    task.run = pool.run(
-      { id, agent: name, body, source, createdAtMs, attempt: leased.attempt },
-      { isolated: leased.isolated, hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs },
-    );
+    task.run = (leased.isolated ? isolated : pool).run(requestOf(leased), {
+      hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
+      journal: journals.of(leased),
+    });
     const end = await task.run.end;
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
     if (task.state === 'held') {
@@ -150,8 +154,9 @@ export class Desk {
   #end(task: Task, end: RunEnd): void {
     this.#note(task, end);
     const { attempt } = task.leased;
+    const { retry } = task.agent.agent;
     const elapsedMs = performance.now() - task.takenAtMs;
-    const settle = settleOf(end, { retry: task.agent.agent.retry, attempt, elapsedMs });
+    const settle = settleOf(end, { retry, attempt, elapsedMs, random: Math.random });
     void this.#settle(task, settle, end);
   }
 
@@ -159,9 +164,9 @@ export class Desk {
     if (end.type !== 'finished' || end.result.ok) return;
     const { failure } = end.result;
     if (failure.class === 'endpoint') this.#options.onEndpointFailure(failure);
-    if (failure.class !== 'throttled' || failure.retryAfterMs === null) return;
+    if (failure.class !== 'throttled') return;
     const { gates, log } = this.#options;
-    const forMs = Math.min(failure.retryAfterMs, retryAfterMsMax);
+    const forMs = holdMs(failure);
     // One line for the many calls that were under way when it began.
     if (gates.room(agent) > 0) {
       log.warn({ provider: agent.provider.name, forMs }, 'the provider throttles: waiting');
@@ -202,8 +207,21 @@ export class Desk {
   }
 }
 
-/** The broker's answer; a settle that nobody took is one too. */
-async function answerTo({ leased, group }: Task, settle: Settle): Promise<Settled> {
+function requestOf({ job, attempt, token }: LeasedJob): JobRequest {
+  const { id, agent, body, source, createdAtMs } = job;
+  return { id, agent, body, source, createdAtMs, attempt, isRedelivery: token.delivery > 1 };
+}
+
+/** The broker's answer. A result that it does not take is no reason to do the work again. */
+async function answerTo(task: Task, settle: Settle): Promise<Settled> {
+  const answer = await answerOnce(task, settle);
+  if (answer.ok || settle.result === undefined) return answer;
+  const { result: _, ...rest } = settle;
+  return answerOnce(task, rest);
+}
+
+/** A settle that nobody took has an answer too. */
+async function answerOnce({ leased, group }: Task, settle: Settle): Promise<Settled> {
   try {
     return await group.consumer.settle(leased, settle);
   } catch (error) {

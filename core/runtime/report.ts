@@ -2,7 +2,7 @@
 
 import { type JobState, noUsage, type Settle, type Settled } from '../queue/index.ts';
 import type { JobReport } from './options.ts';
-import type { RunEnd } from './pool/thread.ts';
+import type { RunEnd } from './pool/run.ts';
 
 export type EndFields = Omit<JobReport, 'id' | 'agent' | 'source' | 'attempt' | 'elapsedMs'>;
 

@@ -12,13 +12,17 @@ import { Desk } from './desk.ts';
 import { untilEmpty } from './empty.ts';
 import { createGates } from './gates.ts';
 import { Groups } from './groups.ts';
+import { IsolatedRuns } from './isolated/isolated-runs.ts';
+import { type JournalKeeper, keepJournals } from './journal-keeper.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
+import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
-import { Pool } from './pool/pool.ts';
+import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import { createTally } from './tally.ts';
 
-const heapMegabytesMax = 512;
+/** Isolated jobs at one time: each is a whole process. */
+const processesMax = 4;
 /** Older than any publish can take, so that what is found is an orphan. */
 const orphanAgeMs = 3_600_000;
 /** How long work may take to stop when told, before its thread is ended. */
@@ -54,6 +58,8 @@ class ConsumerProcess implements Runtime {
   readonly #gates = createGates();
   readonly #tally = createTally();
   readonly #pool: Pool;
+  readonly #isolated: IsolatedRuns;
+  readonly #journals: JournalKeeper;
   readonly #desk: Desk;
   readonly #hurry = Promise.withResolvers<'hurry'>();
   readonly #ended = Promise.withResolvers<RunSummary>();
@@ -67,26 +73,28 @@ class ConsumerProcess implements Runtime {
     this.#options = options;
     this.#agents = agents;
     this.done = this.#ended.promise;
-    const { log, limits, prices, outputDir, threads, concurrency } = options;
+    const { log, queue, threads, concurrency } = options;
+    const work = workOf(options, agents);
+    const memory = memoryLimits();
     this.#pool = new Pool({
-      // Named after this file, because the published package is JavaScript.
-      entry: new URL(`./job/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
-      data: {
-        agents: [...agents.values()],
-        prices,
-        ...limits,
-        baseDir: options.baseDir ?? process.cwd(),
-        outputDir,
-        jobOutputDirs: options.jobOutputDirs ?? true,
-      },
+      ...work,
+      ...memory.thread,
       threads,
       concurrency,
-      heapMegabytesMax,
       onCrash: (message) => log.error({ message }, 'a worker thread died and is replaced'),
       onBroken: (message) => this.#fail('threads_fail', `worker threads do not start: ${message}`),
     });
+    this.#isolated = new IsolatedRuns({
+      ...work,
+      ...memory.process,
+      processesMax: Math.min(processesMax, concurrency),
+      onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
+    });
+    this.#journals = keepJournals({ queue, log });
     this.#desk = new Desk({
       pool: this.#pool,
+      isolated: this.#isolated,
+      journals: this.#journals,
       gates: this.#gates,
       agents,
       log,
@@ -170,9 +178,11 @@ class ConsumerProcess implements Runtime {
     this.#desk.stopAll();
     await Promise.race([idle, atMost(stopMs, hurriedStopMs)]);
     this.#desk.expectDeath();
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#isolated.close()]);
     // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
-    await Promise.race([idle, atMost(stopMs, hurriedCloseMs)]);
+    const said = Promise.all([idle, this.#journals.idle()]);
+    await Promise.race([said, atMost(stopMs, hurriedCloseMs)]);
+    this.#journals.close();
     await Promise.race([this.#close(), atMost(stopMs, hurriedCloseMs)]);
     const { usage, elapsedMs } = this.#tally;
     this.#ended.resolve({ counts: this.counts, usage, elapsedMs, fatal: this.#fatal });
@@ -186,6 +196,18 @@ class ConsumerProcess implements Runtime {
       this.#options.log.warn({ error: String(error) }, 'the session did not end cleanly');
     }
   }
+}
+
+/** What every place of work is given: the pool's threads, and the processes of isolated jobs. */
+function workOf(
+  { limits, prices, outputDir, baseDir = process.cwd(), jobOutputDirs = true }: RuntimeOptions,
+  agents: ReadonlyMap<string, ThreadAgent>,
+): Pick<PoolOptions, 'entry' | 'data'> {
+  return {
+    // Named after this file, because the published package is JavaScript.
+    entry: new URL(`./job/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
+    data: { agents: [...agents.values()], prices, ...limits, baseDir, outputDir, jobOutputDirs },
+  };
 }
 
 /** Shows at once whether the folder can be used, and clears up behind crashed consumers. */

@@ -8,10 +8,13 @@ import type { FailureClass } from '../model/index.ts';
 import { limits, type Settle, type SettleOutcome } from '../queue/index.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { JobFailure, JobSuccess } from './job/result.ts';
-import type { RunEnd } from './pool/thread.ts';
+import type { RunEnd } from './pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */
-export const retryAfterMsMax = 15 * 60_000;
+const retryAfterMsMax = 15 * 60_000;
+const retryAfterMsMin = 500;
+/** Half of it to one and a half of it is the wait where the provider asks for none. */
+const unaskedMs = 5_000;
 
 type Delay = 'none' | 'backoff' | 'asked';
 
@@ -36,6 +39,8 @@ export interface SettledJob {
   readonly retry: Agent['retry'];
   readonly attempt: number;
   readonly elapsedMs: number;
+  /** From 0 to 1: so that jobs that failed together do not come back together. */
+  readonly random: () => number;
 }
 
 /** The settle for the end of a run. */
@@ -43,26 +48,41 @@ export function settleOf(end: RunEnd, job: SettledJob): Settle {
   if (end.type === 'finished') {
     const { result } = end;
     if (!result.ok) return { ...failedSettle(result.failure, job), usage: result.usage };
-    return { outcome: 'ack', note: noteOf(result, job.elapsedMs), usage: result.usage };
+    const kept = result.result === null ? {} : { result: result.result };
+    return { outcome: 'ack', note: noteOf(result, job.elapsedMs), usage: result.usage, ...kept };
   }
   const { outcome, delay } = settlements[end.type];
   const message = end.type === 'unstarted' ? 'the consumer stopped before it began' : end.message;
-  const delayMs = delay === 'backoff' ? retryDelayMs(job.retry, job.attempt) : 0;
-  return { outcome, delayMs, errorCode: `thread_${end.type}`, errorMessage: message };
+  const delayMs = delay === 'backoff' ? retryDelayMs(job.retry, job.attempt, job.random) : 0;
+  const errorCode = end.type === 'crashed' ? end.cause : end.type;
+  return { outcome, delayMs, errorCode, errorMessage: message };
 }
 
 function failedSettle(failure: JobFailure, job: SettledJob): Settle {
   const { outcome, delay } = settlements[failure.class];
-  const backoffMs = retryDelayMs(job.retry, job.attempt);
-  const askedMs = Math.min(failure.retryAfterMs ?? backoffMs, retryAfterMsMax);
-  // What was asked for is a minimum; a little jitter keeps the jobs from coming back as one.
+  const backoffMs = retryDelayMs(job.retry, job.attempt, job.random);
   const delays: Record<Delay, number> = {
     none: 0,
-    backoff: Math.max(backoffMs, failure.retryAfterMs ?? 0),
-    asked: Math.round(askedMs * (1 + Math.random() / 10)),
+    backoff: Math.max(backoffMs, Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax)),
+    asked: Math.round(throttledMs(failure, job.random())),
   };
   const { code: errorCode, message: errorMessage } = failure;
   return { outcome, delayMs: delays[delay], errorCode, errorMessage };
+}
+
+/**
+ * What was asked for is a minimum; a little jitter keeps the jobs from coming back as one. Nothing
+ * is charged for coming back, so it must not happen too often either.
+ */
+function throttledMs({ retryAfterMs }: JobFailure, random: number): number {
+  if (retryAfterMs === null) return unaskedMs * (0.5 + random);
+  const askedMs = Math.min(Math.max(retryAfterMs, retryAfterMsMin), retryAfterMsMax);
+  return askedMs * (1 + random / 10);
+}
+
+/** How long nothing new should go to a provider that throttled a call. */
+export function holdMs({ retryAfterMs }: JobFailure): number {
+  return Math.min(retryAfterMs ?? unaskedMs / 2, retryAfterMsMax);
 }
 
 /** What the job made, as JSON: as many file names as fit, and how many there are. */
@@ -71,7 +91,11 @@ export function noteOf(result: JobSuccess, elapsedMs: number): string {
   for (let count = result.files.length; ; count = Math.floor(count / 2)) {
     const files = result.files.slice(0, count);
     const more = result.files.length - count;
-    const note = { root, files, ...(more > 0 ? { moreFiles: more } : {}), provider, model };
+    const left = {
+      ...(more > 0 ? { moreFiles: more } : {}),
+      ...(result.result === null ? { resultLeftOut: true } : {}),
+    };
+    const note = { root, files, ...left, provider, model };
     const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
     if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
   }

@@ -159,7 +159,8 @@ export async function startFakeBroker(options: FakeBrokerOptions = {}): Promise<
     socket.write(encodePreamble(options.version));
     socket.on('data', (chunk: Buffer) => {
       broker.chunks += 1;
-      splitter.push(chunk);
+      // As the client does: what reads frames should not have to know of Buffers.
+      splitter.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
       if (!preambleSeen) preambleSeen = splitter.takeRaw(preambleBytes) !== null;
       if (!preambleSeen) return;
       for (let frame = splitter.next(); frame !== null; frame = splitter.next()) {

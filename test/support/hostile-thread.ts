@@ -1,4 +1,10 @@
-/** A worker thread that does to the pool what bad jobs do: the request's source names the deed. */
+/**
+ * A worker thread that does to the pool, or to its process, what bad jobs do: the request's source
+ * names the deed.
+ */
+
+import { spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FromThread, ThreadData, ToThread } from '../../core/runtime/pool/thread-messages.ts';
@@ -7,6 +13,7 @@ const culprit = new Int32Array((workerData as ThreadData).culprit);
 const post = (message: FromThread): void => parentPort?.postMessage(message, []);
 const stopped = new Map<number, () => void>();
 let together = 0;
+let answered: (told: string) => void = () => {};
 
 const deeds: Record<string, (run: number) => Promise<string> | string> = {
   'be fine': () => 'fine',
@@ -30,6 +37,33 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
     Atomics.store(culprit, 0, run);
     for (;;) Math.sqrt(together);
   },
+  'tell the process': () => String(process.pid),
+  'kill the process': () => {
+    process.kill(process.pid, 'SIGKILL');
+    return new Promise(() => {});
+  },
+  'abort the process': () => {
+    writeSync(2, 'the key is sk-test-very-secret-key\nlast words\n');
+    process.kill(process.pid, 'SIGABRT');
+    return new Promise(() => {});
+  },
+  'leave a process behind': () => {
+    const left = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
+      stdio: 'ignore',
+    });
+    return String(left.pid);
+  },
+  'say who it is, and loop for ever': () => {
+    writeSync(2, `process ${process.pid}\n`);
+    for (;;) Math.sqrt(together);
+  },
+  'ask the journal': () => ask(null),
+  'put into the journal': () => ask(Buffer.from('mine')),
+  'eat all memory in Buffers': (run) => {
+    Atomics.store(culprit, 0, run);
+    const kept: unknown[] = [];
+    for (;;) kept.push(Buffer.alloc(1024 * 1024, 1));
+  },
   'eat all memory': (run) => {
     Atomics.store(culprit, 0, run);
     const kept: unknown[] = [];
@@ -39,15 +73,24 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
 
 parentPort?.on('message', (message: ToThread) => {
   if (message.type === 'stop') stopped.get(message.run)?.();
-  else void perform(message.run, message.request.source);
+  else if (message.type === 'run') void perform(message.run, message.request.source);
+  else answered(message.value === null ? 'nothing' : Buffer.from(message.value).toString());
 });
+
+/** Asks the journal, in the name of run 1, what stands under one hash. */
+function ask(value: Uint8Array | null): Promise<string> {
+  post({ type: 'journal', run: 1, question: 7, callHash: Buffer.from('hash'), value });
+  return new Promise((resolve) => {
+    answered = resolve;
+  });
+}
 
 async function perform(run: number, source: string): Promise<void> {
   together += 1;
   const model = (await deeds[source]?.(run)) ?? 'no such deed';
   together -= 1;
   const usage = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
-  const made = { root: '/', files: [], model, provider: '', recovered: false };
+  const made = { root: '/', files: [], model, provider: '', recovered: false, result: null };
   post({ type: 'ended', run, result: { ok: true, ...made, usage } });
 }
 

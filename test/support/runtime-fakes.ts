@@ -2,6 +2,7 @@
 
 import { EventEmitter, once } from 'node:events';
 import type { Agent } from '../../core/agent/index.ts';
+import { plainJob } from '../../core/protocol/index.ts';
 import type {
   ConsumeOptions,
   Consumer,
@@ -14,6 +15,7 @@ import type {
   Settle,
   Settled,
 } from '../../core/queue/index.ts';
+import type { Journal } from '../../core/runtime/job/journal.ts';
 import type { ThreadAgent } from '../../core/runtime/pool/thread-messages.ts';
 
 type AgentParts = Partial<Omit<Agent, 'limits' | 'output' | 'retry'>> & {
@@ -87,16 +89,16 @@ export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
   };
 }
 
-let lastDelivery = 0;
+let lastJob = 0;
 
 type LeaseParts = Partial<Omit<LeasedJob, 'job'>> & { job?: Partial<Job> };
 
-/** A lease that is good for a minute. */
+/** A lease that is good for a minute, of a job that nobody had before. */
 export function leaseOf(parts: LeaseParts = {}): LeasedJob {
-  lastDelivery += 1;
-  const id = parts.job?.id ?? `job${lastDelivery}`;
+  lastJob += 1;
+  const id = parts.job?.id ?? `job${lastJob}`;
   return {
-    token: { id, epoch: 1, delivery: lastDelivery },
+    token: { id, epoch: 1, delivery: 1 },
     attempt: 1,
     crashes: 0,
     isolated: false,
@@ -112,8 +114,7 @@ export function leaseOf(parts: LeaseParts = {}): LeasedJob {
       agentDigest: new Uint8Array(32),
       source: id,
       createdAtMs: 0,
-      attemptsMax: 4,
-      delayMs: 0,
+      ...plainJob,
       ...parts.job,
     },
   };
@@ -127,6 +128,34 @@ export interface FakeConsumer extends Consumer {
   /** Answers to the next renewals. */
   extending: (leased: readonly LeasedJob[]) => Promise<Extended[]>;
   settling: (leased: LeasedJob, settle: Settle) => Promise<Settled>;
+}
+
+export interface FakeJournal extends Journal {
+  /** By hash in hex. */
+  readonly entries: Map<string, Uint8Array>;
+  /** `get` and `put`, in order. */
+  readonly asked: string[];
+}
+
+/** The journal of one job, in memory. */
+export function fakeJournal(): FakeJournal {
+  const entries = new Map<string, Uint8Array>();
+  const asked: string[] = [];
+  const keyOf = (callHash: Uint8Array): string => Buffer.from(callHash).toString('hex');
+  return {
+    entries,
+    asked,
+    async get(callHash) {
+      asked.push('get');
+      return entries.get(keyOf(callHash)) ?? null;
+    },
+    async put(callHash, value) {
+      asked.push('put');
+      const stands = entries.get(keyOf(callHash)) ?? value;
+      entries.set(keyOf(callHash), stands);
+      return stands;
+    },
+  };
 }
 
 /** A queue whose deliveries the test makes. Emits `settled` on its events. */
@@ -161,9 +190,18 @@ export function fakeQueue(leaseMs = 60_000) {
     consumers.push(consumer);
     return consumer;
   };
-  const queue = { address: 'fake:', consume, stats: async () => ({ queues: stats }) };
+  const journal = fakeJournal();
+  const queue = {
+    address: 'fake:',
+    consume,
+    stats: async () => ({ queues: stats }),
+    journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
+    journalPut: async (_: unknown, callHash: Uint8Array, value: Uint8Array) =>
+      journal.put(callHash, value),
+  };
   return {
     queue: queue as unknown as JobQueue,
+    journal,
     consumers,
     stats,
     settledCount: async (count: number): Promise<void> => {

@@ -17,6 +17,7 @@ import {
   type SeenRequest,
   sse,
 } from '../integration/model/fake-server.ts';
+import { fakeJournal } from './runtime-fakes.ts';
 
 /** A turn of the model: its answer, or the tools that it calls with their arguments as text. */
 export type Turn = string | readonly (readonly [name: string, args: string])[];
@@ -69,7 +70,11 @@ export async function runAgainst(
     await rm(root, { recursive: true });
   });
   const ready = await Promise.all(
-    tools.map(async (tool) => ({ tool, check: await schemaChecker(tool.parameters) })),
+    tools.map(async (tool) => ({
+      tool,
+      check: await schemaChecker(tool.parameters),
+      isOwn: true,
+    })),
   );
   const { provider } = server;
   const made = {
@@ -88,6 +93,7 @@ export async function runAgainst(
     prices: { m: { input: 1, output: 1 } },
     idleMs: 5_000,
     answerBytesMax: 1_000_000,
+    journal: fakeJournal(),
     agent: async () => made,
     withOutput: (_, use) => use({ dir: root, store }),
     blocking: (work) => work(),
@@ -99,6 +105,7 @@ export async function runAgainst(
     source: 'note',
     createdAtMs: 0,
     attempt: 1,
+    isRedelivery: false,
   };
   const result = await runJob(jobTools, request, signal ?? new AbortController().signal);
   const record = await store.find('job1');

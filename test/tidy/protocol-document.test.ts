@@ -16,12 +16,18 @@ const rowsOf = (heading: string, columns: number): string[][] =>
 const enumNames = new Map<unknown, string>([
   [structs.jobStates, 'jobState'],
   [structs.settleOutcomes, 'outcome'],
+  [structs.leaseEnds, 'leaseEnd'],
+  [structs.priorities, 'priority'],
   [structs.enqueueOutcomes, 'enqueueOutcome'],
   [structs.directives, 'directive'],
 ]);
 const structNames = new Map<unknown, string>([
   [structs.token.struct, 'token'],
   [structs.usage.struct, 'usage'],
+  [structs.blobRef.struct, 'blobRef'],
+  [structs.value.struct, 'value'],
+  [structs.scopeUnits.struct, 'scopeUnits'],
+  [structs.leaseEndInfo.struct, 'leaseEndInfo'],
   [structs.jobInfo.struct, 'jobInfo'],
   [structs.queueInfo.struct, 'queueInfo'],
   [structs.itemAnswer.struct, 'itemAnswer'],

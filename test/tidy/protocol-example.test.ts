@@ -64,8 +64,8 @@ test('Enqueue of one job is as written, its checksum included', () => {
     source: '',
     createdAtMs: 0,
     attemptsMax: 4,
-    delayMs: 0,
-  };
+    priority: 'high',
+  } as const;
   const enqueue = frame('Enqueue', 2, { atomic: false, jobs: [encodeJob(job, crc32)] });
   expect(example).toContain(`\`${id}\``);
   expect(hex(enqueue)).toMatch(dumpPattern(dumps[1] ?? ''));

@@ -229,8 +229,16 @@ export function advance(
 
 /** Seeded with the log id: bytes of another log, or a forged header in a job, never pass. */
 function batchHeaderCrc(header: Uint8Array, logId: Uint8Array): number {
-  return crc32(header, crc32(logId));
+  let seed = seeds.get(logId);
+  if (seed === undefined) {
+    seed = crc32(logId);
+    seeds.set(logId, seed);
+  }
+  return crc32(header, seed);
 }
+
+/** CRCs of the log ids in use: each is needed for every header. */
+const seeds = new WeakMap<Uint8Array, number>();
 
 const twoTo32 = 2 ** 32;
 

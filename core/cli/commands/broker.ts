@@ -113,15 +113,28 @@ export async function showBroker(session: Session): Promise<ExitName> {
     return 'ok';
   }
   const age = formatAge(Date.now() - stats.startedAtMs);
-  const log = formatBytes(stats.logBytes);
-  terminal.result(`broker ${stats.pid} serves ${broker} for ${age}, log ${log}`);
+  terminal.result(`broker ${stats.pid} serves ${broker} for ${age}`);
+  for (const line of storageLines(stats)) terminal.result(line);
+  if (stats.diskFull) terminal.warn(diskFullText);
   for (const line of queueTable(stats.queues)) terminal.result(line);
   return 'ok';
 }
 
-type Stats = Pick<QueueStats, 'pid' | 'startedAtMs' | 'connections' | 'logBytes' | 'queues'>;
+const diskFullText =
+  'the disk is full: nothing is accepted or delivered until there is room; settles go on';
 
-async function statsOf(session: Session, broker: string): Promise<Stats | null> {
+function storageLines(stats: QueueStats): string[] {
+  const { logBytes, logLiveBytes, logSegments, durableOffset, historyOffset } = stats;
+  const deadBytes = Math.max(0, logBytes - logLiveBytes);
+  const segments = logSegments === 1 ? '1 segment' : `${logSegments} segments`;
+  return [
+    `log      ${formatBytes(logBytes)} in ${segments}: ${formatBytes(logLiveBytes)} live, ${formatBytes(deadBytes)} dead`,
+    `disk     ${formatBytes(stats.diskFreeBytes)} free`,
+    `history  up to record ${historyOffset} of ${durableOffset}`,
+  ];
+}
+
+async function statsOf(session: Session, broker: string): Promise<QueueStats | null> {
   if (!broker.startsWith('file:')) return (await session.queue()).stats();
   const { brokerStatus } = await import('../../host/index.ts');
   const status = await brokerStatus(broker.slice('file:'.length));

@@ -2,7 +2,6 @@
 
 import { createReadStream } from 'node:fs';
 import { type Agent, compileAgent, type JsonObject } from '../../agent/index.ts';
-import type { JobIdentity } from '../../queue/index.ts';
 import { CliError } from '../errors.ts';
 import { type DraftCheck, draftCheck, inputDoesNotFit } from '../input/check.ts';
 import { readFlagInput } from '../input/flag-input.ts';
@@ -11,8 +10,15 @@ import { stdinName, takeStdin } from '../input/stdin.ts';
 import { openError } from '../input/text-file.ts';
 import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
-import { type Accepted, makeJob, type OutgoingJob, type Submission, submit } from '../submit.ts';
-import type { EnqueueFlags } from './enqueue.ts';
+import {
+  type Accepted,
+  type JobWish,
+  makeJob,
+  type OutgoingJob,
+  type Submission,
+  submit,
+} from '../submit.ts';
+import type { WishedFlags } from './enqueue.ts';
 
 /** One round trip, and one wait for the disk, per batch. */
 const batchJobs = 200;
@@ -23,7 +29,7 @@ interface LineMaker {
   /** Values of flags; they win over the line's own. */
   readonly base: JsonObject;
   readonly check: DraftCheck;
-  readonly identity: JobIdentity;
+  readonly wish: JobWish;
   readonly file: string;
   readonly printIds: boolean;
 }
@@ -32,7 +38,7 @@ export async function enqueueLines(
   session: Session,
   agent: Agent,
   invocation: Invocation,
-  flags: EnqueueFlags & { readonly jsonl: string },
+  flags: WishedFlags & { readonly jsonl: string },
 ): Promise<Submission> {
   const compiled = await compileAgent(agent);
   const config = await session.config();
@@ -43,7 +49,7 @@ export async function enqueueLines(
     agent,
     base: fromFlags.input,
     check: draftCheck(compiled),
-    identity: flags.force === true ? { random: true } : 'content',
+    wish: flags.wish,
     file: flags.jsonl === '-' ? stdinName : flags.jsonl,
     printIds: flags.wait !== true,
   };
@@ -101,9 +107,9 @@ function makeLine(line: JsonLine, maker: LineMaker): OutgoingJob | string {
     );
     return `${origin} does not fit agent "${maker.agent.name}": ${problems.join('; ')}`;
   }
-  const identity = line.id === null ? maker.identity : { key: line.id };
+  const wish = line.id === null ? maker.wish : { ...maker.wish, identity: { key: line.id } };
   try {
-    return makeJob({ input: result.input, source: '', origin }, maker.agent, identity);
+    return makeJob({ input: result.input, source: '', origin }, maker.agent, wish);
   } catch (error) {
     if (error instanceof CliError) return error.message;
     throw error;

@@ -9,14 +9,15 @@ import type { ExitName } from '../exit-codes.ts';
 import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
+import { type JobFlags, jobTermsOf } from '../input/job-flags.ts';
 import { parseDuration } from '../input/values.ts';
 import { tellQueued } from '../queue-hints.ts';
 import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
-import { makeJob, type Submission, submit } from '../submit.ts';
+import { type JobWish, makeJob, type Submission, submit } from '../submit.ts';
 import { enqueueLines } from './enqueue-lines.ts';
 
-export interface EnqueueFlags extends SourceFlags {
+export interface EnqueueFlags extends SourceFlags, JobFlags {
   readonly set?: readonly string[];
   readonly data?: string;
   readonly jsonl?: string;
@@ -27,6 +28,9 @@ export interface EnqueueFlags extends SourceFlags {
   readonly yes?: boolean;
 }
 
+/** The flags, and what those that concern the job itself say. */
+export type WishedFlags = EnqueueFlags & { readonly wish: JobWish };
+
 export async function enqueue(
   session: Session,
   invocation: Invocation,
@@ -34,12 +38,13 @@ export async function enqueue(
 ): Promise<ExitName> {
   refuseContradictions(flags);
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
+  const wish = { identity: identityOf(flags), terms: jobTermsOf(flags, Date.now()) };
   await refuseBrokenTools(agentOf(invocation));
   const agent = await withKnowledge(session, agentOf(invocation));
   const { accepted, refused, refusal } =
     flags.jsonl === undefined
-      ? await enqueueDrafts(session, agent, invocation, flags)
-      : await enqueueLines(session, agent, invocation, { ...flags, jsonl: flags.jsonl });
+      ? await enqueueDrafts(session, agent, invocation, { ...flags, wish })
+      : await enqueueLines(session, agent, invocation, { ...flags, wish, jsonl: flags.jsonl });
   if (accepted.length === 0) return refusal ?? 'ok';
   const sent: ExitName = refused > 0 ? 'partial' : 'ok';
   if (flags.wait !== true) {
@@ -82,8 +87,9 @@ async function enqueueDrafts(
   session: Session,
   agent: Agent,
   invocation: Invocation,
-  flags: EnqueueFlags,
+  flags: WishedFlags,
 ): Promise<Submission> {
+  const { wish } = flags;
   const compiled = await compileAgent(agent);
   const config = await session.config();
   const bytesMax = config.limits.inputBytesMax;
@@ -97,8 +103,7 @@ async function enqueueDrafts(
     throw usageError(`--id names one job, but there are ${drafts.length} inputs`);
   }
   const checked = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
-  const identity = identityOf(flags);
-  const jobs = checked.map((draft) => makeJob(draft, agent, identity));
+  const jobs = checked.map((draft) => makeJob(draft, agent, wish));
   return submit(await session.queue(), jobs, {
     terminal: session.terminal,
     printIds: flags.wait !== true,

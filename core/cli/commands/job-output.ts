@@ -2,18 +2,19 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../output/index.ts';
 import { type InspectedJob, readNote, shortId } from '../../queue/index.ts';
 import type { SentCall, SentPrompts } from '../../runtime/index.ts';
-import { CliError } from '../errors.ts';
+import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { outputFolders } from '../job-folders.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf } from '../job-view.ts';
 import { pathFromHere } from '../paths.ts';
 import type { Session } from '../session.ts';
+import { formatBytes } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** A file of a result; size and checksum are null where no commit record tells them. */
@@ -23,15 +24,25 @@ interface ResultFile {
   readonly sha256: string | null;
 }
 
+interface ResultFlags {
+  readonly path?: boolean;
+  readonly output?: string;
+}
+
 /** Prints the files' contents, or with `--path` where they are. */
 export async function showResult(
   session: Session,
   typed: string,
-  flags: { readonly path?: boolean },
+  flags: ResultFlags,
 ): Promise<ExitName> {
+  if (flags.path === true && flags.output !== undefined) {
+    throw usageError('--path and --output contradict each other');
+  }
   const found = await findWithContent(session, typed);
   refuseUnfinished(found);
   const files = await resultFiles(session, found);
+  if (flags.output !== undefined) return saveResult(session, found, { files, to: flags.output });
+  if (files.length === 0) return showKept(session, found, flags);
   const { terminal } = session;
   if (terminal.json) {
     const { id } = found.info;
@@ -58,7 +69,10 @@ async function findWithContent(session: Session, typed: string): Promise<Inspect
   const queue = await session.queue();
   const found = await findJob(queue, typed);
   const [whole] = await queue.inspect(found.info.id, { withJob: true });
-  return whole ?? found;
+  if (whole === undefined || whole.job === null) return whole ?? found;
+  // A body that cannot be had names no folder; the others may still have what is asked for.
+  const job = await queue.wholeJob(whole.job).catch(() => null);
+  return { ...whole, job };
 }
 
 /** @throws CliError that says what the job does instead of being done */
@@ -90,10 +104,57 @@ async function resultFiles(session: Session, found: InspectedJob): Promise<Resul
     });
   }
   const noted = readNote(note).files;
-  if (noted.length > 0) return noted.map((path) => ({ path, bytes: null, sha256: null }));
-  throw new CliError('notFound', `nothing is known of the result of ${shortId(id)} here`, [
-    'Another machine, or another output folder, may have it.',
-  ]);
+  // Files that are elsewhere are of no use when the broker has the result itself.
+  const isNeeded = found.info.resultBytes === 0 || noted.every((path) => existsSync(path));
+  if (!isNeeded) return [];
+  return noted.map((path) => ({ path, bytes: null, sha256: null }));
+}
+
+/** What the consumer handed over with the acknowledgement, when its files are not here. */
+async function showKept(
+  session: Session,
+  found: InspectedJob,
+  flags: ResultFlags,
+): Promise<ExitName> {
+  const { id } = found.info;
+  if (flags.path === true) throw noResultHere(id, 'The broker may have it: leave out --path.');
+  const kept = await keptResult(session, found);
+  const { terminal } = session;
+  if (terminal.json) {
+    const text = Buffer.from(kept).toString();
+    terminal.result(JSON.stringify({ id, shortId: shortId(id), files: [], result: text }, null, 2));
+  } else terminal.resultText(Buffer.from(kept).toString());
+  return 'ok';
+}
+
+/** Writes the only file of a result, or what the broker keeps, to where the user wants it. */
+async function saveResult(
+  session: Session,
+  found: InspectedJob,
+  { files, to }: { readonly files: readonly ResultFile[]; readonly to: string },
+): Promise<ExitName> {
+  const [only, second] = files;
+  if (second !== undefined) {
+    throw usageError(
+      `${shortId(found.info.id)} has ${files.length} files, and --output takes one`,
+      `See where they are: aiq jobs result ${shortId(found.info.id)} --path`,
+    );
+  }
+  const bytes = only === undefined ? await keptResult(session, found) : await readResult(only.path);
+  await writeFile(to, bytes);
+  session.terminal.note(`wrote ${formatBytes(bytes.length)} to ${to}`);
+  return 'ok';
+}
+
+async function keptResult(session: Session, { info }: InspectedJob): Promise<Uint8Array> {
+  const kept = info.resultBytes > 0 ? await (await session.queue()).result(info.id) : null;
+  if (kept === null)
+    throw noResultHere(info.id, 'Another machine, or another output folder, may have it.');
+  return kept;
+}
+
+function noResultHere(id: string, fix: string): CliError {
+  return new CliError('notFound', `nothing is known of the result of ${shortId(id)} here`, [fix]);
 }
 
 /** Looks only: a folder without records of ours is left as it is. */

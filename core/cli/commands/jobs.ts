@@ -1,7 +1,7 @@
 /** `aiq jobs list | show | wait`. */
 
 import {
-  describeJob,
+  describeInspected,
   type JobFilter,
   type JobInfo,
   type JobQueue,
@@ -10,10 +10,8 @@ import {
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, parseDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
-import { jobHeading, jobRow, jobSheet } from '../job-view.ts';
+import { jobSheet, tellJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
-import { formatTable } from '../table.ts';
-import { outputWidth } from '../terminal.ts';
 import { exitOfFinished, reportFinished, waitForJobs } from '../wait.ts';
 
 interface ListFlags {
@@ -33,18 +31,7 @@ export async function listJobs(session: Session, flags: ListFlags): Promise<Exit
     ...(flags.state === undefined ? {} : { state: flags.state }),
   };
   const jobs = await collectJobs(await session.queue(), filter, { limit, agent: flags.agent });
-  const { terminal } = session;
-  if (terminal.json) {
-    for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
-    return 'ok';
-  }
-  if (jobs.length === 0) {
-    terminal.note('no jobs');
-    return 'ok';
-  }
-  const now = Date.now();
-  const rows = jobs.map((info) => jobRow(info, now));
-  for (const line of formatTable(jobHeading, rows, outputWidth())) terminal.result(line);
+  tellJobs(session.terminal, jobs);
   return 'ok';
 }
 
@@ -72,10 +59,10 @@ async function collectJobs(
 }
 
 export async function showJob(session: Session, id: string): Promise<ExitName> {
-  const { info } = await findJob(await session.queue(), id);
+  const found = await findJob(await session.queue(), id);
   const { terminal } = session;
-  if (terminal.json) terminal.result(JSON.stringify(describeJob(info), null, 2));
-  else for (const line of jobSheet(info, Date.now())) terminal.result(line);
+  if (terminal.json) terminal.result(JSON.stringify(describeInspected(found), null, 2));
+  else for (const line of jobSheet(found, Date.now())) terminal.result(line);
   return 'ok';
 }
 

@@ -1,12 +1,20 @@
 /** `aiq jobs cancel | retry` and `aiq dead list | show | retry`: what an operator does with jobs. */
 
-import { describeJob, type JobInfo, type JobQueue, shortId } from '../../queue/index.ts';
+import {
+  describeInspected,
+  describeJob,
+  type JobInfo,
+  type JobQueue,
+  shortId,
+} from '../../queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
 import { jobSheet } from '../job-view.ts';
 import { findIds, type Operation, operate } from '../operate.ts';
+import { bulkProgress, countText } from '../progress.ts';
+import { findQueue } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 import { formatAge, formatTable } from '../table.ts';
 import { outputWidth } from '../terminal.ts';
@@ -25,8 +33,44 @@ export async function cancelJobs(session: Session, typed: readonly string[]): Pr
   return operate(session, await findIds(await session.queue(), typed), cancel);
 }
 
-export async function retryJobs(session: Session, typed: readonly string[]): Promise<ExitName> {
+export interface RetryFlags {
+  readonly dead?: boolean;
+  readonly queue?: string;
+  readonly cause?: string;
+}
+
+/** Ids, or all dead jobs that fit, which the broker finds itself. */
+export async function retryJobs(
+  session: Session,
+  typed: readonly string[],
+  flags: RetryFlags = {},
+): Promise<ExitName> {
+  if (flags.dead === true) return retryAllDead(session, typed, flags);
+  if (flags.queue !== undefined || flags.cause !== undefined) {
+    throw usageError('--queue and --cause need --dead', 'They say which dead jobs are meant.');
+  }
+  if (typed.length === 0) {
+    throw usageError('which jobs?', 'Give their ids, or --dead for all dead ones.');
+  }
   return operate(session, await findIds(await session.queue(), typed), retry);
+}
+
+async function retryAllDead(
+  session: Session,
+  typed: readonly string[],
+  { queue, cause }: RetryFlags,
+): Promise<ExitName> {
+  if (typed.length > 0) {
+    throw usageError('ids and --dead contradict each other', 'Give ids, or --dead.');
+  }
+  if (queue !== undefined) await findQueue(session, queue);
+  const { terminal } = session;
+  const filter = { queue, errorCode: cause };
+  const progress = bulkProgress(terminal, retry.did);
+  const retried = await (await session.queue()).retryDead(filter, progress);
+  if (terminal.json) terminal.result(JSON.stringify({ retried }));
+  terminal.note(`${retry.did}: ${countText(retried)}`);
+  return 'ok';
 }
 
 /** Which dead jobs are meant. */
@@ -128,7 +172,8 @@ export async function retryDead(
 
 /** The sheet of one dead job, and the next command. */
 export async function showDead(session: Session, typed: string): Promise<ExitName> {
-  const { info } = await findJob(await session.queue(), typed);
+  const found = await findJob(await session.queue(), typed);
+  const { info } = found;
   const id = shortId(info.id);
   if (info.state !== 'dead') {
     throw new CliError('notFound', `${id} is not dead: it is ${info.state}`, [
@@ -136,8 +181,8 @@ export async function showDead(session: Session, typed: string): Promise<ExitNam
     ]);
   }
   const { terminal } = session;
-  if (terminal.json) terminal.result(JSON.stringify(describeJob(info), null, 2));
-  else for (const line of jobSheet(info, Date.now())) terminal.result(line);
+  if (terminal.json) terminal.result(JSON.stringify(describeInspected(found), null, 2));
+  else for (const line of jobSheet(found, Date.now())) terminal.result(line);
   terminal.hint(`What was sent: aiq jobs prompt ${id}. Again: aiq dead retry ${id}`);
   return 'ok';
 }

@@ -3,6 +3,7 @@
 import type { JobQueue } from '../../queue/index.ts';
 import { confirm } from '../confirm.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { bulkProgress, countText } from '../progress.ts';
 import { findQueue, queueSheet, queueTable } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 
@@ -54,15 +55,16 @@ export async function purgeQueue(
   name: string,
   flags: { readonly yes?: boolean },
 ): Promise<ExitName> {
-  const { ready, delayed } = await findQueue(session, name);
-  const waiting = ready + delayed;
+  const { ready, delayed, parked } = await findQueue(session, name);
+  const waiting = ready + delayed + parked;
   const jobs = waiting === 1 ? '1 waiting job' : `${waiting} waiting jobs`;
   if (waiting > 0 && flags.yes !== true) {
     await confirm(`Cancel ${jobs} of ${name}?`, `${jobs} of ${name} would be cancelled`);
   }
-  const removed = await (await session.queue()).purge(name);
   const { terminal } = session;
+  const progress = bulkProgress(terminal, 'cancelled');
+  const removed = await (await session.queue()).purge(name, progress);
   if (terminal.json) terminal.result(JSON.stringify({ queue: name, cancelled: removed }));
-  terminal.note(`cancelled ${removed === 1 ? '1 job' : `${removed} jobs`} of ${name}`);
+  terminal.note(`cancelled ${countText(removed)} of ${name}`);
   return 'ok';
 }

@@ -5,19 +5,53 @@ import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const unitMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /**
- * `90s`, `5m`, `250ms`, `1h` in milliseconds.
+ * `90s`, `5m`, `250ms`, `1h`, `2d` in milliseconds.
  * @throws CliError `usage`
  */
 export function parseDuration(flag: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   const ms = Number(match?.[1]) * (unitMs[match?.[2] ?? ''] ?? Number.NaN);
   if (!Number.isFinite(ms) || ms <= 0) {
-    throw usageError(`${flag}: ${JSON.stringify(text)} is not a duration`, 'Like 90s, 5m or 1h.');
+    throw usageError(
+      `${flag}: ${JSON.stringify(text)} is not a duration`,
+      'Like 90s, 5m, 1h or 2d.',
+    );
   }
   return ms;
+}
+
+const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
+
+/**
+ * A moment, milliseconds since 1970: an ISO 8601 time or date (local where it names no zone), or a
+ * duration such as `10m`, counted from now on, or back from now.
+ * @throws CliError `usage`
+ */
+export function parseMoment(
+  flag: string,
+  text: string,
+  { nowMs, durations }: { readonly nowMs: number; readonly durations: 'ahead' | 'ago' },
+): number {
+  if (/^\d+(\.\d+)?[a-z]+$/.test(text)) {
+    const ms = Math.round(parseDuration(flag, text));
+    return durations === 'ahead' ? nowMs + ms : nowMs - ms;
+  }
+  const isDate = !text.includes('T');
+  const atMs = isoTime.test(text) ? Date.parse(isDate ? `${text}T00:00` : text) : Number.NaN;
+  if (atMs >= 0) return atMs;
+  throw usageError(
+    `${flag}: ${JSON.stringify(text)} is no time`,
+    'Like 10m, 2h, 3d, 2026-11-30 or 2026-11-30T08:00:00Z.',
+  );
 }
 
 /**
@@ -30,6 +64,25 @@ export function parseCount(flag: string, text: string, max: number): number {
     throw usageError(`${flag}: ${JSON.stringify(text)} is not a whole number from 1 to ${max}`);
   }
   return count;
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+};
+
+/**
+ * `500MiB`, `2GiB`, `4096` in bytes.
+ * @throws CliError `usage`
+ */
+export function parseSize(flag: string, text: string): number {
+  const [, count, unit = ''] = /^(\d+) ?([KMGT]iB)?$/.exec(text) ?? [];
+  const bytes = Number(count) * (unitBytes[unit] ?? Number.NaN);
+  if (bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+  throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Like 500MiB or 2GiB.');
 }
 
 /** `--set`: text to convert by the schema, or a JSON value as it stands. */

@@ -1,31 +1,69 @@
 /** The port's `Consumer` over a session of the built-in broker. */
 
-import { type ExtendAnswer, Consumer as Session, type SessionOptions } from '../../client/index.ts';
-import { AiqError, errorCodeOf, limits, noError, noUsage } from '../../protocol/index.ts';
-import type { ConsumeOptions, Consumer, Extended, LeasedJob, Settle } from '../port.ts';
+import { crc32 } from 'node:zlib';
+import {
+  type Client,
+  type ExtendAnswer,
+  Consumer as Session,
+  type SessionOptions,
+} from '../../client/index.ts';
+import {
+  AiqError,
+  encodeJob,
+  errorCodeOf,
+  type Job,
+  limits,
+  noError,
+  noUsage,
+} from '../../protocol/index.ts';
+import type { ConsumeOptions, Consumer, Extended, LeasedJob, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
+import { Arrivals } from './arrivals.ts';
+import { storeBodies, valueOf } from './values.ts';
 
+type Asking = Pick<Client, 'request'>;
+
+/** `client` carries large values beside the session. */
 export async function openAiqConsumer(
+  client: Asking,
   options: SessionOptions,
-  { queues, credit, onDelivery, onLeaseLost }: ConsumeOptions,
+  consume: ConsumeOptions,
 ): Promise<Consumer> {
-  const session = await Session.open({ ...options, queues, credit, onDelivery, onLeaseLost });
+  const { queues, credit } = consume;
+  const arrivals = new Arrivals(client, consume);
+  const session = await Session.open({
+    ...options,
+    queues,
+    credit,
+    onDelivery: (lease) => arrivals.take(lease, session),
+    onLeaseLost: (lease, code) => arrivals.lost(lease, code),
+  });
   return {
     get leaseMs(): number {
       return session.leaseMs;
     },
     setCredit: (wanted) => session.setCredit(wanted),
-    settle: async (leased, settle) => settledOf(await session.settle(leased, settlementOf(settle))),
+    async settle(leased, settle) {
+      const settlement = await settlementOf(client, settle);
+      return settledOf(await session.settle(leased, settlement));
+    },
     extend: async (leased: readonly LeasedJob[]) => (await session.extend(leased)).map(extendedOf),
-    close: () => session.close(),
+    async close() {
+      arrivals.close();
+      await session.close();
+    },
   };
 }
 
 /**
- * Texts over the limit of the protocol are cut; a note is JSON and would break.
- * @throws AiqError `BAD_REQUEST` when the note is too long
+ * Texts over the limit of the protocol are cut; a note is JSON and would break. A large result is
+ * stored first.
+ * @throws AiqError `BAD_REQUEST` when the note is too long, or what storing throws
  */
-function settlementOf(settle: Settle): Parameters<Session['settle']>[1] {
+async function settlementOf(
+  client: Asking,
+  settle: Settle,
+): Promise<Parameters<Session['settle']>[1]> {
   const note = settle.note ?? '';
   const noteBytes = Buffer.byteLength(note);
   if (noteBytes > limits.noteBytesMax) {
@@ -39,10 +77,14 @@ function settlementOf(settle: Settle): Parameters<Session['settle']>[1] {
     errorMessage: cut(settle.errorMessage ?? '', limits.errorMessageBytesMax),
     note,
     usage: settle.usage ?? noUsage,
-    result: null,
-    enqueue: [],
-    park: null,
+    result: settle.result === undefined ? null : await valueOf(client, settle.result),
+    enqueue: await encodedJobs(client, settle.enqueue ?? []),
+    park: settle.park ?? null,
   };
+}
+
+async function encodedJobs(client: Asking, jobs: readonly Job[]): Promise<Uint8Array[]> {
+  return (await storeBodies(client, jobs)).map((job) => encodeJob(job, crc32));
 }
 
 /** The longest beginning of a text that has at most `bytesMax` bytes in UTF-8. */

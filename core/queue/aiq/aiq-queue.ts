@@ -1,19 +1,13 @@
 /** The `JobQueue` port over the built-in broker: one client that asks, one session per consumer. */
 
 import { Client, type EnqueueAnswer, type SessionOptions, Watcher } from '../../client/index.ts';
-import { decodeJob, errorCodeOf, type ItemAnswer, type Job, limits } from '../../protocol/index.ts';
-import type {
-  ConsumeOptions,
-  Enqueued,
-  InspectedJob,
-  JobFilter,
-  JobPage,
-  JobQueue,
-  Settled,
-  WatchOptions,
-} from '../port.ts';
+import { decodeJob, errorCodeOf, type Job, limits } from '../../protocol/index.ts';
+import type { Enqueued, JobFilter, JobPage, JobQueue, WatchOptions } from '../port.ts';
+import type { ConsumeOptions } from '../port-consumer.ts';
 import { openAiqConsumer } from './aiq-consumer.ts';
-import { settledOf } from './answers.ts';
+import { operationsOf } from './operations.ts';
+import { search } from './search.ts';
+import { isLarge, storeBodies, valuesOf } from './values.ts';
 
 const listRowsDefault = 100;
 
@@ -31,37 +25,33 @@ export async function openAiqQueue(address: string, session: SessionOptions): Pr
     throw error;
   }
   return {
+    ...operationsOf(client),
+    ...valuesOf(client),
     address,
-    enqueue: async (jobs, options) => (await client.enqueue(jobs, options?.atomic)).map(enqueuedOf),
-    consume: (options: ConsumeOptions) => openAiqConsumer(session, options),
+    enqueue: (jobs, options) => enqueue(client, jobs, options?.atomic ?? false),
+    consume: (options: ConsumeOptions) => openAiqConsumer(client, session, options),
     async inspect(idPrefix, options) {
       const withJob = options?.withJob ?? false;
       const { jobs } = await client.request('Inspect', { idPrefix, withJob });
-      return jobs.map(({ info, job }): InspectedJob => ({ info, job: jobOf(job) }));
+      return jobs.map(({ info, job, history }) => ({ info, job: jobOf(job), history }));
     },
     list: (filter) => list(client, filter),
+    search: (filter) => search(client, filter),
     stats: (queues) => client.request('Stats', { queues: [...(queues ?? [])] }),
     async wait(id, signal) {
       const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };
       return (await client.request('Wait', { id }, options)).job;
     },
-    cancel: (ids) => forEach(ids, async (some) => client.request('Cancel', { ids: some })),
-    retry: (ids) => forEach(ids, async (some) => client.request('Retry', { ids: some })),
-    async pause(queue) {
-      await client.request('Pause', { queue });
-    },
-    async resume(queue) {
-      await client.request('Unpause', { queue });
-    },
-    purge: (queue) => purge(client, queue),
     watch: (options) => watch(options, { client, session, watchers }),
-    async shutdown() {
-      await client.request('Shutdown', {});
-    },
     async close() {
       await Promise.all([...watchers, client].map((open) => open.close()));
     },
   };
+}
+
+async function enqueue(client: Client, jobs: readonly Job[], atomic: boolean): Promise<Enqueued[]> {
+  const outgoing = jobs.some(isLarge) ? await storeBodies(client, jobs) : jobs;
+  return (await client.enqueue(outgoing, atomic)).map(enqueuedOf);
 }
 
 /** Asks for page after page: one may be short although more rows fit the filter. */
@@ -76,30 +66,6 @@ async function list(client: Client, filter: JobFilter): Promise<JobPage> {
     before = page.next;
   } while (before !== 0 && jobs.length < limit);
   return { jobs, next: before === 0 ? null : before };
-}
-
-/** As many requests as it takes: one names a limited number of jobs. */
-async function forEach(
-  ids: readonly string[],
-  ask: (ids: string[]) => Promise<{ items: ItemAnswer[] }>,
-): Promise<Settled[]> {
-  const settled: Settled[] = [];
-  for (let at = 0; at < ids.length; at += limits.batchItemsMax) {
-    const { items } = await ask(ids.slice(at, at + limits.batchItemsMax));
-    settled.push(...items.map(settledOf));
-  }
-  return settled;
-}
-
-async function purge(client: Client, queue: string): Promise<number> {
-  let removed = 0;
-  let before = 0;
-  do {
-    const answer = await client.request('Purge', { queue, before });
-    removed += answer.removed;
-    before = answer.next;
-  } while (before !== 0);
-  return removed;
 }
 
 interface Watching {

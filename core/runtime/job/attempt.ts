@@ -3,6 +3,8 @@
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
 import type { OutputStore } from '../../output/index.ts';
+import type { Journal } from './journal.ts';
+import type { PaidOnce } from './paid-once.ts';
 import type { JobRequest } from './result.ts';
 import type { ToolSet } from './tool-calls.ts';
 import type { UsageMeter } from './usage.ts';
@@ -28,6 +30,7 @@ export interface JobTools {
   readonly prices: Prices;
   readonly idleMs: number;
   readonly answerBytesMax: number;
+  readonly journal: Journal;
   /** Null for an agent that this consumer does not have. */
   agent(name: string): Promise<ReadyAgent | null>;
   /** Works with the store of the job's own output folder, or of the consumer's when it names none. */
@@ -41,6 +44,7 @@ export interface Course {
   readonly tools: JobTools;
   readonly request: JobRequest;
   readonly meter: UsageMeter;
+  readonly paid: PaidOnce;
   readonly signal: AbortSignal;
   readonly startedAtMs: number;
 }

@@ -1,6 +1,6 @@
 /**
  * From an agent and an input to files that may be published: prompt, model, tools, checks. Nothing is
- * written here, and every call is paid for in the attempt's meter.
+ * published here, and what is bought is counted in the attempt's meter.
  */
 
 import { type Agent, AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
@@ -59,24 +59,26 @@ function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {
 }
 
 async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer> {
-  const { ready, meter, signal } = state;
-  await keepPrompt(senderOf(state), request);
-  const answer = await ready.caller.call(request, signal);
-  meter.add(ready.model, answer.usage);
-  return answer;
+  const { ready, meter, paid, signal } = state;
+  return paid.answer(request, async () => {
+    await keepPrompt(senderOf(state), request);
+    const answer = await ready.caller.call(request, signal);
+    meter.add(ready.model, answer.usage);
+    return answer;
+  });
 }
 
 function senderOf({ dir, request, ready }: Attempt): Sender {
   return { dir, jobId: request.id, attempt: request.attempt, provider: ready.provider };
 }
 
-function toolCallsOf({ tools, ready, request, signal }: Attempt): ToolCalls | null {
+function toolCallsOf({ tools, ready, request, paid, signal }: Attempt): ToolCalls | null {
   const { agent, toolSet } = ready;
   if (toolSet === null) return null;
   const { id, attempt } = request;
   // The tools' own name for it: a tool may block the thread like any other code of an agent.
   const blocking = tools.blocking.bind(tools);
-  return new ToolCalls({ set: toolSet, agent, job: { id, attempt }, signal, blocking });
+  return new ToolCalls({ set: toolSet, agent, job: { id, attempt }, signal, blocking, paid });
 }
 
 interface GivenAnswer {

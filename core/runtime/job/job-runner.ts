@@ -5,14 +5,19 @@
  */
 
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Agent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { CommitRecord } from '../../output/index.ts';
 import { readJobBody, shortId } from '../../queue/index.ts';
 import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
-import type { JobRequest, JobResult, JobSuccess } from './result.ts';
+import { PaidOnce } from './paid-once.ts';
+import type { JobFailure, JobRequest, JobResult, JobSuccess } from './result.ts';
+import { publishedResult, resultOf } from './result-value.ts';
 import { createUsageMeter, type UsageMeter } from './usage.ts';
+
+const spendMs = 2_000;
 
 /** Never throws: every end is a result. */
 export async function runJob(
@@ -23,7 +28,9 @@ export async function runJob(
   const meter = createUsageMeter(tools.prices);
   const deadline = new AbortController();
   const signal = AbortSignal.any([stop, deadline.signal]);
-  const course = { tools, request, meter, signal, startedAtMs: Date.now() };
+  const { journal } = tools;
+  const paid = new PaidOnce({ journal, isRedelivery: request.isRedelivery, signal });
+  const course = { tools, request, meter, paid, signal, startedAtMs: Date.now() };
   try {
     const body = readJobBody(request);
     return await tools.withOutput(body.outputDir, async (output) => {
@@ -32,8 +39,20 @@ export async function runJob(
       return runInTime({ ...course, ...output }, body.input, deadline);
     });
   } catch (error) {
-    return { ok: false, failure: failureOf(error, signal), usage: meter.total };
+    const failure = failureOf(error, signal);
+    if (isHopeless(failure)) await inTime(paid.spend());
+    return { ok: false, failure, usage: meter.total };
   }
+}
+
+/** Whatever became of the work by then; an outcome must not wait for a broker that is away. */
+async function inTime(work: Promise<void>): Promise<void> {
+  await Promise.race([work, sleep(spendMs, undefined, { ref: false })]);
+}
+
+/** A name that is taken can be freed: the answers are good then. */
+function isHopeless({ class: kind, code }: JobFailure): boolean {
+  return kind === 'permanent' && code !== 'exists';
 }
 
 async function runInTime(
@@ -74,6 +93,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     model: answered.answer.model,
     provider: ready.provider.name,
     recovered: false,
+    result: resultOf(record, state.dir, answered.files),
     usage: meter.total,
   };
 }
@@ -93,6 +113,7 @@ async function recovered(
     model: typeof model === 'string' ? model : '',
     provider: typeof provider === 'string' ? provider : '',
     recovered: true,
+    result: await publishedResult(record, dir),
     usage: meter.total,
   };
 }
@@ -130,7 +151,7 @@ async function checkPathFirst(state: Attempt): Promise<void> {
 }
 
 function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObject {
-  const { ready, request, input, meter, startedAtMs } = state;
+  const { ready, request, input, meter, paid, startedAtMs } = state;
   return {
     agent: ready.agent.name,
     agentVersion: ready.agent.version,
@@ -139,6 +160,7 @@ function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObje
     model: answer.model,
     finishReason: answer.finishReason,
     usage: meter.total,
+    ...(paid.replayed === 0 ? {} : { replayedCalls: paid.replayed }),
     ...(ready.toolSet === null ? {} : { toolCalls }),
     attempt: request.attempt,
     source: request.source,

@@ -12,6 +12,8 @@ export interface JobRequest {
   readonly source: string;
   readonly createdAtMs: number;
   readonly attempt: number;
+  /** False when nobody had the job before: nothing can have been paid for yet. */
+  readonly isRedelivery: boolean;
 }
 
 export interface JobFailure {
@@ -31,6 +33,8 @@ export interface JobSuccess {
   readonly provider: string;
   /** True when an earlier attempt had published it: no model was called. */
   readonly recovered: boolean;
+  /** What the acknowledgement carries; null when it is too large, or gone. */
+  readonly result: Uint8Array | null;
   readonly usage: Usage;
 }
 

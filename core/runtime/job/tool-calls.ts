@@ -7,12 +7,15 @@ import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
 import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
 import { canonicalJson } from '../../queue/index.ts';
 import { type KnowledgeBase, type Tool, type ToolContext, thrownText } from '../../tools/index.ts';
-import { resultText, shortened } from './tool-result.ts';
+import type { PaidOnce } from './paid-once.ts';
+import { resultText, shortened, type ToolResult } from './tool-result.ts';
 
 /** A tool with its arguments' schema compiled. */
 export interface ReadyTool {
   readonly tool: Tool;
   readonly check: ValueChecker;
+  /** A module of the agent's own, which may cost something or change something. */
+  readonly isOwn: boolean;
 }
 
 /** What the tools of an agent have in common. */
@@ -40,11 +43,7 @@ export interface ToolCallsOptions {
   readonly signal: AbortSignal;
   /** Runs code that may block the thread. */
   readonly blocking: <T>(work: () => T) => T;
-}
-
-interface Result {
-  readonly ok: boolean;
-  readonly text: string;
+  readonly paid: Pick<PaidOnce, 'toolResult'>;
 }
 
 const limits = {
@@ -61,7 +60,7 @@ export class ToolCalls {
   readonly #options: ToolCallsOptions;
   readonly #tools: ReadonlyMap<string, ReadyTool>;
   /** By tool and arguments: what was asked before is not done again. */
-  readonly #results = new Map<string, Promise<Result>>();
+  readonly #results = new Map<string, Promise<ToolResult>>();
   readonly #made: MadeCall[] = [];
   readonly #queries = new Set<string>();
   #bytesLeft: number = limits.resultsBytesMax;
@@ -104,7 +103,7 @@ export class ToolCalls {
     });
   }
 
-  async #resultOf(call: ToolCall): Promise<Result> {
+  async #resultOf(call: ToolCall): Promise<ToolResult> {
     const ready = this.#tools.get(call.name);
     if (ready === undefined) {
       const known = [...this.#tools.keys()].join(', ');
@@ -114,12 +113,17 @@ export class ToolCalls {
     if (typeof args === 'string') return refusal(args);
     if (call.name === 'search_files') this.#queries.add(String(args['query']));
     const key = `${call.name} ${canonicalJson(args)}`;
-    const known = this.#results.get(key) ?? this.#run(ready.tool, args);
+    const known = this.#results.get(key) ?? this.#resultNow(ready, args);
     this.#results.set(key, known);
     return known;
   }
 
-  async #run(tool: Tool, args: JsonObject): Promise<Result> {
+  #resultNow({ tool, isOwn }: ReadyTool, args: JsonObject): Promise<ToolResult> {
+    const run = (): Promise<ToolResult> => this.#run(tool, args);
+    return isOwn ? this.#options.paid.toolResult(tool.name, args, run) : run();
+  }
+
+  async #run(tool: Tool, args: JsonObject): Promise<ToolResult> {
     const { agent, job, set, blocking } = this.#options;
     const { knowledge } = this;
     const { baseDir } = set;
@@ -136,7 +140,7 @@ export class ToolCalls {
   }
 
   /** The result, while there is room for it. */
-  #affordable(result: Result): Result {
+  #affordable(result: ToolResult): ToolResult {
     const bytes = Buffer.byteLength(result.text);
     if (bytes > this.#bytesLeft) {
       return refusal('the room for results is used up; answer from what you have');
@@ -145,7 +149,7 @@ export class ToolCalls {
     return result;
   }
 
-  #note({ name, arguments: args }: ToolCall, { ok, text }: Result): void {
+  #note({ name, arguments: args }: ToolCall, { ok, text }: ToolResult): void {
     if (this.#made.length === limits.madeMax) return;
     this.#made.push({
       tool: shortened(name, 80),
@@ -158,7 +162,7 @@ export class ToolCalls {
 
 const tooManyAtOnce = refusal(`only ${limits.callsPerTurnMax} calls can be made at once`);
 
-function refusal(message: string): Result {
+function refusal(message: string): ToolResult {
   return { ok: false, text: `Error: ${shortened(message, 1_000)}` };
 }
 

@@ -1,5 +1,11 @@
 /** What a tool returned as text for the model, never longer than one result may be. */
 
+/** What one call of a tool came to, as the model is told. */
+export interface ToolResult {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
 const resultBytesMax = 32 * 1024;
 
 /** @throws TypeError when there is nothing to tell, or what there is cannot be written as JSON */

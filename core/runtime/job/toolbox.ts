@@ -7,6 +7,7 @@ import { loadTools, openKnowledge } from '../../tools/index.ts';
 import type { ThreadAgent, ThreadData } from '../pool/thread-messages.ts';
 import type { JobTools, ReadyAgent } from './attempt.ts';
 import { AttemptError } from './failure.ts';
+import type { Journal } from './journal.ts';
 import { createStores } from './stores.ts';
 import type { ToolSet } from './tool-calls.ts';
 
@@ -14,7 +15,7 @@ export interface Toolbox {
   /** Loads what every run needs, before the first one asks. */
   warm(): void;
   /** The tools for one run, which is named while its code may block the thread. */
-  forRun(run: number): JobTools;
+  forRun(run: number, journal: Journal): JobTools;
 }
 
 export function createToolbox(data: ThreadData): Toolbox {
@@ -39,7 +40,8 @@ export function createToolbox(data: ThreadData): Toolbox {
     warm() {
       for (const { provider } of data.agents) void callerOf(provider);
     },
-    forRun: (run) => ({
+    forRun: (run, journal) => ({
+      journal,
       prices: data.prices,
       idleMs: data.idleMs,
       answerBytesMax: data.answerBytesMax,
@@ -69,9 +71,11 @@ export function createToolbox(data: ThreadData): Toolbox {
 async function toolSetOf(agent: Agent, baseDir: string): Promise<ToolSet | null> {
   if (agent.tools.length === 0) return null;
   const tools = await Promise.all(
-    (await loadTools(agent)).map(async (tool) => ({
+    (await loadTools(agent)).map(async (tool, index) => ({
       tool,
       check: await schemaChecker(tool.parameters),
+      // Those that come with aiq stand there by their names, modules by their paths.
+      isOwn: agent.tools[index] !== tool.name,
     })),
   );
   return { tools, openKnowledge: () => openKnowledge(agent.knowledge, baseDir), baseDir };

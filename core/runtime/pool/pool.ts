@@ -1,11 +1,13 @@
 /**
  * A bounded pool of worker threads with several slots each. Runs wait here when no slot is free.
- * A run that asks to be alone gets a thread that no other run shares. Dead threads are replaced.
+ * Dead threads are replaced.
  */
 
 import type { JobRequest, StopReason } from '../job/result.ts';
 import { createCrashGuard } from './crash-guard.ts';
-import { type RunEnd, Thread, type ThreadState } from './thread.ts';
+import { watchMemory } from './memory-watch.ts';
+import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from './run.ts';
+import { Thread, type ThreadState } from './thread.ts';
 import type { ThreadData } from './thread-messages.ts';
 
 export interface PoolOptions {
@@ -14,24 +16,14 @@ export interface PoolOptions {
   readonly threads: number;
   /** Runs at one time over all threads, spread evenly. */
   readonly concurrency: number;
+  /** V8's limit for the objects of each thread. */
   readonly heapMegabytesMax: number;
+  /** A thread is ended above this, its objects and Buffers together. */
+  readonly memoryMegabytesMax: number;
   /** A thread died of something else than our own stop. */
   readonly onCrash: (message: string) => void;
   /** Threads do not come up at all: nothing can run. */
   readonly onBroken: (message: string) => void;
-}
-
-export interface RunOptions {
-  /** No other run may share the thread. */
-  readonly isolated: boolean;
-  /** After this time on a thread the thread is ended, with everything on it. */
-  readonly hardLimitMs: number;
-}
-
-export interface Run {
-  readonly end: Promise<RunEnd>;
-  /** Asks the run to stop; one that still waits ends at once. */
-  stop(reason: StopReason): void;
 }
 
 /** The place of one thread; the thread in it changes when it dies. */
@@ -39,8 +31,6 @@ interface Seat {
   readonly slots: number;
   readonly on: Set<number>;
   thread: Thread | null;
-  /** A run that must be alone is here. */
-  isolated: boolean;
   /** After a crash, not before this time (monotonic). */
   notBeforeMs: number;
 }
@@ -52,6 +42,8 @@ interface Waiting {
   readonly resolve: (end: RunEnd) => void;
 }
 
+const closing: Crash = { cause: 'killed', message: 'the consumer stops' };
+
 /** Threads start when the first runs need them, or the first one before with `warm`. */
 export class Pool {
   readonly #options: PoolOptions;
@@ -59,12 +51,17 @@ export class Pool {
   readonly #guard = createCrashGuard();
   readonly #placed = new Map<number, Seat>();
   #waiting: Waiting[] = [];
+  readonly #memory: { stop: () => void };
   #lastRun = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
     this.#seats = seatsOf(options);
+    this.#memory = watchMemory({
+      memoryMegabytesMax: options.memoryMegabytesMax,
+      threads: () => this.#seats.flatMap(({ thread }) => thread ?? []),
+    });
   }
 
   /** Starts the first thread, so that it is up when the first run comes. */
@@ -86,9 +83,10 @@ export class Pool {
   /** Ends all threads; runs end as crashed, waiting ones as unstarted. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#memory.stop();
     for (const { resolve } of this.#waiting.splice(0)) resolve({ type: 'unstarted' });
     const threads = this.#seats.flatMap(({ thread }) => thread ?? []);
-    await Promise.all(threads.map((thread) => thread.end('the consumer stops')));
+    await Promise.all(threads.map((thread) => thread.end(closing)));
   }
 
   #stop(run: number, reason: StopReason): void {
@@ -99,40 +97,26 @@ export class Pool {
     entry.resolve({ type: 'unstarted' });
   }
 
-  /** Places what can be placed, in order; a run that must be alone keeps one seat from filling up. */
+  /** Places what can be placed, in order. */
   #pump(): void {
-    const reserved = new Set<Seat>();
     this.#waiting = this.#waiting.filter((entry) => {
-      const { isolated } = entry.options;
-      const unreserved = this.#seats.filter((seat) => !reserved.has(seat));
-      const seat = emptiest(
-        unreserved.filter((one) => isOpen(one) && (!isolated || one.on.size === 0)),
-      );
-      if (seat !== null) {
-        void this.#start(entry, seat);
-        return false;
-      }
-      const next = isolated ? emptiest(unreserved) : null;
-      if (next !== null) reserved.add(next);
-      return true;
+      const seat = emptiest(this.#seats.filter(isOpen));
+      if (seat !== null) void this.#start(entry, seat);
+      return seat === null;
     });
   }
 
   async #start({ run, request, options, resolve }: Waiting, seat: Seat): Promise<void> {
-    const { isolated, hardLimitMs } = options;
+    const { hardLimitMs, journal } = options;
     seat.on.add(run);
-    seat.isolated = isolated;
     this.#placed.set(run, seat);
     seat.thread ??= this.#newThread(seat);
     const { thread } = seat;
-    const timer = setTimeout(() => {
-      void thread.end(`a job ran for more than ${hardLimitMs} ms and did not stop`, run);
-    }, hardLimitMs);
-    const end = await thread.run(run, request);
+    const timer = setTimeout(() => void thread.end(overtime(hardLimitMs), run), hardLimitMs);
+    const end = await thread.run(run, request, journal);
     clearTimeout(timer);
     this.#placed.delete(run);
     seat.on.delete(run);
-    if (isolated) seat.isolated = false;
     resolve(end);
     this.#pump();
   }
@@ -166,13 +150,12 @@ function seatsOf({ threads, concurrency }: PoolOptions): Seat[] {
     slots: Math.floor(concurrency / count) + (index < concurrency % count ? 1 : 0),
     on: new Set<number>(),
     thread: null,
-    isolated: false,
     notBeforeMs: 0,
   }));
 }
 
 function isOpen(seat: Seat): boolean {
-  if (seat.isolated || seat.on.size >= seat.slots) return false;
+  if (seat.on.size >= seat.slots) return false;
   if (seat.thread !== null)
     return seat.thread.state === 'starting' || seat.thread.state === 'ready';
   return performance.now() >= seat.notBeforeMs;

@@ -30,8 +30,26 @@ export interface ThreadAgent {
 /** `run` numbers are made by the pool and never reused; from 1. */
 export type ToThread =
   | { readonly type: 'run'; readonly run: number; readonly request: JobRequest }
-  | { readonly type: 'stop'; readonly run: number; readonly reason: StopReason };
+  | { readonly type: 'stop'; readonly run: number; readonly reason: StopReason }
+  | JournalAnswer;
 
 export type FromThread =
   | { readonly type: 'ready' }
-  | { readonly type: 'ended'; readonly run: number; readonly result: JobResult };
+  | { readonly type: 'ended'; readonly run: number; readonly result: JobResult }
+  | (JournalQuestion & { readonly run: number });
+
+/** To be kept under the hash; asks for what stands there when the value is null. */
+export interface JournalQuestion {
+  readonly type: 'journal';
+  /** Told apart by this number, which the asking side makes. */
+  readonly question: number;
+  readonly callHash: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
+export interface JournalAnswer {
+  readonly type: 'journaled';
+  readonly question: number;
+  /** What stands; null when nothing does. */
+  readonly value: Uint8Array | null;
+}

@@ -4,17 +4,10 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import type { JobRequest, JobResult, StopReason } from '../job/result.ts';
-import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
-
-/**
- * How a run ended. `crashed`: the thread died, and this run may be why. `bystander`: the thread
- * died of another run. `unstarted`: it was stopped before it had a thread.
- */
-export type RunEnd =
-  | { readonly type: 'finished'; readonly result: JobResult }
-  | { readonly type: 'crashed' | 'bystander'; readonly message: string }
-  | { readonly type: 'unstarted' };
+import type { Journal } from '../job/journal.ts';
+import type { JobRequest, StopReason } from '../job/result.ts';
+import type { Crash, RunEnd } from './run.ts';
+import type { FromThread, JournalQuestion, ThreadData, ToThread } from './thread-messages.ts';
 
 const states = {
   starting: { ready: 'ready', end: 'stopping', exit: 'gone' },
@@ -35,13 +28,18 @@ export interface ThreadOptions {
   readonly onGone: (state: ThreadState, message: string) => void;
 }
 
+interface OpenRun {
+  readonly journal: Journal;
+  readonly settle: (end: RunEnd) => void;
+}
+
 export class Thread {
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
-  readonly #runs = new Map<number, (end: RunEnd) => void>();
+  readonly #runs = new Map<number, OpenRun>();
   readonly #culprit = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #state: ThreadState = 'starting';
-  #lastWords = '';
+  #crash: Crash | null = null;
   #suspect = 0;
 
   constructor(options: ThreadOptions) {
@@ -54,9 +52,11 @@ export class Thread {
     // What an agent's code prints must not stand among the results of a command.
     this.#worker.stdout.pipe(process.stderr, { end: false });
     this.#worker.on('message', (message: FromThread) => this.#receive(message));
-    this.#worker.on('messageerror', () => void this.end('it sent a message that cannot be read'));
+    this.#worker.on('messageerror', () => {
+      void this.end({ cause: 'crashed', message: 'it sent a message that cannot be read' });
+    });
     this.#worker.on('error', (error: unknown) => {
-      this.#lastWords ||= error instanceof Error ? error.message : String(error);
+      this.#crash ??= crashOf(error);
     });
     this.#worker.on('exit', (code) => this.#gone(code));
   }
@@ -65,9 +65,9 @@ export class Thread {
     return this.#state;
   }
 
-  run(run: number, request: JobRequest): Promise<RunEnd> {
+  run(run: number, request: JobRequest, journal: Journal): Promise<RunEnd> {
     const { promise, resolve } = Promise.withResolvers<RunEnd>();
-    this.#runs.set(run, resolve);
+    this.#runs.set(run, { journal, settle: resolve });
     this.#post({ type: 'run', run, request });
     return promise;
   }
@@ -76,12 +76,22 @@ export class Thread {
     this.#post({ type: 'stop', run, reason });
   }
 
+  /** Bytes of its objects and Buffers, told also while the thread is busy; 0 once it is gone. */
+  async memoryBytes(): Promise<number> {
+    try {
+      const statistics = await this.#worker.getHeapStatistics();
+      return statistics.used_heap_size + statistics.external_memory;
+    } catch {
+      return 0;
+    }
+  }
+
   /**
    * Ends the thread at once; its runs end as crashed or bystanders. `accused` is the run to blame
    * when the thread itself does not show another one.
    */
-  async end(message: string, accused = 0): Promise<void> {
-    this.#lastWords ||= message;
+  async end(crash: Crash, accused = 0): Promise<void> {
+    this.#crash ??= crash;
     this.#suspect ||= accused;
     this.#move('end');
     await this.#worker.terminate();
@@ -103,22 +113,43 @@ export class Thread {
       this.#options.onReady();
       return;
     }
-    this.#runs.get(message.run)?.({ type: 'finished', result: message.result });
+    const open = this.#runs.get(message.run);
+    if (open === undefined) return;
+    if (message.type === 'journal') {
+      void this.#journal(message, open.journal);
+      return;
+    }
+    open.settle({ type: 'finished', result: message.result });
     this.#runs.delete(message.run);
+  }
+
+  async #journal({ question, callHash, value }: JournalQuestion, journal: Journal): Promise<void> {
+    const stands = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
+    this.#post({ type: 'journaled', question, value: stands });
   }
 
   #gone(code: number): void {
     const before = this.#move('exit');
-    const message = this.#lastWords || `it ended itself with exit code ${code}`;
+    const { cause, message } = this.#crash ?? {
+      cause: 'crashed',
+      message: `it ended itself with exit code ${code}`,
+    };
     const guilty = culpritOf(this.#runs, [Atomics.load(this.#culprit, 0), this.#suspect]);
     // Its place is free before its runs end, so that what they set off finds it so.
     this.#options.onGone(before, message);
-    for (const [run, settle] of this.#runs) {
-      const type = guilty === null || guilty === run ? 'crashed' : 'bystander';
-      settle({ type, message: `the worker thread died: ${message}` });
+    const told = `the worker thread died: ${message}`;
+    for (const [run, { settle }] of this.#runs) {
+      if (guilty === null || guilty === run) settle({ type: 'crashed', cause, message: told });
+      else settle({ type: 'bystander', message: told });
     }
     this.#runs.clear();
   }
+}
+
+function crashOf(error: unknown): Crash {
+  if (!(error instanceof Error)) return { cause: 'crashed', message: String(error) };
+  const isFull = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return { cause: isFull ? 'out_of_memory' : 'crashed', message: error.message };
 }
 
 /** The run to blame for a thread's death, when that can be known: the first suspect that is on it. */

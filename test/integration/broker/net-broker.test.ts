@@ -17,6 +17,7 @@ import {
   idToText,
   type Job,
   noUsage,
+  plainJob,
 } from '../../../core/protocol/index.ts';
 import { frameOf, helloFields, Peer, temporaryFolder, watchWorkers } from './net-peer.ts';
 
@@ -70,8 +71,7 @@ function newJob(): Job {
     agentDigest: new Uint8Array(32),
     source: 'hello.txt',
     createdAtMs: 1_790_000_000_000,
-    attemptsMax: 4,
-    delayMs: 0,
+    ...plainJob,
   };
 }
 

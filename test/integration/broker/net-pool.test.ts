@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { NetEvent, Outgoing } from '../../../core/broker/events.ts';
-import { encodeJob, type Job } from '../../../core/protocol/index.ts';
+import { encodeJob, type Job, plainJob } from '../../../core/protocol/index.ts';
 import { frameOf, type Peer, session, startTestBroker, type TestBroker } from './net-peer.ts';
 
 let broker: TestBroker | null = null;
@@ -22,8 +22,7 @@ const job: Job = {
   agentDigest: new Uint8Array(32).fill(9),
   source: 'hello.txt',
   createdAtMs: 1_790_000_000_000,
-  attemptsMax: 4,
-  delayMs: 0,
+  ...plainJob,
 };
 
 function openedOf(events: readonly NetEvent[]): number[] {

@@ -11,6 +11,7 @@ import {
   failure,
   startFakeBroker,
 } from '../../support/fake-broker.ts';
+import { infoWith } from '../../support/job-info.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 
@@ -216,7 +217,7 @@ test('an answer of the wrong kind closes the connection', async () => {
   const broker = await fake({
     answer: (message) =>
       message.name === 'Stats' && wrong++ === 0
-        ? { name: 'WaitOk', fields: { job: jobInfo } }
+        ? { name: 'WaitOk', fields: { job: infoWith({ state: 'done' }) } }
         : failure('NOT_FOUND'),
   });
   expect(await codeOf(clientOf(broker).request('Stats', { queues: [] }))).toBe('NOT_FOUND');
@@ -304,24 +305,3 @@ test('a frame that the broker would refuse is not sent', async () => {
   expect(await codeOf(client.request('Cancel', { ids }))).toBe('FRAME_TOO_LARGE');
   expect(broker.received.map(({ name }) => name)).not.toContain('Cancel');
 });
-
-const jobInfo = {
-  id: '0'.repeat(26),
-  queue: 'q',
-  agent: '',
-  source: '',
-  state: 'done',
-  attempts: 0,
-  attemptsMax: 1,
-  crashes: 0,
-  returns: 0,
-  deliveries: 0,
-  bodyBytes: 0,
-  enqueuedAtMs: 0,
-  changedAtMs: 0,
-  dueAtMs: 0,
-  errorCode: '',
-  errorMessage: '',
-  note: '',
-  usage: { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false },
-} as const;

@@ -10,7 +10,8 @@ import { type OutputStore, openOutput } from '../../../core/output/index.ts';
 import type { JobTools } from '../../../core/runtime/job/attempt.ts';
 import { AttemptError } from '../../../core/runtime/job/failure.ts';
 import { runJob } from '../../../core/runtime/job/job-runner.ts';
-import { type agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
+import type { Journal } from '../../../core/runtime/job/journal.ts';
+import { type agentOf, fakeJournal, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 type AgentParts = Parameters<typeof agentOf>[0];
 type Turn = Partial<ModelAnswer> | Error | ((signal: AbortSignal) => Promise<ModelAnswer>);
@@ -44,6 +45,8 @@ async function run(
     body?: string;
     id?: string;
     signal?: AbortSignal;
+    journal?: Journal;
+    isRedelivery?: boolean;
   } = {},
 ) {
   const calls: ModelCall[] = [];
@@ -62,6 +65,7 @@ async function run(
     prices: { 'test-model': { input: 2, output: 10 } },
     idleMs: 1000,
     answerBytesMax: 1_000_000,
+    journal: options.journal ?? fakeJournal(),
     agent: async (name) => (name === 'echo' ? { ...ready, compiled, caller, toolSet: null } : null),
     withOutput: async (_, use) => use({ dir: root, store }),
     blocking: (work) => work(),
@@ -74,6 +78,7 @@ async function run(
     source: 'note',
     createdAtMs: 0,
     attempt: 1,
+    isRedelivery: options.isRedelivery ?? false,
   };
   const result = await runJob(tools, request, options.signal ?? new AbortController().signal);
   return { result, calls };
@@ -222,6 +227,107 @@ describe('a model that fails', () => {
   it('counts as transient when nobody knows what it was', async () => {
     const { result } = await run([new TypeError('undefined is not a function')]);
     expect(result).toMatchObject(failure('transient', 'internal_error'));
+  });
+});
+
+describe('a job that was delivered before', () => {
+  it('is not paid for twice, and its record says so', async () => {
+    const journal = fakeJournal();
+    const stop = new AbortController();
+    const dies = async () => {
+      stop.abort(new AttemptError('aborted', 'shutdown', 'stopped'));
+      return answer({ text: 'paid once' });
+    };
+    await run([dies], { journal, signal: stop.signal });
+    const { result, calls } = await run([], { journal, isRedelivery: true });
+    expect(calls).toEqual([]);
+    expect(result).toMatchObject({ ok: true, usage: { calls: 0, costMicros: 0 } });
+    expect(await readFile(join(root, 'note.md'), 'utf8')).toContain('paid once');
+    expect((await store.find('job1'))?.provenance).toMatchObject({
+      replayedCalls: 1,
+      usage: { calls: 0 },
+    });
+  });
+
+  it('goes on behind the steps that were paid for', async () => {
+    const journal = fakeJournal();
+    const cut = new ModelError('transient', 'stream_cut', 'cut');
+    const unfit = { text: '{"n":"one"}' };
+    await run([unfit, cut], { agent: jsonAgent, journal });
+    const { result, calls } = await run([{ text: '{"n":1}' }], {
+      agent: jsonAgent,
+      journal,
+      isRedelivery: true,
+    });
+    expect(result).toMatchObject({ ok: true, usage: { calls: 1 } });
+    expect(calls[0]?.messages.at(-2)?.content).toBe(unfit.text);
+  });
+
+  it('asks anew when its answers had led nowhere', async () => {
+    const journal = fakeJournal();
+    const unfit = { text: '{"n":"one"}' };
+    const dead = await run([unfit, unfit, unfit], { agent: jsonAgent, journal });
+    expect(dead.result).toMatchObject(failure('permanent', 'output_invalid'));
+    const again = { agent: jsonAgent, journal, isRedelivery: true };
+    const { result, calls } = await run([{ text: '{"n":1}' }], again);
+    expect(result).toMatchObject({ ok: true });
+    expect(calls).toHaveLength(1);
+  });
+
+  it('takes its answer once the name that was taken is free', async () => {
+    const journal = fakeJournal();
+    const agent: AgentParts = { output: { overwrite: 'error' } };
+    const taking = async () => {
+      await writeFile(join(root, 'note.md'), 'taken');
+      return answer();
+    };
+    const refused = await run([taking], { agent, journal });
+    expect(refused.result).toMatchObject(failure('permanent', 'exists'));
+    await rm(join(root, 'note.md'));
+    const { result } = await run([], { agent, journal, isRedelivery: true });
+    expect(result).toMatchObject({ ok: true });
+  });
+});
+
+describe('the result for the acknowledgement', () => {
+  const textOf = (result: unknown) =>
+    Buffer.from((result as { result: Uint8Array }).result).toString();
+
+  it('is the text of the only file, also when an earlier attempt published it', async () => {
+    const { result } = await run([{ text: 'the text' }]);
+    expect(textOf(result)).toBe(await readFile(join(root, 'note.md'), 'utf8'));
+    const again = await run([]);
+    expect(again.result).toMatchObject({ recovered: true });
+    expect(textOf(again.result)).toBe(textOf(result));
+  });
+
+  it('is left out when the file is not any more what was published', async () => {
+    await run([{}]);
+    await writeFile(join(root, 'note.md'), 'edited!!!!\n');
+    expect((await run([])).result).toMatchObject({ ok: true, recovered: true, result: null });
+  });
+
+  it('is a list with hashes when there are several files', async () => {
+    const agent: AgentParts = { output: { format: 'files' } };
+    const wanted = [
+      { path: 'a.md', content: 'one' },
+      { path: 'b.md', content: 'two' },
+    ];
+    const made = await run([{ text: JSON.stringify({ files: wanted }) }], { agent });
+    const listed = JSON.parse(textOf(made.result)) as { root: string; files: { path: string }[] };
+    expect(listed).toMatchObject({
+      root,
+      files: wanted.map(({ path }) => ({
+        path: expect.stringContaining(path),
+        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })),
+    });
+    expect(textOf((await run([], { agent })).result)).toBe(textOf(made.result));
+  });
+
+  it('is left out above 8 MiB', async () => {
+    const { result } = await run([{ text: 'x'.repeat(9 * 1024 * 1024) }]);
+    expect(result).toMatchObject({ ok: true, result: null });
   });
 });
 

@@ -2,8 +2,9 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JobRequest } from '../../../core/runtime/job/result.ts';
-import { Pool, type PoolOptions, type RunOptions } from '../../../core/runtime/pool/pool.ts';
-import type { RunEnd } from '../../../core/runtime/pool/thread.ts';
+import { Pool, type PoolOptions } from '../../../core/runtime/pool/pool.ts';
+import type { RunEnd, RunOptions } from '../../../core/runtime/pool/run.ts';
+import { fakeJournal } from '../../support/runtime-fakes.ts';
 
 const pools: Pool[] = [];
 afterEach(async () => {
@@ -27,13 +28,14 @@ function poolOf(options: Partial<PoolOptions> = {}) {
     threads: 1,
     concurrency: 4,
     heapMegabytesMax: 32,
+    memoryMegabytesMax: 200,
     onCrash: (message) => crashes.push(message),
     onBroken: (message) => broken.push(message),
     ...options,
   });
   pools.push(pool);
   const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
-    pool.run(requestFor(deed), { isolated: false, hardLimitMs: 60_000, ...runOptions });
+    pool.run(requestFor(deed), { hardLimitMs: 60_000, journal: fakeJournal(), ...runOptions });
   return { pool, run, crashes, broken };
 }
 
@@ -44,6 +46,7 @@ const requestFor = (deed: string): JobRequest => ({
   source: deed,
   createdAtMs: 0,
   attempt: 1,
+  isRedelivery: false,
 });
 const told = (end: RunEnd) => (end.type === 'finished' && end.result.ok ? end.result.model : end);
 
@@ -58,6 +61,7 @@ describe('a thread', () => {
     const { run, crashes } = poolOf();
     expect(await run('throw out of nowhere').end).toEqual({
       type: 'crashed',
+      cause: 'crashed',
       message: 'the worker thread died: thrown out of nowhere',
     });
     expect(crashes).toEqual(['thrown out of nowhere']);
@@ -76,6 +80,7 @@ describe('a thread', () => {
     const end = await run('loop for ever', { hardLimitMs: 300 }).end;
     expect(end).toMatchObject({
       type: 'crashed',
+      cause: 'deadline',
       message: expect.stringMatching(/more than 300 ms/),
     });
     expect(told(await run('be fine').end)).toBe('fine');
@@ -85,9 +90,33 @@ describe('a thread', () => {
     const { run } = poolOf();
     const neighbour = run('never end');
     const end = await run('eat all memory').end;
-    expect(end).toMatchObject({ type: 'crashed', message: expect.stringMatching(/memory/) });
+    expect(end).toMatchObject({ cause: 'out_of_memory', message: expect.stringMatching(/memory/) });
     expect(await neighbour.end).toMatchObject({ type: 'bystander' });
     expect(told(await run('be fine').end)).toBe('fine');
+  });
+
+  it('that fills the memory with Buffers, which its heap limit does not count, dies alone too', async () => {
+    const { run } = poolOf({ threads: 2, concurrency: 3 });
+    const elsewhere = run('wait for the stop');
+    const guilty = run('eat all memory in Buffers');
+    const neighbour = run('never end');
+    expect(await guilty.end).toMatchObject({
+      type: 'crashed',
+      cause: 'out_of_memory',
+      message: expect.stringMatching(/took \d+ MiB of memory; 200 MiB are allowed/),
+    });
+    elsewhere.stop('shutdown');
+    expect(told(await elsewhere.end)).toBe('stopped');
+    neighbour.stop('shutdown');
+  });
+
+  it('has its questions to the journal answered', async () => {
+    const { run } = poolOf();
+    const journal = fakeJournal();
+    expect(told(await run('ask the journal', { journal }).end)).toBe('nothing');
+    journal.entries.set(Buffer.from('hash').toString('hex'), Buffer.from('theirs'));
+    const second = poolOf();
+    expect(told(await second.run('put into the journal', { journal }).end)).toBe('theirs');
   });
 });
 
@@ -113,32 +142,6 @@ describe('blame', () => {
     const guilty = run('never end', { hardLimitMs: 200 });
     expect(await guilty.end).toMatchObject({ type: 'crashed' });
     expect(await innocent.end).toMatchObject({ type: 'bystander' });
-  });
-});
-
-describe('an isolated run', () => {
-  it('waits until a thread is empty, keeps it empty, and frees it', async () => {
-    const { run } = poolOf({ threads: 1, concurrency: 4 });
-    const before = run('wait for the stop');
-    const alone = run('be alone?', { isolated: true });
-    const after = run('be alone?');
-    before.stop('shutdown');
-    expect(told(await before.end)).toBe('stopped');
-    expect(told(await alone.end)).toBe('1 on this thread');
-    expect(told(await after.end)).toBe('1 on this thread');
-  });
-
-  it('shares its thread with nobody who comes later', async () => {
-    const { run } = poolOf({ threads: 2, concurrency: 4 });
-    const alone = run('wait for the stop', { isolated: true });
-    const others = [run('be alone?'), run('be alone?'), run('be alone?')];
-    expect((await Promise.all(others.map((one) => one.end))).map((end) => end.type)).toEqual([
-      'finished',
-      'finished',
-      'finished',
-    ]);
-    alone.stop('shutdown');
-    expect(told(await alone.end)).toBe('stopped');
   });
 });
 

@@ -1,6 +1,6 @@
 /** The whole consumer with real threads and a real endpoint; the broker is played by the test. */
 
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -145,6 +145,66 @@ describe('a job', () => {
     deliver(leaseOf({ job: { id: 'one', body } }));
     await settledCount(1);
     expect(await readdir(outputDir)).toEqual(['.aiq', 'one.md']);
+  });
+});
+
+describe('what was paid for', () => {
+  /** As if the consumer had died before it committed anything. */
+  const loseResult = (id: string) => rm(join(root, '.aiq', 'commit', id));
+  const again = (id: string) => leaseOf({ token: { id, epoch: 1, delivery: 2 }, job: { id } });
+
+  it('is kept before the job is acknowledged, and taken again by its next delivery', async () => {
+    const { deliver, settledCount, consumer, journal } = await start();
+    deliver(leaseOf({ job: { id: 'one' } }));
+    await settledCount(1);
+    expect(journal.asked).toEqual(['put']);
+    await loseResult('one');
+    deliver(again('one'));
+    await settledCount(2);
+    expect(endpoint.counts().calls).toBe(1);
+    expect(consumer.settled[1]?.settle).toMatchObject({ outcome: 'ack', usage: { calls: 0 } });
+  });
+
+  it('is taken by an isolated delivery too, which has a process of its own', async () => {
+    const { deliver, settledCount, consumer, journal, lines } = await start();
+    deliver(leaseOf({ job: { id: 'one' } }));
+    await settledCount(1);
+    await loseResult('one');
+    deliver({ ...again('one'), isolated: true, crashes: 1 });
+    await settledCount(2);
+    expect(consumer.settled[1]?.settle).toMatchObject({ outcome: 'ack', usage: { calls: 0 } });
+    expect(endpoint.counts().calls).toBe(1);
+    expect(journal.entries.size).toBe(1);
+    expect(lines.join()).not.toMatch(/died|took its process down/);
+  });
+
+  it('goes on without a journal where the broker has none, and says so once', async () => {
+    const { queue, deliver, settledCount, lines } = await start();
+    const unsupported = async () => {
+      throw new AiqError('UNSUPPORTED', 'this broker does not serve JournalPut');
+    };
+    Object.assign(queue, { journalPut: unsupported, journalGet: unsupported });
+    deliver(leaseOf(), leaseOf());
+    await settledCount(2);
+    expect(lines.filter((line) => line.includes('keeps no journal'))).toHaveLength(1);
+    expect(endpoint.counts().calls).toBe(2);
+  });
+
+  it('comes with the acknowledgement, which goes without it where the broker does not take it', async () => {
+    const { deliver, settledCount, consumer, reports } = await start();
+    consumer.settling = async (_, { result }) =>
+      result === undefined
+        ? { ok: true, state: 'done' }
+        : { ok: false, code: 'UNSUPPORTED', message: 'no results here' };
+    deliver(leaseOf({ job: { id: 'one' } }));
+    await settledCount(2);
+    await until(() => reports.length === 1);
+    const [first, second] = consumer.settled.map(({ settle }) => settle);
+    expect(Buffer.from(first?.result ?? '').toString()).toBe(
+      await readFile(join(root, 'one.md'), 'utf8'),
+    );
+    expect(second).toEqual({ ...first, result: undefined });
+    expect(reports[0]).toMatchObject({ outcome: 'ack', state: 'done' });
   });
 });
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/agent/index.ts';
+import type { EnqueueOptions } from '../../../core/api/index.ts';
 import { createProducer } from '../../../core/api/producer.ts';
 import { loadConfig } from '../../../core/config/index.ts';
 import { AiqError, type Enqueued, type Job, readJobBody } from '../../../core/queue/index.ts';
@@ -100,10 +101,41 @@ describe('enqueue', () => {
     ['a key for a forced job', { id: 'k', force: true }, 'contradict'],
     ['a negative delay', { delayMs: -1 }, 'delayMs'],
     ['half a millisecond', { delayMs: 0.5 }, 'delayMs'],
+    ['a tag with a space', { tags: ['a b'] }, 'tags'],
+    ['an empty park key', { parkKey: '' }, 'parkKey'],
   ])('refuses %s before anything is sent', async (_what, options, message) => {
     const error = await rejection(producer().enqueue('greet', { name: 'Ann' }, options));
     expect(error).toMatchObject({ code: 'BAD_REQUEST', message: expect.stringContaining(message) });
     expect(sent).toEqual([]);
+  });
+
+  test.each([
+    ['priority', { priority: 'urgent' }],
+    ['runAt', { runAt: '2026-11-30' }],
+    ['expiresAt', { expiresAt: new Date(Number.NaN) }],
+    ['tags', { tags: 'mill' }],
+    ['parkKey', { parkKey: 7 }],
+  ])('refuses a %s of the wrong kind by its name', async (name, options) => {
+    const asked = producer().enqueue('greet', { name: 'Ann' }, options as EnqueueOptions);
+    const error = await rejection(asked);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringMatching(new RegExp(`^${name} must`)) });
+    expect(sent).toEqual([]);
+  });
+
+  test('gives the job the terms that were asked for, which are no part of what it is', async () => {
+    const runAt = new Date(Date.UTC(2026, 10, 30));
+    const terms = { runAt, priority: 'high', tags: ['mill'], parkKey: 'k' } as const;
+    const plain = await producer().enqueue('greet', { name: 'Ann' });
+    const job = await producer().enqueue('greet', { name: 'Ann' }, terms);
+    expect(job.id).toBe(plain.id);
+    expect(sent[0]).toMatchObject({ runAtMs: 0, priority: 'normal', tags: [], parkKey: '' });
+    expect(sent[1]).toMatchObject({
+      runAtMs: runAt.getTime(),
+      priority: 'high',
+      tags: ['mill'],
+      parkKey: 'k',
+    });
   });
 
   test("rejects with the broker's own refusal", async () => {

@@ -16,6 +16,7 @@ import {
   type MessageName,
   messages,
   noUsage,
+  plainJob,
   Writer,
 } from '../../../core/protocol/index.ts';
 import { messageOf } from '../protocol/message-arbitraries.ts';
@@ -30,8 +31,7 @@ const job: Job = {
   agentDigest: new Uint8Array(32),
   source: '',
   createdAtMs: 1,
-  attemptsMax: 4,
-  delayMs: 0,
+  ...plainJob,
 };
 
 function frameOf<N extends MessageName>(name: N, fields: Message<N>): Frame {

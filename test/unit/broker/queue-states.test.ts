@@ -162,7 +162,9 @@ describe('settling', () => {
     const unsupported = errorCodes.UNSUPPORTED.number;
     expect(driver.settle(1, token, 'ack', { park: 'key' }).code).toBe(unsupported);
     expect(driver.settle(1, token, 'ack', { enqueue: [new Uint8Array(3)] }).code).toBe(unsupported);
-    expect(driver.settle(1, token, 'ack', { result: new Uint8Array(0) }).code).toBe(unsupported);
+    expect(
+      driver.settle(1, token, 'ack', { result: { inline: new Uint8Array(0), blob: null } }).code,
+    ).toBe(unsupported);
     expect(driver.request(1, 'Signal', { key: 'k' })).toMatchObject({ code: unsupported });
     expect(driver.stateOf(1)).toBe('leased');
   });

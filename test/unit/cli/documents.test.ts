@@ -41,7 +41,7 @@ test('docs/cli.md names no flag that does not exist', () => {
       '--points',
       '--draft',
       '--no-draft',
-      '--tag',
+      '--keyword',
       '--context',
     ]);
     expect(flags.filter((flag) => !known.has(flag) && !ofAgents.has(flag))).toEqual([]);

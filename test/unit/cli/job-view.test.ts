@@ -5,33 +5,26 @@ import { findJob } from '../../../core/cli/job-lookup.ts';
 import { jobHeading, jobRow, jobSheet } from '../../../core/cli/job-view.ts';
 import { knownJobText } from '../../../core/cli/known-job.ts';
 import { exitOfFinished } from '../../../core/cli/wait.ts';
-import { describeJob, type JobInfo, type JobQueue, noUsage } from '../../../core/queue/index.ts';
+import {
+  describeInspected,
+  describeJob,
+  type JobInfo,
+  type JobQueue,
+} from '../../../core/queue/index.ts';
+import { infoWith } from '../../support/job-info.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 const id = 'k3f9aa21m0v7k3f9aa21m0v7k0';
 
 function job(fields: Partial<JobInfo> = {}): JobInfo {
-  return {
+  return infoWith({
     id,
-    queue: 'summarize',
-    agent: 'summarize',
     source: 'mill',
-    state: 'ready',
-    attempts: 0,
-    attemptsMax: 4,
-    crashes: 0,
-    returns: 0,
-    deliveries: 0,
     bodyBytes: 2048,
     enqueuedAtMs: now - 180_000,
     changedAtMs: now - 60_000,
-    dueAtMs: 0,
-    errorCode: '',
-    errorMessage: '',
-    note: '',
-    usage: noUsage,
     ...fields,
-  };
+  });
 }
 
 describe('a row', () => {
@@ -51,10 +44,46 @@ describe('a row', () => {
 });
 
 test('the sheet leaves out what does not apply', () => {
-  const sheet = jobSheet(job(), now).join('\n');
+  const sheet = jobSheet({ info: job(), history: [] }, now).join('\n');
   expect(sheet).toMatch(/^id +k3f9aa21m0v7k3f9aa21m0v7k0$/m);
   expect(sheet).toMatch(/^state +ready for 1m$/m);
   expect(sheet).not.toMatch(/last error|due|usage/);
+});
+
+test('the sheet tells priority, tags, key, times, result and history of a job that has them', () => {
+  const info = job({
+    state: 'parked',
+    parkKey: 'approval:7',
+    priority: 'high',
+    tags: ['mill', 'q3'],
+    expiresAtMs: now,
+    resultBytes: 2048,
+  });
+  const session = '0'.repeat(26);
+  const lost = { atMs: now, end: 'lost', delivery: 2, session } as const;
+  const history = [{ ...lost, errorCode: 'lease_expired', errorMessage: 'nobody\nrenewed it' }];
+  const sheet = jobSheet({ info, history }, now).join('\n');
+  expect(sheet).toMatch(/^waits for +approval:7$/m);
+  expect(sheet).toMatch(/^priority +high$/m);
+  expect(sheet).toMatch(/^tags +mill q3$/m);
+  expect(sheet).toMatch(/^expires +2026-11-22T12:00:00.000Z$/m);
+  expect(sheet).toMatch(/^result +2 KiB$/m);
+  expect(sheet).toMatch(
+    /^history +2026-11-22T12:00:00.000Z {2}lost {2}delivery 2 {2}lease_expired: nobody renewed it$/m,
+  );
+});
+
+test('the JSON of one job has its history as well', () => {
+  const ended = { atMs: now, end: 'ack', delivery: 1, session: '0'.repeat(26) } as const;
+  const history = [{ ...ended, errorCode: '', errorMessage: '' }];
+  expect(describeInspected({ info: job(), job: null, history })).toMatchObject({
+    id,
+    priority: 'normal',
+    tags: [],
+    parkKey: null,
+    expiresAt: null,
+    history: [{ at: '2026-11-22T12:00:00.000Z', end: 'ack', delivery: 1, error: null }],
+  });
 });
 
 test('the JSON has ISO times, and null for what is not there', () => {
@@ -88,7 +117,7 @@ test('waiting ends with 0 for all done, 9 for some, 7 for none', () => {
 function queueWith(jobs: JobInfo[]): JobQueue {
   const fitting = (prefix: string) => jobs.filter((info) => info.id.startsWith(prefix));
   const inspect = (prefix: string) =>
-    Promise.resolve(fitting(prefix).map((info) => ({ info, job: null })));
+    Promise.resolve(fitting(prefix).map((info) => ({ info, job: null, history: [] })));
   return { address: 'file:x', inspect } as unknown as JobQueue;
 }
 

@@ -8,6 +8,8 @@ import {
   parseAssignment,
   parseCount,
   parseDuration,
+  parseMoment,
+  parseSize,
   readAt,
   readDataObject,
 } from '../../../core/cli/input/values.ts';
@@ -20,11 +22,11 @@ afterAll(() => rm(dir, { recursive: true }));
 
 test('durations are read with their unit', () => {
   expect(
-    ['250ms', '90s', '5m', '1h', '1.5s'].map((text) => parseDuration('--timeout', text)),
-  ).toEqual([250, 90_000, 300_000, 3_600_000, 1500]);
+    ['250ms', '90s', '5m', '1h', '2d', '1.5s'].map((text) => parseDuration('--timeout', text)),
+  ).toEqual([250, 90_000, 300_000, 3_600_000, 172_800_000, 1500]);
 });
 
-test.each(['5', '', 's', '0s', '-1s', '5 m', '1d', 'Infinitys'])(
+test.each(['5', '', 's', '0s', '-1s', '5 m', '1w', 'Infinitys'])(
   'the duration %j is refused as a usage error',
   (text) => {
     expect(() => parseDuration('--timeout', text)).toThrow(
@@ -37,6 +39,53 @@ test('counts are whole numbers within bounds', () => {
   expect(parseCount('--limit', '12', 100)).toBe(12);
   for (const text of ['0', '101', '1.5', '-3', 'ten', '', '1e2']) {
     expect(() => parseCount('--limit', text, 100)).toThrow(/--limit/);
+  }
+});
+
+describe('a moment', () => {
+  const nowMs = Date.parse('2026-11-22T12:00:00Z');
+  const ahead = { nowMs, durations: 'ahead' } as const;
+
+  test('is a duration from now on, or back from now', () => {
+    expect(parseMoment('--run-at', '10m', ahead)).toBe(nowMs + 600_000);
+    expect(parseMoment('--since', '2d', { nowMs, durations: 'ago' })).toBe(nowMs - 172_800_000);
+  });
+
+  test('is an ISO time, in its zone or in ours', () => {
+    const at = (text: string): number => parseMoment('--run-at', text, ahead);
+    expect(at('2026-11-30T08:00:00Z')).toBe(Date.UTC(2026, 10, 30, 8));
+    expect(at('2026-11-30T08:00:00+02:00')).toBe(Date.UTC(2026, 10, 30, 6));
+    expect(at('2026-11-30T08:00')).toBe(new Date(2026, 10, 30, 8).getTime());
+    expect(at('2026-11-30')).toBe(new Date(2026, 10, 30).getTime());
+  });
+
+  test.each([
+    '',
+    'soon',
+    '10',
+    '-5m',
+    '2026',
+    '2026-13-01',
+    '2026-11-30T25:00',
+    '30.11.2026',
+    '0m',
+  ])('is not %j', (text) => {
+    expect(() => parseMoment('--run-at', text, ahead)).toThrow(
+      expect.objectContaining({ exit: 'usage', message: expect.stringContaining('--run-at') }),
+    );
+  });
+});
+
+test('sizes are read with their unit, and refused without sense', () => {
+  expect(['1', '4096', '2KiB', '500MiB', '3GiB'].map((text) => parseSize('--max', text))).toEqual([
+    1,
+    4096,
+    2048,
+    500 * 1024 ** 2,
+    3 * 1024 ** 3,
+  ]);
+  for (const text of ['', '0', '-1', '1.5MiB', '5MB', 'many', '99999999TiB']) {
+    expect(() => parseSize('--max', text), text).toThrow(/--max/);
   }
 });
 

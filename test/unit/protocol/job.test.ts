@@ -7,11 +7,16 @@ import {
   decodeJob,
   encodeJob,
   idToText,
+  isKey,
   isQueueName,
+  isTag,
   type Job,
   jobChecksumFits,
   jobFields,
   limits,
+  type Priority,
+  plainJob,
+  priorities,
   Reader,
   Writer,
 } from '../../../core/protocol/index.ts';
@@ -27,23 +32,52 @@ const job: Job = {
   createdAtMs: 1_790_000_000_000,
   attemptsMax: 7,
   delayMs: 1500,
+  runAtMs: 1_790_000_360_000,
+  expiresAtMs: 1_790_000_720_000,
+  priority: 'high',
+  tags: ['mill', 'Q3/2026'],
+  parkKey: 'approval:7',
+  bodyRef: null,
 };
 
-const anyJob: fc.Arbitrary<Job> = fc.record(
-  {
+const priorityNames = Object.keys(priorities) as Priority[];
+const word = (max: number) =>
+  fc.stringMatching(/^[\x21-\x7e]+$/, { size: 'medium' }).map((text) => text.slice(0, max));
+
+/** A body inline or by reference. */
+const anyBody = fc.oneof(
+  fc.record({ body: fc.uint8Array({ maxLength: 2000 }), bodyRef: fc.constant(null) }),
+  fc.record({
+    body: fc.constant(new Uint8Array(0)),
+    bodyRef: fc.record(
+      {
+        sha256: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        totalBytes: fc.nat({ max: limits.blobBytesMax }),
+      },
+      { noNullPrototype: true },
+    ),
+  }),
+);
+
+const anyJob: fc.Arbitrary<Job> = fc
+  .record({
     id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => idToText(bytes)),
     queue: fc.stringMatching(/^[a-z0-9]{1,9}([._-][a-z0-9]{1,9}){0,3}$/),
     digest: fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    body: fc.uint8Array({ maxLength: 2000 }),
     agent: fc.string({ unit: 'binary', maxLength: 30 }),
     agentDigest: fc.constantFrom(new Uint8Array(0), new Uint8Array(32).fill(1)),
     source: fc.string({ unit: 'binary', maxLength: 60 }),
     createdAtMs: fc.maxSafeNat(),
     attemptsMax: fc.integer({ min: 1, max: 1000 }),
     delayMs: fc.nat(),
-  },
-  { noNullPrototype: true },
-);
+    runAtMs: fc.maxSafeNat(),
+    expiresAtMs: fc.maxSafeNat(),
+    priority: fc.constantFrom(...priorityNames),
+    tags: fc.array(word(limits.tagBytesMax), { maxLength: limits.tagsMax }),
+    parkKey: fc.oneof(fc.constant(''), word(limits.keyBytesMax)),
+    content: anyBody,
+  })
+  .map(({ content, ...fields }) => ({ ...fields, ...content }));
 
 type Fields = Map<number, Uint8Array>;
 
@@ -90,6 +124,7 @@ function u32(value: number): Uint8Array {
   return writer.written();
 }
 
+const utf8 = (text: string) => new TextEncoder().encode(text);
 const notUtf8 = Uint8Array.of(0xc3, 0x28);
 
 describe('a job', () => {
@@ -128,8 +163,7 @@ describe('a job', () => {
     const required: readonly number[] = [id.tag, queue.tag, digest.tag, body.tag];
     const fields = [...fieldsOf(encodeJob(job, crc32))].filter(([tag]) => required.includes(tag));
     const decoded = decodeJob(assembled(fields));
-    expect(decoded).toMatchObject({ agent: '', source: '', createdAtMs: 0, delayMs: 0 });
-    expect(decoded.attemptsMax).toBe(4);
+    expect(decoded).toMatchObject({ agent: '', source: '', createdAtMs: 0, ...plainJob });
     expect(decoded.agentDigest.length).toBe(0);
   });
 
@@ -163,7 +197,7 @@ describe('a job', () => {
   it.each([
     ['an id of 15 bytes', 'id', new Uint8Array(15)],
     ['a digest of 17 bytes', 'digest', new Uint8Array(17)],
-    ['a queue with capitals', 'queue', new TextEncoder().encode('Summarize')],
+    ['a queue with capitals', 'queue', utf8('Summarize')],
     ['an empty queue', 'queue', new Uint8Array(0)],
     ['a queue that is not UTF-8', 'queue', notUtf8],
     ['an agent that is not UTF-8', 'agent', notUtf8],
@@ -176,6 +210,20 @@ describe('a job', () => {
     ['a delay of a thousand years', 'delayMs', Uint8Array.of(0, 0, 0x20, 0, 0, 0, 0, 0)],
     ['a delay over 2^53', 'delayMs', new Uint8Array(8).fill(255)],
     ['a creation time over 2^53', 'createdAtMs', new Uint8Array(8).fill(255)],
+    ['a time to run in 4 bytes', 'runAtMs', u32(5)],
+    ['an expiry over 2^53', 'expiresAtMs', new Uint8Array(8).fill(255)],
+    ['a priority of 0', 'priority', Uint8Array.of(0)],
+    ['a priority of 6', 'priority', Uint8Array.of(6)],
+    ['a priority in 2 bytes', 'priority', Uint8Array.of(0, 3)],
+    ['an empty tag between two', 'tags', utf8('a\n\nb')],
+    ['a tag with a space', 'tags', utf8('a b')],
+    ['a tag that is not ASCII', 'tags', utf8('grün')],
+    ['a tag that is too long', 'tags', utf8('x'.repeat(limits.tagBytesMax + 1))],
+    ['more tags than allowed', 'tags', utf8('x\n'.repeat(limits.tagsMax).concat('x'))],
+    ['a park key with a line break', 'parkKey', utf8('a\nb')],
+    ['a park key that is too long', 'parkKey', utf8('x'.repeat(limits.keyBytesMax + 1))],
+    ['a reference of 39 bytes', 'bodyRef', new Uint8Array(39)],
+    ['a body and a reference to one', 'bodyRef', new Uint8Array(40)],
   ] as const)('is refused with %s', (_, name, value) => {
     expect(refusalOf(changed(jobFields[name].tag, value)).code).toBe('BAD_JOB');
   });
@@ -195,6 +243,22 @@ describe('a job', () => {
     expect(refusalOf(encodeJob({ ...job, body: largest }, crc32)).code).toBe('JOB_TOO_LARGE');
   });
 
+  it('may refer to a body of the limit of blobs and not one byte more', () => {
+    const sha256 = new Uint8Array(32).fill(5);
+    const referring = (totalBytes: number) =>
+      encodeJob({ ...job, body: new Uint8Array(0), bodyRef: { sha256, totalBytes } }, crc32);
+    const { bodyRef } = decodeJob(referring(limits.blobBytesMax));
+    expect(bodyRef).toEqual({ sha256, totalBytes: limits.blobBytesMax });
+    expect(refusalOf(referring(limits.blobBytesMax + 1)).code).toBe('JOB_TOO_LARGE');
+  });
+
+  it('has no byte for what it leaves at its default', () => {
+    const plain = fieldsOf(encodeJob({ ...job, ...plainJob }, crc32));
+    const names = ['delayMs', 'runAtMs', 'expiresAtMs', 'priority', 'tags', 'parkKey', 'bodyRef'];
+    const tags = names.map((name) => jobFields[name as keyof typeof jobFields].tag);
+    expect(tags.filter((tag) => plain.has(tag))).toEqual([]);
+  });
+
   it('may not carry in its other fields what only the body may be', () => {
     const source = 'x'.repeat(limits.jobBytesMax - limits.jobBodyBytesMax);
     expect(refusalOf(encodeJob({ ...job, source }, crc32)).code).toBe('JOB_TOO_LARGE');
@@ -212,4 +276,23 @@ describe('a queue name', () => {
     'may not be %j',
     (name) => expect(isQueueName(name)).toBe(false),
   );
+});
+
+describe('a tag and a key', () => {
+  it.each(['a', 'mill:7', 'Q3/2026', '~!"', 'x'.repeat(limits.tagBytesMax)])(
+    'may be %s',
+    (text) => {
+      expect([isTag(text), isKey(text)]).toEqual([true, true]);
+    },
+  );
+
+  it.each(['', ' ', 'a b', 'a\n', '\t', 'ä', '\u007f', 'x'.repeat(limits.keyBytesMax + 1)])(
+    'may not be %j',
+    (text) => expect([isTag(text), isKey(text)]).toEqual([false, false]),
+  );
+
+  it('differ in length: a key may be longer', () => {
+    const text = 'x'.repeat(limits.keyBytesMax);
+    expect([isTag(text), isKey(text)]).toEqual([false, true]);
+  });
 });

@@ -30,7 +30,8 @@ function valueOf(type: FieldType): fc.Arbitrary<unknown> {
   return structOf(type.struct);
 }
 
-function structOf(fields: Readonly<Record<string, FieldType>>): fc.Arbitrary<object> {
+/** Any value of a struct with these fields. */
+export function structOf(fields: Readonly<Record<string, FieldType>>): fc.Arbitrary<object> {
   const entries = Object.entries(fields).map(([name, type]) => [name, valueOf(type)]);
   return fc.record(Object.fromEntries(entries) as Record<string, fc.Arbitrary<unknown>>, {
     noNullPrototype: true,

@@ -8,11 +8,28 @@ import { retryDelayMs } from '../../../core/runtime/backoff.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
 import type { JobSuccess } from '../../../core/runtime/job/result.ts';
 import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
-import { noteOf, settleOf } from '../../../core/runtime/settlement.ts';
+import type { RunEnd } from '../../../core/runtime/pool/run.ts';
+import { holdMs, noteOf, settleOf } from '../../../core/runtime/settlement.ts';
 import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const { retry } = agentOf();
-const job = { retry: { ...retry, delayMs: 1000, maxDelayMs: 8000 }, attempt: 3, elapsedMs: 5 };
+const job = {
+  retry: { ...retry, delayMs: 1000, maxDelayMs: 8000 },
+  attempt: 3,
+  elapsedMs: 5,
+  random: () => 0.5,
+};
+
+const success = (files: string[]): JobSuccess => ({
+  ok: true,
+  root: '/out',
+  files,
+  model: 'm',
+  provider: 'p',
+  recovered: false,
+  result: Buffer.from('text'),
+  usage: noUsage,
+});
 
 describe('retryDelayMs', () => {
   it('spreads over the doubled delay and never beyond the cap', () => {
@@ -35,18 +52,17 @@ describe('retryDelayMs', () => {
 });
 
 describe('settleOf', () => {
-  const failed = (failure: FailureClass, retryAfterMs: number | null = null) =>
-    settleOf(
-      {
-        type: 'finished',
-        result: {
-          ok: false,
-          failure: { class: failure, code: 'the_code', message: 'why', retryAfterMs },
-          usage: { ...noUsage, calls: 2 },
-        },
-      },
-      job,
-    );
+  const failedEnd = (failure: FailureClass, retryAfterMs: number | null = null): RunEnd => ({
+    type: 'finished',
+    result: {
+      ok: false,
+      failure: { class: failure, code: 'the_code', message: 'why', retryAfterMs },
+      usage: { ...noUsage, calls: 2 },
+    },
+  });
+  const failed = (failure: FailureClass, retryAfterMs?: number) =>
+    settleOf(failedEnd(failure, retryAfterMs), job);
+  const transientEnd = failedEnd('transient');
 
   it.each([
     ['transient', 'retry'],
@@ -64,35 +80,57 @@ describe('settleOf', () => {
   });
 
   it('waits at least as long as the provider asked, and a quarter of an hour at most', () => {
-    const asked = failed('throttled', 3000).delayMs ?? 0;
-    expect(asked).toBeGreaterThanOrEqual(3000);
-    expect(asked).toBeLessThanOrEqual(3300);
-    expect(failed('throttled', 24 * 3600_000).delayMs).toBeLessThanOrEqual(16.5 * 60_000);
-    expect(failed('transient', 20_000).delayMs).toBeGreaterThanOrEqual(20_000);
+    expect(failed('throttled', 3000).delayMs).toBe(3150);
+    expect(failed('throttled', 24 * 3600_000).delayMs).toBe(15.75 * 60_000);
+    expect(failed('transient', 20_000).delayMs).toBe(20_000);
+    expect(failed('transient', 24 * 3600_000).delayMs).toBe(15 * 60_000);
+  });
+
+  it('waits by itself where a provider that throttles asks for nothing, or for no time', () => {
+    expect(failed('throttled').delayMs).toBe(5000);
+    expect(failed('throttled', 0).delayMs).toBe(525);
+  });
+
+  it('draws the delay of a failure anew each time, from nothing to the doubled base', () => {
+    const delays = [0, 0.25, 0.999].map(
+      (drawn) => settleOf(transientEnd, { ...job, random: () => drawn }).delayMs,
+    );
+    expect(delays).toEqual([0, 1000, 3996]);
+  });
+
+  it('hands the result over with the acknowledgement, and says when it is too large for that', () => {
+    const made = { ...success(['a.md']), result: Buffer.from('the text') };
+    const kept = settleOf({ type: 'finished', result: made }, job);
+    expect(Buffer.from(kept.result ?? '').toString()).toBe('the text');
+    expect(JSON.parse(kept.note ?? '')).not.toHaveProperty('resultLeftOut');
+    const left = settleOf({ type: 'finished', result: { ...made, result: null } }, job);
+    expect(left).not.toHaveProperty('result');
+    expect(JSON.parse(left.note ?? '')).toMatchObject({ resultLeftOut: true });
   });
 
   it('tells a crash from a bystander and from what never began', () => {
     const message = 'the worker thread died';
-    expect(settleOf({ type: 'crashed', message }, job)).toMatchObject({
+    expect(settleOf({ type: 'crashed', cause: 'out_of_memory', message }, job)).toMatchObject({
       outcome: 'crashed',
-      errorCode: 'thread_crashed',
+      errorCode: 'out_of_memory',
+      errorMessage: message,
+      delayMs: 2000,
     });
     expect(settleOf({ type: 'bystander', message }, job).outcome).toBe('returned');
     expect(settleOf({ type: 'unstarted' }, job).outcome).toBe('returned');
   });
 });
 
-describe('noteOf', () => {
-  const success = (files: string[]): JobSuccess => ({
-    ok: true,
-    root: '/out',
-    files,
-    model: 'm',
-    provider: 'p',
-    recovered: false,
-    usage: noUsage,
+describe('holdMs', () => {
+  it('is what the provider asks for, within reason, and a moment where it does not say', () => {
+    const held = [3000, 24 * 3600_000, null].map((retryAfterMs) =>
+      holdMs({ class: 'throttled', code: 'rate_limited', message: '', retryAfterMs }),
+    );
+    expect(held).toEqual([3000, 15 * 60_000, 2500]);
   });
+});
 
+describe('noteOf', () => {
   it('is JSON with the files, where they are, and who made them', () => {
     expect(JSON.parse(noteOf(success(['a.md']), 12.4))).toEqual({
       root: '/out',

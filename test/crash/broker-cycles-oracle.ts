@@ -1,0 +1,127 @@
+/**
+ * What a broker answered over all its lives, and every answer that contradicts another. It knows
+ * nothing of the broker's inside: a job is accepted, ended or delivered because an answer said so.
+ */
+
+import type { JobState, LeasedJob, Settled } from '../../core/queue/index.ts';
+
+/** States that no delivery follows. */
+export const endStates: readonly JobState[] = ['done', 'dead', 'cancelled'];
+
+/** What one cycle added, for the state file. */
+export interface Heard {
+  readonly accepted: string[];
+  readonly ended: [id: string, state: JobState][];
+  acked: number;
+  redelivered: number;
+}
+
+const violationsMax = 50;
+
+export class Oracle {
+  readonly accepted = new Set<string>();
+  readonly ended = new Map<string, JobState>();
+  readonly violations: string[] = [];
+  /** On the local monotonic clock: no delivery before. Infinity while the job is parked. */
+  readonly notBeforeMs = new Map<string, number>();
+  /** Attempts that were charged by an answered settle. */
+  readonly #charged = new Map<string, number>();
+  readonly #delivered = new Set<string>();
+  /** Parent of each follow-up job, and the parents whose follow-up was seen: those are done. */
+  readonly #parents = new Map<string, string>();
+  readonly #followed = new Set<string>();
+  /** Jobs that die without anybody being told. */
+  readonly #unheard = new Set<string>();
+  readonly #journal = new Map<string, string>();
+  heard: Heard = nothingHeard();
+
+  /** Accepted jobs whose end should still be told. */
+  get backlog(): number {
+    return this.accepted.size - this.ended.size - this.#unheard.size;
+  }
+
+  /** Starts the next cycle; returns what the one before added. */
+  nextCycle(): Heard {
+    const { heard } = this;
+    this.heard = nothingHeard();
+    return heard;
+  }
+
+  /** What an interrupted run had heard. */
+  remember({ accepted, ended }: Pick<Heard, 'accepted' | 'ended'>): void {
+    for (const id of accepted) this.accepted.add(id);
+    for (const [id, state] of ended) this.ended.set(id, state);
+  }
+
+  wasAccepted(id: string): void {
+    if (this.accepted.has(id)) return;
+    this.accepted.add(id);
+    this.heard.accepted.push(id);
+  }
+
+  /** The job can never be delivered. */
+  endsUnheard(id: string): void {
+    this.#unheard.add(id);
+    this.notBeforeMs.set(id, Number.POSITIVE_INFINITY);
+  }
+
+  hasFollowUp(parent: string, followUp: string): void {
+    this.#parents.set(followUp, parent);
+  }
+
+  wasDelivered({ job: { id }, attempt }: LeasedJob): void {
+    const state = this.ended.get(id);
+    if (state !== undefined) this.violated(`${id} was delivered after it was answered as ${state}`);
+    if (performance.now() < (this.notBeforeMs.get(id) ?? 0)) {
+      this.violated(`${id} was delivered too early`);
+    }
+    if (attempt <= (this.#charged.get(id) ?? 0)) {
+      this.violated(`${id} was delivered with attempt ${attempt}, which it had been charged`);
+    }
+    if (this.#followed.has(id)) {
+      this.violated(`${id} was delivered after its follow-up job, which came with its ack`);
+    }
+    const parent = this.#parents.get(id);
+    if (parent !== undefined) this.#followed.add(parent);
+    if (this.#delivered.has(id)) this.heard.redelivered++;
+    this.#delivered.add(id);
+  }
+
+  wasDeliveredBefore(id: string): boolean {
+    return this.#delivered.has(id);
+  }
+
+  /** The answer to a settle with this outcome, for a delivery that had this number of attempt. */
+  wasSettled({ job: { id }, attempt }: LeasedJob, outcome: string, settled: Settled): void {
+    if (!settled.ok) return;
+    if (outcome === 'retry') this.#charged.set(id, attempt);
+    if (outcome === 'ack') this.heard.acked++;
+    this.isIn(id, settled.state);
+  }
+
+  /** An answer named the state of a job. */
+  isIn(id: string, state: JobState): void {
+    const before = this.ended.get(id);
+    if (before !== undefined && before !== state) {
+      this.violated(`${id} was answered as ${before}, then as ${state}`);
+    }
+    if (before !== undefined || !endStates.includes(state)) return;
+    this.ended.set(id, state);
+    this.heard.ended.push([id, state]);
+  }
+
+  /** The journal answered with what stands: it is what it answered first. */
+  journalStands(id: string, value: string): void {
+    const first = this.#journal.get(id) ?? value;
+    if (first !== value) this.violated(`the journal of ${id} said "${first}", then "${value}"`);
+    this.#journal.set(id, first);
+  }
+
+  violated(what: string): void {
+    if (this.violations.length < violationsMax) this.violations.push(what);
+  }
+}
+
+function nothingHeard(): Heard {
+  return { accepted: [], ended: [], acked: 0, redelivered: 0 };
+}
