@@ -166,7 +166,8 @@ class Broker implements RunningBroker {
       connections: this.#pool.connections,
       sessions: this.#engine.sessionCount,
       logBytes: log.bytes,
-      logLiveBytes,
+      // What the core counts is an upper bound.
+      logLiveBytes: Math.min(logLiveBytes, log.bytes),
       logSegments: log.segments.length,
       durableOffset: log.durableOffset,
       diskFreeBytes,

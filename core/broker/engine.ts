@@ -11,9 +11,10 @@ import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
 import { eventLoop } from './log/scheduler.ts';
 import { SpaceGuard, spaceLimits } from './log/space.ts';
+import { type Answer, LogReads } from './log-reads.ts';
 import { Outbox, type Place } from './outbox.ts';
 import type { CoreOptions } from './queue/core.ts';
-import type { CoreEvent, Effect, Fetch, Fetched } from './queue/effects.ts';
+import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
 
@@ -60,7 +61,7 @@ export class Engine {
   readonly #machine: QueueMachine;
   readonly #outbox: Outbox;
   readonly #compactor: Compactor;
-  readonly #reads: Set<Promise<void>> = new Set();
+  readonly #reads: LogReads;
   /** What reads brought while effects were being carried out. */
   #news: CoreEvent[] = [];
   #log!: Log;
@@ -83,11 +84,12 @@ export class Engine {
     this.#scheduler = options.scheduler ?? eventLoop;
     this.#machine = new QueueMachine({ ...options.core, crc32 });
     this.#outbox = new Outbox(options.send);
+    this.#reads = new LogReads((offset) => this.#log.read(offset), options.onNotice);
     this.#compactor = new Compactor({
       machine: this.#machine,
       deadBytesMin: options.segmentBytesMax,
       run: (events) => this.#run(events),
-      readsDone: () => this.#readsDone(),
+      readsDone: () => this.#reads.done(),
       afterThisRound: () => this.#scheduler.afterThisRound(),
       onNotice: options.onNotice,
     });
@@ -99,13 +101,14 @@ export class Engine {
     const machine = this.#machine;
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
+    let opened: Log | null = null;
     // First: a start on a full disk may need what the ballast gives back.
     this.#space = await SpaceGuard.open({
       dir,
       limits,
       disk,
       scheduler,
-      unwrittenBytes: () => this.#log?.unwrittenBytes ?? 0,
+      unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
       onChange: (full) => this.#onDiskFull(full),
       onFailure: (error) => this.fail(error),
     });
@@ -124,6 +127,7 @@ export class Engine {
         record: (bytes, offset) => machine.replay(bytes, offset),
       },
     );
+    opened = log;
     this.#log = log;
     this.#phase = 'serving';
     this.#carryOut(() => machine.start(now(), log.endOffset));
@@ -170,7 +174,7 @@ export class Engine {
     if (this.#phase === 'serving') this.#phase = 'closing';
     this.#cancelTimer();
     await this.#compactor.stop();
-    await this.#readsDone();
+    await this.#reads.done();
     await this.#space.close();
     await this.#log.close();
     this.#reveal();
@@ -217,7 +221,7 @@ export class Engine {
       this.#reveal();
       this.#setTimer();
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.fail(asError(error));
     }
   }
 
@@ -248,64 +252,23 @@ export class Engine {
   /** Reads records; what becomes of them takes the place in line that is kept from now. */
   #fetch(fetch: Fetch): void {
     const place = this.#outbox.reserve(this.#log.endOffset);
-    const sent: Outgoing[] = [];
-    const pending = this.#resolve(fetch, sent);
-    if (pending === undefined) {
-      place.messages = sent;
-      return;
-    }
-    const read = pending.then(
-      () => this.#fill(place, sent),
-      (error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error))),
-    );
-    this.#reads.add(read);
-    void read.then(() => this.#reads.delete(read));
+    const answer = this.#reads.resolve(fetch);
+    if (answer instanceof Promise) this.#reads.track(this.#fillLater(place, answer));
+    else this.#fill(place, answer);
   }
 
-  #fill(place: Place, sent: readonly Outgoing[]): void {
-    place.messages = sent;
+  async #fillLater(place: Place, answer: Promise<Answer>): Promise<void> {
+    try {
+      this.#fill(place, await answer);
+    } catch (error) {
+      this.fail(asError(error));
+    }
     this.#carryOut(() => []);
   }
 
-  /** Undefined when everything was in memory, so that the usual case waits for nothing. */
-  #resolve(fetch: Fetch, sent: Outgoing[]): Promise<void> | undefined {
-    const records = fetch.offsets.map((offset) => this.#read(offset));
-    if (records.some((record) => record instanceof Promise)) {
-      return Promise.all(records).then((ready) => this.#take(fetch.then(ready), sent));
-    }
-    return this.#take(fetch.then(records as (Uint8Array | null)[]), sent);
-  }
-
-  #take(fetched: readonly Fetched[], sent: Outgoing[]): Promise<void> | undefined {
-    const pending: Promise<void>[] = [];
-    for (const one of fetched) {
-      if (one.type === 'send') sent.push(one.outgoing);
-      else if (one.type === 'event') this.#news.push(one.event);
-      else {
-        const more = this.#resolve(one.fetch, sent);
-        if (more !== undefined) pending.push(more);
-      }
-    }
-    return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
-  }
-
-  /** The record, or null when it cannot be read: whoever asked decides what that means. */
-  #read(offset: number): Uint8Array | null | Promise<Uint8Array | null> {
-    const unreadable = (error: unknown): null => {
-      this.#options.onNotice(`record ${offset} of the log cannot be read: ${String(error)}`);
-      return null;
-    };
-    try {
-      const record = this.#log.read(offset);
-      return record instanceof Promise ? record.catch(unreadable) : record;
-    } catch (error) {
-      return unreadable(error);
-    }
-  }
-
-  /** Reads that are under way now have ended. */
-  async #readsDone(): Promise<void> {
-    await Promise.allSettled(this.#reads);
+  #fill(place: Place, { messages, events }: Answer): void {
+    place.messages = messages;
+    this.#news.push(...events);
   }
 
   #onDurable(offset: number): void {
@@ -326,4 +289,8 @@ export class Engine {
     if (dueMs === null) return;
     this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, timerMsMax), () => this.#run([]));
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

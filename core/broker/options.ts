@@ -32,8 +32,8 @@ export interface BrokerOptions {
   readonly onNotice?: (text: string) => void;
 }
 
-/** A segment is replayed in about a second, and one file system call lists thousands. */
-const segmentBytesMaxDefault = 64 * 1024 * 1024;
+/** What a start after a crash reads and writes once more, and what a summary is made of at a time. */
+const segmentBytesMaxDefault = 16 * 1024 * 1024;
 const leaseMsMin = 200;
 
 /** One core for the core's thread, one for disk, clients and the system. */
@@ -88,9 +88,10 @@ export function coreOptions(options: BrokerOptions, brokerId: string): Omit<Core
       throw new RangeError(`${name} must be a whole number of at least 1, not ${value}`);
     }
   }
-  const newHash = () => createHash('sha256');
   return { ...coreDefaults, leaseMs, keepMs, keepJobs, brokerId, newHash, software: software() };
 }
+
+const newHash: CoreOptions['newHash'] = () => createHash('sha256');
 
 /** Name and version of this package. Read and not imported: the file lies outside the sources. */
 export function software(): string {

@@ -83,7 +83,14 @@ const reporters: Readonly<Record<string, Reporter>> = {
     details: (error as CareError).fixes,
   }),
   ListenError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
-  LogDamagedError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  LogDamagedError: (error) => ({
+    exit: 'broker',
+    message: error.message,
+    details: [
+      'See all of it: aiq broker verify. Use a backup: aiq broker restore <backup>',
+      'Get out what is legible: aiq broker salvage <new folder>',
+    ],
+  }),
   ModelError: (error) => modelReport(error as ModelError),
   AiqError: (error) => aiqReport(error as AiqError),
 };

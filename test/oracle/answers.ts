@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import type { Outgoing } from '../../core/broker/events.ts';
 import type { CoreEvent } from '../../core/broker/queue/effects.ts';
-import type { LogRecord } from '../../core/broker/queue/records.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
 import {
   type AnyMessage,
   decodeJob,
@@ -19,7 +19,7 @@ import type { Promises } from './promises.ts';
 import type { Rules } from './rules.ts';
 
 type Request =
-  | (AnyMessage & { readonly session: string })
+  | (AnyMessage & { readonly session: string; readonly about: string | null })
   | { name: 'EnqueueEvent'; event: Extract<CoreEvent, { type: 'enqueue' }> };
 type EnqueueItem = Message<'EnqueueOk'>['items'][number];
 
@@ -53,7 +53,7 @@ export class AnswerChecks {
     if (event.type === 'request') {
       const session = this.#rules.sessions.of(event.connection) ?? '';
       const key = keyOfRequest(event.connection, event.request.correlationId);
-      this.#open.set(key, { ...event.request, session });
+      this.#open.set(key, { ...event.request, session, about: this.#aboutOf(event.request) });
     }
     if (event.type === 'enqueue') {
       const request = { name: 'EnqueueEvent' as const, event };
@@ -95,7 +95,7 @@ export class AnswerChecks {
         for (const id of record.ids) this.#cancelled.add(id);
         break;
       case 'journaled':
-        this.#everJournaled.set(`${record.id} ${keyOf(record.callHash)}`, valueKey(record.value));
+        this.#journaled(record);
         break;
       default:
         break;
@@ -269,9 +269,8 @@ export class AnswerChecks {
 
   #journalRevealed(request: Request, value: Message<'JournalOk'>['value']): void {
     if (request.name !== 'JournalPut' && request.name !== 'JournalGet') return;
-    const { fields } = request;
-    const id = 'id' in fields ? fields.id : fields.token.id;
-    const key = `${id} ${keyOf(fields.callHash)}`;
+    const { about } = request;
+    const key = `${about} ${keyOf(request.fields.callHash)}`;
     if (value === null) {
       if (request.name === 'JournalPut') this.#violate(`${key}: a journal put told nothing`);
       return;
@@ -279,6 +278,24 @@ export class AnswerChecks {
     const standing = this.#everJournaled.get(key);
     if (standing !== valueKey(value)) this.#violate(`${key}: the journal tells what nobody wrote`);
     this.#promises.journaled(key, valueKey(value));
+  }
+
+  #journaled({ id, callHash, value }: RecordOf<'journaled'>): void {
+    const job = this.#book.jobs.get(id);
+    if (job === undefined) return;
+    this.#everJournaled.set(`${keyOfJob(job)} ${keyOf(callHash)}`, valueKey(value));
+  }
+
+  /** The job that a request about a journal speaks of, as it is known when it comes. */
+  #aboutOf(request: AnyMessage): string | null {
+    const id =
+      request.name === 'JournalPut'
+        ? request.fields.token.id
+        : request.name === 'JournalGet'
+          ? request.fields.id
+          : '';
+    const job = this.#book.jobs.get(id);
+    return job === undefined ? null : keyOfJob(job);
   }
 
   #resultRevealed(id: string, { value }: Message<'ResultOk'>): void {

@@ -370,7 +370,10 @@ export class Book {
       known.note === record.note &&
       known.result === (record.result === null ? null : valueKey(record.result));
     if (!same) throw new Error(`compaction tells another story of job ${id}`);
-    if (known.isExpired) this.jobs.set(id, { ...known, errorCode: record.errorCode });
+    // Where the job had leases, the snapshot stands for the end of the last one.
+    if (known.isExpired && record.history.length > 0) {
+      this.jobs.set(id, { ...known, errorCode: record.errorCode });
+    }
     if (known.state !== record.state) {
       this.#change(id, { state: record.state, dueAtMs: 0, changedAtMs: record.changedAtMs });
     }

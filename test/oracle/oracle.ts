@@ -96,7 +96,10 @@ export class Oracle {
     for (const info of infos) {
       seen.add(info.id);
       const job = this.book.jobs.get(info.id);
-      const problem = job === undefined ? 'nobody accepted it' : this.#difference(job, isReadable ? info : withTexts(info, job));
+      const problem =
+        job === undefined
+          ? 'nobody accepted it'
+          : this.#difference(job, isReadable ? info : withTexts(info, job));
       if (problem !== null) this.promises.violate(`after the restart job ${info.id}: ${problem}`);
     }
     for (const { id, state } of this.book.jobs.values()) {
@@ -164,7 +167,8 @@ function difference(job: BookJob, info: JobInfo): string | null {
   if (info.errorCode !== errorCode) return `its error is ${info.errorCode}, not ${errorCode}`;
   if (job.dueAtMs !== info.dueAtMs) return `due at ${info.dueAtMs}, not ${job.dueAtMs}`;
   if (info.resultBytes > 0 && job.result === null) return 'it has a result that nobody gave';
-  if (job.result !== null && job.result !== '' && info.resultBytes === 0) return 'its result is lost';
+  if (job.result !== null && job.result !== '' && info.resultBytes === 0)
+    return 'its result is lost';
   const { calls, inputTokens, costMicros } = info.usage;
   const same =
     calls === job.usage.calls &&

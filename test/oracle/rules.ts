@@ -7,7 +7,12 @@
 import type { Now } from '../../core/broker/events.ts';
 import type { CoreEvent } from '../../core/broker/queue/effects.ts';
 import type { BulkAction, LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
-import { decodeJob, type LeaseToken, type Settlement } from '../../core/protocol/index.ts';
+import {
+  decodeJob,
+  type LeaseToken,
+  type Priority,
+  type Settlement,
+} from '../../core/protocol/index.ts';
 import { type Book, type BookJob, isTokenOf } from './book.ts';
 import { SessionBook } from './sessions.ts';
 
@@ -31,6 +36,15 @@ interface Asked {
   isCompaction: boolean;
 }
 
+/** What a job of each priority waits in line before one of the highest, by `docs/protocol.md`. */
+const ageingMs: Readonly<Record<Priority, number>> = {
+  highest: 0,
+  high: 60_000,
+  normal: 300_000,
+  low: 1_800_000,
+  lowest: 7_200_000,
+};
+
 type LeaseEnded = RecordOf<'leaseEnded'>;
 
 export class Rules {
@@ -46,6 +60,7 @@ export class Rules {
   #asked: Asked = nothingAsked();
   #now: Now = { monotonicMs: 0, wallMs: 0 };
   #diskFull = false;
+  #clockWentBack = false;
 
   constructor(book: Book, options: RuleOptions, violate: (text: string) => void) {
     this.#book = book;
@@ -81,6 +96,7 @@ export class Rules {
 
   /** The core is about to handle events at this time. */
   begin(now: Now): void {
+    if (now.wallMs < this.#now.wallMs) this.#clockWentBack = true;
     this.#now = now;
     this.#asked = nothingAsked();
     this.#wake();
@@ -247,7 +263,10 @@ export class Rules {
     const problem =
       job === undefined
         ? 'it is not known'
-        : (this.#undeliverable(job) ?? this.#wrongToken(job, record) ?? this.#noRoom(job, session));
+        : (this.#undeliverable(job) ??
+          this.#wrongToken(job, record) ??
+          this.#noRoom(job, session) ??
+          this.#overtaken(job));
     if (problem !== null) this.#violate(`${id} was delivered to ${session}: ${problem}`);
     this.deadlines.set(id, this.#now.monotonicMs + this.#options.leaseMs);
   }
@@ -260,6 +279,23 @@ export class Rules {
       return this.#woken.has(job.id) ? null : `it is due in ${job.dueAtMs - wallMs} ms`;
     }
     return job.state === 'ready' ? null : `it is ${job.state}`;
+  }
+
+  /**
+   * Ageing: of the ready jobs of a queue the one with the smallest `readyAt + offset` goes first.
+   * Jobs of one priority go in line, where one whose delay ran out comes behind who was there. A
+   * wall clock that was set back makes the times incomparable.
+   */
+  #overtaken(job: BookJob): string | null {
+    if (this.#clockWentBack) return null;
+    const rankMs = readyAtMs(job) + ageingMs[job.priority];
+    for (const other of this.#book.jobs.values()) {
+      if (other.queue !== job.queue || other.state !== 'ready') continue;
+      if (other.priority === job.priority) continue;
+      const lateMs = rankMs - readyAtMs(other) - ageingMs[other.priority];
+      if (lateMs > 0) return `${other.id} (${other.priority}) came first, by ${lateMs} ms`;
+    }
+    return null;
   }
 
   #wrongToken(job: BookJob, { epoch, delivery, isolated }: RecordOf<'delivered'>): string | null {
@@ -283,8 +319,7 @@ export class Rules {
   #leaseEnded(record: LeaseEnded): void {
     const job = this.#expect(record.id, ['leased'], 'ended');
     if (job === null) return;
-    const problem =
-      this.#unlawfulEnd(job, record) ?? wrongCounters(job, record, this.#options);
+    const problem = this.#unlawfulEnd(job, record) ?? wrongCounters(job, record, this.#options);
     if (problem !== null) {
       this.#violate(`the lease ${describe(tokenOf(job))} ended by ${record.end}: ${problem}`);
     }
@@ -389,6 +424,11 @@ export class Rules {
   }
 }
 
+/** A delay that ran out is no record: such a job is ready since its time came. */
+function readyAtMs({ state, dueAtMs, changedAtMs }: BookJob): number {
+  return state === 'delayed' ? dueAtMs : changedAtMs;
+}
+
 /** How the counters and the state must follow from how the lease ended. */
 function wrongCounters(job: BookJob, next: LeaseEnded, options: RuleOptions): string | null {
   const { end } = next;
@@ -407,7 +447,8 @@ function wrongCounters(job: BookJob, next: LeaseEnded, options: RuleOptions): st
   }
   if (end === 'ack') return next.state === 'done' ? null : `it is ${next.state}`;
   const isExpired = job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs;
-  const isUsedUp = next.attempts >= job.attemptsMax || (isReturn && cameBackTooOften(next, options));
+  const isUsedUp =
+    next.attempts >= job.attemptsMax || (isReturn && cameBackTooOften(next, options));
   const mustDie = end === 'final' || isUsedUp || isExpired;
   if (mustDie !== (next.state === 'dead')) return `it is ${next.state}`;
   return null;

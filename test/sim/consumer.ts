@@ -3,6 +3,7 @@
  * vanishes, sleeps beyond its leases, or says things twice.
  */
 
+import type { Outgoing } from '../../core/broker/events.ts';
 import {
   errorCodes,
   type LeaseToken,
@@ -13,7 +14,6 @@ import {
   type SettleOutcome,
   type Value,
 } from '../../core/protocol/index.ts';
-import type { Outgoing } from '../../core/broker/events.ts';
 import { type Answer, Client } from './client.ts';
 import type { Actor, Stage } from './stage.ts';
 
@@ -109,10 +109,7 @@ export class Consumer extends Client implements Actor {
     this.#settle(items, null);
   }
 
-  #settle(
-    items: Settlement[],
-    repeated: 'settle repeated after its answer was lost' | null,
-  ): void {
+  #settle(items: Settlement[], repeated: 'settle repeated after its answer was lost' | null): void {
     for (const item of items) this.#unanswered.set(keyOf(item.token), item);
     this.request('Settle', { items }, (answer) => {
       if (answer === null) return;
@@ -195,7 +192,18 @@ export class Consumer extends Client implements Actor {
 
   #misbehave(): void {
     const { dice, clock, swarm } = this.stage;
-    switch (dice.weighted({ again: 6, wrong: 2, vanish: 1, leave: 1, sleep: 1, subscribe: 3, take: 1, drop: 1 })) {
+    switch (
+      dice.weighted({
+        again: 6,
+        wrong: 2,
+        vanish: 1,
+        leave: 1,
+        sleep: 1,
+        subscribe: 3,
+        take: 1,
+        drop: 1,
+      })
+    ) {
       case 'again':
         this.#settleAgain();
         break;
@@ -240,7 +248,8 @@ export class Consumer extends Client implements Actor {
     const other = dice.chance(0.4);
     const item = other ? { ...this.#settlement(past.token), enqueue: [] } : past;
     this.request('Settle', { items: [item] }, (answer) => {
-      const [told] = answer?.name === 'SettleOk' ? (answer.fields as Message<'SettleOk'>).items : [];
+      const [told] =
+        answer?.name === 'SettleOk' ? (answer.fields as Message<'SettleOk'>).items : [];
       if (told === undefined) return;
       if (told.code === 0 && !other) reach.reach('ack repeated with its token');
       if (told.code !== 0 && other) reach.reach('settle repeated with another outcome');

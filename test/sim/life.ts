@@ -1,13 +1,13 @@
 /** One life of the simulated broker, from its start to its end: the engine on a disk and a clock. */
 
 import { createHash } from 'node:crypto';
-import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import { type EffectOf, Engine } from '../../core/broker/engine.ts';
+import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
 import { idOf } from './catalog.ts';
-import { SimDisk } from './sim-disk.ts';
 import { SimScheduler } from './sim-clock.ts';
+import { SimDisk } from './sim-disk.ts';
 import { listenTo } from './tap.ts';
 import type { World } from './world.ts';
 

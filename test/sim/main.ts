@@ -8,7 +8,13 @@ import { reachable } from './reach.ts';
 import { simulate } from './world.ts';
 
 const { values, positionals } = parseArgs({
-  options: { steps: { type: 'string', default: '2000' }, reachable: { type: 'boolean' } },
+  options: {
+    steps: { type: 'string', default: '2000' },
+    /** Print the names of all states that are counted. */
+    reachable: { type: 'boolean' },
+    /** End with 1 after the first seed that broke a promise. */
+    bail: { type: 'boolean' },
+  },
   allowPositionals: true,
 });
 
@@ -20,4 +26,8 @@ for (const seed of positionals.map(Number)) {
   const ms = Math.round(performance.now() - startedAt);
   const line = { ...result, reached: Object.fromEntries(result.reached), ms };
   process.stdout.write(`${JSON.stringify(line)}\n`);
+  if (values.bail === true && result.violations.length > 0) {
+    process.exitCode = 1;
+    break;
+  }
 }

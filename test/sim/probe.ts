@@ -3,7 +3,7 @@
  * happens, so that it can be held against the reference.
  */
 
-import type { Message, JobInfo } from '../../core/protocol/index.ts';
+import type { JobInfo, Message } from '../../core/protocol/index.ts';
 import { type Answer, Client } from './client.ts';
 import type { Life } from './life.ts';
 import { turn } from './turn.ts';
@@ -48,8 +48,11 @@ export class Probe extends Client {
     const { disk, scheduler } = this.#life;
     const { wire } = this;
     const event = wire === null ? undefined : this.#world.net.takeForBroker(wire);
-    if (event !== undefined) this.#life.handle([event]);
-    else if (wire !== null && wire.toClient.length > 0) this.#world.net.deliverToClient(wire);
+    if (event !== undefined) {
+      // What is due happens first: an answer is made before the tick of its own event.
+      this.#life.handle([]);
+      this.#life.handle([event]);
+    } else if (wire !== null && wire.toClient.length > 0) this.#world.net.deliverToClient(wire);
     else if (disk.pendingCount > 0) disk.completeOne();
     else if (scheduler.hasRound) scheduler.endRound();
     else {

@@ -63,9 +63,7 @@ export class Producer extends Client implements Actor {
     if (batch.repeated) reach.reach('enqueue repeated after its answer was lost');
     const isRefused = items.some(({ outcome }) => outcome === 'refused');
     if (batch.atomic && batch.jobs.length > 1) {
-      reach.reach(
-        isRefused ? 'atomic batch refused for one of its jobs' : 'atomic batch accepted',
-      );
+      reach.reach(isRefused ? 'atomic batch refused for one of its jobs' : 'atomic batch accepted');
     }
     for (const { outcome, code } of items) {
       if (outcome === 'created') reach.reach('enqueue created a job');

@@ -86,7 +86,8 @@ function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { rules, reach }
   const name = byEnd[end] ?? byErrorCode[record.errorCode];
   if (name !== undefined) reach(name);
   if (end === 'returned' && byErrorCode[record.errorCode] === undefined) reach('settled returned');
-  if ((end === 'crashed' || end === 'lost') && before.isolated) reach('crash charged while isolated');
+  if ((end === 'crashed' || end === 'lost') && before.isolated)
+    reach('crash charged while isolated');
   if (state === 'parked') reach('job parked when settled');
   if (state === 'dead' && end === 'retry') reach('attempts used up');
   if (record.enqueue.length > 0) reach('follow-up job accepted with an ack');

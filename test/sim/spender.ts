@@ -28,7 +28,9 @@ export class Spender extends Client implements Actor {
         this.#end();
         break;
       case 'list':
-        this.request('Scopes', { prefix: dice.chance(0.5) ? '' : catalog.scopes[0]?.slice(0, 4) ?? '' });
+        this.request('Scopes', {
+          prefix: dice.chance(0.5) ? '' : (catalog.scopes[0]?.slice(0, 4) ?? ''),
+        });
         break;
       case 'vanish':
         this.disconnect();

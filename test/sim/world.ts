@@ -198,6 +198,8 @@ export class World implements Stage {
     const next = this.life?.scheduler.nextAtMs ?? null;
     const toNext = next === null ? 0 : Math.max(0, next - this.clock.monotonicMs);
     const most = this.isCalm ? 5_000 : 2_000;
+    // Now and then the machine sleeps for long: everything that has a time runs out at once.
+    if (!this.isCalm && this.dice.chance(0.01)) this.clock.advance(this.dice.below(8_000_000));
     this.clock.advance(this.dice.chance(0.7) ? Math.min(toNext, most) : this.dice.below(300));
   }
 
@@ -251,7 +253,8 @@ export class World implements Stage {
     this.oracle.compare(infos, this.isReadable);
     for (const { queue, paused } of stats?.queues ?? []) {
       const expected = this.oracle.book.queue(queue).paused;
-      if (paused !== expected) this.violate(`queue ${queue}: paused is ${paused} after the restart`);
+      if (paused !== expected)
+        this.violate(`queue ${queue}: paused is ${paused} after the restart`);
     }
     this.note(JSON.stringify(infos.map(({ id, state, deliveries }) => [id, state, deliveries])));
   }

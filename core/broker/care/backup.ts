@@ -54,7 +54,7 @@ export async function backupLog(
 async function copySegments(disk: Disk, logDir: string, target: string): Promise<void> {
   await surveyLog(disk, logDir, {
     segment: async (segment, { problems }) => {
-      refuseIfDamaged(problems, 'Nothing was copied.');
+      refuseIfDamaged(problems, 'Nothing was copied. Salvage gets out what is legible.');
       const { start, file } = segment;
       if (start === null) return;
       const copy = await placeFile(disk, target, segmentName(file.number), [goodBytes(segment)]);

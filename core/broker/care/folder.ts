@@ -51,7 +51,7 @@ export async function namesIn(disk: Disk, dir: string): Promise<readonly string[
 
 /**
  * Reads a segment, as far as the disk gives it; null when the file is gone (compaction removed it).
- * @throws Error when it may not be read or cannot be opened: that says nothing about the log
+ * @throws Error when it may not be read: that says nothing about the log
  */
 export async function readSegment(
   disk: Disk,
@@ -63,6 +63,7 @@ export async function readSegment(
     return { number, path, bytes: await disk.readFile(path), unreadable: [] };
   } catch (error) {
     if (isMissing(error)) return null;
+    if (isForbidden(error)) throw error;
     return { number, path, ...(await readAround(disk, path)) };
   }
 }
@@ -72,17 +73,22 @@ export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-/** The headers of the segments, as far as they are legible, by number. */
+function isForbidden(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EISDIR'].includes(String(code));
+}
+
+/** The headers of the segments, as far as they are legible. */
 export async function readHeaders(
   disk: Disk,
   logDir: string,
   numbers: readonly number[],
-): Promise<Map<number, LogCursor>> {
-  const headers = new Map<number, LogCursor>();
+): Promise<LogCursor[]> {
+  const headers: LogCursor[] = [];
   for (const number of numbers) {
     const bytes = await readStart(disk, join(logDir, segmentName(number)), segmentHeaderBytes);
     const header = decodeSegmentHeader(bytes);
-    if (header.ok) headers.set(number, header.cursor);
+    if (header.ok) headers.push(header.cursor);
   }
   return headers;
 }

@@ -4,7 +4,13 @@
  */
 
 import type { Disk } from '../log/disk.ts';
-import { decodeFloor, type Floor, type LogCursor, noFloor } from '../log/format.ts';
+import {
+  decodeFloor,
+  decodeSegmentHeader,
+  type Floor,
+  type LogCursor,
+  noFloor,
+} from '../log/format.ts';
 import { readHeaders, readSegment, type SegmentFile } from './folder.ts';
 import { standInForId } from './lost-id.ts';
 import { walkSegment } from './walk.ts';
@@ -23,14 +29,15 @@ export async function identifyLog(
   logDir: string,
   { numbers, tail }: { readonly numbers: readonly number[]; readonly tail: SegmentFile },
 ): Promise<LogIdentity | null> {
-  const headers = await readHeaders(disk, logDir, numbers);
-  const logId =
-    mostFrequentId([...headers.values()]) ?? (await idFromBatches(disk, logDir, numbers));
+  const headers = await readHeaders(disk, logDir, numbers.slice(0, -1));
+  const ofTail = decodeSegmentHeader(tail.bytes);
+  if (ofTail.ok) headers.push(ofTail.cursor);
+  const logId = mostFrequentId(headers) ?? (await idFromBatches(disk, logDir, numbers));
   if (logId === null) return null;
-  const own = [...headers.values()].filter((header) => sameId(header.logId, logId));
+  const own = headers.filter((header) => sameId(header.logId, logId));
   const floors = own.map(({ floor }) => floor);
   const floor = [...floors, ...floorsIn(tail, logId)].reduce(
-    (newest, one) => (one.segment > newest.segment ? one : newest),
+    (newest, one) => (one.statedAt > newest.statedAt ? one : newest),
     noFloor,
   );
   return { logId, floor };

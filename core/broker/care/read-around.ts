@@ -16,12 +16,22 @@ const smallBlock = 4096;
 /** Stands for bytes that are not known. Not zero: zeros would look like a write that was cut short. */
 const unknownByte = 0xff;
 
-/** @throws Error when the file cannot be opened at all */
-export async function readAround(
-  disk: Disk,
-  path: string,
-): Promise<{ readonly bytes: Uint8Array; readonly unreadable: readonly UnreadableBytes[] }> {
-  const file = await disk.openForReading(path);
+export interface ReadBytes {
+  readonly bytes: Uint8Array;
+  readonly unreadable: readonly UnreadableBytes[];
+}
+
+/** A file that cannot even be opened is read as an empty one. */
+export async function readAround(disk: Disk, path: string): Promise<ReadBytes> {
+  let file: ReadableFile;
+  try {
+    file = await disk.openForReading(path);
+  } catch (error) {
+    return {
+      bytes: new Uint8Array(0),
+      unreadable: [{ at: 0, bytes: 0, reason: messageOf(error) }],
+    };
+  }
   try {
     const bytes = new Uint8Array(await file.size()).fill(unknownByte);
     const unreadable: UnreadableBytes[] = [];
@@ -60,6 +70,10 @@ async function readBlock(file: ReadableFile, into: Uint8Array, at: number): Prom
     await file.read(into, at);
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

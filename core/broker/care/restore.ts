@@ -46,7 +46,7 @@ export async function restoreLog(
 ): Promise<RestoreReport> {
   const { disk = nodeDisk } = options;
   const source = await verifyLog(from, options);
-  refuseIfDamaged(source.problems, 'Nothing was restored.');
+  refuseIfDamaged(source.problems, notRestored);
   await refuseIfThereIsALog(disk, dir);
   prepareFolder(dir);
   const lock = lockFolder(dir);
@@ -58,6 +58,9 @@ export async function restoreLog(
     lock.release();
   }
 }
+
+const notRestored =
+  'Nothing was restored. Use another backup, or salvage what is legible in this one.';
 
 async function refuseIfThereIsALog(disk: Disk, dir: string): Promise<void> {
   if ((await namesIn(disk, logDirOf(dir))).length === 0) return;
@@ -98,7 +101,7 @@ export async function makeAnew(
   const segments = new NewSegments(disk, task.target);
   await surveyLog(disk, task.sourceLogDir, {
     segment: async (segment, { problems }) => {
-      refuseIfDamaged(problems, 'Nothing was restored.');
+      refuseIfDamaged(problems, notRestored);
       if (segment.start === null) return;
       if (segments.bytes > 0) await segments.place();
       segments.start(segment.start);

@@ -19,7 +19,13 @@ import { SalvageFilter } from './salvage-filter.ts';
 import { lockIfServed } from './served.ts';
 import type { Survey, SurveyedSegment } from './survey.ts';
 import { surveyLog } from './survey-log.ts';
-import { emptyTarget, finishTarget, refuseUnlessEmpty, startTarget } from './target.ts';
+import {
+  emptyTarget,
+  finishTarget,
+  refuseUnlessEmpty,
+  reportNames,
+  startTarget,
+} from './target.ts';
 import { type VerifyOptions, type VerifyReport, verifyLogDir } from './verify.ts';
 
 export interface SalvageReport {
@@ -154,8 +160,8 @@ function* recordsOf({ batches }: SurveyedSegment): Generator<[offset: number, by
 
 async function placeReports(disk: Disk, to: string, loss: LossReport): Promise<void> {
   const reports = {
-    'loss-report.json': `${JSON.stringify(loss, null, 2)}\n`,
-    'loss-report.txt': lossText(loss),
+    [reportNames.json]: `${JSON.stringify(loss, null, 2)}\n`,
+    [reportNames.text]: lossText(loss),
   };
   for (const [name, text] of Object.entries(reports)) {
     const file = await placeFile(disk, resolve(to), name, [Buffer.from(text)]);

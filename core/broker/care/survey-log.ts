@@ -55,7 +55,7 @@ export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor)
   const tail = await readTail(disk, logDir, last);
   if (tail === null) throw new LogChangedError(logDir);
   const identity = await identifyLog(disk, logDir, { numbers, tail });
-  if (identity === null) throw unknownLog(logDir, numbers[0] ?? 1);
+  if (identity === null) throw unknownLog(listing, tail);
   await visitor.begin?.(identity);
   const survey = new Survey(identity, last);
   let expected = identity.floor.segment;
@@ -118,12 +118,13 @@ function hasHole({ bytes }: SegmentFile): boolean {
   return walkSegment(bytes, header.cursor.logId, 0).some(({ type }) => type === 'hole');
 }
 
-function unknownLog(logDir: string, first: number): LogDamagedError {
-  const file = join(logDir, segmentName(first));
+function unknownLog({ logDir, numbers }: Listing, { unreadable }: SegmentFile): LogDamagedError {
+  const file = join(logDir, segmentName(numbers[0] ?? 1));
+  const why = unreadable.map(({ reason }) => ` (the disk could not read it: ${reason})`)[0] ?? '';
   return new LogDamagedError(
     file,
     0,
-    `${file}: byte 0: no segment of the log has a legible header or batch. Nothing can be read ` +
-      'from it. Restore the folder from a backup: aiq broker restore <backup>',
+    `${file}: byte 0: no segment of the log has a legible header or batch${why}. Nothing can be ` +
+      'read from it: only a backup helps.',
   );
 }

@@ -96,7 +96,8 @@ export class Survey {
     this.segments += 1;
     this.bytes += file.bytes.length;
     for (const { at, bytes, reason } of file.unreadable) {
-      const message = `the disk could not read ${bytes} bytes: ${reason}`;
+      const what = bytes === 0 ? 'this segment' : `${bytes} bytes`;
+      const message = `the disk could not read ${what}: ${reason}`;
       this.#problem({ kind: 'unreadable', file: file.path, atByte: at, bytes, message }, 0);
     }
     const start = this.#header(file);
@@ -137,14 +138,15 @@ export class Survey {
     return this.#atStart || (start.nextSequence === nextSequence && previousChain === chain);
   }
 
-  #badHeader({ path, number, bytes }: SegmentFile, version: number): null | 'skip' {
+  #badHeader({ path, number, bytes, unreadable }: SegmentFile, version: number): null | 'skip' {
     if (this.#isOfVersion(bytes, version)) {
       const message = `log format ${version}, of which this version of aiq (format ${logVersion}) reads nothing`;
       this.#problem({ kind: 'version', file: path, atByte: 4, bytes: bytes.length, message }, null);
       return 'skip';
     }
     // A header is durable before the first batch is written: here none can have been.
-    if (number === this.lastNumber && bytes.length <= segmentHeaderBytes) {
+    const neverBegun = bytes.length <= segmentHeaderBytes && unreadable.length === 0;
+    if (number === this.lastNumber && neverBegun) {
       this.#looseEnd = { file: path, atByte: 0, bytes: bytes.length };
       return 'skip';
     }

@@ -1,12 +1,20 @@
 /** New folders for logs: made beside their place and moved there whole, so that half of one is never taken for a log. */
 
 import { dirname, join } from 'node:path';
-import type { Disk } from '../log/disk.ts';
+import { type Disk, temporarySuffix } from '../log/disk.ts';
 import { CareError } from './care-error.ts';
 import { logDirOf, namesIn } from './folder.ts';
 
 /** Where a log is while it is made. */
 const unfinishedName = 'log.unfinished';
+/** What salvaging puts beside it. */
+export const reportNames = { json: 'loss-report.json', text: 'loss-report.txt' } as const;
+
+/** What an attempt that was cut short may have left: it is written anew. */
+const ownNames = new Set([
+  unfinishedName,
+  ...Object.values(reportNames).flatMap((name) => [name, `${name}${temporarySuffix}`]),
+]);
 
 /**
  * Makes room for a new log under `dir`, and returns the folder to write it into. What an attempt
@@ -36,7 +44,7 @@ export async function finishTarget(disk: Disk, unfinished: string): Promise<void
  * @throws CareError when the folder holds anything but the rest of an attempt that was cut short
  */
 export async function refuseUnlessEmpty(disk: Disk, dir: string): Promise<void> {
-  const names = (await namesIn(disk, dir)).filter((name) => name !== unfinishedName);
+  const names = (await namesIn(disk, dir)).filter((name) => !ownNames.has(name));
   if (names.length === 0) return;
   throw new CareError(
     `${dir} is not empty: it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,

@@ -6,6 +6,7 @@
 import type { Summarizer } from '../log/contract.ts';
 import { type Disk, nodeDisk } from '../log/disk.ts';
 import { segmentName } from '../log/format.ts';
+import { SegmentSummary } from '../queue/summary.ts';
 import { checkSummary } from './check-summary.ts';
 import { logDirOf } from './folder.ts';
 import type { LogProblem } from './problems.ts';
@@ -18,7 +19,7 @@ export interface VerifyOptions {
   readonly disk?: Disk;
   /** Makes a new check for each reading of the log; the broker's own state unless told otherwise. */
   readonly startCheck?: () => RecordCheck;
-  /** Makes summaries as the broker does, to compare with those that are there. */
+  /** Makes summaries to compare with those that are there; as the broker does unless told otherwise. */
   readonly summarize?: () => Summarizer;
 }
 
@@ -55,10 +56,9 @@ export function verifyLogDir(logDir: string, options: VerifyOptions = {}): Promi
   return whileItChanges(logDir, () => verifyOnce(logDir, options));
 }
 
-async function verifyOnce(
-  logDir: string,
-  { disk = nodeDisk, startCheck = startStateCheck, summarize }: VerifyOptions,
-): Promise<VerifyReport> {
+async function verifyOnce(logDir: string, options: VerifyOptions): Promise<VerifyReport> {
+  const { disk = nodeDisk, startCheck = startStateCheck } = options;
+  const { summarize = () => new SegmentSummary() } = options;
   const check = startCheck();
   const contradictions: LogProblem[] = [];
   const summaryProblems: LogProblem[] = [];

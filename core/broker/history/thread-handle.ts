@@ -19,6 +19,8 @@ export interface ThreadEvents {
 
 /** Heap of the thread: a chunk, the jobs of one transaction, a page. SQLite has its own bounds. */
 const heapMib = 256;
+/** What is decoded is soon garbage; left to itself, the thread would take 100 MB more for it. */
+const youngHeapMib = 8;
 /** Closing is a checkpoint; what takes longer is cut off, because the file can be rebuilt. */
 const closeMs = 2_000;
 
@@ -44,7 +46,7 @@ export class HistoryThreadHandle {
       workerData: setup,
       execArgv: [],
       name: 'aiq-history',
-      resourceLimits: { maxOldGenerationSizeMb: heapMib },
+      resourceLimits: { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: youngHeapMib },
     });
     this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
     this.#worker.on('error', (error: Error) => {

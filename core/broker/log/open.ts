@@ -22,7 +22,7 @@ import {
 
 const segmentBytesMaxLimit = 1024 * 1024 * 1024;
 const markIdleMsDefault = 50;
-const cacheBytesMaxDefault = 32 * 1024 * 1024;
+const cacheBytesMaxDefault = 8 * 1024 * 1024;
 
 export interface OpenLogOptions extends LogOptions {
   /** Idle time after a commit before a mark proves it durable. */

@@ -66,8 +66,8 @@ export class SummaryRecords {
     const needed = entryHeaderBytes + bytes.length;
     if (this.#end + needed > this.#piece.length) {
       this.#pieces.push(this.#piece.subarray(0, this.#end));
-      const bytes = Math.min(pieceBytes, 2 * this.#piece.length);
-      this.#piece = Buffer.allocUnsafeSlow(Math.max(needed, bytes));
+      const usual = Math.min(pieceBytes, 2 * this.#piece.length);
+      this.#piece = Buffer.allocUnsafeSlow(Math.max(needed, usual));
       this.#end = 0;
     }
     this.#piece.writeBigUInt64BE(BigInt(offset), this.#end);

@@ -172,7 +172,7 @@ export class BlobStore {
     let blob = this.#blobs.get(key);
     if (blob === undefined) {
       // A copy: the record lies in a buffer that holds much more.
-      const own = sha256.slice();
+      const own = new Uint8Array(sha256);
       blob = { key, sha256: own, totalBytes, chunks: [], endBytes: 0, storedAtMs: null };
       this.#blobs.set(key, blob);
       this.#announcedBytes += totalBytes;

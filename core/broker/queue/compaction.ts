@@ -3,12 +3,13 @@
  * job never pins the log. Bodies are read by the driver; whatever changed meanwhile is left alone.
  */
 
-import { decodeJob, encodeJob, limits, noUsage } from '../../protocol/index.ts';
+import { decodeJob, encodeJob, limits } from '../../protocol/index.ts';
 import { moveChunk } from './blob-requests.ts';
 import type { Core } from './core.ts';
 import type { CoreEvent, Fetched } from './effects.ts';
-import { endOf, fetchHistory, type Origin, originOf } from './job-details.ts';
+import { endOf, fetchHistory, type Origin, originOf, toldOfEnd } from './job-details.ts';
 import { isOver, type JobEntry } from './job-entry.ts';
+import type { JobStore } from './job-store.ts';
 import { moveEntry } from './journal-requests.ts';
 import { decodeRecord, type RecordOf } from './records.ts';
 
@@ -39,7 +40,7 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
   for (const offset of others) {
     core.read({
       offsets: [offset],
-      then: ([record]) =>
+      use: ([record]) =>
         record ? [{ type: 'event', event: { type: 'movedRecord', from: offset, record } }] : [],
     });
   }
@@ -49,7 +50,7 @@ function fetchJob(core: Core, job: JobEntry): void {
   const { seq, id, base, last } = job;
   core.read({
     offsets: last > 0 ? [base, last] : [base],
-    then: ([baseRecord, lastRecord]) => {
+    use: ([baseRecord, lastRecord]) => {
       // What cannot be read stays where it is, and the driver sees that nothing moves.
       if (!baseRecord || (last > 0 && !lastRecord)) return [];
       const origin = originOf(baseRecord, id);
@@ -67,40 +68,48 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  const { slot, state } = job;
-  const { extras, queues } = jobs;
-  const { end, origin } = event;
-  const encoded = isOver(state) ? withoutBody(core, origin) : origin.encoded;
+  const { end, origin, history } = event;
+  const encoded = isOver(job.state) ? withoutBody(core, origin) : origin.encoded;
   core.commit({
     kind: 'snapshot',
+    ...rowOf(job),
+    ...extrasOf(jobs, job),
+    ...toldOfEnd(end, jobs.extras.cause.get(job.slot) ?? ''),
+    enqueuedAtMs: origin.enqueuedAtMs,
+    bodyInLog: job.bodyInLog && !isOver(job.state),
+    jobBytes: encoded.length,
+    job: encoded,
+    history,
+  });
+}
+
+/** What the row holds, as the record names it. */
+function rowOf(job: JobEntry) {
+  return {
     seq: job.seq,
-    state,
+    state: job.state,
     attempts: job.attempts,
     crashes: job.crashes,
     returns: job.returns,
-    returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
     deliveries: job.deliveries,
     leaseEpoch: job.leaseEpoch,
-    session: extras.session.get(slot) ?? null,
     isolated: job.isolated,
     lastEnd: job.lastEnd,
-    enqueuedAtMs: origin.enqueuedAtMs,
     changedAtMs: job.changedAtMs,
+    bodyBytes: job.bodyBytes,
+    lastBytes: job.lastBytes,
+  };
+}
+
+/** What the job has only for a time. */
+function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry) {
+  return {
+    returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
+    session: extras.session.get(slot) ?? null,
     dueAtMs: extras.dueAtMs.get(slot) ?? 0,
     expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
-    parkKey: state === 'parked' ? queues.line(job.line).parkKey : '',
-    bodyBytes: job.bodyBytes,
-    bodyInLog: job.bodyInLog && !isOver(state),
-    jobBytes: encoded.length,
-    job: encoded,
-    lastBytes: job.lastBytes,
-    errorCode: extras.cause.get(slot) ?? end?.errorCode ?? '',
-    errorMessage: end?.errorMessage ?? '',
-    note: end?.note ?? '',
-    usage: end?.usage ?? noUsage,
-    result: end?.result ?? null,
-    history: event.history,
-  });
+    parkKey: state === 'parked' ? queues.line(line).parkKey : '',
+  };
 }
 
 function withoutBody({ options }: Core, { encoded }: Origin): Uint8Array {

@@ -10,7 +10,7 @@ import {
   type Message,
   type MessageName,
 } from '../../protocol/index.ts';
-import type { ConnectionId, JobFacts, Now, Outgoing, Transport } from '../events.ts';
+import type { ConnectionId, JobFacts, Now, Transport } from '../events.ts';
 import type { Blobs } from './blob-requests.ts';
 import type { Reply } from './caller.ts';
 import { type Effect, type Fetch, outgoing } from './effects.ts';
@@ -156,7 +156,7 @@ export class Core {
   ): void {
     this.read({
       offsets,
-      then(records) {
+      use(records) {
         const readable = records.filter((record) => record !== null);
         const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
         return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];

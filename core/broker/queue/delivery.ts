@@ -110,7 +110,7 @@ function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]
   if (connection === null) return;
   core.read({
     offsets: grants.map(({ base }) => base),
-    then: (records) => {
+    use: (records) => {
       const items: Delivery[] = [];
       const unreadable: string[] = [];
       for (const [index, { base: _, jobBytes: __, ...item }] of grants.entries()) {

@@ -30,7 +30,7 @@ export type Effect =
 export interface Fetch {
   readonly offsets: readonly number[];
   /** Gets the records in the order of `offsets`, null for one that cannot be read any more. */
-  readonly then: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
+  readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
 }
 
 /** What becomes of fetched records: a message, a further look into the log, or news for the core. */
@@ -71,5 +71,5 @@ export function outgoing<N extends MessageName>(
   fields: Message<N>,
 ): Outgoing {
   const message: Outgoing<N> = { connection, correlationId, name, fields };
-  return message as unknown as Outgoing;
+  return message;
 }

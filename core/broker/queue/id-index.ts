@@ -17,7 +17,7 @@ interface Shard {
 
 export class IdIndex {
   readonly #table: JobTable;
-  readonly #shards: (Shard | undefined)[] = new Array<Shard | undefined>(shardCount);
+  readonly #shards: (Shard | undefined)[] = Array.from({ length: shardCount });
   /** The id that is looked for, as words. */
   readonly #bytes = new Uint8Array(idBytes);
   readonly #words = new Uint32Array(this.#bytes.buffer);

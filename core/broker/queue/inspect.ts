@@ -69,7 +69,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
             type: 'fetch',
             fetch: {
               offsets: wanted ? [picture.base] : [],
-              then: ([record]) =>
+              use: ([record]) =>
                 tell(history, record ? originOf(record, picture.id).encoded : null),
             },
           },
@@ -78,7 +78,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     });
     return [{ type: 'fetch', fetch: withInfo }];
   };
-  core.read({ offsets: [], then: () => next(0) });
+  core.read({ offsets: [], use: () => next(0) });
 }
 
 /** Looks at all ids when the text is no whole id: about 10 ms for a million jobs. */

@@ -79,7 +79,7 @@ export function fetchInfos(
 ): Fetch {
   return {
     offsets: pictures.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
-    then(records) {
+    use(records) {
       let next = 0;
       const take = (offset: number): Uint8Array | null =>
         offset === 0 ? null : (records[next++] ?? null);
@@ -121,24 +121,38 @@ function infoOf(
   base: Uint8Array | null,
   last: Uint8Array | null,
 ): JobInfo {
-  const origin = base === null ? null : originOf(base, id);
-  const job = origin === null ? null : decodeJob(origin.encoded);
-  const end = last === null ? null : endOf(last);
-  const info: JobInfo = {
-    ...row,
-    agent: job?.agent ?? '',
-    source: job?.source ?? '',
-    tags: [...(job?.tags ?? [])],
-    enqueuedAtMs: origin?.enqueuedAtMs ?? 0,
-    errorCode: end?.errorCode ?? '',
-    errorMessage: end?.errorMessage ?? '',
-    note: end?.note ?? '',
-    usage: end?.usage ?? noUsage,
-    resultBytes: bytesOfValue(end?.result ?? null),
-  };
-  if (cause !== expiredCode) return info;
-  return { ...info, errorCode: cause, errorMessage: 'it was not delivered before it expired' };
+  const { result, ...end } = toldOfEnd(last === null ? null : endOf(last), cause);
+  return { ...row, ...toldAtEnqueue(base, id), ...end, resultBytes: bytesOfValue(result) };
 }
+
+function toldAtEnqueue(
+  base: Uint8Array | null,
+  id: string,
+): Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'> {
+  if (base === null) return { agent: '', source: '', tags: [], enqueuedAtMs: 0 };
+  const { encoded, enqueuedAtMs } = originOf(base, id);
+  const { agent, source, tags } = decodeJob(encoded);
+  return { agent, source, tags: [...tags], enqueuedAtMs };
+}
+
+/** What is told about the end of a job's newest lease. */
+export type EndTold = Pick<
+  RecordOf<'snapshot'>,
+  'errorCode' | 'errorMessage' | 'note' | 'usage' | 'result'
+>;
+
+/** The words of the record; a job that expired while it waited has a cause that is in no record. */
+export function toldOfEnd(end: EndTold | null, cause: string): EndTold {
+  const told = end ?? noEnd;
+  const { note, usage, result } = told;
+  if (cause !== expiredCode || told.errorCode === expiredCode) {
+    return { errorCode: told.errorCode, errorMessage: told.errorMessage, note, usage, result };
+  }
+  const errorMessage = 'it was not delivered before it expired';
+  return { errorCode: expiredCode, errorMessage, note, usage, result };
+}
+
+const noEnd: EndTold = { errorCode: '', errorMessage: '', note: '', usage: noUsage, result: null };
 
 /** Where a job comes from, as a record of its bytes tells. */
 export interface Origin {
@@ -183,7 +197,7 @@ export function fetchHistory(
     type: 'fetch',
     fetch: {
       offsets: last === 0 ? [] : [last],
-      then([record]) {
+      use([record]) {
         const end = record === undefined || record === null ? null : endOf(record);
         const rows = end === null ? [] : end.kind === 'snapshot' ? end.history : [endInfo(end)];
         const history = [...sofar, ...rows].slice(0, limits.historyRowsMax);

@@ -3,16 +3,11 @@
  * traffic and for replay alike; it decides nothing and never fails on a record that was logged.
  */
 
-import {
-  type BlobRef,
-  decodeJob,
-  type JobState,
-  noUsage,
-  type Usage,
-} from '../../protocol/index.ts';
+import { decodeJob, type JobState, noUsage, type Usage } from '../../protocol/index.ts';
 import { factsOfJob, type JobFacts } from '../events.ts';
 import { IdIndex } from './id-index.ts';
 import { isOver, JobEntry } from './job-entry.ts';
+import { type BlobReferences, JobExtras } from './job-extras.ts';
 import { f64Columns, JobTable } from './job-table.ts';
 import { LinkedRows } from './linked-rows.ts';
 import { type NamedQueue, QueueSet } from './named-queue.ts';
@@ -23,45 +18,13 @@ import { TimeHeap } from './time-heap.ts';
 /** Code of the error of a job that was not delivered in time. */
 export const expiredCode = 'expired';
 
-/** Told when a job begins or ceases to refer to a blob. */
-export interface BlobReferences {
-  addRef(sha256: Uint8Array): void;
-  dropRef(sha256: Uint8Array): void;
-}
-
-/** What a job has only for a time, by row. */
-interface Extras {
-  readonly dueAtMs: Map<number, number>;
-  readonly expiresAtMs: Map<number, number>;
-  /** Whose its newest lease is, while it is held. */
-  readonly session: Map<number, string>;
-  /** When it first came back uncharged. */
-  readonly returnsSinceMs: Map<number, number>;
-  /** Sum over its leases, while it is not over. */
-  readonly usage: Map<number, Usage>;
-  /** Why it is dead. */
-  readonly cause: Map<number, string>;
-  /** Blob of the input, while the job is not over. */
-  readonly inputBlob: Map<number, Uint8Array>;
-  readonly resultBlob: Map<number, Uint8Array>;
-}
-
 export class JobStore {
   readonly table: JobTable = new JobTable();
   readonly queues: QueueSet = new QueueSet(this.table);
   readonly seqs: SeqIndex = new SeqIndex();
   /** All jobs in the order of their `base` records: what compaction has to move comes first. */
   readonly logOrder: LinkedRows = new LinkedRows(this.table, 'log');
-  readonly extras: Extras = {
-    dueAtMs: new Map(),
-    expiresAtMs: new Map(),
-    session: new Map(),
-    returnsSinceMs: new Map(),
-    usage: new Map(),
-    cause: new Map(),
-    inputBlob: new Map(),
-    resultBlob: new Map(),
-  };
+  readonly extras: JobExtras;
   /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
   readonly delayed: TimeHeap<number> = new TimeHeap();
   /** Jobs (by number) by the wall-clock time at which they expire. */
@@ -73,10 +36,9 @@ export class JobStore {
   /** Ready jobs of all queues, paused ones included. */
   readyCount = 0;
   readonly #ids: IdIndex = new IdIndex(this.table);
-  readonly #blobs: BlobReferences;
 
   constructor(blobs: BlobReferences) {
-    this.#blobs = blobs;
+    this.extras = new JobExtras(blobs);
   }
 
   /** Jobs known, finished ones included. */
@@ -138,11 +100,7 @@ export class JobStore {
     job.lastBytes = record.fullBytes || place.bytes;
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
-    if (record.usage.calls > 0) this.extras.usage.set(slot, record.usage);
-    if (record.dueAtMs > 0) this.extras.dueAtMs.set(slot, record.dueAtMs);
-    if (record.returnsSinceMs > 0) this.extras.returnsSinceMs.set(slot, record.returnsSinceMs);
-    if (record.state === 'dead') this.extras.cause.set(slot, record.errorCode);
-    if (record.result !== null) this.#refer(this.extras.resultBlob, slot, record.result.blob);
+    this.extras.take(slot, record);
     this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
@@ -200,12 +158,8 @@ export class JobStore {
     job.last = record.lastBytes === 0 ? 0 : place.offset;
     job.lastBytes = record.lastBytes;
     this.logBytes += job.logBytes;
-    if (record.usage.calls > 0) this.extras.usage.set(slot, record.usage);
-    if (record.dueAtMs > 0) this.extras.dueAtMs.set(slot, record.dueAtMs);
-    if (record.returnsSinceMs > 0) this.extras.returnsSinceMs.set(slot, record.returnsSinceMs);
-    if (record.state === 'dead') this.extras.cause.set(slot, record.errorCode);
+    this.extras.take(slot, record);
     if (record.session !== null) this.extras.session.set(slot, record.session);
-    if (record.result !== null) this.#refer(this.extras.resultBlob, slot, record.result.blob);
     if (job.state !== state) this.#move(job, state, changedAtMs, record.parkKey);
   }
 
@@ -216,10 +170,7 @@ export class JobStore {
     const queue = this.queueOf(job);
     queue.counts[job.state]--;
     if (!isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
-    this.#dropExtras(slot);
-    this.extras.expiresAtMs.delete(slot);
-    this.#unrefer(this.extras.inputBlob, slot);
-    this.#unrefer(this.extras.resultBlob, slot);
+    this.extras.dropAll(slot);
     this.logOrder.remove(slot);
     this.seqs.remove(job.seq);
     this.#ids.remove(slot);
@@ -264,7 +215,7 @@ export class JobStore {
     job.bodyBytes = facts.bodyBytes;
     job.jobBytes = facts.jobBytes;
     job.bodyInLog = bodyRef === null;
-    this.#refer(this.extras.inputBlob, slot, bodyRef);
+    this.extras.refersToInput(slot, bodyRef);
     if (facts.expiresAtMs > 0) {
       this.extras.expiresAtMs.set(slot, facts.expiresAtMs);
       this.expiry.push(facts.expiresAtMs, at.seq);
@@ -292,7 +243,7 @@ export class JobStore {
     this.logBytes += job.logBytes;
     if (state !== 'delayed') this.extras.dueAtMs.delete(slot);
     if (state !== 'dead') this.extras.cause.delete(slot);
-    if (isOver(state)) this.#dropExtras(slot);
+    if (isOver(state)) this.extras.dropWhatIsOver(slot);
     this.#enter(job, queue, parkKey);
   }
 
@@ -323,29 +274,6 @@ export class JobStore {
     if (job.line === 0) return;
     this.queues.leave(job.slot, job.line);
     job.line = 0;
-  }
-
-  #dropExtras(slot: number): void {
-    this.extras.dueAtMs.delete(slot);
-    this.extras.session.delete(slot);
-    this.extras.returnsSinceMs.delete(slot);
-    this.extras.usage.delete(slot);
-    this.extras.cause.delete(slot);
-    this.#unrefer(this.extras.inputBlob, slot);
-  }
-
-  #refer(blobs: Map<number, Uint8Array>, slot: number, blob: BlobRef | null): void {
-    if (blob === null || blobs.has(slot)) return;
-    // A copy: the hash lies in a buffer that holds much more.
-    blobs.set(slot, blob.sha256.slice());
-    this.#blobs.addRef(blob.sha256);
-  }
-
-  #unrefer(blobs: Map<number, Uint8Array>, slot: number): void {
-    const sha256 = blobs.get(slot);
-    if (sha256 === undefined) return;
-    blobs.delete(slot);
-    this.#blobs.dropRef(sha256);
   }
 }
 

@@ -99,7 +99,7 @@ export class JournalStore {
 
   #newEntry(callHash: Uint8Array, ref: BlobRef | null): JournalEntry {
     // A copy: the hash lies in a buffer that holds much more.
-    const blob = ref === null ? null : ref.sha256.slice();
+    const blob = ref === null ? null : new Uint8Array(ref.sha256);
     if (blob !== null) this.#blobs.addRef(blob);
     return { callHash: hexOf(callHash), blob, offset: 0, older: null, newer: null };
   }

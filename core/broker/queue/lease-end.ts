@@ -40,6 +40,15 @@ const rules: Readonly<Record<LeaseEnd, Rule>> = {
   damaged: { charge: 'none', again: false },
 };
 
+/** The job's counters after the end, and whether the end was charged to it. */
+interface Counted {
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly returns: number;
+  readonly returnsSinceMs: number;
+  readonly free: boolean;
+}
+
 /** The record of a lease's end: from the job as it is, the end and the wall clock. */
 export function decideLeaseEnd(
   core: Core,
@@ -47,62 +56,71 @@ export function decideLeaseEnd(
   ending: LeaseEnding,
   atMs: number,
 ): RecordOf<'leaseEnded'> {
-  const { charge, again } = rules[ending.end];
-  // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
-  // and a crash there is its own.
-  const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
-  const free = charge === 'return' || (charge === 'crash' && !job.isolated);
-  const attempts = job.attempts + (charged ? 1 : 0);
-  const returns = job.returns + (free ? 1 : 0);
   const { jobs } = core.state;
-  const sinceMs = jobs.extras.returnsSinceMs.get(job.slot) ?? (free ? atMs : 0);
-  const { returnsMax, returnsMsMax } = core.options;
-  const stop =
-    again && free && (returns > returnsMax || atMs - sinceMs > returnsMsMax)
-      ? exhausted(returns, ending)
-      : again && isExpired(core, job, atMs)
-        ? { errorCode: expiredCode, errorMessage: `it expired; ${ending.errorMessage}` }
-        : null;
-  const mayRunAgain = again && attempts < job.attemptsMax && stop === null;
-  const state = nextState(ending, mayRunAgain);
+  const { free, ...counters } = count(core, job, ending, atMs);
+  const { again } = rules[ending.end];
+  const stop = again ? reasonToStop(core, job, ending, { ...counters, free, atMs }) : null;
+  const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
   const token = tokenOf(job);
+  const { end, note, result, enqueue } = ending;
+  const { errorCode, errorMessage } = stop ?? ending;
   return {
     kind: 'leaseEnded',
     id: token.id,
-    end: ending.end,
+    end,
     state,
     dueAtMs: state === 'delayed' ? atMs + ending.delayMs : 0,
     parkKey: state === 'parked' ? (ending.park ?? '') : '',
-    attempts,
-    crashes: job.crashes + (charge === 'crash' ? 1 : 0),
-    returns,
-    returnsSinceMs: sinceMs,
+    ...counters,
     delivery: token.delivery,
     session: jobs.extras.session.get(job.slot) ?? noSession,
-    errorCode: stop?.errorCode ?? ending.errorCode,
-    errorMessage: stop?.errorMessage ?? ending.errorMessage,
-    note: ending.note,
+    errorCode,
+    errorMessage,
+    note,
     usage: addUsage(jobs.usageOf(job), ending.usage),
-    result: ending.result,
-    enqueue: ending.enqueue,
+    result,
+    enqueue,
     previous: job.last,
     fullBytes: 0,
     atMs,
   };
 }
 
-const noSession = '0'.repeat(26);
-
-function exhausted(returns: number, { errorMessage }: LeaseEnding) {
+function count(core: Core, job: JobEntry, { end }: LeaseEnding, atMs: number): Counted {
+  const { charge } = rules[end];
+  // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
+  // and a crash there is its own.
+  const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
+  const free = charge === 'return' || (charge === 'crash' && !job.isolated);
+  const sinceMs = core.state.jobs.extras.returnsSinceMs.get(job.slot);
   return {
-    errorCode: 'returns_exhausted',
-    errorMessage: `came back ${returns} times without being charged; the last time: ${errorMessage}`,
+    attempts: job.attempts + Number(charged),
+    crashes: job.crashes + Number(charge === 'crash'),
+    returns: job.returns + Number(free),
+    returnsSinceMs: sinceMs ?? (free ? atMs : 0),
+    free,
   };
 }
 
-function isExpired(core: Core, job: JobEntry, atMs: number): boolean {
-  return (core.state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY) <= atMs;
+/** Why a job that could run again does not; null when it may. */
+function reasonToStop(
+  { options, state }: Core,
+  job: JobEntry,
+  { errorMessage }: LeaseEnding,
+  { free, returns, returnsSinceMs, atMs }: Counted & { readonly atMs: number },
+): Pick<LeaseEnding, 'errorCode' | 'errorMessage'> | null {
+  const { returnsMax, returnsMsMax } = options;
+  if (free && (returns > returnsMax || atMs - returnsSinceMs > returnsMsMax)) {
+    const often = `came back ${returns} times without being charged`;
+    const message = `${often}; the last time: ${errorMessage}`;
+    return { errorCode: 'returns_exhausted', errorMessage: message };
+  }
+  const expiresAtMs = state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY;
+  if (expiresAtMs > atMs) return null;
+  return { errorCode: expiredCode, errorMessage: `it expired; ${errorMessage}` };
 }
+
+const noSession = '0'.repeat(26);
 
 function nextState(ending: LeaseEnding, mayRunAgain: boolean): JobState {
   if (ending.end === 'ack') return 'done';

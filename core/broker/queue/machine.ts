@@ -147,7 +147,10 @@ export class QueueMachine {
       case 'unreadable':
         unreadableJobs(core, event.ids, now);
         break;
-      default:
+      case 'compact':
+      case 'movedJob':
+      case 'movedRecord':
+      case 'restate':
         this.#compact(event, now);
     }
   }

@@ -237,16 +237,11 @@ export function encodeRecord(record: LogRecord): Uint8Array {
 
 /** Bytes of the large fields, so that the writer need not grow. */
 function roomOf(record: LogRecord): number {
-  switch (record.kind) {
-    case 'enqueued':
-      return record.jobs.reduce((sum, { job }) => sum + 12 + job.length, 0);
-    case 'blobChunk':
-      return record.chunk.length;
-    case 'snapshot':
-      return record.job.length;
-    default:
-      return 0;
+  if (record.kind === 'enqueued') {
+    return record.jobs.reduce((sum, { job }) => sum + 24 + job.length, 0);
   }
+  if (record.kind === 'blobChunk') return record.chunk.length;
+  return record.kind === 'snapshot' ? record.job.length : 0;
 }
 
 /**

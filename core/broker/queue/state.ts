@@ -11,7 +11,7 @@ import { BulkStore } from './bulks.ts';
 import { isOver, type JobEntry } from './job-entry.ts';
 import { JobStore, type Place } from './job-store.ts';
 import { JournalStore } from './journal.ts';
-import type { LogRecord } from './records.ts';
+import type { LogRecord, RecordOf } from './records.ts';
 import { ScopeStore } from './scopes.ts';
 
 export interface StateOptions {
@@ -20,6 +20,9 @@ export interface StateOptions {
   /** Makes a SHA-256 to be fed piece by piece: the core imports no cryptography. */
   readonly newHash: () => Hash;
 }
+
+/** Changes the state as a record says. */
+type Change<R extends LogRecord> = (record: R, place: Place, facts?: readonly JobFacts[]) => void;
 
 export class BrokerState {
   readonly blobs: BlobStore = new BlobStore();
@@ -32,6 +35,53 @@ export class BrokerState {
   epoch = 0;
   /** Records up to here may speak of jobs that are no longer known. */
   #restatedUpTo = 0;
+
+  /** What each kind of record changes. */
+  readonly #changes: { readonly [N in LogRecord['kind']]: Change<RecordOf<N>> } = {
+    epochStarted: ({ epoch, seqHighest }) => {
+      this.epoch = epoch;
+      this.jobs.seqs.atLeast(seqHighest);
+    },
+    enqueued: ({ jobs, atMs }, { offset }, facts) => this.jobs.accept(jobs, offset, atMs, facts),
+    accepted: (record, { offset }) => this.jobs.acceptShort(record, offset),
+    delivered: (record, place) =>
+      this.#each([record.id], place, (job) => this.jobs.deliver(job, record)),
+    leaseEnded: (record, place) => {
+      this.#each([record.id], place, (job) => this.jobs.endLease(job, record, place));
+      if (record.state === 'done') this.journal.drop(record.id);
+      // Even when the job itself is no longer known: its follow-ups may be.
+      this.jobs.accept(record.enqueue, place.offset, record.atMs);
+    },
+    cancelled: ({ ids, atMs }, place) => {
+      this.#each(ids, place, (job) => this.jobs.cancel(job, atMs));
+      for (const id of ids) this.journal.drop(id);
+    },
+    retried: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.retry(job, atMs)),
+    signalled: ({ ids, atMs }, place) =>
+      this.#each(ids, place, (job) => this.jobs.signal(job, atMs)),
+    expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
+    forgotten: ({ ids }, place) => {
+      this.#each(ids, place, (job) => this.jobs.forget(job));
+      for (const id of ids) this.journal.drop(id);
+    },
+    snapshot: (record, place) => this.jobs.restate(record, place),
+    paused: ({ queue }) => this.#setPaused(queue, true),
+    unpaused: ({ queue }) => this.#setPaused(queue, false),
+    queueConfigured: ({ queue, ...settings }) => {
+      this.jobs.queues.named(queue).settings = settings;
+    },
+    bulkStarted: (record) => this.bulks.start(record),
+    bulkStepped: (record) => this.bulks.step(record),
+    bulkEnded: ({ bulk }) => this.bulks.end(bulk),
+    scopeSet: (record, { offset }) => this.scopes.apply(record, offset),
+    reserved: (record, { offset }) => this.scopes.apply(record, offset),
+    reservationEnded: (record, { offset }) => this.scopes.apply(record, offset),
+    blobChunk: (record, { offset }) => this.blobs.apply(record, offset),
+    blobStored: (record, { offset }) => this.blobs.apply(record, offset),
+    blobDropped: (record, { offset }) => this.blobs.apply(record, offset),
+    // Its job may come later in the log, when compaction said it again.
+    journaled: (record, { offset }) => this.journal.apply(record, offset),
+  };
 
   constructor({ newHash }: StateOptions) {
     this.uploads = new BlobUploads(newHash);
@@ -62,87 +112,12 @@ export class BrokerState {
    * `facts` are those of newly enqueued jobs, when somebody decoded them already.
    */
   apply(record: LogRecord, place: Place, facts?: readonly JobFacts[]): void {
-    const { jobs } = this;
-    switch (record.kind) {
-      case 'epochStarted':
-        this.epoch = record.epoch;
-        jobs.seqs.atLeast(record.seqHighest);
-        break;
-      case 'enqueued':
-        jobs.accept(record.jobs, place.offset, record.atMs, facts);
-        break;
-      case 'accepted':
-        jobs.acceptShort(record, place.offset);
-        break;
-      case 'delivered':
-        this.#each([record.id], place, (job) => jobs.deliver(job, record));
-        break;
-      case 'leaseEnded':
-        this.#each([record.id], place, (job) => jobs.endLease(job, record, place));
-        if (record.state === 'done') this.journal.drop(record.id);
-        // Even when the job itself is no longer known: its follow-ups may be.
-        jobs.accept(record.enqueue, place.offset, record.atMs);
-        break;
-      case 'cancelled':
-        this.#each(record.ids, place, (job) => jobs.cancel(job, record.atMs));
-        for (const id of record.ids) this.journal.drop(id);
-        break;
-      case 'retried':
-        this.#each(record.ids, place, (job) => jobs.retry(job, record.atMs));
-        break;
-      case 'signalled':
-        this.#each(record.ids, place, (job) => jobs.signal(job, record.atMs));
-        break;
-      case 'expired':
-        this.#each(record.ids, place, (job) => jobs.expire(job, record.atMs));
-        break;
-      case 'forgotten':
-        this.#each(record.ids, place, (job) => jobs.forget(job));
-        for (const id of record.ids) this.journal.drop(id);
-        break;
-      case 'snapshot':
-        jobs.restate(record, place);
-        break;
-      default:
-        this.#applyOther(record, place);
-    }
+    const change = this.#changes[record.kind] as Change<LogRecord>;
+    change(record, place, facts);
   }
 
-  #applyOther(record: LogRecord, place: Place): void {
-    switch (record.kind) {
-      case 'paused':
-      case 'unpaused':
-        this.jobs.queues.named(record.queue).paused = record.kind === 'paused';
-        break;
-      case 'queueConfigured':
-        this.jobs.queues.named(record.queue).settings = record;
-        break;
-      case 'bulkStarted':
-        this.bulks.start(record);
-        break;
-      case 'bulkStepped':
-        this.bulks.step(record);
-        break;
-      case 'bulkEnded':
-        this.bulks.end(record.bulk);
-        break;
-      case 'scopeSet':
-      case 'reserved':
-      case 'reservationEnded':
-        this.scopes.apply(record, place.offset);
-        break;
-      case 'blobChunk':
-      case 'blobStored':
-      case 'blobDropped':
-        this.blobs.apply(record, place.offset);
-        break;
-      case 'journaled':
-        // Its job may come later in the log, when compaction said it again.
-        this.journal.apply(record, place.offset);
-        break;
-      default:
-        throw new Error(`a record of kind ${record.kind} cannot stand here`);
-    }
+  #setPaused(queue: string, paused: boolean): void {
+    this.jobs.queues.named(queue).paused = paused;
   }
 
   #each(ids: readonly string[], place: Place, change: (job: JobEntry) => void): void {

@@ -18,6 +18,8 @@ interface Kept extends PlacedRecord {
   superseded: boolean;
 }
 
+type Rule<R extends LogRecord> = (record: R, place: PlacedRecord) => void;
+
 /** Shortens the records of one segment, which it is given in order. */
 export class SegmentSummary {
   /** In the order of their offsets. */
@@ -25,9 +27,62 @@ export class SegmentSummary {
   /** What is kept about each job, blob, journal and queue, by what it says. */
   readonly #things: Map<string, Map<string, Kept>> = new Map();
 
+  /** What is kept of each kind of record. */
+  readonly #rules: { readonly [N in LogRecord['kind']]: Rule<RecordOf<N>> } = {
+    enqueued: ({ jobs, atMs }, { offset }) => {
+      for (const job of jobs) this.#accept(job, atMs, offset);
+    },
+    accepted: (record, place) => this.#keep(record.id, record.kind, place),
+    delivered: (record, place) => this.#keep(record.id, record.kind, place),
+    leaseEnded: (record, { offset, bytes }) => {
+      const short = encodeRecord(shortEnd(record, bytes.length));
+      this.#keep(record.id, record.kind, { offset, bytes: short });
+      if (record.state === 'done') this.#drop(journalOf(record.id));
+      for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
+    },
+    cancelled: (record, place) => {
+      this.#keepEach(record, place);
+      for (const id of record.ids) this.#drop(journalOf(id));
+    },
+    retried: (record, place) => this.#keepEach(record, place),
+    signalled: (record, place) => this.#keepEach(record, place),
+    expired: (record, place) => this.#keepEach(record, place),
+    forgotten: ({ ids }, { offset }) => {
+      for (const id of ids) this.#forget(id, offset);
+    },
+    snapshot: (record, { offset }) => this.#restate(record, offset),
+    paused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
+    unpaused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
+    queueConfigured: ({ queue, kind }, place) => this.#keep(queueOf(queue), kind, place),
+    epochStarted: ({ kind }, place) => this.#keep('broker', kind, place),
+    // Scopes and bulk operations: few, and not all of them absolute.
+    bulkStarted: (record, place) => this.#keepAlways(record, place),
+    bulkStepped: (record, place) => this.#keepAlways(record, place),
+    bulkEnded: (record, place) => this.#keepAlways(record, place),
+    scopeSet: (record, place) => this.#keepAlways(record, place),
+    reserved: (record, place) => this.#keepAlways(record, place),
+    reservationEnded: (record, place) => this.#keepAlways(record, place),
+    blobChunk: (record, { offset }) => {
+      const bytes = encodeRecord({ ...record, chunk: noBytes });
+      this.#keep(blobOf(record.sha256), `chunk ${record.at}`, { offset, bytes });
+    },
+    blobStored: ({ sha256, kind }, place) => this.#keep(blobOf(sha256), kind, place),
+    blobDropped: ({ sha256, kind }, place) => {
+      this.#drop(blobOf(sha256));
+      this.#keep(blobOf(sha256), kind, place);
+    },
+    journaled: (record, { offset }) => {
+      const value = { inline: null, blob: record.value.blob };
+      const bytes = encodeRecord({ ...record, value });
+      this.#keep(journalOf(record.id), textOf(record.callHash), { offset, bytes });
+    },
+  };
+
   /** Copies what it keeps. */
   add({ offset, bytes }: PlacedRecord): void {
-    this.#add(decodeRecord(bytes), bytes, offset);
+    const record = decodeRecord(bytes);
+    const shorten = this.#rules[record.kind] as Rule<LogRecord>;
+    shorten(record, { offset, bytes });
   }
 
   /** The records that make the same state. */
@@ -35,80 +90,21 @@ export class SegmentSummary {
     for (const entry of this.#entries) if (!entry.superseded) yield entry;
   }
 
-  #add(record: LogRecord, bytes: Uint8Array, offset: number): void {
-    const keep = (thing: string, what: string, short: LogRecord): void =>
-      this.#keep(thing, what, { offset, bytes: encodeRecord(short) });
-    switch (record.kind) {
-      case 'enqueued':
-        for (const job of record.jobs) this.#accept(job, record.atMs, offset);
-        break;
-      case 'delivered':
-        keep(record.id, record.kind, record);
-        break;
-      case 'leaseEnded':
-        keep(record.id, record.kind, shortEnd(record, bytes.length));
-        if (record.state === 'done') this.#drop(journalOf(record.id));
-        for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
-        break;
-      case 'cancelled':
-      case 'retried':
-      case 'signalled':
-      case 'expired':
-        for (const id of record.ids) {
-          keep(id, record.kind, { ...record, ids: [id] });
-          if (record.kind === 'cancelled') this.#drop(journalOf(id));
-        }
-        break;
-      case 'forgotten':
-        for (const id of record.ids) this.#forget(id, offset);
-        break;
-      case 'snapshot':
-        this.#restate(record, offset);
-        break;
-      default:
-        this.#addOther(record, bytes, offset);
+  #keepAlways({ kind }: LogRecord, place: PlacedRecord): void {
+    this.#keep('broker', `${kind} ${place.offset}`, place);
+  }
+
+  /** A record about many jobs, as one about each. */
+  #keepEach(
+    record: RecordOf<'cancelled' | 'retried' | 'signalled' | 'expired'>,
+    { offset }: PlacedRecord,
+  ): void {
+    for (const id of record.ids) {
+      this.#keep(id, record.kind, { offset, bytes: encodeRecord({ ...record, ids: [id] }) });
     }
   }
 
-  #addOther(record: LogRecord, bytes: Uint8Array, offset: number): void {
-    const entry = { offset, bytes: bytes.slice() };
-    switch (record.kind) {
-      case 'blobChunk': {
-        const short = { ...record, chunk: new Uint8Array(0) };
-        const thing = blobOf(record.sha256);
-        this.#keep(thing, `chunk ${record.at}`, { offset, bytes: encodeRecord(short) });
-        break;
-      }
-      case 'blobStored':
-        this.#keep(blobOf(record.sha256), record.kind, entry);
-        break;
-      case 'blobDropped':
-        this.#drop(blobOf(record.sha256));
-        this.#keep(blobOf(record.sha256), record.kind, entry);
-        break;
-      case 'journaled': {
-        const value = { inline: null, blob: record.value.blob };
-        const thing = journalOf(record.id);
-        const short = encodeRecord({ ...record, value });
-        this.#keep(thing, textOf(record.callHash), { offset, bytes: short });
-        break;
-      }
-      case 'paused':
-      case 'unpaused':
-        this.#keep(`queue ${record.queue}`, 'paused', entry);
-        break;
-      case 'queueConfigured':
-        this.#keep(`queue ${record.queue}`, record.kind, entry);
-        break;
-      case 'epochStarted':
-        this.#keep('broker', record.kind, entry);
-        break;
-      default:
-        // Scopes and bulk operations: few, and not all of them absolute.
-        this.#keep('broker', `${record.kind} ${offset}`, entry);
-    }
-  }
-
+  /** Keeps a copy of the bytes in place of what was kept before about the same. */
   #keep(thing: string, what: string, { offset, bytes }: PlacedRecord): void {
     let kept = this.#things.get(thing);
     if (kept === undefined) {
@@ -117,7 +113,7 @@ export class SegmentSummary {
     }
     const before = kept.get(what);
     if (before !== undefined) before.superseded = true;
-    const entry = { offset, bytes, superseded: false };
+    const entry = { offset, bytes: new Uint8Array(bytes), superseded: false };
     kept.set(what, entry);
     this.#entries.push(entry);
   }
@@ -189,6 +185,10 @@ function shortValue(value: Value | null): Value | null {
 
 function journalOf(id: string): string {
   return `journal ${id}`;
+}
+
+function queueOf(name: string): string {
+  return `queue ${name}`;
 }
 
 function blobOf(sha256: Uint8Array): string {

@@ -47,11 +47,12 @@ export function forgetOld(core: Core, now: Now, jobsMax: number): number {
   const { jobs } = core.state;
   let count = 0;
   for (const queue of jobs.queues.all()) {
+    const mayGo = retentionOf(core, queue, now);
     const ids: string[] = [];
     let slot = queue.over.rows.head;
     while (slot !== 0 && count < jobsMax) {
       const job = jobs.at(slot);
-      if (job === undefined || !mayGo(core, queue, job, ids.length, now)) break;
+      if (job === undefined || !mayGo(job, ids.length)) break;
       ids.push(job.id);
       count++;
       slot = queue.over.rows.after(slot);
@@ -61,10 +62,15 @@ export function forgetOld(core: Core, now: Now, jobsMax: number): number {
   return count;
 }
 
-function mayGo(core: Core, queue: NamedQueue, job: JobEntry, going: number, now: Now): boolean {
-  const keepJobs = queue.settings.keepJobs || core.options.keepJobs;
-  const keepMs = queue.settings.keepMs || core.options.keepMs;
-  return queue.over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= now.wallMs;
+/** The test whether a queue's oldest job may go, when `going` others go as well. */
+function retentionOf(
+  { options }: Core,
+  { settings, over }: NamedQueue,
+  { wallMs }: Now,
+): (job: JobEntry, going: number) => boolean {
+  const keepJobs = settings.keepJobs || options.keepJobs;
+  const keepMs = settings.keepMs || options.keepMs;
+  return (job, going) => over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;
 }
 
 /** How often retention is looked at, unless more is to be done at once. */

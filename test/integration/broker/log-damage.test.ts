@@ -4,8 +4,13 @@
  */
 
 import { expect, test } from 'vitest';
-import { LogDamagedError } from '../../../core/broker/log/contract.ts';
-import { decodeBatchHeader, decodeSegmentHeader, segmentHeaderBytes, segmentName } from '../../../core/broker/log/format.ts';
+import { type Log, LogDamagedError } from '../../../core/broker/log/contract.ts';
+import {
+  decodeBatchHeader,
+  decodeSegmentHeader,
+  segmentHeaderBytes,
+  segmentName,
+} from '../../../core/broker/log/format.ts';
 import { recover } from '../../../core/broker/log/recover.ts';
 import { scanSegment } from '../../../core/broker/log/scan.ts';
 import {
@@ -209,27 +214,30 @@ function summariesOn(disk: MemoryDisk): string[] {
 }
 
 test('every flipped bit of a sealed segment is noticed by a scan, and by reading what it hits', async () => {
-  const opened = await summarizedLog();
-  const { disk } = opened;
-  for (const { number } of opened.log.segments.slice(0, -1)) {
-    const name = `${logDir}/${segmentName(number)}`;
-    const bytes = disk.get(name);
-    const batches = batchesOf(bytes);
+  const { disk, log } = await summarizedLog();
+  for (const { number } of log.segments.slice(0, -1)) {
+    const file = `${logDir}/${segmentName(number)}`;
+    const bytes = disk.get(file);
+    const batches = batchesOf(bytes).filter(({ records }) => records > 0);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       bytes[bit >> 3]! ^= 1 << (bit & 7);
+      const passes = scanPasses({ path: file, number, bytes });
       const hit = batches.find(({ start, end }) => bit >> 3 >= start && bit >> 3 < end);
-      if (scanPasses({ path: name, number, bytes })) expect.fail(`${name}, bit ${bit}: scanned`);
-      if (hit !== undefined && hit.records > 0) {
-        const read = await Promise.resolve(opened.log.read(hit.lastOffset)).catch(asDamage);
-        if (!(read instanceof LogDamagedError)) expect.fail(`${name}, bit ${bit}: read`);
-      }
+      const read = hit === undefined || (await isNoticed(log, hit.lastOffset));
+      if (passes || !read) expect.fail(`${file}, bit ${bit}: scanned ${passes}, read ${read}`);
       bytes[bit >> 3]! ^= 1 << (bit & 7);
     }
   }
 }, 120_000);
 
-function asDamage(error: unknown): unknown {
-  return error;
+/** Whether reading the record says that it is damaged. */
+async function isNoticed(log: Log, offset: number): Promise<boolean> {
+  try {
+    await log.read(offset);
+    return false;
+  } catch (error) {
+    return error instanceof LogDamagedError;
+  }
 }
 
 /** Whether recovery would take the segment for good, were it not the last one. */

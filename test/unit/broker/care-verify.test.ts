@@ -3,9 +3,10 @@
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeProblem } from '../../../core/broker/care/problems.ts';
+import { Survey } from '../../../core/broker/care/survey.ts';
 import { verifyLog } from '../../../core/broker/care/verify.ts';
 import { type Disk, nodeDisk } from '../../../core/broker/log/disk.ts';
-import { segmentHeaderBytes } from '../../../core/broker/log/format.ts';
+import { noFloor, segmentHeaderBytes } from '../../../core/broker/log/format.ts';
 import {
   batchPlaces,
   contentOf,
@@ -13,6 +14,7 @@ import {
   ended,
   enqueued,
   flipByte,
+  logIdOf,
   makeLater,
   plainLog,
   segmentPath,
@@ -62,13 +64,22 @@ test('damage of a header of a batch is counted by what comes next', async () => 
 
 test('every byte of a sealed segment is guarded', async () => {
   const dir = await writeLog(plainLog);
-  const path = segmentPath(dir, 2);
-  const whole = readFileSync(path);
-  for (let at = 0; at < whole.length; at++) {
-    const damaged = Buffer.from(whole);
+  const identity = { logId: Buffer.from(logIdOf(dir), 'hex'), floor: noFloor };
+  const files = [1, 2, 3].map((number) => {
+    const path = segmentPath(dir, number);
+    return { number, path, bytes: readFileSync(path), unreadable: [] };
+  });
+  const damaged = files[1]?.bytes ?? Buffer.alloc(0);
+  const problemsNow = () => {
+    const survey = new Survey(identity, 3);
+    for (const file of files) survey.take(file);
+    return survey.problems.length;
+  };
+  expect(problemsNow()).toBe(0);
+  for (let at = 0; at < damaged.length; at++) {
     damaged[at] = (damaged[at] ?? 0) ^ 1;
-    writeFileSync(path, damaged);
-    expect((await verifyLog(dir)).problems.length, `byte ${at}`).toBeGreaterThan(0);
+    expect(problemsNow(), `byte ${at}`).toBeGreaterThan(0);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
   }
 });
 
@@ -219,6 +230,28 @@ test('what the disk cannot read of the end is never taken for a write that was c
   const { problems, looseEnd } = await verifyLog(dir, { disk });
   expect(problems.map(({ kind }) => kind)).toEqual(['unreadable', 'batch']);
   expect(looseEnd).toBe(null);
+});
+
+test('a segment that cannot be opened is told as unreadable, also at the end', async () => {
+  const dir = await writeLog(plainLog);
+  const eio = (path: string) =>
+    path === segmentPath(dir, 3) ? Promise.reject(new Error('EIO: i/o error, open')) : null;
+  const disk = {
+    ...nodeDisk,
+    readFile: (path: string) => eio(path) ?? nodeDisk.readFile(path),
+    openForReading: (path: string) => eio(path) ?? nodeDisk.openForReading(path),
+  };
+  expect((await verifyLog(dir, { disk })).problems).toMatchObject([
+    { kind: 'unreadable', message: 'the disk could not read this segment: EIO: i/o error, open' },
+    { kind: 'header', firstOffset: 8, records: null },
+  ]);
+});
+
+test('a segment that may not be read is no damage', async () => {
+  const dir = await writeLog(plainLog);
+  const forbidden = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+  const disk = { ...nodeDisk, readFile: () => Promise.reject(forbidden) };
+  await expect(verifyLog(dir, { disk })).rejects.toThrow('EACCES');
 });
 
 test('a folder without a log is refused', async () => {

@@ -130,12 +130,23 @@ test('reads that are under way when their segment is dropped still give their re
   const { disk, log } = await logOf(40);
   await log.close();
   const again = await openOn(disk.copy(), options);
+  const opening = Promise.withResolvers<void>();
+  const closed: string[] = [];
+  again.disk.before = (operation, path) => {
+    if (operation === 'close') closed.push(path);
+    return operation === 'read' ? opening.promise : undefined;
+  };
   const reading = [1, 2, 3].map(async (offset) => again.log.read(offset));
   const dropping = again.log.dropBefore(30);
+  for (let turn = 0; turn < 30; turn++) await nextTurn();
+  expect(logFiles(again.disk)).toContain('/log/0000000001.log');
+  opening.resolve();
   expect((await Promise.all(reading)).map((record) => Buffer.from(record).toString())).toEqual(
     [1, 2, 3].map(recordAt),
   );
   await dropping;
+  // Only then their space is free.
+  expect(closed).toContain('/log/0000000001.log');
 });
 
 test('a floor does not excuse a segment that is missing above it', async () => {

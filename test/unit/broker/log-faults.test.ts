@@ -4,8 +4,14 @@
  */
 
 import { expect, test } from 'vitest';
-import { openOn, seededRandom } from '../../support/log-harness.ts';
-import { expectKept, failFrom, livesOptions, liveUntilFailure } from '../../support/log-lives.ts';
+import { commit, nextTurn, openOn, seededRandom } from '../../support/log-harness.ts';
+import {
+  expectKept,
+  failFrom,
+  livesOptions,
+  liveUntilFailure,
+  recordAt,
+} from '../../support/log-lives.ts';
 import { type DiskOperation, MemoryDisk } from '../../support/memory-disk.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -91,3 +97,47 @@ test('a recovery that is itself cut short, again and again, loses nothing', asyn
     await expectKept(disk.afterPowerCut(), said, `seed ${seed}, round ${round}`);
   }
 }, 60_000);
+
+test('a floor whose fdatasync failed removes nothing before it is made durable by the next start', async () => {
+  for (let crashAt = 1; crashAt < 40; crashAt++) {
+    const disk = new MemoryDisk();
+    const { log } = await openOn(disk, livesOptions);
+    for (let offset = 1; offset <= 15; offset++) await commit(log, [recordAt(offset)]);
+    disk.before = (operation) => {
+      if (operation === 'datasync') throw new Error('EIO');
+    };
+    await expect(log.dropBefore(12)).rejects.toThrow('EIO');
+    // The page cache shows the floor to the next start; the medium does not have it.
+    failFrom(disk, disk.operations + crashAt);
+    await openOn(disk, livesOptions).catch(() => undefined);
+    const said = { durable: 15, droppedBefore: 12, wentWell: false };
+    await expectKept(disk.afterPowerCut(), said, `crash at operation ${crashAt} of the start`);
+  }
+});
+
+test('a summary that is being written when the log fails is not synced any more', async () => {
+  const { disk, log, failures } = await openOn(new MemoryDisk(), livesOptions);
+  const writing = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let syncsAfter = 0;
+  disk.before = async (operation, path) => {
+    if (operation === 'write' && path.endsWith('.summary.tmp')) {
+      writing.resolve();
+      await goOn.promise;
+    }
+    if (operation === 'datasync' && failures.length > 0) syncsAfter += 1;
+  };
+  for (let offset = 1; offset <= 8; offset++) await commit(log, [recordAt(offset)]);
+  await writing.promise;
+  const before = disk.before;
+  disk.before = (operation, path) => {
+    if (operation === 'datasync') throw new Error('EIO');
+    return before(operation, path);
+  };
+  log.append(Buffer.from('fails'));
+  while (failures.length === 0) await nextTurn();
+  disk.before = before;
+  goOn.resolve();
+  await expect(log.close()).rejects.toThrow('EIO');
+  expect(syncsAfter).toBe(0);
+});

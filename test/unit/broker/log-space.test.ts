@@ -39,7 +39,10 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
   const time = new ManualTime();
   let unwritten = 0;
   const guard = await SpaceGuard.open({
-    ...{ dir: logDir, limits, disk, scheduler: time },
+    dir: logDir,
+    limits,
+    disk,
+    scheduler: time,
     unwrittenBytes: () => unwritten,
     onChange: (full) => changes.push(full),
     onFailure: (error) => failures.push(error),

@@ -69,6 +69,12 @@ export function checkedJob(wish: JobWish = {}): CheckedJob {
   return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
 }
 
+/** The bytes of a job that is fine, as a follow-up job is sent. */
+export function bytesOf(checked: CheckedJob): Uint8Array {
+  if (!checked.ok) throw new Error(`the job was refused: ${checked.message}`);
+  return checked.bytes;
+}
+
 /** One broker life: its clock, its log as an array, and what it sent to each connection. */
 export class Driver {
   readonly log: Uint8Array[];
@@ -195,8 +201,8 @@ export class Driver {
   }
 
   /** Resolves a fetch from the log in memory. */
-  #fetch({ offsets, then }: Fetch): void {
-    for (const fetched of then(offsets.map((offset) => this.log[offset - 1] ?? null))) {
+  #fetch({ offsets, use }: Fetch): void {
+    for (const fetched of use(offsets.map((offset) => this.log[offset - 1] ?? null))) {
       if (fetched.type === 'send') this.sent.push(fetched.outgoing);
       else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
       else this.#handle(fetched.event);
