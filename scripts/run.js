@@ -12,9 +12,11 @@ import { bench } from './bench.js';
 import { build } from './build.js';
 import { runChecks } from './check.js';
 import { crash } from './crash.js';
+import { planted } from './planted.js';
 import { ensureNode } from './setup/node.js';
 import { SetupError } from './setup/npm.js';
 import { ensurePackages } from './setup/packages.js';
+import { sim } from './sim.js';
 import { exited, runTool } from './tools.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -33,6 +35,8 @@ const tasks = {
   test: { packages: 'all', run: runTests },
   check: { packages: 'all', run: async (_args, { env }) => exited(await runChecks(root, env)) },
   crash: { packages: 'all', run: crash },
+  planted: { packages: 'all', run: planted },
+  sim: { packages: 'all', run: sim },
   bench: { packages: 'all', run: bench },
   build: { packages: 'all', run: (_args, { env }) => build(root, env) },
   format: {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { brokerEnvironment, brokerNodeFlags } from '../../core/host/index.ts';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
 import { listens } from '../measure/listens.ts';
 
@@ -30,7 +31,10 @@ export class BrokerProcess {
     const args = [main, '--dir', dir, '--idle-exit-ms', '3600000'];
     return new BrokerProcess(
       dir,
-      spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }),
+      spawn(process.execPath, [...brokerNodeFlags, ...args], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: brokerEnvironment(),
+      }),
     );
   }
 

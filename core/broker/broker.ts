@@ -5,18 +5,16 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { idToText } from '../protocol/index.ts';
+import { AiqError, errorCodes, idToText } from '../protocol/index.ts';
+import { type EffectOf, Engine } from './engine.ts';
 import type { NetEvent, Now, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { type History, startHistory } from './history/history.ts';
 import { watchIdle } from './idle-watch.ts';
-import type { Log, RecoveryReport } from './log/contract.ts';
-import { openLog } from './log/open.ts';
+import type { RecoveryReport } from './log/contract.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
-import { Outbox } from './outbox.ts';
-import type { Effect } from './queue/core.ts';
-import { QueueMachine } from './queue/machine.ts';
 import { recoveryNotices } from './recovery-notices.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
@@ -33,8 +31,6 @@ export interface RunningBroker {
   /** Answers what is durable, closes the log cleanly, frees the folder. */
   stop(): Promise<void>;
 }
-
-const timerMsMax = 60_000;
 
 /**
  * Starts a broker on a folder.
@@ -57,15 +53,13 @@ class Broker implements RunningBroker {
   readonly closed: Promise<BrokerEnd>;
   readonly #options: ReturnType<typeof withDefaults>;
   readonly #lock: FolderLock;
-  readonly #machine: QueueMachine;
-  readonly #outbox: Outbox;
   readonly #startedAtMs = Date.now();
   readonly #resolveClosed: (end: BrokerEnd) => void;
   #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
-  #timer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
-  #log!: Log;
+  #engine!: Engine;
   #pool!: IoPool;
+  #history: History | null = null;
   #recovery!: RecoveryReport;
 
   static async start(options: BrokerOptions, lock: FolderLock): Promise<RunningBroker> {
@@ -77,8 +71,6 @@ class Broker implements RunningBroker {
   private constructor(options: BrokerOptions, lock: FolderLock) {
     this.#options = withDefaults(options);
     this.#lock = lock;
-    this.#machine = new QueueMachine(coreOptions(options, this.id));
-    this.#outbox = new Outbox((messages) => this.#pool.send(messages));
     const { promise, resolve } = Promise.withResolvers<BrokerEnd>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -95,18 +87,17 @@ class Broker implements RunningBroker {
   async #open(): Promise<void> {
     const { dir } = this.#options;
     removeEndpoints(dir);
-    await this.#recover();
-    this.#run(() => this.#machine.start(this.#now()));
+    await this.#openEngine();
     try {
       this.#pool = await this.#listen();
     } catch (error) {
       this.#phase = 'down';
-      await this.#log.close();
+      await this.#history?.close();
+      await this.#engine.close();
       throw error;
     }
     await this.#throwIfFailed();
     this.#phase = 'serving';
-    this.#setTimer();
     const { addresses, id } = this;
     const startedAtMs = this.#startedAtMs;
     const { pid } = process;
@@ -127,21 +118,32 @@ class Broker implements RunningBroker {
     });
   }
 
-  async #recover(): Promise<void> {
-    const opened = await openLog(
-      {
-        dir: join(this.#options.dir, 'log'),
-        segmentBytesMax: this.#options.segmentBytesMax,
-        onDurable: () => this.#reveal(),
-        onFailure: (error) => this.#fail(error),
-      },
-      (record) => this.#machine.replay(record),
-    );
-    this.#log = opened.log;
-    this.#recovery = opened.report;
-    for (const notice of recoveryNotices(opened.report, this.#machine.jobCount)) {
-      this.#notice(notice);
-    }
+  async #openEngine(): Promise<void> {
+    const { dir, segmentBytesMax, history } = this.#options;
+    const { engine, report } = await Engine.open({
+      core: coreOptions(this.#options, this.id),
+      dir: join(dir, 'log'),
+      segmentBytesMax,
+      now: () => this.#now(),
+      send: (messages) => this.#pool.send(messages),
+      statsAnswer: (effect) => this.#statsAnswer(effect),
+      onSearch: (effect) => void this.#search(effect),
+      onShutdown: () => setImmediate(() => void this.stop()),
+      onDurable: () => this.#history?.onDurable(),
+      onDiskFull: (full) => this.#history?.pause(full),
+      onNotice: (text) => this.#notice(text),
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#engine = engine;
+    this.#recovery = report;
+    for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);
+    if (!history) return;
+    this.#history = startHistory({
+      file: join(dir, 'history.sqlite'),
+      logId: engine.log.id,
+      log: engine.log,
+      onNotice: (text) => this.#notice(text),
+    });
   }
 
   /** The log may have failed while the threads started. */
@@ -153,74 +155,43 @@ class Broker implements RunningBroker {
   }
 
   #onEvents(events: readonly NetEvent[]): void {
-    if (this.#phase !== 'serving') return;
-    this.#run(() => this.#machine.handle(events, this.#now()));
+    if (this.#phase === 'serving') this.#engine.handle(events);
   }
 
-  /** Runs the core and carries out its effects. What it throws is a broken assumption: fail-stop. */
-  #run(step: () => Effect[]): void {
-    try {
-      this.#perform(step());
-      this.#reveal();
-      this.#setTimer();
-    } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  /** Lets answers leave that are durable now; after a failure none does. */
-  #reveal(): void {
-    if (this.#phase !== 'failing') this.#outbox.release(this.#log.durableOffset);
-  }
-
-  #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      switch (effect.type) {
-        case 'append':
-          this.#log.append(effect.record);
-          break;
-        case 'send':
-          this.#outbox.hold(this.#log.endOffset, effect.outgoing);
-          break;
-        case 'stats':
-          this.#outbox.hold(this.#log.endOffset, this.#statsAnswer(effect));
-          break;
-        case 'shutdown':
-          setImmediate(() => void this.stop());
-          break;
-      }
-    }
-  }
-
-  #statsAnswer(effect: Extract<Effect, { type: 'stats' }>): Outgoing {
-    const { connection, correlationId, queues } = effect;
+  #statsAnswer({ connection, correlationId, queues, logLiveBytes }: EffectOf<'stats'>): Outgoing {
+    const { log, diskFreeBytes, diskFull } = this.#engine;
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: process.pid,
       startedAtMs: this.#startedAtMs,
       connections: this.#pool.connections,
-      sessions: this.#machine.sessionCount,
-      logBytes: this.#log.bytes,
-      logLiveBytes: 0,
-      logSegments: 0,
-      durableOffset: this.#log.durableOffset,
-      diskFreeBytes: 0,
-      diskFull: false,
-      historyOffset: 0,
+      sessions: this.#engine.sessionCount,
+      logBytes: log.bytes,
+      // What the core counts is an upper bound.
+      logLiveBytes: Math.min(logLiveBytes, log.bytes),
+      logSegments: log.segments.length,
+      durableOffset: log.durableOffset,
+      diskFreeBytes,
+      diskFull,
+      historyOffset: this.#history?.offset ?? 0,
       queues,
     };
     return { connection, correlationId, name: 'StatsOk', fields };
   }
 
-  /** One timer for everything that becomes due. */
-  #setTimer(): void {
-    clearTimeout(this.#timer);
-    if (this.#phase !== 'serving') return;
-    const dueMs = this.#machine.nextDueMs(this.#now());
-    if (dueMs === null) return;
-    this.#timer = setTimeout(
-      () => this.#run(() => this.#machine.tick(this.#now())),
-      Math.min(dueMs, timerMsMax),
-    );
+  /** Search sees everything that was answered before it was asked. */
+  async #search({ connection, correlationId, filter }: EffectOf<'search'>): Promise<void> {
+    try {
+      if (this.#history === null) {
+        throw new AiqError('UNSUPPORTED', 'this broker keeps no history');
+      }
+      const fields = await this.#history.search(filter, this.#engine.log.durableOffset);
+      this.#engine.hold({ connection, correlationId, name: 'SearchOk', fields });
+    } catch (error) {
+      const { code, message } =
+        error instanceof AiqError ? error : new AiqError('INTERNAL', String(error));
+      const fields = { code: errorCodes[code].number, message };
+      this.#engine.hold({ connection, correlationId, name: 'Error', fields });
+    }
   }
 
   #watchIdle(): void {
@@ -228,7 +199,7 @@ class Broker implements RunningBroker {
     if (idleExitMs === null) return;
     this.#idleTimer = watchIdle({
       idleMs: idleExitMs,
-      isBusy: () => this.#pool.connections > 0 || this.#machine.sessionCount > 0,
+      isBusy: () => this.#pool.connections > 0 || this.#engine.sessionCount > 0,
       onIdle: () => void this.#end({ reason: 'idle' }),
     });
   }
@@ -248,8 +219,8 @@ class Broker implements RunningBroker {
     try {
       removeEndpoints(this.#options.dir);
       await this.#pool.stopListening();
-      await this.#log.close();
-      this.#reveal();
+      await this.#history?.close();
+      await this.#engine.close();
       await this.#pool.stop();
       this.#down(end);
     } catch (error) {
@@ -274,7 +245,11 @@ class Broker implements RunningBroker {
   /** The folder is free when nothing of this broker writes or listens: the next one may start then. */
   async #goDown(pools: readonly IoPool[], error: Error): Promise<void> {
     // What else goes wrong says less than the reason of the failure.
-    await Promise.allSettled([this.#log.close(), ...pools.map((pool) => pool.stop())]);
+    await Promise.allSettled([
+      this.#history?.close(),
+      this.#engine.close(),
+      ...pools.map((pool) => pool.stop()),
+    ]);
     this.#down({ reason: 'failed', error });
   }
 
@@ -285,7 +260,6 @@ class Broker implements RunningBroker {
   }
 
   #clearTimers(): void {
-    clearTimeout(this.#timer);
     clearInterval(this.#idleTimer);
   }
 

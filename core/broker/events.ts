@@ -10,19 +10,38 @@ export type ConnectionId = number;
 
 export type Transport = 'unix' | 'tcp';
 
+/** What the core keeps of a job: without its body and the texts that only people read. */
+export type JobFacts = Pick<
+  Job,
+  'id' | 'queue' | 'digest' | 'priority' | 'attemptsMax' | 'expiresAtMs' | 'parkKey' | 'bodyRef'
+> & {
+  /** Bytes of the input, inline or in a blob. */
+  readonly bodyBytes: number;
+  /** Bytes of the job as encoded. */
+  readonly jobBytes: number;
+};
+
+/** The facts of a job that may come in, with what decides when it is due. */
+export type NewJobFacts = JobFacts & Pick<Job, 'delayMs' | 'runAtMs'>;
+
 /** One job of an Enqueue batch after checksum and fields were checked (in the I/O thread). */
 export type CheckedJob =
-  | {
-      readonly ok: true;
-      readonly bytes: Uint8Array;
-      readonly job: Omit<Job, 'body'> & { readonly bodyBytes: number };
-    }
+  | { readonly ok: true; readonly bytes: Uint8Array; readonly job: NewJobFacts }
   | {
       readonly ok: false;
       readonly id: string | null;
       readonly code: ErrorCode;
       readonly message: string;
     };
+
+/** The facts of a decoded job. */
+export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
+  const { id, queue, digest, priority, attemptsMax, expiresAtMs, parkKey, bodyRef } = job;
+  const { delayMs, runAtMs } = job;
+  const bodyBytes = bodyRef?.totalBytes ?? job.body.length;
+  const facts = { id, queue, digest, priority, attemptsMax, expiresAtMs, parkKey, bodyRef };
+  return { ...facts, delayMs, runAtMs, bodyBytes, jobBytes };
+}
 
 /** All requests but Enqueue as decoded; Hello never gets here, it becomes `opened`. */
 type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' }>;

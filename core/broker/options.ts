@@ -1,5 +1,6 @@
 /** What a broker is told at its start, with defaults and the reason for each. */
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type CoreOptions, coreDefaults } from './queue/core.ts';
@@ -20,14 +21,19 @@ export interface BrokerOptions {
   readonly idleExitMs: number | null;
   /** How long a lease lasts without renewal. */
   readonly leaseMs?: number;
-  /** Most bytes of one log segment. */
+  /** Most bytes of one log segment; less on a small disk. */
   readonly segmentBytesMax?: number;
+  /** How long, and how many, done and cancelled jobs of a queue are kept. */
+  readonly keepMs?: number;
+  readonly keepJobs?: number;
+  /** Keep a searchable history beside the log; true when left out. */
+  readonly history?: boolean;
   /** Told what an operator should know: recovery, torn tails, the reason of a stop. */
   readonly onNotice?: (text: string) => void;
 }
 
-/** A segment is replayed in about a second, and one file system call lists thousands. */
-const segmentBytesMaxDefault = 64 * 1024 * 1024;
+/** What a start after a crash reads and writes once more, and what a summary is made of at a time. */
+const segmentBytesMaxDefault = 16 * 1024 * 1024;
 const leaseMsMin = 200;
 
 /** One core for the core's thread, one for disk, clients and the system. */
@@ -55,25 +61,37 @@ const ioThreadsMax = 64;
  * @throws RangeError when `ioThreads` is not allowed
  */
 export function withDefaults(options: BrokerOptions) {
-  const { ioThreads = ioThreadsDefault(), segmentBytesMax = segmentBytesMaxDefault } = options;
+  const {
+    ioThreads = ioThreadsDefault(),
+    segmentBytesMax = segmentBytesMaxDefault,
+    history = true,
+  } = options;
   if (!Number.isSafeInteger(ioThreads) || ioThreads < 1 || ioThreads > ioThreadsMax) {
     throw new RangeError(
       `ioThreads must be a whole number from 1 to ${ioThreadsMax}, not ${ioThreads}`,
     );
   }
-  return { ...options, ioThreads, segmentBytesMax };
+  return { ...options, ioThreads, segmentBytesMax, history };
 }
 
 /** The core's share of the options. */
-export function coreOptions(options: BrokerOptions, brokerId: string): CoreOptions {
-  const leaseMs = options.leaseMs ?? coreDefaults.leaseMs;
+export function coreOptions(options: BrokerOptions, brokerId: string): Omit<CoreOptions, 'crc32'> {
+  const { leaseMs = coreDefaults.leaseMs } = options;
+  const { keepMs = coreDefaults.keepMs, keepJobs = coreDefaults.keepJobs } = options;
   if (!Number.isSafeInteger(leaseMs) || leaseMs < leaseMsMin) {
     throw new RangeError(
       `leaseMs must be a whole number of at least ${leaseMsMin}, not ${leaseMs}`,
     );
   }
-  return { ...coreDefaults, leaseMs, brokerId, software: software() };
+  for (const [name, value] of Object.entries({ keepMs, keepJobs })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`${name} must be a whole number of at least 1, not ${value}`);
+    }
+  }
+  return { ...coreDefaults, leaseMs, keepMs, keepJobs, brokerId, newHash, software: software() };
 }
+
+const newHash: CoreOptions['newHash'] = () => createHash('sha256');
 
 /** Name and version of this package. Read and not imported: the file lies outside the sources. */
 export function software(): string {

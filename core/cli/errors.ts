@@ -5,6 +5,7 @@
  */
 
 import type { AgentError } from '../agent/index.ts';
+import type { CareError } from '../broker/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
 import type { AiqError, ErrorCode } from '../queue/index.ts';
 import type { ExitName } from './exit-codes.ts';
@@ -76,8 +77,20 @@ const reporters: Readonly<Record<string, Reporter>> = {
     message: error.message,
     details: ['Look: aiq broker status. Stop it: aiq broker stop'],
   }),
+  CareError: (error) => ({
+    exit: 'usage',
+    message: error.message,
+    details: (error as CareError).fixes,
+  }),
   ListenError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
-  LogDamagedError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  LogDamagedError: (error) => ({
+    exit: 'broker',
+    message: error.message,
+    details: [
+      'See all of it: aiq broker verify. Use a backup: aiq broker restore <backup>',
+      'Get out what is legible: aiq broker salvage <new folder>',
+    ],
+  }),
   ModelError: (error) => modelReport(error as ModelError),
   AiqError: (error) => aiqReport(error as AiqError),
 };

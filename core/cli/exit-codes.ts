@@ -28,6 +28,15 @@ export const exitCodes = {
   jobFailed: { code: 7, meaning: 'The job is dead or was cancelled.' },
   waitTimeout: { code: 8, meaning: 'The job is not finished: gave up waiting. It lives on.' },
   partial: { code: 9, meaning: 'Some of many succeeded, others did not.' },
+  damaged: {
+    code: 65,
+    meaning:
+      'The log or the backup is damaged: told by broker verify, backup, restore and salvage.',
+  },
+  locked: {
+    code: 75,
+    meaning: 'A broker serves the folder: it must be stopped before broker restore and salvage.',
+  },
   interrupted: { code: 130, meaning: 'Ended by SIGINT: tail, or at once by a second Ctrl-C.' },
   terminated: { code: 143, meaning: 'Ended by SIGTERM: tail, or at once by the second one.' },
 } as const;

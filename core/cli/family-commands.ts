@@ -1,6 +1,7 @@
 /** The families of commands: `jobs`, `agents`, `broker`. Names, flags and help; no work. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addCare } from './care-commands.ts';
 import { exampleJobs, examplesText } from './examples.ts';
 import { addJobOperations } from './operator-commands.ts';
 import { addInputFlags, type Invocation, prepareInputs, reservedFlags } from './schema-flags.ts';
@@ -142,7 +143,7 @@ export function addBroker(root: Command, act: Act): void {
   const broker = root
     .command('broker')
     .helpCommand(false)
-    .description('Start, look at and stop a broker.');
+    .description('Start, look at and stop a broker, and look after its log.');
   broker
     .command('start')
     .description('Run a broker in the foreground.')
@@ -176,4 +177,5 @@ export function addBroker(root: Command, act: Act): void {
     .action(() =>
       act(async (session) => (await import('./commands/broker.ts')).endBroker(session)),
     );
+  addCare(broker, act);
 }

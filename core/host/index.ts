@@ -3,4 +3,11 @@
 export { type BrokerStatus, brokerStatus, stopBroker } from './control.ts';
 export { type Endpoints, readEndpoints } from './endpoints.ts';
 export { type EnsureOptions, ensureBroker } from './ensure.ts';
-export { type Ending, type SpawnBroker, type StartedBroker, spawnBroker } from './spawn.ts';
+export {
+  brokerEnvironment,
+  brokerNodeFlags,
+  type Ending,
+  type SpawnBroker,
+  type StartedBroker,
+  spawnBroker,
+} from './spawn.ts';

@@ -114,7 +114,11 @@ const inOrder = [
   'aiq tail',
   'aiq agents new',
   'aiq init',
+  'aiq broker backup',
+  'aiq broker verify',
+  'aiq broker restore',
   'aiq broker stop',
+  'aiq broker salvage',
   'aiq broker start',
 ];
 

@@ -1,6 +1,8 @@
 /** Every exit code of the table, produced by a real command in a real folder. */
 
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExitName, exitCode, exitCodes } from '../../core/cli/exit-codes.ts';
 import { type Finished, Project } from '../support/project.ts';
@@ -16,6 +18,8 @@ beforeAll(async () => {
   await project.aiq('run', '--until-empty', '--model', 'aiq-offline?error=400');
   waiting = await add('two');
   await project.write('file', 'This is no folder.');
+  await mkdir(join(project.dir, 'damaged', 'log'), { recursive: true });
+  await project.write('damaged/log/0000000001.log', 'No log at all. '.repeat(20));
 });
 
 afterAll(async () => {
@@ -47,6 +51,8 @@ const producers: { readonly [name in ExitName]: () => Promise<Finished> } = {
   jobFailed: () => project.aiq('jobs', 'wait', dead),
   waitTimeout: () => project.aiq('jobs', 'wait', waiting, '--timeout', '50ms'),
   partial: () => project.aiq('jobs', 'retry', dead, waiting),
+  damaged: () => project.aiq('broker', 'verify', 'damaged'),
+  locked: () => project.aiq('broker', 'salvage', 'salvaged'),
   interrupted: () => signalled('SIGINT'),
   terminated: () => signalled('SIGTERM'),
 };

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { openLog } from '../../core/broker/log/open.ts';
+import { keepAll } from './log-harness.ts';
 
 export const appenderSegmentBytesMax = 256 * 1024;
 
@@ -19,6 +20,7 @@ async function appendUntilKilled(dir: string): Promise<void> {
     {
       dir,
       segmentBytesMax: appenderSegmentBytesMax,
+      summarize: keepAll,
       onDurable: (offset) => {
         writeSync(1, `${offset}\n`);
         appendSome(offset);
@@ -27,10 +29,13 @@ async function appendUntilKilled(dir: string): Promise<void> {
         throw error;
       },
     },
-    (record, offset) => {
-      if (Buffer.from(record).toString() !== recordAt(offset)) {
-        throw new Error(`record ${offset} is not what was appended`);
-      }
+    {
+      begin: () => undefined,
+      record: (record, offset) => {
+        if (Buffer.from(record).toString() !== recordAt(offset)) {
+          throw new Error(`record ${offset} is not what was appended`);
+        }
+      },
     },
   );
   function appendSome(seed: number): void {

@@ -1,11 +1,25 @@
 /** Opens logs on a `MemoryDisk` and remembers what was replayed, promised and reported. */
 
-import type { Log, RecoveryReport } from '../../core/broker/log/contract.ts';
+import type {
+  Log,
+  RecoveryReport,
+  StoredRecord,
+  Summarizer,
+} from '../../core/broker/log/contract.ts';
 import { type OpenLogOptions, openLog } from '../../core/broker/log/open.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 export const logDir = '/log';
 export const never = 3_600_000;
+
+/** A summary that leaves nothing out. */
+export function keepAll(): Summarizer {
+  const kept: StoredRecord[] = [];
+  return {
+    add: ({ offset, bytes }) => kept.push({ offset, bytes: Uint8Array.from(bytes) }),
+    finish: () => kept,
+  };
+}
 
 export interface OpenedLog {
   readonly disk: MemoryDisk;
@@ -13,6 +27,8 @@ export interface OpenedLog {
   readonly report: RecoveryReport;
   /** Records replayed at the opening, as text. */
   readonly replayed: string[];
+  /** Told to `begin` before them. */
+  readonly restatedUpTo: number;
   /** Offsets given to `onDurable`, and errors given to `onFailure`. */
   readonly durable: number[];
   readonly failures: Error[];
@@ -20,11 +36,14 @@ export interface OpenedLog {
 
 export async function openOn(
   disk: MemoryDisk,
-  options: Partial<Omit<OpenLogOptions, 'disk'>> = {},
+  options: Partial<
+    Pick<OpenLogOptions, 'segmentBytesMax' | 'markIdleMs' | 'summarize' | 'cacheBytesMax'>
+  > = {},
 ): Promise<OpenedLog> {
   const replayed: string[] = [];
   const durable: number[] = [];
   const failures: Error[] = [];
+  let restatedUpTo = -1;
   const { log, report } = await openLog(
     {
       dir: logDir,
@@ -32,12 +51,18 @@ export async function openOn(
       onDurable: (offset) => durable.push(offset),
       onFailure: (error) => failures.push(error),
       markIdleMs: never,
+      summarize: keepAll,
       disk,
       ...options,
     },
-    (record) => replayed.push(Buffer.from(record).toString('latin1')),
+    {
+      begin: (offset) => {
+        restatedUpTo = offset;
+      },
+      record: (record) => replayed.push(Buffer.from(record).toString('latin1')),
+    },
   );
-  return { disk, log, report, replayed, durable, failures };
+  return { disk, log, report, replayed, restatedUpTo, durable, failures };
 }
 
 /** Appends and waits until all of it is durable. */

@@ -4,19 +4,25 @@
  */
 
 import { basename, dirname } from 'node:path';
-import type { Disk, DiskFile } from '../../core/broker/log/disk.ts';
+import type { Disk, DiskFile, DiskSpace, ReadableFile } from '../../core/broker/log/disk.ts';
 
-type Operation =
+export type DiskOperation =
+  | 'close'
   | 'create'
   | 'datasync'
   | 'list'
   | 'makeDir'
   | 'open'
+  | 'openForReading'
+  | 'read'
   | 'readFile'
+  | 'remove'
   | 'rename'
+  | 'size'
+  | 'space'
   | 'syncDir'
-  | 'write'
-  | 'close';
+  | 'truncate'
+  | 'write';
 
 const sectorBytes = 512;
 
@@ -27,18 +33,22 @@ interface MemoryFile {
   synced: Buffer;
   /** What the next datasync will bring there. A failed one forgets it, as kernels do. */
   dirty: { from: number; to: number }[];
+  /** The next datasync cuts the medium's bytes to this length first. */
+  cutTo: number;
 }
 
 export class MemoryDisk implements Disk {
   /** Files by path, as a running process sees them. */
   readonly files = new Map<string, MemoryFile>();
   readonly #durableNames = new Map<string, MemoryFile>();
-  readonly counts: Partial<Record<Operation, number>> = {};
+  readonly counts: Partial<Record<DiskOperation, number>> = {};
   operations = 0;
   /** Called before each operation; what it throws is the operation's error. */
-  before: (operation: Operation, path: string) => void | Promise<void> = () => undefined;
+  before: (operation: DiskOperation, path: string) => void | Promise<void> = () => undefined;
   /** How many of the bytes given are written. */
   accept: (bytes: number) => number = (bytes) => bytes;
+  /** Files may hold so much together; then writes are short, and then they fail with ENOSPC. */
+  capacityBytes = 2 ** 40;
 
   /**
    * What a disk holds after a power cut: synced bytes under synced names, and of each unsynced
@@ -46,7 +56,10 @@ export class MemoryDisk implements Disk {
    */
   afterPowerCut(keeps: () => boolean = () => false): MemoryDisk {
     const disk = new MemoryDisk();
-    for (const [path, file] of this.#durableNames) disk.put(path, tear(file, keeps));
+    for (const [path, file] of this.#durableNames) {
+      const removalKept = !this.files.has(path) && keeps();
+      if (!removalKept) disk.put(path, tear(file, keeps));
+    }
     for (const [path, file] of this.files) {
       if (this.#durableNames.get(path) !== file && keeps()) disk.put(path, tear(file, keeps));
     }
@@ -61,13 +74,19 @@ export class MemoryDisk implements Disk {
   }
 
   put(path: string, bytes: Uint8Array): void {
-    const file = { bytes: Buffer.from(bytes), synced: Buffer.from(bytes), dirty: [] };
+    const file = { ...emptyFile(), bytes: Buffer.from(bytes), synced: Buffer.from(bytes) };
     this.files.set(path, file);
     this.#durableNames.set(path, file);
   }
 
   get(path: string): Buffer {
     return this.#file(path).bytes;
+  }
+
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const file of this.files.values()) bytes += file.bytes.length;
+    return bytes;
   }
 
   async makeDir(path: string): Promise<void> {
@@ -88,7 +107,7 @@ export class MemoryDisk implements Disk {
 
   async create(path: string): Promise<DiskFile> {
     await this.#begin('create', path);
-    this.files.set(path, { bytes: Buffer.alloc(0), synced: Buffer.alloc(0), dirty: [] });
+    this.files.set(path, emptyFile());
     return this.#handle(path);
   }
 
@@ -97,10 +116,27 @@ export class MemoryDisk implements Disk {
     return this.#handle(path);
   }
 
+  async openForReading(path: string): Promise<ReadableFile> {
+    await this.#begin('openForReading', path);
+    return this.#handle(path);
+  }
+
   async rename(from: string, to: string): Promise<void> {
     await this.#begin('rename', to);
     this.files.set(to, this.#file(from));
     this.files.delete(from);
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#begin('remove', path);
+    this.#file(path);
+    this.files.delete(path);
+  }
+
+  async space(dir: string): Promise<DiskSpace> {
+    await this.#begin('space', dir);
+    const freeBytes = Math.max(0, this.capacityBytes - this.usedBytes);
+    return { totalBytes: this.capacityBytes, freeBytes };
   }
 
   async syncDir(dir: string): Promise<void> {
@@ -116,10 +152,23 @@ export class MemoryDisk implements Disk {
   #handle(path: string): DiskFile {
     const file = this.#file(path);
     return {
+      read: async (into, position) => {
+        await this.#begin('read', path);
+        return file.bytes.copy(into, 0, position);
+      },
+      size: async () => {
+        await this.#begin('size', path);
+        return file.bytes.length;
+      },
+      truncate: async (bytes) => {
+        await this.#begin('truncate', path);
+        file.bytes = Buffer.from(file.bytes.subarray(0, bytes));
+        file.cutTo = Math.min(bytes, file.cutTo);
+      },
       write: async (buffers, position) => {
         await this.#begin('write', path);
         const given = Buffer.concat(buffers);
-        const taken = given.subarray(0, this.accept(given.length));
+        const taken = given.subarray(0, this.#accepted(file, given.length, position));
         file.bytes = withBytes(file.bytes, taken, position);
         file.dirty.push({ from: position, to: position + taken.length });
         return taken.length;
@@ -128,8 +177,10 @@ export class MemoryDisk implements Disk {
         // Only what was written when the call began is covered.
         const covered = file.dirty;
         file.dirty = [];
-        const { bytes } = file;
+        const { bytes, cutTo } = file;
+        file.cutTo = Number.POSITIVE_INFINITY;
         await this.#begin('datasync', path);
+        file.synced = file.synced.subarray(0, cutTo);
         for (const { from, to } of covered) {
           file.synced = withBytes(file.synced, bytes.subarray(from, to), from);
         }
@@ -138,23 +189,42 @@ export class MemoryDisk implements Disk {
     };
   }
 
+  /** How much of a write the disk takes: what the test lets through and what there is room for. */
+  #accepted(file: MemoryFile, bytes: number, position: number): number {
+    const room = this.capacityBytes - this.usedBytes + file.bytes.length - position;
+    const fitting = Math.min(this.accept(bytes), Math.max(0, room));
+    if (fitting === 0 && bytes > 0 && room <= 0) {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    }
+    return fitting;
+  }
+
   #file(path: string): MemoryFile {
     const file = this.files.get(path);
     if (file === undefined) throw new Error(`ENOENT: ${path}`);
     return file;
   }
 
-  async #begin(operation: Operation, path: string): Promise<void> {
+  async #begin(operation: DiskOperation, path: string): Promise<void> {
     this.operations += 1;
     this.counts[operation] = (this.counts[operation] ?? 0) + 1;
     await this.before(operation, path);
   }
 }
 
+function emptyFile(): MemoryFile {
+  return {
+    bytes: Buffer.alloc(0),
+    synced: Buffer.alloc(0),
+    dirty: [],
+    cutTo: Number.POSITIVE_INFINITY,
+  };
+}
+
 /** The synced bytes, with some of the unsynced sectors; the others stay as they were. */
-function tear({ bytes, synced, dirty }: MemoryFile, keeps: () => boolean): Buffer {
-  if (dirty.length === 0) return synced;
-  let torn = synced;
+function tear({ bytes, synced, dirty, cutTo }: MemoryFile, keeps: () => boolean): Buffer {
+  let torn = cutTo < synced.length && keeps() ? synced.subarray(0, cutTo) : synced;
+  if (dirty.length === 0) return torn;
   for (let from = 0; from < bytes.length; from += sectorBytes) {
     const to = Math.min(bytes.length, from + sectorBytes);
     const isDirty = dirty.some((range) => range.from < to && range.to > from);

@@ -4,6 +4,7 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { BatchRecords } from './batch-records.ts';
 import {
   advance,
   type BatchKind,
@@ -11,12 +12,17 @@ import {
   batchHeaderBytes,
   batchTrailer,
   encodeBatchHeader,
+  encodeFloor,
+  type Floor,
   type LogCursor,
   recordLengthBytes,
 } from './format.ts';
 
-/** Batches are cut near this payload size: large enough for the disk, small enough to check. */
-export const batchPayloadBytesTarget = 1024 * 1024;
+/**
+ * Batches are cut near this payload size: a record that is read back costs reading one batch, and
+ * one commit writes many of them.
+ */
+export const batchPayloadBytesTarget = 128 * 1024;
 
 /** What is known durable while a header is built. */
 export interface DurablePoint {
@@ -24,15 +30,54 @@ export interface DurablePoint {
   readonly sequence: number;
 }
 
+/** A batch as it goes to the disk. */
+export interface SealedBatch {
+  /** Not a copy. */
+  readonly bytes: Uint8Array;
+  readonly cursor: LogCursor;
+  readonly headerCrc: number;
+}
+
 export class Batch {
   readonly kind: BatchKind;
+  /** Offset of its first record; of the next one where it holds none. */
+  readonly firstOffset: number;
   readonly #buffer: Buffer;
+  readonly #records: BatchRecords;
+  readonly #floor: Floor | undefined;
   #end = batchHeaderBytes;
   #recordCount = 0;
 
-  constructor(kind: BatchKind, payloadBytesMax: number) {
+  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, floor?: Floor) {
     this.kind = kind;
-    this.#buffer = Buffer.allocUnsafeSlow(batchFrameBytes + payloadBytesMax);
+    this.firstOffset = firstOffset;
+    this.#buffer = buffer;
+    this.#floor = floor;
+    this.#records = new BatchRecords(
+      firstOffset,
+      buffer.subarray(batchHeaderBytes, buffer.length - batchTrailer.length),
+    );
+  }
+
+  /** An empty batch for records. */
+  static ofRecords(firstOffset: number, buffer: Buffer): Batch {
+    return new Batch('records', firstOffset, buffer);
+  }
+
+  /** A batch that says something by being there. */
+  static mark(kind: 'mark' | 'cleanMark', nextOffset: number): Batch {
+    return new Batch(kind, nextOffset, Buffer.alloc(batchFrameBytes));
+  }
+
+  /** A batch that states a floor. */
+  static floor(floor: Omit<Floor, 'statedAt'>, nextOffset: number): Batch {
+    const stated = { ...floor, statedAt: nextOffset - 1 };
+    const payload = encodeFloor(stated);
+    const buffer = Buffer.alloc(batchFrameBytes + payload.length);
+    const batch = new Batch('floor', nextOffset, buffer, stated);
+    buffer.set(payload, batchHeaderBytes);
+    batch.#end += payload.length;
+    return batch;
   }
 
   get recordCount(): number {
@@ -42,11 +87,6 @@ export class Batch {
   /** Size on disk, with header and trailer. */
   get bytes(): number {
     return this.#end + batchTrailer.length;
-  }
-
-  /** Whether this batch may be emptied and used again: only those of the usual size. */
-  get reusable(): boolean {
-    return this.#buffer.length === batchFrameBytes + batchPayloadBytesTarget;
   }
 
   fits(recordBytes: number): boolean {
@@ -61,8 +101,13 @@ export class Batch {
     this.#recordCount += 1;
   }
 
-  /** Writes header and trailer; returns the bytes (not a copy) and the cursor after them. */
-  seal(cursor: LogCursor, durable: DurablePoint): { bytes: Uint8Array; cursor: LogCursor } {
+  /** A view of a record in it. */
+  record(offset: number): Uint8Array {
+    return this.#records.record(offset);
+  }
+
+  /** Writes header and trailer; returns the bytes and the cursor after them. */
+  seal(cursor: LogCursor, durable: DurablePoint): SealedBatch {
     const payload = this.#buffer.subarray(batchHeaderBytes, this.#end);
     const headerCrc = encodeBatchHeader(
       this.#buffer,
@@ -80,15 +125,42 @@ export class Batch {
       cursor.logId,
     );
     this.#buffer.set(batchTrailer, this.#end);
+    const header = { recordCount: this.#recordCount, headerCrc };
     return {
       bytes: this.#buffer.subarray(0, this.bytes),
-      cursor: advance(cursor, { recordCount: this.#recordCount, headerCrc }),
+      cursor: advance(cursor, header, this.#floor),
+      headerCrc,
     };
   }
 
-  /** Empties the batch; bytes returned by `seal` must no longer be in use. */
-  clear(): void {
-    this.#end = batchHeaderBytes;
-    this.#recordCount = 0;
+  /**
+   * What is kept of a batch that was written. Records that fill little of a buffer are copied out
+   * of it, so that it can be used again at once.
+   */
+  release(): { kept: KeptBatch; buffer: Buffer | null } {
+    const payload = this.#buffer.subarray(batchHeaderBytes, this.#end);
+    if (this.#records.lent || payload.length * 2 > this.#buffer.length) {
+      const kept = { records: this.#records, heldBytes: this.#buffer.length, buffer: this.#buffer };
+      return { kept, buffer: null };
+    }
+    const records = new BatchRecords(this.firstOffset, Buffer.from(payload));
+    const kept = { records, heldBytes: payload.length, buffer: null };
+    return { kept, buffer: this.#buffer };
   }
+}
+
+/** The records of a batch in memory. */
+export interface KeptBatch {
+  readonly records: BatchRecords;
+  readonly heldBytes: number;
+  /** Can be used again when nobody keeps the records, and nobody holds a view of them. */
+  readonly buffer: Buffer | null;
+}
+
+/** Of the usual size of a batch's buffer. */
+export const batchBufferBytes: number = batchFrameBytes + batchPayloadBytesTarget;
+
+/** What a batch needs that holds one record of this size. */
+export function bufferBytesFor(recordBytes: number): number {
+  return Math.max(batchBufferBytes, batchFrameBytes + recordLengthBytes + recordBytes);
 }

@@ -3,15 +3,30 @@
  * disk. Nothing here retries: after an error the log stops.
  */
 
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+export interface ReadableFile {
+  /** Fills `into` from `position` on; returns fewer bytes only where the file ends. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Bytes in the file. */
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
 /** An open file, written at explicit positions. */
-export interface DiskFile {
+export interface DiskFile extends ReadableFile {
   /** Returns how many bytes were written: fewer than given is not an error here. */
   write(buffers: readonly Uint8Array[], position: number): Promise<number>;
   datasync(): Promise<void>;
-  close(): Promise<void>;
+  /** Cuts the file to `bytes`; durable with the next `datasync`. */
+  truncate(bytes: number): Promise<void>;
+}
+
+/** What the file system of a folder holds and has left for us. */
+export interface DiskSpace {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
 }
 
 export interface Disk {
@@ -23,9 +38,13 @@ export interface Disk {
   create(path: string): Promise<DiskFile>;
   /** Opens an existing file for writing. */
   open(path: string): Promise<DiskFile>;
+  openForReading(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
+  /** Removes a file; its space is free once nobody has it open. */
+  remove(path: string): Promise<void>;
   /** Makes the names in a folder durable. */
   syncDir(dir: string): Promise<void>;
+  space(dir: string): Promise<DiskSpace>;
 }
 
 /** Jobs are private: only the broker's user reads them. */
@@ -42,9 +61,11 @@ export const nodeDisk: Disk = {
   },
   list: (dir) => readdir(dir),
   readFile: (path) => readFile(path),
-  create: (path) => openForWriting(path, 'w'),
-  open: (path) => openForWriting(path, 'r+'),
+  create: (path) => openFile(path, 'w+'),
+  open: (path) => openFile(path, 'r+'),
+  openForReading: (path) => openFile(path, 'r'),
   rename: (from, to) => rename(from, to),
+  remove: (path) => unlink(path),
   async syncDir(dir) {
     const handle = await open(dir, 'r');
     try {
@@ -53,13 +74,33 @@ export const nodeDisk: Disk = {
       await handle.close();
     }
   },
+  async space(dir) {
+    const { blocks, bavail, bsize } = await statfs(dir);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  },
 };
 
-async function openForWriting(path: string, flags: 'w' | 'r+'): Promise<DiskFile> {
+async function openFile(path: string, flags: 'r' | 'r+' | 'w+'): Promise<DiskFile> {
   const handle = await open(path, flags, fileMode);
   return {
+    async read(into, position) {
+      let filled = 0;
+      while (filled < into.length) {
+        const { bytesRead } = await handle.read(
+          into,
+          filled,
+          into.length - filled,
+          position + filled,
+        );
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return filled;
+    },
+    size: async () => (await handle.stat()).size,
     write: async (buffers, position) => (await handle.writev([...buffers], position)).bytesWritten,
     datasync: () => handle.datasync(),
+    truncate: (bytes) => handle.truncate(bytes),
     close: () => handle.close(),
   };
 }
@@ -120,5 +161,5 @@ export async function placeFile(
   return file;
 }
 
-/** A crash may leave such a file behind; it is emptied when its name is next used. */
-const temporarySuffix = '.tmp';
+/** A crash may leave such a file behind; the next start removes it. */
+export const temporarySuffix = '.tmp';

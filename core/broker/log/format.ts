@@ -1,13 +1,13 @@
 /**
- * The log's bytes: layouts of segment header, batch header and batch trailer, their codecs and the
- * names of segment files. `docs/log-format.md` has the tables and says how to change them; nothing
- * else in the broker knows where a field lies.
+ * The log's bytes: layouts of segment header, batch header, batch trailer and floor, their codecs
+ * and the names of segment files. `docs/log-format.md` has the tables and says how to change them;
+ * nothing else in the broker knows where a field lies. Summaries are in `summary-format.ts`.
  */
 
 import { crc32 } from 'node:zlib';
 
-export const logVersion = 1;
-export const segmentHeaderBytes = 64;
+export const logVersion = 2;
+export const segmentHeaderBytes = 96;
 export const batchHeaderBytes = 64;
 /** Four bytes that are not zero end each batch, so a lost last sector always shows. */
 export const batchTrailer: Uint8Array = Buffer.from('AIQE', 'latin1');
@@ -20,16 +20,31 @@ export const logIdBytes = 16;
 
 const segmentMagic = Buffer.from('AIQL', 'latin1');
 const batchMagic = Buffer.from('AIQB', 'latin1');
+const segmentCrcAt = 92;
 const headerCrcAt = 60;
 
-/** Kind numbers on disk. 4 is kept for the footer of a sealed segment. */
-const kindNumbers = { records: 1, mark: 2, cleanMark: 3 } as const;
+/** Kind numbers on disk. */
+const kindNumbers = { records: 1, mark: 2, cleanMark: 3, floor: 4 } as const;
 export type BatchKind = keyof typeof kindNumbers;
 const kindNames = new Map<number, BatchKind>([
   [kindNumbers.records, 'records'],
   [kindNumbers.mark, 'mark'],
   [kindNumbers.cleanMark, 'cleanMark'],
+  [kindNumbers.floor, 'floor'],
 ]);
+
+/** The statement that nothing before a segment is needed any more. */
+export interface Floor {
+  /** The first segment that is needed. */
+  readonly segment: number;
+  /** Offset of that segment's first record. */
+  readonly offset: number;
+  /** Offset of the last record before the statement; 0 while nothing was ever dropped. */
+  readonly statedAt: number;
+}
+
+/** Of a log of which nothing was dropped. */
+export const noFloor: Floor = { segment: 1, offset: 1, statedAt: 0 };
 
 /** Where the next batch goes: everything its header must agree with. */
 export interface LogCursor {
@@ -39,6 +54,8 @@ export interface LogCursor {
   readonly nextSequence: number;
   /** CRC of the header before: of the previous batch, or of the segment for its first batch. */
   readonly chain: number;
+  /** The newest floor stated so far. */
+  readonly floor: Floor;
 }
 
 export interface BatchHeader {
@@ -69,6 +86,15 @@ export function segmentNumber(name: string): number | null {
   return /^\d{10}\.log$/.test(name) ? Number.parseInt(name, 10) : null;
 }
 
+export function summaryName(segment: number): string {
+  return `${String(segment).padStart(10, '0')}.summary`;
+}
+
+/** The number of the segment that a summary is about; null for any other file. */
+export function summaryNumber(name: string): number | null {
+  return /^\d{10}\.summary$/.test(name) ? Number.parseInt(name, 10) : null;
+}
+
 /** Starts segment `segment` where `before` ends; returns its header and the cursor after it. */
 export function encodeSegmentHeader(
   before: LogCursor,
@@ -78,33 +104,40 @@ export function encodeSegmentHeader(
   segmentMagic.copy(header, 0);
   header.writeUInt16BE(logVersion, 4);
   header.set(before.logId, 8);
-  header.writeBigUInt64BE(BigInt(segment), 24);
-  header.writeBigUInt64BE(BigInt(before.nextOffset), 32);
-  header.writeBigUInt64BE(BigInt(before.nextSequence), 40);
+  writeNumber(header, segment, 24);
+  writeNumber(header, before.nextOffset, 32);
+  writeNumber(header, before.nextSequence, 40);
   header.writeUInt32BE(before.chain, 48);
-  const chain = crc32(header.subarray(0, headerCrcAt));
-  header.writeUInt32BE(chain, headerCrcAt);
+  writeNumber(header, before.floor.segment, 56);
+  writeNumber(header, before.floor.offset, 64);
+  writeNumber(header, before.floor.statedAt, 72);
+  const chain = crc32(header.subarray(0, segmentCrcAt));
+  header.writeUInt32BE(chain, segmentCrcAt);
   return { header, cursor: { ...before, segment, chain } };
 }
+
+const damagedHeader: SegmentHeader = { ok: false, problem: 'damaged', version: logVersion };
 
 export function decodeSegmentHeader(segment: Uint8Array): SegmentHeader {
   const header = asBuffer(segment.subarray(0, segmentHeaderBytes));
   const version = header.length >= 6 ? header.readUInt16BE(4) : 0;
-  if (header.length < segmentHeaderBytes || !startsWith(header, segmentMagic)) {
-    return { ok: false, problem: 'damaged', version };
-  }
-  // Another version may keep its CRC elsewhere, so the version is looked at first.
+  if (header.length < 6 || !startsWith(header, segmentMagic)) return damagedHeader;
+  // Another version may be shorter and keep its CRC elsewhere, so the version is looked at first.
   if (version !== logVersion) return { ok: false, problem: 'version', version };
-  const chain = header.readUInt32BE(headerCrcAt);
-  if (crc32(header.subarray(0, headerCrcAt)) !== chain) {
-    return { ok: false, problem: 'damaged', version };
-  }
+  if (header.length < segmentHeaderBytes) return damagedHeader;
+  const chain = header.readUInt32BE(segmentCrcAt);
+  if (crc32(header.subarray(0, segmentCrcAt)) !== chain) return damagedHeader;
   const cursor = {
     logId: Uint8Array.from(header.subarray(8, 8 + logIdBytes)),
-    segment: Number(header.readBigUInt64BE(24)),
-    nextOffset: Number(header.readBigUInt64BE(32)),
-    nextSequence: Number(header.readBigUInt64BE(40)),
+    segment: readNumber(header, 24),
+    nextOffset: readNumber(header, 32),
+    nextSequence: readNumber(header, 40),
     chain,
+    floor: {
+      segment: readNumber(header, 56),
+      offset: readNumber(header, 64),
+      statedAt: readNumber(header, 72),
+    },
   };
   return { ok: true, cursor, previousChain: header.readUInt32BE(48) };
 }
@@ -120,10 +153,10 @@ export function encodeBatchHeader(
   into.writeUInt8(kindNumbers[fields.kind], 4);
   into.writeUInt32BE(fields.payloadBytes, 8);
   into.writeUInt32BE(fields.recordCount, 12);
-  into.writeBigUInt64BE(BigInt(fields.sequence), 16);
-  into.writeBigUInt64BE(BigInt(fields.firstOffset), 24);
-  into.writeBigUInt64BE(BigInt(fields.durableUpTo), 32);
-  into.writeBigUInt64BE(BigInt(fields.durableSequence), 40);
+  writeNumber(into, fields.sequence, 16);
+  writeNumber(into, fields.firstOffset, 24);
+  writeNumber(into, fields.durableUpTo, 32);
+  writeNumber(into, fields.durableSequence, 40);
   into.writeUInt32BE(fields.payloadCrc, 48);
   into.writeUInt32BE(fields.chain, 52);
   const headerCrc = batchHeaderCrc(into.subarray(0, headerCrcAt), logId);
@@ -145,10 +178,10 @@ export function decodeBatchHeader(
     kind: kindNames.get(header.readUInt8(4)) ?? null,
     payloadBytes: header.readUInt32BE(8),
     recordCount: header.readUInt32BE(12),
-    sequence: Number(header.readBigUInt64BE(16)),
-    firstOffset: Number(header.readBigUInt64BE(24)),
-    durableUpTo: Number(header.readBigUInt64BE(32)),
-    durableSequence: Number(header.readBigUInt64BE(40)),
+    sequence: readNumber(header, 16),
+    firstOffset: readNumber(header, 24),
+    durableUpTo: readNumber(header, 32),
+    durableSequence: readNumber(header, 40),
     payloadCrc: header.readUInt32BE(48),
     chain: header.readUInt32BE(52),
     headerCrc,
@@ -160,22 +193,63 @@ export function findBatchMagic(segment: Uint8Array, from: number): number {
   return asBuffer(segment).indexOf(batchMagic, from);
 }
 
-/** The cursor after a batch. */
+/** The payload of a batch that states a floor: its segment and offset; its place says when. */
+export function encodeFloor({ segment, offset }: Floor): Uint8Array {
+  const payload = Buffer.alloc(16);
+  writeNumber(payload, segment, 0);
+  writeNumber(payload, offset, 8);
+  return payload;
+}
+
+/** The floor that a batch states; null when its payload cannot be one. */
+export function decodeFloor(
+  payload: Uint8Array,
+  { firstOffset }: Pick<BatchHeader, 'firstOffset'>,
+): Floor | null {
+  if (payload.length !== 16) return null;
+  const bytes = asBuffer(payload);
+  const segment = readNumber(bytes, 0);
+  return { segment, offset: readNumber(bytes, 8), statedAt: firstOffset - 1 };
+}
+
+/** The cursor after a batch, which may have stated a new floor. */
 export function advance(
   cursor: LogCursor,
   header: Pick<BatchHeader, 'recordCount' | 'headerCrc'>,
+  floor: Floor = cursor.floor,
 ): LogCursor {
   return {
     ...cursor,
     nextOffset: cursor.nextOffset + header.recordCount,
     nextSequence: cursor.nextSequence + 1,
     chain: header.headerCrc,
+    floor,
   };
 }
 
 /** Seeded with the log id: bytes of another log, or a forged header in a job, never pass. */
 function batchHeaderCrc(header: Uint8Array, logId: Uint8Array): number {
-  return crc32(header, crc32(logId));
+  let seed = seeds.get(logId);
+  if (seed === undefined) {
+    seed = crc32(logId);
+    seeds.set(logId, seed);
+  }
+  return crc32(header, seed);
+}
+
+/** CRCs of the log ids in use: each is needed for every header. */
+const seeds = new WeakMap<Uint8Array, number>();
+
+const twoTo32 = 2 ** 32;
+
+/** A u64, as far as numbers are exact; without the detour through BigInt, which is slow. */
+function readNumber(from: Buffer, at: number): number {
+  return from.readUInt32BE(at) * twoTo32 + from.readUInt32BE(at + 4);
+}
+
+function writeNumber(into: Buffer, value: number, at: number): void {
+  into.writeUInt32BE(Math.floor(value / twoTo32), at);
+  into.writeUInt32BE(value % twoTo32, at + 4);
 }
 
 function startsWith(bytes: Buffer, magic: Buffer): boolean {

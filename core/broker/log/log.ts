@@ -1,63 +1,87 @@
 /**
- * The writer: buffers records, commits them in groups with one write and one fdatasync in flight,
- * changes segments, and marks what became durable. After its first error it does nothing more: a
- * second fdatasync could claim success for pages that the kernel dropped.
+ * The log while it runs: buffers records, commits them in groups with one write and one fdatasync
+ * in flight, changes segments, marks what became durable, reads back and drops. After its first
+ * error it does nothing more: a second fdatasync could claim success for pages that the kernel
+ * dropped.
  */
 
-import { setImmediate as afterThisTick } from 'node:timers/promises';
-import { Batch, batchPayloadBytesTarget } from './batch.ts';
-import type { Log, LogOptions } from './contract.ts';
-import { type Disk, type DiskFile, placeFile, writeAll } from './disk.ts';
+import { join } from 'node:path';
+import { Batch } from './batch.ts';
+import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
+import type { Disk, DiskFile } from './disk.ts';
 import {
   type BatchKind,
-  encodeSegmentHeader,
   type LogCursor,
   recordBytesMax,
-  recordLengthBytes,
-  segmentHeaderBytes,
   segmentName,
+  summaryName,
 } from './format.ts';
+import { PendingBatches } from './pending.ts';
+import { RecordReader } from './reader.ts';
+import type { SealedSegment, SegmentTable } from './segments.ts';
+import { stoppableDisk, stoppableFile } from './stoppable-disk.ts';
+import { SummaryKeeper } from './summaries.ts';
+import { TailWriter } from './tail-writer.ts';
 
 export interface SegmentLogOptions extends LogOptions {
   readonly disk: Disk;
+  readonly scheduler: Scheduler;
   readonly markIdleMs: number;
-  /** The last segment, open and durable up to `segmentBytes`. */
+  readonly cacheBytesMax: number;
+  readonly segments: SegmentTable;
+  /** The last segment, open and durable. */
   readonly file: DiskFile;
-  readonly segmentBytes: number;
-  /** Bytes of the segments before it. */
-  readonly sealedBytes: number;
   readonly cursor: LogCursor;
 }
 
-/** Emptied batches kept for reuse: one fills while others are written. */
-const spareBatchesMax = 4;
-
 export class SegmentLog implements Log {
   readonly #options: SegmentLogOptions;
-  #file: DiskFile;
-  #cursor: LogCursor;
-  #segmentBytes: number;
-  #sealedBytes: number;
+  /** Takes nothing more after a failure. */
+  readonly #disk: Disk;
+  readonly #segments: SegmentTable;
+  readonly #writer: TailWriter;
+  readonly #reader: RecordReader;
+  readonly #summaries: SummaryKeeper;
+  readonly #pending: PendingBatches;
   #endOffset: number;
   #durableOffset: number;
-  /** Batches not yet given to the disk, oldest first; the last one may still be filling. */
-  #pending: Batch[] = [];
-  #spare: Batch[] = [];
   #lastKind: BatchKind = 'mark';
   /** Commits under way; null when there is nothing to commit. */
   #committing: Promise<void> | null = null;
+  #dropping: Promise<void> = Promise.resolve();
+  #floorStated: PromiseWithResolvers<void> | null = null;
   #closing: Promise<void> | null = null;
   #failure: Error | null = null;
-  #markTimer: NodeJS.Timeout | null = null;
+  #cancelMark: () => void = () => undefined;
 
   constructor(options: SegmentLogOptions) {
+    const { dir, segments, cursor, cacheBytesMax } = options;
     this.#options = options;
-    this.#file = options.file;
-    this.#cursor = options.cursor;
-    this.#segmentBytes = options.segmentBytes;
-    this.#sealedBytes = options.sealedBytes;
-    this.#endOffset = options.cursor.nextOffset - 1;
+    const check = () => {
+      if (this.#failure !== null) throw this.#failure;
+    };
+    const disk = stoppableDisk(options.disk, check);
+    const file = stoppableFile(options.file, check);
+    this.#disk = disk;
+    this.#segments = segments;
+    this.#writer = new TailWriter({ ...options, disk, file });
+    this.#reader = new RecordReader({ ...options, logId: cursor.logId, cacheBytesMax });
+    this.#pending = new PendingBatches(() => this.#reader.reclaim());
+    this.#summaries = new SummaryKeeper({
+      ...options,
+      disk,
+      dir,
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#endOffset = cursor.nextOffset - 1;
     this.#durableOffset = this.#endOffset;
+    for (const sealed of segments.sealed) {
+      if (!sealed.summaryFile) this.#summaries.add(sealed);
+    }
+  }
+
+  get id(): string {
+    return Buffer.from(this.#options.cursor.logId).toString('hex');
   }
 
   get endOffset(): number {
@@ -68,8 +92,20 @@ export class SegmentLog implements Log {
     return this.#durableOffset;
   }
 
+  get firstOffset(): number {
+    return this.#segments.firstOffset;
+  }
+
   get bytes(): number {
-    return this.#sealedBytes + this.#segmentBytes;
+    return this.#segments.bytes;
+  }
+
+  get unwrittenBytes(): number {
+    return this.#pending.bytes;
+  }
+
+  get segments(): readonly SegmentInfo[] {
+    return this.#segments.infos;
   }
 
   /**
@@ -77,19 +113,32 @@ export class SegmentLog implements Log {
    * @throws RangeError when the record is too large
    */
   append(record: Uint8Array): number {
-    if (this.#failure !== null) {
-      throw new Error('the log failed and takes nothing more', { cause: this.#failure });
-    }
-    if (this.#closing !== null) throw new Error('the log is closed and takes nothing more');
+    this.#throwIfEnded();
     if (record.length > recordBytesMax) {
       throw new RangeError(
         `a record of ${record.length} bytes is too large for the log (at most ${recordBytesMax})`,
       );
     }
-    this.#batchFor(record.length).add(record);
+    this.#pending.append(record, this.#endOffset + 1);
     this.#endOffset += 1;
     void this.#commitSoon();
     return this.#endOffset;
+  }
+
+  read(offset: number): Uint8Array | Promise<Uint8Array> {
+    if (!Number.isSafeInteger(offset)) throw new RangeError(`${offset} is no offset of a record`);
+    return this.#pending.read(offset) ?? this.#reader.read(offset);
+  }
+
+  async dropBefore(offset: number): Promise<void> {
+    this.#throwIfEnded();
+    if (!(offset >= 1 && offset <= this.#endOffset + 1)) {
+      throw new RangeError(`cannot drop before ${offset}: the log ends at ${this.#endOffset}`);
+    }
+    const dropped = this.#dropping.then(() => this.#drop(offset));
+    // A drop that failed is told to its caller and to onFailure; the next one has its own say.
+    this.#dropping = dropped.catch(() => undefined);
+    await dropped;
   }
 
   /**
@@ -101,16 +150,11 @@ export class SegmentLog implements Log {
     return this.#closing;
   }
 
-  #batchFor(recordBytes: number): Batch {
-    const filling = this.#pending.at(-1);
-    if (filling?.fits(recordBytes) === true) return filling;
-    const needed = recordLengthBytes + recordBytes;
-    const batch =
-      needed <= batchPayloadBytesTarget
-        ? (this.#spare.pop() ?? new Batch('records', batchPayloadBytesTarget))
-        : new Batch('records', needed);
-    this.#pending.push(batch);
-    return batch;
+  #throwIfEnded(): void {
+    if (this.#failure !== null) {
+      throw new Error('the log failed and takes nothing more', { cause: this.#failure });
+    }
+    if (this.#closing !== null) throw new Error('the log is closed and takes nothing more');
   }
 
   #commitSoon(): Promise<void> {
@@ -120,10 +164,12 @@ export class SegmentLog implements Log {
 
   /** Commits until nothing is pending. Starts when this round of I/O events has been handled. */
   async #commitPending(): Promise<void> {
-    await afterThisTick();
-    if (this.#markTimer !== null) clearTimeout(this.#markTimer);
+    await this.#options.scheduler.afterThisRound();
+    this.#cancelMark();
     try {
-      while (this.#pending.length > 0) await this.#commit();
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        await this.#commit(next);
+      }
       this.#markWhenIdle();
     } catch (error) {
       this.#fail(error);
@@ -131,91 +177,92 @@ export class SegmentLog implements Log {
     this.#committing = null;
   }
 
+  #next(): Batch | undefined {
+    return this.#failure === null ? this.#pending.next : undefined;
+  }
+
   /** One group: as many batches as this segment takes, one write, one fdatasync. */
-  async #commit(): Promise<void> {
-    if (this.#segmentIsFull()) await this.#startSegment();
-    const batches = this.#takeBatches();
-    // One header after another; none of them may claim what this same commit makes durable.
-    const durable = { offset: this.#durableOffset, sequence: this.#cursor.nextSequence - 1 };
-    const content: Uint8Array[] = [];
+  async #commit(next: Batch): Promise<void> {
+    if (this.#writer.isFullFor(next)) this.#summaries.add(await this.#writer.rotate());
+    const batches = this.#pending.take(this.#writer.room);
+    await this.#writer.write(batches);
+    let durableOffset = this.#durableOffset;
     for (const batch of batches) {
-      const sealed = batch.seal(this.#cursor, durable);
-      this.#cursor = sealed.cursor;
       this.#lastKind = batch.kind;
-      content.push(sealed.bytes);
+      durableOffset += batch.recordCount;
+      if (batch.kind === 'floor') this.#floorStated?.resolve();
+      if (batch.kind === 'records') this.#keepForReading(batch);
     }
-    const durableOffset = this.#cursor.nextOffset - 1;
-    const written = await writeAll(this.#file, content, this.#segmentBytes);
-    await this.#file.datasync();
-    this.#segmentBytes += written;
-    this.#recycle(batches);
+    this.#pending.written();
     if (durableOffset === this.#durableOffset) return;
     this.#durableOffset = durableOffset;
     this.#options.onDurable(durableOffset);
   }
 
-  /** A segment holds at least one batch, however small the limit. */
-  #segmentIsFull(): boolean {
-    const next = this.#pending[0];
-    return (
-      next !== undefined &&
-      this.#segmentBytes > segmentHeaderBytes &&
-      this.#segmentBytes + next.bytes > this.#options.segmentBytesMax
-    );
-  }
-
-  #takeBatches(): Batch[] {
-    let room = this.#options.segmentBytesMax - this.#segmentBytes;
-    let count = 0;
-    for (const batch of this.#pending) {
-      if (count > 0 && batch.bytes > room) break;
-      room -= batch.bytes;
-      count += 1;
-    }
-    return this.#pending.splice(0, count);
-  }
-
-  /** Everything before is durable here: a segment's existence proves the one before it complete. */
-  async #startSegment(): Promise<void> {
-    const { disk, dir } = this.#options;
-    const { header, cursor } = encodeSegmentHeader(this.#cursor, this.#cursor.segment + 1);
-    const file = await placeFile(disk, dir, segmentName(cursor.segment), [header]);
-    const full = this.#file;
-    this.#file = file;
-    this.#cursor = cursor;
-    this.#sealedBytes += this.#segmentBytes;
-    this.#segmentBytes = header.length;
-    await full.close();
-  }
-
-  #recycle(batches: readonly Batch[]): void {
-    for (const batch of batches) {
-      if (!batch.reusable || this.#spare.length === spareBatchesMax) continue;
-      batch.clear();
-      this.#spare.push(batch);
-    }
+  #keepForReading(batch: Batch): void {
+    const { kept, buffer } = batch.release();
+    this.#reader.keep(kept);
+    if (buffer !== null) this.#pending.reuse(buffer);
   }
 
   /** The last group becomes provably durable only through a header written after it. */
   #markWhenIdle(): void {
     if (this.#lastKind !== 'records' || this.#closing !== null) return;
-    this.#markTimer = setTimeout(() => {
+    this.#cancelMark = this.#options.scheduler.after(this.#options.markIdleMs, () => {
       if (this.#committing === null && this.#closing === null) void this.#mark('mark');
-    }, this.#options.markIdleMs);
-    this.#markTimer.unref();
+    });
   }
 
   #mark(kind: 'mark' | 'cleanMark'): Promise<void> {
-    this.#pending.push(new Batch(kind, 0));
+    this.#pending.push(Batch.mark(kind, this.#endOffset + 1));
     return this.#commitSoon();
   }
 
+  async #drop(offset: number): Promise<void> {
+    const first = this.#segments.firstNeededFor(offset);
+    if (first.number === this.#segments.firstNumber) return;
+    try {
+      await this.#stateFloor(first);
+      const dropped = this.#segments.removeBefore(first.number);
+      await this.#summaries.release(first.number);
+      await this.#reader.release(dropped.map(({ number }) => number));
+      await this.#remove(dropped);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Resolves when it is durable. All that was appended before the call is durable then as well. */
+  #stateFloor({ number, firstOffset }: SegmentInfo): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    const floor = { segment: number, offset: firstOffset };
+    this.#floorStated = Promise.withResolvers();
+    this.#pending.push(Batch.floor(floor, this.#endOffset + 1));
+    void this.#commitSoon();
+    return this.#floorStated.promise;
+  }
+
+  /** What a crash leaves of them is removed by the next start. */
+  async #remove(segments: readonly SealedSegment[]): Promise<void> {
+    const { dir } = this.#options;
+    for (const { number, summaryFile } of segments) {
+      await this.#disk.remove(join(dir, segmentName(number)));
+      if (summaryFile) await this.#disk.remove(join(dir, summaryName(number)));
+    }
+    await this.#disk.syncDir(dir);
+  }
+
   async #shutDown(): Promise<void> {
+    const summariesStopped = this.#summaries.stop();
+    await this.#dropping;
     // The clean mark says that all before it is durable, so it cannot ride the same commit.
     await this.#commitSoon();
     if (this.#failure === null) await this.#mark('cleanMark');
     try {
-      await this.#file.close();
+      await summariesStopped;
+      await this.#reader.close();
+      await this.#writer.close();
     } catch (error) {
       this.#fail(error);
     }
@@ -225,8 +272,8 @@ export class SegmentLog implements Log {
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = error instanceof Error ? error : new Error(String(error));
-    this.#pending = [];
-    this.#spare = [];
+    this.#floorStated?.reject(this.#failure);
+    void this.#summaries.stop();
     this.#options.onFailure(this.#failure);
   }
 }

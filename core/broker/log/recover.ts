@@ -1,190 +1,245 @@
 /**
- * Reads the whole log at start, one segment in memory at a time: replays what is good, and either
- * says how to go on or refuses. It changes nothing on disk; `open.ts` does, after all was judged.
+ * Reads the log at start: summaries where they hold, whole segments where not, and always the last
+ * segment. It replays what is good, and either says how to go on or refuses. It changes nothing on
+ * disk; `open.ts` does, after all was judged.
  */
 
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { LogDamagedError } from './contract.ts';
+import { BatchIndex } from './batch-index.ts';
+import { readHeader, summaryFits } from './continuity.ts';
+import type { Replay } from './contract.ts';
 import type { Disk } from './disk.ts';
 import {
   type BatchKind,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  type Floor,
   type LogCursor,
   logIdBytes,
-  logVersion,
+  noFloor,
   segmentHeaderBytes,
   segmentName,
-  segmentNumber,
+  summaryName,
 } from './format.ts';
-import { type Replay, restoreAdvice, type Segment, type SegmentScan, scanSegment } from './scan.ts';
+import {
+  checkNoneMissing,
+  type LogFiles,
+  listLogFiles,
+  readHead,
+  readSegment,
+  readSummary,
+  type SegmentHead,
+} from './log-files.ts';
+import { ambiguouslyDamaged, durableDamaged, headerDamaged, wrongVersion } from './refusals.ts';
+import { type Segment, type SegmentVisitor, scanSegment } from './scan.ts';
+import type { SealedSegment } from './segments.ts';
+import type { Summary } from './summary-format.ts';
 import { judgeDamage } from './verdict.ts';
 
-export interface RecoveredLog {
+export interface RecoveredLog extends RecoveredTail {
+  readonly isNew: boolean;
+  readonly sealed: readonly SealedSegment[];
+  /** Records read one by one, and summaries read instead of segments. */
+  readonly records: number;
+  readonly summaries: number;
+  /** Names of files that are of no use any more. */
+  readonly leftovers: readonly string[];
+}
+
+/** The last segment. */
+export interface RecoveredTail {
+  /** At the end of what is good in it, and before its header. */
   readonly cursor: LogCursor;
-  /** Segment files found. */
-  readonly segments: number;
-  /** Bytes of all segments but the last. */
-  readonly sealedBytes: number;
-  /** Good bytes of the last segment; its bare header when there was none or it held nothing. */
+  readonly before: LogCursor;
+  readonly firstOffset: number;
+  readonly index: BatchIndex;
+  /** Its good bytes; its bare header when there was none or it held nothing. */
   readonly tail: Uint8Array;
-  /** Kind of the last good batch; null when the last segment has none. */
+  /** Kind of the last good batch; null when there is none. */
   readonly lastKind: BatchKind | null;
-  /** What must be cut from the last segment: a write that never became durable. */
+  /** What must be cut off: a write that never became durable. */
   readonly torn: { readonly atByte: number; readonly bytes: Uint8Array } | null;
 }
 
-type Tail = Pick<RecoveredLog, 'cursor' | 'tail' | 'lastKind' | 'torn'>;
-
 /**
- * @throws LogDamagedError when accepted jobs may be lost, or a newer version wrote the log
+ * @throws LogDamagedError when accepted jobs may be lost, or another version wrote the log
  * @throws Error naming the file that the disk could not read
  */
 export async function recover(disk: Disk, dir: string, replay: Replay): Promise<RecoveredLog> {
-  const segments = await listSegments(disk, dir);
-  let cursor = blankCursor();
-  let sealedBytes = 0;
-  for (let number = 1; number < segments; number++) {
-    const segment = await readSegment(disk, dir, number);
-    cursor = readSealed(segment, cursor, replay);
-    sealedBytes += segment.bytes.length;
+  const files = await listLogFiles(disk, dir);
+  const recovery = new Recovery(disk, dir, replay);
+  const lastNumber = files.segments.at(-1);
+  if (lastNumber === undefined) {
+    checkNoneMissing(dir, files, 1);
+    replay.begin(0);
+    const leftovers = files.temporary;
+    return { ...newTail(blankCursor(), 1), ...recovery.found, isNew: true, leftovers };
   }
-  const tail =
-    segments === 0
-      ? newTail(cursor, 1)
-      : readLast(await readSegment(disk, dir, segments), cursor, replay);
-  return { ...tail, segments, sealedBytes };
+  const last = await readSegment(disk, dir, lastNumber);
+  const floor = await recovery.findFloor(last, files);
+  checkNoneMissing(dir, files, floor.segment);
+  replay.begin(floor.statedAt);
+  let before = await recovery.start(floor);
+  for (let number = floor.segment; number < lastNumber; number++) {
+    before = await recovery.sealed(number, before, files.summaries.has(number));
+  }
+  const tail = recovery.last(last, before);
+  const leftovers = leftoversOf(files, floor.segment, recovery.found.sealed);
+  return { ...tail, ...recovery.found, isNew: false, leftovers };
 }
 
-/** Segments are numbered from 1 without a gap; returns how many there are. */
-async function listSegments(disk: Disk, dir: string): Promise<number> {
-  const found = new Set((await disk.list(dir)).map(segmentNumber).filter((n) => n !== null));
-  for (let number = 1; number <= found.size; number++) {
-    if (found.has(number)) continue;
-    const path = join(dir, segmentName(number));
-    throw new LogDamagedError(
-      path,
-      0,
-      `${path} is missing, while later segments are there. Its jobs are at stake. ${restoreAdvice}`,
-    );
-  }
-  return found.size;
-}
+class Recovery {
+  readonly #disk: Disk;
+  readonly #dir: string;
+  readonly #replay: Replay;
+  readonly #heads = new Map<number, SegmentHead>();
+  readonly found: { sealed: SealedSegment[]; records: number; summaries: number } = {
+    sealed: [],
+    records: 0,
+    summaries: 0,
+  };
 
-async function readSegment(disk: Disk, dir: string, number: number): Promise<Segment> {
-  const path = join(dir, segmentName(number));
-  try {
-    return { path, number, bytes: await disk.readFile(path) };
-  } catch (cause) {
-    throw new Error(
-      `${path}: the disk could not read this segment of the log (${String(cause)}). Nothing was ` +
-        'changed. Check the disk, or restore the log folder from a backup.',
-      { cause },
-    );
+  constructor(disk: Disk, dir: string, replay: Replay) {
+    this.#disk = disk;
+    this.#dir = dir;
+    this.#replay = replay;
   }
-}
 
-/** The next segment exists only if all of this one was durable: any damage is corruption. */
-function readSealed(segment: Segment, before: LogCursor, replay: Replay): LogCursor {
-  const start = readHeader(segment, before);
-  if (start === null) throw headerDamaged(segment);
-  const scan = scanSegment(segment, start, replay);
-  if (scan.damage !== null) throw durableDamaged(segment, scan);
-  return scan.cursor;
-}
-
-function readLast(segment: Segment, before: LogCursor, replay: Replay): Tail {
-  const { bytes } = segment;
-  const start = readHeader(segment, before);
-  if (start === null) {
-    // A header is durable before the first batch is written, so beyond it there must be nothing.
-    if (bytes.length > segmentHeaderBytes) throw headerDamaged(segment);
-    return { ...newTail(before, segment.number), torn: { atByte: 0, bytes } };
+  /** The newest floor: the last segment states it, in its header or in a batch. */
+  async findFloor(last: Segment, files: LogFiles): Promise<Floor> {
+    const header = decodeSegmentHeader(last.bytes);
+    if (header.ok) return scanSegment(last, header.cursor, {}).cursor.floor;
+    if (header.problem === 'version') throw wrongVersion(last, header.version);
+    const previous = files.segments.at(-2);
+    if (last.bytes.length > segmentHeaderBytes) throw headerDamaged(last);
+    // It was never begun, so the one before it is the last to state anything.
+    if (previous === undefined) return noFloor;
+    const segment = await readSegment(this.#disk, this.#dir, previous);
+    if (segment.bytes.length <= segmentHeaderBytes) throw headerDamaged(segment);
+    return await this.findFloor(segment, { ...files, segments: files.segments.slice(0, -1) });
   }
-  const scan = scanSegment(segment, start, replay);
-  const { cursor, damage, validBytes, lastKind } = scan;
-  const tail = bytes.subarray(0, validBytes);
-  if (damage === null) return { cursor, tail, lastKind, torn: null };
-  const verdict = judgeDamage(bytes, damage, cursor);
-  if (verdict === 'durable') throw durableDamaged(segment, scan);
-  if (verdict === 'ambiguous') throw ambiguouslyDamaged(segment, scan);
-  const torn = { atByte: validBytes, bytes: bytes.subarray(validBytes) };
-  return { cursor, tail, lastKind, torn };
-}
 
-/** The cursor after the segment's header; null when the header is damaged. */
-function readHeader(segment: Segment, before: LogCursor): LogCursor | null {
-  const header = decodeSegmentHeader(segment.bytes);
-  if (!header.ok) {
-    if (header.problem === 'damaged') return null;
-    throw new LogDamagedError(
-      segment.path,
-      4,
-      `${segment.path} has log format ${header.version}; this version of aiq reads format ` +
-        `${logVersion}. Nothing was changed. Start the version of aiq that wrote it, or a newer one.`,
-    );
+  /** The cursor before the first segment. Where older ones were dropped, the floor vouches for it. */
+  async start(floor: Floor): Promise<LogCursor> {
+    const blank = blankCursor();
+    const { header } = await this.#head(floor.segment);
+    if (!header.ok) return blank;
+    const { logId, nextSequence } = header.cursor;
+    if (floor.segment === 1) return { ...blank, logId };
+    return {
+      logId,
+      segment: floor.segment - 1,
+      nextOffset: floor.offset,
+      nextSequence,
+      chain: header.previousChain,
+      floor: header.cursor.floor,
+    };
   }
-  const { cursor, previousChain } = header;
-  const { number } = segment;
-  const sameLog = number === 1 || Buffer.from(cursor.logId).equals(before.logId);
-  const follows =
-    cursor.segment === number &&
-    cursor.nextOffset === before.nextOffset &&
-    cursor.nextSequence === before.nextSequence &&
-    previousChain === before.chain;
-  if (sameLog && follows) return cursor;
-  const problem = sameLog
-    ? `is not the continuation of the segment before it (it says: segment ${cursor.segment}, ` +
-      `records from ${cursor.nextOffset}; expected: segment ${number}, from ${before.nextOffset})`
-    : 'belongs to another log';
-  throw new LogDamagedError(
-    segment.path,
-    0,
-    `${segment.path} ${problem}. Files were mixed up or are missing. ${restoreAdvice}`,
-  );
+
+  /** Replays a sealed segment, from its summary if that holds; returns the cursor behind it. */
+  async sealed(number: number, before: LogCursor, hasSummary: boolean): Promise<LogCursor> {
+    const summary = hasSummary ? await this.#goodSummary(number, before) : null;
+    if (summary === null) {
+      const segment = await readSegment(this.#disk, this.#dir, number);
+      return this.#readSealed(segment, before);
+    }
+    for (const { bytes, offset } of summary.records) this.#replay.record(bytes, offset);
+    this.found.summaries += 1;
+    const { logId } = before;
+    const after = { logId, segment: number, ...summary.after };
+    const { index, segmentBytes: bytes } = summary;
+    this.#foundSealed({ number, bytes, index, before, after, summaryFile: true });
+    return after;
+  }
+
+  last(segment: Segment, before: LogCursor): RecoveredTail {
+    const { bytes, number } = segment;
+    const start = readHeader(segment, before);
+    if (start === null) {
+      // A header is durable before the first batch is written, so beyond it there must be nothing.
+      if (bytes.length > segmentHeaderBytes) throw headerDamaged(segment);
+      return { ...newTail(before, number), torn: { atByte: 0, bytes } };
+    }
+    const firstOffset = start.nextOffset;
+    const index = new BatchIndex(firstOffset);
+    const scan = scanSegment(segment, start, this.#visitor(index));
+    const { cursor, damage, validBytes, lastKind } = scan;
+    const tail = bytes.subarray(0, validBytes);
+    const good = { cursor, before, firstOffset, index, tail, lastKind };
+    if (damage === null) return { ...good, torn: null };
+    const verdict = judgeDamage(bytes, damage, cursor);
+    if (verdict === 'durable') throw durableDamaged(segment, scan);
+    if (verdict === 'ambiguous') throw ambiguouslyDamaged(segment, scan);
+    return { ...good, torn: { atByte: validBytes, bytes: bytes.subarray(validBytes) } };
+  }
+
+  /** The next segment exists only if all of this one was durable: any damage is corruption. */
+  #readSealed(segment: Segment, before: LogCursor): LogCursor {
+    const start = readHeader(segment, before);
+    if (start === null) throw headerDamaged(segment);
+    const index = new BatchIndex(start.nextOffset);
+    const scan = scanSegment(segment, start, this.#visitor(index));
+    if (scan.damage !== null) throw durableDamaged(segment, scan);
+    const { number, bytes } = segment;
+    const after = scan.cursor;
+    this.#foundSealed({ number, bytes: bytes.length, index, before, after, summaryFile: false });
+    return after;
+  }
+
+  #foundSealed(segment: Omit<SealedSegment, 'firstOffset' | 'lastOffset'>): void {
+    const { before, after } = segment;
+    const [firstOffset, lastOffset] = [before.nextOffset, after.nextOffset - 1];
+    this.found.sealed.push({ ...segment, firstOffset, lastOffset });
+  }
+
+  #visitor(index: BatchIndex): SegmentVisitor {
+    return {
+      batch: ({ kind, firstOffset, headerCrc }, atByte) => {
+        if (kind === 'records') index.add(firstOffset, atByte, headerCrc);
+      },
+      record: (bytes, offset) => {
+        this.found.records += 1;
+        this.#replay.record(bytes, offset);
+      },
+    };
+  }
+
+  /** Each head is asked for twice: from the segment before and for the segment itself. */
+  async #head(number: number): Promise<SegmentHead> {
+    const head = this.#heads.get(number) ?? (await readHead(this.#disk, this.#dir, number));
+    this.#heads.set(number, head);
+    return head;
+  }
+
+  /** The summary, if it fits its segment and the segments on both sides; else null. */
+  async #goodSummary(number: number, before: LogCursor): Promise<Summary | null> {
+    const summary = await readSummary(this.#disk, this.#dir, number);
+    if (summary === null) return null;
+    const own = await this.#head(number);
+    const next = await this.#head(number + 1);
+    return summaryFits(summary, before, { own, next }) ? summary : null;
+  }
 }
 
 function blankCursor(): LogCursor {
-  return { logId: randomBytes(logIdBytes), segment: 0, nextOffset: 1, nextSequence: 1, chain: 0 };
+  const logId = randomBytes(logIdBytes);
+  return { logId, segment: 0, nextOffset: 1, nextSequence: 1, chain: 0, floor: noFloor };
 }
 
 /** A segment that is to be made anew. */
-function newTail(before: LogCursor, number: number): Tail {
+function newTail(before: LogCursor, number: number): RecoveredTail {
   const { header, cursor } = encodeSegmentHeader(before, number);
-  return { cursor, tail: header, lastKind: null, torn: null };
+  const firstOffset = cursor.nextOffset;
+  const index = new BatchIndex(firstOffset);
+  return { cursor, before, firstOffset, index, tail: header, lastKind: null, torn: null };
 }
 
-function headerDamaged(segment: Segment): LogDamagedError {
-  return new LogDamagedError(
-    segment.path,
-    0,
-    `${segment.path}: the header of this segment is damaged, and jobs may follow it. ` +
-      restoreAdvice,
-  );
-}
-
-function durableDamaged(segment: Segment, { cursor, validBytes }: SegmentScan): LogDamagedError {
-  return new LogDamagedError(
-    segment.path,
-    validBytes,
-    `${segment.path}: damaged at byte ${validBytes}, in records that were safely on disk. Record ` +
-      `${cursor.nextOffset} and all later ones are at stake, accepted jobs among them. ` +
-      restoreAdvice,
-  );
-}
-
-function ambiguouslyDamaged(
-  segment: Segment,
-  { cursor, validBytes }: SegmentScan,
-): LogDamagedError {
-  return new LogDamagedError(
-    segment.path,
-    validBytes,
-    `${segment.path}: damaged at byte ${validBytes}, in what was written last. It does not look ` +
-      'like a write that a crash cut short, so accepted jobs may be in it: record ' +
-      `${cursor.nextOffset} and what follows are at stake, everything before is intact. Nothing ` +
-      'was changed. Restore the log folder from a backup; or accept that loss: keep a copy of ' +
-      `the file, then run  truncate -s ${validBytes} '${segment.path}'  and start again.`,
-  );
+/** Segments below the floor, summaries that say nothing true, and files left half made. */
+function leftoversOf(files: LogFiles, first: number, sealed: readonly SealedSegment[]): string[] {
+  const summarized = new Set(sealed.filter((s) => s.summaryFile).map(({ number }) => number));
+  return [
+    ...files.segments.filter((number) => number < first).map(segmentName),
+    ...[...files.summaries].filter((number) => !summarized.has(number)).map(summaryName),
+    ...files.temporary,
+  ];
 }

@@ -1,5 +1,5 @@
 /**
- * Reads one segment held in memory, batch by batch, and stops at the first that fails a check.
+ * Reads a segment, or a part of it, batch by batch, and stops at the first that fails a check.
  * What such damage means is decided in `verdict.ts`; only contradictions that no torn write can
  * explain are refused here.
  */
@@ -14,13 +14,20 @@ import {
   batchHeaderBytes,
   batchTrailer,
   decodeBatchHeader,
+  decodeFloor,
+  type Floor,
   type LogCursor,
   recordLengthBytes,
   segmentHeaderBytes,
 } from './format.ts';
 
-/** Gets each record in order. The bytes are a view of the segment: copy what must outlive the call. */
-export type Replay = (record: Uint8Array, offset: number) => void;
+/** What is told of the good batches, in order. */
+export interface SegmentVisitor {
+  /** The bytes are a view of the segment: copy what must outlive the call. */
+  readonly record?: (record: Uint8Array, offset: number) => void;
+  /** Called before the batch's records. */
+  readonly batch?: (header: BatchHeader, atByte: number) => void;
+}
 
 /** The first batch that fails a check. Its header is null when not even that can be trusted. */
 export interface Damage {
@@ -43,29 +50,52 @@ export interface Segment {
   readonly bytes: Uint8Array;
 }
 
-/**
- * Replays the good batches of a segment; `start` is the cursor after its header.
- * @throws LogDamagedError when a good batch does not belong here or holds what cannot be read
- */
-export function scanSegment(segment: Segment, start: LogCursor, replay: Replay): SegmentScan {
-  let cursor = start;
-  let at = segmentHeaderBytes;
-  let lastKind: BatchKind | null = null;
-  while (at < segment.bytes.length) {
-    const header = decodeBatchHeader(segment.bytes, at, cursor.logId);
-    if (header === null || !payloadIsGood(segment.bytes, at, header)) {
-      return { cursor, validBytes: at, lastKind, damage: { atByte: at, header } };
-    }
-    checkPlace(segment, at, header, cursor);
-    lastKind = checkKind(segment, at, header);
-    replayRecords(segment, at, header, replay);
-    cursor = advance(cursor, header);
-    at += batchFrameBytes + header.payloadBytes;
-  }
-  return { cursor, validBytes: at, lastKind, damage: null };
+/** Whole batches of a segment; `atByte` is where `bytes` begin in the file. */
+export interface SegmentPart extends Segment {
+  readonly atByte: number;
 }
 
-function payloadIsGood(bytes: Uint8Array, at: number, header: BatchHeader): boolean {
+/**
+ * Visits the good batches of a segment; `start` is the cursor after its header.
+ * @throws LogDamagedError when a good batch does not belong here or holds what cannot be read
+ */
+export function scanSegment(
+  segment: Segment,
+  start: LogCursor,
+  visitor: SegmentVisitor,
+): SegmentScan {
+  const bytes = segment.bytes.subarray(segmentHeaderBytes);
+  return scanPart({ ...segment, bytes, atByte: segmentHeaderBytes }, start, visitor);
+}
+
+/** The same for a part; bytes told are those of the file. `start` is the cursor before the part. */
+export function scanPart(
+  part: SegmentPart,
+  start: LogCursor,
+  visitor: SegmentVisitor,
+): SegmentScan {
+  const { bytes } = part;
+  let cursor = start;
+  let at = 0;
+  let lastKind: BatchKind | null = null;
+  while (at < bytes.length) {
+    const header = decodeBatchHeader(bytes, at, cursor.logId);
+    const validBytes = part.atByte + at;
+    if (header === null || !payloadIsGood(bytes, at, header)) {
+      return { cursor, validBytes, lastKind, damage: { atByte: validBytes, header } };
+    }
+    checkPlace(part, at, header, cursor);
+    lastKind = checkKind(part, at, header);
+    visitor.batch?.(header, validBytes);
+    visitRecords(part, at, header, visitor);
+    cursor = advance(cursor, header, floorIn(part, at, header));
+    at += batchFrameBytes + header.payloadBytes;
+  }
+  return { cursor, validBytes: part.atByte + at, lastKind, damage: null };
+}
+
+/** Whether the batch's payload and trailer, behind its header at `at`, are as the header says. */
+export function payloadIsGood(bytes: Uint8Array, at: number, header: BatchHeader): boolean {
   const payloadAt = at + batchHeaderBytes;
   const trailerAt = payloadAt + header.payloadBytes;
   if (trailerAt + batchTrailer.length > bytes.length) return false;
@@ -75,7 +105,7 @@ function payloadIsGood(bytes: Uint8Array, at: number, header: BatchHeader): bool
   );
 }
 
-function checkPlace(segment: Segment, at: number, header: BatchHeader, cursor: LogCursor): void {
+function checkPlace(part: SegmentPart, at: number, header: BatchHeader, cursor: LogCursor): void {
   if (
     header.sequence === cursor.nextSequence &&
     header.firstOffset === cursor.nextOffset &&
@@ -83,48 +113,80 @@ function checkPlace(segment: Segment, at: number, header: BatchHeader, cursor: L
   ) {
     return;
   }
-  throw new LogDamagedError(
-    segment.path,
+  throw damagedAt(
+    part,
     at,
-    `${segment.path}: at byte ${at} the log has a gap: batch ${header.sequence} with records ` +
+    (atByte) =>
+      `at byte ${atByte} the log has a gap: batch ${header.sequence} with records ` +
       `from ${header.firstOffset} stands where batch ${cursor.nextSequence} with records from ` +
       `${cursor.nextOffset} belongs. Accepted jobs may be missing. ${restoreAdvice}`,
   );
 }
 
-function checkKind(segment: Segment, at: number, header: BatchHeader): BatchKind {
+function checkKind(part: SegmentPart, at: number, header: BatchHeader): BatchKind {
   if (header.kind !== null) return header.kind;
-  throw new LogDamagedError(
-    segment.path,
+  throw damagedAt(
+    part,
     at,
-    `${segment.path}: the batch at byte ${at} is of a kind that this version does not know. ` +
+    (atByte) =>
+      `the batch at byte ${atByte} is of a kind that this version does not know. ` +
       'A newer version of aiq wrote it. Nothing was changed. Start that version, or a newer one.',
   );
 }
 
-function replayRecords(segment: Segment, at: number, header: BatchHeader, replay: Replay): void {
-  const { bytes } = segment;
+function visitRecords(
+  part: SegmentPart,
+  at: number,
+  header: BatchHeader,
+  { record }: SegmentVisitor,
+): void {
+  if (header.kind !== 'records') return;
+  const { bytes } = part;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = at + batchHeaderBytes + header.payloadBytes;
   let recordAt = at + batchHeaderBytes;
   for (let index = 0; index < header.recordCount; index++) {
     const from = recordAt + recordLengthBytes;
     const to = from <= end ? from + view.getUint32(recordAt) : Number.POSITIVE_INFINITY;
-    if (to > end) throw misfit(segment, recordAt);
-    replay(bytes.subarray(from, to), header.firstOffset + index);
+    if (to > end) throw misfit(part, recordAt);
+    record?.(bytes.subarray(from, to), header.firstOffset + index);
     recordAt = to;
   }
-  if (recordAt !== end) throw misfit(segment, recordAt);
+  if (recordAt !== end) throw misfit(part, recordAt);
+}
+
+/** The floor that a batch states; undefined for all other batches. */
+function floorIn(part: SegmentPart, at: number, header: BatchHeader): Floor | undefined {
+  const payloadAt = at + batchHeaderBytes;
+  const payload = part.bytes.subarray(payloadAt, payloadAt + header.payloadBytes);
+  if (header.kind !== 'floor') {
+    if (header.kind !== 'records' && payload.length + header.recordCount > 0) {
+      throw misfit(part, payloadAt);
+    }
+    return undefined;
+  }
+  const floor = header.recordCount === 0 ? decodeFloor(payload, header) : null;
+  if (floor === null) throw misfit(part, payloadAt);
+  return floor;
 }
 
 /** The checksums hold but the content contradicts itself: it was written wrong. */
-function misfit(segment: Segment, at: number): LogDamagedError {
-  return new LogDamagedError(
-    segment.path,
+function misfit(part: SegmentPart, at: number): LogDamagedError {
+  return damagedAt(
+    part,
     at,
-    `${segment.path}: the records of a batch do not fill it, at byte ${at}, though its checksums ` +
-      `hold. Accepted jobs may be missing. ${restoreAdvice}`,
+    (atByte) =>
+      `the records of a batch do not fill it, at byte ${atByte}, though its checksums hold. ` +
+      `Accepted jobs may be missing. ${restoreAdvice}`,
   );
+}
+
+function damagedAt(
+  { path, atByte }: SegmentPart,
+  at: number,
+  message: (atByte: number) => string,
+): LogDamagedError {
+  return new LogDamagedError(path, atByte + at, `${path}: ${message(atByte + at)}`);
 }
 
 export const restoreAdvice =

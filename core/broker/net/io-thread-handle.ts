@@ -20,6 +20,9 @@ const terminateGraceMs = 1_000;
 /** `starting` until it listens; `ended` once the thread is gone, for whatever reason. */
 type ThreadState = 'starting' | 'running' | 'stopping' | 'ended';
 
+/** Much garbage, little that stays: a large young generation would only take memory. */
+const resourceLimits = { maxYoungGenerationSizeMb: 12 };
+
 export class IoThread {
   readonly #options: IoThreadOptions;
   readonly #worker: Worker;
@@ -37,7 +40,8 @@ export class IoThread {
     const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
     this.#nextConnection = options.setup.firstConnection;
     const name = `aiq-io-${options.setup.thread}`;
-    this.#worker = new Worker(entry, { workerData: options.setup, execArgv: [], name });
+    const workerData = options.setup;
+    this.#worker = new Worker(entry, { workerData, execArgv: [], name, resourceLimits });
     this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
     this.#worker.on('error', (error: Error) => {
       this.#failure = error;

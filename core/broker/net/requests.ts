@@ -15,11 +15,12 @@ import {
   jobChecksumFits,
   jobFields,
   limits,
+  type Message,
   messageNameOf,
   messages,
   Reader,
 } from '../../protocol/index.ts';
-import type { CheckedJob, ConnectionId, NetEvent } from '../events.ts';
+import { type CheckedJob, type ConnectionId, factsOfJob, type NetEvent } from '../events.ts';
 
 /** What a frame means: an event for the core, or a refusal after which the connection goes on. */
 type Received =
@@ -56,8 +57,21 @@ export function receiveRequest(connection: ConnectionId, frame: Frame): Received
       event: { type: 'enqueue', connection, correlationId, atomic, jobs: checked },
     };
   }
+  if (request.name === 'Settle') {
+    const bad = badFollowUp(request.fields);
+    if (bad !== null) return { type: 'refused', error: bad };
+  }
   if (request.name === 'Hello') throw new Error('Hello was refused above');
   return { type: 'event', event: { type: 'request', connection, request } };
+}
+
+/** What is wrong with the first bad follow-up job; null when all are fine. */
+function badFollowUp({ items }: Message<'Settle'>): AiqError | null {
+  for (const bytes of items.flatMap((item) => item.enqueue)) {
+    const checked = checkJob(bytes);
+    if (!checked.ok) return new AiqError(checked.code, `follow-up job: ${checked.message}`);
+  }
+  return null;
 }
 
 /** Length of the longest list at any depth. */
@@ -75,8 +89,7 @@ function checkJob(bytes: Uint8Array): CheckedJob {
     return { ok: false, id: null, code: 'CHECKSUM', message };
   }
   try {
-    const { body, ...job } = decodeJob(bytes);
-    return { ok: true, bytes, job: { ...job, bodyBytes: body.length } };
+    return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
   } catch (error) {
     if (!(error instanceof AiqError)) throw error;
     return { ok: false, id: jobIdOf(bytes), code: error.code, message: error.message };

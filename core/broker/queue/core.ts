@@ -4,27 +4,25 @@
  * randomness; time comes in with each event.
  */
 
-import type { JobInfo, Message, MessageName, QueueInfo } from '../../protocol/index.ts';
-import type { ConnectionId, Now, Outgoing, Transport } from '../events.ts';
-import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from './job-entry.ts';
-import { JobStore } from './job-store.ts';
+import {
+  errorCodes,
+  type LeaseToken,
+  type Message,
+  type MessageName,
+} from '../../protocol/index.ts';
+import type { ConnectionId, JobFacts, Now, Transport } from '../events.ts';
+import type { Blobs } from './blob-requests.ts';
+import type { Reply } from './caller.ts';
+import { type Effect, type Fetch, outgoing } from './effects.ts';
+import { sendInfo } from './job-details.ts';
+import { isFinished, isNewest, type JobEntry } from './job-entry.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
+import { BrokerState, type StateOptions } from './state.ts';
 import { TimeHeap } from './time-heap.ts';
 import { WaitList } from './wait-list.ts';
+import { Watchers } from './watchers.ts';
 
-/** What the core wants done, in order. Everything sent waits until the records before it are durable. */
-export type Effect =
-  | { readonly type: 'append'; readonly record: Uint8Array }
-  | { readonly type: 'send'; readonly outgoing: Outgoing }
-  | {
-      readonly type: 'stats';
-      readonly connection: ConnectionId;
-      readonly correlationId: number;
-      readonly queues: QueueInfo[];
-    }
-  | { readonly type: 'shutdown' };
-
-export interface CoreOptions {
+export interface CoreOptions extends StateOptions {
   /** The broker's own id, told in HelloOk. */
   readonly brokerId: string;
   /** Name and version, told in HelloOk. */
@@ -33,20 +31,32 @@ export interface CoreOptions {
   readonly leaseMs: number;
   /** How long a session outlives its connection, by transport. */
   readonly resumeMs: Readonly<Record<Transport, number>>;
-  /** Most jobs, finished ones included. */
+  /** Most jobs, finished ones included: each takes about 140 bytes of memory. */
   readonly jobsMax: number;
-  /** Most bytes of jobs that are not finished: they are held in memory. */
-  readonly liveBytesMax: number;
-  /** Most uncharged returns of one job before it is dead-lettered. */
+  /** Most bytes of jobs that are neither done nor cancelled. */
+  readonly bytesMax: number;
+  /** Most queues ever named. */
+  readonly queuesMax: number;
+  /** Most uncharged returns of one job before it is dead-lettered, and for how long. */
   readonly returnsMax: number;
+  readonly returnsMsMax: number;
+  /** How long, and how many, done and cancelled jobs of a queue are kept. */
+  readonly keepMs: number;
+  readonly keepJobs: number;
 }
+
+const dayMs = 24 * 3_600_000;
 
 export const coreDefaults = {
   leaseMs: 30_000,
   resumeMs: { unix: 2_000, tcp: 10_000 },
   jobsMax: 5_000_000,
-  liveBytesMax: 1024 * 1024 * 1024,
+  bytesMax: 1024 ** 4,
+  queuesMax: 10_000,
   returnsMax: 1000,
+  returnsMsMax: 7 * dayMs,
+  keepMs: 30 * dayMs,
+  keepJobs: 1_000_000,
 } as const;
 
 /** Most leases of one session, so that losing it touches no more jobs than one event may. */
@@ -67,7 +77,8 @@ export interface Session {
   frameBytesMax: number;
   queues: readonly string[];
   credit: number;
-  readonly leases: Map<string, Lease>;
+  /** By the acceptance number of the job. */
+  readonly leases: Map<number, Lease>;
   /** Bytes of the jobs it holds. */
   leasedBytes: number;
   /** Without a connection: when its leases are lost, monotonic clock. */
@@ -79,14 +90,16 @@ export interface Session {
 /** A session's exclusive right to one delivery, until the deadline on the monotonic clock. */
 export interface Lease {
   readonly job: JobEntry;
+  readonly seq: number;
   readonly session: Session;
+  readonly bytes: number;
   deadlineMs: number;
   ended: boolean;
 }
 
 export class Core {
   readonly options: CoreOptions;
-  readonly store: JobStore = new JobStore();
+  readonly state: BrokerState;
   /** In the order in which they are served. */
   readonly sessions: Map<string, Session> = new Map();
   readonly connections: Map<ConnectionId, Session> = new Map();
@@ -96,29 +109,59 @@ export class Core {
   readonly resumeDeadlines: TimeHeap<Session> = new TimeHeap();
   /** Clients that wait for a job to finish. */
   readonly waiting: WaitList = new WaitList();
-  /** Connections that hear of every change, by queue; an empty set means all queues. */
-  readonly watchers: Map<ConnectionId, ReadonlySet<string>> = new Map();
-  /** Changes of the present event, by watcher, and how many bytes they take at most. */
-  readonly #changes: Map<ConnectionId, { readonly jobs: JobInfo[]; bytes: number }> = new Map();
+  readonly watchers: Watchers = new Watchers();
+  /** While the disk is full nothing is accepted and nothing delivered. */
+  diskFull = false;
+  /** Offset of the newest record. */
+  offset = 0;
+  readonly #leases: Map<number, Lease> = new Map();
   #effects: Effect[] = [];
-  #leaseCount = 0;
+  readonly blobs: Blobs;
 
   constructor(options: CoreOptions) {
     this.options = options;
+    this.state = new BrokerState(options);
+    const { blobs: store, uploads } = this.state;
+    this.blobs = { store, uploads, bytesMax: options.bytesMax };
   }
 
-  /** Logs a decision and applies it at once; its effects are revealed when it is durable. */
-  commit(record: LogRecord): void {
-    this.#effects.push({ type: 'append', record: encodeRecord(record) });
-    this.store.apply(record);
-    const job = jobOfRecord(this.store, record);
-    if (job === undefined) return;
-    this.#tellWaiting(job);
-    this.#tellWatchers(job);
+  /**
+   * Logs a decision and applies it at once; its effects are revealed when it is durable. Returns
+   * the record's offset. `facts` are those of newly enqueued jobs, decoded already.
+   */
+  commit(record: LogRecord, facts?: readonly JobFacts[]): number {
+    const bytes = encodeRecord(record);
+    this.#effects.push({ type: 'append', record: bytes });
+    this.offset++;
+    this.state.apply(record, { offset: this.offset, bytes: bytes.length }, facts);
+    this.#tell(record);
+    return this.offset;
   }
 
   emit(effect: Effect): void {
     this.#effects.push(effect);
+  }
+
+  /** Reads records of the log and goes on with what they hold, in its place in line. */
+  read(fetch: Fetch): void {
+    this.#effects.push({ type: 'fetch', fetch });
+  }
+
+  /** Answers a request from records of the log. */
+  fetch(
+    connection: ConnectionId,
+    correlationId: number,
+    offsets: readonly number[],
+    then: (records: readonly Uint8Array[]) => Reply,
+  ): void {
+    this.read({
+      offsets,
+      use(records) {
+        const readable = records.filter((record) => record !== null);
+        const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
+        return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];
+      },
+    });
   }
 
   send<N extends MessageName>(
@@ -127,8 +170,10 @@ export class Core {
     name: N,
     fields: Message<N>,
   ): void {
-    const outgoing: Outgoing<N> = { connection, correlationId, name, fields };
-    this.#effects.push({ type: 'send', outgoing: outgoing as unknown as Outgoing });
+    this.#effects.push({
+      type: 'send',
+      outgoing: outgoing(connection, correlationId, name, fields),
+    });
   }
 
   /** Sends a last message and lets the connection be closed once it left. */
@@ -138,13 +183,13 @@ export class Core {
     name: N,
     fields: Message<N>,
   ): void {
-    const outgoing: Outgoing<N> = { connection, correlationId, name, fields, thenClose: true };
+    const last = { ...outgoing(connection, correlationId, name, fields), thenClose: true };
     this.connections.delete(connection);
-    this.#effects.push({ type: 'send', outgoing: outgoing as unknown as Outgoing });
+    this.#effects.push({ type: 'send', outgoing: last });
   }
 
   takeEffects(): Effect[] {
-    for (const connection of this.#changes.keys()) this.#sendChanges(connection);
+    this.watchers.flush(this);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -159,62 +204,71 @@ export class Core {
   /** Records a new lease of `job`, which was just delivered. */
   addLease(session: Session, job: JobEntry, now: Now): void {
     const deadlineMs = now.monotonicMs + this.options.leaseMs;
-    const lease: Lease = { job, session, deadlineMs, ended: false };
-    session.leases.set(job.id, lease);
-    session.leasedBytes += job.bodyBytes;
+    const { seq, jobBytes: bytes } = job;
+    const lease: Lease = { job, seq, session, bytes, deadlineMs, ended: false };
+    session.leases.set(seq, lease);
+    session.leasedBytes += bytes;
+    this.#leases.set(seq, lease);
     this.leaseDeadlines.push(deadlineMs, lease);
-    this.#leaseCount++;
+  }
+
+  /** The lease of a job that is held. */
+  leaseOf(job: JobEntry): Lease | undefined {
+    return this.#leases.get(job.seq);
+  }
+
+  /** The lease that a token speaks of, when it is the newest of its job and of this session. */
+  heldLease(job: JobEntry, token: LeaseToken, session: Session): Lease | undefined {
+    const lease = this.leaseOf(job);
+    return lease?.session === session && isNewest(job, token) ? lease : undefined;
   }
 
   /** Forgets a lease whose job was settled, lost or cancelled. */
   dropLease(job: JobEntry): void {
-    const session = job.session === null ? undefined : this.sessions.get(job.session);
-    const lease = session?.leases.get(job.id);
-    if (session === undefined || lease === undefined) return;
+    const lease = this.leaseOf(job);
+    if (lease === undefined) return;
+    const { session, seq, bytes } = lease;
     lease.ended = true;
-    session.leases.delete(job.id);
-    session.leasedBytes -= job.bodyBytes;
-    this.#leaseCount--;
+    this.#leases.delete(seq);
+    session.leases.delete(seq);
+    session.leasedBytes -= bytes;
     this.#forgetEndedLeases();
   }
 
   /** Deadlines of ended leases would pile up until they are due: a lease time's worth of jobs. */
   #forgetEndedLeases(): void {
-    if (this.leaseDeadlines.length <= 2 * this.#leaseCount + endedLeasesMax) return;
+    if (this.leaseDeadlines.length <= 2 * this.#leases.size + endedLeasesMax) return;
     this.leaseDeadlines.retain((lease) => !lease.ended);
   }
 
-  #tellWaiting(job: JobEntry): void {
-    if (!isFinished(job.state)) return;
-    for (const { connection, correlationId } of this.waiting.take(job.id)) {
-      this.send(connection, correlationId, 'WaitOk', { job: infoOf(job) });
+  /** Tells those who wait for a job or watch its queue what became of it. */
+  #tell(record: LogRecord): void {
+    if (this.waiting.jobCount === 0 && this.watchers.count === 0) return;
+    for (const job of jobsOf(this.state, record)) {
+      if (isFinished(job.state)) {
+        for (const { connection, correlationId } of this.waiting.take(job.id)) {
+          sendInfo(this, job, (info) =>
+            outgoing(connection, correlationId, 'WaitOk', { job: info }),
+          );
+        }
+      }
+      this.watchers.note(this, job);
     }
-  }
-
-  /** Changes of one event leave as one frame for each watcher. */
-  #tellWatchers(job: JobEntry): void {
-    for (const [connection, queues] of this.watchers) {
-      if (queues.size > 0 && !queues.has(job.queue)) continue;
-      const bytes = infoBytesMax(job);
-      const changes = this.#changes.get(connection) ?? { jobs: [], bytes: 0 };
-      if (changes.bytes + bytes > infosBytesMax) this.#sendChanges(connection);
-      changes.jobs.push(infoOf(job));
-      changes.bytes += bytes;
-      this.#changes.set(connection, changes);
-    }
-  }
-
-  #sendChanges(connection: ConnectionId): void {
-    const changes = this.#changes.get(connection);
-    if (changes === undefined) return;
-    this.send(connection, 0, 'JobEvents', { jobs: changes.jobs.splice(0) });
-    changes.bytes = 0;
-    this.#changes.delete(connection);
   }
 }
 
-/** The job that a record is about, after it was applied; undefined when it is about none. */
-function jobOfRecord(store: JobStore, record: LogRecord): JobEntry | undefined {
-  if ('id' in record) return store.jobs.get(record.id);
-  return record.kind === 'enqueued' ? store.bySeq.at(-1) : undefined;
+function unreadable(): Reply {
+  const message = 'the log no longer holds this undamaged; run  aiq broker verify';
+  return { name: 'Error', fields: { code: errorCodes.INTERNAL.number, message } };
+}
+
+/** The jobs that a record is about, after it was applied. */
+function* jobsOf({ jobs }: BrokerState, record: LogRecord): Iterable<JobEntry> {
+  const found = 'id' in record ? [jobs.get(record.id)] : [];
+  if ('ids' in record && record.kind !== 'forgotten')
+    found.push(...record.ids.map((id) => jobs.get(id)));
+  const added =
+    record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
+  found.push(...added.map(({ seq }) => jobs.bySeq(seq)));
+  for (const job of found) if (job !== undefined) yield job;
 }

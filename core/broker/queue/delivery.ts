@@ -6,15 +6,24 @@
 import type { Delivery } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import { type Core, jobsPerEventMax, leasedBytesMax, type Session } from './core.ts';
+import { type Fetched, outgoing } from './effects.ts';
+import { originOf } from './job-details.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
+import { expireJob } from './waiting.ts';
 
 /** Room that a Deliver frame needs beside the jobs, for each job. */
 const itemOverheadBytes = 64;
 
+/** A delivery before its bytes were read from the log. */
+interface Grant extends Omit<Delivery, 'job' | 'enqueuedAtMs'> {
+  readonly base: number;
+  readonly jobBytes: number;
+}
+
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
 export function deliverReady(core: Core, now: Now): boolean {
-  if (core.store.readyCount === 0) return true;
-  const granted = new Map<Session, Delivery[]>();
+  if (core.state.jobs.readyCount === 0 || core.diskFull) return true;
+  const granted = new Map<Session, Grant[]>();
   let hungry = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
   while (hungry.length > 0 && count < jobsPerEventMax) {
@@ -23,6 +32,10 @@ export function deliverReady(core: Core, now: Now): boolean {
       const job = count < jobsPerEventMax ? nextJobFor(core, session) : undefined;
       if (job === undefined) continue;
       count++;
+      if (expireJob(core, job, now)) {
+        stillHungry.push(session);
+        continue;
+      }
       const items = granted.get(session) ?? [];
       items.push(grant(core, session, job, now));
       granted.set(session, items);
@@ -42,57 +55,81 @@ function hasRoom(session: Session): boolean {
   return connection !== null && leases.size < credit && leasedBytes < leasedBytesMax;
 }
 
-function nextJobFor(core: Core, session: Session): JobEntry | undefined {
+function nextJobFor({ state }: Core, session: Session): JobEntry | undefined {
   const { queues } = session;
   for (let offset = 0; offset < queues.length; offset++) {
     const index = (session.turn + offset) % queues.length;
-    const queue = core.store.queues.get(queues[index] ?? '');
-    const job = queue?.paused === true ? undefined : queue?.ready.peek();
-    if (job !== undefined) {
-      session.turn = (index + 1) % queues.length;
-      return job;
-    }
+    const queue = state.jobs.queues.find(queues[index] ?? '');
+    if (queue === undefined || queue.paused || queue.counts.ready === 0) continue;
+    session.turn = (index + 1) % queues.length;
+    return state.jobs.at(state.jobs.queues.nextReady(queue));
   }
   return undefined;
 }
 
-function grant(core: Core, session: Session, job: JobEntry, now: Now): Delivery {
+function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
   core.commit({
     kind: 'delivered',
     id: job.id,
-    epoch: core.store.epoch,
+    epoch: core.state.epoch,
     delivery: job.deliveries + 1,
     session: session.id,
     isolated: job.crashes > 0,
     atMs: now.wallMs,
   });
   core.addLease(session, job, now);
-  if (job.bytes === null) throw new Error(`job ${job.id} was ready without its bytes`);
   return {
     token: tokenOf(job),
     attempt: job.attempts + 1,
     crashes: job.crashes,
     isolated: job.isolated,
     leaseMs: core.options.leaseMs,
-    enqueuedAtMs: job.enqueuedAtMs,
-    job: job.bytes,
+    base: job.base,
+    jobBytes: job.jobBytes,
   };
 }
 
 /** Sends deliveries in frames that the client takes. */
-function sendDeliveries(core: Core, session: Session, items: Delivery[]): void {
-  if (session.connection === null) return;
-  let frame: Delivery[] = [];
+function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
+  let frame: Grant[] = [];
   let frameBytes = 0;
   for (const item of items) {
-    const bytes = item.job.length + itemOverheadBytes;
+    const bytes = item.jobBytes + itemOverheadBytes;
     if (frame.length > 0 && frameBytes + bytes > session.frameBytesMax - itemOverheadBytes) {
-      core.send(session.connection, 0, 'Deliver', { items: frame });
+      sendFrame(core, session, frame);
       frame = [];
       frameBytes = 0;
     }
     frame.push(item);
     frameBytes += bytes;
   }
-  core.send(session.connection, 0, 'Deliver', { items: frame });
+  sendFrame(core, session, frame);
+}
+
+function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]): void {
+  if (connection === null) return;
+  core.read({
+    offsets: grants.map(({ base }) => base),
+    use: (records) => {
+      const items: Delivery[] = [];
+      const unreadable: string[] = [];
+      for (const [index, { base: _, jobBytes: __, ...item }] of grants.entries()) {
+        const record = records[index] ?? null;
+        if (record === null) {
+          unreadable.push(item.token.id);
+          continue;
+        }
+        const { encoded: job, enqueuedAtMs } = originOf(record, item.token.id);
+        items.push({ ...item, enqueuedAtMs, job });
+      }
+      const fetched: Fetched[] = [];
+      if (items.length > 0) {
+        fetched.push({ type: 'send', outgoing: outgoing(connection, 0, 'Deliver', { items }) });
+      }
+      if (unreadable.length > 0) {
+        fetched.push({ type: 'event', event: { type: 'unreadable', ids: unreadable } });
+      }
+      return fetched;
+    },
+  });
 }

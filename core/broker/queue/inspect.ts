@@ -1,70 +1,154 @@
-/** Inspect, List, Stats and Wait: what the broker tells about its jobs. Nothing here changes a job. */
+/** Inspect, List, Result, Stats and Wait: what the broker tells about its jobs. Nothing here changes a job. */
 
-import { type JobInfo, limits, type Message, type QueueInfo } from '../../protocol/index.ts';
+import {
+  idTextLength,
+  isIdPrefix,
+  limits,
+  type Message,
+  type QueueInfo,
+} from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
+import { type Caller, refuse } from './caller.ts';
 import type { Core } from './core.ts';
-import { infoBytesMax, infoOf, infosBytesMax, isFinished, type JobEntry } from './job-entry.ts';
-import { idStartLength, idStartOf, noJobs } from './job-store.ts';
-import type { Waiter } from './wait-list.ts';
+import { type Fetched, outgoing } from './effects.ts';
+import {
+  endOf,
+  fetchHistory,
+  fetchInfos,
+  inFrames,
+  type JobPicture,
+  originOf,
+  pictureOf,
+  sendInfo,
+} from './job-details.ts';
+import { isFinished, isOver, type JobEntry } from './job-entry.ts';
+import { noJobs, noSettings } from './named-queue.ts';
 
 const inspectRowsMax = 10;
 /** Rows that one List looks at; a page may be short and still have a next one. */
 const listScanMax = 10_000;
 
-/** Jobs whose id begins with the text, at most ten. */
-export function inspect(core: Core, request: Message<'Inspect'>): Message<'InspectOk'>['jobs'] {
-  const jobs = jobsWithPrefix(core, request.idPrefix);
-  return jobs.map((job) => ({
-    info: infoOf(job),
-    job: request.withJob ? job.bytes : null,
-    history: [],
-  }));
+/** What the core knows who asks. */
+export type CoreCaller = Caller & { readonly core: Core };
+
+/** Jobs whose id begins with the text, at most ten, each with its history. */
+export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Inspect'>): void {
+  const { core } = caller;
+  if (idPrefix.length === 0 || idPrefix.length > idTextLength || !isIdPrefix(idPrefix)) {
+    refuse(caller, 'BAD_REQUEST', 'idPrefix must be 1 to 26 characters of base32');
+    return;
+  }
+  const jobs = jobsWithPrefix(core, idPrefix);
+  const bytes = jobs.reduce((sum, job) => sum + job.jobBytes, 0);
+  if (withJob && bytes > limits.frameBytesMax / 2 && jobs.length > 1) {
+    refuse(caller, 'BAD_REQUEST', 'the jobs are too large for one answer; give a longer idPrefix');
+    return;
+  }
+  const pictures = jobs.map((job) => pictureOf(core.state.jobs, job));
+  const held = jobs.map((job) => !isOver(job.state));
+  const rows: Message<'InspectOk'>['jobs'] = [];
+  const next = (index: number): readonly Fetched[] => {
+    const picture = pictures[index];
+    if (picture === undefined) {
+      const { connection, correlationId } = caller;
+      const answer = outgoing(connection, correlationId, 'InspectOk', { jobs: rows });
+      return [{ type: 'send', outgoing: answer }];
+    }
+    const withInfo = fetchInfos([picture], (infos) => {
+      const tell = (
+        history: Message<'InspectOk'>['jobs'][number]['history'],
+        job: Uint8Array | null,
+      ) => {
+        for (const info of infos) rows.push({ info, job, history });
+        return next(index + 1);
+      };
+      const wanted = withJob && held[index] === true;
+      return [
+        fetchHistory(picture.last, (history) => [
+          {
+            type: 'fetch',
+            fetch: {
+              offsets: wanted ? [picture.base] : [],
+              use: ([record]) =>
+                tell(history, record ? originOf(record, picture.id).encoded : null),
+            },
+          },
+        ]),
+      ];
+    });
+    return [{ type: 'fetch', fetch: withInfo }];
+  };
+  core.read({ offsets: [], use: () => next(0) });
 }
 
-function jobsWithPrefix(core: Core, prefix: string): JobEntry[] {
-  const exact = core.store.jobs.get(prefix);
+/** Looks at all ids when the text is no whole id: about 10 ms for a million jobs. */
+function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] {
+  const exact = prefix.length === idTextLength ? state.jobs.get(prefix) : undefined;
   if (exact !== undefined) return [exact];
   const found: JobEntry[] = [];
-  for (const job of candidates(core, prefix)) {
-    if (job.id.startsWith(prefix)) found.push(job);
-    if (found.length === inspectRowsMax) break;
+  let slot = prefix.length === idTextLength ? 0 : state.jobs.logOrder.head;
+  for (; slot !== 0 && found.length < inspectRowsMax; slot = state.jobs.logOrder.after(slot)) {
+    const job = state.jobs.at(slot);
+    if (job?.id.startsWith(prefix) === true) found.push(job);
   }
   return found;
 }
 
-/** A prefix that is too short for the index fits so many ids that ten are soon found among all. */
-function candidates({ store }: Core, prefix: string): readonly JobEntry[] {
-  return prefix.length < idStartLength
-    ? store.bySeq
-    : (store.byIdStart.get(idStartOf(prefix)) ?? []);
-}
-
 /** A page of jobs, newest first. */
-export function list(core: Core, request: Message<'List'>): Message<'ListOk'> {
-  const { bySeq } = core.store;
+export function list(caller: CoreCaller, request: Message<'List'>): void {
+  const { core, connection, correlationId } = caller;
+  const { jobs: store } = core.state;
   const limit = Math.min(request.limit, limits.listRowsMax);
-  const jobs: JobInfo[] = [];
-  const newest = request.before === 0 ? bySeq.length : Math.min(request.before - 1, bySeq.length);
-  let bytes = 0;
-  let seq = newest;
-  for (; seq > 0 && jobs.length < limit && newest - seq < listScanMax; seq--) {
-    const job = bySeq[seq - 1];
-    if (job === undefined || !fits(job, request)) continue;
-    bytes += infoBytesMax(job);
-    if (jobs.length > 0 && bytes > infosBytesMax) break;
-    jobs.push(infoOf(job));
+  const pictures: JobPicture[] = [];
+  let seq =
+    request.before === 0 ? store.seqs.highest : Math.min(request.before - 1, store.seqs.highest);
+  let looksLeft = listScanMax;
+  while (seq > 0 && pictures.length < limit && looksLeft > 0) {
+    const near = store.seqs.nearest(seq, -1, looksLeft);
+    looksLeft -= near.looks;
+    seq = near.next;
+    const job = store.bySeq(near.seq);
+    if (job !== undefined && fits(core, job, request)) pictures.push(pictureOf(store, job));
   }
-  return { jobs, next: seq > 0 ? seq + 1 : 0 };
+  const after = seq > 0 ? seq + 1 : 0;
+  core.read(
+    fetchInfos(pictures, (infos) => {
+      const [jobs = []] = inFrames(infos);
+      const cut = pictures[jobs.length];
+      // What did not fit the frame begins the next page.
+      const next = cut === undefined ? after : cut.seq + 1;
+      const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });
+      return [{ type: 'send', outgoing: answer }];
+    }),
+  );
 }
 
-function fits(job: JobEntry, request: Message<'List'>): boolean {
-  if (request.queue !== null && request.queue !== job.queue) return false;
-  return request.state === null || request.state === job.state;
+function fits({ state }: Core, job: JobEntry, request: Message<'List'>): boolean {
+  if (request.state !== null && request.state !== job.state) return false;
+  return request.queue === null || request.queue === state.jobs.queueOf(job).name;
+}
+
+/** What the job's ack brought along; it is there until the job is forgotten. */
+export function result(caller: CoreCaller, { id }: Message<'Result'>): void {
+  const job = caller.core.state.jobs.get(id);
+  if (job === undefined) {
+    refuse(caller, 'NOT_FOUND', 'no such job');
+    return;
+  }
+  if (job.state !== 'done') {
+    refuse(caller, 'BAD_STATE', `the job is ${job.state}; only a done job has a result`);
+    return;
+  }
+  caller.core.fetch(caller.connection, caller.correlationId, [job.last], ([record]) => ({
+    name: 'ResultOk',
+    fields: { value: record === undefined ? null : (endOf(record)?.result ?? null) },
+  }));
 }
 
 /** The counts of the named queues, or of all when none is named. */
 export function queueInfos(core: Core, names: readonly string[], now: Now): QueueInfo[] {
-  const wanted = names.length > 0 ? names : [...core.store.queues.keys()].sort();
+  const all = core.state.jobs.queues.all().map(({ name }) => name);
+  const wanted = names.length > 0 ? names : all.sort();
   const consumers = countConsumers(core);
   return wanted.map((name) => ({
     ...queueInfo(core, name, now),
@@ -72,20 +156,25 @@ export function queueInfos(core: Core, names: readonly string[], now: Now): Queu
   }));
 }
 
-function queueInfo(core: Core, name: string, now: Now): Omit<QueueInfo, 'consumers'> {
-  const queue = core.store.queues.get(name);
+function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'consumers'> {
+  const { jobs } = state;
+  const queue = jobs.queues.find(name);
   const { none: _, ...counts } = queue?.counts ?? noJobs;
-  const oldest = queue?.ready.peek();
+  const sinceMs = (queue?.ready ?? []).flatMap(({ line }) => {
+    const oldest = jobs.at(line.rows.head);
+    return oldest === undefined ? [] : [oldest.changedAtMs];
+  });
+  const { jobsMax, bytesMax, keepMs, keepJobs } = queue?.settings ?? noSettings;
   return {
     queue: name,
     paused: queue?.paused ?? false,
     ...counts,
-    oldestReadyMs: oldest === undefined ? 0 : Math.max(0, now.wallMs - oldest.changedAtMs),
-    bytes: 0,
-    jobsMax: 0,
-    bytesMax: 0,
-    keepMs: 0,
-    keepJobs: 0,
+    oldestReadyMs: sinceMs.length === 0 ? 0 : Math.max(0, now.wallMs - Math.min(...sinceMs)),
+    bytes: queue?.bytes ?? 0,
+    jobsMax,
+    bytesMax,
+    keepMs,
+    keepJobs,
   };
 }
 
@@ -94,21 +183,26 @@ function countConsumers(core: Core): Map<string, number> {
   const consumers = new Map<string, number>();
   for (const { connection, credit, queues, leases } of core.sessions.values()) {
     const served = new Set(connection !== null && credit > 0 ? queues : []);
-    for (const { job } of leases.values()) served.add(job.queue);
+    for (const { job } of leases.values()) served.add(core.state.jobs.queueOf(job).name);
     for (const queue of served) consumers.set(queue, (consumers.get(queue) ?? 0) + 1);
   }
   return consumers;
 }
 
-/** Answers now when the job is finished, else when it will be; null when there is no such job. */
-export function wait(
-  core: Core,
-  { connection, correlationId }: Waiter,
-  id: string,
-): JobInfo | 'later' | null {
-  const job = core.store.jobs.get(id);
-  if (job === undefined) return null;
-  if (isFinished(job.state)) return infoOf(job);
-  core.waiting.add(id, { connection, correlationId });
-  return 'later';
+/** Waits of one connection that may stand at one time. */
+const waitsMax = 10_000;
+
+/** Answers now when the job is finished, else when it will be. */
+export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
+  const { core, connection, correlationId } = caller;
+  const job = core.state.jobs.get(id);
+  if (job === undefined) {
+    refuse(caller, 'NOT_FOUND', 'no such job');
+  } else if (isFinished(job.state)) {
+    sendInfo(core, job, (info) => outgoing(connection, correlationId, 'WaitOk', { job: info }));
+  } else if (core.waiting.countOf(connection) >= waitsMax) {
+    refuse(caller, 'BAD_REQUEST', `this connection waits for ${waitsMax} jobs already, its limit`);
+  } else {
+    core.waiting.add(id, { connection, correlationId });
+  }
 }

@@ -3,201 +3,286 @@
  * traffic and for replay alike; it decides nothing and never fails on a record that was logged.
  */
 
-import type { JobState } from '../../protocol/index.ts';
-import { Fifo } from './fifo.ts';
-import { isFinished, type JobEntry, newEntry } from './job-entry.ts';
-import type { LogRecord, RecordOf } from './records.ts';
+import { decodeJob, type JobState, noUsage, type Usage } from '../../protocol/index.ts';
+import { factsOfJob, type JobFacts } from '../events.ts';
+import { IdIndex } from './id-index.ts';
+import { isOver, JobEntry } from './job-entry.ts';
+import { type BlobReferences, JobExtras } from './job-extras.ts';
+import { f64Columns, JobTable } from './job-table.ts';
+import { LinkedRows } from './linked-rows.ts';
+import { type NamedQueue, QueueSet } from './named-queue.ts';
+import type { RecordOf } from './records.ts';
+import { SeqIndex } from './seq-index.ts';
 import { TimeHeap } from './time-heap.ts';
 
-/** One named queue: its line of ready jobs and how many jobs it has in each state. */
-export interface NamedQueue {
-  readonly name: string;
-  readonly ready: Fifo<JobEntry>;
-  readonly counts: Record<JobState, number>;
-  /** Nothing of it is delivered. */
-  paused: boolean;
-}
-
-/** The counts of a queue that holds nothing. */
-export const noJobs: Readonly<Record<JobState, number>> = {
-  none: 0,
-  delayed: 0,
-  ready: 0,
-  leased: 0,
-  done: 0,
-  dead: 0,
-  cancelled: 0,
-  parked: 0,
-};
-
-/** Characters of an id that the index of short ids knows: 15 bits. */
-export const idStartLength = 3;
-
-export function idStartOf(id: string): string {
-  return id.slice(0, idStartLength);
-}
+/** Code of the error of a job that was not delivered in time. */
+export const expiredCode = 'expired';
 
 export class JobStore {
-  readonly jobs: Map<string, JobEntry> = new Map();
-  readonly queues: Map<string, NamedQueue> = new Map();
-  /** All jobs in order of acceptance: index = seq - 1. */
-  readonly bySeq: JobEntry[] = [];
-  /** Jobs by the start of their ids, so that a short id is found without a look at all of them. */
-  readonly byIdStart: Map<string, JobEntry[]> = new Map();
-  /** Delayed jobs by the wall-clock time at which they become ready. */
-  readonly delayed: TimeHeap<JobEntry> = new TimeHeap();
-  epoch = 0;
-  /** Bytes of the jobs that are not finished. */
-  liveBytes = 0;
+  readonly table: JobTable = new JobTable();
+  readonly queues: QueueSet = new QueueSet(this.table);
+  readonly seqs: SeqIndex = new SeqIndex();
+  /** All jobs in the order of their `base` records: what compaction has to move comes first. */
+  readonly logOrder: LinkedRows = new LinkedRows(this.table, 'log');
+  readonly extras: JobExtras;
+  /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
+  readonly delayed: TimeHeap<number> = new TimeHeap();
+  /** Jobs (by number) by the wall-clock time at which they expire. */
+  readonly expiry: TimeHeap<number> = new TimeHeap();
+  /** Encoded bytes of jobs that are neither done nor cancelled. */
+  bytes = 0;
+  /** Bytes of the log that the jobs still need. */
+  logBytes = 0;
   /** Ready jobs of all queues, paused ones included. */
   readyCount = 0;
+  readonly #ids: IdIndex = new IdIndex(this.table);
 
-  /** The queue of that name, made when it is new. */
-  queueOf(name: string): NamedQueue {
-    let queue = this.queues.get(name);
-    if (queue === undefined) {
-      queue = { name, ready: new Fifo(), counts: { ...noJobs }, paused: false };
-      this.queues.set(name, queue);
-    }
-    return queue;
+  constructor(blobs: BlobReferences) {
+    this.extras = new JobExtras(blobs);
   }
 
-  /** Applies a decision. Throws only when the record contradicts the state: a bug or a damaged log. */
-  apply(record: LogRecord): void {
-    switch (record.kind) {
-      case 'epochStarted':
-        this.epoch = record.epoch;
-        break;
-      case 'enqueued':
-        this.#accept(record);
-        break;
-      case 'delivered':
-        this.#deliver(record);
-        break;
-      case 'leaseEnded':
-        this.#endLease(record);
-        break;
-      case 'cancelled':
-        this.#cancel(this.#known(record.id), record.atMs);
-        break;
-      case 'retried':
-        this.#retry(this.#known(record.id), record.atMs);
-        break;
-      case 'paused':
-        this.queueOf(record.queue).paused = true;
-        break;
-      case 'unpaused':
-        this.queueOf(record.queue).paused = false;
-        break;
-    }
+  /** Jobs known, finished ones included. */
+  get size(): number {
+    return this.table.length;
   }
 
-  /** A delayed job's time has come. Not logged: replay does it again by the clock. */
-  makeReady(job: JobEntry): void {
-    this.#move(job, 'ready', job.dueAtMs);
-    job.dueAtMs = 0;
+  get(id: string): JobEntry | undefined {
+    return this.at(this.#ids.find(id));
   }
 
-  /** Puts every line in the order in which its jobs became ready; replay cannot keep that itself. */
-  afterReplay(): void {
-    for (const queue of this.queues.values()) {
-      queue.ready.sort(
-        (left, right) => left.changedAtMs - right.changedAtMs || left.seq - right.seq,
-      );
+  bySeq(seq: number): JobEntry | undefined {
+    return this.at(this.seqs.find(seq));
+  }
+
+  /** The job of a row; undefined for row 0. */
+  at(slot: number): JobEntry | undefined {
+    return slot === 0 ? undefined : new JobEntry(this.table, slot);
+  }
+
+  queueOf(job: JobEntry): NamedQueue {
+    return this.queues.byNumber(job.queue);
+  }
+
+  /** New jobs; their bytes lie in the record at `offset`. `facts` saves decoding what was decoded. */
+  accept(
+    jobs: RecordOf<'enqueued'>['jobs'],
+    offset: number,
+    atMs: number,
+    facts?: readonly JobFacts[],
+  ): void {
+    for (const [index, { seq, dueAtMs, job }] of jobs.entries()) {
+      this.#add(facts?.[index] ?? factsOf(job), { seq, dueAtMs, atMs, base: offset });
     }
   }
 
-  #accept(record: RecordOf<'enqueued'>): void {
-    // A copy: the record lies in a buffer that holds much more than this job.
-    const job = newEntry(this.bySeq.length + 1, record.job.slice(), record.atMs, record.dueAtMs);
-    if (this.jobs.has(job.id)) throw new Error(`job ${job.id} was accepted twice`);
-    this.jobs.set(job.id, job);
-    this.bySeq.push(job);
-    this.#index(job);
-    this.liveBytes += record.job.length;
-    const queue = this.queueOf(job.queue);
-    queue.counts[job.state]++;
-    if (job.state === 'ready') this.#line(queue, job);
-    else this.delayed.push(job.dueAtMs, job);
+  /** A job that a summary tells of. */
+  acceptShort(record: RecordOf<'accepted'>, offset: number): void {
+    this.#add(record, { ...record, base: offset });
   }
 
-  #index(job: JobEntry): void {
-    const start = idStartOf(job.id);
-    const jobs = this.byIdStart.get(start);
-    if (jobs === undefined) this.byIdStart.set(start, [job]);
-    else jobs.push(job);
-  }
-
-  #line(queue: NamedQueue, job: JobEntry): void {
-    queue.ready.push(job);
-    this.readyCount++;
-  }
-
-  #deliver(record: RecordOf<'delivered'>): void {
-    const job = this.#known(record.id);
-    if (job.state !== 'ready' && job.state !== 'delayed') {
-      throw new Error(`job ${job.id} was delivered while ${job.state}`);
-    }
+  deliver(job: JobEntry, record: RecordOf<'delivered'>): void {
     this.#move(job, 'leased', record.atMs);
-    job.dueAtMs = 0;
     job.deliveries = record.delivery;
     job.leaseEpoch = record.epoch;
-    job.session = record.session;
     job.isolated = record.isolated;
     job.lastEnd = null;
+    this.extras.session.set(job.slot, record.session);
   }
 
-  #endLease(record: RecordOf<'leaseEnded'>): void {
-    const job = this.#known(record.id);
-    if (job.state !== 'leased') throw new Error(`lease of job ${job.id} ended while ${job.state}`);
+  endLease(job: JobEntry, record: RecordOf<'leaseEnded'>, place: Place): void {
+    const { slot } = job;
+    this.logBytes -= job.logBytes;
     job.attempts = record.attempts;
     job.crashes = record.crashes;
     job.returns = record.returns;
-    job.errorCode = record.errorCode;
-    job.errorMessage = record.errorMessage;
-    job.note = record.note;
-    job.usage = record.usage;
     job.lastEnd = record.end;
-    job.dueAtMs = record.dueAtMs;
-    this.#move(job, record.state, record.atMs);
+    job.last = place.offset;
+    job.lastBytes = record.fullBytes || place.bytes;
+    this.logBytes += job.logBytes;
+    this.extras.session.delete(slot);
+    this.extras.take(slot, record);
+    this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
-  #cancel(job: JobEntry, atMs: number): void {
+  cancel(job: JobEntry, atMs: number): void {
     this.#move(job, 'cancelled', atMs);
-    job.dueAtMs = 0;
   }
 
-  #retry(job: JobEntry, atMs: number): void {
+  retry(job: JobEntry, atMs: number): void {
     job.attempts = 0;
     job.crashes = 0;
     job.returns = 0;
     job.isolated = false;
+    this.extras.returnsSinceMs.delete(job.slot);
+    // Whoever brings an expired job back wants it to run.
+    this.extras.expiresAtMs.delete(job.slot);
     this.#move(job, 'ready', atMs);
   }
 
-  /** The one setter of a job's state: lines, heaps and counts follow. */
-  #move(job: JobEntry, state: JobState, atMs: number): void {
-    const queue = this.queueOf(job.queue);
-    if (job.state === 'ready') {
-      queue.ready.remove(job);
-      this.readyCount--;
-    }
+  signal(job: JobEntry, atMs: number): void {
+    this.#move(job, 'ready', atMs);
+  }
+
+  expire(job: JobEntry, atMs: number): void {
+    this.extras.cause.set(job.slot, expiredCode);
+    this.#move(job, 'dead', atMs);
+  }
+
+  /** A delayed job's time has come. Not logged: replay does it again by the clock. */
+  makeReady(job: JobEntry): void {
+    this.#move(job, 'ready', this.extras.dueAtMs.get(job.slot) ?? job.changedAtMs);
+  }
+
+  /** The whole of a job said again: its place in the log changes, and on replay it may be new. */
+  restate(record: RecordOf<'snapshot'>, place: Place): void {
+    const { bodyBytes, jobBytes, expiresAtMs } = record;
+    const facts = { ...factsOf(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
+    const { seq, state, changedAtMs } = record;
+    const job =
+      this.get(facts.id) ??
+      this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
+    const { slot } = job;
+    this.logBytes -= job.logBytes;
+    this.logOrder.remove(slot);
+    this.logOrder.push(slot);
+    job.base = place.offset;
+    job.jobBytes = record.jobBytes;
+    job.bodyInLog = record.bodyInLog;
+    job.attempts = record.attempts;
+    job.crashes = record.crashes;
+    job.returns = record.returns;
+    job.deliveries = record.deliveries;
+    job.leaseEpoch = record.leaseEpoch;
+    job.isolated = record.isolated;
+    job.lastEnd = record.lastEnd;
+    job.last = record.lastBytes === 0 ? 0 : place.offset;
+    job.lastBytes = record.lastBytes;
+    this.logBytes += job.logBytes;
+    this.extras.take(slot, record);
+    if (record.session !== null) this.extras.session.set(slot, record.session);
+    if (job.state !== state) this.#move(job, state, changedAtMs, record.parkKey);
+  }
+
+  forget(job: JobEntry): void {
+    const { slot } = job;
+    this.logBytes -= job.logBytes;
+    this.#leave(job);
+    const queue = this.queueOf(job);
     queue.counts[job.state]--;
-    queue.counts[state]++;
-    job.state = state;
-    job.changedAtMs = atMs;
-    if (state === 'ready') this.#line(queue, job);
-    if (state === 'delayed') this.delayed.push(job.dueAtMs, job);
-    // A dead job keeps its bytes, because an operator may retry it.
-    if (isFinished(state) && state !== 'dead' && job.bytes !== null) {
-      this.liveBytes -= job.bytes.length;
-      job.bytes = null;
+    if (!isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    this.extras.dropAll(slot);
+    this.logOrder.remove(slot);
+    this.seqs.remove(job.seq);
+    this.#ids.remove(slot);
+    this.table.free(slot);
+  }
+
+  /** Sum over the job's leases; known while it is not over. */
+  usageOf(job: JobEntry): Usage {
+    return this.extras.usage.get(job.slot) ?? noUsage;
+  }
+
+  /** Puts every line in the order in which its jobs became ready; replay cannot keep that itself. */
+  afterReplay(): void {
+    const { table } = this;
+    const byTime = (left: number, right: number): number =>
+      table.getF64(left, f64Columns.changedAtMs) - table.getF64(right, f64Columns.changedAtMs) ||
+      table.getF64(left, f64Columns.seq) - table.getF64(right, f64Columns.seq);
+    for (const queue of this.queues.all()) {
+      for (const { line } of queue.ready) line.rows.sort(byTime);
+      queue.over.rows.sort(byTime);
     }
   }
 
-  #known(id: string): JobEntry {
-    const job = this.jobs.get(id);
-    if (job === undefined) throw new Error(`the log speaks of job ${id}, which was never accepted`);
+  #add(
+    facts: JobFacts,
+    at: { seq: number; dueAtMs: number; atMs: number; base: number },
+  ): JobEntry {
+    const { id, bodyRef } = facts;
+    if (this.get(id) !== undefined) throw new Error(`job ${id} was accepted twice`);
+    const slot = this.table.allocate();
+    const job = new JobEntry(this.table, slot);
+    this.#ids.add(id, slot);
+    this.seqs.add(at.seq, slot);
+    this.logOrder.push(slot);
+    const queue = this.queues.named(facts.queue);
+    job.queue = queue.number;
+    job.seq = at.seq;
+    job.base = at.base;
+    job.setDigest(facts.digest);
+    job.priority = facts.priority;
+    job.attemptsMax = facts.attemptsMax;
+    job.bodyBytes = facts.bodyBytes;
+    job.jobBytes = facts.jobBytes;
+    job.bodyInLog = bodyRef === null;
+    this.extras.refersToInput(slot, bodyRef);
+    if (facts.expiresAtMs > 0) {
+      this.extras.expiresAtMs.set(slot, facts.expiresAtMs);
+      this.expiry.push(facts.expiresAtMs, at.seq);
+    }
+    if (at.dueAtMs > 0) this.extras.dueAtMs.set(slot, at.dueAtMs);
+    this.logBytes += job.logBytes;
+    queue.counts.none++;
+    this.#addBytes(queue, job.jobBytes);
+    const state = facts.parkKey !== '' ? 'parked' : at.dueAtMs > 0 ? 'delayed' : 'ready';
+    this.#move(job, state, at.atMs, facts.parkKey);
     return job;
   }
+
+  /** The one setter of a job's state: lines, heaps, counts and sums follow. */
+  #move(job: JobEntry, state: JobState, atMs: number, parkKey = ''): void {
+    const { slot } = job;
+    const queue = this.queueOf(job);
+    this.#leave(job);
+    this.logBytes -= job.logBytes;
+    queue.counts[job.state]--;
+    queue.counts[state]++;
+    if (isOver(state) && !isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    job.state = state;
+    job.changedAtMs = atMs;
+    this.logBytes += job.logBytes;
+    if (state !== 'delayed') this.extras.dueAtMs.delete(slot);
+    if (state !== 'dead') this.extras.cause.delete(slot);
+    if (isOver(state)) this.extras.dropWhatIsOver(slot);
+    this.#enter(job, queue, parkKey);
+  }
+
+  #addBytes(queue: NamedQueue, bytes: number): void {
+    queue.bytes += bytes;
+    this.bytes += bytes;
+  }
+
+  #enter(job: JobEntry, queue: NamedQueue, parkKey: string): void {
+    const { slot, state } = job;
+    if (state === 'delayed') this.delayed.push(this.extras.dueAtMs.get(slot) ?? 0, job.seq);
+    const line =
+      state === 'ready'
+        ? this.queues.readyLine(queue, job.priority)
+        : state === 'parked'
+          ? this.queues.parkedLine(queue, parkKey)
+          : isOver(state)
+            ? queue.over
+            : null;
+    if (line === null) return;
+    line.rows.push(slot);
+    job.line = line.number;
+    if (state === 'ready') this.readyCount++;
+  }
+
+  #leave(job: JobEntry): void {
+    if (job.state === 'ready') this.readyCount--;
+    if (job.line === 0) return;
+    this.queues.leave(job.slot, job.line);
+    job.line = 0;
+  }
+}
+
+function factsOf(encoded: Uint8Array): JobFacts {
+  return factsOfJob(decodeJob(encoded), encoded.length);
+}
+
+/** Where a record stands in the log. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
 }

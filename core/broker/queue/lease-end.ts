@@ -1,12 +1,14 @@
 /**
  * What becomes of a job when its lease ends. *Attempts* are charged failures; *crashes* count
- * vanished holders; *returns* count every time it came back uncharged, and have a cap, so that
- * nothing circles for ever.
+ * vanished holders; *returns* count every time it came back uncharged, and have a cap in number and
+ * in age, so that nothing circles for ever.
  */
 
-import type { JobState, Usage } from '../../protocol/index.ts';
-import type { JobEntry } from './job-entry.ts';
-import type { LeaseEnd, RecordOf } from './records.ts';
+import type { JobState, LeaseEnd, Usage, Value } from '../../protocol/index.ts';
+import type { Core } from './core.ts';
+import { type JobEntry, tokenOf } from './job-entry.ts';
+import { expiredCode } from './job-store.ts';
+import type { RecordOf } from './records.ts';
 
 export interface LeaseEnding {
   readonly end: LeaseEnd;
@@ -15,59 +17,115 @@ export interface LeaseEnding {
   readonly errorMessage: string;
   readonly note: string;
   readonly usage: Usage;
+  /** Key to wait for instead of the delay; null for none. */
+  readonly park: string | null;
+  readonly result: Value | null;
+  readonly enqueue: RecordOf<'leaseEnded'>['enqueue'];
+}
+
+interface Rule {
+  readonly charge: 'attempt' | 'return' | 'crash' | 'none';
+  readonly again: boolean;
 }
 
 /** Which counter each end raises, and whether the job may run again. */
-const rules: Record<LeaseEnd, { charge: 'attempt' | 'return' | 'crash' | 'none'; again: boolean }> =
-  {
-    ack: { charge: 'none', again: false },
-    retry: { charge: 'attempt', again: true },
-    final: { charge: 'attempt', again: false },
-    throttled: { charge: 'return', again: true },
-    returned: { charge: 'return', again: true },
-    crashed: { charge: 'crash', again: true },
-    lost: { charge: 'crash', again: true },
-  };
+const rules: Readonly<Record<LeaseEnd, Rule>> = {
+  ack: { charge: 'none', again: false },
+  retry: { charge: 'attempt', again: true },
+  final: { charge: 'attempt', again: false },
+  throttled: { charge: 'return', again: true },
+  returned: { charge: 'return', again: true },
+  crashed: { charge: 'crash', again: true },
+  lost: { charge: 'crash', again: true },
+  damaged: { charge: 'none', again: false },
+};
 
-/** The record of a lease's end: pure, from the job as it is, the end and the wall clock. */
+/** The job's counters after the end, and whether the end was charged to it. */
+interface Counted {
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly returns: number;
+  readonly returnsSinceMs: number;
+  readonly free: boolean;
+}
+
+/** The record of a lease's end: from the job as it is, the end and the wall clock. */
 export function decideLeaseEnd(
+  core: Core,
   job: JobEntry,
   ending: LeaseEnding,
   atMs: number,
-  returnsMax: number,
 ): RecordOf<'leaseEnded'> {
-  const { charge, again } = rules[ending.end];
-  // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
-  // and a crash there is its own.
-  const attempts =
-    job.attempts + (charge === 'attempt' || (charge === 'crash' && job.isolated) ? 1 : 0);
-  const crashes = job.crashes + (charge === 'crash' ? 1 : 0);
-  const free = charge === 'return' || (charge === 'crash' && !job.isolated);
-  const returns = job.returns + (free ? 1 : 0);
-  const exhausted = returns > returnsMax;
-  const state = nextState(ending, again && attempts < job.attemptsMax && !exhausted);
+  const { jobs } = core.state;
+  const { free, ...counters } = count(core, job, ending, atMs);
+  const { again } = rules[ending.end];
+  const stop = again ? reasonToStop(core, job, ending, { ...counters, free, atMs }) : null;
+  const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
+  const token = tokenOf(job);
+  const { end, note, result, enqueue } = ending;
+  const { errorCode, errorMessage } = stop ?? ending;
   return {
     kind: 'leaseEnded',
-    id: job.id,
-    end: ending.end,
+    id: token.id,
+    end,
     state,
     dueAtMs: state === 'delayed' ? atMs + ending.delayMs : 0,
-    attempts,
-    crashes,
-    returns,
-    errorCode: exhausted ? 'returns_exhausted' : ending.errorCode,
-    errorMessage: exhausted
-      ? `came back ${returns} times without being charged; the last time: ${ending.errorMessage}`
-      : ending.errorMessage,
-    note: ending.note,
-    usage: addUsage(job.usage, ending.usage),
+    parkKey: state === 'parked' ? (ending.park ?? '') : '',
+    ...counters,
+    delivery: token.delivery,
+    session: jobs.extras.session.get(job.slot) ?? noSession,
+    errorCode,
+    errorMessage,
+    note,
+    usage: addUsage(jobs.usageOf(job), ending.usage),
+    result,
+    enqueue,
+    previous: job.last,
+    fullBytes: 0,
     atMs,
   };
 }
 
+function count(core: Core, job: JobEntry, { end }: LeaseEnding, atMs: number): Counted {
+  const { charge } = rules[end];
+  // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
+  // and a crash there is its own.
+  const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
+  const free = charge === 'return' || (charge === 'crash' && !job.isolated);
+  const sinceMs = core.state.jobs.extras.returnsSinceMs.get(job.slot);
+  return {
+    attempts: job.attempts + Number(charged),
+    crashes: job.crashes + Number(charge === 'crash'),
+    returns: job.returns + Number(free),
+    returnsSinceMs: sinceMs ?? (free ? atMs : 0),
+    free,
+  };
+}
+
+/** Why a job that could run again does not; null when it may. */
+function reasonToStop(
+  { options, state }: Core,
+  job: JobEntry,
+  { errorMessage }: LeaseEnding,
+  { free, returns, returnsSinceMs, atMs }: Counted & { readonly atMs: number },
+): Pick<LeaseEnding, 'errorCode' | 'errorMessage'> | null {
+  const { returnsMax, returnsMsMax } = options;
+  if (free && (returns > returnsMax || atMs - returnsSinceMs > returnsMsMax)) {
+    const often = `came back ${returns} times without being charged`;
+    const message = `${often}; the last time: ${errorMessage}`;
+    return { errorCode: 'returns_exhausted', errorMessage: message };
+  }
+  const expiresAtMs = state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY;
+  if (expiresAtMs > atMs) return null;
+  return { errorCode: expiredCode, errorMessage: `it expired; ${errorMessage}` };
+}
+
+const noSession = '0'.repeat(26);
+
 function nextState(ending: LeaseEnding, mayRunAgain: boolean): JobState {
   if (ending.end === 'ack') return 'done';
   if (!mayRunAgain) return 'dead';
+  if (ending.park !== null) return 'parked';
   return ending.delayMs > 0 ? 'delayed' : 'ready';
 }
 

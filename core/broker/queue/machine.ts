@@ -3,9 +3,13 @@
  * clocks, so that live traffic, replay, tests and simulation run the very same code.
  */
 
-import type { NetEvent, Now } from '../events.ts';
-import { Core, type CoreOptions, type Effect, jobsPerEventMax } from './core.ts';
+import type { Now } from '../events.ts';
+import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
+import { stepBulks } from './bulk-requests.ts';
+import { compact, isRestated, moveJob, moveRecord, restate } from './compaction.ts';
+import { Core, type CoreOptions, jobsPerEventMax } from './core.ts';
 import { deliverReady } from './delivery.ts';
+import type { CoreEvent, Effect } from './effects.ts';
 import { enqueue } from './enqueue.ts';
 import { handleRequest } from './handlers.ts';
 import { decodeRecord } from './records.ts';
@@ -15,10 +19,16 @@ import {
   expireSessions,
   openSession,
   restoreSessions,
+  unreadableJobs,
 } from './sessions.ts';
+import { expireWaiting, RetentionClock, wakeDelayed } from './waiting.ts';
+
+/** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
+const idleRetentionMs = 60_000;
 
 export class QueueMachine {
   readonly #core: Core;
+  readonly #retention: RetentionClock = new RetentionClock();
   /** True when a bound stopped the last pass and there is more to do at once. */
   #more = false;
 
@@ -26,48 +36,69 @@ export class QueueMachine {
     this.#core = new Core(options);
   }
 
-  /** Applies a record of the log; only before `start`. */
-  replay(record: Uint8Array): void {
-    this.#core.store.apply(decodeRecord(record));
+  /** Before replay: records up to this offset may be about jobs that are no longer known. */
+  beginReplay(restatedUpTo: number): void {
+    this.#core.state.beginReplay(restatedUpTo);
   }
 
-  /** Begins a new epoch after replay and gives the leases of the log time to be resumed. */
-  start(now: Now): Effect[] {
-    this.#wakeDelayed(now, Number.POSITIVE_INFINITY);
-    this.#core.store.afterReplay();
-    restoreSessions(this.#core, now);
-    this.#core.commit({
+  /** Applies a record of the log, or its short form; only before `start`. */
+  replay(record: Uint8Array, offset: number): void {
+    this.#core.state.apply(decodeRecord(record), { offset, bytes: record.length });
+  }
+
+  /**
+   * Begins a new epoch after replay and gives the leases of the log time to be resumed.
+   * `endOffset` is that of the last record.
+   */
+  start(now: Now, endOffset: number): Effect[] {
+    const core = this.#core;
+    const { state } = core;
+    core.offset = endOffset;
+    wakeDelayed(core, now, Number.POSITIVE_INFINITY);
+    state.afterReplay();
+    restoreSessions(core, now);
+    core.commit({
       kind: 'epochStarted',
-      epoch: this.#core.store.epoch + 1,
+      epoch: state.epoch + 1,
+      seqHighest: state.jobs.seqs.highest,
       atMs: now.wallMs,
     });
-    return this.#core.takeEffects();
+    dropCutUploads(core, state.blobs);
+    return core.takeEffects();
   }
 
-  /** Handles what arrived, in order, then hands out what is ready. */
-  handle(events: readonly NetEvent[], now: Now): Effect[] {
+  /** Handles what happened, in order, then hands out what is ready. */
+  handle(events: readonly CoreEvent[], now: Now): Effect[] {
     for (const event of events) this.#handleOne(event, now);
     return this.tick(now);
   }
 
-  /** Does what is due: delays, lost sessions, expired leases, deliveries. */
+  /** Does what is due: delays, expiries, lost sessions, expired leases, bulk steps, deliveries. */
   tick(now: Now): Effect[] {
     const core = this.#core;
     expireSessions(core, now, jobsPerEventMax);
     expireLeases(core, now, jobsPerEventMax);
-    this.#wakeDelayed(now, jobsPerEventMax);
-    this.#more = !deliverReady(core, now);
+    wakeDelayed(core, now, jobsPerEventMax);
+    expireWaiting(core, now, jobsPerEventMax);
+    const moreBulks = stepBulks(core, now);
+    const moreToForget = this.#retention.tick(core, now);
+    expireBlobs(core, core.blobs, now.monotonicMs, jobsPerEventMax);
+    this.#more = !deliverReady(core, now) || moreBulks || moreToForget;
     return core.takeEffects();
   }
 
   /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
   nextDueMs(now: Now): number | null {
     if (this.#more) return 0;
-    const { store, leaseDeadlines, resumeDeadlines } = this.#core;
+    const { state, leaseDeadlines, resumeDeadlines, blobs } = this.#core;
+    const { jobs } = state;
     const dues = [
-      msUntil(store.delayed.earliestMs, now.wallMs),
+      msUntil(jobs.delayed.earliestMs, now.wallMs),
+      msUntil(jobs.expiry.earliestMs, now.wallMs),
+      msUntil(blobsDueAtMs(blobs), now.monotonicMs),
       msUntil(leaseDeadlines.earliestMs, now.monotonicMs),
       msUntil(resumeDeadlines.earliestMs, now.monotonicMs),
+      jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
   }
@@ -79,35 +110,68 @@ export class QueueMachine {
 
   /** Jobs known, finished ones included. */
   get jobCount(): number {
-    return this.#core.store.jobs.size;
+    return this.#core.state.jobs.size;
   }
 
-  #wakeDelayed(now: Now, jobsMax: number): void {
-    const { store } = this.#core;
-    for (let count = 0; count < jobsMax; count++) {
-      const job = store.delayed.popDue(now.wallMs);
-      if (job === undefined) return;
-      if (job.state === 'delayed' && job.dueAtMs <= now.wallMs) store.makeReady(job);
-    }
+  /** Bytes of the log that are still needed: compaction frees the rest. */
+  get logLiveBytes(): number {
+    return this.#core.state.logBytes;
   }
 
-  #handleOne(event: NetEvent, now: Now): void {
+  /** True when nothing in the log up to the offset is needed any more but the small state. */
+  isRestated(upTo: number): boolean {
+    return isRestated(this.#core, upTo);
+  }
+
+  #handleOne(event: CoreEvent, now: Now): void {
+    const core = this.#core;
     switch (event.type) {
       case 'opened':
-        openSession(this.#core, event);
+        openSession(core, event);
         break;
       case 'closed':
-        connectionClosed(this.#core, event.connection, now);
+        connectionClosed(core, event.connection, now);
         break;
       case 'enqueue':
-        enqueue(this.#core, event, now);
+        enqueue(core, event, now);
         break;
       case 'request': {
         // A connection that was taken over may still have sent something.
-        const session = this.#core.connections.get(event.connection);
-        if (session !== undefined) handleRequest(this.#core, session, event, now);
+        const session = core.connections.get(event.connection);
+        if (session !== undefined) handleRequest(core, session, event, now);
         break;
       }
+      case 'disk':
+        core.diskFull = event.full;
+        break;
+      case 'unreadable':
+        unreadableJobs(core, event.ids, now);
+        break;
+      case 'compact':
+      case 'movedJob':
+      case 'movedRecord':
+      case 'restate':
+        this.#compact(event, now);
+    }
+  }
+
+  #compact(
+    event: Extract<CoreEvent, { type: 'compact' | 'movedJob' | 'movedRecord' | 'restate' }>,
+    now: Now,
+  ): void {
+    switch (event.type) {
+      case 'compact':
+        compact(this.#core, event);
+        break;
+      case 'movedJob':
+        moveJob(this.#core, event);
+        break;
+      case 'movedRecord':
+        moveRecord(this.#core, event.from, event.record);
+        break;
+      case 'restate':
+        restate(this.#core, now.wallMs);
+        break;
     }
   }
 }

@@ -1,52 +1,72 @@
-/** Cancel, Retry, Pause and Purge: what an operator may do with jobs and queues, whoever holds them. */
+/** Cancel, Retry, Pause and settings: what an operator may do with jobs and queues, whoever holds them. */
 
-import { type ItemAnswer, noError } from '../../protocol/index.ts';
+import { type ItemAnswer, isQueueName, type Message, noError } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
-import { type Core } from './core.ts';
-import { tokenOf } from './job-entry.ts';
+import { answer as answerTo, refuse } from './caller.ts';
+import type { Core } from './core.ts';
+import type { CoreCaller } from './inspect.ts';
+import { type JobEntry, tokenOf } from './job-entry.ts';
 import { answer } from './settle.ts';
 
 /** Cancels jobs that are not done. Their holders are told at once, and again when they renew. */
 export function cancel(core: Core, ids: readonly string[], now: Now): ItemAnswer[] {
   return ids.map((id) => {
-    const job = core.store.jobs.get(id);
+    const job = core.state.jobs.get(id);
     if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
     if (job.state === 'done' || job.state === 'cancelled') {
       return answer('BAD_STATE', job, `the job is ${job.state}`);
     }
-    const holder = job.state === 'leased' ? core.sessions.get(job.session ?? '') : undefined;
-    core.dropLease(job);
-    core.commit({ kind: 'cancelled', id, atMs: now.wallMs });
-    if (holder !== undefined && holder.connection !== null) {
-      const items = [{ token: tokenOf(job), directive: 'cancel' as const }];
-      core.send(holder.connection, 0, 'Directives', { items });
-    }
+    cancelOne(core, job, now);
     return { code: noError, state: job.state, message: '' };
   });
+}
+
+function cancelOne(core: Core, job: JobEntry, now: Now): void {
+  const holder = core.leaseOf(job)?.session;
+  core.dropLease(job);
+  core.commit({ kind: 'cancelled', ids: [job.id], atMs: now.wallMs });
+  if (holder === undefined || holder.connection === null) return;
+  const items = [{ token: tokenOf(job), directive: 'cancel' as const }];
+  core.send(holder.connection, 0, 'Directives', { items });
 }
 
 /** Makes dead jobs ready again, with their counters at zero. */
 export function retry(core: Core, ids: readonly string[], now: Now): ItemAnswer[] {
   return ids.map((id) => {
-    const job = core.store.jobs.get(id);
+    const job = core.state.jobs.get(id);
     if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
     if (job.state !== 'dead') return answer('BAD_STATE', job, `the job is ${job.state}, not dead`);
-    core.commit({ kind: 'retried', id, atMs: now.wallMs });
+    core.commit({ kind: 'retried', ids: [id], atMs: now.wallMs });
     return { code: noError, state: job.state, message: '' };
   });
 }
 
 /** Stops or restarts deliveries of a queue; doing it twice changes nothing. */
-export function setPaused(core: Core, queue: string, paused: boolean, now: Now): void {
-  if ((core.store.queues.get(queue)?.paused ?? false) === paused) return;
-  core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
+export function setPaused(caller: CoreCaller, queue: string, paused: boolean): void {
+  const { core, now } = caller;
+  if (!mayName(caller, queue)) return;
+  if ((core.state.jobs.queues.find(queue)?.paused ?? false) !== paused) {
+    core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
+  }
+  answerTo(caller, 'Ok', {});
 }
 
-/** Cancels the waiting jobs of a queue (ready and delayed); tells how many. */
-export function purge(core: Core, queue: string, now: Now): number {
-  const waiting = core.store.bySeq.filter(
-    (job) => job.queue === queue && (job.state === 'ready' || job.state === 'delayed'),
-  );
-  for (const { id } of waiting) core.commit({ kind: 'cancelled', id, atMs: now.wallMs });
-  return waiting.length;
+/** Sets limits and retention of a queue; jobs that are there already stay, however many. */
+export function configureQueue(caller: CoreCaller, fields: Message<'ConfigureQueue'>): void {
+  if (!mayName(caller, fields.queue)) return;
+  caller.core.commit({ kind: 'queueConfigured', ...fields });
+  answerTo(caller, 'Ok', {});
+}
+
+/** Refuses what is no queue's name, and a new name beyond the limit of queues. */
+function mayName(caller: CoreCaller, queue: string): boolean {
+  const { options, state } = caller.core;
+  if (!isQueueName(queue)) {
+    refuse(caller, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);
+    return false;
+  }
+  const { queues } = state.jobs;
+  if (queues.find(queue) !== undefined || queues.size < options.queuesMax) return true;
+  refuse(caller, 'QUEUE_FULL', `the broker has ${options.queuesMax} queues, its limit`);
+  return false;
 }

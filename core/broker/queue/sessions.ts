@@ -8,6 +8,7 @@ import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
 import type { Core, Session } from './core.ts';
 import type { JobEntry } from './job-entry.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
+import { endSessionScopes } from './scope-requests.ts';
 
 type Opened = Extract<NetEvent, { type: 'opened' }>;
 
@@ -26,7 +27,7 @@ export function openSession(core: Core, event: Opened): void {
   core.connections.set(event.connection, session);
   core.send(event.connection, event.correlationId, 'HelloOk', {
     broker: core.options.brokerId,
-    epoch: core.store.epoch,
+    epoch: core.state.epoch,
     software: core.options.software,
     features: 0,
     frameBytesMax: limits.frameBytesMax,
@@ -63,7 +64,7 @@ function takeOver(core: Core, connection: ConnectionId): void {
 /** The connection is gone. Its session lives on for the resume window when it holds leases. */
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
   core.waiting.forget(connection);
-  core.watchers.delete(connection);
+  core.watchers.remove(connection);
   const session = core.connections.get(connection);
   core.connections.delete(connection);
   if (session === undefined || session.connection !== connection) return;
@@ -72,7 +73,7 @@ export function connectionClosed(core: Core, connection: ConnectionId, now: Now)
 }
 
 function awaitResume(core: Core, session: Session, untilMs: number): void {
-  if (session.leases.size === 0) {
+  if (session.leases.size === 0 && core.state.scopes.openCountOf(session.id) === 0) {
     core.sessions.delete(session.id);
     return;
   }
@@ -87,6 +88,12 @@ export function endSession(core: Core, session: Session, now: Now): void {
     errorCode: 'handed_back',
     errorMessage: 'the consumer said goodbye',
   });
+  forgetSession(core, session, now);
+}
+
+/** Reservations whose outcome nobody told count in full: what was bought cannot be asked any more. */
+function forgetSession(core: Core, session: Session, now: Now): void {
+  endSessionScopes(core, core.state.scopes, { session: session.id, nowMs: now.wallMs });
   core.sessions.delete(session.id);
 }
 
@@ -97,13 +104,13 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
     if (session === undefined) return;
     const gone = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
     if (gone && core.sessions.get(session.id) === session) {
-      count += session.leases.size;
+      count += Math.max(1, session.leases.size);
       endLeases(core, session, now, {
         end: 'lost',
         errorCode: 'consumer_lost',
         errorMessage: 'the consumer vanished and did not come back in time',
       });
-      core.sessions.delete(session.id);
+      forgetSession(core, session, now);
     }
   }
 }
@@ -133,23 +140,47 @@ function endLeases(core: Core, session: Session, now: Now, cause: EndCause): voi
   for (const { job } of session.leases.values()) endLease(core, job, now, cause);
 }
 
+/** Jobs that were just handed out and whose bytes the log no longer holds undamaged: they are dead. */
+export function unreadableJobs(core: Core, ids: readonly string[], now: Now): void {
+  for (const id of ids) {
+    const job = core.state.jobs.get(id);
+    if (job?.state !== 'leased') continue;
+    endLease(core, job, now, {
+      end: 'damaged',
+      errorCode: 'damaged',
+      errorMessage:
+        'its bytes in the log are damaged: run  aiq broker verify  and restore from a backup',
+    });
+  }
+}
+
 /** Ends one lease for a reason that the consumer did not give. */
 export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): void {
   core.dropLease(job);
-  const ending: LeaseEnding = { ...cause, delayMs: 0, note: '', usage: noUsage };
-  core.commit(decideLeaseEnd(job, ending, now.wallMs, core.options.returnsMax));
+  const ending: LeaseEnding = {
+    ...cause,
+    delayMs: 0,
+    note: '',
+    usage: noUsage,
+    park: null,
+    result: null,
+    enqueue: [],
+  };
+  core.commit(decideLeaseEnd(core, job, ending, now.wallMs));
 }
 
 /** After replay: every lease that the log knows gets one full lease time to be resumed in. */
 export function restoreSessions(core: Core, now: Now): void {
-  for (const job of core.store.bySeq) {
-    if (job.state !== 'leased' || job.session === null) continue;
-    let session = core.sessions.get(job.session);
-    if (session === undefined) {
-      session = newSession(job.session, 'unix');
-      core.sessions.set(session.id, session);
-    }
+  const { jobs } = core.state;
+  for (const [slot, id] of jobs.extras.session) {
+    const job = jobs.at(slot);
+    if (job === undefined) continue;
+    const session = core.sessions.get(id) ?? newSession(id, 'unix');
+    core.sessions.set(id, session);
     core.addLease(session, job, now);
+  }
+  for (const id of core.state.scopes.sessions()) {
+    if (!core.sessions.has(id)) core.sessions.set(id, newSession(id, 'unix'));
   }
   for (const session of core.sessions.values()) {
     awaitResume(core, session, now.monotonicMs + core.options.leaseMs);

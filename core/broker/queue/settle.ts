@@ -1,18 +1,21 @@
 /** Settle, Extend and Resume: what the holder of a lease may do with it. Every item answers for itself. */
 
 import {
+  decodeJob,
   type ErrorCode,
   errorCodes,
   type ItemAnswer,
+  isKey,
   type LeaseToken,
   limits,
   type Message,
   noError,
   type Settlement,
 } from '../../protocol/index.ts';
-import type { Now } from '../events.ts';
+import { factsOfJob, type Now } from '../events.ts';
+import { Admission, type Refusal } from './admission.ts';
 import type { Core, Session } from './core.ts';
-import { holdsLease, isNewest, type JobEntry } from './job-entry.ts';
+import { isNewest, type JobEntry } from './job-entry.ts';
 import { decideLeaseEnd } from './lease-end.ts';
 import { endLease } from './sessions.ts';
 
@@ -24,18 +27,28 @@ export function settle(
   items: readonly Settlement[],
   now: Now,
 ): ItemAnswer[] {
-  return items.map((item) => settleOne(core, session, item, now));
+  let followUps = 0;
+  return items.map((item) => {
+    followUps += item.enqueue.length;
+    if (followUps > limits.batchItemsMax) {
+      return answer('TOO_MANY_ITEMS', null, `more than ${limits.batchItemsMax} follow-up jobs`);
+    }
+    return settleOne(core, session, item, now);
+  });
 }
 
 function settleOne(core: Core, session: Session, item: Settlement, now: Now): ItemAnswer {
-  const job = core.store.jobs.get(item.token.id);
+  const job = core.state.jobs.get(item.token.id);
   if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
-  const bad = refusalOf(item);
+  const bad = refusalOf(core, item);
   if (bad !== null) return answer(bad.code, job, bad.message);
-  if (!holdsLease(job, item.token, session.id)) return answerLate(job, item);
+  const lease = core.heldLease(job, item.token, session);
+  if (lease === undefined) return answerLate(job, item);
+  const followUps = admit(core, item, now);
+  if ('code' in followUps) return answer(followUps.code, job, followUps.message);
   core.dropLease(job);
-  const ending = { ...item, end: item.outcome };
-  core.commit(decideLeaseEnd(job, ending, now.wallMs, core.options.returnsMax));
+  const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
+  core.commit(decideLeaseEnd(core, job, ending, now.wallMs));
   return { code: noError, state: job.state, message: '' };
 }
 
@@ -52,25 +65,55 @@ function answerLate(job: JobEntry, item: Settlement): ItemAnswer {
   );
 }
 
-function refusalOf(item: Settlement): { code: ErrorCode; message: string } | null {
-  if (item.result !== null) return unsupported('a result in Settle');
-  if (item.enqueue.length > 0) return unsupported('follow-up jobs in Settle');
-  if (item.park !== null) return unsupported('parking in Settle');
+/** The follow-up jobs that are new; one that cannot come in refuses the whole settle. */
+function admit(core: Core, item: Settlement, now: Now): Admission | Refusal {
+  const admission = new Admission(core, now);
+  for (const bytes of item.enqueue) {
+    const facts = factsOfJob(decodeJob(bytes), bytes.length);
+    const verdict = admission.judge(bytes, facts);
+    if (verdict === 'created' || verdict === 'exists') continue;
+    return { code: verdict.code, message: `follow-up job ${facts.id}: ${verdict.message}` };
+  }
+  return admission;
+}
+
+function refusalOf(core: Core, item: Settlement): Refusal | null {
+  const { errorCodeBytesMax, errorMessageBytesMax, noteBytesMax } = limits;
   if (item.delayMs > delayMsMax)
     return badRequest(`delayMs is ${item.delayMs}; at most ${delayMsMax} is allowed`);
   // UTF-16 units are never more than UTF-8 bytes, so these bounds are no stricter than the documented ones.
-  if (item.errorCode.length > limits.errorCodeBytesMax) return badRequest('errorCode is too long');
-  if (item.errorMessage.length > limits.errorMessageBytesMax)
+  if (item.errorCode.length > errorCodeBytesMax) return badRequest('errorCode is too long');
+  if (item.errorMessage.length > errorMessageBytesMax)
     return badRequest('errorMessage is too long');
-  if (item.note.length > limits.noteBytesMax) return badRequest('note is too long');
-  return null;
+  if (item.note.length > noteBytesMax) return badRequest('note is too long');
+  if (item.park !== null) return parkRefusal(item);
+  return ackRefusal(core, item);
 }
 
-function unsupported(what: string): { code: ErrorCode; message: string } {
-  return { code: 'UNSUPPORTED', message: `this broker does not serve ${what}` };
+function parkRefusal({ outcome, park }: Settlement): Refusal | null {
+  if (!isKey(park ?? '')) return badRequest('park is not a key');
+  const again = outcome !== 'ack' && outcome !== 'final';
+  return again ? null : badRequest(`a job cannot be parked with ${outcome}`);
 }
 
-function badRequest(message: string): { code: ErrorCode; message: string } {
+/** What only an ack may carry. */
+function ackRefusal({ state }: Core, { outcome, result, enqueue }: Settlement): Refusal | null {
+  if (outcome !== 'ack') {
+    return result === null && enqueue.length === 0
+      ? null
+      : badRequest('only an ack carries a result or follow-up jobs');
+  }
+  if (result === null) return null;
+  const { inline, blob } = result;
+  if ((inline === null) === (blob === null)) return badRequest('a value is inline or a blob');
+  if ((inline?.length ?? 0) > limits.inlineBytesMax) {
+    return badRequest(`an inline value has at most ${limits.inlineBytesMax} bytes; store a blob`);
+  }
+  if (blob === null || state.blobs.isStored(blob)) return null;
+  return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
+}
+
+function badRequest(message: string): Refusal {
   return { code: 'BAD_REQUEST', message };
 }
 
@@ -82,12 +125,11 @@ export function extend(
   now: Now,
 ): Message<'ExtendOk'>['items'] {
   return tokens.map((token) => {
-    const job = core.store.jobs.get(token.id);
+    const job = core.state.jobs.get(token.id);
     if (job === undefined) return { code: errorCodes.NOT_FOUND.number, directive: 'none' };
     if (renew(core, session, token, now)) return { code: noError, directive: 'none' };
-    const cancelled =
-      job.state === 'cancelled' && job.session === session.id && isNewest(job, token);
-    if (cancelled) return { code: noError, directive: 'cancel' };
+    if (job.state === 'cancelled' && isNewest(job, token))
+      return { code: noError, directive: 'cancel' };
     return { code: errorCodes.STALE_LEASE.number, directive: 'none' };
   });
 }
@@ -103,7 +145,7 @@ export function resume(
   now: Now,
 ): ItemAnswer[] {
   const answers = tokens.map((token) => {
-    const job = core.store.jobs.get(token.id) ?? null;
+    const job = core.state.jobs.get(token.id) ?? null;
     if (job === null) return answer('NOT_FOUND', null, 'no such job');
     if (renew(core, session, token, now)) return { code: noError, state: job.state, message: '' };
     return answer('STALE_LEASE', job, 'the lease was lost meanwhile');
@@ -121,9 +163,9 @@ export function resume(
 }
 
 function renew(core: Core, session: Session, token: LeaseToken, now: Now): boolean {
-  const job = core.store.jobs.get(token.id);
-  const lease = session.leases.get(token.id);
-  if (job === undefined || lease === undefined || !holdsLease(job, token, session.id)) return false;
+  const job = core.state.jobs.get(token.id);
+  const lease = job === undefined ? undefined : core.heldLease(job, token, session);
+  if (lease === undefined) return false;
   lease.deadlineMs = now.monotonicMs + core.options.leaseMs;
   return true;
 }

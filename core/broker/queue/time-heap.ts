@@ -1,80 +1,87 @@
 /**
- * A binary heap of things that become due. Entries are never searched: an outdated one stays until
- * it comes up, and the caller then finds that it no longer applies.
+ * A binary heap of things that become due: 16 bytes each when they are numbers (jobs are named by
+ * their acceptance numbers). Entries are never searched: an outdated one stays until it comes up,
+ * and the caller then finds that it no longer applies.
  */
-
-interface Due<T> {
-  readonly atMs: number;
-  readonly item: T;
-}
-
 export class TimeHeap<T> {
-  readonly #entries: Due<T>[] = [];
+  readonly #times: number[] = [];
+  readonly #items: T[] = [];
 
   get length(): number {
-    return this.#entries.length;
+    return this.#times.length;
   }
 
   /** Time of the earliest entry, or null when there is none. */
   get earliestMs(): number | null {
-    return this.#entries[0]?.atMs ?? null;
+    return this.#times[0] ?? null;
   }
 
   push(atMs: number, item: T): void {
-    const entries = this.#entries;
-    const entry = { atMs, item };
-    let index = entries.length;
-    entries.push(entry);
+    let index = this.#times.length;
+    this.#times.push(atMs);
+    this.#items.push(item);
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      const above = entries[parent];
-      if (above === undefined || above.atMs <= atMs) break;
-      entries[index] = above;
+      if (this.#time(parent) <= atMs) break;
+      this.#move(parent, index);
       index = parent;
     }
-    entries[index] = entry;
+    this.#put(index, atMs, item);
   }
 
-  /** Removes and returns the earliest entry when it is due at `nowMs`. */
+  /** Removes and returns the earliest item when it is due at `nowMs`. */
   popDue(nowMs: number): T | undefined {
-    const first = this.#entries[0];
-    if (first === undefined || first.atMs > nowMs) return undefined;
-    const last = this.#entries.pop();
-    if (last !== undefined && this.#entries.length > 0) this.#sink(last);
-    return first.item;
+    const first = this.#items[0];
+    if (first === undefined || this.#time(0) > nowMs) return undefined;
+    const atMs = this.#times.pop();
+    const item = this.#items.pop();
+    if (atMs !== undefined && item !== undefined && this.#times.length > 0) {
+      this.#sink(0, atMs, item);
+    }
+    return first;
   }
 
-  /** Forgets all other entries, in time proportional to their number. */
+  /** Forgets all items to which the test does not apply, in time proportional to their number. */
   retain(applies: (item: T) => boolean): void {
-    const entries = this.#entries;
     let kept = 0;
-    for (const entry of entries) {
-      if (applies(entry.item)) entries[kept++] = entry;
+    for (let index = 0; index < this.#items.length; index++) {
+      if (applies(this.#item(index))) this.#move(index, kept++);
     }
-    entries.length = kept;
+    this.#times.length = kept;
+    this.#items.length = kept;
     for (let index = (kept >> 1) - 1; index >= 0; index--) {
-      const entry = entries[index];
-      if (entry !== undefined) this.#sink(entry, index);
+      this.#sink(index, this.#time(index), this.#item(index));
     }
   }
 
-  #sink(entry: Due<T>, from = 0): void {
-    const entries = this.#entries;
+  #sink(from: number, atMs: number, item: T): void {
+    const { length } = this.#times;
     let index = from;
     for (;;) {
-      const left = 2 * index + 1;
-      const child = this.#smaller(left, left + 1);
-      const below = entries[child];
-      if (below === undefined || below.atMs >= entry.atMs) break;
-      entries[index] = below;
+      let child = 2 * index + 1;
+      if (child >= length) break;
+      if (child + 1 < length && this.#time(child + 1) < this.#time(child)) child++;
+      if (this.#time(child) >= atMs) break;
+      this.#move(child, index);
       index = child;
     }
-    entries[index] = entry;
+    this.#put(index, atMs, item);
   }
 
-  #smaller(left: number, right: number): number {
-    const leftMs = this.#entries[left]?.atMs ?? Number.POSITIVE_INFINITY;
-    const rightMs = this.#entries[right]?.atMs ?? Number.POSITIVE_INFINITY;
-    return rightMs < leftMs ? right : left;
+  #move(from: number, to: number): void {
+    this.#put(to, this.#time(from), this.#item(from));
+  }
+
+  #put(index: number, atMs: number, item: T): void {
+    this.#times[index] = atMs;
+    this.#items[index] = item;
+  }
+
+  #time(index: number): number {
+    return this.#times[index] ?? Number.POSITIVE_INFINITY;
+  }
+
+  #item(index: number): T {
+    return this.#items[index] as T;
   }
 }

@@ -17,6 +17,11 @@ export class WaitList {
     return this.#byJob.size;
   }
 
+  /** Jobs that a connection waits for. */
+  countOf(connection: ConnectionId): number {
+    return this.#jobsOf.get(connection)?.size ?? 0;
+  }
+
   add(id: string, waiter: Waiter): void {
     const { connection } = waiter;
     const ofJob = this.#byJob.get(id) ?? new Map<ConnectionId, Waiter[]>();

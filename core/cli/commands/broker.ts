@@ -86,7 +86,7 @@ function parseListen(address: string): { host: string; port: number } {
 }
 
 /** The folder of a `file:` broker: the only kind that this command can start. */
-function folderOf({ broker }: Config): string {
+export function folderOf({ broker }: Config): string {
   if (broker.startsWith('file:')) return broker.slice('file:'.length);
   throw usageError(
     `the configured broker ${broker} has no folder here`,

@@ -4,10 +4,23 @@
  */
 
 import { expect, test } from 'vitest';
-import { LogDamagedError } from '../../../core/broker/log/contract.ts';
-import { decodeBatchHeader, decodeSegmentHeader } from '../../../core/broker/log/format.ts';
+import { type Log, LogDamagedError } from '../../../core/broker/log/contract.ts';
+import {
+  decodeBatchHeader,
+  decodeSegmentHeader,
+  segmentHeaderBytes,
+  segmentName,
+} from '../../../core/broker/log/format.ts';
 import { recover } from '../../../core/broker/log/recover.ts';
-import { commit, logDir, openOn, seededRandom } from '../../support/log-harness.ts';
+import { scanSegment } from '../../../core/broker/log/scan.ts';
+import {
+  commit,
+  logDir,
+  nextTurn,
+  type OpenedLog,
+  openOn,
+  seededRandom,
+} from '../../support/log-harness.ts';
 import { MemoryDisk } from '../../support/memory-disk.ts';
 
 const path = `${logDir}/0000000001.log`;
@@ -42,13 +55,20 @@ async function logOf(groups: number, recordBytes: number): Promise<Buffer> {
 async function recordsIn(bytes: Buffer, recordBytes: number): Promise<number | null> {
   const disk = new MemoryDisk();
   disk.put(path, bytes);
+  return await recordsOn(disk, recordBytes);
+}
+
+async function recordsOn(disk: MemoryDisk, recordBytes = 150): Promise<number | null> {
   let records = 0;
   try {
-    await recover(disk, logDir, (record, offset) => {
-      records += 1;
-      if (offset !== records || !expectedRecord(offset, recordBytes).equals(record)) {
-        throw new Error(`seed ${seed}: record ${offset} is not what was appended`);
-      }
+    await recover(disk, logDir, {
+      begin: () => undefined,
+      record: (record, offset) => {
+        records += 1;
+        if (offset !== records || !expectedRecord(offset, recordBytes).equals(record)) {
+          throw new Error(`seed ${seed}: record ${offset} is not what was appended`);
+        }
+      },
     });
   } catch (error) {
     if (error instanceof LogDamagedError) return null;
@@ -62,17 +82,19 @@ interface BatchAt {
   readonly end: number;
   readonly lastOffset: number;
   readonly durableUpTo: number;
+  readonly records: number;
 }
 
 function batchesOf(log: Buffer): BatchAt[] {
   const header = decodeSegmentHeader(log);
   if (!header.ok) throw new Error('the test log has no header');
   const batches: BatchAt[] = [];
-  for (let start = 64; start < log.length; ) {
+  for (let start = segmentHeaderBytes; start < log.length; ) {
     const batch = decodeBatchHeader(log, start, header.cursor.logId)!;
     const { payloadBytes, firstOffset, recordCount, durableUpTo } = batch;
     const end = start + 68 + payloadBytes;
-    batches.push({ start, end, lastOffset: firstOffset + recordCount - 1, durableUpTo });
+    const lastOffset = firstOffset + recordCount - 1;
+    batches.push({ start, end, lastOffset, durableUpTo, records: recordCount });
     start = end;
   }
   return batches;
@@ -99,7 +121,7 @@ test('a log whose end is zeros from any byte on keeps what was proven, or is ref
   const log = await logOf(40, 150);
   const batches = batchesOf(log);
   let opened = 0;
-  for (let length = 64; length < log.length; length++) {
+  for (let length = segmentHeaderBytes; length < log.length; length++) {
     const records = await recordsIn(Buffer.from(log).fill(0, length), 150);
     if (records === null) continue;
     opened += 1;
@@ -107,7 +129,7 @@ test('a log whose end is zeros from any byte on keeps what was proven, or is ref
     if (records !== expected) expect.fail(`zeros from ${length}: ${records}, not ${expected}`);
   }
   // Refused are only ends that no lost sector explains: zeros that begin inside a trailer.
-  expect(log.length - 64 - opened).toBeLessThanOrEqual(batches.length * 3);
+  expect(log.length - segmentHeaderBytes - opened).toBeLessThanOrEqual(batches.length * 3);
 });
 
 test('no flipped bit of a log makes a record vanish or change', async () => {
@@ -160,7 +182,7 @@ test('cuts and zeros of a segmented log never cost a sealed segment', async () =
   const options = { segmentBytesMax: 2000 };
   const { disk, log } = await openOn(new MemoryDisk(), options);
   for (let offset = 1; offset <= 60; offset++) await commit(log, [recordAt(offset, 100)]);
-  const segments = [...disk.files.keys()].sort();
+  const segments = [...disk.files.keys()].filter((name) => name.endsWith('.log')).sort();
   expect(segments.length).toBeGreaterThan(4);
   const last = segments.at(-1)!;
   for (const segment of segments) {
@@ -175,3 +197,79 @@ test('cuts and zeros of a segmented log never cost a sealed segment', async () =
     }
   }
 });
+
+/** About 16 KiB in several segments, all sealed ones with their summaries. */
+async function summarizedLog(): Promise<OpenedLog> {
+  const opened = await openOn(new MemoryDisk(), { segmentBytesMax: 3500, cacheBytesMax: 0 });
+  while (opened.log.bytes < 16 * 1024) {
+    const next = opened.log.endOffset + 1;
+    await commit(opened.log, [recordAt(next, 150), recordAt(next + 1, 150)]);
+  }
+  while (summariesOn(opened.disk).length < opened.log.segments.length - 1) await nextTurn();
+  return opened;
+}
+
+function summariesOn(disk: MemoryDisk): string[] {
+  return [...disk.files.keys()].filter((name) => name.endsWith('.summary'));
+}
+
+test('every flipped bit of a sealed segment is noticed by a scan, and by reading what it hits', async () => {
+  const { disk, log } = await summarizedLog();
+  for (const { number } of log.segments.slice(0, -1)) {
+    const file = `${logDir}/${segmentName(number)}`;
+    const bytes = disk.get(file);
+    const batches = batchesOf(bytes).filter(({ records }) => records > 0);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      const passes = scanPasses({ path: file, number, bytes });
+      const hit = batches.find(({ start, end }) => bit >> 3 >= start && bit >> 3 < end);
+      const read = hit === undefined || (await isNoticed(log, hit.lastOffset));
+      if (passes || !read) expect.fail(`${file}, bit ${bit}: scanned ${passes}, read ${read}`);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    }
+  }
+}, 120_000);
+
+/** Whether reading the record says that it is damaged. */
+async function isNoticed(log: Log, offset: number): Promise<boolean> {
+  try {
+    await log.read(offset);
+    return false;
+  } catch (error) {
+    return error instanceof LogDamagedError;
+  }
+}
+
+/** Whether recovery would take the segment for good, were it not the last one. */
+function scanPasses(segment: { path: string; number: number; bytes: Buffer }): boolean {
+  const header = decodeSegmentHeader(segment.bytes);
+  if (!header.ok) return false;
+  try {
+    return scanSegment(segment, header.cursor, {}).damage === null;
+  } catch (error) {
+    if (error instanceof LogDamagedError) return false;
+    throw error;
+  }
+}
+
+test('a log of several segments with a flipped bit anywhere never opens to something else', async () => {
+  const opened = await summarizedLog();
+  const end = opened.log.endOffset;
+  const files = [...opened.disk.files].map(([name, { bytes }]) => ({ name, bytes }));
+  const random = seededRandom(seed);
+  for (let round = 0; round < 4000; round++) {
+    const disk = opened.disk.copy();
+    const withSummaries = round % 2 === 0;
+    if (!withSummaries) for (const name of summariesOn(disk)) disk.files.delete(name);
+    const { name } = files[Math.floor(random() * files.length)]!;
+    const isSummary = name.endsWith('.summary');
+    if (isSummary && !withSummaries) continue;
+    const bit = Math.floor(random() * disk.get(name).length * 8);
+    disk.get(name)[bit >> 3]! ^= 1 << (bit & 7);
+    const what = `seed ${seed}, ${name}, bit ${bit}`;
+    const records = await recordsOn(disk);
+    if (records !== null && records !== end) expect.fail(`${what}: ${records} of ${end}`);
+    if (records === null && isSummary) expect.fail(`${what}: refused for a summary`);
+    if (records !== null && !withSummaries) expect.fail(`${what}: was not noticed`);
+  }
+}, 120_000);

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Log, RecoveryReport } from '../../../core/broker/log/contract.ts';
 import { openLog } from '../../../core/broker/log/open.ts';
 import { appenderSegmentBytesMax, recordAt } from '../../support/log-appender.ts';
-import { seededRandom } from '../../support/log-harness.ts';
+import { keepAll, seededRandom } from '../../support/log-harness.ts';
 
 const appender = fileURLToPath(new URL('../../support/log-appender.ts', import.meta.url));
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -31,12 +31,16 @@ async function openHere(): Promise<{ log: Log; report: RecoveryReport; records: 
     {
       dir,
       segmentBytesMax: appenderSegmentBytesMax,
+      summarize: keepAll,
       onDurable: () => undefined,
       onFailure: (error) => {
         throw error;
       },
     },
-    (record) => records.push(Buffer.from(record).toString()),
+    {
+      begin: () => undefined,
+      record: (record) => records.push(Buffer.from(record).toString()),
+    },
   );
   return { log, report, records };
 }
@@ -56,11 +60,11 @@ test('several lives with many segments keep every record', async () => {
   }
   const { log, report, records } = await openHere();
   expect(records).toEqual(Array.from({ length: 900 }, (_, index) => recordAt(index + 1)));
-  const names = (await readdir(dir)).sort();
+  const names = (await readdir(dir)).filter((name) => name.endsWith('.log')).sort();
   expect(names.length).toBeGreaterThan(4);
   expect(names.at(-1)).toBe(`${String(names.length).padStart(10, '0')}.log`);
   const sizes = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).size));
-  expect(report).toMatchObject({ segments: names.length, records: 900 });
+  expect(report.segments).toBe(names.length);
   expect(log.bytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
   await log.close();
 });
@@ -77,7 +81,7 @@ test('a torn tail is found again in the quarantine folder', async () => {
   expect([report.clean, records]).toEqual([false, []]);
   const torn = report.tornTail!;
   expect(torn.atByte + torn.bytes).toBe(whole.length - 168);
-  expect(await readFile(torn.keptAs)).toEqual(whole.subarray(torn.atByte, whole.length - 168));
+  expect(await readFile(torn.keptAs!)).toEqual(whole.subarray(torn.atByte, whole.length - 168));
   appendUpTo(log, 2);
   await log.close();
   const again = await openHere();
@@ -95,7 +99,10 @@ test('after kill -9 everything reported durable is there, and the log goes on', 
     promised = life.durable;
   }
   const { log, report, records } = await openHere();
-  expect(report).toMatchObject({ clean: false, records: records.length });
+  expect(report.clean).toBe(false);
+  // Summaries told of most of them.
+  expect(report.summaries).toBeGreaterThan(0);
+  expect(report.records).toBeLessThan(records.length);
   expect(records.length).toBeGreaterThanOrEqual(promised);
   expect(records.findIndex((record, index) => record !== recordAt(index + 1))).toBe(-1);
   expect(report.segments).toBeGreaterThan(1);

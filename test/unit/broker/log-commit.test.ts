@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { recordBytesMax } from '../../../core/broker/log/format.ts';
+import { batchPayloadBytesTarget } from '../../../core/broker/log/batch.ts';
+import {
+  batchFrameBytes,
+  decodeSegmentHeader,
+  recordBytesMax,
+  segmentHeaderBytes,
+} from '../../../core/broker/log/format.ts';
+import { scanSegment } from '../../../core/broker/log/scan.ts';
 import { commit, nextTurn, openOn, settled } from '../../support/log-harness.ts';
 import { MemoryDisk } from '../../support/memory-disk.ts';
 
@@ -7,6 +14,17 @@ const bytes = (text: string) => Buffer.from(text, 'latin1');
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await nextTurn();
+}
+
+/** Payload sizes of the batches that hold records. */
+function batchSizes(segment: Buffer): number[] {
+  const header = decodeSegmentHeader(segment);
+  if (!header.ok) throw new Error('the segment has no header');
+  const sizes: number[] = [];
+  scanSegment({ path: '', number: 1, bytes: segment }, header.cursor, {
+    batch: ({ kind, payloadBytes }) => kind === 'records' && sizes.push(payloadBytes),
+  });
+  return sizes;
 }
 
 test('records come back in order, with their offsets, after a clean close', async () => {
@@ -72,13 +90,16 @@ test('a short write is continued, and only then counts', async () => {
   expect((await openOn(disk.copy())).replayed).toEqual(['x'.repeat(5000), 'y'.repeat(700)]);
 });
 
-test('large loads are cut into batches near 1 MiB that share a commit', async () => {
+test('large loads are cut into batches near 128 KiB that share a commit', async () => {
   const { disk, log } = await openOn(new MemoryDisk(), { segmentBytesMax: 64 * 1024 * 1024 });
   const before = disk.counts.datasync!;
   const records = Array.from({ length: 50 }, (_, index) => String(index).repeat(60_000));
   records.push('huge'.repeat(700_000));
   await commit(log, records);
   expect(disk.counts.datasync).toBe(before + 1);
+  const sizes = batchSizes(disk.get('/log/0000000001.log'));
+  expect(sizes.length).toBeGreaterThan(20);
+  expect(sizes.filter((size) => size > batchPayloadBytesTarget)).toEqual([4 + 4 * 700_000]);
   const again = await openOn(disk.copy(), { segmentBytesMax: 64 * 1024 * 1024 });
   expect(again.replayed).toEqual(records);
 });
@@ -113,7 +134,8 @@ test('an idle log proves its last records durable with one mark', async () => {
   for (let turn = 0; turn < 200; turn++) await nextTurn();
   expect([log.bytes - bytesBefore, disk.counts.datasync! - syncsBefore]).toEqual([68, 1]);
   // Now damage to the record can no longer pass for a torn write.
-  disk.get('/log/0000000001.log').fill(0, 64 + 68, 64 + 68 + 73);
+  const recordsAt = segmentHeaderBytes + batchFrameBytes;
+  disk.get('/log/0000000001.log').fill(0, recordsAt, recordsAt + 73);
   await expect(openOn(disk.copy())).rejects.toThrow('safely on disk');
 });
 
@@ -192,7 +214,9 @@ test('a backlog larger than a segment is spread over several', async () => {
   const { disk, log, durable } = await openOn(new MemoryDisk(), { segmentBytesMax });
   const records = Array.from({ length: 80 }, (_, index) => String(index % 10).repeat(100_000));
   await commit(log, records);
-  const sizes = [...disk.files.values()].map((file) => file.bytes.length);
+  const sizes = [...disk.files]
+    .filter(([path]) => path.endsWith('.log'))
+    .map(([, file]) => file.bytes.length);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(segmentBytesMax);
   expect(sizes.length).toBe(4);
   expect(durable.at(-1)).toBe(80);

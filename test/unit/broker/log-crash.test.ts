@@ -75,7 +75,7 @@ test('a crash at any disk operation loses nothing that was reported durable', as
     const what = `seed ${seed}, crash at operation ${operation}`;
     await expectKept(disk.copy(), promised, `${what}, killed`);
     await expectKept(disk.afterPowerCut(), promised, `${what}, nothing unsynced kept`);
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 6; round++) {
       const share = random();
       await expectKept(
         disk.afterPowerCut(() => random() < share),
@@ -84,7 +84,7 @@ test('a crash at any disk operation loses nothing that was reported durable', as
       );
     }
   }
-});
+}, 60_000);
 
 test('a short write followed by an error is cut off at the next start', async () => {
   for (const share of [0.01, 0.3, 0.7, 0.999]) {
@@ -123,7 +123,7 @@ test('recovery that crashes at any operation leaves the same log for the next on
       await expect(openOn(disk, options)).rejects.toThrow('gone');
       const left = disk[afterwards]();
       expect((await openOn(left, options)).replayed).toEqual(replayed);
-      expect(left.get(report.tornTail!.keptAs)).toEqual(reference.get(report.tornTail!.keptAs));
+      expect(left.get(report.tornTail!.keptAs!)).toEqual(reference.get(report.tornTail!.keptAs!));
       expect(left.get(last)).toEqual(reference.get(last));
     }
   }

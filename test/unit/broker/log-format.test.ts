@@ -3,37 +3,84 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Batch } from '../../../core/broker/log/batch.ts';
+import { BatchIndex } from '../../../core/broker/log/batch-index.ts';
 import { nodeDisk, placeFile, writeAll } from '../../../core/broker/log/disk.ts';
 import {
   batchFrameBytes,
+  batchHeaderBytes,
   decodeBatchHeader,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  segmentHeaderBytes,
   segmentName,
   segmentNumber,
 } from '../../../core/broker/log/format.ts';
+import {
+  decodeSummary,
+  encodeSummary,
+  SummaryRecords,
+} from '../../../core/broker/log/summary-format.ts';
 
 const logId = Uint8Array.from({ length: 16 }, (_, index) => index);
-const start = { logId, segment: 6, nextOffset: 1001, nextSequence: 55, chain: 0xdeadbeef };
+const start = {
+  logId,
+  segment: 6,
+  nextOffset: 1001,
+  nextSequence: 55,
+  chain: 0xdeadbeef,
+  floor: { segment: 3, offset: 400, statedAt: 900 },
+};
 
 function sealedBatch(): Buffer {
-  const batch = new Batch('records', 64);
+  const batch = Batch.ofRecords(1001, Buffer.alloc(200));
   batch.add(Buffer.from('one'));
   batch.add(Buffer.from('three'));
   return Buffer.from(batch.seal(start, { offset: 1000, sequence: 54 }).bytes);
 }
 
-test('the bytes of version 1 are the documented ones and do not change by accident', () => {
+test('the bytes of version 2 are the documented ones and do not change by accident', () => {
   const { header } = encodeSegmentHeader(start, 7);
   expect(Buffer.from(header).toString('hex')).toBe(
-    '4149514c00010000000102030405060708090a0b0c0d0e0f000000000000000700000000000003e9' +
-      '0000000000000037deadbeef0000000000000000976fb29a',
+    '4149514c00020000000102030405060708090a0b0c0d0e0f000000000000000700000000000003e9' +
+      '0000000000000037deadbeef0000000000000000000000030000000000000190' +
+      '0000000000000384000000000000000000000000c8762c1c',
   );
   expect(sealedBatch().toString('hex')).toBe(
     '41495142010000000000001000000002000000000000003700000000000003e900000000000003e8' +
       '0000000000000036eef118b3deadbeef00000000cd0fbed4000000036f6e65000000057468726565' +
       '41495145',
   );
+});
+
+test('the bytes of a floor and of a summary are the documented ones', () => {
+  const floor = Batch.floor({ segment: 4, offset: 500 }, 1001).seal(start, {
+    offset: 1000,
+    sequence: 54,
+  });
+  expect(Buffer.from(floor.bytes).subarray(64).toString('hex')).toBe(
+    '000000000000000400000000000001f441495145',
+  );
+  expect(floor.bytes[4]).toBe(4);
+  expect(floor.cursor.floor).toEqual({ segment: 4, offset: 500, statedAt: 1000 });
+  const index = new BatchIndex(1001);
+  index.add(1003, 96, 0xcafe);
+  const records = new SummaryRecords();
+  records.add({ offset: 1003, bytes: Buffer.from('ab') });
+  const end = { nextOffset: 1009, nextSequence: 60, chain: 7, floor: floor.cursor.floor };
+  const sha256 = Buffer.alloc(32, 0x5a);
+  const head = { logId, segment: 7, segmentBytes: 5000, before: start, after: end, sha256 };
+  const bytes = Buffer.concat(encodeSummary(head, index, records));
+  expect(bytes.toString('hex')).toBe(
+    '4149515300010000000102030405060708090a0b0c0d0e0f0000000000000007000000000000138800000000' +
+      '000003e9000000000000003700000000000003f1000000000000003cdeadbeef000000070000000000000004' +
+      '00000000000001f400000000000003e85a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a' +
+      '5a5a5a5a0000000100000001000000000000001a59981f555e8cc52000000002000000600000cafe00000000' +
+      '000003eb000000026162',
+  );
+  const decoded = decodeSummary(bytes)!;
+  expect(decoded).toMatchObject({ segment: 7, segmentBytes: 5000, after: end });
+  expect(decoded.index.find(1004)).toMatchObject({ firstOffset: 1003, headerCrc: 0xcafe });
+  expect([...decoded.records]).toEqual([{ offset: 1003, bytes: Buffer.from('ab') }]);
 });
 
 test('a segment header comes back as it was written, with the chain to the one before', () => {
@@ -60,10 +107,12 @@ test('a batch header comes back as it was written', () => {
 test('every flipped bit of a header is noticed', () => {
   const { header } = encodeSegmentHeader(start, 7);
   const batch = sealedBatch();
-  for (let bit = 0; bit < 64 * 8; bit++) {
+  for (let bit = 0; bit < segmentHeaderBytes * 8; bit++) {
     const flipped = Buffer.from(header);
     flipped[bit >> 3]! ^= 1 << (bit & 7);
     expect(decodeSegmentHeader(flipped).ok, `segment header bit ${bit}`).toBe(false);
+  }
+  for (let bit = 0; bit < batchHeaderBytes * 8; bit++) {
     batch[bit >> 3]! ^= 1 << (bit & 7);
     expect(decodeBatchHeader(batch, 0, logId), `batch header bit ${bit}`).toBeNull();
     batch[bit >> 3]! ^= 1 << (bit & 7);
@@ -92,6 +141,9 @@ test('a write goes on after short counts and fails when nothing is taken', async
       return piece.length;
     },
     datasync: async () => undefined,
+    read: async () => 0,
+    size: async () => 0,
+    truncate: async () => undefined,
     close: async () => undefined,
   };
   const content = ['ab', '', 'cdefg', 'h'].map((text) => Buffer.from(text));

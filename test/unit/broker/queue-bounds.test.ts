@@ -103,10 +103,10 @@ describe('what the core keeps', () => {
       const jobs = [checkedJob({ id })];
       enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
       deliverReady(core, now);
-      const entry = core.store.jobs.get(idOf(id));
+      const entry = core.state.jobs.get(idOf(id));
       if (entry?.state !== 'leased') throw new Error('not delivered');
       endLease(core, entry, now, returned);
-      core.store.apply({ kind: 'cancelled', id: entry.id, atMs: 0 });
+      core.commit({ kind: 'cancelled', ids: [entry.id], atMs: 0 });
     }
     expect(core.leaseDeadlines.length).toBeLessThan(2000);
   });
@@ -136,7 +136,10 @@ describe('what the core keeps', () => {
     const core = coreWithConsumer();
     const jobs = range(10).map((id) => checkedJob({ id, delayMs: 1000 }));
     enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
-    for (const id of range(10)) wait(core, { connection: 1, correlationId: id }, idOf(id));
+    const session = core.connections.get(1)!;
+    for (const id of range(10)) {
+      wait({ core, session, connection: 1, correlationId: id, now }, { id: idOf(id) });
+    }
     expect(core.waiting.jobCount).toBe(10);
     connectionClosed(core, 1, now);
     expect(core.waiting.jobCount).toBe(0);

@@ -1,8 +1,10 @@
 /** Drives the queue machine as a broker would, with a clock and connections of its own. */
 
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { CheckedJob, Now } from '../../../core/broker/events.ts';
-import { type CoreOptions, coreDefaults, type Effect } from '../../../core/broker/queue/core.ts';
+import { type CheckedJob, factsOfJob, type Now } from '../../../core/broker/events.ts';
+import { type CoreOptions, coreDefaults } from '../../../core/broker/queue/core.ts';
+import type { CoreEvent, Effect, Fetch } from '../../../core/broker/queue/effects.ts';
 import { QueueMachine } from '../../../core/broker/queue/machine.ts';
 import {
   type Delivery,
@@ -13,6 +15,7 @@ import {
   type LeaseToken,
   type Message,
   type MessageName,
+  type NewJob,
   noUsage,
   type Settlement,
   type SettleOutcome,
@@ -20,6 +23,8 @@ import {
 
 export const testOptions: CoreOptions = {
   ...coreDefaults,
+  crc32,
+  newHash: () => createHash('sha256'),
   brokerId: idOf(999),
   software: 'test',
   leaseMs: 1000,
@@ -41,6 +46,7 @@ export interface JobWish {
   readonly delayMs?: number;
   readonly attemptsMax?: number;
   readonly body?: string;
+  readonly more?: Partial<NewJob>;
 }
 
 export function checkedJob(wish: JobWish = {}): CheckedJob {
@@ -56,11 +62,17 @@ export function checkedJob(wish: JobWish = {}): CheckedJob {
       createdAtMs: 1,
       attemptsMax: wish.attemptsMax ?? 3,
       delayMs: wish.delayMs ?? 0,
+      ...wish.more,
     },
     crc32,
   );
-  const { body, ...job } = decodeJob(bytes);
-  return { ok: true, bytes, job: { ...job, bodyBytes: body.length } };
+  return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
+}
+
+/** The bytes of a job that is fine, as a follow-up job is sent. */
+export function bytesOf(checked: CheckedJob): Uint8Array {
+  if (!checked.ok) throw new Error(`the job was refused: ${checked.message}`);
+  return checked.bytes;
 }
 
 /** One broker life: its clock, its log as an array, and what it sent to each connection. */
@@ -74,9 +86,9 @@ export class Driver {
   constructor(log: Uint8Array[] = [], options: CoreOptions = testOptions, now?: Now) {
     this.now = { ...(now ?? { monotonicMs: 1000, wallMs: 1_000_000 }) };
     this.machine = new QueueMachine(options);
-    for (const record of log) this.machine.replay(record);
+    for (const [index, record] of log.entries()) this.machine.replay(record, index + 1);
     this.log = [...log];
-    this.#take(this.machine.start(this.now));
+    this.#take(this.machine.start(this.now, log.length));
   }
 
   /** A new broker on the log of this one, as after a crash. */
@@ -184,14 +196,24 @@ export class Driver {
     return answer;
   }
 
-  #handle(event: Parameters<QueueMachine['handle']>[0][number]): void {
+  #handle(event: CoreEvent): void {
     this.#take(this.machine.handle([event], this.now));
+  }
+
+  /** Resolves a fetch from the log in memory. */
+  #fetch({ offsets, use }: Fetch): void {
+    for (const fetched of use(offsets.map((offset) => this.log[offset - 1] ?? null))) {
+      if (fetched.type === 'send') this.sent.push(fetched.outgoing);
+      else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
+      else this.#handle(fetched.event);
+    }
   }
 
   #take(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect.type === 'append') this.log.push(effect.record.slice());
       if (effect.type === 'send') this.sent.push(effect.outgoing);
+      if (effect.type === 'fetch') this.#fetch(effect.fetch);
       if (effect.type === 'stats') {
         const { connection, correlationId, queues } = effect;
         this.sent.push({ connection, correlationId, name: 'StatsOk', fields: { queues } });

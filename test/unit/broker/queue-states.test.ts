@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { errorCodes, type JobState, type LeaseToken } from '../../../core/protocol/index.ts';
-import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
+import {
+  errorCodes,
+  type JobState,
+  type LeaseToken,
+  limits,
+  type Settlement,
+  type SettleOutcome,
+} from '../../../core/protocol/index.ts';
+import { bytesOf, checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
 type Event = 'due' | 'deliver' | 'ack' | 'retry' | 'final' | 'lost' | 'cancel' | 'operatorRetry';
 
@@ -157,16 +164,35 @@ describe('settling', () => {
     });
   });
 
-  test('what v1 reserves is answered UNSUPPORTED and changes nothing', () => {
+  test('what does not go together is BAD_REQUEST and changes nothing', () => {
     const { driver, token } = jobIn('leased');
-    const unsupported = errorCodes.UNSUPPORTED.number;
-    expect(driver.settle(1, token, 'ack', { park: 'key' }).code).toBe(unsupported);
-    expect(driver.settle(1, token, 'ack', { enqueue: [new Uint8Array(3)] }).code).toBe(unsupported);
-    expect(
-      driver.settle(1, token, 'ack', { result: { inline: new Uint8Array(0), blob: null } }).code,
-    ).toBe(unsupported);
-    expect(driver.request(1, 'Signal', { key: 'k' })).toMatchObject({ code: unsupported });
-    expect(driver.stateOf(1)).toBe('leased');
+    const records = driver.log.length;
+    const result = { inline: new Uint8Array(1), blob: null };
+    const enqueue = [bytesOf(checkedJob({ id: 2 }))];
+    const tooMuch: [SettleOutcome, Partial<Settlement>][] = [
+      ['ack', { park: 'key' }],
+      ['final', { park: 'key' }],
+      ['retry', { park: '' }],
+      ['retry', { park: 'two words' }],
+      ['retry', { result }],
+      ['final', { enqueue }],
+      ['throttled', { enqueue, result }],
+      ['ack', { result: { inline: null, blob: null } }],
+      ['ack', { result: { inline: new Uint8Array(limits.inlineBytesMax + 1), blob: null } }],
+      ['retry', { delayMs: 367 * 24 * 3_600_000 }],
+      ['retry', { errorCode: 'x'.repeat(limits.errorCodeBytesMax + 1) }],
+      ['retry', { errorMessage: 'x'.repeat(limits.errorMessageBytesMax + 1) }],
+      ['ack', { note: 'x'.repeat(limits.noteBytesMax + 1) }],
+    ];
+    for (const [outcome, more] of tooMuch) {
+      const answer = driver.settle(1, token, outcome, more);
+      expect(answer, JSON.stringify([outcome, Object.keys(more)])).toMatchObject({
+        code: errorCodes.BAD_REQUEST.number,
+        state: 'leased',
+      });
+    }
+    expect(driver.log.length).toBe(records);
+    expect(driver.settle(1, token)).toMatchObject({ code: 0, state: 'done' });
   });
 
   test('usage adds up over attempts', () => {

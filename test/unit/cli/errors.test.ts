@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/agent/index.ts';
+import { CareError } from '../../../core/broker/index.ts';
 import { CliError, formatReport, reportOf } from '../../../core/cli/errors.ts';
 import { exitCode, exitCodes } from '../../../core/cli/exit-codes.ts';
 import { ModelError, ProviderError } from '../../../core/model/index.ts';
@@ -11,7 +12,7 @@ import { AiqError, type ErrorCode, errorCodes } from '../../../core/queue/index.
 test('exit codes are all different and the documented ones', () => {
   const codes = Object.values(exitCodes).map(({ code }) => code);
   expect(new Set(codes).size).toBe(codes.length);
-  expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130, 143]);
+  expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65, 75, 130, 143]);
 });
 
 const expected: [error: Error, code: number, text: RegExp][] = [
@@ -37,6 +38,7 @@ const expected: [error: Error, code: number, text: RegExp][] = [
   [new ProviderError('bad_base_url', 'bad'), 3, /bad/],
   [new ProviderError('bad_model', 'no knob'), 2, /no knob/],
   [new OutputError('io', 'the output folder /x cannot be used'), 3, /folder \/x/],
+  [new CareError('to is not empty', 'Name another'), 2, /not empty[^]*Name another/],
   [new AiqError('UNREACHABLE', 'nobody answers at tcp://127.0.0.1:1'), 6, /tcp:\/\/127/],
   [new AiqError('UNAUTHORIZED', 'wrong token'), 4, /wrong token/],
   [new AiqError('CONFLICT', 'other content'), 3, /--id/],

@@ -1,0 +1,86 @@
+/** Holds a summary against its segment: a start would believe the one without reading the other. */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { StoredRecord, Summarizer } from '../log/contract.ts';
+import type { Disk } from '../log/disk.ts';
+import { summaryName } from '../log/format.ts';
+import { decodeSummary, type Summary } from '../log/summary-format.ts';
+import type { LogProblem } from './problems.ts';
+import type { SurveyedSegment } from './survey.ts';
+
+export interface SummaryFinding {
+  /** What a start would be told wrongly. */
+  readonly problem: LogProblem | null;
+  /** What is harmless, because a start reads the segment instead. */
+  readonly notice: string | null;
+}
+
+const nothing: SummaryFinding = { problem: null, notice: null };
+
+/** @param summarize makes summaries as the broker does */
+export async function checkSummary(
+  disk: Disk,
+  logDir: string,
+  segment: SurveyedSegment,
+  summarize: () => Summarizer,
+): Promise<SummaryFinding> {
+  const path = join(logDir, summaryName(segment.file.number));
+  const bytes = await disk.readFile(path).catch(() => null);
+  if (bytes === null) return nothing;
+  const summary = decodeSummary(bytes);
+  if (summary === null) {
+    const notice = `${path} is damaged or of another version; the next start makes it again`;
+    return { ...nothing, notice };
+  }
+  const wrong = contradiction(summary, segment, summarize);
+  if (wrong === null) return nothing;
+  const message = `the summary does not fit its segment: ${wrong}. Remove it; the next start makes it again`;
+  const place = { file: path, atByte: 0, bytes: 0, firstOffset: null, records: 0 };
+  return { ...nothing, problem: { ...place, kind: 'summary', message } };
+}
+
+function contradiction(
+  summary: Summary,
+  { file, start, batches }: SurveyedSegment,
+  summarize: () => Summarizer,
+): string | null {
+  if (start === null || summary.segment !== start.segment) return 'it is of another segment';
+  const sha256 = createHash('sha256').update(file.bytes).digest();
+  if (!sha256.equals(summary.sha256)) return "it was made of other bytes than the segment's";
+  const places = batches.filter(({ header }) => header.kind === 'records');
+  const same = places.every(({ at, header }, index) => {
+    const place = summary.index.at(index);
+    return place?.atByte === at && place.headerCrc === header.headerCrc;
+  });
+  if (!same || summary.index.count !== places.length) return 'it places batches elsewhere';
+  try {
+    return sameRecords(summary.records, shortened(batches, summarize()))
+      ? null
+      : 'it does not say what the records of the segment say';
+  } catch (error) {
+    return `the records of the segment cannot be shortened (${String(error)})`;
+  }
+}
+
+function shortened(
+  batches: SurveyedSegment['batches'],
+  summarizer: Summarizer,
+): Iterable<StoredRecord> {
+  for (const { header, records } of batches) {
+    for (const [index, bytes] of records.entries()) {
+      summarizer.add({ offset: header.firstOffset + index, bytes });
+    }
+  }
+  return summarizer.finish();
+}
+
+function sameRecords(left: Iterable<StoredRecord>, right: Iterable<StoredRecord>): boolean {
+  const others = right[Symbol.iterator]();
+  for (const one of left) {
+    const other = others.next();
+    if (other.done === true || other.value.offset !== one.offset) return false;
+    if (Buffer.compare(other.value.bytes, one.bytes) !== 0) return false;
+  }
+  return others.next().done === true;
+}

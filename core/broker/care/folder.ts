@@ -1,0 +1,109 @@
+/** The log of a broker's folder as files: which segments there are, and their bytes. */
+
+import { join } from 'node:path';
+import type { Disk } from '../log/disk.ts';
+import {
+  decodeSegmentHeader,
+  type LogCursor,
+  segmentHeaderBytes,
+  segmentName,
+  segmentNumber,
+} from '../log/format.ts';
+import { CareError } from './care-error.ts';
+import { readAround, type UnreadableBytes } from './read-around.ts';
+
+/** A segment file, whole. */
+export interface SegmentFile {
+  readonly number: number;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** What of it the disk could not read. */
+  readonly unreadable: readonly UnreadableBytes[];
+}
+
+/** Where a broker's folder has its log. */
+export function logDirOf(dir: string): string {
+  return join(dir, 'log');
+}
+
+/**
+ * The numbers of the segments, ascending.
+ * @throws CareError when there is none: this is no broker's folder
+ */
+export async function listSegments(disk: Disk, logDir: string): Promise<number[]> {
+  const numbers = (await namesIn(disk, logDir)).map(segmentNumber).filter((n) => n !== null);
+  if (numbers.length > 0) return numbers.sort((left, right) => left - right);
+  throw new CareError(
+    `${logDir} holds no segment of a log (0000000001.log and so on)`,
+    'Name the folder of a broker, or a backup: the one that holds the folder log.',
+  );
+}
+
+/** The names in a folder; none when there is no such folder. */
+export async function namesIn(disk: Disk, dir: string): Promise<readonly string[]> {
+  try {
+    return await disk.list(dir);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Reads a segment, as far as the disk gives it; null when the file is gone (compaction removed it).
+ * @throws Error when it may not be read: that says nothing about the log
+ */
+export async function readSegment(
+  disk: Disk,
+  logDir: string,
+  number: number,
+): Promise<SegmentFile | null> {
+  const path = join(logDir, segmentName(number));
+  try {
+    return { number, path, bytes: await disk.readFile(path), unreadable: [] };
+  } catch (error) {
+    if (isMissing(error)) return null;
+    if (isForbidden(error)) throw error;
+    return { number, path, ...(await readAround(disk, path)) };
+  }
+}
+
+/** True for the error of a file or folder that is not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function isForbidden(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EISDIR'].includes(String(code));
+}
+
+/** The headers of the segments, as far as they are legible. */
+export async function readHeaders(
+  disk: Disk,
+  logDir: string,
+  numbers: readonly number[],
+): Promise<LogCursor[]> {
+  const headers: LogCursor[] = [];
+  for (const number of numbers) {
+    const bytes = await readStart(disk, join(logDir, segmentName(number)), segmentHeaderBytes);
+    const header = decodeSegmentHeader(bytes);
+    if (header.ok) headers.push(header.cursor);
+  }
+  return headers;
+}
+
+/** The first bytes of a file; none when it is gone or the disk fails: reading all of it will tell. */
+async function readStart(disk: Disk, path: string, bytes: number): Promise<Uint8Array> {
+  const into = new Uint8Array(bytes);
+  try {
+    const file = await disk.openForReading(path);
+    try {
+      return into.subarray(0, await file.read(into, 0));
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return into.subarray(0, 0);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What must be known of a log before its segments are read: which id is its own, and up to where
+ * compaction dropped it. The newest word on both may stand in the last segment.
+ */
+
+import type { Disk } from '../log/disk.ts';
+import {
+  decodeFloor,
+  decodeSegmentHeader,
+  type Floor,
+  type LogCursor,
+  noFloor,
+} from '../log/format.ts';
+import { readHeaders, readSegment, type SegmentFile } from './folder.ts';
+import { standInForId } from './lost-id.ts';
+import { walkSegment } from './walk.ts';
+
+export interface LogIdentity {
+  readonly logId: Uint8Array;
+  readonly floor: Floor;
+}
+
+/**
+ * The id that most of the legible headers have, and the newest floor stated in headers of that id
+ * or in the last segment. Where no header is legible the batches tell; null when there is none.
+ */
+export async function identifyLog(
+  disk: Disk,
+  logDir: string,
+  { numbers, tail }: { readonly numbers: readonly number[]; readonly tail: SegmentFile },
+): Promise<LogIdentity | null> {
+  const headers = await readHeaders(disk, logDir, numbers.slice(0, -1));
+  const ofTail = decodeSegmentHeader(tail.bytes);
+  if (ofTail.ok) headers.push(ofTail.cursor);
+  const logId = mostFrequentId(headers) ?? (await idFromBatches(disk, logDir, numbers));
+  if (logId === null) return null;
+  const own = headers.filter((header) => sameId(header.logId, logId));
+  const floors = own.map(({ floor }) => floor);
+  const floor = [...floors, ...floorsIn(tail, logId)].reduce(
+    (newest, one) => (one.statedAt > newest.statedAt ? one : newest),
+    noFloor,
+  );
+  return { logId, floor };
+}
+
+export function sameId(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
+function mostFrequentId(headers: readonly LogCursor[]): Uint8Array | null {
+  const counts = new Map<string, number>();
+  for (const { logId } of headers) {
+    const key = Buffer.from(logId).toString('hex');
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const [first] = [...counts].sort(([, left], [, right]) => right - left);
+  return first === undefined ? null : Buffer.from(first[0], 'hex');
+}
+
+async function idFromBatches(
+  disk: Disk,
+  logDir: string,
+  numbers: readonly number[],
+): Promise<Uint8Array | null> {
+  for (const number of numbers) {
+    const file = await readSegment(disk, logDir, number);
+    const found = file === null ? null : standInForId(file.bytes);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function floorsIn({ bytes }: SegmentFile, logId: Uint8Array): Floor[] {
+  return walkSegment(bytes, logId, 0).flatMap((piece) => {
+    if (piece.type === 'hole' || piece.header.kind !== 'floor') return [];
+    return decodeFloor(piece.payload, piece.header) ?? [];
+  });
+}

@@ -1,0 +1,296 @@
+/**
+ * The broker without sockets, processes and clocks: core, log and outbox, joined. Whoever drives it
+ * brings events and the time, and gets messages; the real broker and the simulator are two drivers.
+ */
+
+import { crc32 } from 'node:zlib';
+import { Compactor } from './compactor.ts';
+import type { Now, Outgoing } from './events.ts';
+import type { Log, RecoveryReport, Scheduler } from './log/contract.ts';
+import { type Disk, nodeDisk } from './log/disk.ts';
+import { openLog } from './log/open.ts';
+import { eventLoop } from './log/scheduler.ts';
+import { SpaceGuard, spaceLimits } from './log/space.ts';
+import { type Answer, LogReads } from './log-reads.ts';
+import { Outbox, type Place } from './outbox.ts';
+import type { CoreOptions } from './queue/core.ts';
+import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
+import { QueueMachine } from './queue/machine.ts';
+import { SegmentSummary } from './queue/summary.ts';
+
+export interface EngineOptions {
+  readonly core: Omit<CoreOptions, 'crc32'>;
+  /** Folder of the log. */
+  readonly dir: string;
+  readonly segmentBytesMax: number;
+  readonly disk?: Disk;
+  readonly scheduler?: Scheduler;
+  readonly now: () => Now;
+  /** Gets messages whose reasons are durable, in order. */
+  readonly send: (messages: Outgoing[]) => void;
+  /** Completes the answer to Stats by what only the driver knows. */
+  readonly statsAnswer: (effect: EffectOf<'stats'>) => Outgoing;
+  readonly onSearch: (effect: EffectOf<'search'>) => void;
+  readonly onShutdown: () => void;
+  /** Every record up to this offset is durable. */
+  readonly onDurable: (offset: number) => void;
+  /** The disk became full, or has room again. */
+  readonly onDiskFull: (full: boolean) => void;
+  readonly onNotice: (text: string) => void;
+  /** The engine stopped: it answers nothing more. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
+
+/** Bytes that an event brings to the log for good. */
+function newBytes(event: CoreEvent): number {
+  if (event.type === 'request' && event.request.name === 'BlobPut') {
+    return event.request.fields.chunk.length;
+  }
+  if (event.type !== 'enqueue') return 0;
+  return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
+}
+
+/** Timers of the event loop hold no more; a later look does no harm. */
+const timerMsMax = 60_000;
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #scheduler: Scheduler;
+  readonly #machine: QueueMachine;
+  readonly #outbox: Outbox;
+  readonly #compactor: Compactor;
+  readonly #reads: LogReads;
+  /** What reads brought while effects were being carried out. */
+  #news: CoreEvent[] = [];
+  #log!: Log;
+  #space!: SpaceGuard;
+  #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
+  #cancelTimer: () => void = () => undefined;
+
+  /**
+   * Recovers the log and begins a new epoch.
+   * @throws LogDamagedError when the log is damaged where it may hold accepted jobs
+   */
+  static async open(options: EngineOptions): Promise<{ engine: Engine; report: RecoveryReport }> {
+    const engine = new Engine(options);
+    const report = await engine.#open();
+    return { engine, report };
+  }
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#scheduler = options.scheduler ?? eventLoop;
+    this.#machine = new QueueMachine({ ...options.core, crc32 });
+    this.#outbox = new Outbox(options.send);
+    this.#reads = new LogReads((offset) => this.#log.read(offset), options.onNotice);
+    this.#compactor = new Compactor({
+      machine: this.#machine,
+      deadBytesMin: options.segmentBytesMax,
+      run: (events) => this.#run(events),
+      readsDone: () => this.#reads.done(),
+      afterThisRound: () => this.#scheduler.afterThisRound(),
+      onNotice: options.onNotice,
+    });
+  }
+
+  async #open(): Promise<RecoveryReport> {
+    const { dir, disk = nodeDisk, now } = this.#options;
+    const scheduler = this.#scheduler;
+    const machine = this.#machine;
+    await disk.makeDir(dir);
+    const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
+    let opened: Log | null = null;
+    // First: a start on a full disk may need what the ballast gives back.
+    this.#space = await SpaceGuard.open({
+      dir,
+      limits,
+      disk,
+      scheduler,
+      unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
+      onChange: (full) => this.#onDiskFull(full),
+      onFailure: (error) => this.fail(error),
+    });
+    const { log, report } = await openLog(
+      {
+        dir,
+        segmentBytesMax: limits.segmentBytesMax,
+        disk,
+        scheduler,
+        summarize: () => new SegmentSummary(),
+        onDurable: (offset) => this.#onDurable(offset),
+        onFailure: (error) => this.fail(error),
+      },
+      {
+        begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
+        record: (bytes, offset) => machine.replay(bytes, offset),
+      },
+    );
+    opened = log;
+    this.#log = log;
+    this.#phase = 'serving';
+    this.#carryOut(() => machine.start(now(), log.endOffset));
+    this.#run([{ type: 'disk', full: this.#space.isFull }]);
+    return report;
+  }
+
+  get diskFreeBytes(): number {
+    return this.#space.freeBytes;
+  }
+
+  get diskFull(): boolean {
+    return this.#space.isFull;
+  }
+
+  get log(): Log {
+    return this.#log;
+  }
+
+  get sessionCount(): number {
+    return this.#machine.sessionCount;
+  }
+
+  get jobCount(): number {
+    return this.#machine.jobCount;
+  }
+
+  /** Handles what happened, in order. */
+  handle(events: readonly CoreEvent[]): void {
+    // Room is looked for before anything is applied, because what is applied cannot be undone.
+    const bytes = events.reduce((sum, event) => sum + newBytes(event), 0);
+    if (bytes > 0) this.#space.reserve(bytes);
+    this.#run(events);
+  }
+
+  /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */
+  hold(outgoing: Outgoing): void {
+    this.#outbox.hold(this.#log.endOffset, outgoing);
+    this.#reveal();
+  }
+
+  /** Takes nothing new, makes all durable, lets its answers leave, and closes the log cleanly. */
+  async close(): Promise<void> {
+    if (this.#phase === 'serving') this.#phase = 'closing';
+    this.#cancelTimer();
+    await this.#compactor.stop();
+    await this.#reads.done();
+    await this.#space.close();
+    await this.#log.close();
+    this.#reveal();
+  }
+
+  /** Stops at once: nothing leaves any more, and the next start sorts it out. */
+  fail(error: Error): void {
+    if (this.#phase === 'failed') return;
+    this.#phase = 'failed';
+    this.#cancelTimer();
+    void this.#compactor.stop();
+    this.#options.onFailure(error);
+  }
+
+  #run(events: readonly CoreEvent[]): void {
+    const news = this.#news.splice(0);
+    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#options.now()));
+  }
+
+  #onDiskFull(full: boolean): void {
+    const { onDiskFull, onNotice } = this.#options;
+    onNotice(
+      full
+        ? 'the disk is full: nothing new is accepted or delivered until there is room; what runs can be settled'
+        : 'the disk has room again',
+    );
+    onDiskFull(full);
+    this.#news.push({ type: 'disk', full });
+    // It may be called amid an event: the core hears of it as soon as that is over.
+    void this.#scheduler.afterThisRound().then(() => this.#run([]));
+  }
+
+  /** Runs the core and carries out its effects. What it throws is a broken assumption: fail-stop. */
+  #carryOut(step: () => Effect[]): void {
+    if (this.#phase !== 'serving') return;
+    try {
+      for (const effect of step()) this.#perform(effect);
+      while (this.#news.length > 0) {
+        const news = this.#news;
+        this.#news = [];
+        const effects = this.#machine.handle(news, this.#options.now());
+        for (const effect of effects) this.#perform(effect);
+      }
+      this.#reveal();
+      this.#setTimer();
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'append':
+        this.#space.spend(effect.record.length);
+        this.#log.append(effect.record);
+        break;
+      case 'send':
+        this.#outbox.hold(this.#log.endOffset, effect.outgoing);
+        break;
+      case 'fetch':
+        this.#fetch(effect.fetch);
+        break;
+      case 'stats':
+        this.#outbox.hold(this.#log.endOffset, this.#options.statsAnswer(effect));
+        break;
+      case 'search':
+        this.#options.onSearch(effect);
+        break;
+      case 'shutdown':
+        this.#options.onShutdown();
+        break;
+    }
+  }
+
+  /** Reads records; what becomes of them takes the place in line that is kept from now. */
+  #fetch(fetch: Fetch): void {
+    const place = this.#outbox.reserve(this.#log.endOffset);
+    const answer = this.#reads.resolve(fetch);
+    if (answer instanceof Promise) this.#reads.track(this.#fillLater(place, answer));
+    else this.#fill(place, answer);
+  }
+
+  async #fillLater(place: Place, answer: Promise<Answer>): Promise<void> {
+    try {
+      this.#fill(place, await answer);
+    } catch (error) {
+      this.fail(asError(error));
+    }
+    this.#carryOut(() => []);
+  }
+
+  #fill(place: Place, { messages, events }: Answer): void {
+    place.messages = messages;
+    this.#news.push(...events);
+  }
+
+  #onDurable(offset: number): void {
+    this.#reveal();
+    this.#options.onDurable(offset);
+    if (this.#phase === 'serving') this.#compactor.consider(this.#log);
+  }
+
+  #reveal(): void {
+    if (this.#phase !== 'failed') this.#outbox.release(this.#log.durableOffset);
+  }
+
+  /** One timer for everything that becomes due. */
+  #setTimer(): void {
+    this.#cancelTimer();
+    if (this.#phase !== 'serving') return;
+    const dueMs = this.#machine.nextDueMs(this.#options.now());
+    if (dueMs === null) return;
+    this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, timerMsMax), () => this.#run([]));
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,120 @@
+/** The files in the log's folder: which there are, and reading what recovery needs of them. */
+
+import { join } from 'node:path';
+import { LogDamagedError } from './contract.ts';
+import { type Disk, temporarySuffix } from './disk.ts';
+import {
+  decodeSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytes,
+  segmentName,
+  segmentNumber,
+  summaryName,
+  summaryNumber,
+} from './format.ts';
+import { restoreAdvice, type Segment } from './scan.ts';
+import { decodeSummary, type Summary } from './summary-format.ts';
+
+export interface LogFiles {
+  /** Numbers of the segments, ascending. */
+  readonly segments: readonly number[];
+  readonly summaries: ReadonlySet<number>;
+  /** Names of files that a crash left half made. */
+  readonly temporary: readonly string[];
+}
+
+export async function listLogFiles(disk: Disk, dir: string): Promise<LogFiles> {
+  const names = await disk.list(dir);
+  return {
+    segments: names
+      .map(segmentNumber)
+      .filter((number) => number !== null)
+      .sort(ascending),
+    summaries: new Set(names.map(summaryNumber).filter((number) => number !== null)),
+    temporary: names.filter(isTemporary),
+  };
+}
+
+function ascending(left: number, right: number): number {
+  return left - right;
+}
+
+function isTemporary(name: string): boolean {
+  if (!name.endsWith(temporarySuffix)) return false;
+  const target = name.slice(0, -temporarySuffix.length);
+  return segmentNumber(target) !== null || summaryNumber(target) !== null;
+}
+
+/**
+ * Segments from `first` on have numbers without a gap. A summary is made when the next segment is
+ * there, so it proves that one.
+ * @throws LogDamagedError when a segment is not there
+ */
+export function checkNoneMissing(dir: string, files: LogFiles, first: number): void {
+  const found = new Set(files.segments);
+  const last = Math.max(...files.segments, ...[...files.summaries].map((number) => number + 1));
+  for (let number = first; number <= last; number++) {
+    if (found.has(number)) continue;
+    const path = join(dir, segmentName(number));
+    throw new LogDamagedError(
+      path,
+      0,
+      `${path} is missing; other files of the log prove that it was there. Its jobs are at ` +
+        `stake. ${restoreAdvice}`,
+    );
+  }
+}
+
+/** @throws Error naming the segment when the disk cannot read it */
+export async function readSegment(disk: Disk, dir: string, number: number): Promise<Segment> {
+  const path = join(dir, segmentName(number));
+  try {
+    return { path, number, bytes: await disk.readFile(path) };
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** What a segment shows without being read: its header and its size. */
+export interface SegmentHead {
+  readonly bytes: number;
+  readonly header: SegmentHeader;
+}
+
+/** @throws Error naming the segment when the disk cannot read it */
+export async function readHead(disk: Disk, dir: string, number: number): Promise<SegmentHead> {
+  const path = join(dir, segmentName(number));
+  try {
+    const file = await disk.openForReading(path);
+    try {
+      const header = Buffer.alloc(segmentHeaderBytes);
+      const filled = await file.read(header, 0);
+      return {
+        bytes: await file.size(),
+        header: decodeSegmentHeader(header.subarray(0, filled)),
+      };
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** Null when it is not there, not readable or damaged: the segment says the same. */
+export async function readSummary(
+  disk: Disk,
+  dir: string,
+  number: number,
+): Promise<Summary | null> {
+  const bytes = await disk.readFile(join(dir, summaryName(number))).catch(() => null);
+  return bytes === null ? null : decodeSummary(bytes);
+}
+
+function unreadable(path: string, cause: unknown): Error {
+  return new Error(
+    `${path}: the disk could not read this segment of the log (${String(cause)}). Nothing was ` +
+      'changed. Check the disk, or restore the log folder from a backup.',
+    { cause },
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * Reads durable records back: from the batches that were used last, else the one batch that holds
+ * the record, checked. What was given out is a view of a batch that is never changed again.
+ */
+
+import { join } from 'node:path';
+import { batchBufferBytes, type KeptBatch } from './batch.ts';
+import { BatchRecords } from './batch-records.ts';
+import { LogDamagedError } from './contract.ts';
+import type { Disk } from './disk.ts';
+import { batchHeaderBytes, decodeBatchHeader, segmentName } from './format.ts';
+import { OpenFiles } from './open-files.ts';
+import { payloadIsGood } from './scan.ts';
+import type { PlacedBatch, SegmentTable } from './segments.ts';
+
+export interface RecordReaderOptions {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly logId: Uint8Array;
+  readonly segments: SegmentTable;
+  /** How many bytes of batches are kept in memory. */
+  readonly cacheBytesMax: number;
+}
+
+const openFilesMax = 16;
+/** What a kept batch takes besides its records, roughly. */
+const keptOverheadBytes = 300;
+
+export class RecordReader {
+  readonly #options: RecordReaderOptions;
+  readonly #files: OpenFiles;
+  /** By first offset, the one used longest ago first. */
+  readonly #kept = new Map<number, KeptBatch>();
+  #keptBytes = 0;
+  /** Batches that are being read, by first offset. */
+  readonly #loading = new Map<number, Loading>();
+  #closed = false;
+
+  constructor(options: RecordReaderOptions) {
+    this.#options = options;
+    this.#files = new OpenFiles(options.disk, openFilesMax);
+  }
+
+  /** Keeps a batch that was just written or read. */
+  keep(kept: KeptBatch): void {
+    this.#kept.set(kept.records.firstOffset, kept);
+    this.#keptBytes += kept.heldBytes + keptOverheadBytes;
+    for (const oldest of this.#kept.values()) {
+      if (this.#keptBytes <= this.#options.cacheBytesMax) return;
+      this.#forget(oldest);
+    }
+  }
+
+  /**
+   * The buffer of the batch that was used longest ago, once no more of them may be kept anyway:
+   * in a bulk load memory goes round instead of being asked for again and again.
+   */
+  reclaim(): Buffer | null {
+    if (this.#keptBytes + batchBufferBytes <= this.#options.cacheBytesMax) return null;
+    const oldest = this.#kept.values().next().value;
+    if (oldest === undefined || oldest.records.lent) return null;
+    if (oldest.buffer?.length !== batchBufferBytes) return null;
+    this.#forget(oldest);
+    return oldest.buffer;
+  }
+
+  #forget({ records, heldBytes }: KeptBatch): void {
+    this.#kept.delete(records.firstOffset);
+    this.#keptBytes -= heldBytes + keptOverheadBytes;
+  }
+
+  /**
+   * @throws RangeError when no segment holds the record
+   * @throws LogDamagedError (as a rejection) when its batch does not pass the checks
+   * @throws Error (as a rejection) naming the file that could not be read
+   */
+  read(offset: number): Uint8Array | Promise<Uint8Array> {
+    const place = this.#options.segments.find(offset);
+    if (place === null) throw new RangeError(`the log does not hold record ${offset}`);
+    const kept = this.#kept.get(place.firstOffset);
+    if (kept === undefined) {
+      return this.#load(place).then((records) => records.record(offset));
+    }
+    this.#kept.delete(place.firstOffset);
+    this.#kept.set(place.firstOffset, kept);
+    return kept.records.record(offset);
+  }
+
+  /** Waits for reads of these segments and closes their files, so that their space can be freed. */
+  async release(segments: readonly number[]): Promise<void> {
+    const { dir } = this.#options;
+    const reads = [...this.#loading.values()].filter(({ segment }) => segments.includes(segment));
+    await Promise.allSettled(reads.map(({ records }) => records));
+    for (const number of segments) await this.#files.close(join(dir, segmentName(number)));
+  }
+
+  /** Waits for what is being read. What is in memory stays readable. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#loading.values()].map(({ records }) => records));
+    await this.#files.closeAll();
+  }
+
+  #load(place: PlacedBatch): Promise<BatchRecords> {
+    const under = this.#loading.get(place.firstOffset);
+    if (under !== undefined) return under.records;
+    if (this.#closed) return Promise.reject(new Error('the log is closed'));
+    const records = this.#readBatch(place).finally(() => this.#loading.delete(place.firstOffset));
+    this.#loading.set(place.firstOffset, { segment: place.segment, records });
+    return records;
+  }
+
+  async #readBatch(place: PlacedBatch): Promise<BatchRecords> {
+    const path = join(this.#options.dir, segmentName(place.segment));
+    const bytes = Buffer.allocUnsafeSlow(place.endByte - place.atByte);
+    const count = await this.#files
+      .use(path, (file) => file.read(bytes, place.atByte))
+      .catch((cause: unknown) => {
+        const where = `${path}: the disk could not read the log at byte ${place.atByte}`;
+        throw new Error(`${where} (${String(cause)})`, { cause });
+      });
+    const payload = checkedPayload(bytes.subarray(0, count), place, this.#options.logId);
+    if (payload === null) throw damaged(path, place);
+    const records = new BatchRecords(place.firstOffset, payload);
+    this.keep({ records, heldBytes: bytes.length, buffer: null });
+    return records;
+  }
+}
+
+interface Loading {
+  readonly segment: number;
+  readonly records: Promise<BatchRecords>;
+}
+
+/** The batch's payload; null unless it is the very batch that was written there, unharmed. */
+function checkedPayload(bytes: Buffer, place: PlacedBatch, logId: Uint8Array): Buffer | null {
+  const header = decodeBatchHeader(bytes, 0, logId);
+  // The CRC of a header covers its place in the chain and the CRC of its payload.
+  if (header === null || header.headerCrc !== place.headerCrc) return null;
+  if (header.firstOffset !== place.firstOffset || !payloadIsGood(bytes, 0, header)) return null;
+  return bytes.subarray(batchHeaderBytes, batchHeaderBytes + header.payloadBytes);
+}
+
+function damaged(path: string, { atByte, firstOffset }: PlacedBatch): LogDamagedError {
+  return new LogDamagedError(
+    path,
+    atByte,
+    `${path}: damaged at byte ${atByte}, in records that were safely on disk: record ` +
+      `${firstOffset} and those beside it cannot be read. Stop the broker and restore the log ` +
+      'folder from a backup; what this broker did meanwhile is in the newer segments.',
+  );
+}

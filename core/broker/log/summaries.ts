@@ -1,0 +1,207 @@
+/**
+ * Makes the summaries of sealed segments, one at a time and in small steps, behind everything else.
+ * What is not finished when the log closes is made after the next start.
+ */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { LogDamagedError, type Scheduler, type StoredRecord, type Summarizer } from './contract.ts';
+import { type Disk, placeFile, type ReadableFile, temporarySuffix } from './disk.ts';
+import {
+  decodeSegmentHeader,
+  type LogCursor,
+  segmentHeaderBytes,
+  segmentName,
+  summaryName,
+} from './format.ts';
+import { restoreAdvice, type SegmentPart, scanPart } from './scan.ts';
+import type { SealedSegment } from './segments.ts';
+import { isDiskFull, spaceLimits } from './space-limits.ts';
+import { encodeSummary, SummaryRecords } from './summary-format.ts';
+
+export interface SummaryKeeperOptions {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly segmentBytesMax: number;
+  readonly scheduler: Scheduler;
+  readonly summarize: () => Summarizer;
+  /** A segment is damaged, or the disk failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** One step: bytes read and hashed, or records taken, before the event loop has its turn. */
+const partBytes = 256 * 1024;
+const recordsPerStep = 256;
+
+/** Thrown to leave a summary that nobody needs any more, or not now. */
+class Abandoned extends Error {}
+
+export class SummaryKeeper {
+  readonly #options: SummaryKeeperOptions;
+  #waiting: SealedSegment[] = [];
+  #current: SealedSegment | null = null;
+  #working: Promise<void> | null = null;
+  /** Segments before this one are being dropped. */
+  #neededFrom = 0;
+  #stopped = false;
+
+  constructor(options: SummaryKeeperOptions) {
+    this.#options = options;
+  }
+
+  add(segment: SealedSegment): void {
+    this.#waiting.push(segment);
+    if (!this.#stopped) this.#working ??= this.#work();
+  }
+
+  /** Forgets the segments before `number`; their files are not used any more when it resolves. */
+  async release(number: number): Promise<void> {
+    this.#neededFrom = Math.max(this.#neededFrom, number);
+    while (this.#current !== null && this.#current.number < number) {
+      await this.#options.scheduler.afterThisRound();
+    }
+  }
+
+  /** Abandons what is being made; resolves when no file is used any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    try {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        this.#current = next;
+        await this.#make(next).catch(ignoreAbandoned);
+      }
+    } catch (error) {
+      this.#stopped = true;
+      this.#options.onFailure(error);
+    }
+    this.#current = null;
+    this.#working = null;
+  }
+
+  #next(): SealedSegment | undefined {
+    return this.#stopped ? undefined : this.#waiting.shift();
+  }
+
+  /** Lets the event loop have its turn. */
+  async #pause(segment: SealedSegment): Promise<void> {
+    await this.#options.scheduler.afterThisRound();
+    if (this.#stopped || segment.number < this.#neededFrom) throw new Abandoned();
+  }
+
+  async #make(segment: SealedSegment): Promise<void> {
+    const { disk, dir } = this.#options;
+    const summarizer = this.#options.summarize();
+    const path = join(dir, segmentName(segment.number));
+    await this.#pause(segment);
+    const file = await disk.openForReading(path);
+    let sha256: Uint8Array;
+    try {
+      sha256 = await this.#feed(segment, { path, file }, summarizer);
+    } finally {
+      await file.close();
+    }
+    const records = new SummaryRecords();
+    for (const record of summarizer.finish()) {
+      records.add(record);
+      if (records.count % recordsPerStep === 0) await this.#pause(segment);
+    }
+    await this.#pause(segment);
+    await this.#place(segment, encodeSummary(headOf(segment, sha256), segment.index, records));
+  }
+
+  /** Reads the segment part by part, checks all of it and hands over its records; returns its hash. */
+  async #feed(
+    segment: SealedSegment,
+    { path, file }: { path: string; file: ReadableFile },
+    summarizer: Summarizer,
+  ): Promise<Uint8Array> {
+    const hash = createHash('sha256');
+    const { number } = segment;
+    let cursor: LogCursor | null = null;
+    let buffer = Buffer.alloc(0);
+    for (const [from, to] of partsOf(segment)) {
+      if (buffer.length < to - from) buffer = Buffer.allocUnsafeSlow(to - from);
+      const bytes = buffer.subarray(0, to - from);
+      const filled = await file.read(bytes, from);
+      hash.update(bytes);
+      const part = { path, number, bytes: bytes.subarray(0, filled), atByte: from };
+      const found: StoredRecord[] = [];
+      cursor = cursor === null ? readHeader(part) : readPart(part, cursor, found);
+      await this.#pause(segment);
+      for (const [index, record] of found.entries()) {
+        summarizer.add(record);
+        if (index % recordsPerStep === recordsPerStep - 1) await this.#pause(segment);
+      }
+    }
+    if (cursor?.chain !== segment.after.chain) throw damaged(path, segment.bytes);
+    return hash.digest();
+  }
+
+  /** A disk that has no room for it can do without: the next start reads the segment instead. */
+  async #place(segment: SealedSegment, content: readonly Uint8Array[]): Promise<void> {
+    const { disk, dir, segmentBytesMax } = this.#options;
+    const name = summaryName(segment.number);
+    const space = await disk.space(dir);
+    const needed = content.reduce((sum, { length }) => sum + length, 0);
+    const { lowBytes } = spaceLimits(space, segmentBytesMax);
+    if (space.freeBytes - needed < lowBytes) return;
+    try {
+      const file = await placeFile(disk, dir, name, content);
+      segment.summaryFile = true;
+      await file.close();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await disk.remove(join(dir, `${name}${temporarySuffix}`));
+    }
+  }
+}
+
+function ignoreAbandoned(error: unknown): void {
+  if (!(error instanceof Abandoned)) throw error;
+}
+
+/** From where to where the segment is read: its header first, then batches, never parted. */
+function* partsOf({ index, bytes }: SealedSegment): Generator<readonly [number, number]> {
+  let from = 0;
+  let to = segmentHeaderBytes;
+  for (let batch = 0; batch <= index.count; batch++) {
+    const end = index.at(batch)?.atByte ?? bytes;
+    if (from === 0 || end - from > partBytes) {
+      if (to > from) yield [from, to];
+      from = to;
+    }
+    to = end;
+  }
+  if (to > from) yield [from, to];
+}
+
+function readHeader(part: SegmentPart): LogCursor {
+  const header = decodeSegmentHeader(part.bytes);
+  if (!header.ok) throw damaged(part.path, 0);
+  return header.cursor;
+}
+
+function readPart(part: SegmentPart, cursor: LogCursor, found: StoredRecord[]): LogCursor {
+  const scan = scanPart(part, cursor, {
+    record: (bytes, offset) => found.push({ offset, bytes }),
+  });
+  if (scan.damage !== null) throw damaged(part.path, scan.damage.atByte);
+  return scan.cursor;
+}
+
+function headOf({ number, bytes, before, after }: SealedSegment, sha256: Uint8Array) {
+  return { logId: after.logId, segment: number, segmentBytes: bytes, before, after, sha256 };
+}
+
+function damaged(path: string, atByte: number): LogDamagedError {
+  return new LogDamagedError(
+    path,
+    atByte,
+    `${path}: damaged at byte ${atByte}, in records that were safely on disk. Accepted jobs are ` +
+      `at stake. ${restoreAdvice}`,
+  );
+}

@@ -1,0 +1,98 @@
+/** Writes batches to the last segment and begins the next one. One operation runs at a time. */
+
+import type { Batch, DurablePoint } from './batch.ts';
+import { BatchIndex } from './batch-index.ts';
+import { type Disk, type DiskFile, placeFile, writeAll } from './disk.ts';
+import { encodeSegmentHeader, type LogCursor, segmentHeaderBytes, segmentName } from './format.ts';
+import { type SealedSegment, type SegmentTable, TailSegment } from './segments.ts';
+
+export interface TailWriterOptions {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly segmentBytesMax: number;
+  readonly segments: SegmentTable;
+  /** The last segment, open and durable; the cursor stands at its end. */
+  readonly file: DiskFile;
+  readonly cursor: LogCursor;
+}
+
+export class TailWriter {
+  readonly #options: TailWriterOptions;
+  #file: DiskFile;
+  #cursor: LogCursor;
+
+  constructor(options: TailWriterOptions) {
+    this.#options = options;
+    this.#file = options.file;
+    this.#cursor = options.cursor;
+  }
+
+  /** Bytes that the segment still takes. */
+  get room(): number {
+    return this.#options.segmentBytesMax - this.#options.segments.tail.bytes;
+  }
+
+  /** Whether `next` belongs into a new segment. A segment holds at least one batch, however small the limit. */
+  isFullFor(next: Batch): boolean {
+    return this.#options.segments.tail.bytes > segmentHeaderBytes && next.bytes > this.room;
+  }
+
+  /** Writes the batches and makes them durable. */
+  async write(batches: readonly Batch[]): Promise<void> {
+    const { tail } = this.#options.segments;
+    // One header after another; none of them may claim what this same commit makes durable.
+    const durable = durablePoint(this.#cursor);
+    const places: { batch: Batch; headerCrc: number }[] = [];
+    const content: Uint8Array[] = [];
+    for (const batch of batches) {
+      const { bytes, cursor, headerCrc } = batch.seal(this.#cursor, durable);
+      this.#cursor = cursor;
+      content.push(bytes);
+      places.push({ batch, headerCrc });
+    }
+    await writeAll(this.#file, content, tail.bytes);
+    await this.#file.datasync();
+    for (const { batch, headerCrc } of places) {
+      if (batch.kind === 'records') tail.index.add(batch.firstOffset, tail.bytes, headerCrc);
+      tail.bytes += batch.bytes;
+      tail.lastOffset += batch.recordCount;
+    }
+  }
+
+  /**
+   * Begins the next segment and returns the one before it. Everything before is durable here: a
+   * segment's existence proves the one before it complete.
+   */
+  async rotate(): Promise<SealedSegment> {
+    const { disk, dir, segments } = this.#options;
+    const before = this.#cursor;
+    const { header, cursor } = encodeSegmentHeader(before, before.segment + 1);
+    const file = await placeFile(disk, dir, segmentName(cursor.segment), [header]);
+    const full = this.#file;
+    this.#file = file;
+    this.#cursor = cursor;
+    const sealed = segments.rotate(before, newTailSegment(before, cursor));
+    await full.close();
+    return sealed;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+/** All that the cursor has passed. */
+export function durablePoint(cursor: LogCursor): DurablePoint {
+  return { offset: cursor.nextOffset - 1, sequence: cursor.nextSequence - 1 };
+}
+
+function newTailSegment(before: LogCursor, { segment, nextOffset }: LogCursor): TailSegment {
+  return new TailSegment({
+    number: segment,
+    before,
+    firstOffset: nextOffset,
+    lastOffset: nextOffset - 1,
+    bytes: segmentHeaderBytes,
+    index: new BatchIndex(nextOffset),
+  });
+}

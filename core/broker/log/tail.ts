@@ -1,0 +1,124 @@
+/**
+ * Brings the last segment into a state that is known to be on the medium. What was read there need
+ * not be: after a failed fdatasync the page cache can show bytes that the disk never got.
+ */
+
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { Batch } from './batch.ts';
+import type { RecoveryReport } from './contract.ts';
+import { type Disk, type DiskFile, placeFile, temporarySuffix, writeAll } from './disk.ts';
+import { batchFrameBytes, type LogCursor, segmentName } from './format.ts';
+import type { RecoveredLog } from './recover.ts';
+import { isDiskFull } from './space-limits.ts';
+import { durablePoint } from './tail-writer.ts';
+
+const quarantineDir = 'quarantine';
+
+/** The last segment, open, with all of it on the medium. */
+export interface OpenTail {
+  readonly file: DiskFile;
+  readonly cursor: LogCursor;
+  readonly bytes: number;
+}
+
+/**
+ * Copies what will be cut off into the quarantine folder, durably, before anything is cut. On a
+ * full disk it is only cut off: none of it was ever acknowledged.
+ */
+export async function keepTornTail(
+  disk: Disk,
+  dir: string,
+  { cursor, torn }: RecoveredLog,
+): Promise<RecoveryReport['tornTail']> {
+  if (torn === null) return null;
+  const segment = segmentName(cursor.segment);
+  // Named by place and content: recovering again after a crash makes the same file again.
+  const contentId = crc32(torn.bytes).toString(16).padStart(8, '0');
+  const name = `${segment}.at-${torn.atByte}.crc-${contentId}`;
+  const quarantine = join(dir, quarantineDir);
+  const tornTail = { segment, atByte: torn.atByte, bytes: torn.bytes.length };
+  await disk.makeDir(quarantine);
+  try {
+    const file = await placeFile(disk, quarantine, name, [torn.bytes]);
+    await file.close();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    await disk.remove(join(quarantine, `${name}${temporarySuffix}`));
+    return { ...tornTail, keptAs: null };
+  }
+  return { ...tornTail, keptAs: join(quarantine, name) };
+}
+
+/**
+ * After a clean close the log goes on behind the clean mark. The mark alone is written again in
+ * place, the same bytes: everything before it had its own fdatasync.
+ */
+export async function continueTail(
+  disk: Disk,
+  dir: string,
+  { cursor, tail }: RecoveredLog,
+): Promise<OpenTail> {
+  return await writeInPlace(disk, dir, {
+    cursor,
+    from: tail.length - batchFrameBytes,
+    bytes: tail.length,
+    content: [tail.subarray(tail.length - batchFrameBytes)],
+  });
+}
+
+/**
+ * After any other end the good bytes of the last segment are written out again, with a mark behind
+ * them, and the file replaced as a whole. That also cuts a torn tail off.
+ */
+export async function rewriteTail(
+  disk: Disk,
+  dir: string,
+  recovered: RecoveredLog,
+): Promise<OpenTail> {
+  const name = segmentName(recovered.cursor.segment);
+  const { cursor, content, bytes } = withMark(recovered);
+  const file = await placeFile(disk, dir, name, content);
+  return { file, cursor, bytes };
+}
+
+/**
+ * The same without room for a second copy: the good bytes go back to where they were read. A crash
+ * in between leaves old or new sectors, and these are the same.
+ */
+export async function rewriteTailInPlace(
+  disk: Disk,
+  dir: string,
+  recovered: RecoveredLog,
+): Promise<OpenTail> {
+  return await writeInPlace(disk, dir, { ...withMark(recovered), from: 0 });
+}
+
+async function writeInPlace(
+  disk: Disk,
+  dir: string,
+  tail: Omit<OpenTail, 'file'> & { from: number; content: readonly Uint8Array[] },
+): Promise<OpenTail> {
+  const file = await disk.open(join(dir, segmentName(tail.cursor.segment)));
+  try {
+    await file.truncate(Math.min(await file.size(), tail.bytes));
+    await writeAll(file, tail.content, tail.from);
+    await file.datasync();
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  return { file, cursor: tail.cursor, bytes: tail.bytes };
+}
+
+/** One mark is enough, so that recovering again after a crash makes the same file. */
+function withMark({ cursor, tail, lastKind }: RecoveredLog): {
+  cursor: LogCursor;
+  content: Uint8Array[];
+  bytes: number;
+} {
+  if (lastKind === 'mark') return { cursor, content: [tail], bytes: tail.length };
+  const mark = Batch.mark('mark', cursor.nextOffset).seal(cursor, durablePoint(cursor));
+  const content = [tail, mark.bytes];
+  return { cursor: mark.cursor, content, bytes: tail.length + mark.bytes.length };
+}

@@ -1,0 +1,125 @@
+/**
+ * Decides which new jobs may come in, before any of them does: known ids, limits of the queue and of
+ * the broker, blobs that must be there, a full disk. It counts what it lets in, so that a whole
+ * batch is judged against the room that is left.
+ */
+
+import type { ErrorCode } from '../../protocol/index.ts';
+import type { JobFacts, NewJobFacts, Now } from '../events.ts';
+import type { Core } from './core.ts';
+import type { RecordOf } from './records.ts';
+
+/** A job that may come in: as the log will hold it, and as the core will. */
+export interface NewRow {
+  readonly job: RecordOf<'enqueued'>['jobs'][number];
+  readonly facts: JobFacts;
+}
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** Jobs and bytes that were let in but are not yet committed. */
+interface Coming {
+  jobs: number;
+  bytes: number;
+}
+
+export class Admission {
+  readonly rows: NewRow[] = [];
+  readonly #core: Core;
+  readonly #now: Now;
+  readonly #digests: Map<string, Uint8Array> = new Map();
+  readonly #all: Coming = { jobs: 0, bytes: 0 };
+  readonly #byQueue: Map<string, Coming> = new Map();
+
+  constructor(core: Core, now: Now) {
+    this.#core = core;
+    this.#now = now;
+  }
+
+  /** Lets the job in, recognises it, or says why neither. */
+  judge(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal {
+    const known = this.#isKnown(facts);
+    if (known !== null) {
+      if (known) return 'exists';
+      return { code: 'CONFLICT', message: 'a job with this id and other content exists' };
+    }
+    const refusal = this.#refusal(facts);
+    if (refusal !== null) return refusal;
+    this.#letIn(bytes, facts);
+    return 'created';
+  }
+
+  /** Null when the id is new; else whether the content is the same. */
+  #isKnown({ id, digest }: JobFacts): boolean | null {
+    const job = this.#core.state.jobs.get(id);
+    if (job !== undefined) return job.hasDigest(digest);
+    const coming = this.#digests.get(id);
+    if (coming === undefined) return null;
+    return coming.every((byte, index) => byte === digest[index]);
+  }
+
+  #refusal(facts: JobFacts): Refusal | null {
+    const { diskFull, state } = this.#core;
+    if (diskFull) {
+      return {
+        code: 'DISK_FULL',
+        message: "the broker's disk is full: nothing new is accepted until there is room",
+      };
+    }
+    if (facts.bodyRef !== null && !state.blobs.isStored(facts.bodyRef)) {
+      return { code: 'NO_BLOB', message: 'the blob that holds the input is not stored' };
+    }
+    const full = this.#brokerIsFull(facts) ?? this.#queueIsFull(facts);
+    return full === null ? null : { code: 'QUEUE_FULL', message: full };
+  }
+
+  #brokerIsFull({ jobBytes, queue }: JobFacts): string | null {
+    const { state, options } = this.#core;
+    const { jobsMax, bytesMax, queuesMax } = options;
+    if (state.jobs.size + this.#all.jobs >= jobsMax) {
+      return `the broker holds ${jobsMax} jobs, its limit`;
+    }
+    if (state.jobs.bytes + this.#all.bytes + jobBytes > bytesMax) {
+      return `the broker holds ${state.jobs.bytes} bytes of unfinished jobs; its limit is ${bytesMax}`;
+    }
+    const isNew = state.jobs.queues.find(queue) === undefined && !this.#byQueue.has(queue);
+    if (isNew && state.jobs.queues.size + this.#byQueue.size >= queuesMax) {
+      return `the broker has ${queuesMax} queues, its limit; use one of them`;
+    }
+    return null;
+  }
+
+  #queueIsFull({ queue: name, jobBytes }: JobFacts): string | null {
+    const queue = this.#core.state.jobs.queues.find(name);
+    if (queue === undefined) return null;
+    const { jobsMax, bytesMax } = queue.settings;
+    const coming = this.#byQueue.get(name) ?? { jobs: 0, bytes: 0 };
+    if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {
+      return `queue ${name} holds ${jobsMax} jobs, its limit`;
+    }
+    if (bytesMax > 0 && queue.bytes + coming.bytes + jobBytes > bytesMax) {
+      return `queue ${name} holds ${queue.bytes} bytes; its limit is ${bytesMax}`;
+    }
+    return null;
+  }
+
+  #letIn(bytes: Uint8Array, facts: NewJobFacts): void {
+    const { wallMs } = this.#now;
+    const dueAtMs = Math.max(facts.runAtMs, facts.delayMs > 0 ? wallMs + facts.delayMs : 0);
+    const seq = this.#core.state.jobs.seqs.highest + this.rows.length + 1;
+    this.rows.push({
+      job: { seq, dueAtMs: dueAtMs > wallMs ? dueAtMs : 0, job: bytes },
+      facts,
+    });
+    this.#digests.set(facts.id, facts.digest);
+    const coming = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
+    this.#byQueue.set(facts.queue, coming);
+    for (const sum of [coming, this.#all]) {
+      sum.jobs++;
+      sum.bytes += facts.jobBytes;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** Uploads that go on: what of them is not durable, above all the hash so far. */
+
+import { type BlobEntry, blobGraceMs } from './blobs.ts';
+import { Grace } from './grace.ts';
+
+/** A running SHA-256; the core does not know how it is made. */
+export interface Hash {
+  update(bytes: Uint8Array): void;
+  /** The 32 bytes of the hash; ends it. */
+  digest(): Uint8Array;
+}
+
+/** Most unfinished uploads in all, and of those that one session began. */
+export const uploadsMax = 1024;
+export const uploadsPerSessionMax = 64;
+
+export interface Upload {
+  readonly key: string;
+  /** Who began it; anybody may go on with it. */
+  readonly session: string;
+  readonly hash: Hash;
+}
+
+export class BlobUploads {
+  readonly #newHash: () => Hash;
+  readonly #uploads: Map<string, Upload> = new Map();
+  readonly #countBySession: Map<string, number> = new Map();
+  /** Uploads by the time of their last progress. */
+  readonly #progress: Grace = new Grace(blobGraceMs);
+
+  constructor(newHash: () => Hash) {
+    this.#newHash = newHash;
+  }
+
+  get count(): number {
+    return this.#uploads.size;
+  }
+
+  countOf(session: string): number {
+    return this.#countBySession.get(session) ?? 0;
+  }
+
+  begin(key: string, session: string): Upload {
+    const upload = { key, session, hash: this.#newHash() };
+    this.#uploads.set(key, upload);
+    this.#countBySession.set(session, this.countOf(session) + 1);
+    return upload;
+  }
+
+  /** @throws Error when no such upload goes on: a bug */
+  of({ key }: BlobEntry): Upload {
+    const upload = this.#uploads.get(key);
+    if (upload === undefined) throw new Error(`the upload of blob ${key} was not begun`);
+    return upload;
+  }
+
+  /** A chunk came: the upload has time again. */
+  wentOn(upload: Upload): void {
+    this.#progress.touch(upload.key);
+  }
+
+  /** Forgets the upload, whether it is complete or dropped. */
+  end({ key, session }: Upload): void {
+    if (!this.#uploads.delete(key)) return;
+    this.#progress.stop(key);
+    const left = this.countOf(session) - 1;
+    if (left === 0) this.#countBySession.delete(session);
+    else this.#countBySession.set(session, left);
+  }
+
+  /** Uploads that did not go on for too long, at most `max`. */
+  due(nowMs: number, max: number): Upload[] {
+    return this.#progress
+      .due(nowMs, max)
+      .map((key) => this.#uploads.get(key))
+      .filter((upload) => upload !== undefined);
+  }
+
+  /** When the next one is due; null when none is. */
+  get dueAtMs(): number | null {
+    return this.#progress.dueAtMs;
+  }
+}

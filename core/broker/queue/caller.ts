@@ -1,0 +1,57 @@
+/**
+ * What a request brings along and what answering it takes of the core: just that, so that every
+ * part can be tested without the rest of the core.
+ */
+
+import {
+  type ErrorCode,
+  errorCodes,
+  type Message,
+  type MessageName,
+} from '../../protocol/index.ts';
+import type { ConnectionId, Now } from '../events.ts';
+import type { LogRecord } from './records.ts';
+
+/** An answer that is made from records of the log. */
+export type Reply = {
+  [N in MessageName]: { readonly name: N; readonly fields: Message<N> };
+}[MessageName];
+
+/** Logs a decision, applies it at once and returns the record's offset. */
+export interface Committing {
+  commit(record: LogRecord): number;
+}
+
+export interface Answering extends Committing {
+  send<N extends MessageName>(
+    connection: ConnectionId,
+    correlationId: number,
+    name: N,
+    fields: Message<N>,
+  ): void;
+  /** Reads records, in the order of `offsets`, and sends what `then` makes of them. */
+  fetch(
+    connection: ConnectionId,
+    correlationId: number,
+    offsets: readonly number[],
+    then: (records: readonly Uint8Array[]) => Reply,
+  ): void;
+}
+
+/** Who asks, on which connection, and when. */
+export interface Caller {
+  readonly core: Answering;
+  readonly session: { readonly id: string };
+  readonly connection: ConnectionId;
+  readonly correlationId: number;
+  readonly now: Now;
+}
+
+export function answer<N extends MessageName>(caller: Caller, name: N, fields: Message<N>): void {
+  caller.core.send(caller.connection, caller.correlationId, name, fields);
+}
+
+/** A request that changed nothing, and why. */
+export function refuse(caller: Caller, code: ErrorCode, message: string): void {
+  answer(caller, 'Error', { code: errorCodes[code].number, message });
+}

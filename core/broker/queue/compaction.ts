@@ -1,0 +1,143 @@
+/**
+ * The core's part of compaction: it says again what old records hold, oldest first, so that one old
+ * job never pins the log. Bodies are read by the driver; whatever changed meanwhile is left alone.
+ */
+
+import { decodeJob, encodeJob, limits } from '../../protocol/index.ts';
+import { moveChunk } from './blob-requests.ts';
+import type { Core } from './core.ts';
+import type { CoreEvent, Fetched } from './effects.ts';
+import { endOf, fetchHistory, type Origin, originOf, toldOfEnd } from './job-details.ts';
+import { isOver, type JobEntry } from './job-entry.ts';
+import type { JobStore } from './job-store.ts';
+import { moveEntry } from './journal-requests.ts';
+import { decodeRecord, type RecordOf } from './records.ts';
+
+/** Most things that one portion says again. */
+const portionMax = 200;
+
+/** True when nothing up to the offset is needed any more, so that it may be dropped. */
+export function isRestated({ state }: Core, upTo: number): boolean {
+  const oldest = state.jobs.at(state.jobs.logOrder.head)?.base ?? Number.POSITIVE_INFINITY;
+  const others = [...state.blobs.oldest(upTo, 1), ...state.journal.oldest(upTo, 1)];
+  return oldest > upTo && others.length === 0;
+}
+
+/** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
+export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax: number }): void {
+  const { jobs, blobs, journal } = core.state;
+  let bytes = 0;
+  let slot = jobs.logOrder.head;
+  for (let count = 0; slot !== 0 && count < portionMax && bytes < bytesMax; count++) {
+    const job = jobs.at(slot);
+    if (job === undefined || job.base > upTo) break;
+    bytes += job.logBytes;
+    fetchJob(core, job);
+    slot = jobs.logOrder.after(slot);
+  }
+  const chunksMax = Math.ceil(bytesMax / limits.blobChunkBytesMax);
+  const others = [...blobs.oldest(upTo, chunksMax), ...journal.oldest(upTo, portionMax)];
+  for (const offset of others) {
+    core.read({
+      offsets: [offset],
+      use: ([record]) =>
+        record ? [{ type: 'event', event: { type: 'movedRecord', from: offset, record } }] : [],
+    });
+  }
+}
+
+function fetchJob(core: Core, job: JobEntry): void {
+  const { seq, id, base, last } = job;
+  core.read({
+    offsets: last > 0 ? [base, last] : [base],
+    use: ([baseRecord, lastRecord]) => {
+      // What cannot be read stays where it is, and the driver sees that nothing moves.
+      if (!baseRecord || (last > 0 && !lastRecord)) return [];
+      const origin = originOf(baseRecord, id);
+      const end = lastRecord ? endOf(lastRecord) : null;
+      const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
+        { type: 'event', event: { type: 'movedJob', seq, base, last, origin, end, history } },
+      ];
+      return [fetchHistory(last, event)];
+    },
+  });
+}
+
+/** A job's records were read: it is said again, unless it moved or changed in the meantime. */
+export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob' }>): void {
+  const { jobs } = core.state;
+  const job = jobs.bySeq(event.seq);
+  if (job === undefined || job.base !== event.base || job.last !== event.last) return;
+  const { end, origin, history } = event;
+  const encoded = isOver(job.state) ? withoutBody(core, origin) : origin.encoded;
+  core.commit({
+    kind: 'snapshot',
+    ...rowOf(job),
+    ...extrasOf(jobs, job),
+    ...toldOfEnd(end, jobs.extras.cause.get(job.slot) ?? ''),
+    enqueuedAtMs: origin.enqueuedAtMs,
+    bodyInLog: job.bodyInLog && !isOver(job.state),
+    jobBytes: encoded.length,
+    job: encoded,
+    history,
+  });
+}
+
+/** What the row holds, as the record names it. */
+function rowOf(job: JobEntry) {
+  return {
+    seq: job.seq,
+    state: job.state,
+    attempts: job.attempts,
+    crashes: job.crashes,
+    returns: job.returns,
+    deliveries: job.deliveries,
+    leaseEpoch: job.leaseEpoch,
+    isolated: job.isolated,
+    lastEnd: job.lastEnd,
+    changedAtMs: job.changedAtMs,
+    bodyBytes: job.bodyBytes,
+    lastBytes: job.lastBytes,
+  };
+}
+
+/** What the job has only for a time. */
+function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry) {
+  return {
+    returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
+    session: extras.session.get(slot) ?? null,
+    dueAtMs: extras.dueAtMs.get(slot) ?? 0,
+    expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
+    parkKey: state === 'parked' ? queues.line(line).parkKey : '',
+  };
+}
+
+function withoutBody({ options }: Core, { encoded }: Origin): Uint8Array {
+  const job = decodeJob(encoded);
+  return encodeJob({ ...job, body: new Uint8Array(0), bodyRef: null }, options.crc32);
+}
+
+/** A chunk of a blob or an entry of a journal was read: it is logged again when it still counts. */
+export function moveRecord(core: Core, from: number, bytes: Uint8Array): void {
+  const record = decodeRecord(bytes);
+  if (record.kind === 'blobChunk') moveChunk(core, core.state.blobs, { record, offset: from });
+  else if (record.kind === 'journaled')
+    moveEntry(core, core.state.journal, { record, offset: from });
+  else throw new Error(`record ${from} was to be moved, and it is ${record.kind}`);
+}
+
+/** Says everything again that is neither a job nor a chunk nor an entry: it is small. */
+export function restate(core: Core, atMs: number): void {
+  const { state } = core;
+  const { epoch } = state;
+  const seqHighest = state.jobs.seqs.highest;
+  core.commit({ kind: 'epochStarted', epoch, seqHighest, atMs });
+  for (const { name, paused, settings } of state.jobs.queues.all()) {
+    if (paused) core.commit({ kind: 'paused', queue: name, atMs });
+    const isSet = Object.values(settings).some((value) => value !== 0);
+    if (isSet) core.commit({ kind: 'queueConfigured', queue: name, ...settings });
+  }
+  for (const record of state.bulks.restate()) core.commit(record);
+  for (const record of state.scopes.restate()) core.commit(record);
+  for (const record of state.blobs.restate()) core.commit(record);
+}

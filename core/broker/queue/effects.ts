@@ -1,0 +1,75 @@
+/** What the core wants done, and what it is told: plain data and pure functions. */
+
+import type { Message, MessageName, QueueInfo } from '../../protocol/index.ts';
+import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import type { Origin } from './job-details.ts';
+import type { RecordOf } from './records.ts';
+
+/** What the core wants done, in order. Everything sent waits until the records before it are durable. */
+export type Effect =
+  | { readonly type: 'append'; readonly record: Uint8Array }
+  | { readonly type: 'send'; readonly outgoing: Outgoing }
+  | { readonly type: 'fetch'; readonly fetch: Fetch }
+  | {
+      readonly type: 'stats';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly queues: QueueInfo[];
+      /** Bytes of the log that are still needed. */
+      readonly logLiveBytes: number;
+    }
+  | {
+      readonly type: 'search';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly filter: Message<'Search'>;
+    }
+  | { readonly type: 'shutdown' };
+
+/** Records of the log that are needed to go on. What comes of them keeps its place in line. */
+export interface Fetch {
+  readonly offsets: readonly number[];
+  /** Gets the records in the order of `offsets`, null for one that cannot be read any more. */
+  readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
+}
+
+/** What becomes of fetched records: a message, a further look into the log, or news for the core. */
+export type Fetched =
+  | { readonly type: 'send'; readonly outgoing: Outgoing }
+  | { readonly type: 'fetch'; readonly fetch: Fetch }
+  | { readonly type: 'event'; readonly event: CoreEvent };
+
+/** Everything that the core is told. */
+export type CoreEvent =
+  | NetEvent
+  /** The disk became full, or has room again. */
+  | { readonly type: 'disk'; readonly full: boolean }
+  /** Jobs that were just delivered cannot be read; their bytes are damaged. */
+  | { readonly type: 'unreadable'; readonly ids: readonly string[] }
+  /** Compaction: say again what the log holds up to this offset, in small portions. */
+  | { readonly type: 'compact'; readonly upTo: number; readonly bytesMax: number }
+  /** Compaction: what was read about a job. */
+  | {
+      readonly type: 'movedJob';
+      readonly seq: number;
+      readonly base: number;
+      readonly last: number;
+      readonly origin: Origin;
+      readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
+      readonly history: RecordOf<'snapshot'>['history'];
+    }
+  /** Compaction: a record that holds a chunk of a blob or an entry of a journal. */
+  | { readonly type: 'movedRecord'; readonly from: number; readonly record: Uint8Array }
+  /** Compaction: say the small state again; what lies before may be dropped after that. */
+  | { readonly type: 'restate' };
+
+/** A message on its way out. */
+export function outgoing<N extends MessageName>(
+  connection: ConnectionId,
+  correlationId: number,
+  name: N,
+  fields: Message<N>,
+): Outgoing {
+  const message: Outgoing<N> = { connection, correlationId, name, fields };
+  return message;
+}

@@ -1,0 +1,61 @@
+/**
+ * Things that are read from the log, in the order in which they stand there, so that compaction
+ * finds the oldest at once. A doubly linked list: constant time to add, to move and to remove.
+ */
+
+/** The place of one thing in the log and its neighbours; only `LogOrder` changes it. */
+export interface Logged<T> {
+  /** Offset of the record that holds it; 0 when it is in no record any more. */
+  offset: number;
+  older: T | null;
+  newer: T | null;
+}
+
+export class LogOrder<T extends Logged<T>> {
+  #oldest: T | null = null;
+  #newest: T | null = null;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The thing is in the record at `offset`, the newest of all; where it was before counts no more.
+   * @throws Error when the offset is not the newest
+   */
+  place(thing: T, offset: number): void {
+    if (thing.offset !== 0) this.remove(thing);
+    if (this.#newest !== null && this.#newest.offset >= offset) {
+      throw new Error(`record ${offset} comes after record ${this.#newest.offset}`);
+    }
+    thing.offset = offset;
+    thing.older = this.#newest;
+    if (this.#newest === null) this.#oldest = thing;
+    else this.#newest.newer = thing;
+    this.#newest = thing;
+    this.#size++;
+  }
+
+  remove(thing: T): void {
+    if (thing.older === null) this.#oldest = thing.newer;
+    else thing.older.newer = thing.newer;
+    if (thing.newer === null) this.#newest = thing.older;
+    else thing.newer.older = thing.older;
+    thing.older = null;
+    thing.newer = null;
+    thing.offset = 0;
+    this.#size--;
+  }
+
+  /** Offsets of the oldest things up to `upToOffset`, at most `max`, in order. */
+  oldest(upToOffset: number, max: number): number[] {
+    const offsets: number[] = [];
+    let thing = this.#oldest;
+    while (thing !== null && thing.offset <= upToOffset && offsets.length < max) {
+      offsets.push(thing.offset);
+      thing = thing.newer;
+    }
+    return offsets;
+  }
+}

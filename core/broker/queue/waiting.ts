@@ -1,0 +1,90 @@
+/**
+ * What time alone does to jobs that wait: delays end, jobs expire, and finished ones are forgotten
+ * when their retention ends.
+ */
+
+import type { Now } from '../events.ts';
+import { type Core, jobsPerEventMax } from './core.ts';
+import type { JobEntry } from './job-entry.ts';
+import type { NamedQueue } from './named-queue.ts';
+
+/** Delayed jobs whose time has come are ready; not logged, because the clock says it again. */
+export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
+  const { jobs } = core.state;
+  for (let count = 0; count < jobsMax; count++) {
+    const seq = jobs.delayed.popDue(now.wallMs);
+    if (seq === undefined) return;
+    const job = jobs.bySeq(seq);
+    if (job?.state !== 'delayed') continue;
+    const dueAtMs = jobs.extras.dueAtMs.get(job.slot) ?? 0;
+    if (dueAtMs <= now.wallMs) jobs.makeReady(job);
+  }
+}
+
+/** Jobs that wait beyond their time are dead. A leased one may finish: see `decideLeaseEnd`. */
+export function expireWaiting(core: Core, now: Now, jobsMax: number): void {
+  const { jobs } = core.state;
+  for (let count = 0; count < jobsMax; count++) {
+    const seq = jobs.expiry.popDue(now.wallMs);
+    if (seq === undefined) return;
+    const job = jobs.bySeq(seq);
+    if (job !== undefined) expireJob(core, job, now);
+  }
+}
+
+/** Makes the job dead when it waits and its time is over; true when it did. */
+export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
+  const { jobs } = core.state;
+  const untilMs = jobs.extras.expiresAtMs.get(job.slot);
+  if (untilMs === undefined || untilMs > now.wallMs) return false;
+  if (job.state !== 'ready' && job.state !== 'delayed' && job.state !== 'parked') return false;
+  core.commit({ kind: 'expired', ids: [job.id], atMs: now.wallMs });
+  return true;
+}
+
+/** Forgets jobs that are over and beyond what their queue keeps; returns how many. */
+export function forgetOld(core: Core, now: Now, jobsMax: number): number {
+  const { jobs } = core.state;
+  let count = 0;
+  for (const queue of jobs.queues.all()) {
+    const mayGo = retentionOf(core, queue, now);
+    const ids: string[] = [];
+    let slot = queue.over.rows.head;
+    while (slot !== 0 && count < jobsMax) {
+      const job = jobs.at(slot);
+      if (job === undefined || !mayGo(job, ids.length)) break;
+      ids.push(job.id);
+      count++;
+      slot = queue.over.rows.after(slot);
+    }
+    if (ids.length > 0) core.commit({ kind: 'forgotten', ids });
+  }
+  return count;
+}
+
+/** The test whether a queue's oldest job may go, when `going` others go as well. */
+function retentionOf(
+  { options }: Core,
+  { settings, over }: NamedQueue,
+  { wallMs }: Now,
+): (job: JobEntry, going: number) => boolean {
+  const keepJobs = settings.keepJobs || options.keepJobs;
+  const keepMs = settings.keepMs || options.keepMs;
+  return (job, going) => over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;
+}
+
+/** How often retention is looked at, unless more is to be done at once. */
+const retentionMs = 1000;
+
+/** When retention is looked at next, on the monotonic clock. */
+export class RetentionClock {
+  #nextMs = 0;
+
+  /** Forgets what is due; true when a bound left some for the next time. */
+  tick(core: Core, now: Now): boolean {
+    if (now.monotonicMs < this.#nextMs) return false;
+    const more = forgetOld(core, now, jobsPerEventMax) === jobsPerEventMax;
+    if (!more) this.#nextMs = now.monotonicMs + retentionMs;
+    return more;
+  }
+}

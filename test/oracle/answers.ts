@@ -1,0 +1,323 @@
+/**
+ * Holds answers against the reference: first when the core decides them, with the records of the
+ * same event at hand; then when they leave, because only then they are promises.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { Outgoing } from '../../core/broker/events.ts';
+import type { CoreEvent } from '../../core/broker/queue/effects.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import {
+  type AnyMessage,
+  decodeJob,
+  errorCodes,
+  type Message,
+  type Settlement,
+} from '../../core/protocol/index.ts';
+import { type Book, type BookJob, isTokenOf, keyOf, valueKey } from './book.ts';
+import type { Promises } from './promises.ts';
+import type { Rules } from './rules.ts';
+
+type Request =
+  | (AnyMessage & { readonly session: string; readonly about: string | null })
+  | { name: 'EnqueueEvent'; event: Extract<CoreEvent, { type: 'enqueue' }> };
+type EnqueueItem = Message<'EnqueueOk'>['items'][number];
+
+export class AnswerChecks {
+  readonly #book: Book;
+  readonly #rules: Rules;
+  readonly #promises: Promises;
+  /** Requests that are not answered yet, by connection and correlation id. */
+  #open = new Map<string, Request>();
+  /** Of the events being handled: tokens settled, and jobs that a record is about. */
+  #settled = new Set<string>();
+  #created = new Set<string>();
+  #cancelled = new Set<string>();
+  /** Which jobs an answer is about, as they were known when it was decided. */
+  readonly #keys = new WeakMap<object, (string | null)[]>();
+  /** What was ever decided about a delivery. */
+  readonly #granted = new Map<string, { key: string; crc: number; attempt: number }>();
+  readonly #everJournaled = new Map<string, string>();
+  readonly #everResult = new Map<string, string | null>();
+
+  /** Told of every settle that is answered, with the job as it is then. */
+  onSettle: (item: Settlement, job: BookJob | undefined) => void = () => undefined;
+
+  constructor(book: Book, rules: Rules, promises: Promises) {
+    this.#book = book;
+    this.#rules = rules;
+    this.#promises = promises;
+  }
+
+  note(event: CoreEvent): void {
+    if (event.type === 'request') {
+      const session = this.#rules.sessions.of(event.connection) ?? '';
+      const key = keyOfRequest(event.connection, event.request.correlationId);
+      this.#open.set(key, { ...event.request, session, about: this.#aboutOf(event.request) });
+    }
+    if (event.type === 'enqueue') {
+      const request = { name: 'EnqueueEvent' as const, event };
+      this.#open.set(keyOfRequest(event.connection, event.correlationId), request);
+    }
+  }
+
+  end(): void {
+    this.#settled.clear();
+    this.#created.clear();
+    this.#cancelled.clear();
+  }
+
+  /** Nobody who asked before hears an answer any more. */
+  restarted(): void {
+    this.#open = new Map();
+  }
+
+  /** A record was decided and is in the book. */
+  record(record: LogRecord): void {
+    switch (record.kind) {
+      case 'enqueued':
+        for (const { job } of record.jobs) this.#created.add(decodeJob(job).id);
+        break;
+      case 'delivered': {
+        const job = this.#book.jobs.get(record.id);
+        if (job === undefined) break;
+        const key = `${record.id} ${record.epoch} ${record.delivery}`;
+        this.#granted.set(key, { key: keyOfJob(job), crc: job.crc, attempt: job.attempts + 1 });
+        break;
+      }
+      case 'leaseEnded':
+        this.#settled.add(`${record.id} ${record.delivery}`);
+        if (record.end === 'ack') {
+          this.#everResult.set(record.id, record.result === null ? null : valueKey(record.result));
+        }
+        break;
+      case 'cancelled':
+        for (const id of record.ids) this.#cancelled.add(id);
+        break;
+      case 'journaled':
+        this.#journaled(record);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The core answers: what it says must be what it did. */
+  decided(outgoing: Outgoing): void {
+    const { connection, correlationId, name, fields } = outgoing;
+    const request = this.#open.get(keyOfRequest(connection, correlationId));
+    if (request === undefined) return;
+    if (name === 'EnqueueOk' && request.name === 'EnqueueEvent') {
+      this.#enqueueDecided(request.event, (fields as Message<'EnqueueOk'>).items);
+    }
+    if (name === 'SettleOk' && request.name === 'Settle') {
+      const { items } = fields as Message<'SettleOk'>;
+      for (const [index, item] of request.fields.items.entries()) {
+        this.#settleDecided(item, items[index]?.code ?? -1);
+      }
+    }
+    this.#keepKeys(outgoing, request);
+    if (name === 'ExtendOk' && request.name === 'Extend') {
+      const { items } = fields as Message<'ExtendOk'>;
+      for (const [index, token] of request.fields.tokens.entries()) {
+        const { code = -1, directive = 'none' } = items[index] ?? {};
+        if (code === 0 && directive !== 'cancel') this.#rules.renewed(token, request.session);
+      }
+    }
+    if (name === 'ResumeOk' && request.name === 'Resume') {
+      const { items } = fields as Message<'ResumeOk'>;
+      for (const [index, token] of request.fields.tokens.entries()) {
+        if (items[index]?.code === 0) this.#rules.renewed(token, request.session);
+      }
+    }
+  }
+
+  /** The message leaves. */
+  revealed(outgoing: Outgoing): void {
+    const { connection, correlationId, name, fields } = outgoing;
+    if (name === 'Deliver') this.#delivered(fields as Message<'Deliver'>);
+    const key = keyOfRequest(connection, correlationId);
+    const request = this.#open.get(key);
+    if (request === undefined) return;
+    this.#open.delete(key);
+    switch (name) {
+      case 'EnqueueOk':
+        for (const [index, { outcome }] of (fields as Message<'EnqueueOk'>).items.entries()) {
+          const accepted = this.#keyAt(outgoing, index);
+          if (outcome !== 'refused' && accepted !== null) this.#promises.accepted(accepted);
+        }
+        break;
+      case 'SettleOk':
+        if (request.name === 'Settle') this.#settleRevealed(request.fields, outgoing);
+        break;
+      case 'CancelOk':
+        this.#cancelRevealed(outgoing);
+        break;
+      case 'JournalOk':
+        this.#journalRevealed(request, (fields as Message<'JournalOk'>).value);
+        break;
+      case 'ResultOk':
+        if (request.name === 'Result') this.#resultRevealed(request.fields.id, fields as never);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #enqueueDecided(
+    { jobs, atomic }: Extract<CoreEvent, { type: 'enqueue' }>,
+    items: readonly EnqueueItem[],
+  ): void {
+    const refused = items.some(({ outcome }) => outcome === 'refused');
+    for (const [index, checked] of jobs.entries()) {
+      const item = items[index];
+      if (!checked.ok || item === undefined) continue;
+      if (atomic && refused && item.outcome !== 'refused') {
+        this.#violate(`${item.id}: an atomic batch was accepted in part`);
+      }
+      const digest = keyOf(checked.job.digest);
+      const rivals = jobs.some(
+        (other) =>
+          other.ok && other.job.id === checked.job.id && keyOf(other.job.digest) !== digest,
+      );
+      this.#enqueueItem(item, digest, rivals);
+    }
+  }
+
+  /** `rivals`: the same batch has another job of that id. */
+  #enqueueItem({ id, outcome, code }: EnqueueItem, digest: string, rivals: boolean): void {
+    const known = this.#book.jobs.get(id);
+    const isNew = this.#created.has(id);
+    if (outcome === 'created' && !isNew) this.#violate(`${id} was created without a record`);
+    if (outcome === 'exists' && known === undefined) this.#violate(`${id} exists for nobody`);
+    if (outcome !== 'refused' && known !== undefined && known.digest !== digest) {
+      this.#violate(`${id} was taken for a job with other content`);
+    }
+    const agrees = known === undefined || known.digest === digest;
+    if (code === errorCodes.CONFLICT.number && agrees && !rivals) {
+      this.#violate(`${id} conflicts with nothing`);
+    }
+  }
+
+  /** Code 0: this settle ended the lease, now or the first time that it was said. */
+  #settleDecided(item: Settlement, code: number): void {
+    const { token, outcome } = item;
+    const job = this.#book.jobs.get(token.id);
+    const endedNow = this.#settled.has(`${token.id} ${token.delivery}`);
+    this.onSettle(item, job);
+    if (code !== 0) return;
+    if (job === undefined || !isTokenOf(job, token)) {
+      this.#violate(`${token.id}: a settle with a stale token was accepted`);
+    } else if (!endedNow && job.lastEnd !== outcome) {
+      this.#violate(`${token.id}: settle ${outcome} was accepted after ${job.lastEnd}`);
+    }
+  }
+
+  #settleRevealed({ items }: Message<'Settle'>, outgoing: Outgoing): void {
+    const answered = (outgoing.fields as Message<'SettleOk'>).items;
+    for (const [index, { token, outcome }] of items.entries()) {
+      const key = this.#keyAt(outgoing, index);
+      if (answered[index]?.code !== 0 || outcome !== 'ack' || key === null) continue;
+      this.#promises.acked(key, token);
+    }
+  }
+
+  #cancelRevealed(outgoing: Outgoing): void {
+    for (const [index, { code }] of (outgoing.fields as Message<'CancelOk'>).items.entries()) {
+      const key = this.#keyAt(outgoing, index);
+      if (code === 0 && key !== null) this.#promises.cancelled(key);
+    }
+  }
+
+  /** An id may be forgotten and used anew before the answer leaves. */
+  #keepKeys(outgoing: Outgoing, request: Request): void {
+    const ids =
+      request.name === 'EnqueueEvent'
+        ? request.event.jobs.map((checked) => (checked.ok ? checked.job.id : ''))
+        : request.name === 'Settle'
+          ? request.fields.items.map(({ token }) => token.id)
+          : request.name === 'Cancel'
+            ? request.fields.ids
+            : [];
+    if (ids.length === 0) return;
+    const keys = ids.map((id) => {
+      const job = this.#book.jobs.get(id);
+      return job === undefined ? null : keyOfJob(job);
+    });
+    this.#keys.set(outgoing, keys);
+  }
+
+  #keyAt(outgoing: Outgoing, index: number): string | null {
+    return this.#keys.get(outgoing)?.[index] ?? null;
+  }
+
+  /** The job's very bytes go to the session that the lease was granted to. */
+  #delivered({ items }: Message<'Deliver'>): void {
+    for (const { token, job, attempt } of items) {
+      const granted = this.#granted.get(`${token.id} ${token.epoch} ${token.delivery}`);
+      if (granted === undefined) {
+        this.#violate(`${token.id} was delivered without a record`);
+        continue;
+      }
+      if (granted.crc !== crc32(job)) this.#violate(`${token.id} was delivered with other bytes`);
+      if (granted.attempt !== attempt) {
+        this.#violate(`${token.id} was delivered as attempt ${attempt}, not ${granted.attempt}`);
+      }
+      this.#promises.delivered(granted.key, token);
+    }
+  }
+
+  #journalRevealed(request: Request, value: Message<'JournalOk'>['value']): void {
+    if (request.name !== 'JournalPut' && request.name !== 'JournalGet') return;
+    const { about } = request;
+    const key = `${about} ${keyOf(request.fields.callHash)}`;
+    if (value === null) {
+      if (request.name === 'JournalPut') this.#violate(`${key}: a journal put told nothing`);
+      return;
+    }
+    const standing = this.#everJournaled.get(key);
+    if (standing !== valueKey(value)) this.#violate(`${key}: the journal tells what nobody wrote`);
+    this.#promises.journaled(key, valueKey(value));
+  }
+
+  #journaled({ id, callHash, value }: RecordOf<'journaled'>): void {
+    const job = this.#book.jobs.get(id);
+    if (job === undefined) return;
+    this.#everJournaled.set(`${keyOfJob(job)} ${keyOf(callHash)}`, valueKey(value));
+  }
+
+  /** The job that a request about a journal speaks of, as it is known when it comes. */
+  #aboutOf(request: AnyMessage): string | null {
+    const id =
+      request.name === 'JournalPut'
+        ? request.fields.token.id
+        : request.name === 'JournalGet'
+          ? request.fields.id
+          : '';
+    const job = this.#book.jobs.get(id);
+    return job === undefined ? null : keyOfJob(job);
+  }
+
+  #resultRevealed(id: string, { value }: Message<'ResultOk'>): void {
+    const expected = this.#everResult.get(id) ?? null;
+    const told = value === null ? null : valueKey(value);
+    if (told !== expected) this.#violate(`${id}: its result is ${told}, not ${expected}`);
+  }
+
+  #violate(text: string): void {
+    this.#promises.violate(text);
+  }
+}
+
+function keyOfRequest(connection: number, correlationId: number): string {
+  return `${connection} ${correlationId}`;
+}
+
+/** A job as it is known by now: its id, and its acceptance number, which is never given twice. */
+function keyOfJob({ id, seq }: { readonly id: string; readonly seq: number }): string {
+  return `${id} #${seq}`;
+}
+
+export function seqOfKey(key: string): number {
+  return Number(key.slice(key.indexOf('#') + 1));
+}

@@ -1,0 +1,390 @@
+/**
+ * The reference: what the records of a log mean, told as simply as can be. It reads the decisions of
+ * the broker's core and nothing else of it, knows every state that the log went through since the
+ * last point that is proven, and can go back to any of them.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import {
+  decodeJob,
+  type JobState,
+  type LeaseEnd,
+  type LeaseToken,
+  noUsage,
+  type Priority,
+  type Usage,
+  type Value,
+} from '../../core/protocol/index.ts';
+import { History, UndoMap } from './undo-map.ts';
+
+export interface BookJob {
+  readonly id: string;
+  readonly seq: number;
+  readonly queue: string;
+  readonly digest: string;
+  /** CRC of the encoded job: what is delivered must have the same. */
+  readonly crc: number;
+  readonly jobBytes: number;
+  readonly bodyBytes: number;
+  /** Key of the blob that holds the body; null when it travels inline. */
+  readonly bodyBlob: string | null;
+  readonly priority: Priority;
+  readonly attemptsMax: number;
+  readonly expiresAtMs: number;
+  readonly state: JobState;
+  readonly dueAtMs: number;
+  readonly parkKey: string;
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly returns: number;
+  readonly deliveries: number;
+  readonly leaseEpoch: number;
+  readonly session: string | null;
+  readonly isolated: boolean;
+  readonly lastEnd: LeaseEnd | null;
+  /** Of the end of its last lease. */
+  readonly errorCode: string;
+  /** It is dead because it was not delivered in time. */
+  readonly isExpired: boolean;
+  /** When it first came back uncharged; 0 when it never did. */
+  readonly returnsSinceMs: number;
+  readonly note: string;
+  readonly usage: Usage;
+  readonly result: string | null;
+  readonly enqueuedAtMs: number;
+  readonly changedAtMs: number;
+  /** The epoch in which it was accepted. */
+  readonly acceptedIn: number;
+}
+
+export interface BookQueue {
+  readonly paused: boolean;
+  readonly jobsMax: number;
+  readonly bytesMax: number;
+}
+
+export interface BookScope {
+  readonly limitUnits: number;
+  readonly windowMs: number;
+  /** Used or reserved; exact for a budget, not kept for a rate. */
+  readonly takenUnits: number;
+}
+
+export interface BookReservation {
+  readonly session: string;
+  readonly scopes: ReadonlyMap<string, number>;
+  readonly isOpen: boolean;
+}
+
+const noQueue: BookQueue = { paused: false, jobsMax: 0, bytesMax: 0 };
+
+export function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** Equal for equal values; what is inline is told by its bytes, a blob by its hash. */
+export function valueKey({ inline, blob }: Value): string {
+  return inline === null ? `blob ${keyOf(blob?.sha256 ?? new Uint8Array(0))}` : keyOf(inline);
+}
+
+export class Book {
+  readonly history = new History();
+  readonly jobs = new UndoMap<string, BookJob>(this.history);
+  readonly queues = new UndoMap<string, BookQueue>(this.history);
+  readonly scopes = new UndoMap<string, BookScope>(this.history);
+  readonly reservations = new UndoMap<string, BookReservation>(this.history);
+  /** Bytes stored of each blob, and whether it is whole. */
+  readonly blobs = new UndoMap<string, { bytes: number; whole: boolean }>(this.history);
+  /** Journal entries by job and call. */
+  readonly journal = new UndoMap<string, string>(this.history);
+  readonly bulks = new UndoMap<number, RecordOf<'bulkStarted'>>(this.history);
+  /** Jobs that are no longer known, by acceptance number. */
+  readonly forgotten = new UndoMap<number, true>(this.history);
+  readonly numbers = new UndoMap<'epoch', number>(this.history);
+
+  get epoch(): number {
+    return this.numbers.get('epoch') ?? 0;
+  }
+
+  queue(name: string): BookQueue {
+    return this.queues.get(name) ?? noQueue;
+  }
+
+  job(id: string): BookJob {
+    const job = this.jobs.get(id);
+    if (job === undefined) throw new Error(`the log speaks of job ${id}, which it does not know`);
+    return job;
+  }
+
+  /** Takes the record with the next offset. */
+  apply(record: LogRecord, offset: number): void {
+    this.history.offset = offset;
+    switch (record.kind) {
+      case 'epochStarted':
+        this.numbers.set('epoch', record.epoch);
+        break;
+      case 'enqueued':
+        for (const job of record.jobs) this.#accept(job, record.atMs);
+        break;
+      case 'delivered':
+        this.#deliver(record);
+        break;
+      case 'leaseEnded':
+        this.#endLease(record);
+        break;
+      case 'cancelled':
+        for (const id of record.ids) this.#cancel(id, record.atMs);
+        break;
+      case 'retried':
+        for (const id of record.ids) this.#retry(id, record.atMs);
+        break;
+      case 'signalled':
+        for (const id of record.ids) this.#wake(id, record.atMs);
+        break;
+      case 'expired':
+        for (const id of record.ids) this.#expire(id, record.atMs);
+        break;
+      case 'forgotten':
+        for (const id of record.ids) this.#forget(id);
+        break;
+      default:
+        this.#applyOther(record);
+    }
+  }
+
+  /** What is about no job's state. */
+  #applyOther(record: LogRecord): void {
+    switch (record.kind) {
+      case 'paused':
+        this.queues.set(record.queue, { ...this.queue(record.queue), paused: true });
+        break;
+      case 'unpaused':
+        this.queues.set(record.queue, { ...this.queue(record.queue), paused: false });
+        break;
+      case 'queueConfigured': {
+        const { jobsMax, bytesMax } = record;
+        this.queues.set(record.queue, { ...this.queue(record.queue), jobsMax, bytesMax });
+        break;
+      }
+      case 'bulkStarted':
+        this.bulks.set(record.bulk, record);
+        break;
+      case 'bulkStepped':
+        break;
+      case 'bulkEnded':
+        this.bulks.delete(record.bulk);
+        break;
+      case 'journaled':
+        this.#journal(record);
+        break;
+      case 'snapshot':
+        this.#compareSnapshot(record);
+        break;
+      default:
+        this.#applyStock(record);
+    }
+  }
+
+  /** Scopes and blobs. */
+  #applyStock(record: LogRecord): void {
+    switch (record.kind) {
+      case 'scopeSet': {
+        const { limitUnits, windowMs, usedUnits: takenUnits } = record;
+        this.scopes.set(record.scope, { limitUnits, windowMs, takenUnits });
+        break;
+      }
+      case 'reserved':
+        this.#reserve(record);
+        break;
+      case 'reservationEnded':
+        this.#endReservation(record);
+        break;
+      case 'blobChunk': {
+        const key = keyOf(record.sha256);
+        const bytes = Math.max(this.blobs.get(key)?.bytes ?? 0, record.at + record.chunk.length);
+        this.blobs.set(key, { bytes, whole: this.blobs.get(key)?.whole ?? false });
+        break;
+      }
+      case 'blobStored':
+        this.blobs.set(keyOf(record.sha256), { bytes: record.totalBytes, whole: true });
+        break;
+      case 'blobDropped':
+        this.blobs.delete(keyOf(record.sha256));
+        break;
+      default:
+        throw new Error(`a record ${record.kind} stands in the log`);
+    }
+  }
+
+  #accept({ seq, dueAtMs, job: bytes }: RecordOf<'enqueued'>['jobs'][number], atMs: number): void {
+    const job = decodeJob(bytes);
+    if (this.jobs.has(job.id)) throw new Error(`job ${job.id} was accepted twice`);
+    const waits = dueAtMs > atMs ? 'delayed' : 'ready';
+    this.jobs.set(job.id, {
+      id: job.id,
+      seq,
+      queue: job.queue,
+      digest: keyOf(job.digest),
+      crc: crc32(bytes),
+      jobBytes: bytes.length,
+      bodyBytes: job.bodyRef?.totalBytes ?? job.body.length,
+      bodyBlob: job.bodyRef === null ? null : keyOf(job.bodyRef.sha256),
+      priority: job.priority,
+      attemptsMax: job.attemptsMax,
+      expiresAtMs: job.expiresAtMs,
+      state: job.parkKey === '' ? waits : 'parked',
+      dueAtMs: job.parkKey === '' && dueAtMs > atMs ? dueAtMs : 0,
+      parkKey: job.parkKey,
+      attempts: 0,
+      crashes: 0,
+      returns: 0,
+      deliveries: 0,
+      leaseEpoch: 0,
+      session: null,
+      isolated: false,
+      lastEnd: null,
+      errorCode: '',
+      isExpired: false,
+      returnsSinceMs: 0,
+      note: '',
+      usage: noUsage,
+      result: null,
+      enqueuedAtMs: atMs,
+      changedAtMs: atMs,
+      acceptedIn: this.epoch,
+    });
+  }
+
+  #deliver(record: RecordOf<'delivered'>): void {
+    this.#change(record.id, {
+      state: 'leased',
+      dueAtMs: 0,
+      parkKey: '',
+      deliveries: record.delivery,
+      leaseEpoch: record.epoch,
+      session: record.session,
+      isolated: record.isolated,
+      lastEnd: null,
+      changedAtMs: record.atMs,
+    });
+  }
+
+  #endLease(record: RecordOf<'leaseEnded'>): void {
+    const { id, state, attempts, crashes, returns, errorCode, note, usage } = record;
+    this.#change(id, {
+      state,
+      attempts,
+      crashes,
+      returns,
+      errorCode,
+      note,
+      usage,
+      dueAtMs: record.dueAtMs,
+      parkKey: record.parkKey,
+      returnsSinceMs: record.returnsSinceMs,
+      lastEnd: record.end,
+      result: record.result === null ? null : valueKey(record.result),
+      changedAtMs: record.atMs,
+    });
+    for (const job of record.enqueue) this.#accept(job, record.atMs);
+  }
+
+  #cancel(id: string, atMs: number): void {
+    this.#change(id, { state: 'cancelled', dueAtMs: 0, parkKey: '', changedAtMs: atMs });
+  }
+
+  #retry(id: string, atMs: number): void {
+    const counters = { attempts: 0, crashes: 0, returns: 0, returnsSinceMs: 0 };
+    // Whoever brings an expired job back wants it to run.
+    const cleared = { ...counters, isolated: false, expiresAtMs: 0 };
+    this.#change(id, { state: 'ready', ...cleared, changedAtMs: atMs });
+  }
+
+  #wake(id: string, atMs: number): void {
+    this.#change(id, { state: 'ready', parkKey: '', changedAtMs: atMs });
+  }
+
+  #expire(id: string, atMs: number): void {
+    const isExpired = true;
+    this.#change(id, { state: 'dead', dueAtMs: 0, parkKey: '', isExpired, changedAtMs: atMs });
+  }
+
+  #forget(id: string): void {
+    this.forgotten.set(this.job(id).seq, true);
+    this.jobs.delete(id);
+    for (const key of [...this.journal.keys()]) {
+      if (key.startsWith(id)) this.journal.delete(key);
+    }
+  }
+
+  #change(id: string, change: Partial<BookJob>): void {
+    this.jobs.set(id, { ...this.job(id), isExpired: false, ...change });
+  }
+
+  #journal({ id, callHash, value }: RecordOf<'journaled'>): void {
+    const key = `${id} ${keyOf(callHash)}`;
+    const before = this.journal.get(key);
+    if (before !== undefined && before !== valueKey(value)) {
+      throw new Error(`the journal entry ${key} was overwritten`);
+    }
+    this.journal.set(key, valueKey(value));
+  }
+
+  /** Said again by compaction, it changes nothing. */
+  #reserve({ reservation, session, scopes }: RecordOf<'reserved'>): void {
+    if (this.reservations.has(reservation)) return;
+    const units = new Map(scopes.map((each) => [each.scope, each.units]));
+    this.reservations.set(reservation, { session, scopes: units, isOpen: true });
+    for (const [scope, taken] of units) this.#take(scope, taken);
+  }
+
+  #endReservation({ reservation, scopes }: RecordOf<'reservationEnded'>): void {
+    const known = this.reservations.get(reservation);
+    if (known === undefined || !known.isOpen) return;
+    this.reservations.set(reservation, { ...known, isOpen: false });
+    for (const [scope, taken] of known.scopes) this.#take(scope, -taken);
+    for (const { scope, units } of scopes) this.#take(scope, units);
+  }
+
+  #take(scope: string, units: number): void {
+    const known = this.scopes.get(scope);
+    if (known !== undefined) {
+      this.scopes.set(scope, { ...known, takenUnits: known.takenUnits + units });
+    }
+  }
+
+  /** Compaction says a job again: it must say what the records before said. */
+  #compareSnapshot(record: RecordOf<'snapshot'>): void {
+    const { id } = decodeJob(record.job);
+    const known = this.job(id);
+    const same =
+      isSameState(known, record) &&
+      known.seq === record.seq &&
+      known.attempts === record.attempts &&
+      known.crashes === record.crashes &&
+      known.returns === record.returns &&
+      known.deliveries === record.deliveries &&
+      (record.deliveries === 0 || known.leaseEpoch === record.leaseEpoch) &&
+      (known.isExpired || known.errorCode === record.errorCode) &&
+      known.note === record.note &&
+      known.result === (record.result === null ? null : valueKey(record.result));
+    if (!same) throw new Error(`compaction tells another story of job ${id}`);
+    // Where the job had leases, the snapshot stands for the end of the last one.
+    if (known.isExpired && record.history.length > 0) {
+      this.jobs.set(id, { ...known, errorCode: record.errorCode });
+    }
+    if (known.state !== record.state) {
+      this.#change(id, { state: record.state, dueAtMs: 0, changedAtMs: record.changedAtMs });
+    }
+  }
+}
+
+/** A delay that ran out is no record: `delayed` becomes `ready` by the clock alone. */
+function isSameState(known: BookJob, record: RecordOf<'snapshot'>): boolean {
+  return known.state === record.state || (known.state === 'delayed' && record.state === 'ready');
+}
+
+export function isTokenOf(job: BookJob, { id, epoch, delivery }: LeaseToken): boolean {
+  return job.id === id && job.leaseEpoch === epoch && job.deliveries === delivery;
+}

@@ -1,0 +1,486 @@
+/**
+ * Which decisions of the broker's core are lawful: each record, as it is made, is held against the
+ * state before it, the time, and what clients and operators had asked for. What is not allowed here
+ * is a broken promise, whatever is answered later.
+ */
+
+import type { Now } from '../../core/broker/events.ts';
+import type { CoreEvent } from '../../core/broker/queue/effects.ts';
+import type { BulkAction, LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import {
+  decodeJob,
+  type LeaseToken,
+  type Priority,
+  type Settlement,
+} from '../../core/protocol/index.ts';
+import { type Book, type BookJob, isTokenOf } from './book.ts';
+import { SessionBook } from './sessions.ts';
+
+export interface RuleOptions {
+  readonly leaseMs: number;
+  readonly resumeMs: Readonly<Record<'unix' | 'tcp', number>>;
+  readonly returnsMax: number;
+  readonly returnsMsMax: number;
+}
+
+/** What clients asked for in the events that are being handled. */
+interface Asked {
+  readonly settles: { readonly session: string; readonly item: Settlement }[];
+  readonly enqueued: Set<string>;
+  readonly followUps: Set<string>;
+  readonly cancelled: Set<string>;
+  readonly retried: Set<string>;
+  readonly leaving: Set<string>;
+  readonly resumed: { readonly session: string; readonly tokens: readonly LeaseToken[] }[];
+  readonly unreadable: Set<string>;
+  isCompaction: boolean;
+}
+
+/** What a job of each priority waits in line before one of the highest, by `docs/protocol.md`. */
+const ageingMs: Readonly<Record<Priority, number>> = {
+  highest: 0,
+  high: 60_000,
+  normal: 300_000,
+  low: 1_800_000,
+  lowest: 7_200_000,
+};
+
+type LeaseEnded = RecordOf<'leaseEnded'>;
+
+export class Rules {
+  readonly #book: Book;
+  readonly #options: RuleOptions;
+  readonly #violate: (text: string) => void;
+  readonly sessions: SessionBook;
+  /** When each held lease ends unless it is renewed, on the monotonic clock. */
+  readonly deadlines = new Map<string, number>();
+  /** Jobs that wait for the wall clock, by when they are due; and those whose time it has shown. */
+  readonly #delayed = new Map<string, number>();
+  readonly #woken = new Set<string>();
+  #asked: Asked = nothingAsked();
+  #now: Now = { monotonicMs: 0, wallMs: 0 };
+  #diskFull = false;
+  #clockWentBack = false;
+
+  constructor(book: Book, options: RuleOptions, violate: (text: string) => void) {
+    this.#book = book;
+    this.#options = options;
+    this.#violate = violate;
+    this.sessions = new SessionBook(options.resumeMs);
+  }
+
+  get diskFull(): boolean {
+    return this.#diskFull;
+  }
+
+  /** A new life of the broker: no connection is left, every lease has its whole time again. */
+  restarted(now: Now): void {
+    const untilMs = now.monotonicMs + this.#options.leaseMs;
+    this.sessions.restarted(untilMs);
+    this.deadlines.clear();
+    this.#diskFull = false;
+    this.#delayed.clear();
+    this.#woken.clear();
+    for (const { id, state, session, dueAtMs } of this.#book.jobs.values()) {
+      if (state === 'delayed') this.#delayed.set(id, dueAtMs);
+      if (state !== 'leased') continue;
+      this.deadlines.set(id, untilMs);
+      if (session !== null) this.sessions.remember(session, untilMs);
+    }
+  }
+
+  /** The clock has shown the time for which the job waits: no record says so. */
+  wasDue(job: BookJob): boolean {
+    return this.#woken.has(job.id);
+  }
+
+  /** The core is about to handle events at this time. */
+  begin(now: Now): void {
+    if (now.wallMs < this.#now.wallMs) this.#clockWentBack = true;
+    this.#now = now;
+    this.#asked = nothingAsked();
+    this.#wake();
+  }
+
+  /** The clock has shown the time of these: a step back does not put them to sleep again. */
+  #wake(): void {
+    for (const [id, dueAtMs] of this.#delayed) {
+      if (dueAtMs > this.#now.wallMs) continue;
+      this.#delayed.delete(id);
+      this.#woken.add(id);
+    }
+  }
+
+  /** The book has the record. */
+  applied(record: LogRecord): void {
+    const ids =
+      record.kind === 'enqueued'
+        ? record.jobs.map(({ job }) => decodeJob(job).id)
+        : record.kind === 'leaseEnded'
+          ? [record.id, ...record.enqueue.map(({ job }) => decodeJob(job).id)]
+          : [];
+    for (const id of ids) {
+      const job = this.#book.jobs.get(id);
+      if (job?.state !== 'delayed') continue;
+      this.#woken.delete(id);
+      this.#delayed.set(id, job.dueAtMs);
+    }
+    if (ids.length > 0) this.#wake();
+  }
+
+  /** The core decided this; the book does not have it yet. */
+  check(record: LogRecord): void {
+    switch (record.kind) {
+      case 'epochStarted':
+        if (record.epoch <= this.#book.epoch && !this.#asked.isCompaction) {
+          this.#violate(`epoch ${record.epoch} follows ${this.#book.epoch}`);
+        }
+        break;
+      case 'enqueued':
+        this.#enqueued(record);
+        break;
+      case 'delivered':
+        this.#delivered(record);
+        break;
+      case 'leaseEnded':
+        this.#leaseEnded(record);
+        break;
+      case 'cancelled':
+        for (const id of record.ids) this.#cancelled(id);
+        break;
+      case 'retried':
+        for (const id of record.ids) this.#retried(id);
+        break;
+      case 'signalled':
+        for (const id of record.ids) this.#signalled(id);
+        break;
+      case 'expired':
+        for (const id of record.ids) this.#expired(id);
+        break;
+      case 'forgotten':
+        for (const id of record.ids) this.#expect(id, ['done', 'cancelled'], 'forgotten');
+        break;
+      case 'reserved':
+        this.#reserved(record);
+        break;
+      case 'blobDropped':
+        this.#blobDropped(record);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The core says that this lease was renewed. */
+  renewed(token: LeaseToken, session: string): void {
+    const job = this.#book.jobs.get(token.id);
+    if (job === undefined || !holds(job, token, session)) {
+      this.#violate(`${describe(token)} was renewed for ${session}, which does not hold it`);
+      return;
+    }
+    this.deadlines.set(token.id, this.#now.monotonicMs + this.#options.leaseMs);
+  }
+
+  /** One of these events. */
+  note(event: CoreEvent): void {
+    this.sessions.note(event, this.#now);
+    if (event.type === 'disk') this.#diskFull = event.full;
+    if (event.type === 'restate') this.#asked.isCompaction = true;
+    if (event.type === 'unreadable') for (const id of event.ids) this.#asked.unreadable.add(id);
+    if (event.type === 'enqueue') {
+      for (const checked of event.jobs) if (checked.ok) this.#asked.enqueued.add(checked.job.id);
+    }
+    if (event.type === 'request') this.#noteRequest(event);
+  }
+
+  #noteRequest({ connection, request }: Extract<CoreEvent, { type: 'request' }>): void {
+    const session = this.sessions.of(connection);
+    if (session === undefined) return;
+    switch (request.name) {
+      case 'Settle':
+        for (const item of request.fields.items) {
+          this.#asked.settles.push({ session, item });
+          for (const bytes of item.enqueue) this.#asked.followUps.add(decodeJob(bytes).id);
+        }
+        break;
+      case 'Resume':
+        this.#asked.resumed.push({ session, tokens: request.fields.tokens });
+        break;
+      case 'Goodbye':
+        this.#asked.leaving.add(session);
+        break;
+      case 'Cancel':
+        for (const id of request.fields.ids) this.#asked.cancelled.add(id);
+        break;
+      case 'Retry':
+        for (const id of request.fields.ids) this.#asked.retried.add(id);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #enqueued({ jobs }: RecordOf<'enqueued'>): void {
+    if (this.#diskFull) this.#violate('a job was accepted while the disk is full');
+    for (const { job: bytes, dueAtMs } of jobs) {
+      const job = decodeJob(bytes);
+      if (!this.#asked.enqueued.has(job.id)) this.#violate(`nobody enqueued ${job.id}`);
+      const earliest = Math.max(job.runAtMs, job.delayMs > 0 ? this.#now.wallMs + job.delayMs : 0);
+      if (dueAtMs < earliest && earliest > this.#now.wallMs) {
+        this.#violate(`${job.id} is due at ${dueAtMs}, ${earliest - dueAtMs} ms early`);
+      }
+    }
+    this.#withinLimits(jobs.map(({ job }) => job));
+  }
+
+  /** Limits of a queue hold for what it has that is neither done nor cancelled. */
+  #withinLimits(added: readonly Uint8Array[]): void {
+    const sums = new Map<string, { jobs: number; bytes: number }>();
+    for (const bytes of added) {
+      const { queue } = decodeJob(bytes);
+      const sum = sums.get(queue) ?? { jobs: 0, bytes: 0 };
+      sums.set(queue, { jobs: sum.jobs + 1, bytes: sum.bytes + bytes.length });
+    }
+    for (const [name, more] of sums) {
+      const { jobsMax, bytesMax } = this.#book.queue(name);
+      if (jobsMax === 0 && bytesMax === 0) continue;
+      let { jobs, bytes } = more;
+      for (const job of this.#book.jobs.values()) {
+        if (job.queue !== name || job.state === 'done' || job.state === 'cancelled') continue;
+        jobs++;
+        bytes += job.jobBytes;
+      }
+      if (jobsMax > 0 && jobs > jobsMax) this.#violate(`queue ${name} has ${jobs} of ${jobsMax}`);
+      if (bytesMax > 0 && bytes > bytesMax) {
+        this.#violate(`queue ${name} has ${bytes} bytes of ${bytesMax}`);
+      }
+    }
+  }
+
+  #delivered(record: RecordOf<'delivered'>): void {
+    const { id, session } = record;
+    const job = this.#book.jobs.get(id);
+    const problem =
+      job === undefined
+        ? 'it is not known'
+        : (this.#undeliverable(job) ??
+          this.#wrongToken(job, record) ??
+          this.#noRoom(job, session) ??
+          this.#overtaken(job));
+    if (problem !== null) this.#violate(`${id} was delivered to ${session}: ${problem}`);
+    this.deadlines.set(id, this.#now.monotonicMs + this.#options.leaseMs);
+  }
+
+  #undeliverable(job: BookJob): string | null {
+    const { wallMs } = this.#now;
+    if (this.#diskFull) return 'the disk is full';
+    if (this.#book.queue(job.queue).paused) return `queue ${job.queue} is paused`;
+    if (job.state === 'delayed') {
+      return this.#woken.has(job.id) ? null : `it is due in ${job.dueAtMs - wallMs} ms`;
+    }
+    return job.state === 'ready' ? null : `it is ${job.state}`;
+  }
+
+  /**
+   * Ageing: of the ready jobs of a queue the one with the smallest `readyAt + offset` goes first.
+   * Jobs of one priority go in line, where one whose delay ran out comes behind who was there. A
+   * wall clock that was set back makes the times incomparable.
+   */
+  #overtaken(job: BookJob): string | null {
+    if (this.#clockWentBack) return null;
+    const rankMs = readyAtMs(job) + ageingMs[job.priority];
+    for (const other of this.#book.jobs.values()) {
+      if (other.queue !== job.queue || other.state !== 'ready') continue;
+      if (other.priority === job.priority) continue;
+      const lateMs = rankMs - readyAtMs(other) - ageingMs[other.priority];
+      if (lateMs > 0) return `${other.id} (${other.priority}) came first, by ${lateMs} ms`;
+    }
+    return null;
+  }
+
+  #wrongToken(job: BookJob, { epoch, delivery, isolated }: RecordOf<'delivered'>): string | null {
+    if (epoch !== this.#book.epoch) return `epoch ${epoch}, in epoch ${this.#book.epoch}`;
+    if (delivery !== job.deliveries + 1) return `delivery ${delivery} after ${job.deliveries}`;
+    if (isolated !== job.crashes > 0) return `isolated ${isolated} after ${job.crashes} crashes`;
+    return null;
+  }
+
+  #noRoom(job: BookJob, session: string): string | null {
+    const consumer = this.sessions.get(session);
+    if (consumer === undefined || consumer.connection === null) return 'nobody is connected';
+    if (!consumer.queues.includes(job.queue)) return `it did not subscribe ${job.queue}`;
+    let held = 0;
+    for (const id of this.deadlines.keys()) {
+      if (this.#book.jobs.get(id)?.session === session) held++;
+    }
+    return held >= consumer.credit ? `it holds ${held} with a credit of ${consumer.credit}` : null;
+  }
+
+  #leaseEnded(record: LeaseEnded): void {
+    const job = this.#expect(record.id, ['leased'], 'ended');
+    if (job === null) return;
+    const problem = this.#unlawfulEnd(job, record) ?? wrongCounters(job, record, this.#options);
+    if (problem !== null) {
+      this.#violate(`the lease ${describe(tokenOf(job))} ended by ${record.end}: ${problem}`);
+    }
+    this.deadlines.delete(record.id);
+  }
+
+  #unlawfulEnd(job: BookJob, { end, delivery, enqueue, result }: LeaseEnded): string | null {
+    const session = job.session ?? '';
+    if (delivery !== job.deliveries) return `delivery ${delivery} of ${job.deliveries}`;
+    const settled = this.#asked.settles.find(
+      (each) => each.session === session && isTokenOf(job, each.item.token),
+    );
+    if (settled !== undefined && settled.item.outcome === end) {
+      if (enqueue.length > settled.item.enqueue.length) return 'it has jobs that nobody asked for';
+      return (result === null) === (settled.item.result === null) ? null : 'the result is lost';
+    }
+    if (end === 'returned') return this.#wasGivenBack(job, session) ? null : 'nobody gave it back';
+    if (end === 'lost') return this.#mayBeLost(job, session) ? null : 'it is still held';
+    if (end === 'damaged') {
+      return this.#asked.unreadable.has(job.id) ? null : 'it could be read';
+    }
+    return 'its holder did not say so';
+  }
+
+  #wasGivenBack(job: BookJob, session: string): boolean {
+    if (this.#asked.leaving.has(session)) return true;
+    return this.#asked.resumed.some(
+      (each) => each.session === session && !each.tokens.some((token) => isTokenOf(job, token)),
+    );
+  }
+
+  #mayBeLost(job: BookJob, session: string): boolean {
+    const { monotonicMs } = this.#now;
+    const deadlineMs = this.deadlines.get(job.id) ?? Number.POSITIVE_INFINITY;
+    return deadlineMs <= monotonicMs || this.sessions.isLost(session, monotonicMs);
+  }
+
+  #cancelled(id: string): void {
+    const job = this.#expect(id, ['delayed', 'ready', 'leased', 'dead', 'parked'], 'cancelled');
+    this.deadlines.delete(id);
+    if (job === null || this.#asked.cancelled.has(id)) return;
+    const waits = job.state !== 'leased' && job.state !== 'dead';
+    if (!waits || !this.#isInBulk('purge', job)) this.#violate(`nobody cancelled ${id}`);
+  }
+
+  #retried(id: string): void {
+    const job = this.#expect(id, ['dead'], 'retried');
+    if (job === null || this.#asked.retried.has(id)) return;
+    if (!this.#isInBulk('retryDead', job)) this.#violate(`nobody retried ${id}`);
+  }
+
+  #signalled(id: string): void {
+    const job = this.#expect(id, ['parked'], 'signalled');
+    if (job !== null && !this.#isInBulk('signal', job)) this.#violate(`nobody signalled ${id}`);
+  }
+
+  /** Whether a bulk operation that has begun and not ended is about the job. */
+  #isInBulk(action: BulkAction, job: BookJob): boolean {
+    for (const bulk of this.#book.bulks.values()) {
+      if (bulk.action !== action || job.seq > bulk.seqMax) continue;
+      if (bulk.queue !== null && bulk.queue !== job.queue) continue;
+      const key = action === 'signal' ? job.parkKey : job.errorCode;
+      if (bulk.key === null || bulk.key === key) return true;
+    }
+    return false;
+  }
+
+  #expired(id: string): void {
+    const job = this.#expect(id, ['delayed', 'ready', 'parked'], 'expired');
+    if (job !== null && (job.expiresAtMs === 0 || job.expiresAtMs > this.#now.wallMs)) {
+      this.#violate(`${id} expired before its time`);
+    }
+  }
+
+  /** A budget is never overdrawn by a reservation; a rate may have been refilled meanwhile. */
+  #reserved({ reservation, scopes }: RecordOf<'reserved'>): void {
+    if (this.#book.reservations.has(reservation)) return;
+    for (const { scope, units } of scopes) {
+      const known = this.#book.scopes.get(scope);
+      if (known === undefined || known.windowMs > 0) continue;
+      const { takenUnits, limitUnits } = known;
+      if (units > 0 && takenUnits + units > limitUnits) {
+        this.#violate(`${reservation} takes ${units} of ${scope}: ${takenUnits} of ${limitUnits}`);
+      }
+    }
+  }
+
+  #blobDropped({ sha256 }: RecordOf<'blobDropped'>): void {
+    const key = Buffer.from(sha256).toString('hex');
+    for (const job of this.#book.jobs.values()) {
+      const isOver = job.state === 'done' || job.state === 'cancelled';
+      const needed = (job.bodyBlob === key && !isOver) || job.result === `blob ${key}`;
+      if (needed) this.#violate(`blob ${key.slice(0, 8)} was dropped while ${job.id} needs it`);
+    }
+  }
+
+  #expect(id: string, states: readonly string[], what: string): BookJob | null {
+    const job = this.#book.jobs.get(id);
+    if (job !== undefined && states.includes(job.state)) return job;
+    this.#violate(`${id} was ${what} while ${job?.state ?? 'unknown'}`);
+    return null;
+  }
+}
+
+/** A delay that ran out is no record: such a job is ready since its time came. */
+function readyAtMs({ state, dueAtMs, changedAtMs }: BookJob): number {
+  return state === 'delayed' ? dueAtMs : changedAtMs;
+}
+
+/** How the counters and the state must follow from how the lease ended. */
+function wrongCounters(job: BookJob, next: LeaseEnded, options: RuleOptions): string | null {
+  const { end } = next;
+  const isCrash = end === 'crashed' || end === 'lost';
+  const charged = end === 'retry' || end === 'final' || (isCrash && job.isolated);
+  const isReturn = end === 'throttled' || end === 'returned' || (isCrash && !job.isolated);
+  if (end === 'damaged') return next.state === 'dead' ? null : `it is ${next.state}`;
+  if (next.attempts !== job.attempts + (charged ? 1 : 0)) {
+    return `attempts went from ${job.attempts} to ${next.attempts}`;
+  }
+  if (next.crashes !== job.crashes + (isCrash ? 1 : 0)) {
+    return `crashes went from ${job.crashes} to ${next.crashes}`;
+  }
+  if (next.returns !== job.returns + (isReturn ? 1 : 0)) {
+    return `returns went from ${job.returns} to ${next.returns}`;
+  }
+  if (end === 'ack') return next.state === 'done' ? null : `it is ${next.state}`;
+  const isExpired = job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs;
+  const isUsedUp =
+    next.attempts >= job.attemptsMax || (isReturn && cameBackTooOften(next, options));
+  const mustDie = end === 'final' || isUsedUp || isExpired;
+  if (mustDie !== (next.state === 'dead')) return `it is ${next.state}`;
+  return null;
+}
+
+/** Uncharged returns end by their number, and by the time since the first of them. */
+function cameBackTooOften(next: LeaseEnded, { returnsMax, returnsMsMax }: RuleOptions): boolean {
+  return next.returns > returnsMax || next.atMs - next.returnsSinceMs > returnsMsMax;
+}
+
+function holds(job: BookJob, token: LeaseToken, session: string): boolean {
+  return job.state === 'leased' && job.session === session && isTokenOf(job, token);
+}
+
+function tokenOf({ id, leaseEpoch, deliveries }: BookJob): LeaseToken {
+  return { id, epoch: leaseEpoch, delivery: deliveries };
+}
+
+function describe({ id, epoch, delivery }: LeaseToken): string {
+  return `${id}:${epoch}:${delivery}`;
+}
+
+function nothingAsked(): Asked {
+  return {
+    settles: [],
+    enqueued: new Set(),
+    followUps: new Set(),
+    cancelled: new Set(),
+    retried: new Set(),
+    leaving: new Set(),
+    resumed: [],
+    unreadable: new Set(),
+    isCompaction: false,
+  };
+}

@@ -1,0 +1,168 @@
+/** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
+
+import type { LogDamagedError } from '../../core/broker/log/contract.ts';
+import type { Medium, MediumFile } from './medium.ts';
+import { noDiskFaults } from './sim-disk.ts';
+import type { World } from './world.ts';
+
+interface Rot {
+  readonly file: MediumFile;
+  readonly byte: number;
+  readonly mask: number;
+}
+
+export class Faults {
+  readonly #world: World;
+  #rot: Rot | null = null;
+  count = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Some bit of the disk is wrong: what lies there cannot be read. */
+  get hasRot(): boolean {
+    return this.#rot !== null;
+  }
+
+  step(): void {
+    const { dice, swarm } = this.#world;
+    const fault = dice.weighted({ ...swarm.faults, none: 0.06 });
+    if (fault === null || fault === 'none') return;
+    this.count++;
+    switch (fault) {
+      case 'kill':
+        this.#kill();
+        break;
+      case 'powerCut':
+        this.#powerCut();
+        break;
+      case 'cut':
+        this.#cut();
+        break;
+      case 'stall':
+        this.#stall();
+        break;
+      case 'jump':
+        this.#jump();
+        break;
+      case 'fullDisk':
+        this.#fill();
+        break;
+      case 'rot':
+        this.#decay();
+        break;
+      case 'stop':
+        if (this.#world.isServing) this.#world.life?.stop();
+        break;
+    }
+  }
+
+  /** Nothing goes wrong from here on. */
+  stop(): void {
+    const { medium, life, net, clock } = this.#world;
+    clock.setRight();
+    medium.foreignBytes = 0;
+    this.#heal();
+    if (life !== null) Object.assign(life.disk.faults, noDiskFaults);
+    for (const wire of net.wires.values()) wire.stalledUntilMs = 0;
+  }
+
+  /** The log is found damaged: only right when a bit was flipped. Then a backup is brought back. */
+  damaged(error: LogDamagedError): void {
+    if (this.#rot === null) this.#world.violate(`a start was refused: ${error.message}`);
+    else this.#world.reach.reach('bit rot refused at the start');
+    this.#heal();
+  }
+
+  /** Whether the broker had a reason to stop itself. */
+  explains(failure: Error | null): boolean {
+    if (failure === null) return true;
+    if (this.#rot !== null && /damaged|checksum/i.test(failure.message)) {
+      this.#heal();
+      return true;
+    }
+    return isSimulated(failure);
+  }
+
+  #kill(): void {
+    const { life, reach } = this.#world;
+    if (life === null) return;
+    reach.reach(life.phase === 'serving' ? 'kill -9' : 'kill -9 during recovery');
+    this.#world.endLife();
+  }
+
+  #powerCut(): void {
+    const { life, reach, medium, dice } = this.#world;
+    if (life === null) return;
+    reach.reach(life.phase === 'serving' ? 'power cut' : 'power cut during recovery');
+    this.#world.endLife();
+    if (medium.powerCut(dice).lostNames > 0) reach.reach('power cut lost a name');
+  }
+
+  #cut(): void {
+    const { net, dice, reach } = this.#world;
+    const open = [...net.wires.values()].filter(({ clientSide }) => clientSide === 'open');
+    if (open.length === 0) return;
+    net.cut(dice.pick(open));
+    reach.reach('connection cut');
+  }
+
+  #stall(): void {
+    const { net, dice, clock, reach } = this.#world;
+    const wires = [...net.wires.values()];
+    if (wires.length === 0) return;
+    dice.pick(wires).stalledUntilMs = clock.monotonicMs + dice.between(1, 3_000);
+    reach.reach('connection stalled');
+  }
+
+  #jump(): void {
+    const { clock, dice, reach } = this.#world;
+    const ms = dice.pick([200, 3_600_000, 86_400_000, 10 * 365 * 86_400_000]);
+    const forward = dice.chance(0.5);
+    clock.jump(forward ? ms : -ms);
+    reach.reach(forward ? 'wall clock set forward' : 'wall clock set back');
+  }
+
+  /** Somebody else fills the disk, up to the last bytes or nearly so, or frees it again. */
+  #fill(): void {
+    const { medium, dice } = this.#world;
+    const isFull = medium.foreignBytes > 0;
+    const left = dice.pick([0, 20_000, 60_000, 100_000]) + dice.below(10_000);
+    medium.foreignBytes = isFull ? 0 : Math.max(0, medium.freeBytes - left);
+  }
+
+  /** One bit of a file changes for itself. */
+  #decay(): void {
+    if (this.#rot !== null) return;
+    const { medium, dice } = this.#world;
+    const files = sealedSegments(medium);
+    if (files.length === 0) return;
+    const file = dice.pick(files);
+    const rot = { file, byte: dice.below(file.cache.length), mask: 1 << dice.below(8) };
+    this.#rot = rot;
+    file.flip(rot.byte, rot.mask);
+  }
+
+  #heal(): void {
+    if (this.#rot === null) return;
+    const { file, byte, mask } = this.#rot;
+    file.flip(byte, mask);
+    this.#rot = null;
+  }
+}
+
+/** Segments before the last: nobody writes them any more. */
+function sealedSegments(medium: Medium): MediumFile[] {
+  const names = [...medium.names.keys()].filter((path) => path.endsWith('.log')).sort();
+  return names.slice(0, -1).flatMap((path) => {
+    const file = medium.names.get(path);
+    return file === undefined || file.cache.length === 0 ? [] : [file];
+  });
+}
+
+/** An error that the disk was told to give, or what came of it. */
+function isSimulated(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return 'code' in error || error.message.includes('simulated') || isSimulated(error.cause);
+}

@@ -1,0 +1,142 @@
+/** One life of the simulated broker, from its start to its end: the engine on a disk and a clock. */
+
+import { createHash } from 'node:crypto';
+import { type EffectOf, Engine } from '../../core/broker/engine.ts';
+import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
+import type { RecoveryReport } from '../../core/broker/log/contract.ts';
+import { coreDefaults } from '../../core/broker/queue/core.ts';
+import { idOf } from './catalog.ts';
+import { SimScheduler } from './sim-clock.ts';
+import { SimDisk } from './sim-disk.ts';
+import { listenTo } from './tap.ts';
+import type { World } from './world.ts';
+
+const logDir = '/broker/log';
+
+function sha256() {
+  return createHash('sha256');
+}
+
+export class Life {
+  readonly disk: SimDisk;
+  readonly scheduler: SimScheduler;
+  /** `started` until somebody took notice of it. */
+  phase: 'starting' | 'started' | 'serving' | 'stopping' | 'stopped' | 'failed' = 'starting';
+  failure: Error | null = null;
+  readonly #world: World;
+  #engine: Engine | null = null;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { medium, swarm, dice, reach, clock } = world;
+    this.disk = new SimDisk(medium, world.isCalm ? null : swarm.disk, dice, {
+      reach: (name) => reach.reach(name),
+      violation: (text) => world.violate(text),
+    });
+    this.scheduler = new SimScheduler(clock);
+  }
+
+  start(): void {
+    const { oracle } = this.#world;
+    listenTo({
+      onStart: (offset, now, effects) => {
+        if (offset < oracle.offset) {
+          this.#world.reach.reach('power cut lost records that nobody was told of');
+        }
+        oracle.recovered(offset, now);
+        oracle.decided([], now, effects);
+      },
+      onDecided: (events, now, effects) => {
+        for (const effect of effects) if (effect.type === 'append') this.#world.note(effect.record);
+        oracle.decided(events, now, effects);
+      },
+    });
+    Engine.open(this.#options()).then(
+      ({ engine, report }) => this.#started(engine, report),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  handle(events: readonly NetEvent[]): void {
+    if (this.phase === 'serving') this.#engine?.handle(events);
+  }
+
+  /** Ends properly: everything durable, the log closed cleanly. */
+  stop(): void {
+    if (this.phase !== 'serving' || this.#engine === null) return;
+    this.phase = 'stopping';
+    this.#engine.close().then(
+      () => {
+        if (this.phase === 'stopping') this.phase = 'stopped';
+      },
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  /** The process is gone, whatever it was doing. */
+  end(): void {
+    this.phase = 'stopped';
+    this.disk.kill();
+    listenTo(null);
+  }
+
+  #started(engine: Engine, report: RecoveryReport): void {
+    this.#engine = engine;
+    const { reach } = this.#world;
+    if (report.summaries > 0) reach.reach('restart from a summary');
+    if (report.tornTail !== null) reach.reach('torn tail cut off');
+    if (this.phase === 'starting') this.phase = 'started';
+  }
+
+  #failed(error: unknown): void {
+    if (this.phase === 'stopped') return;
+    this.failure ??= error instanceof Error ? error : new Error(String(error));
+    this.phase = 'failed';
+  }
+
+  #onDiskFull(full: boolean): void {
+    this.#world.note(`full ${full}`);
+    if (!full) this.#world.reach.reach('disk full: work resumed');
+  }
+
+  #options(): Parameters<typeof Engine.open>[0] {
+    const { swarm, clock } = this.#world;
+    const { leaseMs, resumeMs, keepMs, keepJobs, segmentBytesMax } = swarm;
+    const { returnsMax, returnsMsMax } = swarm;
+    const limits = { leaseMs, resumeMs, keepMs, keepJobs, returnsMax, returnsMsMax };
+    return {
+      core: { ...coreDefaults, ...limits, brokerId: idOf(1), software: 'sim', newHash: sha256 },
+      dir: logDir,
+      segmentBytesMax,
+      disk: this.disk,
+      scheduler: this.scheduler,
+      now: () => clock.now(),
+      send: (messages) => this.#world.sent(messages),
+      statsAnswer: (effect) => this.#statsAnswer(effect),
+      onSearch: () => undefined,
+      onShutdown: () => undefined,
+      onDurable: () => undefined,
+      onDiskFull: (full) => this.#onDiskFull(full),
+      onNotice: (text) => this.#world.note(text),
+      onFailure: (error) => this.#failed(error),
+    };
+  }
+
+  #statsAnswer({ connection, correlationId, queues }: EffectOf<'stats'>): Outgoing {
+    const fields: Outgoing<'StatsOk'>['fields'] = {
+      pid: 1,
+      startedAtMs: 0,
+      connections: 0,
+      sessions: 0,
+      logBytes: 0,
+      logLiveBytes: 0,
+      logSegments: 0,
+      durableOffset: 0,
+      diskFreeBytes: 0,
+      diskFull: false,
+      historyOffset: 0,
+      queues,
+    };
+    return { connection, correlationId, name: 'StatsOk', fields };
+  }
+}

@@ -1,0 +1,124 @@
+/** Counts the states that decisions of the core alone can tell. */
+
+import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import { decodeJob, priorities, type Settlement } from '../../core/protocol/index.ts';
+import { type Book, type BookJob, isTokenOf } from '../oracle/book.ts';
+import type { Rules } from '../oracle/rules.ts';
+import type { Reached } from './reach.ts';
+
+interface Seen {
+  readonly book: Book;
+  readonly rules: Rules;
+  readonly reach: (name: Reached) => void;
+}
+
+const byEnd: Partial<Record<RecordOf<'leaseEnded'>['end'], Reached>> = {
+  ack: 'ack ended the lease',
+  throttled: 'settled throttled',
+  crashed: 'settled crashed',
+  final: 'settled final',
+  damaged: 'bit rot noticed by a read',
+};
+
+const byErrorCode: Readonly<Record<string, Reached>> = {
+  lease_expired: 'lease ran out',
+  consumer_lost: 'session lost with leases',
+  handed_back: 'lease given back by goodbye',
+  never_received: 'lease given back by a resume that does not name it',
+};
+
+const byKind: Partial<Record<LogRecord['kind'], Reached>> = {
+  snapshot: 'compaction said a job again',
+  forgotten: 'finished job forgotten',
+  expired: 'job expired',
+  signalled: 'parked job signalled',
+  blobDropped: 'blob dropped',
+  retried: 'dead job retried',
+};
+
+/** The book does not have the record yet. */
+export function reachOfRecord(record: LogRecord, seen: Seen): void {
+  const name = byKind[record.kind];
+  const before = 'id' in record ? seen.book.jobs.get(record.id) : undefined;
+  if (name !== undefined) seen.reach(name);
+  switch (record.kind) {
+    case 'enqueued':
+      for (const { job } of record.jobs) {
+        if (decodeJob(job).parkKey !== '') seen.reach('job parked when enqueued');
+      }
+      break;
+    case 'delivered':
+      if (before !== undefined) ofDelivery(before, seen);
+      break;
+    case 'leaseEnded':
+      if (before !== undefined) ofEnd(record, before, seen);
+      break;
+    case 'cancelled':
+      for (const id of record.ids) ofCancel(id, seen);
+      break;
+    case 'reservationEnded':
+      ofReservation(record, seen);
+      break;
+    default:
+      break;
+  }
+}
+
+function ofDelivery(job: BookJob, { book, reach }: Seen): void {
+  reach('job delivered');
+  if (job.deliveries > 0) reach('job delivered again');
+  if (job.crashes > 0) reach('job delivered isolated');
+  if (job.state === 'delayed') reach('delayed job delivered');
+  if (job.acceptedIn < book.epoch) reach('job delivered that an earlier life accepted');
+  if (job.bodyBlob !== null) reach('job with a blob delivered');
+  for (const other of book.jobs.values()) {
+    if (other.state !== 'ready') continue;
+    if (book.queue(other.queue).paused) reach('paused queue kept a ready job');
+    if (other.queue !== job.queue) continue;
+    if (priorities[other.priority] < priorities[job.priority]) {
+      reach('low priority delivered while a higher one waited');
+    }
+  }
+}
+
+function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { rules, reach }: Seen): void {
+  const { end, state } = record;
+  const name = byEnd[end] ?? byErrorCode[record.errorCode];
+  if (name !== undefined) reach(name);
+  if (end === 'returned' && byErrorCode[record.errorCode] === undefined) reach('settled returned');
+  if ((end === 'crashed' || end === 'lost') && before.isolated)
+    reach('crash charged while isolated');
+  if (state === 'parked') reach('job parked when settled');
+  if (state === 'dead' && end === 'retry') reach('attempts used up');
+  if (record.enqueue.length > 0) reach('follow-up job accepted with an ack');
+  if (record.result !== null) reach('result kept with an ack');
+  if (rules.diskFull && end === 'ack') reach('disk full: settle accepted');
+}
+
+function ofCancel(id: string, { book, reach }: Seen): void {
+  const state = book.jobs.get(id)?.state;
+  if (state === 'leased') reach('running job cancelled');
+  else if (state !== 'dead') reach('waiting job cancelled');
+}
+
+function ofReservation(
+  { reservation }: RecordOf<'reservationEnded'>,
+  { book, rules, reach }: Seen,
+): void {
+  const known = book.reservations.get(reservation);
+  if (known === undefined || !known.isOpen) return;
+  const isGone = rules.sessions.get(known.session)?.connection === null;
+  if (isGone) reach('reservation of a lost session counted as used');
+}
+
+/** A settle that came too late, by how late. */
+export function reachOfSettle(
+  { token, outcome }: Settlement,
+  job: BookJob | undefined,
+  reach: (name: Reached) => void,
+): void {
+  if (job === undefined || outcome !== 'ack') return;
+  const isNewest = isTokenOf(job, token);
+  if (isNewest && job.lastEnd === 'lost') reach('ack after lease expiry and before re-lease');
+  if (!isNewest && token.delivery < job.deliveries) reach('ack after the job was delivered anew');
+}

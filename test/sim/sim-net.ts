@@ -1,0 +1,177 @@
+/**
+ * The network between clients and the broker: two lines of messages for each connection, delivered
+ * when the simulation says so. A connection can be cut (each side notices by itself, what was under
+ * way is lost), or go silent for one side only.
+ */
+
+import { crc32 } from 'node:zlib';
+import {
+  type CheckedJob,
+  factsOfJob,
+  type NetEvent,
+  type Outgoing,
+} from '../../core/broker/events.ts';
+import {
+  type AnyMessage,
+  decodeFrame,
+  decodeJob,
+  encodeFrame,
+  type Frame,
+  FrameSplitter,
+  jobChecksumFits,
+  limits,
+  Writer,
+} from '../../core/protocol/index.ts';
+import type { Dice } from './dice.ts';
+
+/** What a client hears from its connection. */
+export interface Peer {
+  onMessage(message: Outgoing): void;
+  onClosed(): void;
+}
+
+export interface Wire {
+  readonly id: number;
+  readonly peer: Peer;
+  readonly toBroker: NetEvent[];
+  readonly toClient: Outgoing[];
+  /** The broker knows of it: `opened` was handed over, `closed` was not. */
+  brokerSide: 'unborn' | 'open' | 'closed';
+  /** The client can still write, and hears. */
+  clientSide: 'open' | 'closed';
+  /** Nothing passes until then, monotonic clock. */
+  stalledUntilMs: number;
+}
+
+export class SimNet {
+  readonly #dice: Dice;
+  readonly wires = new Map<number, Wire>();
+  #nextId = 1;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+  }
+
+  open(peer: Peer): Wire {
+    const wire: Wire = {
+      id: this.#nextId++,
+      peer,
+      toBroker: [],
+      toClient: [],
+      brokerSide: 'unborn',
+      clientSide: 'open',
+      stalledUntilMs: 0,
+    };
+    this.wires.set(wire.id, wire);
+    return wire;
+  }
+
+  /** The client ends the connection, or dies: the broker notices once it read what arrived. */
+  closeByClient(wire: Wire): void {
+    if (wire.clientSide === 'closed') return;
+    wire.clientSide = 'closed';
+    wire.toClient.length = 0;
+    this.#tellBroker(wire);
+  }
+
+  /** The line breaks: of what was under way in each direction only a first part arrives. */
+  cut(wire: Wire): void {
+    if (wire.clientSide === 'closed') return;
+    wire.toBroker.length = this.#dice.below(wire.toBroker.length + 1);
+    wire.toClient.length = this.#dice.below(wire.toClient.length + 1);
+    this.#endForClient(wire);
+    this.#tellBroker(wire);
+  }
+
+  /** The broker is gone: clients still read what it had sent, and notice. */
+  brokerGone(): void {
+    for (const wire of this.wires.values()) {
+      wire.toBroker.length = 0;
+      wire.brokerSide = 'closed';
+      if (wire.clientSide === 'open') {
+        wire.toClient.length = this.#dice.below(wire.toClient.length + 1);
+        this.#endForClient(wire);
+      } else this.wires.delete(wire.id);
+    }
+  }
+
+  /** The broker closes the connection behind its last message. */
+  closedByBroker(id: number): void {
+    const wire = this.wires.get(id);
+    if (wire === undefined) return;
+    wire.brokerSide = 'closed';
+    wire.toBroker.length = 0;
+    if (wire.clientSide === 'closed') this.wires.delete(id);
+  }
+
+  send(outgoing: Outgoing): void {
+    const wire = this.wires.get(outgoing.connection);
+    if (wire === undefined || wire.brokerSide !== 'open') return;
+    if (wire.clientSide === 'open') wire.toClient.push(outgoing);
+    if (outgoing.thenClose === true) this.closedByBroker(wire.id);
+  }
+
+  /** Hands the next message over to the client; false when there is none. */
+  deliverToClient(wire: Wire): boolean {
+    const message = wire.toClient.shift();
+    if (message !== undefined) {
+      wire.peer.onMessage(message);
+      return true;
+    }
+    if (wire.clientSide === 'open' && wire.brokerSide === 'closed') {
+      this.#endForClient(wire);
+      return true;
+    }
+    return false;
+  }
+
+  /** Takes the next event for the broker; undefined when there is none. */
+  takeForBroker(wire: Wire): NetEvent | undefined {
+    const event = wire.toBroker.shift();
+    if (event?.type === 'opened') wire.brokerSide = 'open';
+    if (event?.type === 'closed') {
+      wire.brokerSide = 'closed';
+      this.wires.delete(wire.id);
+    }
+    return event;
+  }
+
+  #endForClient(wire: Wire): void {
+    const left = wire.toClient.splice(0);
+    for (const message of left) wire.peer.onMessage(message);
+    wire.clientSide = 'closed';
+    wire.peer.onClosed();
+    if (wire.brokerSide === 'closed') this.wires.delete(wire.id);
+  }
+
+  #tellBroker(wire: Wire): void {
+    const isKnown = wire.brokerSide === 'open' || wire.toBroker[0]?.type === 'opened';
+    if (isKnown) wire.toBroker.push({ type: 'closed', connection: wire.id });
+    else this.wires.delete(wire.id);
+  }
+}
+
+/** A job as an I/O thread hands it over, checks and all. */
+export function checkJob(bytes: Uint8Array): CheckedJob {
+  if (!jobChecksumFits(bytes, crc32)) {
+    return { ok: false, id: null, code: 'CHECKSUM', message: 'the checksum does not fit' };
+  }
+  return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
+}
+
+/** The message's frame, as it comes out of a byte stream. */
+export function frameOf({ name, correlationId, fields }: AnyMessage): Frame {
+  const writer = new Writer(256);
+  encodeFrame(writer, name, correlationId, fields);
+  const splitter = new FrameSplitter(limits.frameBytesMax);
+  splitter.push(writer.written());
+  const frame = splitter.next();
+  if (frame === null) throw new Error('a frame is not whole');
+  return frame;
+}
+
+/** The same message after a journey through its bytes: what the codec changes would show. */
+export function throughBytes(message: Outgoing): Outgoing {
+  const { fields } = decodeFrame(frameOf(message as unknown as AnyMessage));
+  return { ...message, fields } as Outgoing;
+}

@@ -1,0 +1,55 @@
+/**
+ * Listens to the broker's core from outside: every call with its time and what came of it. The core
+ * has no hook for this; the simulator lays its own methods around those of the class.
+ */
+
+import type { Now } from '../../core/broker/events.ts';
+import type { CoreEvent, Effect } from '../../core/broker/queue/effects.ts';
+import { QueueMachine } from '../../core/broker/queue/machine.ts';
+
+export interface Listener {
+  /** Replay ended: the core begins to work on what the log holds up to `offset`. */
+  onStart(offset: number, now: Now, effects: readonly Effect[]): void;
+  onDecided(events: readonly CoreEvent[], now: Now, effects: readonly Effect[]): void;
+}
+
+let listener: Listener | null = null;
+
+/** From here on this listener hears everything; one simulation runs at a time. */
+export function listenTo(next: Listener | null): void {
+  listener = next;
+}
+
+const { start, handle, tick } = QueueMachine.prototype;
+/** `handle` may end with a `tick` of its own: that is one call. */
+let depth = 0;
+
+function told(events: readonly CoreEvent[], now: Now, call: () => Effect[]): Effect[] {
+  depth++;
+  try {
+    const effects = call();
+    if (depth === 1) listener?.onDecided(events, now, effects);
+    return effects;
+  } finally {
+    depth--;
+  }
+}
+
+QueueMachine.prototype.handle = function (this: QueueMachine, events, now) {
+  return told(events, now, () => handle.call(this, events, now));
+};
+
+QueueMachine.prototype.tick = function (this: QueueMachine, now) {
+  return told([], now, () => tick.call(this, now));
+};
+
+QueueMachine.prototype.start = function (this: QueueMachine, now, offset) {
+  depth++;
+  try {
+    const effects = start.call(this, now, offset);
+    listener?.onStart(offset, now, effects);
+    return effects;
+  } finally {
+    depth--;
+  }
+};

@@ -1,0 +1,323 @@
+/**
+ * One simulation: a broker's real core, log and recovery on a fake disk, clients on a fake network,
+ * one virtual clock, and dice that decide what happens next. The same seed gives the same history.
+ */
+
+import { createHash } from 'node:crypto';
+import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
+import { LogDamagedError } from '../../core/broker/log/contract.ts';
+import type { JobInfo, Message } from '../../core/protocol/index.ts';
+import { Oracle } from '../oracle/oracle.ts';
+import { Catalog, idOf } from './catalog.ts';
+import { Consumer } from './consumer.ts';
+import { Dice } from './dice.ts';
+import { Faults } from './faults.ts';
+import { Life } from './life.ts';
+import { Medium } from './medium.ts';
+import { Operator } from './operator.ts';
+import { Probe } from './probe.ts';
+import { Producer } from './producer.ts';
+import { ReachCounters, type Reached } from './reach.ts';
+import { reachOfRecord, reachOfSettle } from './record-reach.ts';
+import { SimClock } from './sim-clock.ts';
+import { SimNet, type Wire } from './sim-net.ts';
+import { Spender } from './spender.ts';
+import type { Actor, Stage } from './stage.ts';
+import { type Swarm, swarmOf } from './swarm.ts';
+import { turn } from './turn.ts';
+
+export interface SimResult {
+  readonly seed: number;
+  readonly steps: number;
+  readonly digest: string;
+  readonly violations: readonly string[];
+  readonly reached: ReadonlyMap<string, number>;
+  readonly restarts: number;
+  readonly faults: number;
+  readonly accepted: number;
+  readonly acked: number;
+}
+
+/** Steps within which all jobs must come to their end when nothing goes wrong any more. */
+const calmStepsMax = 60_000;
+const firstFreeId = 10_000_000;
+
+export class World implements Stage {
+  readonly dice: Dice;
+  readonly swarm: Swarm;
+  readonly clock = new SimClock();
+  readonly net: SimNet;
+  readonly medium = new Medium();
+  readonly catalog: Catalog;
+  readonly reach = new ReachCounters();
+  readonly oracle: Oracle;
+  isCalm = false;
+  life: Life | null = null;
+  restarts = 0;
+  readonly #seed: number;
+  readonly #faults: Faults;
+  readonly #actors: Actor[];
+  readonly #hash = createHash('sha256');
+  #ids = firstFreeId;
+  #steps = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.dice = new Dice(seed);
+    this.swarm = swarmOf(this.dice);
+    this.net = new SimNet(this.dice);
+    this.catalog = new Catalog(this.dice, this.swarm, () => this.clock.wallMs);
+    this.oracle = new Oracle(this.swarm);
+    const reach = (name: Reached): void => this.reach.reach(name);
+    const { book, rules } = this.oracle;
+    this.oracle.onRecord = (record) => reachOfRecord(record, { book, rules, reach });
+    this.oracle.onSettle = (item, job) => reachOfSettle(item, job, reach);
+    this.#faults = new Faults(this);
+    this.#actors = [
+      ...Array.from({ length: this.swarm.producers }, () => new Producer(this)),
+      ...Array.from({ length: this.swarm.consumers }, () => new Consumer(this)),
+      new Operator(this),
+      ...(this.swarm.features.has('scopes') ? [new Spender(this)] : []),
+    ];
+  }
+
+  get isServing(): boolean {
+    return this.life?.phase === 'serving';
+  }
+
+  get isReadable(): boolean {
+    return !this.#faults.hasRot;
+  }
+
+  newId(): string {
+    return idOf(this.#ids++);
+  }
+
+  violate(text: string): void {
+    this.oracle.promises.violate(text);
+  }
+
+  /** Belongs to what this history is: two runs of a seed differ in nothing that is noted. */
+  note(what: string | Uint8Array): void {
+    this.#hash.update(what);
+  }
+
+  /** Plays the whole history: faults, then calm, then a last restart. */
+  async run(steps: number): Promise<SimResult> {
+    while (this.#steps < steps && this.oracle.violations.length === 0) await this.#step();
+    if (this.oracle.violations.length === 0) await this.#calmDown();
+    if (this.oracle.violations.length === 0) await this.#restartCleanly();
+    this.life?.end();
+    const { promises } = this.oracle;
+    return {
+      seed: this.#seed,
+      steps: this.#steps,
+      digest: this.#hash.digest('hex').slice(0, 32),
+      violations: [...this.oracle.violations],
+      reached: this.reach.counts,
+      restarts: this.restarts,
+      faults: this.#faults.count,
+      accepted: promises.acceptedCount,
+      acked: promises.ackedCount,
+    };
+  }
+
+  async #step(): Promise<void> {
+    this.#steps++;
+    this.clock.advance(this.dice.below(4));
+    if (this.life === null) await this.#boot();
+    const { life } = this;
+    const wires = [...this.net.wires.values()];
+    const weights = {
+      disk: life?.disk.pendingCount === 0 ? 0 : 8,
+      round: life?.scheduler.hasRound === true ? 8 : 0,
+      timer: 3,
+      net: wires.length > 0 && this.isServing ? 8 : 0,
+      hear: wires.length > 0 ? 6 : 0,
+      act: 8,
+      wait: 0.3,
+      fault: this.isCalm ? 0 : 1,
+    };
+    switch (this.dice.weighted(weights)) {
+      case 'disk':
+        life?.disk.completeOne();
+        await turn();
+        break;
+      case 'round':
+        life?.scheduler.endRound();
+        await turn();
+        break;
+      case 'timer':
+        if (life?.scheduler.fireDue() === true) await turn();
+        break;
+      case 'net':
+        await this.#toBroker(wires);
+        break;
+      case 'hear':
+        this.#toClients(wires);
+        break;
+      case 'act':
+        this.dice.pick(this.#actors).act();
+        break;
+      case 'wait':
+        this.#wait();
+        break;
+      case 'fault':
+        this.#faults.step();
+        break;
+      case null:
+        break;
+    }
+    if (life !== null) await this.#checkLife(life);
+  }
+
+  /** Several messages arrive in one turn of the broker's loop, from some of the connections. */
+  async #toBroker(wires: readonly Wire[]): Promise<void> {
+    const events: NetEvent[] = [];
+    const { monotonicMs } = this.clock;
+    for (let count = this.dice.between(1, 6); count > 0; count--) {
+      const wire = this.dice.pick(wires);
+      if (wire.stalledUntilMs > monotonicMs || wire.brokerSide === 'closed') continue;
+      const event = this.net.takeForBroker(wire);
+      if (event !== undefined) events.push(event);
+    }
+    if (events.length === 0 || this.life === null) return;
+    this.life.handle(events);
+    await turn();
+  }
+
+  #toClients(wires: readonly Wire[]): void {
+    for (let count = this.dice.between(1, 4); count > 0; count--) {
+      const wire = this.dice.pick(wires);
+      if (wire.stalledUntilMs <= this.clock.monotonicMs) this.net.deliverToClient(wire);
+    }
+  }
+
+  /** Time passes until something of the broker is due, or just so. */
+  #wait(): void {
+    const next = this.life?.scheduler.nextAtMs ?? null;
+    const toNext = next === null ? 0 : Math.max(0, next - this.clock.monotonicMs);
+    const most = this.isCalm ? 5_000 : 2_000;
+    // Now and then the machine sleeps for long: everything that has a time runs out at once.
+    if (!this.isCalm && this.dice.chance(0.01)) this.clock.advance(this.dice.below(8_000_000));
+    this.clock.advance(this.dice.chance(0.7) ? Math.min(toNext, most) : this.dice.below(300));
+  }
+
+  async #boot(): Promise<void> {
+    this.restarts++;
+    this.life = new Life(this);
+    this.life.start();
+    await turn();
+  }
+
+  /** A broker that came up is asked for everything it knows; one that went down is buried. */
+  async #checkLife(life: Life): Promise<void> {
+    if (life !== this.life) return;
+    if (life.phase === 'started') {
+      life.phase = 'serving';
+      await new Probe(this, life).compare();
+    }
+    if (life.phase === 'failed') this.#bury(life);
+    if (life.phase === 'stopped') {
+      this.reach.reach('broker stopped and started cleanly');
+      this.endLife();
+    }
+  }
+
+  #bury(life: Life): void {
+    const { failure } = life;
+    if (failure instanceof LogDamagedError) this.#faults.damaged(failure);
+    else if (!this.#faults.explains(failure)) {
+      this.violate(`the broker failed: ${failure?.stack ?? 'without a reason'}`);
+    }
+    this.endLife();
+  }
+
+  /** The process is gone; its connections with it. */
+  endLife(): void {
+    this.life?.end();
+    this.life = null;
+    this.net.brokerGone();
+  }
+
+  /** A message left the broker. */
+  sent(messages: readonly Outgoing[]): void {
+    for (const message of messages) {
+      this.note(`${message.connection}${message.name}${message.correlationId}`);
+      this.oracle.revealed(message);
+      this.net.send(message);
+    }
+  }
+
+  compared(infos: readonly JobInfo[], stats: Message<'StatsOk'> | null): void {
+    this.oracle.compare(infos, this.isReadable);
+    for (const { queue, paused } of stats?.queues ?? []) {
+      const expected = this.oracle.book.queue(queue).paused;
+      if (paused !== expected)
+        this.violate(`queue ${queue}: paused is ${paused} after the restart`);
+    }
+    this.note(JSON.stringify(infos.map(({ id, state, deliveries }) => [id, state, deliveries])));
+  }
+
+  /** Faults are over: every job comes to an end, or somebody forgot it. */
+  async #calmDown(): Promise<void> {
+    this.isCalm = true;
+    this.#faults.stop();
+    const until = this.#steps + calmStepsMax;
+    while (this.oracle.violations.length === 0) {
+      for (let count = 0; count < 50; count++) await this.#step();
+      if (this.isServing && this.#openJobs().length === 0) return;
+      if (this.#steps >= until) break;
+    }
+    const [first] = this.#openJobs();
+    if (first !== undefined) {
+      this.violate(`job ${first.id} is still ${first.state} after ${calmStepsMax} quiet steps`);
+    } else if (!this.isServing) this.violate('the broker does not come up after the faults');
+  }
+
+  #openJobs() {
+    const over = ['done', 'dead', 'cancelled'];
+    return [...this.oracle.book.jobs.values()].filter(({ state }) => !over.includes(state));
+  }
+
+  /** Closes the log properly, starts again and compares everything once more. */
+  async #restartCleanly(): Promise<void> {
+    const { life } = this;
+    if (life === null) return;
+    life.stop();
+    for (let steps = 0; steps < 5_000 && life.phase !== 'failed' && life.phase !== 'stopped'; ) {
+      steps++;
+      this.clock.advance(1);
+      if (life.disk.pendingCount > 0) life.disk.completeOne();
+      else if (life.scheduler.hasRound) life.scheduler.endRound();
+      else life.scheduler.fireDue();
+      await turn();
+    }
+    if (life.phase !== 'stopped') this.violate(`the broker does not stop: it is ${life.phase}`);
+    this.endLife();
+    await this.#boot();
+    for (let steps = 0; steps < 5_000 && !this.isServing; steps++) {
+      const booted = this.life;
+      if (booted === null) break;
+      if (booted.disk.pendingCount > 0) booted.disk.completeOne();
+      else if (booted.scheduler.hasRound) booted.scheduler.endRound();
+      await turn();
+      await this.#checkLife(booted);
+    }
+    if (!this.isServing) this.violate('the broker does not come up after a clean stop');
+  }
+}
+
+/** Plays one seed. An error that nobody waits for would end a real broker without a word. */
+export async function simulate(seed: number, steps: number): Promise<SimResult> {
+  const world = new World(seed);
+  const onUnhandled = (error: unknown): void => {
+    world.violate(`an error reached nobody: ${error instanceof Error ? error.stack : error}`);
+  };
+  process.on('unhandledRejection', onUnhandled);
+  try {
+    return await world.run(steps);
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+  }
+}
