@@ -244,10 +244,12 @@ class Broker implements RunningBroker {
 
   /** The folder is free when nothing of this broker writes or listens: the next one may start then. */
   async #goDown(pools: readonly IoPool[], error: Error): Promise<void> {
+    // There is none yet when its opening failed.
+    const engine: Engine | undefined = this.#engine;
     // What else goes wrong says less than the reason of the failure.
     await Promise.allSettled([
       this.#history?.close(),
-      this.#engine.close(),
+      engine?.close(),
       ...pools.map((pool) => pool.stop()),
     ]);
     this.#down({ reason: 'failed', error });

@@ -98,26 +98,45 @@ export class Engine {
   async #open(): Promise<RecoveryReport> {
     const { dir, disk = nodeDisk, now } = this.#options;
     const scheduler = this.#scheduler;
-    const machine = this.#machine;
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
-    let opened: Log | null = null;
+    let unwrittenBytes = (): number => 0;
     // First: a start on a full disk may need what the ballast gives back.
     this.#space = await SpaceGuard.open({
       dir,
       limits,
       disk,
       scheduler,
-      unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
+      unwrittenBytes: () => unwrittenBytes(),
       onChange: (full) => this.#onDiskFull(full),
       onFailure: (error) => this.fail(error),
     });
-    const { log, report } = await openLog(
+    try {
+      const { log, report } = await this.#recover(limits.segmentBytesMax, disk);
+      unwrittenBytes = () => log.unwrittenBytes;
+      this.#log = log;
+      this.#phase = 'serving';
+      this.#carryOut(() => this.#machine.start(now(), log.endOffset));
+      this.#run([{ type: 'disk', full: this.#space.isFull }]);
+      return report;
+    } catch (error) {
+      this.#phase = 'failed';
+      await this.#space.close();
+      throw error;
+    }
+  }
+
+  #recover(
+    segmentBytesMax: number,
+    disk: Disk,
+  ): Promise<{ readonly log: Log; readonly report: RecoveryReport }> {
+    const machine = this.#machine;
+    return openLog(
       {
-        dir,
-        segmentBytesMax: limits.segmentBytesMax,
+        dir: this.#options.dir,
+        segmentBytesMax,
         disk,
-        scheduler,
+        scheduler: this.#scheduler,
         summarize: () => new SegmentSummary(),
         onDurable: (offset) => this.#onDurable(offset),
         onFailure: (error) => this.fail(error),
@@ -127,12 +146,6 @@ export class Engine {
         record: (bytes, offset) => machine.replay(bytes, offset),
       },
     );
-    opened = log;
-    this.#log = log;
-    this.#phase = 'serving';
-    this.#carryOut(() => machine.start(now(), log.endOffset));
-    this.#run([{ type: 'disk', full: this.#space.isFull }]);
-    return report;
   }
 
   get diskFreeBytes(): number {
