@@ -12,6 +12,8 @@ export interface CompactorOptions {
   readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated'>;
   /** Below so many dead bytes it is not worth it. */
   readonly deadBytesMin: number;
+  /** The disk is full: whatever a segment gives back is worth it. */
+  readonly isPressed: () => boolean;
   readonly run: (events: readonly CoreEvent[]) => void;
   /** Reads that are under way now have ended. */
   readonly readsDone: () => Promise<void>;
@@ -46,9 +48,10 @@ export class Compactor {
   }
 
   #isWorthIt(log: Log): boolean {
-    const { machine, deadBytesMin } = this.#options;
+    const { machine, deadBytesMin, isPressed } = this.#options;
     const dead = log.bytes - machine.logLiveBytes;
-    return log.segments.length > 1 && dead > machine.logLiveBytes && dead > deadBytesMin;
+    if (log.segments.length < 2 || dead <= deadBytesMin) return false;
+    return dead > machine.logLiveBytes || isPressed();
   }
 
   async #compact(log: Log): Promise<void> {
