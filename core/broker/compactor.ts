@@ -19,6 +19,8 @@ export interface CompactorOptions {
   readonly readsDone: () => Promise<void>;
   readonly afterThisRound: () => Promise<void>;
   readonly onNotice: (text: string) => void;
+  /** The log failed amid it. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** One portion: what is read and written before others have their turn. */
@@ -36,9 +38,14 @@ export class Compactor {
   /** Begins when it is worth it and nothing is under way. */
   consider(log: Log): void {
     if (this.#running !== null || this.#stopped || !this.#isWorthIt(log)) return;
-    this.#running = this.#compact(log).finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#compact(log)
+      .catch((error: unknown) => {
+        // What the log refuses once it is being closed is no failure.
+        if (!this.#stopped) this.#options.onFailure(error);
+      })
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Ends before the next portion; what was said again is said twice then, which does no harm. */

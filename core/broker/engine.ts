@@ -94,6 +94,7 @@ export class Engine {
       readsDone: () => this.#reads.done(),
       afterThisRound: () => this.#scheduler.afterThisRound(),
       onNotice: this.#options.onNotice,
+      onFailure: (error) => this.fail(asError(error)),
     });
   }
 

@@ -224,6 +224,25 @@ describe('space', () => {
     });
   });
 
+  test('a disk that fails while old segments are dropped stops the engine, and nothing else', async () => {
+    const disk = new MemoryDisk();
+    const client = await start(disk);
+    client.request('Subscribe', { queues: ['q'], credit: 50 });
+    disk.before = (operation) => {
+      if (operation === 'remove') throw Object.assign(new Error('EIO: remove'), { code: 'EIO' });
+    };
+    let done = 0;
+    for (let turn = 0; turn < 60 && client.failures.length === 0; turn++) {
+      const body = JSON.stringify('x'.repeat(3000));
+      client.enqueue(jobs(100 + turn * 20, 20, body));
+      const items = (await client.delivered(done + 20)).slice(done);
+      done += items.length;
+      client.request('Settle', { items: items.map(({ token }) => ack(token)) });
+      for (let round = 0; round < 20; round++) await nextRound();
+    }
+    expect(client.failures.map(({ message }) => message)).toEqual(['EIO: remove']);
+  });
+
   test('a full disk takes and hands out nothing, settles go on, and it ends by itself', async () => {
     const disk = new MemoryDisk();
     disk.capacityBytes = 8 * 1024 * 1024;
