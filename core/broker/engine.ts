@@ -7,9 +7,10 @@ import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
 import { type EngineOptions, newBytes } from './engine-options.ts';
 import type { Outgoing } from './events.ts';
-import type { Log, RecoveryReport, Scheduler } from './log/contract.ts';
+import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
+import { restoreAdvice } from './log/scan.ts';
 import { eventLoop } from './log/scheduler.ts';
 import { SpaceGuard, spaceLimits } from './log/space.ts';
 import { type Answer, LogReads } from './log-reads.ts';
@@ -115,9 +116,19 @@ export class Engine {
       },
       {
         begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
-        record: (bytes, offset) => machine.replay(bytes, offset),
+        record: (bytes, offset) => this.#replay(bytes, offset),
       },
     );
+  }
+
+  /** @throws LogDamagedError when the records contradict each other, though their checksums hold */
+  #replay(bytes: Uint8Array, offset: number): void {
+    try {
+      this.#machine.replay(bytes, offset);
+    } catch (error) {
+      const message = `${this.#options.dir}: record ${offset}: ${asError(error).message}. ${restoreAdvice}`;
+      throw new LogDamagedError(this.#options.dir, 0, message);
+    }
   }
 
   get diskFreeBytes(): number {
