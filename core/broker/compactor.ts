@@ -12,11 +12,15 @@ export interface CompactorOptions {
   readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated'>;
   /** Below so many dead bytes it is not worth it. */
   readonly deadBytesMin: number;
+  /** The disk is full: whatever a segment gives back is worth it. */
+  readonly isPressed: () => boolean;
   readonly run: (events: readonly CoreEvent[]) => void;
   /** Reads that are under way now have ended. */
   readonly readsDone: () => Promise<void>;
   readonly afterThisRound: () => Promise<void>;
   readonly onNotice: (text: string) => void;
+  /** The log failed amid it. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** One portion: what is read and written before others have their turn. */
@@ -34,9 +38,14 @@ export class Compactor {
   /** Begins when it is worth it and nothing is under way. */
   consider(log: Log): void {
     if (this.#running !== null || this.#stopped || !this.#isWorthIt(log)) return;
-    this.#running = this.#compact(log).finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#compact(log)
+      .catch((error: unknown) => {
+        // What the log refuses once it is being closed is no failure.
+        if (!this.#stopped) this.#options.onFailure(error);
+      })
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Ends before the next portion; what was said again is said twice then, which does no harm. */
@@ -46,9 +55,10 @@ export class Compactor {
   }
 
   #isWorthIt(log: Log): boolean {
-    const { machine, deadBytesMin } = this.#options;
+    const { machine, deadBytesMin, isPressed } = this.#options;
     const dead = log.bytes - machine.logLiveBytes;
-    return log.segments.length > 1 && dead > machine.logLiveBytes && dead > deadBytesMin;
+    if (log.segments.length < 2 || dead <= deadBytesMin) return false;
+    return dead > machine.logLiveBytes || isPressed();
   }
 
   async #compact(log: Log): Promise<void> {

@@ -1,7 +1,8 @@
 /** One life of the simulated broker, from its start to its end: the engine on a disk and a clock. */
 
 import { createHash } from 'node:crypto';
-import { type EffectOf, Engine } from '../../core/broker/engine.ts';
+import { Engine } from '../../core/broker/engine.ts';
+import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';

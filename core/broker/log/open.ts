@@ -27,7 +27,7 @@ const cacheBytesMaxDefault = 8 * 1024 * 1024;
 export interface OpenLogOptions extends LogOptions {
   /** Idle time after a commit before a mark proves it durable. */
   readonly markIdleMs?: number;
-  /** Memory for batches that are read again, those just written included. Default: 32 MiB. */
+  /** Memory for batches that are read again, those just written included. Default: 8 MiB. */
   readonly cacheBytesMax?: number;
 }
 
