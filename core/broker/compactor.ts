@@ -64,13 +64,13 @@ export class Compactor {
   async #compact(log: Log): Promise<void> {
     while (!this.#stopped && this.#isWorthIt(log)) {
       const upTo = log.segments[0]?.lastOffset ?? 0;
-      if (!(await this.#restate(log, upTo))) return;
+      if (!(await this.#restate(upTo))) return;
       await log.dropBefore(upTo + 1);
     }
   }
 
   /** Says again all that the log holds up to the offset; false when that did not come to an end. */
-  async #restate(log: Log, upTo: number): Promise<boolean> {
+  async #restate(upTo: number): Promise<boolean> {
     const { machine, run, readsDone, afterThisRound, onNotice } = this.#options;
     while (!machine.isRestated(upTo)) {
       if (this.#stopped) return false;
