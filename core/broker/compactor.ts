@@ -9,7 +9,7 @@ import type { CoreEvent } from './queue/effects.ts';
 import type { QueueMachine } from './queue/machine.ts';
 
 export interface CompactorOptions {
-  readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated'>;
+  readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated' | 'movedCount'>;
   /** Below so many dead bytes it is not worth it. */
   readonly deadBytesMin: number;
   /** The disk is full: whatever a segment gives back is worth it. */
@@ -64,21 +64,21 @@ export class Compactor {
   async #compact(log: Log): Promise<void> {
     while (!this.#stopped && this.#isWorthIt(log)) {
       const upTo = log.segments[0]?.lastOffset ?? 0;
-      if (!(await this.#restate(log, upTo))) return;
+      if (!(await this.#restate(upTo))) return;
       await log.dropBefore(upTo + 1);
     }
   }
 
   /** Says again all that the log holds up to the offset; false when that did not come to an end. */
-  async #restate(log: Log, upTo: number): Promise<boolean> {
+  async #restate(upTo: number): Promise<boolean> {
     const { machine, run, readsDone, afterThisRound, onNotice } = this.#options;
     while (!machine.isRestated(upTo)) {
       if (this.#stopped) return false;
-      const before = log.endOffset;
+      const before = machine.movedCount;
       run([{ type: 'compact', upTo, bytesMax: portionBytes }]);
       await readsDone();
       await afterThisRound();
-      if (log.endOffset === before && !machine.isRestated(upTo)) {
+      if (machine.movedCount === before && !machine.isRestated(upTo)) {
         this.#stopped = true;
         onNotice(
           'compaction stops: the oldest segment holds records that cannot be read. Run ' +

@@ -67,9 +67,7 @@ export class Life {
     if (this.phase !== 'serving' || this.#engine === null) return;
     this.phase = 'stopping';
     this.#engine.close().then(
-      () => {
-        if (this.phase === 'stopping') this.phase = 'stopped';
-      },
+      () => this.#stopped(),
       (error: unknown) => this.#failed(error),
     );
   }
@@ -87,6 +85,10 @@ export class Life {
     if (report.summaries > 0) reach.reach('restart from a summary');
     if (report.tornTail !== null) reach.reach('torn tail cut off');
     if (this.phase === 'starting') this.phase = 'started';
+  }
+
+  #stopped(): void {
+    if (this.phase === 'stopping') this.phase = 'stopped';
   }
 
   #failed(error: unknown): void {

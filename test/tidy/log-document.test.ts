@@ -130,12 +130,14 @@ describe('docs/log-format.md', () => {
   test('is compared by bytes: an exchanged field, a missing one and another width all show', () => {
     const stepped = (fields: string) => recordOf({ number: 24, name: 'bulkStepped', fields });
     const read = (fields: string): LogRecord => decodeRecord(stepped(fields).bytes);
-    expect(read('bulk: u53, touched: u53')).toEqual(stepped('bulk: u53, touched: u53').record);
-    const exchanged = 'touched: u53, bulk: u53';
+    expect(read('bulk: u53, touched: u53, nextSeq: u53')).toEqual(
+      stepped('bulk: u53, touched: u53, nextSeq: u53').record,
+    );
+    const exchanged = 'touched: u53, bulk: u53, nextSeq: u53';
     expect(read(exchanged)).not.toEqual(stepped(exchanged).record);
-    expect(() => read('bulk: u53')).toThrow();
-    expect(() => read('bulk: u53, touched: u32')).toThrow();
-    expect(() => read('bulk: u53, touched: u53, more: u8')).toThrow();
+    expect(() => read('bulk: u53, touched: u53')).toThrow();
+    expect(() => read('bulk: u53, touched: u53, nextSeq: u32')).toThrow();
+    expect(() => read('bulk: u53, touched: u53, nextSeq: u53, more: u8')).toThrow();
   });
 });
 

@@ -5,6 +5,7 @@
 
 import { decodeJob, encodeJob, type Value } from '../../protocol/index.ts';
 import { factsOfJob } from '../events.ts';
+import { bytesOfJobs } from './job-store.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** A record with its offset; entries of a summary may share one. */
@@ -27,6 +28,10 @@ export class SegmentSummary {
   /** What is kept about each job, blob, journal and queue, by what it says. */
   readonly #things: Map<string, Map<string, Kept>> = new Map();
 
+  #lastOffset = 0;
+  #epoch = 0;
+  /** The highest acceptance number of a job that leaves nothing else: none is given twice. */
+  #lostSeq = 0;
   /** What is kept of each kind of record. */
   readonly #rules: { readonly [N in LogRecord['kind']]: Rule<RecordOf<N>> } = {
     enqueued: ({ jobs, atMs }, { offset }) => {
@@ -54,7 +59,10 @@ export class SegmentSummary {
     paused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
     unpaused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
     queueConfigured: ({ queue, kind }, place) => this.#keep(queueOf(queue), kind, place),
-    epochStarted: ({ kind }, place) => this.#keep('broker', kind, place),
+    epochStarted: ({ kind, epoch }, place) => {
+      this.#epoch = epoch;
+      this.#keep('broker', kind, place);
+    },
     // Scopes and bulk operations: few, and not all of them absolute.
     bulkStarted: (record, place) => this.#keepAlways(record, place),
     bulkStepped: (record, place) => this.#keepAlways(record, place),
@@ -82,12 +90,17 @@ export class SegmentSummary {
   add({ offset, bytes }: PlacedRecord): void {
     const record = decodeRecord(bytes);
     const shorten = this.#rules[record.kind] as Rule<LogRecord>;
+    this.#lastOffset = offset;
     shorten(record, { offset, bytes });
   }
 
   /** The records that make the same state. */
   *finish(): Iterable<PlacedRecord> {
     for (const entry of this.#entries) if (!entry.superseded) yield entry;
+    if (this.#lostSeq === 0) return;
+    const numbers = { epoch: this.#epoch, seqHighest: this.#lostSeq, atMs: 0 };
+    const bytes = encodeRecord({ kind: 'epochStarted', ...numbers });
+    yield { offset: this.#lastOffset, bytes };
   }
 
   #keepAlways({ kind }: LogRecord, place: PlacedRecord): void {
@@ -145,7 +158,9 @@ export class SegmentSummary {
    * replay too, and stay gone when the same id came and went again.
    */
   #forget(id: string, offset: number): void {
-    const isNew = this.#things.get(id)?.has('accepted') === true;
+    const accepted = this.#things.get(id)?.get('accepted');
+    const isNew = accepted !== undefined;
+    if (isNew) this.#lostSeq = Math.max(this.#lostSeq, seqOf(accepted));
     const wasForgotten = this.#things.get(id)?.has('forgotten') === true;
     this.#drop(id, 'forgotten');
     this.#drop(journalOf(id));
@@ -171,9 +186,16 @@ export class SegmentSummary {
   }
 }
 
+/** The acceptance number that an entry tells. */
+function seqOf({ bytes }: PlacedRecord): number {
+  const record = decodeRecord(bytes);
+  return record.kind === 'accepted' ? record.seq : 0;
+}
+
 const noBytes = new Uint8Array(0);
 
-function shortEnd(record: RecordOf<'leaseEnded'>, fullBytes: number): RecordOf<'leaseEnded'> {
+function shortEnd(record: RecordOf<'leaseEnded'>, bytes: number): RecordOf<'leaseEnded'> {
+  const fullBytes = bytes - bytesOfJobs(record.enqueue);
   const result = shortValue(record.result);
   return { ...record, errorMessage: '', note: '', result, enqueue: [], fullBytes };
 }

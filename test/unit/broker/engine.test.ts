@@ -224,6 +224,33 @@ describe('space', () => {
     });
   });
 
+  test('compaction ends at a record that cannot be read, though others go on appending', async () => {
+    const disk = new MemoryDisk();
+    const before = await start(disk);
+    await before.answer(before.enqueue([checkedJob({ id: 1, queue: 'old', body: '"old"' })]));
+    await before.answer(before.enqueue(jobs(2, 1, JSON.stringify('x'.repeat(20_000)))));
+    // The segment is sealed now; once it has its summary a start does not read it.
+    const isSummed = () => [...disk.files.keys()].some((name) => name.endsWith('1.summary'));
+    for (let round = 0; !isSummed() && round < 5_000; round++) await nextRound();
+    await before.engine.close();
+    const client = await start(disk);
+    const [path = ''] = [...disk.files.keys()].filter((name) => name.endsWith('0000000001.log'));
+    const bytes = disk.get(path);
+    bytes[bytes.indexOf('"old"')] = 0x21;
+    client.request('Subscribe', { queues: ['q'], credit: 50 });
+    let done = 0;
+    for (let turn = 0; turn < 60; turn++) {
+      client.enqueue(jobs(100 + turn * 20, 20, JSON.stringify('x'.repeat(3000))));
+      const items = (await client.delivered(done + 20)).slice(done);
+      done += items.length;
+      client.request('Settle', { items: items.map(({ token }) => ack(token)) });
+    }
+    await found([], () => false).catch(() => undefined);
+    expect(client.notices.filter((text) => text.startsWith('compaction stops'))).toHaveLength(1);
+    expect(client.engine.log.firstOffset).toBe(1);
+    expect(client.failures).toEqual([]);
+  });
+
   test('a disk that fails while old segments are dropped stops the engine, and nothing else', async () => {
     const disk = new MemoryDisk();
     const client = await start(disk);
