@@ -3,7 +3,7 @@
  * its content. The same command twice makes the same id, so the second one finds the first's job.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { idBytes, idToText } from '../protocol/index.ts';
 import { canonicalJson } from './canonical-json.ts';
 
@@ -24,23 +24,41 @@ export interface JobContent {
 
 /** The id that a job of this content gets. Keys are told apart by agent. */
 export function jobIdOf(content: JobContent, identity: JobIdentity = 'content'): string {
-  if (identity === 'content') {
-    const { agentDigest, input, outputDir } = content;
-    return idToText(hash('job', agentDigest, canonicalJson(input), outputDir ?? ''));
-  }
-  if ('key' in identity) return idToText(hash('key', content.agent, identity.key));
+  return idFrom(identity === 'content' ? contentHashOf(content) : noHash, content, identity);
+}
+
+/**
+ * The id of a job, and 16 bytes that differ when two jobs of one id differ in content or queue. The
+ * content is hashed once for both: it is most of what making a job costs.
+ */
+export function identify(
+  content: JobContent & { readonly queue: string },
+  identity: JobIdentity = 'content',
+): { readonly id: string; readonly digest: Uint8Array } {
+  const contentHash = contentHashOf(content);
+  const digest = sha256('content', content.queue, contentHash.toString('hex'));
+  return { id: idFrom(contentHash, content, identity), digest: firstHalf(digest) };
+}
+
+const noHash = Buffer.alloc(0);
+
+function idFrom(contentHash: Buffer, { agent }: JobContent, identity: JobIdentity): string {
+  if (identity === 'content') return idToText(contentHash);
+  if ('key' in identity) return idToText(sha256('key', agent, identity.key));
   return idToText(randomBytes(idBytes));
 }
 
-/** 16 bytes that differ when two jobs of one id differ in content. */
-export function contentDigestOf(content: JobContent & { readonly queue: string }): Uint8Array {
-  const { queue, agentDigest, input, outputDir } = content;
-  return hash('content', queue, agentDigest, canonicalJson(input), outputDir ?? '');
+function contentHashOf({ agentDigest, input, outputDir }: JobContent): Buffer {
+  return sha256('job', agentDigest, canonicalJson(input), outputDir ?? '');
 }
 
-/** SHA-256 over the parts, each behind its length so that no two lists of parts run together. */
-function hash(...parts: readonly string[]): Uint8Array {
-  const sha256 = createHash('sha256');
-  for (const part of parts) sha256.update(`${Buffer.byteLength(part)}:`).update(part);
-  return new Uint8Array(sha256.digest().subarray(0, idBytes));
+/** Over the parts, each behind its length so that no two lists of parts run together. */
+function sha256(...parts: readonly string[]): Buffer {
+  let text = '';
+  for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`;
+  return hash('sha256', text, 'buffer');
+}
+
+function firstHalf(digest: Uint8Array): Uint8Array {
+  return new Uint8Array(digest.subarray(0, idBytes));
 }

@@ -4,7 +4,7 @@
  */
 
 import { AiqError, type Job, type Priority, plainJob } from '../protocol/index.ts';
-import { contentDigestOf, type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
+import { identify, type JobContent, type JobIdentity } from './identity.ts';
 
 /** When and how a job is to be done, which is no part of what it is: the same job keeps its first. */
 export interface JobTerms {
@@ -36,7 +36,6 @@ export interface JobBody {
   readonly outputDir: string | null;
 }
 
-const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -47,10 +46,9 @@ export function newJob(options: NewJob): Job {
   const { input, outputDir } = options;
   return {
     ...plainJob,
-    id: jobIdOf(options, options.identity),
+    ...identify(options, options.identity),
     queue: options.queue,
-    digest: contentDigestOf(options),
-    body: utf8.encode(JSON.stringify({ input, outputDir })),
+    body: Buffer.from(JSON.stringify({ input, outputDir })),
     agent: options.agent,
     agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
     source: options.source ?? '',
