@@ -1,7 +1,6 @@
 /**
- * Frees the log's space: as soon as more of it is dead than alive, the oldest segment's live records
- * are said again at the end, in small portions, and the segment is dropped. Each byte of garbage
- * costs at most about one byte of rewriting, and no old job ever pins the log.
+ * Frees the log's space: as soon as enough of it is dead, the oldest segment's live records are said
+ * again at the end, in small portions, and the segment is dropped. So no old job ever pins the log.
  */
 
 import type { Log } from './log/contract.ts';
@@ -22,6 +21,12 @@ export interface CompactorOptions {
   /** The log failed amid it. */
   readonly onFailure: (error: unknown) => void;
 }
+
+/**
+ * How much may have to be written again for each byte that is freed, at worst: when a large backlog
+ * that nobody works on lies before what is freed. The log then takes a quarter more than it needs.
+ */
+const liveBytesPerDeadByte = 4;
 
 /** One portion: what is read and written before others have their turn. */
 const portionBytes = 256 * 1024;
@@ -58,7 +63,7 @@ export class Compactor {
     const { machine, deadBytesMin, isPressed } = this.#options;
     const dead = log.bytes - machine.logLiveBytes;
     if (log.segments.length < 2 || dead <= deadBytesMin) return false;
-    return dead > machine.logLiveBytes || isPressed();
+    return dead > machine.logLiveBytes / liveBytesPerDeadByte || isPressed();
   }
 
   async #compact(log: Log): Promise<void> {

@@ -60,6 +60,19 @@ export const logBugs: readonly PlantedBug[] = [
     caughtBy: simulation,
   },
   {
+    name: 'mark-in-same-sync',
+    what: 'a tail written again in place has its mark brought to the medium by the same sync',
+    edits: [
+      {
+        file: 'core/broker/log/tail.ts',
+        find: 'const written = { cursor, bytes: tail.length, from: 0, content: [tail] };',
+        replace:
+          'const written = { cursor, bytes: tail.length, from: 0, content: withMark(recovered).content };',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/log-space.test.ts' },
+  },
+  {
     name: 'damage-cut-off',
     what: 'damage in what is proven durable is cut off like a torn tail',
     edits: [
@@ -98,6 +111,18 @@ export const logBugs: readonly PlantedBug[] = [
     caughtBy: simulation,
   },
   {
+    name: 'floor-not-awaited',
+    what: 'compaction removes segments before it is durable that they are not needed',
+    edits: [
+      {
+        file: 'core/broker/log/log.ts',
+        find: '      await this.#stateFloor(first);',
+        replace: '      void this.#stateFloor(first).catch(() => undefined);',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
     name: 'summary-leaves-out-retry',
     what: 'a summary leaves out that a dead job was retried',
     edits: [
@@ -118,6 +143,20 @@ export const logBugs: readonly PlantedBug[] = [
         find: `      for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
 `,
         replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'follow-up-skipped',
+    what: 'a start skips the follow-up jobs of a job that was dropped',
+    edits: [
+      {
+        file: 'core/broker/queue/state.ts',
+        find: '      this.jobs.accept(record.enqueue, place.offset, record.atMs);',
+        replace: `      if (this.jobs.get(record.id) !== undefined) {
+        this.jobs.accept(record.enqueue, place.offset, record.atMs);
+      }`,
       },
     ],
     caughtBy: simulation,

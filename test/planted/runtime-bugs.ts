@@ -82,4 +82,16 @@ export const runtimeBugs: readonly PlantedBug[] = [
     ],
     caughtBy: { test: 'test/unit/runtime/paid-once.test.ts' },
   },
+  {
+    name: 'suspect-in-pool',
+    what: 'a job behind which a crash lies runs beside others',
+    edits: [
+      {
+        file: 'core/runtime/desk.ts',
+        find: '(leased.isolated ? isolated : pool).run(',
+        replace: '(leased.isolated ? pool : pool).run(',
+      },
+    ],
+    caughtBy: { test: 'test/unit/runtime/desk.test.ts' },
+  },
 ];

@@ -71,6 +71,8 @@ export class QueueMachine {
 
   /** Handles what happened, in order, then hands out what is ready. */
   handle(events: readonly CoreEvent[], now: Now): Effect[] {
+    // First: whose delay is over stands in line before what comes only now.
+    wakeDelayed(this.#core, now, jobsPerEventMax);
     for (const event of events) this.#handleOne(event, now);
     return this.tick(now);
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Scheduler } from '../../../core/broker/log/contract.ts';
+import type { DiskFile } from '../../../core/broker/log/disk.ts';
 import { SpaceGuard, spaceLimits } from '../../../core/broker/log/space.ts';
 import { commit, logDir, nextTurn, openOn } from '../../support/log-harness.ts';
 import { MemoryDisk } from '../../support/memory-disk.ts';
@@ -253,4 +254,88 @@ test('a crash while the last segment is written again in place loses nothing', a
       expect(replayed.length, `operation ${failing}`).toBe(4);
     }
   }
+});
+
+/** Tells when a sync begins: until it ends, any of what was written may be on the medium or not. */
+class WatchedDisk extends MemoryDisk {
+  onSync: () => void = () => undefined;
+
+  override async open(path: string): Promise<DiskFile> {
+    const file = await super.open(path);
+    const datasync = (): Promise<void> => {
+      this.onSync();
+      return file.datasync();
+    };
+    return { ...file, datasync };
+  }
+}
+
+const answered = 'a'.repeat(700);
+const unanswered = 'b'.repeat(700);
+
+/** On the nth datasync from now the disk fails, and forgets what it was to bring to the medium. */
+function failSync(disk: MemoryDisk, nth: number): void {
+  let syncs = 0;
+  disk.before = (operation) => {
+    if (operation === 'datasync' && ++syncs === nth) throw new Error('EIO');
+  };
+}
+
+/** A page cache that shows a second record which the medium never got, and no room for a copy. */
+async function afterFailedSync(): Promise<WatchedDisk> {
+  const disk = new WatchedDisk();
+  const { log, failures } = await openOn(disk);
+  await commit(log, [answered]);
+  failSync(disk, 1);
+  log.append(Buffer.from(unanswered));
+  while (failures.length === 0) await nextTurn();
+  disk.before = () => undefined;
+  disk.capacityBytes = disk.usedBytes + 2000;
+  return disk;
+}
+
+/** What every power cut at this moment can leave: all choices of sectors, lengths and names. */
+function* everyPowerCut(disk: MemoryDisk): Generator<MemoryDisk> {
+  let choices = 0;
+  disk.afterPowerCut(() => ++choices < 0);
+  for (let choice = 0; choice < 2 ** choices; choice++) {
+    let asked = 0;
+    yield disk.afterPowerCut(() => ((choice >> asked++) & 1) === 1);
+  }
+}
+
+test.each([
+  ['was not tried before', 0],
+  ['failed before, at the sync of the content', 1],
+  ['failed before, at the sync of the mark', 2],
+])(
+  'no power cut loses an answered record while a tail is written again in place that %s',
+  async (_, failedSync) => {
+    const disk = await afterFailedSync();
+    if (failedSync > 0) {
+      failSync(disk, failedSync);
+      await expect(openOn(disk)).rejects.toThrow('EIO');
+    }
+    const left: MemoryDisk[] = [];
+    disk.before = () => void left.push(...everyPowerCut(disk));
+    disk.onSync = () => void left.push(...everyPowerCut(disk));
+    const { replayed } = await openOn(disk);
+    expect(replayed).toEqual([answered, unanswered]);
+    expect(left.length).toBeGreaterThan(40);
+    for (const each of left) {
+      const again = await openOn(each);
+      expect([[answered], replayed]).toContainEqual(again.replayed);
+    }
+    expect((await openOn(disk.afterPowerCut())).replayed).toEqual(replayed);
+  },
+);
+
+test('the mark of a tail that is written again in place follows when the medium has all before it', async () => {
+  const disk = await afterFailedSync();
+  const atSync: MemoryDisk[] = [];
+  disk.onSync = () => void atSync.push(disk.afterPowerCut());
+  await openOn(disk);
+  const replayed = [];
+  for (const each of atSync) replayed.push((await openOn(each)).replayed);
+  expect(replayed).toEqual([[answered], [answered, unanswered]]);
 });

@@ -43,6 +43,16 @@ function takeAll(driver: Driver): string[] {
   return ids;
 }
 
+test('whose delay is over stands in line before a job that comes later, however late that is seen', () => {
+  const driver = connected();
+  put(driver, 1, { delayMs: 1000 });
+  // Time passes and nobody looks until the next job comes.
+  driver.now.monotonicMs += 5000;
+  driver.now.wallMs += 5000;
+  put(driver, 2);
+  expect(takeAll(driver)).toEqual([idOf(1), idOf(2)]);
+});
+
 describe('priorities', () => {
   test('a job is overtaken only within the difference of the two offsets, restart or not', () => {
     const wishes = fc.array(
