@@ -14,9 +14,22 @@ export interface PlacedRecord {
 }
 
 /** An entry of the summary, until a later one says more. */
-interface Kept extends PlacedRecord {
+interface Kept {
+  readonly offset: number;
+  /** What it says about its thing. */
+  readonly what: string;
+  /** Its bytes lie there: a view for each entry would take more than they do. */
+  readonly piece: Uint8Array;
+  readonly from: number;
+  readonly to: number;
   superseded: boolean;
 }
+
+/** Most things have one entry only, which needs no map. */
+type Entries = Kept | Map<string, Kept>;
+
+/** Copied bytes lie together in pieces of this size, or of their own when they are longer. */
+const pieceBytes = 64 * 1024;
 
 type Rule<R extends LogRecord> = (record: R, place: PlacedRecord) => void;
 
@@ -25,7 +38,10 @@ export class SegmentSummary {
   /** In the order of their offsets. */
   readonly #entries: Kept[] = [];
   /** What is kept about each job, blob, journal and queue, by what it says. */
-  readonly #things: Map<string, Map<string, Kept>> = new Map();
+  readonly #things: Map<string, Entries> = new Map();
+  #piece = new Uint8Array(0);
+  /** Bytes used of the piece. */
+  #used = 0;
 
   /** What is kept of each kind of record. */
   readonly #rules: { readonly [N in LogRecord['kind']]: Rule<RecordOf<N>> } = {
@@ -87,7 +103,9 @@ export class SegmentSummary {
 
   /** The records that make the same state. */
   *finish(): Iterable<PlacedRecord> {
-    for (const entry of this.#entries) if (!entry.superseded) yield entry;
+    for (const { offset, superseded, piece, from, to } of this.#entries) {
+      if (!superseded) yield { offset, bytes: piece.subarray(from, to) };
+    }
   }
 
   #keepAlways({ kind }: LogRecord, place: PlacedRecord): void {
@@ -106,28 +124,48 @@ export class SegmentSummary {
 
   /** Keeps a copy of the bytes in place of what was kept before about the same. */
   #keep(thing: string, what: string, { offset, bytes }: PlacedRecord): void {
-    let kept = this.#things.get(thing);
-    if (kept === undefined) {
-      kept = new Map();
-      this.#things.set(thing, kept);
-    }
-    const before = kept.get(what);
-    if (before !== undefined) before.superseded = true;
-    const entry = { offset, bytes: new Uint8Array(bytes), superseded: false };
-    kept.set(what, entry);
+    const entry = this.#copy(what, offset, bytes);
     this.#entries.push(entry);
+    const kept = this.#things.get(thing);
+    if (kept === undefined || (!(kept instanceof Map) && kept.what === what)) {
+      if (kept !== undefined) kept.superseded = true;
+      this.#things.set(thing, entry);
+      return;
+    }
+    const all = kept instanceof Map ? kept : new Map([[kept.what, kept]]);
+    const before = all.get(what);
+    if (before !== undefined) before.superseded = true;
+    all.set(what, entry);
+    this.#things.set(thing, all);
+  }
+
+  #copy(what: string, offset: number, bytes: Uint8Array): Kept {
+    if (this.#used + bytes.length > this.#piece.length) {
+      this.#piece = new Uint8Array(Math.max(pieceBytes, bytes.length));
+      this.#used = 0;
+    }
+    const from = this.#used;
+    this.#piece.set(bytes, from);
+    this.#used += bytes.length;
+    return { offset, what, piece: this.#piece, from, to: this.#used, superseded: false };
   }
 
   /** Forgets what is kept about a thing, but for one part of it. */
   #drop(thing: string, except = ''): void {
     const kept = this.#things.get(thing);
     if (kept === undefined) return;
-    for (const [what, entry] of kept) {
-      if (what === except) continue;
-      entry.superseded = true;
-      kept.delete(what);
+    for (const entry of kept instanceof Map ? kept.values() : [kept]) {
+      if (entry.what !== except) entry.superseded = true;
     }
-    if (kept.size === 0) this.#things.delete(thing);
+    const left = kept instanceof Map ? kept.get(except) : kept.what === except ? kept : undefined;
+    if (left === undefined) this.#things.delete(thing);
+    else this.#things.set(thing, left);
+  }
+
+  /** Whether something of that kind is kept about a thing. */
+  #says(thing: string, what: string): boolean {
+    const kept = this.#things.get(thing);
+    return kept instanceof Map ? kept.has(what) : kept?.what === what;
   }
 
   #accept(
@@ -145,8 +183,8 @@ export class SegmentSummary {
    * replay too, and stay gone when the same id came and went again.
    */
   #forget(id: string, offset: number): void {
-    const isNew = this.#things.get(id)?.has('accepted') === true;
-    const wasForgotten = this.#things.get(id)?.has('forgotten') === true;
+    const isNew = this.#says(id, 'accepted');
+    const wasForgotten = this.#says(id, 'forgotten');
     this.#drop(id, 'forgotten');
     this.#drop(journalOf(id));
     if (isNew || wasForgotten) return;
