@@ -33,13 +33,13 @@ export class IdleMemory {
     this.#isBusy = false;
     if (wasBusy) return;
     this.stop();
-    if (bytesInUse() - this.#bytesBefore < growthBytesMin) return;
+    if (bytesTaken() - this.#bytesBefore < growthBytesMin) return;
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    this.#bytesBefore = bytesInUse();
+    this.#bytesBefore = bytesTaken();
   }
 }
 
-function bytesInUse(): number {
-  const { used_heap_size, external_memory } = getHeapStatistics();
-  return used_heap_size + external_memory;
+function bytesTaken(): number {
+  const { total_heap_size, external_memory } = getHeapStatistics();
+  return total_heap_size + external_memory;
 }
