@@ -159,7 +159,15 @@ async function run(
   const onWorker = (worker: Worker): void => void workers.push(worker);
   process.on('worker', onWorker);
   const tcp = { host: '127.0.0.1', port: 0 };
-  const broker = await startBroker({ dir, unix: false, tcp, idleExitMs: null, ioThreads });
+  const broker = await startBroker({
+    dir,
+    unix: false,
+    tcp,
+    idleExitMs: null,
+    ioThreads,
+    // Its thread is none of those that are measured.
+    history: false,
+  });
   process.off('worker', onWorker);
   try {
     const token = readFileSync(join(dir, 'token'), 'utf8').trim();

@@ -101,7 +101,7 @@ async function weigh(queue: JobQueue, emptyBytes: number): Promise<void> {
     [
       `  ${ready} queued, ${done} done, ${cancelled} cancelled`,
       `  memory ${mib(memoryBytes)}: (${memoryBytes} - ${emptyBytes}) / ${known} = ${((memoryBytes - emptyBytes) / known).toFixed(0)} bytes a job`,
-      `  log ${mib(logBytes)} in ${logSegments} segments, ${mib(logLiveBytes)} of it needed: ${(logBytes / Math.max(1, ready)).toFixed(0)} bytes a queued job`,
+      `  log ${mib(logBytes)} in ${logSegments} segments, ${mib(logLiveBytes)} of it needed: ${(logBytes / known).toFixed(0)} bytes a job`,
     ].join('\n'),
   );
 }

@@ -104,7 +104,7 @@ async function run(catcher, bug, { root, node, env }) {
  * @param {NodeJS.ProcessEnv} env
  */
 function childOptions(root, env) {
-  const loader = pathToFileURL(join(root, 'test/planted/loader.ts'));
+  const loader = pathToFileURL(join(root, 'test/planted/loader.ts')).href;
   return { NODE_OPTIONS: `${env['NODE_OPTIONS'] ?? ''} --import=${loader}`.trim() };
 }
 

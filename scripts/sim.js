@@ -6,9 +6,10 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { exited } from './tools.js';
@@ -111,7 +112,7 @@ async function work(run, start) {
         ms,
       });
     }
-    if (run.file !== undefined) await save(run.file, state);
+    if (run.file !== undefined) save(run.file, state);
   }
 }
 
@@ -188,9 +189,11 @@ async function stateOf({ first, seeds, steps, file }) {
  * @param {string} file
  * @param {State} state
  */
-async function save(file, state) {
-  await writeFile(`${file}.tmp`, JSON.stringify(state));
-  await rename(`${file}.tmp`, file);
+function save(file, state) {
+  // Synchronous, because two workers share the file and its temporary name.
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.tmp`, JSON.stringify(state));
+  renameSync(`${file}.tmp`, file);
 }
 
 /**

@@ -6,7 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AiqError, errorCodes, idToText } from '../protocol/index.ts';
-import { type EffectOf, Engine } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { EffectOf } from './engine-options.ts';
 import type { NetEvent, Now, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
@@ -62,6 +63,8 @@ class Broker implements RunningBroker {
   #engine!: Engine;
   #pool!: IoPool;
   #history: History | null = null;
+  /** Closes what was opened so far. */
+  readonly #closers: (() => Promise<void>)[] = [];
   #recovery!: RecoveryReport;
 
   static async start(options: BrokerOptions, lock: FolderLock): Promise<RunningBroker> {
@@ -140,15 +143,20 @@ class Broker implements RunningBroker {
       onFailure: (error) => this.#fail(error),
     });
     this.#engine = engine;
+    this.#closers.push(() => engine.close());
     this.#recovery = report;
     for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);
     if (!history) return;
-    this.#history = startHistory({
+    const started = startHistory({
       file: join(dir, 'history.sqlite'),
       logId: engine.log.id,
       log: engine.log,
       onNotice: (text) => this.#notice(text),
     });
+    // It stops first: it reads the log.
+    this.#closers.unshift(() => started.close());
+    if (engine.diskFull) started.pause(true);
+    this.#history = started;
   }
 
   /** The log may have failed while the threads started. */
@@ -252,8 +260,7 @@ class Broker implements RunningBroker {
   async #goDown(pools: readonly IoPool[], error: Error): Promise<void> {
     // What else goes wrong says less than the reason of the failure.
     await Promise.allSettled([
-      this.#history?.close(),
-      this.#engine.close(),
+      ...this.#closers.map((close) => close()),
       ...pools.map((pool) => pool.stop()),
     ]);
     this.#down({ reason: 'failed', error });

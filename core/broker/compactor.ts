@@ -9,14 +9,18 @@ import type { CoreEvent } from './queue/effects.ts';
 import type { QueueMachine } from './queue/machine.ts';
 
 export interface CompactorOptions {
-  readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated'>;
+  readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated' | 'movedCount'>;
   /** Below so many dead bytes it is not worth it. */
   readonly deadBytesMin: number;
+  /** The disk is full: whatever a segment gives back is worth it. */
+  readonly isPressed: () => boolean;
   readonly run: (events: readonly CoreEvent[]) => void;
   /** Reads that are under way now have ended. */
   readonly readsDone: () => Promise<void>;
   readonly afterThisRound: () => Promise<void>;
   readonly onNotice: (text: string) => void;
+  /** The log failed amid it. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** One portion: what is read and written before others have their turn. */
@@ -34,9 +38,14 @@ export class Compactor {
   /** Begins when it is worth it and nothing is under way. */
   consider(log: Log): void {
     if (this.#running !== null || this.#stopped || !this.#isWorthIt(log)) return;
-    this.#running = this.#compact(log).finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#compact(log)
+      .catch((error: unknown) => {
+        // What the log refuses once it is being closed is no failure.
+        if (!this.#stopped) this.#options.onFailure(error);
+      })
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Ends before the next portion; what was said again is said twice then, which does no harm. */
@@ -46,29 +55,30 @@ export class Compactor {
   }
 
   #isWorthIt(log: Log): boolean {
-    const { machine, deadBytesMin } = this.#options;
+    const { machine, deadBytesMin, isPressed } = this.#options;
     const dead = log.bytes - machine.logLiveBytes;
-    return log.segments.length > 1 && dead > machine.logLiveBytes && dead > deadBytesMin;
+    if (log.segments.length < 2 || dead <= deadBytesMin) return false;
+    return dead > machine.logLiveBytes || isPressed();
   }
 
   async #compact(log: Log): Promise<void> {
     while (!this.#stopped && this.#isWorthIt(log)) {
       const upTo = log.segments[0]?.lastOffset ?? 0;
-      if (!(await this.#restate(log, upTo))) return;
+      if (!(await this.#restate(upTo))) return;
       await log.dropBefore(upTo + 1);
     }
   }
 
   /** Says again all that the log holds up to the offset; false when that did not come to an end. */
-  async #restate(log: Log, upTo: number): Promise<boolean> {
+  async #restate(upTo: number): Promise<boolean> {
     const { machine, run, readsDone, afterThisRound, onNotice } = this.#options;
     while (!machine.isRestated(upTo)) {
       if (this.#stopped) return false;
-      const before = log.endOffset;
+      const before = machine.movedCount;
       run([{ type: 'compact', upTo, bytesMax: portionBytes }]);
       await readsDone();
       await afterThisRound();
-      if (log.endOffset === before && !machine.isRestated(upTo)) {
+      if (machine.movedCount === before && !machine.isRestated(upTo)) {
         this.#stopped = true;
         onNotice(
           'compaction stops: the oldest segment holds records that cannot be read. Run ' +

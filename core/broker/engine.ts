@@ -5,52 +5,19 @@
 
 import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
-import type { Now, Outgoing } from './events.ts';
-import type { Log, RecoveryReport, Scheduler } from './log/contract.ts';
+import { type EngineOptions, newBytes } from './engine-options.ts';
+import type { Outgoing } from './events.ts';
+import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
+import { restoreAdvice } from './log/scan.ts';
 import { eventLoop } from './log/scheduler.ts';
 import { SpaceGuard, spaceLimits } from './log/space.ts';
 import { type Answer, LogReads } from './log-reads.ts';
 import { Outbox, type Place } from './outbox.ts';
-import type { CoreOptions } from './queue/core.ts';
 import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
-
-export interface EngineOptions {
-  readonly core: Omit<CoreOptions, 'crc32'>;
-  /** Folder of the log. */
-  readonly dir: string;
-  readonly segmentBytesMax: number;
-  readonly disk?: Disk;
-  readonly scheduler?: Scheduler;
-  readonly now: () => Now;
-  /** Gets messages whose reasons are durable, in order. */
-  readonly send: (messages: Outgoing[]) => void;
-  /** Completes the answer to Stats by what only the driver knows. */
-  readonly statsAnswer: (effect: EffectOf<'stats'>) => Outgoing;
-  readonly onSearch: (effect: EffectOf<'search'>) => void;
-  readonly onShutdown: () => void;
-  /** Every record up to this offset is durable. */
-  readonly onDurable: (offset: number) => void;
-  /** The disk became full, or has room again. */
-  readonly onDiskFull: (full: boolean) => void;
-  readonly onNotice: (text: string) => void;
-  /** The engine stopped: it answers nothing more. */
-  readonly onFailure: (error: Error) => void;
-}
-
-export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
-
-/** Bytes that an event brings to the log for good. */
-function newBytes(event: CoreEvent): number {
-  if (event.type === 'request' && event.request.name === 'BlobPut') {
-    return event.request.fields.chunk.length;
-  }
-  if (event.type !== 'enqueue') return 0;
-  return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
-}
 
 /** Timers of the event loop hold no more; a later look does no harm. */
 const timerMsMax = 60_000;
@@ -60,7 +27,7 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #machine: QueueMachine;
   readonly #outbox: Outbox;
-  readonly #compactor: Compactor;
+  #compactor: Compactor | null = null;
   readonly #reads: LogReads;
   /** What reads brought while effects were being carried out. */
   #news: CoreEvent[] = [];
@@ -85,20 +52,11 @@ export class Engine {
     this.#machine = new QueueMachine({ ...options.core, crc32 });
     this.#outbox = new Outbox(options.send);
     this.#reads = new LogReads((offset) => this.#log.read(offset), options.onNotice);
-    this.#compactor = new Compactor({
-      machine: this.#machine,
-      deadBytesMin: options.segmentBytesMax,
-      run: (events) => this.#run(events),
-      readsDone: () => this.#reads.done(),
-      afterThisRound: () => this.#scheduler.afterThisRound(),
-      onNotice: options.onNotice,
-    });
   }
 
   async #open(): Promise<RecoveryReport> {
     const { dir, disk = nodeDisk, now } = this.#options;
     const scheduler = this.#scheduler;
-    const machine = this.#machine;
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
@@ -112,27 +70,65 @@ export class Engine {
       onChange: (full) => this.#onDiskFull(full),
       onFailure: (error) => this.fail(error),
     });
-    const { log, report } = await openLog(
+    try {
+      const { log, report } = await this.#recover(limits.segmentBytesMax, disk);
+      opened = log;
+      this.#log = log;
+      this.#compactor = this.#newCompactor(limits.segmentBytesMax);
+      this.#phase = 'serving';
+      this.#carryOut(() => this.#machine.start(now(), log.endOffset));
+      this.#run([{ type: 'disk', full: this.#space.isFull }]);
+      return report;
+    } catch (error) {
+      this.#phase = 'failed';
+      await this.#space.close();
+      throw error;
+    }
+  }
+
+  #newCompactor(deadBytesMin: number): Compactor {
+    return new Compactor({
+      machine: this.#machine,
+      deadBytesMin,
+      isPressed: () => this.#space.isFull,
+      run: (events) => this.#run(events),
+      readsDone: () => this.#reads.done(),
+      afterThisRound: () => this.#scheduler.afterThisRound(),
+      onNotice: this.#options.onNotice,
+      onFailure: (error) => this.fail(asError(error)),
+    });
+  }
+
+  #recover(
+    segmentBytesMax: number,
+    disk: Disk,
+  ): Promise<{ readonly log: Log; readonly report: RecoveryReport }> {
+    const machine = this.#machine;
+    return openLog(
       {
-        dir,
-        segmentBytesMax: limits.segmentBytesMax,
+        dir: this.#options.dir,
+        segmentBytesMax,
         disk,
-        scheduler,
+        scheduler: this.#scheduler,
         summarize: () => new SegmentSummary(),
         onDurable: (offset) => this.#onDurable(offset),
         onFailure: (error) => this.fail(error),
       },
       {
         begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
-        record: (bytes, offset) => machine.replay(bytes, offset),
+        record: (bytes, offset) => this.#replay(bytes, offset),
       },
     );
-    opened = log;
-    this.#log = log;
-    this.#phase = 'serving';
-    this.#carryOut(() => machine.start(now(), log.endOffset));
-    this.#run([{ type: 'disk', full: this.#space.isFull }]);
-    return report;
+  }
+
+  /** @throws LogDamagedError when the records contradict each other, though their checksums hold */
+  #replay(bytes: Uint8Array, offset: number): void {
+    try {
+      this.#machine.replay(bytes, offset);
+    } catch (error) {
+      const message = `${this.#options.dir}: record ${offset}: ${asError(error).message}. ${restoreAdvice}`;
+      throw new LogDamagedError(this.#options.dir, 0, message);
+    }
   }
 
   get diskFreeBytes(): number {
@@ -173,7 +169,7 @@ export class Engine {
   async close(): Promise<void> {
     if (this.#phase === 'serving') this.#phase = 'closing';
     this.#cancelTimer();
-    await this.#compactor.stop();
+    await this.#compactor?.stop();
     await this.#reads.done();
     await this.#space.close();
     await this.#log.close();
@@ -185,7 +181,7 @@ export class Engine {
     if (this.#phase === 'failed') return;
     this.#phase = 'failed';
     this.#cancelTimer();
-    void this.#compactor.stop();
+    void this.#compactor?.stop();
     this.#options.onFailure(error);
   }
 
@@ -274,7 +270,7 @@ export class Engine {
   #onDurable(offset: number): void {
     this.#reveal();
     this.#options.onDurable(offset);
-    if (this.#phase === 'serving') this.#compactor.consider(this.#log);
+    if (this.#phase === 'serving') this.#compactor?.consider(this.#log);
   }
 
   #reveal(): void {

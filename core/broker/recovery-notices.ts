@@ -12,7 +12,9 @@ export function recoveryNotices(report: RecoveryReport, jobCount: number): strin
   }
   if (tornTail !== null) {
     notices.push(
-      `cut a torn tail of ${tornTail.bytes} bytes off ${tornTail.segment} at byte ${tornTail.atByte}; no accepted job was in it; kept as ${tornTail.keptAs}`,
+      `cut a torn tail of ${tornTail.bytes} bytes off ${tornTail.segment} at byte ${tornTail.atByte}; no accepted job was in it; ${
+        tornTail.keptAs === null ? 'the disk had no room to keep it' : `kept as ${tornTail.keptAs}`
+      }`,
     );
   }
   return notices;

@@ -93,6 +93,16 @@ async function unfinished(queue: JobQueue, oracle: Oracle): Promise<string[]> {
   return open.filter((id) => !endStates.includes(told.get(id) ?? 'none'));
 }
 
+/** Nobody signals the jobs that the producers of an interrupted run had parked. */
+async function cancelParked(queue: JobQueue, oracle: Oracle): Promise<void> {
+  const told = await toldStates(queue);
+  const parked = [...told].flatMap(([id, state]) => (state === 'parked' ? [id] : []));
+  const answers = await queue.cancel(parked);
+  for (const [index, answer] of answers.entries()) {
+    if (answer.ok) oracle.isIn(parked[index] ?? '', answer.state);
+  }
+}
+
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
@@ -112,6 +122,7 @@ test(
       const loads = queues.map(
         (queue): Load => ({ queue, oracle, stop: stop.signal, life: state.life }),
       );
+      if (state.cycles.length > 0) await cancelParked(queues[0] as JobQueue, oracle);
       const consuming = await Promise.all(loads.slice(producers).map(consume));
       const producing = loads.slice(0, producers).map(produce);
       for (let cycle = state.cycles.length; cycle < cycles; cycle++) {

@@ -52,8 +52,8 @@ function jobsFrom(first: number) {
   });
 }
 
-const connect = (): Promise<JobQueue> =>
-  openQueue({ broker: broker.address, tokenFile: null, clientName: 'full' });
+const connect = (connectDeadlineMs = 10_000): Promise<JobQueue> =>
+  openQueue({ broker: broker.address, tokenFile: null, clientName: 'full', connectDeadlineMs });
 
 /** Enqueues until the first refusal; returns the ids of what was accepted, in order. */
 async function fill(): Promise<{ accepted: string[]; refused: Enqueued[] }> {
@@ -142,7 +142,8 @@ test.skipIf(!canLimit)(
   async () => {
     const dir = join(base, '.aiq');
     broker = await PoorBroker.withFileLimit(dir, 4 * mib);
-    queue = await connect();
+    // What is asked when the broker is gone waits that long.
+    queue = await connect(1_000);
     const accepted: string[] = [];
     for (let first = 0; first < jobsMax && broker.isRunning; first += batchJobs) {
       const answers = await queue.enqueue(jobsFrom(first)).catch(() => []);

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileAgent, loadAgent } from '../../core/agent/index.ts';
 import { EndpointProcess, Project, until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
+import { callsOfJob, paidSoFar, steppedJobs, steppedProject } from '../support/stepped-jobs.ts';
 
 const rounds = Number(process.env['AIQ_CRASH_ROUNDS'] ?? 2);
 const firstSeed = Number(process.env['AIQ_CRASH_SEED'] ?? 1);
@@ -87,10 +88,12 @@ async function expectAllPublished(project: Project): Promise<void> {
 }
 
 describe('kill -9', () => {
+  const model = 'aiq-offline?latency=120ms';
   let endpoint: EndpointProcess;
+  let answersKept = 0;
 
   beforeAll(async () => {
-    endpoint = await EndpointProcess.start('aiq-offline?latency=120ms');
+    endpoint = await EndpointProcess.start(model);
   });
 
   afterAll(async () => {
@@ -154,6 +157,51 @@ describe('kill -9', () => {
       }
     });
   }
+
+  for (const seed of seeds) {
+    test(`of the consumer between the calls of its jobs: what was paid is not paid again (seed ${seed})`, async () => {
+      const random = randomOf(seed + 2000);
+      const stepped = await steppedProject(endpoint.env, seed);
+      const { project, digests } = stepped;
+      const args = ['run', '--until-empty', '--concurrency', '8'];
+      try {
+        const before = (await endpoint.started()).length;
+        // The first eight calls are those of eight jobs: with the ninth, one is past its first answer.
+        const killAfterCalls = 9 + Math.floor(random() * (callsOfJob * steppedJobs - 24));
+        const run = project.start(...args);
+        await until(
+          'calls before the kill',
+          async () => (await endpoint.started()).length - before >= killAfterCalls,
+        );
+        await new Promise((resolve) => setTimeout(resolve, random() * 300));
+        run.child.kill('SIGKILL');
+        expect((await run.finished).signal).toBe('SIGKILL');
+        const paid = await paidSoFar(stepped, model);
+        const callsAtKill = (await endpoint.started()).length;
+        const again = await project.aiq(...args);
+        expect(again, again.stderr).toMatchObject({ code: 0 });
+        expect(await project.list('out')).toHaveLength(steppedJobs);
+        const later = (await endpoint.started()).slice(callsAtKill);
+        for (const digest of digests) {
+          const missing = callsOfJob - (paid.get(digest) ?? callsOfJob);
+          const calls = later.filter((one) => one === digest).length;
+          expect(calls, `${missing} answers were missing`).toBeLessThanOrEqual(missing);
+        }
+        const kept = [...paid.values()].reduce((sum, answers) => sum + answers, 0);
+        answersKept += kept;
+        console.log(
+          `seed ${seed}: killed after ${killAfterCalls} calls, ${paid.size} jobs open with ` +
+            `${kept} answers paid, ${later.length} calls later`,
+        );
+      } finally {
+        await project.remove();
+      }
+    });
+  }
+
+  test('of those consumers left answers that were paid for, and had no result yet', () => {
+    expect(answersKept).toBeGreaterThan(0);
+  });
 
   test('of the broker while 16 calls are in flight: none of the 16 is called again', async () => {
     const slow = await EndpointProcess.start('aiq-offline?latency=2s');

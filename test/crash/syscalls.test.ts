@@ -67,6 +67,8 @@ async function begin(dir: string, template: string | null): Promise<void> {
 /** A whole life from nothing, and a short one on a folder whose broker was killed in the middle. */
 async function scenarios(): Promise<Scenario[]> {
   const whole = await noted({ what: 'whole', template: null, before: [] });
+  const calls = new Set(whole.boundaries.map(({ syscall }) => syscall));
+  expect(calls, 'compaction removes segments').toContain('unlink');
   const syncs = whole.boundaries.filter(({ syscall }) => syscall === 'fdatasync');
   const middle = syncs[Math.floor(syncs.length / 2)]!;
   await begin(whole.dir, null);
@@ -155,6 +157,7 @@ test.skipIf(!hasStrace)(
     for (const one of wanted) {
       try {
         if (await killedAt(one)) killed++;
+        if (isWhole && one.number % 25 === 0) console.log(`${one.number} of ${all.length} passed`);
       } catch (error) {
         const { syscall, when } = one.boundary;
         console.log(

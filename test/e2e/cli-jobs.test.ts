@@ -209,7 +209,7 @@ input:
       word: { type: string, maxLength: 20, description: The word }
       maxTimes: { type: integer, minimum: 1, default: 2, description: How often }
       loud: { type: boolean, default: false }
-      label: { type: array, items: { type: string } }
+      kind: { type: array, items: { type: string } }
 `;
 }
 
@@ -233,19 +233,11 @@ describe('a new agent folder', () => {
   });
 
   test('turns its flags into typed input, in every spelling', async () => {
-    const expected = { word: 'hi', maxTimes: 3, loud: false, label: ['a,b', 'c'] };
+    const expected = { word: 'hi', maxTimes: 3, loud: false, kind: ['a,b', 'c'] };
     const spellings = [
-      ['--word', 'hi', '--max-times', '3', '--no-loud', '--label', 'a,b', '--label', 'c'],
-      [
-        '--maxTimes=3',
-        '--set',
-        'label:=["a,b","c"]',
-        '--set',
-        'word=hi',
-        '--data',
-        '{"word":"no"}',
-      ],
-      ['--text', 'hi', '--data', '{"maxTimes":3,"label":["a,b","c"]}'],
+      ['--word', 'hi', '--max-times', '3', '--no-loud', '--kind', 'a,b', '--kind', 'c'],
+      ['--maxTimes=3', '--set', 'kind:=["a,b","c"]', '--set', 'word=hi', '--data', '{"word":"no"}'],
+      ['--text', 'hi', '--data', '{"maxTimes":3,"kind":["a,b","c"]}'],
     ];
     for (const flags of spellings) {
       const rendered = await project.aiq('agents', 'render', 'repeat', ...flags);

@@ -119,6 +119,8 @@ describe('test:crash', () => {
     const { code, stdout, stderr } = await task(['crash', ...args]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(words);
-    expect(stderr).toContain('npm run test:crash -- [--rounds N] [--cycles N] [--seed S]');
+    expect(stderr).toContain(
+      'npm run test:crash -- [--rounds N] [--cycles N [--resume]] [--seed S]',
+    );
   });
 });

@@ -32,7 +32,6 @@ export class AnswerChecks {
   /** Of the events being handled: tokens settled, and jobs that a record is about. */
   #settled = new Set<string>();
   #created = new Set<string>();
-  #cancelled = new Set<string>();
   /** Which jobs an answer is about, as they were known when it was decided. */
   readonly #keys = new WeakMap<object, (string | null)[]>();
   /** What was ever decided about a delivery. */
@@ -64,7 +63,6 @@ export class AnswerChecks {
   end(): void {
     this.#settled.clear();
     this.#created.clear();
-    this.#cancelled.clear();
   }
 
   /** Nobody who asked before hears an answer any more. */
@@ -73,40 +71,34 @@ export class AnswerChecks {
   }
 
   /** A record was decided and is in the book. */
-  record(record: LogRecord): void {
-    switch (record.kind) {
-      case 'enqueued':
-        for (const { job } of record.jobs) this.#created.add(decodeJob(job).id);
-        break;
-      case 'delivered': {
-        const job = this.#book.jobs.get(record.id);
-        if (job === undefined) break;
-        const key = `${record.id} ${record.epoch} ${record.delivery}`;
-        this.#granted.set(key, { key: keyOfJob(job), crc: job.crc, attempt: job.attempts + 1 });
-        break;
-      }
-      case 'leaseEnded':
-        this.#settled.add(`${record.id} ${record.delivery}`);
-        if (record.end === 'ack') {
-          this.#everResult.set(record.id, record.result === null ? null : valueKey(record.result));
-        }
-        break;
-      case 'cancelled':
-        for (const id of record.ids) this.#cancelled.add(id);
-        break;
-      case 'journaled':
-        this.#journaled(record);
-        break;
-      default:
-        break;
-    }
+  record<N extends LogRecord['kind']>(record: RecordOf<N>): void {
+    const note = this.#notes[record.kind];
+    note?.(record);
   }
+
+  readonly #notes: { readonly [N in LogRecord['kind']]?: (record: RecordOf<N>) => void } = {
+    enqueued: ({ jobs }) => {
+      for (const { job } of jobs) this.#created.add(decodeJob(job).id);
+    },
+    delivered: ({ id, epoch, delivery }) => {
+      const job = this.#book.jobs.get(id);
+      if (job === undefined) return;
+      const granted = { key: keyOfJob(job), crc: job.crc, attempt: job.attempts + 1 };
+      this.#granted.set(`${id} ${epoch} ${delivery}`, granted);
+    },
+    leaseEnded: ({ id, delivery, end, result }) => {
+      this.#settled.add(`${id} ${delivery}`);
+      if (end === 'ack') this.#everResult.set(id, result === null ? null : valueKey(result));
+    },
+    journaled: (record) => this.#journaled(record),
+  };
 
   /** The core answers: what it says must be what it did. */
   decided(outgoing: Outgoing): void {
     const { connection, correlationId, name, fields } = outgoing;
     const request = this.#open.get(keyOfRequest(connection, correlationId));
     if (request === undefined) return;
+    this.#keepKeys(outgoing, request);
     if (name === 'EnqueueOk' && request.name === 'EnqueueEvent') {
       this.#enqueueDecided(request.event, (fields as Message<'EnqueueOk'>).items);
     }
@@ -116,19 +108,20 @@ export class AnswerChecks {
         this.#settleDecided(item, items[index]?.code ?? -1);
       }
     }
-    this.#keepKeys(outgoing, request);
-    if (name === 'ExtendOk' && request.name === 'Extend') {
-      const { items } = fields as Message<'ExtendOk'>;
-      for (const [index, token] of request.fields.tokens.entries()) {
-        const { code = -1, directive = 'none' } = items[index] ?? {};
-        if (code === 0 && directive !== 'cancel') this.#rules.renewed(token, request.session);
-      }
+    const isRenewal = request.name === 'Extend' || request.name === 'Resume';
+    if (isRenewal && (name === 'ExtendOk' || name === 'ResumeOk')) {
+      this.#renewalDecided(request, (fields as Message<'ExtendOk' | 'ResumeOk'>).items);
     }
-    if (name === 'ResumeOk' && request.name === 'Resume') {
-      const { items } = fields as Message<'ResumeOk'>;
-      for (const [index, token] of request.fields.tokens.entries()) {
-        if (items[index]?.code === 0) this.#rules.renewed(token, request.session);
-      }
+  }
+
+  /** Code 0 renews the lease, unless it comes with word of a cancellation. */
+  #renewalDecided(
+    { fields, session }: Extract<Request, { name: 'Extend' | 'Resume' }>,
+    items: readonly { readonly code: number; readonly directive?: string }[],
+  ): void {
+    for (const [index, token] of fields.tokens.entries()) {
+      const { code = -1, directive = 'none' } = items[index] ?? {};
+      if (code === 0 && directive !== 'cancel') this.#rules.renewed(token, session);
     }
   }
 
@@ -140,27 +133,23 @@ export class AnswerChecks {
     const request = this.#open.get(key);
     if (request === undefined) return;
     this.#open.delete(key);
-    switch (name) {
-      case 'EnqueueOk':
-        for (const [index, { outcome }] of (fields as Message<'EnqueueOk'>).items.entries()) {
-          const accepted = this.#keyAt(outgoing, index);
-          if (outcome !== 'refused' && accepted !== null) this.#promises.accepted(accepted);
-        }
-        break;
-      case 'SettleOk':
-        if (request.name === 'Settle') this.#settleRevealed(request.fields, outgoing);
-        break;
-      case 'CancelOk':
-        this.#cancelRevealed(outgoing);
-        break;
-      case 'JournalOk':
-        this.#journalRevealed(request, (fields as Message<'JournalOk'>).value);
-        break;
-      case 'ResultOk':
-        if (request.name === 'Result') this.#resultRevealed(request.fields.id, fields as never);
-        break;
-      default:
-        break;
+    if (name === 'EnqueueOk') this.#enqueueRevealed(outgoing);
+    if (name === 'SettleOk' && request.name === 'Settle') {
+      this.#settleRevealed(request.fields, outgoing);
+    }
+    if (name === 'CancelOk') this.#cancelRevealed(outgoing);
+    if (name === 'JournalOk') {
+      this.#journalRevealed(request, (fields as Message<'JournalOk'>).value);
+    }
+    if (name === 'ResultOk' && request.name === 'Result') {
+      this.#resultRevealed(request.fields.id, fields as Message<'ResultOk'>);
+    }
+  }
+
+  #enqueueRevealed(outgoing: Outgoing): void {
+    for (const [index, { outcome }] of (outgoing.fields as Message<'EnqueueOk'>).items.entries()) {
+      const accepted = this.#keyAt(outgoing, index);
+      if (outcome !== 'refused' && accepted !== null) this.#promises.accepted(accepted);
     }
   }
 

@@ -62,6 +62,9 @@ export interface BookQueue {
   readonly paused: boolean;
   readonly jobsMax: number;
   readonly bytesMax: number;
+  /** How long, and how many, done and cancelled jobs are kept; 0 for the broker's own. */
+  readonly keepMs: number;
+  readonly keepJobs: number;
 }
 
 export interface BookScope {
@@ -77,7 +80,7 @@ export interface BookReservation {
   readonly isOpen: boolean;
 }
 
-const noQueue: BookQueue = { paused: false, jobsMax: 0, bytesMax: 0 };
+const noQueue: BookQueue = { paused: false, jobsMax: 0, bytesMax: 0, keepMs: 0, keepJobs: 0 };
 
 export function keyOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
@@ -118,104 +121,61 @@ export class Book {
   }
 
   /** Takes the record with the next offset. */
-  apply(record: LogRecord, offset: number): void {
+  apply<N extends LogRecord['kind']>(record: RecordOf<N>, offset: number): void {
     this.history.offset = offset;
-    switch (record.kind) {
-      case 'epochStarted':
-        this.numbers.set('epoch', record.epoch);
-        break;
-      case 'enqueued':
-        for (const job of record.jobs) this.#accept(job, record.atMs);
-        break;
-      case 'delivered':
-        this.#deliver(record);
-        break;
-      case 'leaseEnded':
-        this.#endLease(record);
-        break;
-      case 'cancelled':
-        for (const id of record.ids) this.#cancel(id, record.atMs);
-        break;
-      case 'retried':
-        for (const id of record.ids) this.#retry(id, record.atMs);
-        break;
-      case 'signalled':
-        for (const id of record.ids) this.#wake(id, record.atMs);
-        break;
-      case 'expired':
-        for (const id of record.ids) this.#expire(id, record.atMs);
-        break;
-      case 'forgotten':
-        for (const id of record.ids) this.#forget(id);
-        break;
-      default:
-        this.#applyOther(record);
-    }
+    const take = this.#meanings[record.kind] as (record: RecordOf<N>) => unknown;
+    take(record);
   }
 
-  /** What is about no job's state. */
-  #applyOther(record: LogRecord): void {
-    switch (record.kind) {
-      case 'paused':
-        this.queues.set(record.queue, { ...this.queue(record.queue), paused: true });
-        break;
-      case 'unpaused':
-        this.queues.set(record.queue, { ...this.queue(record.queue), paused: false });
-        break;
-      case 'queueConfigured': {
-        const { jobsMax, bytesMax } = record;
-        this.queues.set(record.queue, { ...this.queue(record.queue), jobsMax, bytesMax });
-        break;
-      }
-      case 'bulkStarted':
-        this.bulks.set(record.bulk, record);
-        break;
-      case 'bulkStepped':
-        break;
-      case 'bulkEnded':
-        this.bulks.delete(record.bulk);
-        break;
-      case 'journaled':
-        this.#journal(record);
-        break;
-      case 'snapshot':
-        this.#compareSnapshot(record);
-        break;
-      default:
-        this.#applyStock(record);
-    }
-  }
-
-  /** Scopes and blobs. */
-  #applyStock(record: LogRecord): void {
-    switch (record.kind) {
-      case 'scopeSet': {
-        const { limitUnits, windowMs, usedUnits: takenUnits } = record;
-        this.scopes.set(record.scope, { limitUnits, windowMs, takenUnits });
-        break;
-      }
-      case 'reserved':
-        this.#reserve(record);
-        break;
-      case 'reservationEnded':
-        this.#endReservation(record);
-        break;
-      case 'blobChunk': {
-        const key = keyOf(record.sha256);
-        const bytes = Math.max(this.blobs.get(key)?.bytes ?? 0, record.at + record.chunk.length);
-        this.blobs.set(key, { bytes, whole: this.blobs.get(key)?.whole ?? false });
-        break;
-      }
-      case 'blobStored':
-        this.blobs.set(keyOf(record.sha256), { bytes: record.totalBytes, whole: true });
-        break;
-      case 'blobDropped':
-        this.blobs.delete(keyOf(record.sha256));
-        break;
-      default:
-        throw new Error(`a record ${record.kind} stands in the log`);
-    }
-  }
+  readonly #meanings: { readonly [N in LogRecord['kind']]: (record: RecordOf<N>) => unknown } = {
+    epochStarted: ({ epoch }) => this.numbers.set('epoch', epoch),
+    enqueued: ({ jobs, atMs }) => {
+      for (const job of jobs) this.#accept(job, atMs);
+    },
+    delivered: (record) => this.#deliver(record),
+    leaseEnded: (record) => this.#endLease(record),
+    cancelled: ({ ids, atMs }) => {
+      for (const id of ids) this.#cancel(id, atMs);
+    },
+    retried: ({ ids, atMs }) => {
+      for (const id of ids) this.#retry(id, atMs);
+    },
+    signalled: ({ ids, atMs }) => {
+      for (const id of ids) this.#wake(id, atMs);
+    },
+    expired: ({ ids, atMs }) => {
+      for (const id of ids) this.#expire(id, atMs);
+    },
+    forgotten: ({ ids }) => {
+      for (const id of ids) this.#forget(id);
+    },
+    snapshot: (record) => this.#compareSnapshot(record),
+    paused: ({ queue }) => this.queues.set(queue, { ...this.queue(queue), paused: true }),
+    unpaused: ({ queue }) => this.queues.set(queue, { ...this.queue(queue), paused: false }),
+    queueConfigured: ({ queue, jobsMax, bytesMax, keepMs, keepJobs }) => {
+      const { paused } = this.queue(queue);
+      this.queues.set(queue, { paused, jobsMax, bytesMax, keepMs, keepJobs });
+    },
+    bulkStarted: (record) => this.bulks.set(record.bulk, record),
+    bulkStepped: () => undefined,
+    bulkEnded: ({ bulk }) => this.bulks.delete(bulk),
+    scopeSet: ({ scope, limitUnits, windowMs, usedUnits: takenUnits }) =>
+      this.scopes.set(scope, { limitUnits, windowMs, takenUnits }),
+    reserved: (record) => this.#reserve(record),
+    reservationEnded: (record) => this.#endReservation(record),
+    blobChunk: ({ sha256, at, chunk }) => {
+      const known = this.blobs.get(keyOf(sha256)) ?? { bytes: 0, whole: false };
+      const bytes = Math.max(known.bytes, at + chunk.length);
+      this.blobs.set(keyOf(sha256), { ...known, bytes });
+    },
+    blobStored: ({ sha256, totalBytes: bytes }) =>
+      this.blobs.set(keyOf(sha256), { bytes, whole: true }),
+    blobDropped: ({ sha256 }) => this.blobs.delete(keyOf(sha256)),
+    journaled: (record) => this.#journal(record),
+    accepted: () => {
+      throw new Error('a record that only summaries have stands in the log');
+    },
+  };
 
   #accept({ seq, dueAtMs, job: bytes }: RecordOf<'enqueued'>['jobs'][number], atMs: number): void {
     const job = decodeJob(bytes);
@@ -313,7 +273,7 @@ export class Book {
   #forget(id: string): void {
     this.forgotten.set(this.job(id).seq, true);
     this.jobs.delete(id);
-    for (const key of [...this.journal.keys()]) {
+    for (const key of this.journal.keys()) {
       if (key.startsWith(id)) this.journal.delete(key);
     }
   }
@@ -360,14 +320,9 @@ export class Book {
     const known = this.job(id);
     const same =
       isSameState(known, record) &&
-      known.seq === record.seq &&
-      known.attempts === record.attempts &&
-      known.crashes === record.crashes &&
-      known.returns === record.returns &&
-      known.deliveries === record.deliveries &&
+      compared.every((field) => known[field] === record[field]) &&
       (record.deliveries === 0 || known.leaseEpoch === record.leaseEpoch) &&
       (known.isExpired || known.errorCode === record.errorCode) &&
-      known.note === record.note &&
       known.result === (record.result === null ? null : valueKey(record.result));
     if (!same) throw new Error(`compaction tells another story of job ${id}`);
     // Where the job had leases, the snapshot stands for the end of the last one.
@@ -379,6 +334,8 @@ export class Book {
     }
   }
 }
+
+const compared = ['seq', 'attempts', 'crashes', 'returns', 'deliveries', 'note'] as const;
 
 /** A delay that ran out is no record: `delayed` becomes `ready` by the clock alone. */
 function isSameState(known: BookJob, record: RecordOf<'snapshot'>): boolean {

@@ -7,33 +7,18 @@
 import type { Now } from '../../core/broker/events.ts';
 import type { CoreEvent } from '../../core/broker/queue/effects.ts';
 import type { BulkAction, LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
-import {
-  decodeJob,
-  type LeaseToken,
-  type Priority,
-  type Settlement,
-} from '../../core/protocol/index.ts';
+import { decodeJob, type LeaseToken, type Priority } from '../../core/protocol/index.ts';
+import { Asked } from './asked.ts';
 import { type Book, type BookJob, isTokenOf } from './book.ts';
+import { Delays } from './delays.ts';
+import { type LeaseOptions, wrongCounters } from './lease-counters.ts';
 import { SessionBook } from './sessions.ts';
 
-export interface RuleOptions {
+export interface RuleOptions extends LeaseOptions {
   readonly leaseMs: number;
   readonly resumeMs: Readonly<Record<'unix' | 'tcp', number>>;
-  readonly returnsMax: number;
-  readonly returnsMsMax: number;
-}
-
-/** What clients asked for in the events that are being handled. */
-interface Asked {
-  readonly settles: { readonly session: string; readonly item: Settlement }[];
-  readonly enqueued: Set<string>;
-  readonly followUps: Set<string>;
-  readonly cancelled: Set<string>;
-  readonly retried: Set<string>;
-  readonly leaving: Set<string>;
-  readonly resumed: { readonly session: string; readonly tokens: readonly LeaseToken[] }[];
-  readonly unreadable: Set<string>;
-  isCompaction: boolean;
+  readonly keepMs: number;
+  readonly keepJobs: number;
 }
 
 /** What a job of each priority waits in line before one of the highest, by `docs/protocol.md`. */
@@ -54,10 +39,8 @@ export class Rules {
   readonly sessions: SessionBook;
   /** When each held lease ends unless it is renewed, on the monotonic clock. */
   readonly deadlines = new Map<string, number>();
-  /** Jobs that wait for the wall clock, by when they are due; and those whose time it has shown. */
-  readonly #delayed = new Map<string, number>();
-  readonly #woken = new Set<string>();
-  #asked: Asked = nothingAsked();
+  readonly #delays = new Delays();
+  #asked = new Asked();
   #now: Now = { monotonicMs: 0, wallMs: 0 };
   #diskFull = false;
   #clockWentBack = false;
@@ -79,10 +62,8 @@ export class Rules {
     this.sessions.restarted(untilMs);
     this.deadlines.clear();
     this.#diskFull = false;
-    this.#delayed.clear();
-    this.#woken.clear();
-    for (const { id, state, session, dueAtMs } of this.#book.jobs.values()) {
-      if (state === 'delayed') this.#delayed.set(id, dueAtMs);
+    this.#delays.restarted(this.#book.jobs.values());
+    for (const { id, state, session } of this.#book.jobs.values()) {
       if (state !== 'leased') continue;
       this.deadlines.set(id, untilMs);
       if (session !== null) this.sessions.remember(session, untilMs);
@@ -91,24 +72,15 @@ export class Rules {
 
   /** The clock has shown the time for which the job waits: no record says so. */
   wasDue(job: BookJob): boolean {
-    return this.#woken.has(job.id);
+    return this.#delays.isOver(job);
   }
 
   /** The core is about to handle events at this time. */
   begin(now: Now): void {
     if (now.wallMs < this.#now.wallMs) this.#clockWentBack = true;
     this.#now = now;
-    this.#asked = nothingAsked();
-    this.#wake();
-  }
-
-  /** The clock has shown the time of these: a step back does not put them to sleep again. */
-  #wake(): void {
-    for (const [id, dueAtMs] of this.#delayed) {
-      if (dueAtMs > this.#now.wallMs) continue;
-      this.#delayed.delete(id);
-      this.#woken.add(id);
-    }
+    this.#asked = new Asked();
+    this.#delays.wake(now.wallMs);
   }
 
   /** The book has the record. */
@@ -121,55 +93,41 @@ export class Rules {
           : [];
     for (const id of ids) {
       const job = this.#book.jobs.get(id);
-      if (job?.state !== 'delayed') continue;
-      this.#woken.delete(id);
-      this.#delayed.set(id, job.dueAtMs);
+      if (job !== undefined) this.#delays.changed(job);
     }
-    if (ids.length > 0) this.#wake();
+    if (ids.length > 0) this.#delays.wake(this.#now.wallMs);
   }
 
   /** The core decided this; the book does not have it yet. */
-  check(record: LogRecord): void {
-    switch (record.kind) {
-      case 'epochStarted':
-        if (record.epoch <= this.#book.epoch && !this.#asked.isCompaction) {
-          this.#violate(`epoch ${record.epoch} follows ${this.#book.epoch}`);
-        }
-        break;
-      case 'enqueued':
-        this.#enqueued(record);
-        break;
-      case 'delivered':
-        this.#delivered(record);
-        break;
-      case 'leaseEnded':
-        this.#leaseEnded(record);
-        break;
-      case 'cancelled':
-        for (const id of record.ids) this.#cancelled(id);
-        break;
-      case 'retried':
-        for (const id of record.ids) this.#retried(id);
-        break;
-      case 'signalled':
-        for (const id of record.ids) this.#signalled(id);
-        break;
-      case 'expired':
-        for (const id of record.ids) this.#expired(id);
-        break;
-      case 'forgotten':
-        for (const id of record.ids) this.#expect(id, ['done', 'cancelled'], 'forgotten');
-        break;
-      case 'reserved':
-        this.#reserved(record);
-        break;
-      case 'blobDropped':
-        this.#blobDropped(record);
-        break;
-      default:
-        break;
-    }
+  check<N extends LogRecord['kind']>(record: RecordOf<N>): void {
+    const check = this.#checks[record.kind];
+    check?.(record);
   }
+
+  readonly #checks: { readonly [N in LogRecord['kind']]?: (record: RecordOf<N>) => void } = {
+    epochStarted: ({ epoch }) => {
+      const follows = epoch > this.#book.epoch || this.#asked.isCompaction;
+      if (!follows) this.#violate(`epoch ${epoch} follows ${this.#book.epoch}`);
+    },
+    enqueued: (record) => this.#enqueued(record),
+    delivered: (record) => this.#delivered(record),
+    leaseEnded: (record) => this.#leaseEnded(record),
+    cancelled: ({ ids }) => {
+      for (const id of ids) this.#cancelled(id);
+    },
+    retried: ({ ids }) => {
+      for (const id of ids) this.#retried(id);
+    },
+    signalled: ({ ids }) => {
+      for (const id of ids) this.#signalled(id);
+    },
+    expired: ({ ids }) => {
+      for (const id of ids) this.#expired(id);
+    },
+    forgotten: ({ ids }) => this.#forgotten(ids),
+    reserved: (record) => this.#reserved(record),
+    blobDropped: (record) => this.#blobDropped(record),
+  };
 
   /** The core says that this lease was renewed. */
   renewed(token: LeaseToken, session: string): void {
@@ -184,40 +142,9 @@ export class Rules {
   /** One of these events. */
   note(event: CoreEvent): void {
     this.sessions.note(event, this.#now);
+    const session = 'connection' in event ? this.sessions.of(event.connection) : undefined;
+    this.#asked.note(event, session);
     if (event.type === 'disk') this.#diskFull = event.full;
-    if (event.type === 'restate') this.#asked.isCompaction = true;
-    if (event.type === 'unreadable') for (const id of event.ids) this.#asked.unreadable.add(id);
-    if (event.type === 'enqueue') {
-      for (const checked of event.jobs) if (checked.ok) this.#asked.enqueued.add(checked.job.id);
-    }
-    if (event.type === 'request') this.#noteRequest(event);
-  }
-
-  #noteRequest({ connection, request }: Extract<CoreEvent, { type: 'request' }>): void {
-    const session = this.sessions.of(connection);
-    if (session === undefined) return;
-    switch (request.name) {
-      case 'Settle':
-        for (const item of request.fields.items) {
-          this.#asked.settles.push({ session, item });
-          for (const bytes of item.enqueue) this.#asked.followUps.add(decodeJob(bytes).id);
-        }
-        break;
-      case 'Resume':
-        this.#asked.resumed.push({ session, tokens: request.fields.tokens });
-        break;
-      case 'Goodbye':
-        this.#asked.leaving.add(session);
-        break;
-      case 'Cancel':
-        for (const id of request.fields.ids) this.#asked.cancelled.add(id);
-        break;
-      case 'Retry':
-        for (const id of request.fields.ids) this.#asked.retried.add(id);
-        break;
-      default:
-        break;
-    }
   }
 
   #enqueued({ jobs }: RecordOf<'enqueued'>): void {
@@ -276,7 +203,7 @@ export class Rules {
     if (this.#diskFull) return 'the disk is full';
     if (this.#book.queue(job.queue).paused) return `queue ${job.queue} is paused`;
     if (job.state === 'delayed') {
-      return this.#woken.has(job.id) ? null : `it is due in ${job.dueAtMs - wallMs} ms`;
+      return this.#delays.isOver(job) ? null : `it is due in ${job.dueAtMs - wallMs} ms`;
     }
     return job.state === 'ready' ? null : `it is ${job.state}`;
   }
@@ -394,6 +321,25 @@ export class Rules {
     }
   }
 
+  /** Only what is over may be forgotten, and only by age or by number. */
+  #forgotten(ids: readonly string[]): void {
+    const over = new Map<string, number>();
+    for (const { queue, state } of this.#book.jobs.values()) {
+      if (state === 'done' || state === 'cancelled') over.set(queue, (over.get(queue) ?? 0) + 1);
+    }
+    for (const id of ids) {
+      const job = this.#expect(id, ['done', 'cancelled'], 'forgotten');
+      if (job === null) continue;
+      const settings = this.#book.queue(job.queue);
+      const keepMs = settings.keepMs || this.#options.keepMs;
+      const keepJobs = settings.keepJobs || this.#options.keepJobs;
+      const left = over.get(job.queue) ?? 0;
+      const isOld = job.changedAtMs + keepMs <= this.#now.wallMs;
+      if (!isOld && left <= keepJobs) this.#violate(`${id} was forgotten before its time`);
+      over.set(job.queue, left - 1);
+    }
+  }
+
   /** A budget is never overdrawn by a reservation; a rate may have been refilled meanwhile. */
   #reserved({ reservation, scopes }: RecordOf<'reserved'>): void {
     if (this.#book.reservations.has(reservation)) return;
@@ -429,36 +375,6 @@ function readyAtMs({ state, dueAtMs, changedAtMs }: BookJob): number {
   return state === 'delayed' ? dueAtMs : changedAtMs;
 }
 
-/** How the counters and the state must follow from how the lease ended. */
-function wrongCounters(job: BookJob, next: LeaseEnded, options: RuleOptions): string | null {
-  const { end } = next;
-  const isCrash = end === 'crashed' || end === 'lost';
-  const charged = end === 'retry' || end === 'final' || (isCrash && job.isolated);
-  const isReturn = end === 'throttled' || end === 'returned' || (isCrash && !job.isolated);
-  if (end === 'damaged') return next.state === 'dead' ? null : `it is ${next.state}`;
-  if (next.attempts !== job.attempts + (charged ? 1 : 0)) {
-    return `attempts went from ${job.attempts} to ${next.attempts}`;
-  }
-  if (next.crashes !== job.crashes + (isCrash ? 1 : 0)) {
-    return `crashes went from ${job.crashes} to ${next.crashes}`;
-  }
-  if (next.returns !== job.returns + (isReturn ? 1 : 0)) {
-    return `returns went from ${job.returns} to ${next.returns}`;
-  }
-  if (end === 'ack') return next.state === 'done' ? null : `it is ${next.state}`;
-  const isExpired = job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs;
-  const isUsedUp =
-    next.attempts >= job.attemptsMax || (isReturn && cameBackTooOften(next, options));
-  const mustDie = end === 'final' || isUsedUp || isExpired;
-  if (mustDie !== (next.state === 'dead')) return `it is ${next.state}`;
-  return null;
-}
-
-/** Uncharged returns end by their number, and by the time since the first of them. */
-function cameBackTooOften(next: LeaseEnded, { returnsMax, returnsMsMax }: RuleOptions): boolean {
-  return next.returns > returnsMax || next.atMs - next.returnsSinceMs > returnsMsMax;
-}
-
 function holds(job: BookJob, token: LeaseToken, session: string): boolean {
   return job.state === 'leased' && job.session === session && isTokenOf(job, token);
 }
@@ -469,18 +385,4 @@ function tokenOf({ id, leaseEpoch, deliveries }: BookJob): LeaseToken {
 
 function describe({ id, epoch, delivery }: LeaseToken): string {
   return `${id}:${epoch}:${delivery}`;
-}
-
-function nothingAsked(): Asked {
-  return {
-    settles: [],
-    enqueued: new Set(),
-    followUps: new Set(),
-    cancelled: new Set(),
-    retried: new Set(),
-    leaving: new Set(),
-    resumed: [],
-    unreadable: new Set(),
-    isCompaction: false,
-  };
 }

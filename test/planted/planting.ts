@@ -1,7 +1,8 @@
 /** Changes the text of sources as a planted bug asks; the files themselves stay as they are. */
 
 import { fileURLToPath } from 'node:url';
-import { type PlantedBug, plantedBugs } from './bugs.ts';
+import type { PlantedBug } from './bug.ts';
+import { plantedBugs } from './bugs.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -126,26 +126,44 @@ export class Consumer extends Client implements Actor {
   }
 
   #settlement(token: LeaseToken): Settlement {
-    const { dice, isCalm, catalog } = this.stage;
+    const { dice, isCalm } = this.stage;
     const outcome: SettleOutcome = isCalm
       ? 'ack'
       : (dice.weighted({ ack: 50, retry: 15, throttled: 6, returned: 6, crashed: 6, final: 5 }) ??
         'ack');
-    const isAck = outcome === 'ack';
-    const later = !isAck && outcome !== 'final';
-    const park = later && catalog.has('parking') && dice.chance(0.2);
-    const follows = isAck && !isCalm && catalog.has('followUps') && dice.chance(0.2);
-    return {
+    const plain: Settlement = {
       token,
       outcome,
-      delayMs: later && dice.chance(0.4) ? dice.between(1, 600) : 0,
-      errorCode: isAck ? '' : `code-${dice.below(3)}`,
-      errorMessage: isAck ? '' : 'it did not work',
+      delayMs: 0,
+      errorCode: '',
+      errorMessage: '',
       note: dice.chance(0.2) ? '{"made":1}' : '',
       usage: dice.chance(0.3) ? { ...noUsage, calls: 1, inputTokens: 7, costMicros: 3 } : noUsage,
-      result: isAck && catalog.has('results') && dice.chance(0.4) ? this.#value() : null,
+      result: null,
+      enqueue: [],
+      park: null,
+    };
+    return { ...plain, ...(outcome === 'ack' ? this.#success() : this.#failure(outcome)) };
+  }
+
+  #success(): Partial<Settlement> {
+    const { dice, isCalm, catalog } = this.stage;
+    const follows = !isCalm && catalog.has('followUps') && dice.chance(0.2);
+    return {
+      result: catalog.has('results') && dice.chance(0.4) ? this.#value() : null,
       enqueue: follows ? [catalog.newJob().bytes, catalog.newJob().bytes] : [],
-      park: park ? dice.pick(catalog.parkKeys) : null,
+    };
+  }
+
+  #failure(outcome: SettleOutcome): Partial<Settlement> {
+    const { dice, catalog } = this.stage;
+    const later = outcome !== 'final';
+    const parks = later && catalog.has('parking') && dice.chance(0.2);
+    return {
+      errorCode: `code-${dice.below(3)}`,
+      errorMessage: 'it did not work',
+      delayMs: later && dice.chance(0.4) ? dice.between(1, 600) : 0,
+      park: parks ? dice.pick(catalog.parkKeys) : null,
     };
   }
 

@@ -1,6 +1,6 @@
 /** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
 
-import type { LogDamagedError } from '../../core/broker/log/contract.ts';
+import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Medium, MediumFile } from './medium.ts';
 import { noDiskFaults } from './sim-disk.ts';
 import type { World } from './world.ts';
@@ -14,6 +14,8 @@ interface Rot {
 export class Faults {
   readonly #world: World;
   #rot: Rot | null = null;
+  /** A file that was healed may have been read before: until the life ends, damage in it is no bug. */
+  #healed: MediumFile | null = null;
   count = 0;
 
   constructor(world: World) {
@@ -70,16 +72,25 @@ export class Faults {
 
   /** The log is found damaged: only right when a bit was flipped. Then a backup is brought back. */
   damaged(error: LogDamagedError): void {
-    if (this.#rot === null) this.#world.violate(`a start was refused: ${error.message}`);
-    else this.#world.reach.reach('bit rot refused at the start');
+    if (this.#rot === null && !this.#wasHealed(error)) {
+      this.#world.violate(`a start was refused: ${error.message}`);
+    } else this.#world.reach.reach('bit rot refused at the start');
     this.#heal();
+    this.#healed = null;
+  }
+
+  #wasHealed({ file }: LogDamagedError): boolean {
+    return this.#healed !== null && this.#world.medium.names.get(file) === this.#healed;
   }
 
   /** Whether the broker had a reason to stop itself. */
   explains(failure: Error | null): boolean {
     if (failure === null) return true;
-    if (this.#rot !== null && /damaged|checksum/i.test(failure.message)) {
+    const isExplained =
+      this.#rot !== null || (failure instanceof LogDamagedError && this.#wasHealed(failure));
+    if (isExplained && /damaged|checksum/i.test(failure.message)) {
       this.#heal();
+      this.#healed = null;
       return true;
     }
     return isSimulated(failure);
@@ -139,6 +150,7 @@ export class Faults {
     const files = sealedSegments(medium);
     if (files.length === 0) return;
     const file = dice.pick(files);
+    this.#healed = null;
     const rot = { file, byte: dice.below(file.cache.length), mask: 1 << dice.below(8) };
     this.#rot = rot;
     file.flip(rot.byte, rot.mask);
@@ -149,6 +161,7 @@ export class Faults {
     const { file, byte, mask } = this.#rot;
     file.flip(byte, mask);
     this.#rot = null;
+    this.#healed = file;
   }
 }
 

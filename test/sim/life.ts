@@ -1,7 +1,8 @@
 /** One life of the simulated broker, from its start to its end: the engine on a disk and a clock. */
 
 import { createHash } from 'node:crypto';
-import { type EffectOf, Engine } from '../../core/broker/engine.ts';
+import { Engine } from '../../core/broker/engine.ts';
+import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
@@ -66,9 +67,7 @@ export class Life {
     if (this.phase !== 'serving' || this.#engine === null) return;
     this.phase = 'stopping';
     this.#engine.close().then(
-      () => {
-        if (this.phase === 'stopping') this.phase = 'stopped';
-      },
+      () => this.#stopped(),
       (error: unknown) => this.#failed(error),
     );
   }
@@ -86,6 +85,10 @@ export class Life {
     if (report.summaries > 0) reach.reach('restart from a summary');
     if (report.tornTail !== null) reach.reach('torn tail cut off');
     if (this.phase === 'starting') this.phase = 'started';
+  }
+
+  #stopped(): void {
+    if (this.phase === 'stopping') this.phase = 'stopped';
   }
 
   #failed(error: unknown): void {

@@ -82,8 +82,12 @@ export class Operator extends Client implements Actor {
   #pause(): void {
     const { dice, swarm } = this.stage;
     const queue = dice.pick(swarm.queues);
-    if (this.#paused.delete(queue)) this.request('Unpause', { queue });
-    else {
+    if (this.#paused.has(queue)) {
+      // A pause often lasts: until the log was compacted, or the broker started again.
+      if (dice.chance(0.7)) return;
+      this.#paused.delete(queue);
+      this.request('Unpause', { queue });
+    } else {
       this.#paused.add(queue);
       this.request('Pause', { queue });
     }

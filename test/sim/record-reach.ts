@@ -41,26 +41,19 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
   const name = byKind[record.kind];
   const before = 'id' in record ? seen.book.jobs.get(record.id) : undefined;
   if (name !== undefined) seen.reach(name);
-  switch (record.kind) {
-    case 'enqueued':
-      for (const { job } of record.jobs) {
-        if (decodeJob(job).parkKey !== '') seen.reach('job parked when enqueued');
-      }
-      break;
-    case 'delivered':
-      if (before !== undefined) ofDelivery(before, seen);
-      break;
-    case 'leaseEnded':
-      if (before !== undefined) ofEnd(record, before, seen);
-      break;
-    case 'cancelled':
-      for (const id of record.ids) ofCancel(id, seen);
-      break;
-    case 'reservationEnded':
-      ofReservation(record, seen);
-      break;
-    default:
-      break;
+  if (record.kind === 'enqueued') ofEnqueued(record, seen);
+  if (record.kind === 'delivered' && before !== undefined) ofDelivery(before, seen);
+  if (record.kind === 'leaseEnded' && before !== undefined) {
+    ofEnd(record, before, seen);
+    ofSettle(record, seen);
+  }
+  if (record.kind === 'cancelled') for (const id of record.ids) ofCancel(id, seen);
+  if (record.kind === 'reservationEnded') ofReservation(record, seen);
+}
+
+function ofEnqueued({ jobs }: RecordOf<'enqueued'>, { reach }: Seen): void {
+  for (const { job } of jobs) {
+    if (decodeJob(job).parkKey !== '') reach('job parked when enqueued');
   }
 }
 
@@ -81,17 +74,22 @@ function ofDelivery(job: BookJob, { book, reach }: Seen): void {
   }
 }
 
-function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { rules, reach }: Seen): void {
-  const { end, state } = record;
-  const name = byEnd[end] ?? byErrorCode[record.errorCode];
+function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { reach }: Seen): void {
+  const { end, state, errorCode } = record;
+  const name = byEnd[end] ?? byErrorCode[errorCode];
   if (name !== undefined) reach(name);
-  if (end === 'returned' && byErrorCode[record.errorCode] === undefined) reach('settled returned');
-  if ((end === 'crashed' || end === 'lost') && before.isolated)
-    reach('crash charged while isolated');
+  const isCrash = end === 'crashed' || end === 'lost';
+  if (isCrash && before.isolated) reach('crash charged while isolated');
   if (state === 'parked') reach('job parked when settled');
   if (state === 'dead' && end === 'retry') reach('attempts used up');
-  if (record.enqueue.length > 0) reach('follow-up job accepted with an ack');
-  if (record.result !== null) reach('result kept with an ack');
+}
+
+/** What the holder of the lease said with its settle. */
+function ofSettle(record: RecordOf<'leaseEnded'>, { rules, reach }: Seen): void {
+  const { end, errorCode, enqueue, result } = record;
+  if (end === 'returned' && byErrorCode[errorCode] === undefined) reach('settled returned');
+  if (enqueue.length > 0) reach('follow-up job accepted with an ack');
+  if (result !== null) reach('result kept with an ack');
   if (rules.diskFull && end === 'ack') reach('disk full: settle accepted');
 }
 

@@ -237,7 +237,7 @@ export class SimDisk implements Disk {
           this.#failNow(kind);
           resolve(perform());
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       this.#pending.push({ kind, path, complete, leave: () => quietly(leave) });

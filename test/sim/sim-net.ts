@@ -173,5 +173,5 @@ export function frameOf({ name, correlationId, fields }: AnyMessage): Frame {
 /** The same message after a journey through its bytes: what the codec changes would show. */
 export function throughBytes(message: Outgoing): Outgoing {
   const { fields } = decodeFrame(frameOf(message as unknown as AnyMessage));
-  return { ...message, fields } as Outgoing;
+  return { ...message, fields };
 }

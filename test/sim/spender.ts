@@ -11,12 +11,17 @@ export class Spender extends Client implements Actor {
   readonly #open = new Map<string, ScopeUnits[]>();
 
   act(): void {
-    const { dice, isCalm, catalog } = this.stage;
+    const { isCalm } = this.stage;
     if (this.wire === null) {
       this.connect();
       return;
     }
     if (!this.isReady || this.openRequests >= openMax || isCalm) return;
+    this.#spend();
+  }
+
+  #spend(): void {
+    const { dice, catalog } = this.stage;
     switch (dice.weighted({ limit: 2, reserve: 6, end: 5, list: 1, vanish: 0.3, leave: 0.2 })) {
       case 'limit':
         this.#setLimit();

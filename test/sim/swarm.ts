@@ -87,7 +87,7 @@ function faultsOf(dice: Dice): Record<Fault, number> {
   for (const [fault, weight] of Object.entries(faults)) {
     weights[fault] = dice.chance(0.5) ? weight * dice.pick([0.5, 1, 2]) : 0;
   }
-  return weights as Record<Fault, number>;
+  return weights;
 }
 
 function diskFaultsOf(dice: Dice): DiskFaults {

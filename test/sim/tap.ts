@@ -20,7 +20,13 @@ export function listenTo(next: Listener | null): void {
   listener = next;
 }
 
-const { start, handle, tick } = QueueMachine.prototype;
+const { prototype } = QueueMachine;
+type Method<N extends 'start' | 'handle' | 'tick'> = (
+  ...args: Parameters<QueueMachine[N]>
+) => Effect[];
+const start = own('start');
+const handle = own('handle');
+const tick = own('tick');
 /** `handle` may end with a `tick` of its own: that is one call. */
 let depth = 0;
 
@@ -35,21 +41,29 @@ function told(events: readonly CoreEvent[], now: Now, call: () => Effect[]): Eff
   }
 }
 
-QueueMachine.prototype.handle = function (this: QueueMachine, events, now) {
-  return told(events, now, () => handle.call(this, events, now));
+prototype.handle = function (this: QueueMachine, events, now) {
+  return told(events, now, () => handle(this, events, now));
 };
 
-QueueMachine.prototype.tick = function (this: QueueMachine, now) {
-  return told([], now, () => tick.call(this, now));
+prototype.tick = function (this: QueueMachine, now) {
+  return told([], now, () => tick(this, now));
 };
 
-QueueMachine.prototype.start = function (this: QueueMachine, now, offset) {
+prototype.start = function (this: QueueMachine, now, offset) {
   depth++;
   try {
-    const effects = start.call(this, now, offset);
+    const effects = start(this, now, offset);
     listener?.onStart(offset, now, effects);
     return effects;
   } finally {
     depth--;
   }
 };
+
+/** The class's own method, to be called on a machine that is given first. */
+function own<N extends 'start' | 'handle' | 'tick'>(
+  name: N,
+): (machine: QueueMachine, ...args: Parameters<QueueMachine[N]>) => Effect[] {
+  const method = prototype[name] as Method<N>;
+  return (machine, ...args) => method.apply(machine, args);
+}

@@ -40,6 +40,8 @@ export interface SimResult {
 
 /** Steps within which all jobs must come to their end when nothing goes wrong any more. */
 const calmStepsMax = 60_000;
+type Happening = 'disk' | 'round' | 'timer' | 'net' | 'hear' | 'act' | 'wait' | 'fault';
+
 const firstFreeId = 10_000_000;
 
 export class World implements Stage {
@@ -128,48 +130,44 @@ export class World implements Stage {
     if (this.life === null) await this.#boot();
     const { life } = this;
     const wires = [...this.net.wires.values()];
-    const weights = {
+    const chosen = this.dice.weighted(this.#weights(wires.length > 0));
+    if (chosen !== null) await this.#happenings[chosen](wires);
+    if (life !== null) await this.#checkLife(life);
+  }
+
+  /** How likely each thing is to happen next. */
+  #weights(hasWires: boolean): Record<Happening, number> {
+    const { life } = this;
+    return {
       disk: life?.disk.pendingCount === 0 ? 0 : 8,
       round: life?.scheduler.hasRound === true ? 8 : 0,
       timer: 3,
-      net: wires.length > 0 && this.isServing ? 8 : 0,
-      hear: wires.length > 0 ? 6 : 0,
+      net: hasWires && this.isServing ? 8 : 0,
+      hear: hasWires ? 6 : 0,
       act: 8,
       wait: 0.3,
       fault: this.isCalm ? 0 : 1,
     };
-    switch (this.dice.weighted(weights)) {
-      case 'disk':
-        life?.disk.completeOne();
-        await turn();
-        break;
-      case 'round':
-        life?.scheduler.endRound();
-        await turn();
-        break;
-      case 'timer':
-        if (life?.scheduler.fireDue() === true) await turn();
-        break;
-      case 'net':
-        await this.#toBroker(wires);
-        break;
-      case 'hear':
-        this.#toClients(wires);
-        break;
-      case 'act':
-        this.dice.pick(this.#actors).act();
-        break;
-      case 'wait':
-        this.#wait();
-        break;
-      case 'fault':
-        this.#faults.step();
-        break;
-      case null:
-        break;
-    }
-    if (life !== null) await this.#checkLife(life);
   }
+
+  readonly #happenings: Readonly<
+    Record<Happening, (wires: readonly Wire[]) => Promise<void> | void>
+  > = {
+    disk: () => {
+      this.life?.disk.completeOne();
+      return turn();
+    },
+    round: () => {
+      this.life?.scheduler.endRound();
+      return turn();
+    },
+    timer: () => (this.life?.scheduler.fireDue() === true ? turn() : undefined),
+    net: (wires) => this.#toBroker(wires),
+    hear: (wires) => this.#toClients(wires),
+    act: () => this.dice.pick(this.#actors).act(),
+    wait: () => this.#wait(),
+    fault: () => this.#faults.step(),
+  };
 
   /** Several messages arrive in one turn of the broker's loop, from some of the connections. */
   async #toBroker(wires: readonly Wire[]): Promise<void> {
@@ -251,10 +249,10 @@ export class World implements Stage {
 
   compared(infos: readonly JobInfo[], stats: Message<'StatsOk'> | null): void {
     this.oracle.compare(infos, this.isReadable);
-    for (const { queue, paused } of stats?.queues ?? []) {
-      const expected = this.oracle.book.queue(queue).paused;
-      if (paused !== expected)
-        this.violate(`queue ${queue}: paused is ${paused} after the restart`);
+    for (const { queue, paused, jobsMax, bytesMax, keepMs, keepJobs } of stats?.queues ?? []) {
+      const told = JSON.stringify({ paused, jobsMax, bytesMax, keepMs, keepJobs });
+      const expected = JSON.stringify(this.oracle.book.queue(queue));
+      if (told !== expected) this.violate(`queue ${queue} restarted as ${told}, not ${expected}`);
     }
     this.note(JSON.stringify(infos.map(({ id, state, deliveries }) => [id, state, deliveries])));
   }
@@ -312,7 +310,8 @@ export class World implements Stage {
 export async function simulate(seed: number, steps: number): Promise<SimResult> {
   const world = new World(seed);
   const onUnhandled = (error: unknown): void => {
-    world.violate(`an error reached nobody: ${error instanceof Error ? error.stack : error}`);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    world.violate(`an error reached nobody: ${text}`);
   };
   process.on('unhandledRejection', onUnhandled);
   try {

@@ -4,7 +4,7 @@ import { batchPayloadBytesTarget } from '../log/batch.ts';
 import { encodeFloor, noFloor } from '../log/format.ts';
 import { type NewSegments, recordsContent } from './new-segments.ts';
 
-const segmentBytesMax = 64 * 1024 * 1024;
+const segmentBytesMax = 16 * 1024 * 1024;
 
 export class RecordWriter {
   readonly #segments: NewSegments;

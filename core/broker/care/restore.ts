@@ -93,7 +93,7 @@ async function restoreInto(
  * Copies a log batch by batch under a new id. Records keep their bytes and offsets, because they
  * refer to each other by offset. Returns the epoch of the new generation.
  */
-export async function makeAnew(
+async function makeAnew(
   disk: Disk,
   task: { readonly sourceLogDir: string; readonly target: string; readonly nowMs: number },
 ): Promise<number> {

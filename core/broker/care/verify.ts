@@ -3,6 +3,7 @@
  * a broker runs: what that is just writing is a loose end then, and no damage.
  */
 
+import { join } from 'node:path';
 import type { Summarizer } from '../log/contract.ts';
 import { type Disk, nodeDisk } from '../log/disk.ts';
 import { segmentName } from '../log/format.ts';
@@ -79,7 +80,8 @@ async function verifyOnce(logDir: string, options: VerifyOptions): Promise<Verif
     },
   });
   const damage = [...survey.problems, ...contradictions];
-  const end = damage.length === 0 ? finishCheck(check, survey) : null;
+  const end =
+    damage.length === 0 ? finishCheck(check, join(logDir, segmentName(survey.lastNumber))) : null;
   const problems = [...damage, ...(end?.problems ?? []), ...summaryProblems];
   return {
     logDir,
@@ -93,12 +95,12 @@ async function verifyOnce(logDir: string, options: VerifyOptions): Promise<Verif
 
 function finishCheck(
   check: RecordCheck,
-  { cursor }: Survey,
+  lastFile: string,
 ): { readonly jobs: JobCounts | null; readonly problems: readonly LogProblem[] } {
   try {
     return { jobs: check.finish(), problems: [] };
   } catch (error) {
-    const place = { file: segmentName(cursor.segment), atByte: 0, bytes: 0, firstOffset: null };
+    const place = { file: lastFile, atByte: 0, bytes: 0, firstOffset: null };
     const message = `all records together: ${messageOf(error)}`;
     return { jobs: null, problems: [{ ...place, kind: 'record', records: null, message }] };
   }

@@ -190,5 +190,5 @@ function damagedAt(
 }
 
 export const restoreAdvice =
-  'Nothing was changed. Restore the log folder from a backup; or keep it for examination and ' +
-  'start with another folder, which knows none of these jobs.';
+  'Nothing was changed. See what is damaged with  aiq broker verify ; then restore a backup with ' +
+  ' aiq broker restore , or save what is legible with  aiq broker salvage .';

@@ -84,14 +84,27 @@ export async function rewriteTail(
 
 /**
  * The same without room for a second copy: the good bytes go back to where they were read. A crash
- * in between leaves old or new sectors, and these are the same.
+ * in between leaves old or new sectors, and these are the same, or the old ones never got there.
+ * So the mark comes after the sync: it says that all before it is on the medium.
  */
 export async function rewriteTailInPlace(
   disk: Disk,
   dir: string,
   recovered: RecoveredLog,
 ): Promise<OpenTail> {
-  return await writeInPlace(disk, dir, { ...withMark(recovered), from: 0 });
+  const { tail, cursor } = recovered;
+  const written = { cursor, bytes: tail.length, from: 0, content: [tail] };
+  const { file } = await writeInPlace(disk, dir, written);
+  const marked = withMark(recovered);
+  if (marked.bytes === tail.length) return { file, cursor, bytes: tail.length };
+  try {
+    await writeAll(file, marked.content.slice(1), tail.length);
+    await file.datasync();
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  return { file, cursor: marked.cursor, bytes: marked.bytes };
 }
 
 async function writeInPlace(

@@ -13,6 +13,9 @@ import type { RecordOf } from './records.ts';
 /** How long a blob that nothing refers to is kept, and an upload that does not go on. */
 export const blobGraceMs: number = 3600 * 1000;
 
+/** What a `blobChunk` record has beside the chunk, with its frame. */
+const chunkOverheadBytes = 96;
+
 /** Part of a blob, from byte `at` on. */
 export interface Chunk extends Logged<Chunk> {
   readonly at: number;
@@ -63,6 +66,11 @@ export class BlobStore {
   /** Bytes of all blobs; an upload counts with all that it announced. */
   get bytes(): number {
     return this.#announcedBytes;
+  }
+
+  /** Bytes of the log that the blobs need. */
+  get logBytes(): number {
+    return this.#announcedBytes + this.#order.size * chunkOverheadBytes;
   }
 
   /** Something refers to the blob from now on. On replay the blob itself may come later. */

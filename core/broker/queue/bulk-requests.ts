@@ -50,7 +50,8 @@ function start(
   }
   const bulk = bulks.newest + 1;
   const seqMax = jobs.seqs.highest;
-  core.commit({ kind: 'bulkStarted', bulk, ...what, seqMax, touched: 0, atMs: now.wallMs });
+  const begin = { seqMax, touched: 0, nextSeq: 1, atMs: now.wallMs };
+  core.commit({ kind: 'bulkStarted', bulk, ...what, ...begin });
   const operation = bulks.get(bulk);
   if (operation === undefined) throw new Error(`bulk operation ${bulk} did not begin`);
   // Alone, a small one is over at once, so that nobody has to ask again.
@@ -77,7 +78,7 @@ function step(core: Core, operation: BulkOperation, now: Now): void {
     const kind = { purge: 'cancelled', retryDead: 'retried', signal: 'signalled' } as const;
     core.commit({ kind: kind[action], ids, atMs: now.wallMs });
     const touched = operation.touched + ids.length;
-    core.commit({ kind: 'bulkStepped', bulk, touched });
+    core.commit({ kind: 'bulkStepped', bulk, touched, nextSeq: operation.nextSeq });
   }
   if (operation.nextSeq > operation.seqMax) core.commit({ kind: 'bulkEnded', bulk });
 }

@@ -5,11 +5,12 @@
 
 import type { RecordOf } from './records.ts';
 
-export type BulkOperation = RecordOf<'bulkStarted'> & {
-  done: boolean;
-  /** Where the walk over all jobs goes on; found anew after a restart, because it only saves looks. */
+export interface BulkOperation extends Omit<RecordOf<'bulkStarted'>, 'nextSeq' | 'touched'> {
+  touched: number;
+  /** What lies before is not looked at again: a job that was brought back may have died since. */
   nextSeq: number;
-};
+  done: boolean;
+}
 
 /** How many ended operations can still be asked about. */
 const endedMax = 100;
@@ -37,12 +38,16 @@ export class BulkStore {
 
   start(record: RecordOf<'bulkStarted'>): void {
     this.newest = Math.max(this.newest, record.bulk);
-    this.#all.set(record.bulk, { ...record, done: false, nextSeq: 1 });
+    const known = this.#all.get(record.bulk);
+    // Compaction says it again while it goes on.
+    if (known === undefined) this.#all.set(record.bulk, { ...record, done: false });
   }
 
-  step({ bulk, touched }: RecordOf<'bulkStepped'>): void {
+  step({ bulk, touched, nextSeq }: RecordOf<'bulkStepped'>): void {
     const operation = this.#all.get(bulk);
-    if (operation !== undefined) operation.touched = touched;
+    if (operation === undefined) return;
+    operation.touched = touched;
+    operation.nextSeq = nextSeq;
   }
 
   end(bulk: number): void {
@@ -56,8 +61,11 @@ export class BulkStore {
     }
   }
 
-  /** The records that say the unfinished operations again. */
-  *restate(): Iterable<RecordOf<'bulkStarted'>> {
-    for (const { done, nextSeq: _, ...record } of this.#all.values()) if (!done) yield record;
+  /** The records that say all operations again: of ended ones too, so that no number comes twice. */
+  *restate(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
+    for (const { done, ...record } of this.#all.values()) {
+      yield record;
+      if (done) yield { kind: 'bulkEnded', bulk: record.bulk };
+    }
   }
 }

@@ -7,11 +7,11 @@ import { decodeJob, encodeJob, limits } from '../../protocol/index.ts';
 import { moveChunk } from './blob-requests.ts';
 import type { Core } from './core.ts';
 import type { CoreEvent, Fetched } from './effects.ts';
-import { endOf, fetchHistory, type Origin, originOf, toldOfEnd } from './job-details.ts';
-import { isOver, type JobEntry } from './job-entry.ts';
+import { endOf, fetchHistory, type Origin, Origins, toldOfEnd } from './job-details.ts';
+import { isOver, type JobEntry, snapshotBytes } from './job-entry.ts';
 import type { JobStore } from './job-store.ts';
 import { moveEntry } from './journal-requests.ts';
-import { decodeRecord, type RecordOf } from './records.ts';
+import { decodeRecord, encodeRecord, type RecordOf } from './records.ts';
 
 /** Most things that one portion says again. */
 const portionMax = 200;
@@ -26,13 +26,14 @@ export function isRestated({ state }: Core, upTo: number): boolean {
 /** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
 export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax: number }): void {
   const { jobs, blobs, journal } = core.state;
+  const origins = new Origins();
   let bytes = 0;
   let slot = jobs.logOrder.head;
   for (let count = 0; slot !== 0 && count < portionMax && bytes < bytesMax; count++) {
     const job = jobs.at(slot);
     if (job === undefined || job.base > upTo) break;
     bytes += job.logBytes;
-    fetchJob(core, job);
+    fetchJob(core, job, origins);
     slot = jobs.logOrder.after(slot);
   }
   const chunksMax = Math.ceil(bytesMax / limits.blobChunkBytesMax);
@@ -46,14 +47,14 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
   }
 }
 
-function fetchJob(core: Core, job: JobEntry): void {
-  const { seq, id, base, last } = job;
+function fetchJob(core: Core, job: JobEntry, origins: Origins): void {
+  const { seq, base, last } = job;
   core.read({
     offsets: last > 0 ? [base, last] : [base],
     use: ([baseRecord, lastRecord]) => {
       // What cannot be read stays where it is, and the driver sees that nothing moves.
       if (!baseRecord || (last > 0 && !lastRecord)) return [];
-      const origin = originOf(baseRecord, id);
+      const origin = origins.find(baseRecord, { base, seq });
       const end = lastRecord ? endOf(lastRecord) : null;
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
         { type: 'event', event: { type: 'movedJob', seq, base, last, origin, end, history } },
@@ -70,7 +71,7 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
   const { end, origin, history } = event;
   const encoded = isOver(job.state) ? withoutBody(core, origin) : origin.encoded;
-  core.commit({
+  const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
     ...rowOf(job),
     ...extrasOf(jobs, job),
@@ -79,8 +80,17 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
     bodyInLog: job.bodyInLog && !isOver(job.state),
     jobBytes: encoded.length,
     job: encoded,
+    lastBytes: 0,
     history,
-  });
+  };
+  const lastBytes = job.last === 0 ? 0 : bytesToldOf(snapshot);
+  core.commit({ ...snapshot, lastBytes });
+}
+
+/** Bytes that a snapshot has for what it tells of ended leases; at least 1. */
+function bytesToldOf(snapshot: RecordOf<'snapshot'>): number {
+  const withoutJob = encodeRecord({ ...snapshot, job: new Uint8Array(0) });
+  return Math.max(1, withoutJob.length - snapshotBytes);
 }
 
 /** What the row holds, as the record names it. */
@@ -97,7 +107,6 @@ function rowOf(job: JobEntry) {
     lastEnd: job.lastEnd,
     changedAtMs: job.changedAtMs,
     bodyBytes: job.bodyBytes,
-    lastBytes: job.lastBytes,
   };
 }
 

@@ -262,8 +262,9 @@ function unreadable(): Reply {
   return { name: 'Error', fields: { code: errorCodes.INTERNAL.number, message } };
 }
 
-/** The jobs that a record is about, after it was applied. */
+/** The jobs whose state a record changed, after it was applied. */
 function* jobsOf({ jobs }: BrokerState, record: LogRecord): Iterable<JobEntry> {
+  if (record.kind === 'journaled') return;
   const found = 'id' in record ? [jobs.get(record.id)] : [];
   if ('ids' in record && record.kind !== 'forgotten')
     found.push(...record.ids.map((id) => jobs.get(id)));

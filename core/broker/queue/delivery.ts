@@ -7,7 +7,7 @@ import type { Delivery } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import { type Core, jobsPerEventMax, leasedBytesMax, type Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
-import { originOf } from './job-details.ts';
+import { Origins } from './job-details.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
 import { expireJob } from './waiting.ts';
 
@@ -17,6 +17,7 @@ const itemOverheadBytes = 64;
 /** A delivery before its bytes were read from the log. */
 interface Grant extends Omit<Delivery, 'job' | 'enqueuedAtMs'> {
   readonly base: number;
+  readonly seq: number;
   readonly jobBytes: number;
 }
 
@@ -85,6 +86,7 @@ function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
     isolated: job.isolated,
     leaseMs: core.options.leaseMs,
     base: job.base,
+    seq: job.seq,
     jobBytes: job.jobBytes,
   };
 }
@@ -113,13 +115,14 @@ function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]
     use: (records) => {
       const items: Delivery[] = [];
       const unreadable: string[] = [];
-      for (const [index, { base: _, jobBytes: __, ...item }] of grants.entries()) {
+      const origins = new Origins();
+      for (const [index, { base, seq, jobBytes: _, ...item }] of grants.entries()) {
         const record = records[index] ?? null;
         if (record === null) {
           unreadable.push(item.token.id);
           continue;
         }
-        const { encoded: job, enqueuedAtMs } = originOf(record, item.token.id);
+        const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq });
         items.push({ ...item, enqueuedAtMs, job });
       }
       const fetched: Fetched[] = [];

@@ -1,6 +1,6 @@
 /**
  * Finds a job's row by its id: open addressing over four 32-bit words, in many small shards so that
- * none is ever slow to grow. Ids are compared in the table itself; the index keeps 4 to 8 bytes a job.
+ * none is ever slow to grow. Ids are compared in the table itself; the index keeps 5 to 11 bytes a job.
  */
 
 import { idBytes, idFromText } from '../../protocol/index.ts';

@@ -2,6 +2,7 @@
 
 import {
   idTextLength,
+  isId,
   isIdPrefix,
   limits,
   type Message,
@@ -17,7 +18,7 @@ import {
   fetchInfos,
   inFrames,
   type JobPicture,
-  originOf,
+  Origins,
   pictureOf,
   sendInfo,
 } from './job-details.ts';
@@ -70,7 +71,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
             fetch: {
               offsets: wanted ? [picture.base] : [],
               use: ([record]) =>
-                tell(history, record ? originOf(record, picture.id).encoded : null),
+                tell(history, record ? new Origins().find(record, picture).encoded : null),
             },
           },
         ]),
@@ -83,7 +84,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
 
 /** Looks at all ids when the text is no whole id: about 10 ms for a million jobs. */
 function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] {
-  const exact = prefix.length === idTextLength ? state.jobs.get(prefix) : undefined;
+  const exact = isId(prefix) ? state.jobs.get(prefix) : undefined;
   if (exact !== undefined) return [exact];
   const found: JobEntry[] = [];
   let slot = prefix.length === idTextLength ? 0 : state.jobs.logOrder.head;

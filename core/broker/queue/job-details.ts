@@ -16,7 +16,7 @@ import type { Core } from './core.ts';
 import type { Fetch, Fetched } from './effects.ts';
 import type { JobEntry } from './job-entry.ts';
 import { expiredCode, type JobStore } from './job-store.ts';
-import { decodeRecord, type RecordOf } from './records.ts';
+import { decodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** Most bytes of infos in one frame: no client may refuse a frame that holds one job. */
 const infosBytesMax = limits.jobBodyBytesMax;
@@ -81,10 +81,13 @@ export function fetchInfos(
     offsets: pictures.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
     use(records) {
       let next = 0;
+      const origins = new Origins();
       const take = (offset: number): Uint8Array | null =>
         offset === 0 ? null : (records[next++] ?? null);
       return then(
-        pictures.map((picture) => infoOf(picture, take(picture.base), take(picture.last))),
+        pictures.map((picture) =>
+          infoOf(picture, toldAtEnqueue(picture, take(picture.base), origins), take(picture.last)),
+        ),
       );
     },
   };
@@ -116,21 +119,20 @@ export function sendInfo(core: Core, job: JobEntry, message: (info: JobInfo) => 
   );
 }
 
+type ToldAtEnqueue = Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'>;
+
 function infoOf(
-  { id, cause, row }: JobPicture,
-  base: Uint8Array | null,
+  { cause, row }: JobPicture,
+  atEnqueue: ToldAtEnqueue,
   last: Uint8Array | null,
 ): JobInfo {
   const { result, ...end } = toldOfEnd(last === null ? null : endOf(last), cause);
-  return { ...row, ...toldAtEnqueue(base, id), ...end, resultBytes: bytesOfValue(result) };
+  return { ...row, ...atEnqueue, ...end, resultBytes: bytesOfValue(result) };
 }
 
-function toldAtEnqueue(
-  base: Uint8Array | null,
-  id: string,
-): Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'> {
+function toldAtEnqueue(place: JobPlace, base: Uint8Array | null, origins: Origins): ToldAtEnqueue {
   if (base === null) return { agent: '', source: '', tags: [], enqueuedAtMs: 0 };
-  const { encoded, enqueuedAtMs } = originOf(base, id);
+  const { encoded, enqueuedAtMs } = origins.find(base, place);
   const { agent, source, tags } = decodeJob(encoded);
   return { agent, source, tags: [...tags], enqueuedAtMs };
 }
@@ -160,21 +162,29 @@ export interface Origin {
   readonly enqueuedAtMs: number;
 }
 
-/**
- * The job with that id in a record that holds jobs.
- * @throws Error when the record holds no such job: the log and the table contradict each other
- */
-export function originOf(record: Uint8Array, id: string): Origin {
-  const decoded = decodeRecord(record);
-  if (decoded.kind === 'snapshot') {
-    return { encoded: decoded.job, enqueuedAtMs: decoded.enqueuedAtMs };
+/** Where the log holds a job's bytes, and which of the record's jobs it is. */
+type JobPlace = Pick<JobPicture, 'base' | 'seq'>;
+
+/** Finds jobs in the records that hold them; what many jobs share is decoded once. */
+export class Origins {
+  #offset = 0;
+  #record: LogRecord | null = null;
+
+  /** @throws Error when the record holds no such job: the log and the table contradict each other */
+  find(bytes: Uint8Array, { base, seq }: JobPlace): Origin {
+    if (this.#record === null || this.#offset !== base) this.#record = decodeRecord(bytes);
+    this.#offset = base;
+    const record = this.#record;
+    if (record.kind === 'snapshot' && record.seq === seq) {
+      return { encoded: record.job, enqueuedAtMs: record.enqueuedAtMs };
+    }
+    if (record.kind === 'enqueued' || record.kind === 'leaseEnded') {
+      const jobs = record.kind === 'enqueued' ? record.jobs : record.enqueue;
+      const found = jobs.find((job) => job.seq === seq);
+      if (found !== undefined) return { encoded: found.job, enqueuedAtMs: record.atMs };
+    }
+    throw new Error(`record ${base} is ${record.kind}; it should hold job number ${seq}`);
   }
-  if (decoded.kind === 'enqueued' || decoded.kind === 'leaseEnded') {
-    const jobs = decoded.kind === 'enqueued' ? decoded.jobs : decoded.enqueue;
-    const found = jobs.length === 1 ? jobs[0] : jobs.find(({ job }) => decodeJob(job).id === id);
-    if (found !== undefined) return { encoded: found.job, enqueuedAtMs: decoded.atMs };
-  }
-  throw new Error(`a record of kind ${decoded.kind} should hold job ${id} and does not`);
 }
 
 /** What a record tells about the end of a job's newest lease. */

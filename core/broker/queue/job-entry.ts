@@ -253,7 +253,7 @@ export class JobEntry {
 }
 
 /** What a `snapshot` record has beside the job and the texts, with its frame. */
-const snapshotBytes = 256;
+export const snapshotBytes = 256;
 
 /** Half of the 16 bytes that a producer sends. */
 const digestBytesKept = 8;

@@ -71,7 +71,7 @@ export class JobExtras {
   #refer(blobs: Map<number, Uint8Array>, slot: number, blob: BlobRef | null): void {
     if (blob === null || blobs.has(slot)) return;
     // A copy: the hash lies in a buffer that holds much more.
-    blobs.set(slot, blob.sha256.slice());
+    blobs.set(slot, new Uint8Array(blob.sha256));
     this.#blobs.addRef(blob.sha256);
   }
 

@@ -97,7 +97,7 @@ export class JobStore {
     job.returns = record.returns;
     job.lastEnd = record.end;
     job.last = place.offset;
-    job.lastBytes = record.fullBytes || place.bytes;
+    job.lastBytes = record.fullBytes || place.bytes - bytesOfJobs(record.enqueue);
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
     this.extras.take(slot, record);
@@ -161,6 +161,7 @@ export class JobStore {
     this.extras.take(slot, record);
     if (record.session !== null) this.extras.session.set(slot, record.session);
     if (job.state !== state) this.#move(job, state, changedAtMs, record.parkKey);
+    if (isOver(state)) this.extras.dropWhatIsOver(slot);
   }
 
   forget(job: JobEntry): void {
@@ -275,6 +276,11 @@ export class JobStore {
     this.queues.leave(job.slot, job.line);
     job.line = 0;
   }
+}
+
+/** Bytes of follow-up jobs in a record: they count for those jobs. */
+export function bytesOfJobs(jobs: RecordOf<'leaseEnded'>['enqueue']): number {
+  return jobs.reduce((sum, { job }) => sum + job.length, 0);
 }
 
 function factsOf(encoded: Uint8Array): JobFacts {

@@ -60,7 +60,9 @@ export function putEntry(caller: Caller, journals: Journals, fields: Message<'Jo
     return;
   }
   const { id } = token;
-  caller.core.commit({ kind: 'journaled', id, callHash, value, atMs: caller.now.wallMs });
+  const inlineBytes = value.inline?.length ?? 0;
+  const atMs = caller.now.wallMs;
+  caller.core.commit({ kind: 'journaled', id, callHash, value, inlineBytes, atMs });
   answer(caller, 'JournalOk', { value });
 }
 

@@ -4,7 +4,6 @@
  * paths by which it changes, live and on replay; it decides nothing.
  */
 
-import type { BlobRef } from '../../protocol/index.ts';
 import { hexOf } from './hex.ts';
 import { type Logged, LogOrder } from './log-order.ts';
 import type { RecordOf } from './records.ts';
@@ -14,6 +13,8 @@ export interface JournalEntry extends Logged<JournalEntry> {
   readonly callHash: string;
   /** Hash of the blob that holds the value; null when the record holds it. */
   readonly blob: Uint8Array | null;
+  /** Bytes that it takes in the log, the blob aside. */
+  readonly logBytes: number;
 }
 
 /** The entries of one job. They are few: a list is smaller than a map and as fast. */
@@ -22,6 +23,9 @@ interface Journal {
   /** Sum over the blobs; what is inline is bounded by the number of entries. */
   blobBytes: number;
 }
+
+/** What a `journaled` record has beside an inline value, with its frame. */
+const entryBytes = 144;
 
 /** Told when an entry begins or ceases to refer to a blob. */
 export interface BlobReferences {
@@ -34,8 +38,15 @@ export class JournalStore {
   readonly #journals: Map<string, Journal> = new Map();
   readonly #order: LogOrder<JournalEntry> = new LogOrder();
 
+  #logBytes = 0;
+
   constructor(blobs: BlobReferences) {
     this.#blobs = blobs;
+  }
+
+  /** Bytes of the log that the entries need, blobs aside. */
+  get logBytes(): number {
+    return this.#logBytes;
   }
 
   /** Entries of all jobs. */
@@ -57,10 +68,12 @@ export class JournalStore {
     return this.#journals.get(job)?.entries.find((entry) => entry.callHash === key);
   }
 
-  apply({ id, callHash, value }: RecordOf<'journaled'>, offset: number): void {
+  apply(record: RecordOf<'journaled'>, offset: number): void {
+    const { id, callHash, value } = record;
     let entry = this.find(id, callHash);
     if (entry === undefined) {
-      entry = this.#newEntry(callHash, value.blob);
+      entry = this.#newEntry(record);
+      this.#logBytes += entry.logBytes;
       const journal = this.#journalOf(id);
       journal.entries.push(entry);
       journal.blobBytes += value.blob?.totalBytes ?? 0;
@@ -72,6 +85,7 @@ export class JournalStore {
   drop(job: string): void {
     for (const entry of this.#journals.get(job)?.entries ?? []) {
       this.#order.remove(entry);
+      this.#logBytes -= entry.logBytes;
       if (entry.blob !== null) this.#blobs.dropRef(entry.blob);
     }
     this.#journals.delete(job);
@@ -97,11 +111,12 @@ export class JournalStore {
     return this.find(id, callHash)?.offset === offset;
   }
 
-  #newEntry(callHash: Uint8Array, ref: BlobRef | null): JournalEntry {
+  #newEntry({ callHash, value, inlineBytes }: RecordOf<'journaled'>): JournalEntry {
     // A copy: the hash lies in a buffer that holds much more.
-    const blob = ref === null ? null : new Uint8Array(ref.sha256);
+    const blob = value.blob === null ? null : new Uint8Array(value.blob.sha256);
     if (blob !== null) this.#blobs.addRef(blob);
-    return { callHash: hexOf(callHash), blob, offset: 0, older: null, newer: null };
+    const logBytes = entryBytes + inlineBytes;
+    return { callHash: hexOf(callHash), blob, logBytes, offset: 0, older: null, newer: null };
   }
 
   #journalOf(job: string): Journal {

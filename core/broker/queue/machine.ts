@@ -29,6 +29,8 @@ const idleRetentionMs = 60_000;
 export class QueueMachine {
   readonly #core: Core;
   readonly #retention: RetentionClock = new RetentionClock();
+  /** Records that compaction read and handed back. */
+  #movedCount = 0;
   /** True when a bound stopped the last pass and there is more to do at once. */
   #more = false;
 
@@ -118,6 +120,11 @@ export class QueueMachine {
     return this.#core.state.logBytes;
   }
 
+  /** How many records compaction has read: when a portion brings none, none can be read. */
+  get movedCount(): number {
+    return this.#movedCount;
+  }
+
   /** True when nothing in the log up to the offset is needed any more but the small state. */
   isRestated(upTo: number): boolean {
     return isRestated(this.#core, upTo);
@@ -164,9 +171,11 @@ export class QueueMachine {
         compact(this.#core, event);
         break;
       case 'movedJob':
+        this.#movedCount++;
         moveJob(this.#core, event);
         break;
       case 'movedRecord':
+        this.#movedCount++;
         moveRecord(this.#core, event.from, event.record);
         break;
       case 'restate':

@@ -76,7 +76,8 @@ const recordKinds = {
       enqueue: { list: newJob },
       /** Offset of the record that says how its lease before ended; 0 when there is none. */
       previous: 'u53',
-      /** In a summary, where texts are left out: bytes of the whole record. 0 in the log itself. */
+      /** In a summary, where texts are left out: bytes of the whole record but for follow-up jobs.
+       * 0 in the log itself. */
       fullBytes: 'u32',
       atMs: 'u53',
     },
@@ -110,11 +111,13 @@ const recordKinds = {
       key: { optional: 'text' },
       seqMax: 'u53',
       touched: 'u53',
+      /** Its walk over the acceptance numbers goes on there. */
+      nextSeq: 'u53',
       atMs: 'u53',
     },
   },
-  /** How many jobs it changed so far. */
-  bulkStepped: { number: 24, fields: { bulk: 'u53', touched: 'u53' } },
+  /** How many jobs it changed so far, and where it goes on. */
+  bulkStepped: { number: 24, fields: { bulk: 'u53', touched: 'u53', nextSeq: 'u53' } },
   bulkEnded: { number: 14, fields: { bulk: 'u53' } },
   /** A scope's limit, and what of it is used (absolute, so that compaction can say it again). */
   scopeSet: {
@@ -149,7 +152,14 @@ const recordKinds = {
   /** An entry of a job's journal: written once, never changed. */
   journaled: {
     number: 21,
-    fields: { id: 'id', callHash: 'bytes', value: valueType, atMs: 'u53' },
+    /** `inlineBytes` is the length of an inline value; a summary leaves the value itself out. */
+    fields: {
+      id: 'id',
+      callHash: 'bytes',
+      value: valueType,
+      inlineBytes: 'u32',
+      atMs: 'u53',
+    },
   },
   /** Compaction: the whole of a job said again, so that older records about it can go. */
   snapshot: {

@@ -144,15 +144,18 @@ export function resume(
   tokens: readonly LeaseToken[],
   now: Now,
 ): ItemAnswer[] {
+  const renewed = new Set<number>();
   const answers = tokens.map((token) => {
     const job = core.state.jobs.get(token.id) ?? null;
     if (job === null) return answer('NOT_FOUND', null, 'no such job');
-    if (renew(core, session, token, now)) return { code: noError, state: job.state, message: '' };
-    return answer('STALE_LEASE', job, 'the lease was lost meanwhile');
+    if (!renew(core, session, token, now)) {
+      return answer('STALE_LEASE', job, 'the lease was lost meanwhile');
+    }
+    renewed.add(job.seq);
+    return { code: noError, state: job.state, message: '' };
   });
-  const named = new Set(tokens.map((token) => token.id));
-  for (const { job } of session.leases.values()) {
-    if (named.has(job.id)) continue;
+  for (const { job, seq } of session.leases.values()) {
+    if (renewed.has(seq)) continue;
     endLease(core, job, now, {
       end: 'returned',
       errorCode: 'never_received',

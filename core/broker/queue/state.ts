@@ -39,7 +39,7 @@ export class BrokerState {
   /** What each kind of record changes. */
   readonly #changes: { readonly [N in LogRecord['kind']]: Change<RecordOf<N>> } = {
     epochStarted: ({ epoch, seqHighest }) => {
-      this.epoch = epoch;
+      this.epoch = Math.max(this.epoch, epoch);
       this.jobs.seqs.atLeast(seqHighest);
     },
     enqueued: ({ jobs, atMs }, { offset }, facts) => this.jobs.accept(jobs, offset, atMs, facts),
@@ -60,9 +60,13 @@ export class BrokerState {
     signalled: ({ ids, atMs }, place) =>
       this.#each(ids, place, (job) => this.jobs.signal(job, atMs)),
     expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
-    forgotten: ({ ids }, place) => {
-      this.#each(ids, place, (job) => this.jobs.forget(job));
-      for (const id of ids) this.journal.drop(id);
+    forgotten: ({ ids }) => {
+      for (const id of ids) {
+        // A summary leaves out a job that was said again and then forgotten.
+        const job = this.jobs.get(id);
+        if (job !== undefined) this.jobs.forget(job);
+        this.journal.drop(id);
+      }
     },
     snapshot: (record, place) => this.jobs.restate(record, place),
     paused: ({ queue }) => this.#setPaused(queue, true),
@@ -89,7 +93,7 @@ export class BrokerState {
 
   /** Bytes of the log that are still needed. */
   get logBytes(): number {
-    return this.jobs.logBytes + this.blobs.bytes;
+    return this.jobs.logBytes + this.blobs.logBytes + this.journal.logBytes;
   }
 
   /** Before replay: see `Replay.begin` of the log. */

@@ -5,6 +5,7 @@
 
 import { decodeJob, encodeJob, type Value } from '../../protocol/index.ts';
 import { factsOfJob } from '../events.ts';
+import { bytesOfJobs } from './job-store.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** A record with its offset; entries of a summary may share one. */
@@ -43,6 +44,10 @@ export class SegmentSummary {
   /** Bytes used of the piece. */
   #used = 0;
 
+  #lastOffset = 0;
+  #epoch = 0;
+  /** The highest acceptance number of a job that leaves nothing else: none is given twice. */
+  #lostSeq = 0;
   /** What is kept of each kind of record. */
   readonly #rules: { readonly [N in LogRecord['kind']]: Rule<RecordOf<N>> } = {
     enqueued: ({ jobs, atMs }, { offset }) => {
@@ -70,7 +75,10 @@ export class SegmentSummary {
     paused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
     unpaused: ({ queue }, place) => this.#keep(queueOf(queue), 'paused', place),
     queueConfigured: ({ queue, kind }, place) => this.#keep(queueOf(queue), kind, place),
-    epochStarted: ({ kind }, place) => this.#keep('broker', kind, place),
+    epochStarted: ({ kind, epoch }, place) => {
+      this.#epoch = epoch;
+      this.#keep('broker', kind, place);
+    },
     // Scopes and bulk operations: few, and not all of them absolute.
     bulkStarted: (record, place) => this.#keepAlways(record, place),
     bulkStepped: (record, place) => this.#keepAlways(record, place),
@@ -98,14 +106,19 @@ export class SegmentSummary {
   add({ offset, bytes }: PlacedRecord): void {
     const record = decodeRecord(bytes);
     const shorten = this.#rules[record.kind] as Rule<LogRecord>;
+    this.#lastOffset = offset;
     shorten(record, { offset, bytes });
   }
 
   /** The records that make the same state. */
   *finish(): Iterable<PlacedRecord> {
-    for (const { offset, superseded, piece, from, to } of this.#entries) {
-      if (!superseded) yield { offset, bytes: piece.subarray(from, to) };
+    for (const entry of this.#entries) {
+      if (!entry.superseded) yield { offset: entry.offset, bytes: bytesOf(entry) };
     }
+    if (this.#lostSeq === 0) return;
+    const numbers = { epoch: this.#epoch, seqHighest: this.#lostSeq, atMs: 0 };
+    const bytes = encodeRecord({ kind: 'epochStarted', ...numbers });
+    yield { offset: this.#lastOffset, bytes };
   }
 
   #keepAlways({ kind }: LogRecord, place: PlacedRecord): void {
@@ -162,10 +175,10 @@ export class SegmentSummary {
     else this.#things.set(thing, left);
   }
 
-  /** Whether something of that kind is kept about a thing. */
-  #says(thing: string, what: string): boolean {
+  #kept(thing: string, what: string): Kept | undefined {
     const kept = this.#things.get(thing);
-    return kept instanceof Map ? kept.has(what) : kept?.what === what;
+    if (kept instanceof Map) return kept.get(what);
+    return kept?.what === what ? kept : undefined;
   }
 
   #accept(
@@ -183,8 +196,10 @@ export class SegmentSummary {
    * replay too, and stay gone when the same id came and went again.
    */
   #forget(id: string, offset: number): void {
-    const isNew = this.#says(id, 'accepted');
-    const wasForgotten = this.#says(id, 'forgotten');
+    const accepted = this.#kept(id, 'accepted');
+    const isNew = accepted !== undefined;
+    if (isNew) this.#lostSeq = Math.max(this.#lostSeq, seqOf(accepted));
+    const wasForgotten = this.#kept(id, 'forgotten') !== undefined;
     this.#drop(id, 'forgotten');
     this.#drop(journalOf(id));
     if (isNew || wasForgotten) return;
@@ -209,9 +224,20 @@ export class SegmentSummary {
   }
 }
 
+/** The acceptance number that an entry tells. */
+function seqOf(entry: Kept): number {
+  const record = decodeRecord(bytesOf(entry));
+  return record.kind === 'accepted' ? record.seq : 0;
+}
+
+function bytesOf({ piece, from, to }: Kept): Uint8Array {
+  return piece.subarray(from, to);
+}
+
 const noBytes = new Uint8Array(0);
 
-function shortEnd(record: RecordOf<'leaseEnded'>, fullBytes: number): RecordOf<'leaseEnded'> {
+function shortEnd(record: RecordOf<'leaseEnded'>, bytes: number): RecordOf<'leaseEnded'> {
+  const fullBytes = bytes - bytesOfJobs(record.enqueue);
   const result = shortValue(record.result);
   return { ...record, errorMessage: '', note: '', result, enqueue: [], fullBytes };
 }

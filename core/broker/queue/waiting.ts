@@ -17,7 +17,9 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
     const job = jobs.bySeq(seq);
     if (job?.state !== 'delayed') continue;
     const dueAtMs = jobs.extras.dueAtMs.get(job.slot) ?? 0;
-    if (dueAtMs <= now.wallMs) jobs.makeReady(job);
+    if (dueAtMs > now.wallMs) continue;
+    jobs.makeReady(job);
+    core.watchers.note(core, job);
   }
 }
 

@@ -72,7 +72,9 @@ test('a damaged log is told by verify, refused by backup, and salvaged', async (
   damage('damaged');
   const verified = await broker('verify', 'damaged');
   expect(verified.code).toBe(65);
-  expect(verified.stdout).toMatch(/^damaged {2}\S+0000000001\.log: byte \d+: the bytes of a batch/m);
+  expect(verified.stdout).toMatch(
+    /^damaged {2}\S+0000000001\.log: byte \d+: the bytes of a batch/m,
+  );
   const copied = await broker('backup', 'copy', '--dir', 'damaged');
   expect(copied).toMatchObject({ code: 65, stderr: expect.stringContaining('Nothing was copied') });
   const restored = await broker('restore', 'damaged', '--dir', 'other');

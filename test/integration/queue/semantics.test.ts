@@ -203,8 +203,7 @@ describe('large bytes', () => {
     const body = new Uint8Array(randomBytes(24 * 1024 * 1024));
     const putting = queue.putBlob(body);
     const endpoints = await readEndpoints(dir);
-    while ((await fs.stat(path.join(dir, 'log')).catch(() => null)) === null);
-    for (let bytes = 0; bytes < 4 * 1024 * 1024; bytes = await logBytes()) {
+    for (let bytes = 0; bytes < 4 * 1024 * 1024; bytes = await bytesOfLog()) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     if (endpoints !== null) process.kill(endpoints.pid, 'SIGKILL');
@@ -212,7 +211,7 @@ describe('large bytes', () => {
     expect(Buffer.compare(await queue.getBlob(ref), body)).toBe(0);
   });
 
-  async function logBytes(): Promise<number> {
+  async function bytesOfLog(): Promise<number> {
     const names = await fs.readdir(path.join(dir, 'log'));
     const sizes = await Promise.all(
       names.map((name) => fs.stat(path.join(dir, 'log', name)).catch(() => ({ size: 0 }))),

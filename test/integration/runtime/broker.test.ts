@@ -1,11 +1,17 @@
 /** The consumer on a real broker: jobs to files, and when a run until empty may end. */
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OfflineEndpoint, startOfflineEndpoint } from '../../../core/model/index.ts';
-import { type JobQueue, type LeasedJob, newJob, openQueue } from '../../../core/queue/index.ts';
+import {
+  type JobQueue,
+  type LeasedJob,
+  limits,
+  newJob,
+  openQueue,
+} from '../../../core/queue/index.ts';
 import { type Runtime, startRuntime } from '../../../core/runtime/index.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
 
@@ -30,16 +36,19 @@ afterEach(async () => {
 });
 
 const agent = agentOf({ retry: { delayMs: 50, maxDelayMs: 200 } });
+const common = {
+  agent: agent.name,
+  agentDigest: agent.digest,
+  queue: agent.queue,
+  attemptsMax: 20,
+};
 const enqueue = (count: number, source = 'note') =>
   queue.enqueue(
     Array.from({ length: count }, (_, index) =>
       newJob({
-        agent: agent.name,
-        agentDigest: agent.digest,
-        queue: agent.queue,
+        ...common,
         input: { text: `Text number ${index} of ${source}.` },
         source: `${source}-${index}`,
-        attemptsMax: 20,
       }),
     ),
   );
@@ -61,6 +70,26 @@ async function start(model: string): Promise<Runtime> {
   });
   return runtime;
 }
+
+describe('what a job made', () => {
+  it('is in the queue with its acknowledgement, a long text as well as a short one', async () => {
+    const sentence = (length: number) => `This sentence ends in ${'x'.repeat(length)} here.`;
+    await queue.enqueue(
+      [10, 90_000].map((length) =>
+        newJob({ ...common, input: { text: sentence(length) }, source: `note-${length}` }),
+      ),
+    );
+    const running = await start('aiq-offline');
+    expect((await running.untilEmpty()).counts).toMatchObject({ done: 2 });
+    const { jobs } = await queue.list({ queue: 'echo' });
+    expect(jobs).toHaveLength(2);
+    for (const { id, source } of jobs) {
+      const file = await readFile(join(dir, 'out', `${source}.md`), 'utf8');
+      expect(Buffer.from((await queue.result(id)) ?? '').toString()).toBe(file);
+      if (source === 'note-90000') expect(file.length).toBeGreaterThan(limits.inlineBytesMax);
+    }
+  });
+});
 
 describe('on a real broker', () => {
   it('every job becomes one file, through failures and retries', async () => {

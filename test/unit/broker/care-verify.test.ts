@@ -173,6 +173,17 @@ test('records that contradict each other are told', async () => {
   expect(others).toEqual([]);
 });
 
+test('what only all records together show to be missing is told', async () => {
+  const blob = { sha256: new Uint8Array(32).fill(9), totalBytes: 20 };
+  const dir = await writeLog({
+    segments: [[[started(1), { kind: 'blobStored', ...blob, atMs: 1 }]]],
+  });
+  const { problems, jobs } = await verifyLog(dir);
+  expect(problems).toMatchObject([{ kind: 'record', file: segmentPath(dir, 1), records: null }]);
+  expect(problems[0]?.message).toMatch(/^all records together: blob \w+ lacks bytes/);
+  expect(jobs).toBe(null);
+});
+
 test('a log that lost its front to compaction is whole', async () => {
   const floor = { segment: 5, offset: 101, statedAt: 103 };
   const start = { segment: 5, nextOffset: 101, nextSequence: 40, floor };

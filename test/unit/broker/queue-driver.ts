@@ -75,25 +75,44 @@ export function bytesOf(checked: CheckedJob): Uint8Array {
   return checked.bytes;
 }
 
+/** What compaction took off the log. */
+export interface Cut {
+  readonly droppedUpTo: number;
+  readonly restatedUpTo: number;
+}
+
 /** One broker life: its clock, its log as an array, and what it sent to each connection. */
 export class Driver {
   readonly log: Uint8Array[];
   readonly machine: QueueMachine;
   now: { monotonicMs: number; wallMs: number };
   sent: { connection: number; name: MessageName; correlationId: number; fields: unknown }[] = [];
+  /** Records up to here are gone, and records up to `restatedUpTo` were written before they went. */
+  cut: Cut;
+  /** Reads of compaction that wait, when it is to be slow: what changes meanwhile is what counts. */
+  slowReads: Fetch[] | null = null;
   #correlationId = 0;
 
-  constructor(log: Uint8Array[] = [], options: CoreOptions = testOptions, now?: Now) {
+  constructor(
+    log: Uint8Array[] = [],
+    options: CoreOptions = testOptions,
+    now?: Now,
+    cut: Cut = { droppedUpTo: 0, restatedUpTo: 0 },
+  ) {
     this.now = { ...(now ?? { monotonicMs: 1000, wallMs: 1_000_000 }) };
+    this.cut = cut;
     this.machine = new QueueMachine(options);
-    for (const [index, record] of log.entries()) this.machine.replay(record, index + 1);
+    this.machine.beginReplay(cut.restatedUpTo);
+    for (const [index, record] of log.entries()) {
+      if (index >= cut.droppedUpTo) this.machine.replay(record, index + 1);
+    }
     this.log = [...log];
     this.#take(this.machine.start(this.now, log.length));
   }
 
   /** A new broker on the log of this one, as after a crash. */
   restarted(options: CoreOptions = testOptions): Driver {
-    return new Driver(this.log, options, this.now);
+    return new Driver(this.log, options, this.now, this.cut);
   }
 
   advance(ms: number): void {
@@ -196,13 +215,47 @@ export class Driver {
     return answer;
   }
 
+  /** Asks for the next portion of compaction, as the compactor does. */
+  compact(upTo: number, bytesMax = 4096): void {
+    this.#handle({ type: 'compact', upTo, bytesMax });
+  }
+
+  /** Lets the reads that waited end. */
+  endSlowReads(): void {
+    const reads = this.slowReads ?? [];
+    this.slowReads = null;
+    for (const fetch of reads) this.#fetch(fetch);
+  }
+
+  /** Says the small state again and drops the records up to the offset. */
+  drop(upTo: number): void {
+    this.#handle({ type: 'restate' });
+    this.cut = { droppedUpTo: upTo, restatedUpTo: this.log.length };
+  }
+
+  /** Tells the core anything else. */
+  tell(event: CoreEvent): void {
+    this.#handle(event);
+  }
+
   #handle(event: CoreEvent): void {
-    this.#take(this.machine.handle([event], this.now));
+    const effects = this.machine.handle([event], this.now);
+    const { slowReads } = this;
+    if (event.type !== 'compact' || slowReads === null) {
+      this.#take(effects);
+      return;
+    }
+    slowReads.push(...effects.flatMap((effect) => (effect.type === 'fetch' ? [effect.fetch] : [])));
+    this.#take(effects.filter(({ type }) => type !== 'fetch'));
+  }
+
+  #read(offset: number): Uint8Array | null {
+    return offset > this.cut.droppedUpTo ? (this.log[offset - 1] ?? null) : null;
   }
 
   /** Resolves a fetch from the log in memory. */
   #fetch({ offsets, use }: Fetch): void {
-    for (const fetched of use(offsets.map((offset) => this.log[offset - 1] ?? null))) {
+    for (const fetched of use(offsets.map((offset) => this.#read(offset)))) {
       if (fetched.type === 'send') this.sent.push(fetched.outgoing);
       else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
       else this.#handle(fetched.event);

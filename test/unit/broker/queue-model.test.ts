@@ -80,6 +80,14 @@ const histories: fc.Arbitrary<Command[]> = fc.array(
   { minLength: 20, maxLength: 100, size: 'max' },
 );
 
+function consumerOf(pick: number): number {
+  return consumers[pick % consumers.length] ?? 1;
+}
+
+function queueOf(pick: number): string {
+  return queues[pick % queues.length] ?? 'q';
+}
+
 class Model {
   readonly oracle = new Oracle(options);
   driver: Driver;
@@ -138,95 +146,63 @@ class Model {
   }
 
   #do(command: Command): void {
-    const { id, pick, ms } = command;
-    const queue = queues[pick % 2] ?? 'q';
-    switch (command.do) {
-      case 'enqueue':
-        this.driver.enqueue(producer, [this.#job(command)]);
-        break;
-      case 'batch':
-        this.driver.enqueue(
-          producer,
-          [this.#job(command), this.#job({ ...command, id: id + 3, pick: pick + 1 })],
-          pick % 3 > 0,
-        );
-        break;
-      case 'settle':
-        this.#settle(command);
-        break;
-      case 'late':
-        this.#settleLate(pick);
-        break;
-      case 'cancel':
-        this.driver.request(producer, 'Cancel', { ids: [idOf(id)] });
-        break;
-      case 'retry':
-        this.driver.request(producer, 'Retry', { ids: [idOf(id)] });
-        break;
-      case 'pause':
-        this.driver.request(producer, 'Pause', { queue });
-        break;
-      case 'unpause':
-        this.driver.request(producer, 'Unpause', { queue });
-        break;
-      case 'purge':
-        this.driver.request(producer, 'Purge', { queue });
-        break;
-      case 'signal':
-        this.driver.request(producer, 'Signal', { key: keys[pick % 2] ?? 'a' });
-        break;
-      case 'retryDead':
-        this.driver.request(producer, 'RetryDead', { queue, errorCode: null });
-        break;
-      case 'limit': {
-        const jobsMax = pick % 3 === 0 ? 0 : 1 + (pick % 12);
-        const fields = { queue, jobsMax, bytesMax: 0, keepMs: 0, keepJobs: pick % 4 };
-        this.driver.request(producer, 'ConfigureQueue', fields);
-        break;
-      }
-      case 'advance':
-        this.driver.advance(ms);
-        break;
-      case 'jump':
-        this.driver.now.wallMs = Math.max(1, this.driver.now.wallMs + (pick % 2 === 0 ? ms : -ms));
-        break;
-      case 'restart':
-        this.driver = this.driver.restarted(options);
-        this.#connect();
-        break;
-      default:
-        this.#consume(command);
-    }
+    this.#actions[command.do](command);
   }
 
-  #consume(command: Command): void {
-    const connection = consumers[command.pick % consumers.length] ?? 1;
-    switch (command.do) {
-      case 'extend':
-        this.driver.request(connection, 'Extend', { tokens: this.#tokensOf(connection) });
-        break;
-      case 'goodbye':
-        this.driver.request(connection, 'Goodbye', {});
-        this.driver.close(connection);
-        this.#open(connection, this.#nextSession++);
-        break;
-      case 'vanish':
-        this.driver.close(connection);
-        this.#open(connection, this.#nextSession++);
-        break;
-      case 'reconnect':
-        this.driver.close(connection);
-        this.#open(connection, this.#sessions.get(connection) ?? connection);
-        break;
-      case 'resume': {
-        const tokens = this.#tokensOf(connection).filter((_, index) => index % 2 === 0);
-        this.driver.request(connection, 'Resume', { tokens });
-        break;
-      }
-      default:
-        break;
-    }
-  }
+  readonly #actions: Readonly<Record<Command['do'], (command: Command) => void>> = {
+    enqueue: (command) => this.driver.enqueue(producer, [this.#job(command)]),
+    batch: (command) => {
+      const { id, pick } = command;
+      const jobs = [this.#job(command), this.#job({ ...command, id: id + 3, pick: pick + 1 })];
+      this.driver.enqueue(producer, jobs, pick % 3 > 0);
+    },
+    settle: (command) => this.#settle(command),
+    late: ({ pick }) => this.#settleLate(pick),
+    extend: ({ pick }) => {
+      const connection = consumerOf(pick);
+      this.driver.request(connection, 'Extend', { tokens: this.#tokensOf(connection) });
+    },
+    vanish: ({ pick }) => {
+      this.driver.close(consumerOf(pick));
+      this.#open(consumerOf(pick), this.#nextSession++);
+    },
+    goodbye: ({ pick }) => {
+      this.driver.request(consumerOf(pick), 'Goodbye', {});
+      this.driver.close(consumerOf(pick));
+      this.#open(consumerOf(pick), this.#nextSession++);
+    },
+    reconnect: ({ pick }) => {
+      const connection = consumerOf(pick);
+      this.driver.close(connection);
+      this.#open(connection, this.#sessions.get(connection) ?? connection);
+    },
+    resume: ({ pick }) => {
+      const connection = consumerOf(pick);
+      const tokens = this.#tokensOf(connection).filter((_, index) => index % 2 === 0);
+      this.driver.request(connection, 'Resume', { tokens });
+    },
+    cancel: ({ id }) => this.driver.request(producer, 'Cancel', { ids: [idOf(id)] }),
+    retry: ({ id }) => this.driver.request(producer, 'Retry', { ids: [idOf(id)] }),
+    pause: ({ pick }) => this.driver.request(producer, 'Pause', { queue: queueOf(pick) }),
+    unpause: ({ pick }) => this.driver.request(producer, 'Unpause', { queue: queueOf(pick) }),
+    purge: ({ pick }) => this.driver.request(producer, 'Purge', { queue: queueOf(pick) }),
+    signal: ({ pick }) => this.driver.request(producer, 'Signal', { key: keys[pick % 2] ?? 'a' }),
+    retryDead: ({ pick }) =>
+      this.driver.request(producer, 'RetryDead', { queue: queueOf(pick), errorCode: null }),
+    limit: ({ pick }) => {
+      const jobsMax = pick % 3 === 0 ? 0 : 1 + (pick % 12);
+      const fields = { queue: queueOf(pick), jobsMax, bytesMax: 0, keepMs: 0, keepJobs: pick % 4 };
+      this.driver.request(producer, 'ConfigureQueue', fields);
+    },
+    advance: ({ ms }) => this.driver.advance(ms),
+    jump: ({ pick, ms }) => {
+      this.driver.now.wallMs = Math.max(1, this.driver.now.wallMs + (pick % 2 === 0 ? ms : -ms));
+    },
+    restart: () => {
+      this.driver = this.driver.restarted(options);
+      this.#connect();
+    },
+  };
 
   #job({ id, pick, ms }: Command) {
     const names = Object.keys(priorities) as Priority[];

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { simulate } from '../../sim/world.ts';
 
 const firstSeed = 1;
-const seeds = 60;
+const seeds = 40;
 const steps = 2_000;
 
 test(`${seeds} simulated histories from seed ${firstSeed} keep every promise`, async () => {

@@ -1,0 +1,41 @@
+/** What an engine is driven by, and what it tells its driver. */
+
+import type { Now, Outgoing } from './events.ts';
+import type { Scheduler } from './log/contract.ts';
+import type { Disk } from './log/disk.ts';
+import type { CoreOptions } from './queue/core.ts';
+import type { CoreEvent, Effect } from './queue/effects.ts';
+
+export interface EngineOptions {
+  readonly core: Omit<CoreOptions, 'crc32'>;
+  /** Folder of the log. */
+  readonly dir: string;
+  readonly segmentBytesMax: number;
+  readonly disk?: Disk;
+  readonly scheduler?: Scheduler;
+  readonly now: () => Now;
+  /** Gets messages whose reasons are durable, in order. */
+  readonly send: (messages: Outgoing[]) => void;
+  /** Completes the answer to Stats by what only the driver knows. */
+  readonly statsAnswer: (effect: EffectOf<'stats'>) => Outgoing;
+  readonly onSearch: (effect: EffectOf<'search'>) => void;
+  readonly onShutdown: () => void;
+  /** Every record up to this offset is durable. */
+  readonly onDurable: (offset: number) => void;
+  /** The disk became full, or has room again. */
+  readonly onDiskFull: (full: boolean) => void;
+  readonly onNotice: (text: string) => void;
+  /** The engine stopped: it answers nothing more. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
+
+/** Bytes that an event brings to the log for good. */
+export function newBytes(event: CoreEvent): number {
+  if (event.type === 'request' && event.request.name === 'BlobPut') {
+    return event.request.fields.chunk.length;
+  }
+  if (event.type !== 'enqueue') return 0;
+  return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
+}

@@ -1,0 +1,73 @@
+/** How counters and state of a job must follow from how its lease ended. */
+
+import type { RecordOf } from '../../core/broker/queue/records.ts';
+import type { LeaseEnd } from '../../core/protocol/index.ts';
+import type { BookJob } from './book.ts';
+
+type LeaseEnded = RecordOf<'leaseEnded'>;
+
+export interface LeaseOptions {
+  /** Uncharged returns end by their number, and by the time since the first of them. */
+  readonly returnsMax: number;
+  readonly returnsMsMax: number;
+}
+
+interface Charge {
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly returns: number;
+}
+
+const nothing: Charge = { attempts: 0, crashes: 0, returns: 0 };
+const attempt: Charge = { ...nothing, attempts: 1 };
+const comeBack: Charge = { ...nothing, returns: 1 };
+const crash: Charge = { ...nothing, crashes: 1 };
+
+const charges: Readonly<Record<LeaseEnd, Charge>> = {
+  ack: nothing,
+  damaged: nothing,
+  retry: attempt,
+  final: attempt,
+  throttled: comeBack,
+  returned: comeBack,
+  crashed: crash,
+  lost: crash,
+};
+
+/** A crash is the job's own when it ran alone; else it only counts as having come back. */
+function chargeOf(end: LeaseEnd, isolated: boolean): Charge {
+  const charge = charges[end];
+  if (charge.crashes === 0) return charge;
+  return isolated ? { ...charge, attempts: 1 } : { ...charge, returns: 1 };
+}
+
+/** What is wrong with the record, or null. */
+export function wrongCounters(
+  job: BookJob,
+  next: LeaseEnded,
+  options: LeaseOptions,
+): string | null {
+  const charge = chargeOf(next.end, job.isolated);
+  for (const counter of ['attempts', 'crashes', 'returns'] as const) {
+    if (next[counter] !== job[counter] + charge[counter]) {
+      return `${counter} went from ${job[counter]} to ${next[counter]}`;
+    }
+  }
+  if (next.end === 'ack') return next.state === 'done' ? null : `it is ${next.state}`;
+  const mustDie = isTheEnd(job, next, options, charge.returns > 0);
+  return mustDie === (next.state === 'dead') ? null : `it is ${next.state}`;
+}
+
+/** Whether the job may not run again. */
+function isTheEnd(
+  job: BookJob,
+  next: LeaseEnded,
+  { returnsMax, returnsMsMax }: LeaseOptions,
+  cameBack: boolean,
+): boolean {
+  if (next.end === 'final' || next.end === 'damaged') return true;
+  if (next.attempts >= job.attemptsMax) return true;
+  if (job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs) return true;
+  const isOld = next.atMs - next.returnsSinceMs > returnsMsMax;
+  return cameBack && (next.returns > returnsMax || isOld);
+}

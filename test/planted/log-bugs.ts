@@ -1,0 +1,138 @@
+/** Bugs in how the broker keeps its log: promises that a crash or a bad disk would break. */
+
+import { type PlantedBug, simulation } from './bug.ts';
+
+export const logBugs: readonly PlantedBug[] = [
+  {
+    name: 'reveal-before-sync',
+    what: 'answers leave before their records are durable',
+    edits: [
+      {
+        file: 'core/broker/engine.ts',
+        find: 'this.#outbox.release(this.#log.durableOffset);',
+        replace: 'this.#outbox.release(this.#log.endOffset);',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'short-write-ignored',
+    what: 'a short write counts as a whole one',
+    edits: [
+      {
+        file: 'core/broker/log/disk.ts',
+        find: `  while (rest.length > 0) {
+    const written = await file.write(rest, at);`,
+        replace: `  for (let once = 0; once < 1 && rest.length > 0; once++) {
+    const written = await file.write(rest, at);`,
+      },
+      {
+        file: 'core/broker/log/disk.ts',
+        find: '  return at - position;',
+        replace: '  return buffers.reduce((sum, { length }) => sum + length, 0);',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'folder-not-synced',
+    what: 'the name of a new segment is not made durable',
+    edits: [
+      {
+        file: 'core/broker/log/disk.ts',
+        find: `    await disk.syncDir(dir);
+  } catch (error) {`,
+        replace: '  } catch (error) {',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'sync-repeated',
+    what: 'after a failed fdatasync the log tries once more',
+    edits: [
+      {
+        file: 'core/broker/log/tail-writer.ts',
+        find: '    await this.#file.datasync();',
+        replace: '    await this.#file.datasync().catch(() => this.#file.datasync());',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'damage-cut-off',
+    what: 'damage in what is proven durable is cut off like a torn tail',
+    edits: [
+      {
+        file: 'core/broker/log/recover.ts',
+        find: `    if (verdict === 'durable') throw durableDamaged(segment, scan);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/log-recovery.test.ts' },
+  },
+  {
+    name: 'compaction-drops-live-job',
+    what: 'compaction drops a segment that still holds jobs',
+    edits: [
+      {
+        file: 'core/broker/queue/compaction.ts',
+        find: 'return oldest > upTo && others.length === 0;',
+        replace: 'return others.length === 0;',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'dropped-before-said-again',
+    what: 'compaction drops a segment before the small state is said again',
+    edits: [
+      {
+        file: 'core/broker/compactor.ts',
+        find: `    run([{ type: 'restate' }]);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'summary-leaves-out-retry',
+    what: 'a summary leaves out that a dead job was retried',
+    edits: [
+      {
+        file: 'core/broker/queue/summary.ts',
+        find: '    retried: (record, place) => this.#keepEach(record, place),',
+        replace: '    retried: () => undefined,',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'follow-up-lost',
+    what: 'a summary leaves out the follow-up jobs of an ack',
+    edits: [
+      {
+        file: 'core/broker/queue/summary.ts',
+        find: `      for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'pause-forgotten',
+    what: 'a pause does not survive compaction',
+    edits: [
+      {
+        file: 'core/broker/queue/compaction.ts',
+        find: `    if (paused) core.commit({ kind: 'paused', queue: name, atMs });
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+];

@@ -1,0 +1,119 @@
+/** Bugs in what the broker takes in, keeps and forgets. */
+
+import { type PlantedBug, simulation } from './bug.ts';
+
+export const queueBugs: readonly PlantedBug[] = [
+  {
+    name: 'duplicates-forgotten',
+    what: 'a job that is done is forgotten at once, and its id taken anew',
+    edits: [
+      {
+        file: 'core/broker/queue/waiting.ts',
+        find: 'over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;',
+        replace: 'over.rows.length - going > keepJobs || job.changedAtMs <= wallMs + keepMs;',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'journal-overwritten',
+    what: 'a second journal put replaces the first',
+    edits: [
+      {
+        file: 'core/broker/queue/journal-requests.ts',
+        find: `  if (standing !== undefined) {
+    sendEntry(caller, standing.offset);
+    return;
+  }
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'blob-dropped-early',
+    what: 'a blob is dropped while a result refers to it',
+    edits: [
+      {
+        file: 'core/broker/queue/blobs.ts',
+        find: `    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);
+    this.unreferenced.stop(key);`,
+        replace: '    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'accepts-on-full-disk',
+    what: 'jobs are accepted while the disk is full',
+    edits: [
+      {
+        file: 'core/broker/queue/admission.ts',
+        find: '    if (diskFull) {',
+        replace: '    if (diskFull && facts.jobBytes < 0) {',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'limit-off-by-one',
+    what: 'a queue takes one job more than its limit',
+    edits: [
+      {
+        file: 'core/broker/queue/admission.ts',
+        find: 'if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {',
+        replace: 'if (jobsMax > 0 && queue.jobs + coming.jobs > jobsMax) {',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'batch-half-accepted',
+    what: 'an atomic batch is accepted without the jobs that were refused',
+    edits: [
+      {
+        file: 'core/broker/queue/enqueue.ts',
+        find: "  if (answers.some(({ outcome }) => outcome === 'refused')) {",
+        replace: "  if (answers.every(({ outcome }) => outcome === 'refused')) {",
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'delay-cut-short',
+    what: 'a job with a time of day is delivered after its delay alone',
+    edits: [
+      {
+        file: 'core/broker/queue/admission.ts',
+        find: 'const dueAtMs = Math.max(facts.runAtMs, facts.delayMs > 0 ? wallMs + facts.delayMs : 0);',
+        replace: 'const dueAtMs = facts.delayMs > 0 ? wallMs + facts.delayMs : facts.runAtMs;',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'purge-takes-running-jobs',
+    what: 'a purge cancels jobs that are being worked on',
+    edits: [
+      {
+        file: 'core/broker/queue/bulk-requests.ts',
+        find: "return state === 'ready' || state === 'delayed' || state === 'parked';",
+        replace: "return state !== 'done' && state !== 'cancelled' && state !== 'dead';",
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'budget-overdrawn',
+    what: 'a reservation is granted beyond its budget',
+    edits: [
+      {
+        file: 'core/broker/queue/scope-requests.ts',
+        find: 'const waitMs = units <= leftAt(scope, nowMs) ? 0 : waitMsFor(scope, units, nowMs);',
+        replace: 'const waitMs = units <= scope.limitUnits ? 0 : waitMsFor(scope, units, nowMs);',
+      },
+    ],
+    caughtBy: simulation,
+  },
+];

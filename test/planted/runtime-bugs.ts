@@ -1,0 +1,85 @@
+/** Bugs in the wire format, in publishing results and in running jobs. */
+
+import type { PlantedBug } from './bug.ts';
+
+export const runtimeBugs: readonly PlantedBug[] = [
+  {
+    name: 'frame-without-bound',
+    what: 'a frame may announce any length',
+    edits: [
+      {
+        file: 'core/protocol/frame.ts',
+        find: `    if (bodyBytes > this.#frameBytesMax) throw tooLarge(bodyBytes, this.#frameBytesMax);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: { test: 'test/unit/protocol/frame.test.ts' },
+  },
+  {
+    name: 'record-before-files',
+    what: 'the commit record is linked before the files are durable',
+    edits: [
+      {
+        file: 'core/output/store.ts',
+        find: `    await attempt.sync();
+    await attempt.close();
+    await context.step('synced');
+    signal?.throwIfAborted();
+`,
+        replace: `    signal?.throwIfAborted();
+`,
+      },
+      {
+        file: 'core/output/store.ts',
+        find: '      return { record, generation: 0 };',
+        replace: `      await attempt.sync();
+      await attempt.close();
+      await context.step('synced');
+      return { record, generation: 0 };`,
+      },
+    ],
+    caughtBy: { test: 'test/integration/output/store.test.ts' },
+  },
+  {
+    name: 'rename-instead-of-link',
+    what: 'a published file replaces what another job has put there',
+    edits: [
+      {
+        file: 'core/output/roll-forward.ts',
+        find: "await (to.overwrite === 'replace' ? rename(staged, to.target) : link(staged, to.target));",
+        replace: 'await rename(staged, to.target);',
+      },
+    ],
+    caughtBy: { test: 'test/integration/output/races.test.ts' },
+  },
+  {
+    name: 'record-replaced',
+    what: 'a second attempt replaces the commit record of the first',
+    edits: [
+      {
+        file: 'core/output/records.ts',
+        find: '    await link(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);',
+        replace: '    await rename(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);',
+      },
+      {
+        file: 'core/output/records.ts',
+        find: "import { link, open } from 'node:fs/promises';",
+        replace: "import { open, rename } from 'node:fs/promises';",
+      },
+    ],
+    caughtBy: { test: 'test/integration/output/races.test.ts' },
+  },
+  {
+    name: 'answer-not-kept',
+    what: 'a paid answer is used before it is kept in the journal',
+    edits: [
+      {
+        file: 'core/runtime/job/paid-once.ts',
+        find: '    const stands = await orAborted(journal.put(callHash, bytes), signal);',
+        replace: '    const stands = bytes;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/runtime/paid-once.test.ts' },
+  },
+];

@@ -1,0 +1,220 @@
+/** Bulk operations: steps of bounded size, progress, a restart amid one, and whom they concern. */
+
+import { describe, expect, test } from 'vitest';
+import { decodeRecord } from '../../../core/broker/queue/records.ts';
+import { errorCodes, type Message, type MessageName } from '../../../core/protocol/index.ts';
+import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
+
+type Bulk = Message<'BulkOk'>;
+
+function range(count: number, from = 1): number[] {
+  return Array.from({ length: count }, (_, index) => from + index);
+}
+
+/** A broker with jobs of queue `q` that are parked on `k`. */
+function withParked(count: number, from = 1): Driver {
+  const driver = new Driver();
+  driver.open(1);
+  enqueueParked(driver, range(count, from));
+  return driver;
+}
+
+function enqueueParked(driver: Driver, ids: readonly number[]): void {
+  for (let at = 0; at < ids.length; at += 1000) {
+    driver.enqueue(
+      1,
+      ids.slice(at, at + 1000).map((id) => checkedJob({ id, more: { parkKey: 'k' } })),
+    );
+  }
+}
+
+function begin<N extends MessageName>(driver: Driver, name: N, fields: Message<N>): Bulk {
+  return driver.request(1, name, fields) as Bulk;
+}
+
+function progress(driver: Driver, bulk: number): Bulk {
+  return driver.request(1, 'Bulk', { bulk }) as Bulk;
+}
+
+/** Lets time stand still until nothing is left to do at once; returns jobs touched by each step. */
+function finish(driver: Driver): number[] {
+  const touched: number[] = [];
+  for (let round = 0; driver.machine.nextDueMs(driver.now) === 0; round++) {
+    if (round > 1000) throw new Error('it does not come to an end');
+    const before = driver.log.length;
+    driver.advance(0);
+    touched.push(touchedIn(driver.log.slice(before)));
+  }
+  return touched;
+}
+
+function touchedIn(records: readonly Uint8Array[]): number {
+  return records.map(decodeRecord).reduce((sum, record) => {
+    return sum + ('ids' in record && record.kind !== 'forgotten' ? record.ids.length : 0);
+  }, 0);
+}
+
+function readyCount(driver: Driver): number {
+  const { queues } = driver.request(1, 'Stats', { queues: ['q'] }) as Message<'StatsOk'>;
+  return queues[0]!.ready;
+}
+
+describe('a bulk operation', () => {
+  test('that is small is done at once', () => {
+    const driver = withParked(3);
+    expect(begin(driver, 'Signal', { key: 'k' })).toEqual({ bulk: 1, touched: 3, done: true });
+    expect(begin(driver, 'Signal', { key: 'k' })).toEqual({ bulk: 2, touched: 0, done: true });
+  });
+
+  test('takes many jobs in small steps, tells how far it is, and ends', () => {
+    const driver = withParked(2500);
+    const first = begin(driver, 'Signal', { key: 'k' });
+    expect(first).toMatchObject({ bulk: 1, done: false });
+    const steps = finish(driver);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(100);
+    expect(progress(driver, 1)).toEqual({ bulk: 1, touched: 2500, done: true });
+    expect(readyCount(driver)).toBe(2500);
+  });
+
+  test('goes on after a restart with what it had done already', () => {
+    let driver = withParked(1000);
+    begin(driver, 'Signal', { key: 'k' });
+    driver.advance(0);
+    driver.advance(0);
+    driver = driver.restarted();
+    driver.open(1);
+    const { touched, done } = progress(driver, 1);
+    expect(done).toBe(false);
+    expect(touched).toBeGreaterThanOrEqual(200);
+    finish(driver);
+    expect(progress(driver, 1)).toEqual({ bulk: 1, touched: 1000, done: true });
+  });
+
+  test('touches no job twice, though a restart or compaction comes amid it', () => {
+    for (const interruption of ['restart', 'compaction'] as const) {
+      let driver = withParked(1000);
+      driver.subscribe(1, 1);
+      begin(driver, 'Signal', { key: 'k' });
+      // One that was signalled is parked on the same key again, behind the walk.
+      driver.settle(1, driver.deliveries(1)[0]!.token, 'throttled', { park: 'k' });
+      driver.subscribe(1, 0);
+      if (interruption === 'restart') {
+        driver = driver.restarted();
+        driver.open(1);
+      } else driver.drop(0);
+      finish(driver);
+      expect(progress(driver, 1), interruption).toEqual({ bulk: 1, touched: 1000, done: true });
+      expect(driver.stateOf(1)).toBe('parked');
+    }
+  });
+
+  test('leaves newer jobs alone', () => {
+    const driver = withParked(500);
+    begin(driver, 'Signal', { key: 'k' });
+    enqueueParked(driver, [5001]);
+    finish(driver);
+    expect(driver.stateOf(5001)).toBe('parked');
+    expect(driver.stateOf(500)).toBe('ready');
+  });
+
+  test('leaves a newer job alone also when the last of its own is gone meanwhile', () => {
+    const driver = new Driver([], { ...testOptions, keepMs: 1 });
+    driver.open(1);
+    enqueueParked(driver, range(350));
+    driver.request(1, 'Cancel', { ids: [idOf(350)] });
+    driver.advance(1_000);
+    expect(driver.stateOf(350)).toBe('none');
+    driver.request(1, 'Signal', { key: 'k' });
+    enqueueParked(driver, [5001]);
+    finish(driver);
+    expect(driver.stateOf(5001)).toBe('parked');
+    expect(progress(driver, 1)).toMatchObject({ touched: 349, done: true });
+  });
+
+  test('waits for one that began before it; both end', () => {
+    const driver = withParked(400);
+    begin(driver, 'Signal', { key: 'k' });
+    expect(begin(driver, 'Purge', { queue: 'q' })).toEqual({ bulk: 2, touched: 0, done: false });
+    finish(driver);
+    expect(progress(driver, 1)).toMatchObject({ touched: 400, done: true });
+    expect(progress(driver, 2)).toMatchObject({ touched: 400, done: true });
+    expect(driver.stateOf(1)).toBe('cancelled');
+  });
+
+  test('keeps its number for itself, also when compaction and a restart came between', () => {
+    let driver = withParked(1);
+    begin(driver, 'Signal', { key: 'k' });
+    const upTo = driver.log.length;
+    driver.compact(upTo);
+    driver.drop(upTo);
+    driver = driver.restarted();
+    driver.open(1);
+    expect(progress(driver, 1)).toEqual({ bulk: 1, touched: 1, done: true });
+    expect(begin(driver, 'Signal', { key: 'k' }).bulk).toBe(2);
+  });
+
+  test('can be asked about while it is one of the last hundred that ended', () => {
+    const driver = withParked(0);
+    for (let count = 0; count < 101; count++) begin(driver, 'Signal', { key: 'k' });
+    expect(progress(driver, 1)).toMatchObject({ code: errorCodes.NOT_FOUND.number });
+    expect(progress(driver, 2)).toMatchObject({ done: true });
+    expect(progress(driver, 102)).toMatchObject({ code: errorCodes.NOT_FOUND.number });
+  });
+});
+
+describe('dead jobs', () => {
+  test('are brought back by queue and by cause, with their counters at zero', () => {
+    const driver = new Driver();
+    driver.open(1);
+    const dead = (id: number, queue: string, errorCode: string): void => {
+      driver.enqueue(1, [checkedJob({ id, queue })]);
+      driver.subscribe(1, 1, [queue]);
+      driver.settle(1, driver.deliveries(1)[0]!.token, 'final', { errorCode });
+    };
+    dead(1, 'q', 'a');
+    dead(2, 'q', 'b');
+    dead(3, 'r', 'a');
+    driver.subscribe(1, 0);
+    expect(begin(driver, 'RetryDead', { queue: 'q', errorCode: 'a' })).toMatchObject({
+      touched: 1,
+    });
+    expect([1, 2, 3].map((id) => driver.stateOf(id))).toEqual(['ready', 'dead', 'dead']);
+    expect(begin(driver, 'RetryDead', { queue: null, errorCode: 'a' })).toMatchObject({
+      touched: 1,
+    });
+    expect(begin(driver, 'RetryDead', { queue: null, errorCode: null })).toMatchObject({
+      touched: 1,
+    });
+    expect([1, 2, 3].map((id) => driver.stateOf(id))).toEqual(['ready', 'ready', 'ready']);
+    expect(driver.infoOf(1)).toMatchObject({ attempts: 0, crashes: 0, returns: 0 });
+  });
+});
+
+test('purge takes what waits in any way and nothing else', () => {
+  const driver = new Driver();
+  driver.open(1);
+  driver.enqueue(1, [
+    checkedJob({ id: 1 }),
+    checkedJob({ id: 2 }),
+    checkedJob({ id: 3, delayMs: 5000 }),
+    checkedJob({ id: 4, more: { parkKey: 'k' } }),
+    checkedJob({ id: 5, queue: 'other' }),
+  ]);
+  driver.subscribe(1, 1);
+  expect(begin(driver, 'Purge', { queue: 'q' })).toMatchObject({ touched: 3, done: true });
+  expect(range(5).map((id) => driver.stateOf(id))).toEqual([
+    'leased',
+    'cancelled',
+    'cancelled',
+    'cancelled',
+    'ready',
+  ]);
+  expect(driver.restarted().stateOf(4)).toBe('cancelled');
+  expect(driver.request(1, 'Purge', { queue: 'NOT A QUEUE' })).toMatchObject({
+    code: errorCodes.BAD_REQUEST.number,
+  });
+  expect(driver.request(1, 'Signal', { key: 'two words' })).toMatchObject({
+    code: errorCodes.BAD_REQUEST.number,
+  });
+  expect(driver.settle(1, { id: idOf(1), epoch: 1, delivery: 1 })).toMatchObject({ state: 'done' });
+});
