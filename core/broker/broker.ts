@@ -12,6 +12,7 @@ import type { NetEvent, Now, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type History, startHistory } from './history/history.ts';
+import { IdleMemory } from './idle-memory.ts';
 import { watchIdle } from './idle-watch.ts';
 import type { RecoveryReport } from './log/contract.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
@@ -58,6 +59,7 @@ class Broker implements RunningBroker {
   readonly #resolveClosed: (end: BrokerEnd) => void;
   #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
   #idleTimer: NodeJS.Timeout | undefined;
+  readonly #memory = new IdleMemory();
   #engine!: Engine;
   #pool!: IoPool;
   #history: History | null = null;
@@ -132,7 +134,10 @@ class Broker implements RunningBroker {
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: (effect) => void this.#search(effect),
       onShutdown: () => setImmediate(() => void this.stop()),
-      onDurable: () => this.#history?.onDurable(),
+      onDurable: () => {
+        this.#memory.touch();
+        this.#history?.onDurable();
+      },
       onDiskFull: (full) => this.#history?.pause(full),
       onNotice: (text) => this.#notice(text),
       onFailure: (error) => this.#fail(error),
@@ -163,6 +168,7 @@ class Broker implements RunningBroker {
   }
 
   #onEvents(events: readonly NetEvent[]): void {
+    this.#memory.touch();
     if (this.#phase === 'serving') this.#engine.handle(events);
   }
 
@@ -268,6 +274,7 @@ class Broker implements RunningBroker {
 
   #clearTimers(): void {
     clearInterval(this.#idleTimer);
+    this.#memory.stop();
   }
 
   #notice(text: string): void {

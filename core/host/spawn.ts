@@ -14,9 +14,9 @@ const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i;
 
 /**
  * A small young generation: the broker makes much garbage and keeps little, and V8 would let it pile
- * up to 100 MiB a thread before it looks.
+ * up to 100 MiB a thread before it looks. And it may collect what a burst left behind once it is idle.
  */
-export const brokerNodeFlags: readonly string[] = ['--max-semi-space-size=4'];
+export const brokerNodeFlags: readonly string[] = ['--max-semi-space-size=4', '--expose-gc'];
 
 /** glibc would keep what the broker frees: large buffers are mapped, so that they go back at once. */
 const brokerMemory = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '32768' };

@@ -13,7 +13,8 @@ export interface Chunk {
 }
 
 const lengthBytes = 4;
-const bytesFirst = 16 * 1024;
+/** Large enough to be mapped and go back to the system: see `brokerMemory` in `core/host`. */
+const bytesFirst = 32 * 1024;
 
 /** Numbers of the record kinds that change what search knows. See `records.ts`. */
 const kindsOfInterest: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 9, 10, 11, 22]);

@@ -12,7 +12,7 @@ import { columns } from './columns.ts';
 const schemaVersion = 1;
 
 /** Pages in memory, in KiB: bounded, whatever the file's size. */
-const cacheKib = 16 * 1024;
+const cacheKib = 4 * 1024;
 /** What the write-ahead file is cut back to after it was larger. */
 const walBytesKept = 16 * 1024 * 1024;
 /** Pages in the write-ahead file at which they are moved: each time costs two disk syncs. */

@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AiqError } from '../../protocol/index.ts';
+import { IdleMemory } from '../idle-memory.ts';
 import { Backlog } from './backlog.ts';
 import {
   messageOf,
@@ -24,6 +25,7 @@ class HistoryThread {
   readonly #projection: Projection;
   readonly #setup: ThreadSetup;
   readonly #backlog = new Backlog();
+  readonly #memory = new IdleMemory();
   readonly #searches: Extract<ToThread, { type: 'search' }>[] = [];
   /** Somebody waits for this offset. */
   #hurryUpTo = 0;
@@ -104,6 +106,7 @@ class HistoryThread {
   }
 
   #work(): void {
+    this.#memory.touch();
     const request = this.#searches.shift();
     if (request === undefined) this.#apply();
     else this.#search(request);

@@ -22,12 +22,12 @@ import {
 
 const segmentBytesMaxLimit = 1024 * 1024 * 1024;
 const markIdleMsDefault = 50;
-const cacheBytesMaxDefault = 8 * 1024 * 1024;
+const cacheBytesMaxDefault = 4 * 1024 * 1024;
 
 export interface OpenLogOptions extends LogOptions {
   /** Idle time after a commit before a mark proves it durable. */
   readonly markIdleMs?: number;
-  /** Memory for batches that are read again, those just written included. Default: 8 MiB. */
+  /** Memory for batches that are read again, those just written included. Default: 4 MiB. */
   readonly cacheBytesMax?: number;
 }
 

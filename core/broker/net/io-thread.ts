@@ -5,6 +5,7 @@
  */
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { IdleMemory } from '../idle-memory.ts';
 import { type ConnectionTable, createConnectionTable } from './connection-table.ts';
 import { createInbox } from './inbox.ts';
 import { ListenError } from './listen-error.ts';
@@ -21,6 +22,7 @@ function tell(core: MessagePort, message: FromThread): void {
 /** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
 async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
   const { listen, limits } = setup;
+  const memory = new IdleMemory();
   const inbox = createInbox({
     limits,
     post: (events, bytes) => tell(core, { type: 'events', events, bytes }),
@@ -30,6 +32,8 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
   const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
 
   core.on('message', (message: ToThread) => {
+    // There is no work but what ends in a message to or from the core.
+    memory.touch();
     switch (message.type) {
       case 'send':
         sendMessages(message.messages, connections.get);

@@ -237,12 +237,18 @@ for (const [name, { number, fields }] of Object.entries(recordKinds)) {
   kindByNumber.set(number, name as RecordName);
 }
 
-/** The bytes of a record as the log keeps them. */
+/** Records share buffers of so many bytes: one for each would cost more than to write the record. */
+const sharedBytes = 64 * 1024;
+let shared = new Writer(sharedBytes);
+
+/** The bytes of a record as the log keeps them: a view, which keeps some records beside it alive. */
 export function encodeRecord(record: LogRecord): Uint8Array {
-  const writer = new Writer(256 + roomOf(record));
-  writer.u8(recordKinds[record.kind].number);
-  codecs.get(record.kind)?.encode(writer, record as never);
-  return writer.written();
+  const room = 256 + roomOf(record);
+  if (shared.length + room > sharedBytes) shared = new Writer(Math.max(sharedBytes, room));
+  const start = shared.length;
+  shared.u8(recordKinds[record.kind].number);
+  codecs.get(record.kind)?.encode(shared, record as never);
+  return shared.written().subarray(start);
 }
 
 /** Bytes of the large fields, so that the writer need not grow. */

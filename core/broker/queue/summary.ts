@@ -15,9 +15,22 @@ export interface PlacedRecord {
 }
 
 /** An entry of the summary, until a later one says more. */
-interface Kept extends PlacedRecord {
+interface Kept {
+  readonly offset: number;
+  /** What it says about its thing. */
+  readonly what: string;
+  /** Its bytes lie there: a view for each entry would take more than they do. */
+  readonly piece: Uint8Array;
+  readonly from: number;
+  readonly to: number;
   superseded: boolean;
 }
+
+/** Most things have one entry only, which needs no map. */
+type Entries = Kept | Map<string, Kept>;
+
+/** Copied bytes lie together in pieces of this size, or of their own when they are longer. */
+const pieceBytes = 64 * 1024;
 
 type Rule<R extends LogRecord> = (record: R, place: PlacedRecord) => void;
 
@@ -26,7 +39,10 @@ export class SegmentSummary {
   /** In the order of their offsets. */
   readonly #entries: Kept[] = [];
   /** What is kept about each job, blob, journal and queue, by what it says. */
-  readonly #things: Map<string, Map<string, Kept>> = new Map();
+  readonly #things: Map<string, Entries> = new Map();
+  #piece = new Uint8Array(0);
+  /** Bytes used of the piece. */
+  #used = 0;
 
   #lastOffset = 0;
   #epoch = 0;
@@ -96,7 +112,9 @@ export class SegmentSummary {
 
   /** The records that make the same state. */
   *finish(): Iterable<PlacedRecord> {
-    for (const entry of this.#entries) if (!entry.superseded) yield entry;
+    for (const entry of this.#entries) {
+      if (!entry.superseded) yield { offset: entry.offset, bytes: bytesOf(entry) };
+    }
     if (this.#lostSeq === 0) return;
     const numbers = { epoch: this.#epoch, seqHighest: this.#lostSeq, atMs: 0 };
     const bytes = encodeRecord({ kind: 'epochStarted', ...numbers });
@@ -119,28 +137,48 @@ export class SegmentSummary {
 
   /** Keeps a copy of the bytes in place of what was kept before about the same. */
   #keep(thing: string, what: string, { offset, bytes }: PlacedRecord): void {
-    let kept = this.#things.get(thing);
-    if (kept === undefined) {
-      kept = new Map();
-      this.#things.set(thing, kept);
-    }
-    const before = kept.get(what);
-    if (before !== undefined) before.superseded = true;
-    const entry = { offset, bytes: new Uint8Array(bytes), superseded: false };
-    kept.set(what, entry);
+    const entry = this.#copy(what, offset, bytes);
     this.#entries.push(entry);
+    const kept = this.#things.get(thing);
+    if (kept === undefined || (!(kept instanceof Map) && kept.what === what)) {
+      if (kept !== undefined) kept.superseded = true;
+      this.#things.set(thing, entry);
+      return;
+    }
+    const all = kept instanceof Map ? kept : new Map([[kept.what, kept]]);
+    const before = all.get(what);
+    if (before !== undefined) before.superseded = true;
+    all.set(what, entry);
+    this.#things.set(thing, all);
+  }
+
+  #copy(what: string, offset: number, bytes: Uint8Array): Kept {
+    if (this.#used + bytes.length > this.#piece.length) {
+      this.#piece = new Uint8Array(Math.max(pieceBytes, bytes.length));
+      this.#used = 0;
+    }
+    const from = this.#used;
+    this.#piece.set(bytes, from);
+    this.#used += bytes.length;
+    return { offset, what, piece: this.#piece, from, to: this.#used, superseded: false };
   }
 
   /** Forgets what is kept about a thing, but for one part of it. */
   #drop(thing: string, except = ''): void {
     const kept = this.#things.get(thing);
     if (kept === undefined) return;
-    for (const [what, entry] of kept) {
-      if (what === except) continue;
-      entry.superseded = true;
-      kept.delete(what);
+    for (const entry of kept instanceof Map ? kept.values() : [kept]) {
+      if (entry.what !== except) entry.superseded = true;
     }
-    if (kept.size === 0) this.#things.delete(thing);
+    const left = kept instanceof Map ? kept.get(except) : kept.what === except ? kept : undefined;
+    if (left === undefined) this.#things.delete(thing);
+    else this.#things.set(thing, left);
+  }
+
+  #kept(thing: string, what: string): Kept | undefined {
+    const kept = this.#things.get(thing);
+    if (kept instanceof Map) return kept.get(what);
+    return kept?.what === what ? kept : undefined;
   }
 
   #accept(
@@ -158,10 +196,10 @@ export class SegmentSummary {
    * replay too, and stay gone when the same id came and went again.
    */
   #forget(id: string, offset: number): void {
-    const accepted = this.#things.get(id)?.get('accepted');
+    const accepted = this.#kept(id, 'accepted');
     const isNew = accepted !== undefined;
     if (isNew) this.#lostSeq = Math.max(this.#lostSeq, seqOf(accepted));
-    const wasForgotten = this.#things.get(id)?.has('forgotten') === true;
+    const wasForgotten = this.#kept(id, 'forgotten') !== undefined;
     this.#drop(id, 'forgotten');
     this.#drop(journalOf(id));
     if (isNew || wasForgotten) return;
@@ -187,9 +225,13 @@ export class SegmentSummary {
 }
 
 /** The acceptance number that an entry tells. */
-function seqOf({ bytes }: PlacedRecord): number {
-  const record = decodeRecord(bytes);
+function seqOf(entry: Kept): number {
+  const record = decodeRecord(bytesOf(entry));
   return record.kind === 'accepted' ? record.seq : 0;
+}
+
+function bytesOf({ piece, from, to }: Kept): Uint8Array {
+  return piece.subarray(from, to);
 }
 
 const noBytes = new Uint8Array(0);
