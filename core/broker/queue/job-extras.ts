@@ -47,6 +47,16 @@ export class JobExtras {
     if (result !== null) this.#refer(this.#resultBlob, slot, result.blob);
   }
 
+  /** Takes over what a snapshot tells; what it does not tell is not so. */
+  replace(slot: number, record: RecordOf<'snapshot'>): void {
+    for (const some of [this.dueAtMs, this.session, this.returnsSinceMs, this.usage, this.cause]) {
+      some.delete(slot);
+    }
+    this.take(slot, record);
+    if (record.session !== null) this.session.set(slot, record.session);
+    if (record.expiresAtMs === 0) this.expiresAtMs.delete(slot);
+  }
+
   refersToInput(slot: number, blob: BlobRef | null): void {
     this.#refer(this.#inputBlob, slot, blob);
   }

@@ -142,10 +142,12 @@ export class JobStore {
       this.get(facts.id) ??
       this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
     const { slot } = job;
+    const stands = this.#stands(job, record);
     this.logBytes -= job.logBytes;
     this.logOrder.remove(slot);
     this.logOrder.push(slot);
     job.base = place.offset;
+    if (!isOver(job.state)) this.#addBytes(this.queueOf(job), record.jobBytes - job.jobBytes);
     job.jobBytes = record.jobBytes;
     job.bodyInLog = record.bodyInLog;
     job.attempts = record.attempts;
@@ -158,10 +160,18 @@ export class JobStore {
     job.last = record.lastBytes === 0 ? 0 : place.offset;
     job.lastBytes = record.lastBytes;
     this.logBytes += job.logBytes;
-    this.extras.take(slot, record);
-    if (record.session !== null) this.extras.session.set(slot, record.session);
-    if (job.state !== state) this.#move(job, state, changedAtMs, record.parkKey);
+    this.extras.replace(slot, record);
+    // A job that stands as it is said to keeps its place in line.
+    if (!stands) this.#move(job, state, changedAtMs, record.parkKey);
     if (isOver(state)) this.extras.dropWhatIsOver(slot);
+  }
+
+  /** False on replay, when what led to a snapshot was left out of a summary. */
+  #stands(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
+    const { state, changedAtMs, parkKey, dueAtMs } = record;
+    if (job.state !== state || job.changedAtMs !== changedAtMs) return false;
+    if (state === 'parked') return this.queues.line(job.line).parkKey === parkKey;
+    return state !== 'delayed' || this.extras.dueAtMs.get(job.slot) === dueAtMs;
   }
 
   forget(job: JobEntry): void {

@@ -94,6 +94,9 @@ describe('random traffic', () => {
           expect(dumpOf(kept(driver), driver.now, restatedUpTo)).toEqual(whole);
           const short = summaries(kept(driver), lengths);
           expect(dumpOf(short, driver.now, restatedUpTo)).toEqual(whole);
+          // A crash before the old segments went: everything is there, said again in part.
+          const all = summaries(placed(driver.log), lengths);
+          expect(dumpOf(all, driver.now)).toEqual(whole);
         },
       ),
       { numRuns: 60 },
