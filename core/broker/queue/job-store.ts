@@ -11,7 +11,7 @@ import { type BlobReferences, JobExtras } from './job-extras.ts';
 import { f64Columns, JobTable } from './job-table.ts';
 import { LinkedRows } from './linked-rows.ts';
 import { type NamedQueue, QueueSet } from './named-queue.ts';
-import type { RecordOf } from './records.ts';
+import type { Place, RecordOf } from './records.ts';
 import { SeqIndex } from './seq-index.ts';
 import { TimeHeap } from './time-heap.ts';
 
@@ -295,10 +295,4 @@ export function bytesOfJobs(jobs: RecordOf<'leaseEnded'>['enqueue']): number {
 
 function factsOf(encoded: Uint8Array): JobFacts {
   return factsOfJob(decodeJob(encoded), encoded.length);
-}
-
-/** Where a record stands in the log. */
-export interface Place {
-  readonly offset: number;
-  readonly bytes: number;
 }

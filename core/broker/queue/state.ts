@@ -9,9 +9,9 @@ import { BlobUploads, type Hash } from './blob-uploads.ts';
 import { BlobStore } from './blobs.ts';
 import { BulkStore } from './bulks.ts';
 import { isOver, type JobEntry } from './job-entry.ts';
-import { JobStore, type Place } from './job-store.ts';
+import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
-import type { LogRecord, RecordOf } from './records.ts';
+import type { LogRecord, Place, RecordOf } from './records.ts';
 import { ScopeStore } from './scopes.ts';
 
 export interface StateOptions {
