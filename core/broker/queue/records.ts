@@ -230,6 +230,12 @@ export type LogRecord = {
 /** The fields of one kind of record. */
 export type RecordOf<N extends RecordName> = Extract<LogRecord, { kind: N }>;
 
+/** Where a record stands in the log, and how long it is. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 const codecs = new Map<RecordName, FieldsCodec<never>>();
 const kindByNumber = new Map<number, RecordName>();
 for (const [name, { number, fields }] of Object.entries(recordKinds)) {
