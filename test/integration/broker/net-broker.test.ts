@@ -46,7 +46,9 @@ afterEach(async () => {
 
 function start(dir: string, options: Partial<BrokerOptions>): Promise<RunningBroker> {
   const onNotice = (text: string): void => void notices.push(text);
-  return startBroker({ dir, unix: false, tcp: anyPort, idleExitMs: null, onNotice, ...options });
+  // Without a history all threads are I/O threads.
+  const quiet = { idleExitMs: null, onNotice, history: false };
+  return startBroker({ dir, unix: false, tcp: anyPort, ...quiet, ...options });
 }
 
 function address(): { host: string; port: number } {

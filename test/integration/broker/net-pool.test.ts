@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NetEvent, Outgoing } from '../../../core/broker/events.ts';
+import { factsOfJob, type NetEvent, type Outgoing } from '../../../core/broker/events.ts';
 import { encodeJob, type Job, plainJob } from '../../../core/protocol/index.ts';
 import { frameOf, type Peer, session, startTestBroker, type TestBroker } from './net-peer.ts';
 
@@ -80,10 +80,9 @@ describe('the pool', () => {
     await peer.answer(5);
     const event = broker.events.find(({ type }) => type === 'enqueue');
     if (event?.type !== 'enqueue') throw new Error('no enqueue');
-    const { body, ...fields } = job;
     expect(event.atomic).toBe(true);
     expect(event.jobs).toEqual([
-      { ok: true, bytes: whole, job: { ...fields, bodyBytes: body.length } },
+      { ok: true, bytes: whole, job: factsOfJob(job, whole.length) },
       { ok: false, id: null, code: 'CHECKSUM', message: expect.stringContaining('damaged') },
       { ok: false, id: job.id, code: 'BAD_JOB', message: expect.stringContaining('Not A Queue') },
     ]);
