@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
 const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--resume]] [--seed S]
-       npm run test:crash -- --syscalls [--from N] [--count N]`;
+       npm run test:crash -- --syscalls [--from N] [--count N]
+       npm run test:crash -- --damage [--seed S]`;
 
 /** Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker. */
 const options = /** @type {const} */ ({
@@ -13,6 +14,7 @@ const options = /** @type {const} */ ({
   seed: { type: 'string' },
   resume: { type: 'boolean' },
   syscalls: { type: 'boolean' },
+  damage: { type: 'boolean' },
   from: { type: 'string' },
   count: { type: 'string' },
 });
@@ -21,6 +23,7 @@ const programmes = /** @type {const} */ ({
   rounds: 'test/crash/kill.test.ts',
   cycles: 'test/crash/broker-cycles.test.ts',
   syscalls: 'test/crash/syscalls.test.ts',
+  damage: 'test/integration/broker/log-damage.test.ts',
 });
 
 /**
@@ -37,7 +40,7 @@ export async function crash(args, { root, env }) {
         typeof value === 'string' ? number(name, value) : '1',
       ]),
     );
-    return await runTool('vitest', ['run', '--project', 'end-to-end', ...filesFor(values)], {
+    return await runTool('vitest', ['run', ...filesFor(values)], {
       root,
       env: { ...env, ...wanted },
     });
@@ -68,6 +71,6 @@ function filesFor(values) {
  * @throws {TypeError} like the parser's own
  */
 function number(name, text) {
-  if (/^[1-9]\d{0,5}$/.test(text)) return text;
-  throw new TypeError(`--${name} takes a whole number from 1 to 999999, not "${text}"`);
+  if (/^[1-9]\d{0,8}$/.test(text)) return text;
+  throw new TypeError(`--${name} takes a whole number from 1 to 999999999, not "${text}"`);
 }

@@ -15,7 +15,7 @@ const firstSeed = 1;
 /**
  * @typedef {{ seeds: number, steps: number } | { test: string }} Catcher
  * @typedef {{ name: string, what: string, edits: { file: string }[], caughtBy: Catcher }} Bug
- * @typedef {{ failed: boolean, why: string, seconds: number }} Outcome
+ * @typedef {{ failed: boolean, noticed: boolean, why: string, seconds: number }} Outcome
  * @typedef {{ root: string, node: string, env: NodeJS.ProcessEnv }} Place
  */
 
@@ -39,7 +39,7 @@ export async function planted(args, on) {
   for (const bug of bugs) {
     const outcome = await run(bug.caughtBy, bug.name, on);
     const isStale = outcome.why.includes('bring test/planted/bugs.ts up to date');
-    const isCaught = outcome.failed && !isStale;
+    const isCaught = outcome.noticed && !isStale;
     if (!isCaught) missed += 1;
     const files = [...new Set(bug.edits.map(({ file }) => file))].join(', ');
     const verdict = isStale ? 'STALE' : isCaught ? 'caught' : 'MISSED';
@@ -94,7 +94,8 @@ async function run(catcher, bug, { root, node, env }) {
   }
   const [code] = await once(child, 'close');
   const seconds = (performance.now() - startedAt) / 1000;
-  return { failed: code !== 0, why: reasonIn(output), seconds };
+  const failed = code !== 0;
+  return { failed, noticed: failed && isNoticedIn(output), why: reasonIn(output), seconds };
 }
 
 /**
@@ -129,6 +130,23 @@ function simArgs(root, { seeds, steps }) {
 }
 
 /**
+ * Whether a promise was broken or a test failed: sources that do not even load prove nothing.
+ *
+ * @param {string} output
+ * @returns {boolean}
+ */
+function isNoticedIn(output) {
+  const last = lastLineOf(output);
+  if (last.startsWith('{')) return JSON.parse(last).violations.length > 0;
+  return /^\s*FAIL\s+.+ > /m.test(output);
+}
+
+/** @param {string} output */
+function lastLineOf(output) {
+  return output.trimEnd().split('\n').at(-1) ?? '';
+}
+
+/**
  * What the failed run said first.
  *
  * @param {string} output
@@ -139,7 +157,7 @@ function reasonIn(output) {
     output.replace(/\n/g, ' '),
   );
   if (stale !== null) return stale[0];
-  const last = output.trimEnd().split('\n').at(-1) ?? '';
+  const last = lastLineOf(output);
   if (last.startsWith('{')) {
     const { seed, violations } = JSON.parse(last);
     return violations.length === 0 ? '' : `seed ${seed}: ${violations[0].split('\n')[0]}`;

@@ -60,6 +60,18 @@ export const logBugs: readonly PlantedBug[] = [
     caughtBy: simulation,
   },
   {
+    name: 'commit-proves-itself',
+    what: 'a batch says that the one before it in the same write is durable',
+    edits: [
+      {
+        file: 'core/broker/log/tail-writer.ts',
+        find: 'batch.seal(this.#cursor, durable)',
+        replace: 'batch.seal(this.#cursor, durablePoint(this.#cursor))',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/log-recovery.test.ts' },
+  },
+  {
     name: 'mark-in-same-sync',
     what: 'a tail written again in place has its mark brought to the medium by the same sync',
     edits: [

@@ -89,7 +89,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
       {
         file: 'core/runtime/desk.ts',
         find: '(leased.isolated ? isolated : pool).run(',
-        replace: '(leased.isolated ? pool : pool).run(',
+        replace: 'pool.run(',
       },
     ],
     caughtBy: { test: 'test/unit/runtime/desk.test.ts' },

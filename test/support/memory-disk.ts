@@ -26,13 +26,20 @@ export type DiskOperation =
 
 const sectorBytes = 512;
 
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 interface MemoryFile {
   /** What a process reads. */
   bytes: Buffer;
   /** What the medium has. */
   synced: Buffer;
   /** What the next datasync will bring there. A failed one forgets it, as kernels do. */
-  dirty: { from: number; to: number }[];
+  dirty: Range[];
+  /** What a datasync under way, or one that failed, may have brought there or not. */
+  unsure: Range[];
   /** The next datasync cuts the medium's bytes to this length first. */
   cutTo: number;
 }
@@ -179,7 +186,9 @@ export class MemoryDisk implements Disk {
         file.dirty = [];
         const { bytes, cutTo } = file;
         file.cutTo = Number.POSITIVE_INFINITY;
+        file.unsure.push(...covered);
         await this.#begin('datasync', path);
+        file.unsure = file.unsure.filter((range) => !covered.includes(range));
         file.synced = file.synced.subarray(0, cutTo);
         for (const { from, to } of covered) {
           file.synced = withBytes(file.synced, bytes.subarray(from, to), from);
@@ -217,18 +226,21 @@ function emptyFile(): MemoryFile {
     bytes: Buffer.alloc(0),
     synced: Buffer.alloc(0),
     dirty: [],
+    unsure: [],
     cutTo: Number.POSITIVE_INFINITY,
   };
 }
 
 /** The synced bytes, with some of the unsynced sectors; the others stay as they were. */
-function tear({ bytes, synced, dirty, cutTo }: MemoryFile, keeps: () => boolean): Buffer {
+function tear(file: MemoryFile, keeps: () => boolean): Buffer {
+  const { bytes, synced, cutTo } = file;
+  const open = [...file.dirty, ...file.unsure];
   let torn = cutTo < synced.length && keeps() ? synced.subarray(0, cutTo) : synced;
-  if (dirty.length === 0) return torn;
+  if (open.length === 0) return torn;
   for (let from = 0; from < bytes.length; from += sectorBytes) {
     const to = Math.min(bytes.length, from + sectorBytes);
-    const isDirty = dirty.some((range) => range.from < to && range.to > from);
-    if (isDirty && keeps()) torn = withBytes(torn, bytes.subarray(from, to), from);
+    const isOpen = open.some((range) => range.from < to && range.to > from);
+    if (isOpen && keeps()) torn = withBytes(torn, bytes.subarray(from, to), from);
   }
   // The length is written apart from the content: it may tell the whole or only what arrived.
   return keeps() ? withBytes(torn, bytes.subarray(bytes.length), bytes.length) : torn;

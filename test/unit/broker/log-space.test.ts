@@ -297,7 +297,10 @@ async function afterFailedSync(): Promise<WatchedDisk> {
 /** What every power cut at this moment can leave: all choices of sectors, lengths and names. */
 function* everyPowerCut(disk: MemoryDisk): Generator<MemoryDisk> {
   let choices = 0;
-  disk.afterPowerCut(() => ++choices < 0);
+  disk.afterPowerCut(() => {
+    choices += 1;
+    return false;
+  });
   for (let choice = 0; choice < 2 ** choices; choice++) {
     let asked = 0;
     yield disk.afterPowerCut(() => ((choice >> asked++) & 1) === 1);

@@ -1,10 +1,12 @@
-/** Where the work of a lease is done: beside the others, or alone because a crash lies behind it. */
+/** Where the work of a lease is done: beside others, or alone because a crash lies behind its job. */
 
 import { expect, it } from 'vitest';
-import { Desk } from '../../../core/runtime/desk.ts';
+import { Desk, type DeskOptions } from '../../../core/runtime/desk.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
 import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../support/runtime-fakes.ts';
+
+const nothing = () => undefined;
 
 /** A desk whose places of work only note which jobs they were given. */
 async function deskOf() {
@@ -12,28 +14,30 @@ async function deskOf() {
   const placeOf = (name: string) => ({
     run: ({ id }: { id: string }) => {
       worked.push(`${id} ${name}`);
-      return { end: Promise.resolve<RunEnd>({ type: 'unstarted' }), stop: () => undefined };
+      return { end: Promise.resolve<RunEnd>({ type: 'unstarted' }), stop: nothing };
     },
   });
-  const { queue, settledCount } = fakeQueue();
   const agent = threadAgentOf();
-  const consumer = await queue.consume({ queues: ['echo'], credit: 1 } as never);
+  const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
   const desk = new Desk({
-    pool: placeOf('in the pool'),
-    isolated: placeOf('alone'),
-    journals: { of: () => fakeJournal() },
+    ...(places as unknown as Pick<DeskOptions, 'pool' | 'isolated'>),
+    journals: { of: fakeJournal } as unknown as DeskOptions['journals'],
     gates: createGates(),
-    agents: new Map([['echo', agent]]),
-    log: console,
-    onReport: () => undefined,
-    onEndpointFailure: () => undefined,
-    onChange: () => undefined,
-  } as never);
-  const group = { queues: ['echo'], agents: [agent], consumer };
+    agents: new Map([[agent.agent.name, agent]]),
+    log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+    onReport: nothing,
+    onEndpointFailure: nothing,
+    onChange: nothing,
+  });
+  const { queue, settledCount } = fakeQueue();
+  const queues = [agent.agent.queue];
+  const listeners = { onDelivery: nothing, onLeaseLost: nothing };
+  const consumer = await queue.consume({ queues, credit: 3, ...listeners });
+  const group = { queues, agents: [agent], consumer };
   return { desk, group, worked, settledCount };
 }
 
-it('a job behind which a crash lies runs alone, and all others in the pool', async () => {
+it('a job behind which a crash lies is worked on alone, and all others in the pool', async () => {
   const { desk, group, worked, settledCount } = await deskOf();
   desk.take(leaseOf({ job: { id: 'first' } }), group);
   desk.take(leaseOf({ job: { id: 'suspect' }, isolated: true, crashes: 1 }), group);
