@@ -3,7 +3,7 @@
  * that nobody else waits for them.
  */
 
-import { isKey, isQueueName, type Message } from '../../protocol/index.ts';
+import { isKey, isQueueName, limits, type Message } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import type { BulkOperation } from './bulks.ts';
 import { answer, refuse } from './caller.ts';
@@ -20,11 +20,20 @@ const underWayMax = 1000;
 
 export function purge(caller: CoreCaller, { queue }: Message<'Purge'>): void {
   if (isQueueName(queue)) start(caller, { action: 'purge', queue, key: null });
-  else refuse(caller, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);
+  else refuse(caller, 'BAD_REQUEST', notAQueue(queue));
 }
 
-export function retryDead(caller: CoreCaller, fields: Message<'RetryDead'>): void {
-  start(caller, { action: 'retryDead', queue: fields.queue, key: fields.errorCode });
+export function retryDead(caller: CoreCaller, { queue, errorCode }: Message<'RetryDead'>): void {
+  // What is named is logged and kept, so its length has a bound: that of a settle's code.
+  if (queue !== null && !isQueueName(queue)) refuse(caller, 'BAD_REQUEST', notAQueue(queue));
+  else if ((errorCode?.length ?? 0) > limits.errorCodeBytesMax) {
+    const most = `a code has at most ${limits.errorCodeBytesMax} bytes`;
+    refuse(caller, 'BAD_REQUEST', `errorCode is too long: ${most}`);
+  } else start(caller, { action: 'retryDead', queue, key: errorCode });
+}
+
+function notAQueue(name: string): string {
+  return `not a queue name: ${JSON.stringify(name.slice(0, 60))}`;
 }
 
 export function signal(caller: CoreCaller, { key }: Message<'Signal'>): void {

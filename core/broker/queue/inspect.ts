@@ -202,7 +202,7 @@ export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
   } else if (isFinished(job.state)) {
     sendInfo(core, job, (info) => outgoing(connection, correlationId, 'WaitOk', { job: info }));
   } else if (core.waiting.countOf(connection) >= waitsMax) {
-    refuse(caller, 'BAD_REQUEST', `this connection waits for ${waitsMax} jobs already, its limit`);
+    refuse(caller, 'BAD_REQUEST', `this connection waits ${waitsMax} times already, its limit`);
   } else {
     core.waiting.add(id, { connection, correlationId });
   }

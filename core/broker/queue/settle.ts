@@ -86,12 +86,12 @@ function refusalOf(core: Core, item: Settlement): Refusal | null {
   if (item.errorMessage.length > errorMessageBytesMax)
     return badRequest('errorMessage is too long');
   if (item.note.length > noteBytesMax) return badRequest('note is too long');
-  if (item.park !== null) return parkRefusal(item);
-  return ackRefusal(core, item);
+  return parkRefusal(item) ?? ackRefusal(core, item);
 }
 
 function parkRefusal({ outcome, park }: Settlement): Refusal | null {
-  if (!isKey(park ?? '')) return badRequest('park is not a key');
+  if (park === null) return null;
+  if (!isKey(park)) return badRequest('park is not a key');
   const again = outcome !== 'ack' && outcome !== 'final';
   return again ? null : badRequest(`a job cannot be parked with ${outcome}`);
 }

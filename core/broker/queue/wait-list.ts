@@ -11,15 +11,16 @@ export interface Waiter {
 export class WaitList {
   readonly #byJob: Map<string, Map<ConnectionId, Waiter[]>> = new Map();
   readonly #jobsOf: Map<ConnectionId, Set<string>> = new Map();
+  readonly #counts: Map<ConnectionId, number> = new Map();
 
   /** Jobs that somebody waits for. */
   get jobCount(): number {
     return this.#byJob.size;
   }
 
-  /** Jobs that a connection waits for. */
+  /** Waits of a connection, several for one job among them. */
   countOf(connection: ConnectionId): number {
-    return this.#jobsOf.get(connection)?.size ?? 0;
+    return this.#counts.get(connection) ?? 0;
   }
 
   add(id: string, waiter: Waiter): void {
@@ -30,6 +31,7 @@ export class WaitList {
     waiters.push(waiter);
     this.#byJob.set(id, ofJob.set(connection, waiters));
     this.#jobsOf.set(connection, jobs.add(id));
+    this.#counts.set(connection, this.countOf(connection) + 1);
   }
 
   /** Removes and returns those who wait for the job. */
@@ -37,10 +39,11 @@ export class WaitList {
     const ofJob = this.#byJob.get(id);
     if (ofJob === undefined) return [];
     this.#byJob.delete(id);
-    for (const connection of ofJob.keys()) {
-      const jobs = this.#jobsOf.get(connection);
-      jobs?.delete(id);
-      if (jobs?.size === 0) this.#jobsOf.delete(connection);
+    for (const [connection, { length }] of ofJob) {
+      this.#jobsOf.get(connection)?.delete(id);
+      const left = this.countOf(connection) - length;
+      if (left > 0) this.#counts.set(connection, left);
+      else this.forget(connection);
     }
     return [...ofJob.values()].flat();
   }
@@ -53,5 +56,6 @@ export class WaitList {
       if (ofJob?.size === 0) this.#byJob.delete(id);
     }
     this.#jobsOf.delete(connection);
+    this.#counts.delete(connection);
   }
 }

@@ -145,6 +145,18 @@ describe('what the core keeps', () => {
     expect(core.waiting.jobCount).toBe(0);
   });
 
+  test('waits of one connection are counted each, those for the same job too, until they end', () => {
+    const waiting = new WaitList();
+    for (const correlationId of range(3)) waiting.add('a', { connection: 1, correlationId });
+    waiting.add('b', { connection: 1, correlationId: 4 });
+    waiting.add('a', { connection: 2, correlationId: 4 });
+    expect([waiting.countOf(1), waiting.countOf(2)]).toEqual([4, 1]);
+    waiting.take('a');
+    expect([waiting.countOf(1), waiting.countOf(2)]).toEqual([1, 0]);
+    waiting.forget(1);
+    expect([waiting.countOf(1), waiting.jobCount]).toEqual([0, 0]);
+  });
+
   test('of those who wait for a job each is answered once, and only those still connected', () => {
     const waiting = new WaitList();
     waiting.add('a', { connection: 1, correlationId: 5 });

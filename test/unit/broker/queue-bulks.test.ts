@@ -60,6 +60,19 @@ function readyCount(driver: Driver): number {
 }
 
 describe('a bulk operation', () => {
+  test('that names what no queue and no code can be is refused, and nothing is logged', () => {
+    const driver = withParked(1);
+    const records = driver.log.length;
+    const refused = { code: errorCodes.BAD_REQUEST.number };
+    for (const queue of ['', 'Not a queue', 'q'.repeat(129)]) {
+      expect(driver.request(1, 'RetryDead', { queue, errorCode: null })).toMatchObject(refused);
+      expect(driver.request(1, 'Purge', { queue })).toMatchObject(refused);
+    }
+    const errorCode = 'x'.repeat(65);
+    expect(driver.request(1, 'RetryDead', { queue: null, errorCode })).toMatchObject(refused);
+    expect(driver.log.length).toBe(records);
+  });
+
   test('that is small is done at once', () => {
     const driver = withParked(3);
     expect(begin(driver, 'Signal', { key: 'k' })).toEqual({ bulk: 1, touched: 3, done: true });

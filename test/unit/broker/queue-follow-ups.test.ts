@@ -102,6 +102,28 @@ describe('follow-up jobs', () => {
     expect([driver.stateOf(2), driver.stateOf(9000)]).toEqual(['leased', 'none']);
   });
 
+  test('and results come with an ack alone, also when the job is to be parked', () => {
+    const { driver, token } = leased();
+    const records = driver.log.length;
+    const missing = { sha256: new Uint8Array(32), totalBytes: 9 };
+    const inline = { inline: new Uint8Array(1), blob: null };
+    const refused = { code: errorCodes.BAD_REQUEST.number, state: 'leased' };
+    for (const outcome of ['retry', 'throttled', 'returned', 'crashed', 'final'] as const) {
+      for (const park of outcome === 'final' ? [null] : [null, 'k']) {
+        for (const more of [
+          { enqueue: [follow(2)] },
+          { result: inline },
+          { result: { inline: null, blob: missing } },
+        ]) {
+          expect(driver.settle(1, token, outcome, { park, ...more })).toMatchObject(refused);
+        }
+      }
+    }
+    expect(driver.log.length).toBe(records);
+    expect(driver.stateOf(2)).toBe('none');
+    expect(driver.settle(1, token, 'retry', { park: 'k' })).toMatchObject({ state: 'parked' });
+  });
+
   test('are delivered with their own bytes, also when they were many of one record', () => {
     const { driver, token } = leased();
     const enqueue = [2, 3, 4].map((id) => bytesOf(checkedJob({ id, body: `body ${id}` })));
