@@ -39,3 +39,23 @@ export function newBytes(event: CoreEvent): number {
   if (event.type !== 'enqueue') return 0;
   return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
 }
+
+/** Bytes of the values that a full disk still takes, because they were paid for. */
+export function valueBytes(event: CoreEvent): number {
+  if (event.type !== 'request') return 0;
+  const { request } = event;
+  if (request.name === 'JournalPut') return request.fields.value.inline?.length ?? 0;
+  if (request.name !== 'Settle') return 0;
+  return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
+}
+
+export function sumOver(
+  events: readonly CoreEvent[],
+  bytesOf: (event: CoreEvent) => number,
+): number {
+  return events.reduce((sum, event) => sum + bytesOf(event), 0);
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

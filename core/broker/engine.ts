@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
-import { type EngineOptions, newBytes } from './engine-options.ts';
+import { asError, type EngineOptions, newBytes, sumOver, valueBytes } from './engine-options.ts';
 import type { Outgoing } from './events.ts';
 import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
@@ -33,6 +33,8 @@ export class Engine {
   #news: CoreEvent[] = [];
   #log!: Log;
   #space!: SpaceGuard;
+  #isScarce = false;
+  #scarceBytes = 0;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
   #cancelTimer: () => void = () => undefined;
 
@@ -60,6 +62,7 @@ export class Engine {
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
+    this.#scarceBytes = limits.lowBytes / 2;
     // First: a start on a full disk may need what the ballast gives back.
     this.#space = await SpaceGuard.open({
       dir,
@@ -154,9 +157,18 @@ export class Engine {
   /** Handles what happened, in order. */
   handle(events: readonly CoreEvent[]): void {
     // Room is looked for before anything is applied, because what is applied cannot be undone.
-    const bytes = events.reduce((sum, event) => sum + newBytes(event), 0);
+    const bytes = sumOver(events, newBytes);
     if (bytes > 0) this.#space.reserve(bytes);
+    this.#noteScarcity(sumOver(events, valueBytes));
     this.#run(events);
+  }
+
+  /** What settles and paid answers may take of a full disk ends before the log has no room left. */
+  #noteScarcity(bytes: number): void {
+    const isScarce = this.#space.isFull && this.#space.freeBytes - bytes < this.#scarceBytes;
+    if (isScarce === this.#isScarce) return;
+    this.#isScarce = isScarce;
+    this.#news.push({ type: 'scarce', isScarce });
   }
 
   /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */
@@ -285,8 +297,4 @@ export class Engine {
     if (dueMs === null) return;
     this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, timerMsMax), () => this.#run([]));
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

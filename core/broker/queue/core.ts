@@ -112,6 +112,8 @@ export class Core {
   readonly watchers: Watchers = new Watchers();
   /** While the disk is full nothing is accepted and nothing delivered. */
   diskFull = false;
+  /** While it is full and little is left: only what ends leases is taken, without values. */
+  diskScarce = false;
   /** Offset of the newest record. */
   offset = 0;
   readonly #leases: Map<number, Lease> = new Map();

@@ -44,6 +44,8 @@ export type CoreEvent =
   | NetEvent
   /** The disk became full, or has room again. */
   | { readonly type: 'disk'; readonly full: boolean }
+  /** While it is full: there is no room for values any more, only for short settles. */
+  | { readonly type: 'scarce'; readonly isScarce: boolean }
   /** Jobs that were just delivered cannot be read; their bytes are damaged. */
   | { readonly type: 'unreadable'; readonly ids: readonly string[] }
   /** Compaction: say again what the log holds up to this offset, in small portions. */

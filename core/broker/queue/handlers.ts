@@ -89,6 +89,16 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   JournalGet: (context, fields) => getEntry(context, journalsOf(context.core), fields),
 };
 
+/** Requests that add to the log without ending anything. */
+const appending: ReadonlySet<string> = new Set<HandledName>([
+  'JournalPut',
+  'Reserve',
+  'SetScope',
+  'ConfigureQueue',
+  'Signal',
+  'RetryDead',
+]);
+
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */
 export function handleRequest(
   core: Core,
@@ -100,6 +110,10 @@ export function handleRequest(
   const context: Context = { core, session, connection: event.connection, correlationId, now };
   if (!(name in handlers)) {
     refuse(context, 'BAD_REQUEST', `${name} is a message of the broker, not of a client`);
+    return;
+  }
+  if (core.diskScarce && appending.has(name)) {
+    refuse(context, 'DISK_FULL', 'the disk is full: only what ends leases is taken');
     return;
   }
   const handler = handlers[name as HandledName] as (context: Context, fields: unknown) => void;

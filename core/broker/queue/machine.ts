@@ -153,6 +153,9 @@ export class QueueMachine {
       case 'disk':
         core.diskFull = event.full;
         break;
+      case 'scarce':
+        core.diskScarce = event.isScarce;
+        break;
       case 'unreadable':
         unreadableJobs(core, event.ids, now);
         break;

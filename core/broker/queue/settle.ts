@@ -97,7 +97,7 @@ function parkRefusal({ outcome, park }: Settlement): Refusal | null {
 }
 
 /** What only an ack may carry. */
-function ackRefusal({ state }: Core, { outcome, result, enqueue }: Settlement): Refusal | null {
+function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal | null {
   if (outcome !== 'ack') {
     return result === null && enqueue.length === 0
       ? null
@@ -106,10 +106,13 @@ function ackRefusal({ state }: Core, { outcome, result, enqueue }: Settlement): 
   if (result === null) return null;
   const { inline, blob } = result;
   if ((inline === null) === (blob === null)) return badRequest('a value is inline or a blob');
+  if (core.diskScarce && inline !== null) {
+    return { code: 'DISK_FULL', message: 'the disk is full: settle without a result' };
+  }
   if ((inline?.length ?? 0) > limits.inlineBytesMax) {
     return badRequest(`an inline value has at most ${limits.inlineBytesMax} bytes; store a blob`);
   }
-  if (blob === null || state.blobs.isStored(blob)) return null;
+  if (blob === null || core.state.blobs.isStored(blob)) return null;
   return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
 }
 

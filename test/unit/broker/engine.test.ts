@@ -292,10 +292,28 @@ describe('space', () => {
     }
     expect(refused).toMatchObject({ outcome: 'refused', code: errorCodes.DISK_FULL.number });
     const before = client.sent.filter(({ name }) => name === 'Deliver').length;
-    const settled = client.request('Settle', { items: items.map(({ token }) => ack(token)) });
-    const answer = (await client.answer(settled)) as Message<'SettleOk'>;
-    expect(answer.items.map(({ state }) => state)).toEqual(items.map(() => 'done'));
+    const settle = async (some: typeof items): Promise<void> => {
+      const settled = client.request('Settle', { items: some.map(({ token }) => ack(token)) });
+      const answer = (await client.answer(settled)) as Message<'SettleOk'>;
+      expect(answer.items.map(({ state }) => state)).toEqual(some.map(() => 'done'));
+    };
+    await settle(items.slice(1));
     expect(client.sent.filter(({ name }) => name === 'Deliver')).toHaveLength(before);
+    // Paid answers are taken as long as there is room for them, and no longer.
+    let full = 0;
+    for (let call = 0; call < 40; call++) {
+      const put = client.request('JournalPut', {
+        token: { id: items[0]?.token.id ?? '', epoch: 1, delivery: 1 },
+        callHash: new Uint8Array(32).fill(call),
+        value: { inline: new Uint8Array(60_000), blob: null },
+      });
+      const { code } = (await client.answer(put)) as Message<'Error'>;
+      if (code === errorCodes.DISK_FULL.number) full++;
+    }
+    expect(full).toBeGreaterThan(0);
+    expect(full).toBeLessThan(40);
+    await settle(items.slice(0, 1));
+    expect(client.failures).toEqual([]);
     disk.files.delete('/filler');
     const more = await found(client.sent.slice(), () => false).catch(() => null);
     expect(more).toBeNull();
