@@ -36,6 +36,7 @@ export interface JobBody {
   readonly outputDir: string | null;
 }
 
+const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -48,7 +49,7 @@ export function newJob(options: NewJob): Job {
     ...plainJob,
     ...identify(options, options.identity),
     queue: options.queue,
-    body: Buffer.from(JSON.stringify({ input, outputDir })),
+    body: utf8.encode(JSON.stringify({ input, outputDir })),
     agent: options.agent,
     agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
     source: options.source ?? '',
