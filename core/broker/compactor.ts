@@ -29,7 +29,7 @@ export interface CompactorOptions {
 const liveBytesPerDeadByte = 4;
 
 /** One portion: what is read and written before others have their turn. */
-const portionBytes = 256 * 1024;
+const portionBytes = 64 * 1024;
 
 export class Compactor {
   readonly #options: CompactorOptions;

@@ -14,7 +14,7 @@ import { moveEntry } from './journal-requests.ts';
 import { decodeRecord, encodeRecord, type RecordOf } from './records.ts';
 
 /** Most things that one portion says again. */
-const portionMax = 200;
+const portionMax = 32;
 
 /** True when nothing up to the offset is needed any more, so that it may be dropped. */
 export function isRestated({ state }: Core, upTo: number): boolean {
