@@ -13,8 +13,8 @@ import type { JobEntry } from './job-entry.ts';
 import type { RecordOf } from './records.ts';
 
 /** Jobs that one step changes, and rows that it looks at to find them. */
-const stepJobsMax = 100;
-const stepLooksMax = 5_000;
+const stepJobsMax = 40;
+const stepLooksMax = 2_000;
 /** Operations that may be under way at one time. */
 const underWayMax = 1000;
 
