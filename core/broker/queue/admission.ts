@@ -4,8 +4,8 @@
  * batch is judged against the room that is left.
  */
 
-import type { ErrorCode } from '../../protocol/index.ts';
 import type { JobFacts, NewJobFacts, Now } from '../events.ts';
+import type { Refusal } from './caller.ts';
 import type { Core } from './core.ts';
 import type { RecordOf } from './records.ts';
 
@@ -13,11 +13,6 @@ import type { RecordOf } from './records.ts';
 export interface NewRow {
   readonly job: RecordOf<'enqueued'>['jobs'][number];
   readonly facts: JobFacts;
-}
-
-export interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
 }
 
 /** Jobs and bytes that were let in but are not yet committed. */

@@ -37,6 +37,9 @@ export interface BlobEntry {
 
 export type BlobRecord = RecordOf<'blobChunk'> | RecordOf<'blobStored'> | RecordOf<'blobDropped'>;
 
+/** Told when something begins or ceases to refer to a blob. */
+export type BlobReferences = Pick<BlobStore, 'addRef' | 'dropRef'>;
+
 export class BlobStore {
   /** Blobs to which nothing refers, by their hash as text. */
   readonly unreferenced: Grace = new Grace(blobGraceMs);

@@ -51,6 +51,12 @@ export function answer<N extends MessageName>(caller: Caller, name: N, fields: M
   caller.core.send(caller.connection, caller.correlationId, name, fields);
 }
 
+/** Why something is not done; nothing was changed. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
 /** A request that changed nothing, and why. */
 export function refuse(caller: Caller, code: ErrorCode, message: string): void {
   answer(caller, 'Error', { code: errorCodes[code].number, message });

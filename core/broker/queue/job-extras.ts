@@ -4,13 +4,8 @@
  */
 
 import { type BlobRef, noUsage, type Usage } from '../../protocol/index.ts';
+import type { BlobReferences } from './blobs.ts';
 import type { RecordOf } from './records.ts';
-
-/** Told when a job begins or ceases to refer to a blob. */
-export interface BlobReferences {
-  addRef(sha256: Uint8Array): void;
-  dropRef(sha256: Uint8Array): void;
-}
 
 /** What the records of a lease's end and of a snapshot both tell. */
 type Told = Pick<

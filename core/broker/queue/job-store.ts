@@ -5,9 +5,10 @@
 
 import { decodeJob, type JobState, noUsage, type Usage } from '../../protocol/index.ts';
 import { factsOfJob, type JobFacts } from '../events.ts';
+import type { BlobReferences } from './blobs.ts';
 import { IdIndex } from './id-index.ts';
 import { isOver, JobEntry } from './job-entry.ts';
-import { type BlobReferences, JobExtras } from './job-extras.ts';
+import { JobExtras } from './job-extras.ts';
 import { f64Columns, JobTable } from './job-table.ts';
 import { LinkedRows } from './linked-rows.ts';
 import { type NamedQueue, QueueSet } from './named-queue.ts';

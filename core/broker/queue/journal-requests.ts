@@ -4,7 +4,6 @@
  */
 
 import {
-  type ErrorCode,
   type JobState,
   type LeaseToken,
   limits,
@@ -13,7 +12,7 @@ import {
 } from '../../protocol/index.ts';
 import { notAHash } from './blob-requests.ts';
 import type { BlobStore } from './blobs.ts';
-import { answer, type Caller, type Committing, refuse } from './caller.ts';
+import { answer, type Caller, type Committing, type Refusal, refuse } from './caller.ts';
 import { hashBytes, hexOf } from './hex.ts';
 import type { JournalStore } from './journal.ts';
 import { decodeRecord, type RecordOf } from './records.ts';
@@ -35,11 +34,6 @@ export interface Journals {
   readonly store: JournalStore;
   readonly blobs: Pick<BlobStore, 'isStored'>;
   readonly jobs: { get(id: string): JournalJob | undefined };
-}
-
-interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
 }
 
 export function putEntry(caller: Caller, journals: Journals, fields: Message<'JournalPut'>): void {

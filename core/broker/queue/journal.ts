@@ -4,6 +4,7 @@
  * paths by which it changes, live and on replay; it decides nothing.
  */
 
+import type { BlobReferences } from './blobs.ts';
 import { hexOf } from './hex.ts';
 import { type Logged, LogOrder } from './log-order.ts';
 import type { RecordOf } from './records.ts';
@@ -26,12 +27,6 @@ interface Journal {
 
 /** What a `journaled` record has beside an inline value, with its frame. */
 const entryBytes = 144;
-
-/** Told when an entry begins or ceases to refer to a blob. */
-export interface BlobReferences {
-  addRef(sha256: Uint8Array): void;
-  dropRef(sha256: Uint8Array): void;
-}
 
 export class JournalStore {
   readonly #blobs: BlobReferences;

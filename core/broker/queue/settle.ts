@@ -13,7 +13,8 @@ import {
   type Settlement,
 } from '../../protocol/index.ts';
 import { factsOfJob, type Now } from '../events.ts';
-import { Admission, type Refusal } from './admission.ts';
+import { Admission } from './admission.ts';
+import type { Refusal } from './caller.ts';
 import type { Core, Session } from './core.ts';
 import { isNewest, type JobEntry } from './job-entry.ts';
 import { decideLeaseEnd } from './lease-end.ts';
