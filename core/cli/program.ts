@@ -10,7 +10,7 @@ import { examplesText } from './examples.ts';
 import type { ExitName } from './exit-codes.ts';
 import { addAgents, addBroker, addJobs } from './family-commands.ts';
 import { addDead, addTail } from './operator-commands.ts';
-import { addQueues, addScopes, addSignal } from './queue-commands.ts';
+import { addQueues, addSignal } from './queue-commands.ts';
 import { type Act, createSession, type GlobalFlags, type Session } from './session.ts';
 import { addCompletion, addConfig, addDoctor, addInit } from './setup-commands.ts';
 import { helpTopics } from './topics.ts';
@@ -45,7 +45,6 @@ export function createProgram(version: string): Program {
   addDead(root, act);
   addQueues(root, act);
   addSignal(root, act);
-  addScopes(root, act);
   addAgents(root, current, act);
   addBroker(root, act);
   addConfig(root, act);

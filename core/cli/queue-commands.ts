@@ -1,4 +1,4 @@
-/** The commands of queues, keys and scopes: `queues`, `signal`, `scopes`. */
+/** The commands of queues and park keys: `queues`, `signal`. */
 
 import type { Command } from 'commander';
 import { examplesText } from './examples.ts';
@@ -79,38 +79,5 @@ export function addSignal(root: Command, act: Act): void {
     .addHelpText('after', examplesText([['aiq signal approval:7']]))
     .action((key: string) =>
       act(async (session) => (await import('./commands/signal.ts')).signal(session, key)),
-    );
-}
-
-export function addScopes(root: Command, act: Act): void {
-  const scopes = root
-    .command('scopes')
-    .helpCommand(false)
-    .description('Look at budgets and rate limits, and set them.');
-  scopes
-    .command('list')
-    .description('List the scopes with what is used and reserved of each.')
-    .argument('[prefix]', 'Only those whose names begin like that.')
-    .addHelpText('after', examplesText([['aiq scopes list'], ['aiq scopes list money']]))
-    .action((prefix: string | undefined) =>
-      act(async (session) => (await import('./commands/scopes.ts')).listScopes(session, prefix)),
-    );
-  scopes
-    .command('set')
-    .description('Set how many units a scope may spend: in all, or in each span of time.')
-    .argument('<scope>', 'Its name, such as money:day.')
-    .requiredOption('--limit <n>', 'Units.')
-    .option('--per <duration>', 'In each such time, such as 1m; in all unless it is given.')
-    .addHelpText(
-      'after',
-      examplesText([
-        ['aiq scopes set requests --limit 60 --per 1m'],
-        ['aiq scopes set money --limit 5000000', 'a budget in millionths'],
-      ]),
-    )
-    .action((scope: string, options) =>
-      act(async (session) =>
-        (await import('./commands/scopes.ts')).setScope(session, scope, options),
-      ),
     );
 }

@@ -43,13 +43,6 @@ export const repetitionOf = {
   Signal: 'once',
   Bulk: 'read',
 
-  SetScope: 'repeat',
-  Scopes: 'read',
-  // Known by the id of the reservation.
-  Reserve: 'repeat',
-  Commit: 'repeat',
-  Release: 'repeat',
-
   // The chunk is known by hash and offset, the journal entry is written once.
   BlobPut: 'repeat',
   BlobGet: 'read',

@@ -90,11 +90,6 @@ export const errorCodes = {
     retryable: false,
     meaning: 'A field of the request has a value that is not allowed.',
   },
-  NO_UNITS: {
-    number: 34,
-    retryable: true,
-    meaning: 'A scope has too few units left for the reservation; nothing was taken.',
-  },
   NO_BLOB: {
     number: 35,
     retryable: false,

@@ -46,7 +46,6 @@ export {
   noUsage,
   type QueueInfo,
   type RequestName,
-  type ScopeUnits,
   type Settlement,
   type Usage,
   type Value,
@@ -63,7 +62,6 @@ export {
   type Priority,
   priorities,
   type SettleOutcome,
-  scopeUnits as scopeUnitsType,
   usage as usageType,
   value as valueType,
 } from './structs.ts';

@@ -108,7 +108,7 @@ export function isTag(tag: string): boolean {
   return isWord(tag, limits.tagBytesMax);
 }
 
-/** True for a park key or the name of a scope. */
+/** True for a park key. */
 export function isKey(key: string): boolean {
   return isWord(key, limits.keyBytesMax);
 }

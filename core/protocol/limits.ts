@@ -40,10 +40,8 @@ export const limits = {
   /** Most tags of a job, and the longest, in bytes. */
   tagsMax: 16,
   tagBytesMax: 64,
-  /** Longest park key and scope name, in bytes. */
+  /** Longest park key, in bytes. */
   keyBytesMax: 200,
-  /** Most scopes of one reservation. */
-  scopesMax: 16,
   /** Ends of leases that Inspect tells of one job. */
   historyRowsMax: 10,
   /** Most rows in one List or Inspect answer. */

@@ -7,7 +7,6 @@ import type {
   jobInfo,
   leaseEndInfo,
   queueInfo,
-  scopeUnits,
   token,
   usage,
   value,
@@ -78,7 +77,6 @@ export type Usage = FieldValue<typeof usage>;
 export type BlobRef = FieldValue<typeof blobRef>;
 /** Bytes inline or as a blob: exactly one is set. */
 export type Value = FieldValue<typeof value>;
-export type ScopeUnits = FieldValue<typeof scopeUnits>;
 export type LeaseEndInfo = FieldValue<typeof leaseEndInfo>;
 export type ItemAnswer = FieldValue<typeof itemAnswer>;
 export type Delivery = Message<'Deliver'>['items'][number];

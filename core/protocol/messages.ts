@@ -4,11 +4,11 @@
  * and `docs/protocol.md` follow from it; a test holds the document to it.
  *
  * To add a message: a row in its file there, a handler in `core/broker/`, a row in `docs/protocol.md`.
+ * Numbers of retired messages are listed there and never given again.
  */
 
 import { jobMessages } from './messages/jobs.ts';
 import { queueMessages } from './messages/queues.ts';
-import { scopeMessages } from './messages/scopes.ts';
 import { sessionMessages } from './messages/session.ts';
 import { valueMessages } from './messages/values.ts';
 import { workMessages } from './messages/work.ts';
@@ -18,6 +18,5 @@ export const messages = {
   ...workMessages,
   ...jobMessages,
   ...queueMessages,
-  ...scopeMessages,
   ...valueMessages,
 } as const;

@@ -73,7 +73,6 @@ export const value = {
 } as const;
 
 /** An amount of a budget or rate gate. */
-export const scopeUnits = { struct: { scope: 'text', units: 'u53' } } as const;
 
 /** One end of a lease in a job's history. */
 export const leaseEndInfo = {

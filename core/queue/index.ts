@@ -56,8 +56,6 @@ export type {
   JobQueue,
   QueueSettings,
   QueueStats,
-  ScopeInfo,
-  ScopeLimit,
   SearchFilter,
   SearchPage,
   WatchOptions,

@@ -13,9 +13,7 @@ import type {
   JobState,
   LeaseEndInfo,
   LeaseToken,
-  Message,
   QueueInfo,
-  ScopeUnits,
 } from '../protocol/index.ts';
 import type { ConsumeOptions, Consumer, Settled } from './port-consumer.ts';
 
@@ -119,15 +117,6 @@ export interface QueueSettings {
   readonly keepJobs: number;
 }
 
-/** What a scope may spend: in all when `windowMs` is 0, else in each such time (a rate). */
-export interface ScopeLimit {
-  readonly scope: string;
-  readonly limitUnits: number;
-  readonly windowMs: number;
-}
-
-export type ScopeInfo = Message<'ScopesOk'>['scopes'][number];
-
 /** Of an operation on many jobs, which the broker does step by step and finishes in any case. */
 export interface BulkOptions {
   /** Told how many jobs were changed so far, at each look; must not throw. */
@@ -185,15 +174,6 @@ export interface JobQueue {
   /** Makes every job ready that is parked on the key; resolves with their number. */
   signal(key: string, options?: BulkOptions): Promise<number>;
   configureQueue(queue: string, settings: QueueSettings): Promise<void>;
-  setScope(limit: ScopeLimit): Promise<void>;
-  /** The scopes whose names begin with the text. */
-  scopes(prefix?: string): Promise<ScopeInfo[]>;
-  /** Takes units from all scopes or, with `NO_UNITS`, from none. The id is the caller's, for repetition. */
-  reserve(reservation: string, scopes: readonly ScopeUnits[]): Promise<void>;
-  /** Replaces a reservation by what was really used. */
-  commit(reservation: string, scopes: readonly ScopeUnits[]): Promise<void>;
-  /** Gives a reservation back. */
-  release(reservation: string): Promise<void>;
   /**
    * Stores 1 byte to 64 MiB under their hash, durably; what is stored already is not sent again. What
    * nothing refers to goes after an hour.

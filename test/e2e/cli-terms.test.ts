@@ -139,14 +139,6 @@ test('a queue has limits of its own, and says so', async () => {
   expect(await project.aiq('queues', 'set', 'summarize')).toMatchObject({ code: 2 });
 });
 
-test('scopes are set, listed and removed', async () => {
-  await succeed('scopes', 'set', 'requests', '--limit', '60', '--per', '1m');
-  const listed = await json('scopes', 'list');
-  expect(listed).toMatchObject({ scope: 'requests', limitUnits: 60, windowMs: 60_000 });
-  await succeed('scopes', 'set', 'requests', '--limit', '0');
-  expect((await succeed('scopes', 'list')).stderr).toContain('no scopes');
-});
-
 test('the broker tells of its log, its disk and its history', async () => {
   const { stdout } = await succeed('broker', 'status');
   expect(stdout).toMatch(/^log +.* in \d+ segments?: .* live, .* dead$/m);

@@ -67,19 +67,6 @@ export interface BookQueue {
   readonly keepJobs: number;
 }
 
-export interface BookScope {
-  readonly limitUnits: number;
-  readonly windowMs: number;
-  /** Used or reserved; exact for a budget, not kept for a rate. */
-  readonly takenUnits: number;
-}
-
-export interface BookReservation {
-  readonly session: string;
-  readonly scopes: ReadonlyMap<string, number>;
-  readonly isOpen: boolean;
-}
-
 const noQueue: BookQueue = { paused: false, jobsMax: 0, bytesMax: 0, keepMs: 0, keepJobs: 0 };
 
 export function keyOf(bytes: Uint8Array): string {
@@ -95,8 +82,6 @@ export class Book {
   readonly history = new History();
   readonly jobs = new UndoMap<string, BookJob>(this.history);
   readonly queues = new UndoMap<string, BookQueue>(this.history);
-  readonly scopes = new UndoMap<string, BookScope>(this.history);
-  readonly reservations = new UndoMap<string, BookReservation>(this.history);
   /** Bytes stored of each blob, and whether it is whole. */
   readonly blobs = new UndoMap<string, { bytes: number; whole: boolean }>(this.history);
   /** Journal entries by job and call. */
@@ -159,10 +144,9 @@ export class Book {
     bulkStarted: (record) => this.bulks.set(record.bulk, record),
     bulkStepped: () => undefined,
     bulkEnded: ({ bulk }) => this.bulks.delete(bulk),
-    scopeSet: ({ scope, limitUnits, windowMs, usedUnits: takenUnits }) =>
-      this.scopes.set(scope, { limitUnits, windowMs, takenUnits }),
-    reserved: (record) => this.#reserve(record),
-    reservationEnded: (record) => this.#endReservation(record),
+    retired: () => {
+      throw new Error('a record of a kind that is no more was written');
+    },
     blobChunk: ({ sha256, at, chunk }) => {
       const known = this.blobs.get(keyOf(sha256)) ?? { bytes: 0, whole: false };
       const bytes = Math.max(known.bytes, at + chunk.length);
@@ -289,29 +273,6 @@ export class Book {
       throw new Error(`the journal entry ${key} was overwritten`);
     }
     this.journal.set(key, valueKey(value));
-  }
-
-  /** Said again by compaction, it changes nothing. */
-  #reserve({ reservation, session, scopes }: RecordOf<'reserved'>): void {
-    if (this.reservations.has(reservation)) return;
-    const units = new Map(scopes.map((each) => [each.scope, each.units]));
-    this.reservations.set(reservation, { session, scopes: units, isOpen: true });
-    for (const [scope, taken] of units) this.#take(scope, taken);
-  }
-
-  #endReservation({ reservation, scopes }: RecordOf<'reservationEnded'>): void {
-    const known = this.reservations.get(reservation);
-    if (known === undefined || !known.isOpen) return;
-    this.reservations.set(reservation, { ...known, isOpen: false });
-    for (const [scope, taken] of known.scopes) this.#take(scope, -taken);
-    for (const { scope, units } of scopes) this.#take(scope, units);
-  }
-
-  #take(scope: string, units: number): void {
-    const known = this.scopes.get(scope);
-    if (known !== undefined) {
-      this.scopes.set(scope, { ...known, takenUnits: known.takenUnits + units });
-    }
   }
 
   /** Compaction says a job again: it must say what the records before said. */

@@ -125,7 +125,6 @@ export class Rules {
       for (const id of ids) this.#expired(id);
     },
     forgotten: ({ ids }) => this.#forgotten(ids),
-    reserved: (record) => this.#reserved(record),
     blobDropped: (record) => this.#blobDropped(record),
   };
 
@@ -337,19 +336,6 @@ export class Rules {
       const isOld = job.changedAtMs + keepMs <= this.#now.wallMs;
       if (!isOld && left <= keepJobs) this.#violate(`${id} was forgotten before its time`);
       over.set(job.queue, left - 1);
-    }
-  }
-
-  /** A budget is never overdrawn by a reservation; a rate may have been refilled meanwhile. */
-  #reserved({ reservation, scopes }: RecordOf<'reserved'>): void {
-    if (this.#book.reservations.has(reservation)) return;
-    for (const { scope, units } of scopes) {
-      const known = this.#book.scopes.get(scope);
-      if (known === undefined || known.windowMs > 0) continue;
-      const { takenUnits, limitUnits } = known;
-      if (units > 0 && takenUnits + units > limitUnits) {
-        this.#violate(`${reservation} takes ${units} of ${scope}: ${takenUnits} of ${limitUnits}`);
-      }
     }
   }
 

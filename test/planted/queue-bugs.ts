@@ -104,16 +104,4 @@ export const queueBugs: readonly PlantedBug[] = [
     ],
     caughtBy: simulation,
   },
-  {
-    name: 'budget-overdrawn',
-    what: 'a reservation is granted beyond its budget',
-    edits: [
-      {
-        file: 'core/broker/queue/scope-requests.ts',
-        find: 'const waitMs = units <= leftAt(scope, nowMs) ? 0 : waitMsFor(scope, units, nowMs);',
-        replace: 'const waitMs = units <= scope.limitUnits ? 0 : waitMsFor(scope, units, nowMs);',
-      },
-    ],
-    caughtBy: simulation,
-  },
 ];

@@ -37,7 +37,6 @@ export class Catalog {
   /** Content by its hash; the last ones are referred to by jobs. */
   readonly blobs: { readonly ref: BlobRef; readonly content: Uint8Array }[] = [];
   readonly parkKeys = ['wait-a', 'wait-b', 'wait-c'];
-  readonly scopes = ['budget-a', 'budget-b', 'rate-a'];
   #nextId = 1;
 
   constructor(dice: Dice, swarm: Swarm, now: () => number) {

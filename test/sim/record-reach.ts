@@ -48,7 +48,6 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
     ofSettle(record, seen);
   }
   if (record.kind === 'cancelled') for (const id of record.ids) ofCancel(id, seen);
-  if (record.kind === 'reservationEnded') ofReservation(record, seen);
 }
 
 function ofEnqueued({ jobs }: RecordOf<'enqueued'>, { reach }: Seen): void {
@@ -97,16 +96,6 @@ function ofCancel(id: string, { book, reach }: Seen): void {
   const state = book.jobs.get(id)?.state;
   if (state === 'leased') reach('running job cancelled');
   else if (state !== 'dead') reach('waiting job cancelled');
-}
-
-function ofReservation(
-  { reservation }: RecordOf<'reservationEnded'>,
-  { book, rules, reach }: Seen,
-): void {
-  const known = book.reservations.get(reservation);
-  if (known === undefined || !known.isOpen) return;
-  const isGone = rules.sessions.get(known.session)?.connection === null;
-  if (isGone) reach('reservation of a lost session counted as used');
 }
 
 /** A settle that came too late, by how late. */

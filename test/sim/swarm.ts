@@ -38,7 +38,6 @@ const features = [
   'results',
   'journal',
   'blobs',
-  'scopes',
   'limits',
   'bulk',
   'pauses',

@@ -21,7 +21,6 @@ import { ReachCounters, type Reached } from './reach.ts';
 import { reachOfRecord, reachOfSettle } from './record-reach.ts';
 import { SimClock } from './sim-clock.ts';
 import { SimNet, type Wire } from './sim-net.ts';
-import { Spender } from './spender.ts';
 import type { Actor, Stage } from './stage.ts';
 import { type Swarm, swarmOf } from './swarm.ts';
 import { turn } from './turn.ts';
@@ -79,7 +78,6 @@ export class World implements Stage {
       ...Array.from({ length: this.swarm.producers }, () => new Producer(this)),
       ...Array.from({ length: this.swarm.consumers }, () => new Consumer(this)),
       new Operator(this),
-      ...(this.swarm.features.has('scopes') ? [new Spender(this)] : []),
     ];
   }
 

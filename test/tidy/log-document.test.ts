@@ -43,7 +43,6 @@ const named = new Map<string, FieldType>([
   ['usage', structs.usage],
   ['value', structs.value],
   ['blobRef', structs.blobRef],
-  ['scopeUnits', structs.scopeUnits],
   ['leaseEndInfo', structs.leaseEndInfo],
   ['bulkAction', { enum: enumOf(/`bulkAction` one of ([^.]+)\./) }],
   ['newJob', { struct: fieldsOf(/`newJob` is \(([^)]+)\)/.exec(document)?.[1] ?? '') }],
@@ -59,6 +58,7 @@ function typeOf(text: string): FieldType {
 }
 
 function fieldsOf(text: string): Record<string, FieldType> {
+  if (text === 'none') return {};
   const fields = text.split(', ').map((field) => {
     const [name = '', type = ''] = field.split(': ');
     return [name, typeOf(type)] as const;
@@ -119,7 +119,12 @@ describe('docs/log-format.md', () => {
 
   test('lists every kind of record in order, and no other', () => {
     const known = Array.from({ length: 256 }, (_, number) => number).filter(isKnown);
-    expect(rows.map(({ number }) => number)).toEqual(known);
+    // 16 and 17 are read as 15: see its row.
+    const retired = [16, 17];
+    expect(known).toEqual(expect.arrayContaining(retired));
+    expect(rows.map(({ number }) => number)).toEqual(
+      known.filter((number) => !retired.includes(number)),
+    );
     expect(known.length).toBeGreaterThan(20);
   });
 

@@ -26,7 +26,6 @@ const structNames = new Map<unknown, string>([
   [structs.usage.struct, 'usage'],
   [structs.blobRef.struct, 'blobRef'],
   [structs.value.struct, 'value'],
-  [structs.scopeUnits.struct, 'scopeUnits'],
   [structs.leaseEndInfo.struct, 'leaseEndInfo'],
   [structs.jobInfo.struct, 'jobInfo'],
   [structs.queueInfo.struct, 'queueInfo'],
@@ -62,6 +61,19 @@ describe('docs/protocol.md', () => {
       fieldsText(fields),
     ]);
     expect(rowsOf('## Messages', 5)).toEqual(expected);
+  });
+
+  test('gives no retired number to another message or error', () => {
+    const text = section(document, '### Numbers that are no longer used');
+    const [, opcodes = '', codes = ''] =
+      /Opcodes ([\d, and]+) and error code (\d+)/.exec(text) ?? [];
+    const numbersIn = (list: string): number[] => list.match(/\d+/g)?.map(Number) ?? [];
+    expect(numbersIn(opcodes)).toEqual([41, 42, 43, 52, 53, 54]);
+    expect(numbersIn(codes)).toEqual([34]);
+    const used = Object.values(messages).map(({ opcode }) => opcode as number);
+    expect(used.filter((opcode) => numbersIn(opcodes).includes(opcode))).toEqual([]);
+    const given = Object.values(errorCodes).map(({ number }) => number as number);
+    expect(given.filter((number) => numbersIn(codes).includes(number))).toEqual([]);
   });
 
   test('lists every error code with number, retryable flag and meaning, and no other', () => {

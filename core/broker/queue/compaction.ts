@@ -147,6 +147,5 @@ export function restate(core: Core, atMs: number): void {
     if (isSet) core.commit({ kind: 'queueConfigured', queue: name, ...settings });
   }
   for (const record of state.bulks.restate()) core.commit(record);
-  for (const record of state.scopes.restate()) core.commit(record);
   for (const record of state.blobs.restate()) core.commit(record);
 }

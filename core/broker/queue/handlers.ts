@@ -12,7 +12,6 @@ import { type Core, creditMax, type Session } from './core.ts';
 import { type CoreCaller, inspect, list, queueInfos, result, wait } from './inspect.ts';
 import { getEntry, type Journals, putEntry } from './journal-requests.ts';
 import { cancel, configureQueue, retry, setPaused } from './operate.ts';
-import { commitUnits, listScopes, release, reserve, setScope } from './scope-requests.ts';
 import { endSession } from './sessions.ts';
 import { extend, resume, settle } from './settle.ts';
 
@@ -74,11 +73,6 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
     context.core.watchers.add(context.connection, queues);
     answer(context, 'Ok', {});
   },
-  SetScope: (context, fields) => setScope(context, context.core.state.scopes, fields),
-  Scopes: (context, fields) => listScopes(context, context.core.state.scopes, fields),
-  Reserve: (context, fields) => reserve(context, context.core.state.scopes, fields),
-  Commit: (context, fields) => commitUnits(context, context.core.state.scopes, fields),
-  Release: (context, fields) => release(context, context.core.state.scopes, fields),
   BlobPut(context, fields) {
     const { core } = context;
     if (core.diskFull) refuse(context, 'DISK_FULL', 'the disk is full: no blob is taken');
@@ -92,8 +86,6 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
 /** Requests that add to the log without ending anything. */
 const appending: ReadonlySet<string> = new Set<HandledName>([
   'JournalPut',
-  'Reserve',
-  'SetScope',
   'ConfigureQueue',
   'Signal',
   'RetryDead',

@@ -16,7 +16,6 @@ import {
   leaseEndInfoType,
   leaseEnds,
   priorities,
-  scopeUnitsType,
   usageType,
   valueType,
   Writer,
@@ -119,27 +118,11 @@ const recordKinds = {
   /** How many jobs it changed so far, and where it goes on. */
   bulkStepped: { number: 24, fields: { bulk: 'u53', touched: 'u53', nextSeq: 'u53' } },
   bulkEnded: { number: 14, fields: { bulk: 'u53' } },
-  /** A scope's limit, and what of it is used (absolute, so that compaction can say it again). */
-  scopeSet: {
-    number: 15,
-    fields: {
-      scope: 'text',
-      limitUnits: 'u53',
-      windowMs: 'u53',
-      usedUnits: 'u53',
-      /** When `usedUnits` was exact: a rate refills from there. */
-      atMs: 'u53',
-    },
-  },
-  reserved: {
-    number: 16,
-    fields: { reservation: 'id', session: 'id', scopes: { list: scopeUnitsType }, atMs: 'u53' },
-  },
-  /** The reservation ended; these units are used for good (none when it was released). */
-  reservationEnded: {
-    number: 17,
-    fields: { reservation: 'id', scopes: { list: scopeUnitsType }, atMs: 'u53' },
-  },
+  /**
+   * Stands for every record of a kind that is no more, whatever it held: replay skips it, and nothing
+   * writes one. The numbers are not given again: see `retiredNumbers`.
+   */
+  retired: { number: 15, fields: {} },
   /** A chunk of a blob; chunks are logged in order from 0. */
   blobChunk: {
     number: 18,
@@ -219,6 +202,9 @@ const recordKinds = {
   },
 } as const;
 
+/** Numbers of kinds that are no more: budgets and reservations on them. */
+const retiredNumbers = [15, 16, 17] as const;
+
 type RecordKinds = typeof recordKinds;
 type RecordName = keyof RecordKinds;
 
@@ -242,6 +228,7 @@ for (const [name, { number, fields }] of Object.entries(recordKinds)) {
   codecs.set(name as RecordName, fieldsCodec(fields) as unknown as FieldsCodec<never>);
   kindByNumber.set(number, name as RecordName);
 }
+for (const number of retiredNumbers) kindByNumber.set(number, 'retired');
 
 /** Records share buffers of so many bytes: one for each would cost more than to write the record. */
 const sharedBytes = 64 * 1024;
@@ -276,6 +263,7 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
   if (kind === undefined || codec === undefined) {
     throw new Error(`the log holds a record of unknown kind ${bytes[0]}: a later aiq wrote it`);
   }
+  if (kind === 'retired') return { kind };
   const fields: object = codec.decode(bytes.subarray(1));
   return Object.assign(fields, { kind }) as LogRecord;
 }

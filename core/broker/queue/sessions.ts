@@ -8,7 +8,6 @@ import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
 import type { Core, Session } from './core.ts';
 import type { JobEntry } from './job-entry.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
-import { endSessionScopes } from './scope-requests.ts';
 
 type Opened = Extract<NetEvent, { type: 'opened' }>;
 
@@ -73,7 +72,7 @@ export function connectionClosed(core: Core, connection: ConnectionId, now: Now)
 }
 
 function awaitResume(core: Core, session: Session, untilMs: number): void {
-  if (session.leases.size === 0 && core.state.scopes.openCountOf(session.id) === 0) {
+  if (session.leases.size === 0) {
     core.sessions.delete(session.id);
     return;
   }
@@ -88,12 +87,6 @@ export function endSession(core: Core, session: Session, now: Now): void {
     errorCode: 'handed_back',
     errorMessage: 'the consumer said goodbye',
   });
-  forgetSession(core, session, now);
-}
-
-/** Reservations whose outcome nobody told count in full: what was bought cannot be asked any more. */
-function forgetSession(core: Core, session: Session, now: Now): void {
-  endSessionScopes(core, core.state.scopes, { session: session.id, nowMs: now.wallMs });
   core.sessions.delete(session.id);
 }
 
@@ -110,7 +103,7 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
         errorCode: 'consumer_lost',
         errorMessage: 'the consumer vanished and did not come back in time',
       });
-      forgetSession(core, session, now);
+      core.sessions.delete(session.id);
     }
   }
 }
@@ -178,9 +171,6 @@ export function restoreSessions(core: Core, now: Now): void {
     const session = core.sessions.get(id) ?? newSession(id, 'unix');
     core.sessions.set(id, session);
     core.addLease(session, job, now);
-  }
-  for (const id of core.state.scopes.sessions()) {
-    if (!core.sessions.has(id)) core.sessions.set(id, newSession(id, 'unix'));
   }
   for (const session of core.sessions.values()) {
     awaitResume(core, session, now.monotonicMs + core.options.leaseMs);

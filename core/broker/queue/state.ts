@@ -12,7 +12,6 @@ import { isOver, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
 import type { LogRecord, Place, RecordOf } from './records.ts';
-import { ScopeStore } from './scopes.ts';
 
 export interface StateOptions {
   /** The checksum of an encoded job (`node:zlib`). */
@@ -28,7 +27,6 @@ export class BrokerState {
   readonly blobs: BlobStore = new BlobStore();
   readonly jobs: JobStore = new JobStore(this.blobs);
   readonly journal: JournalStore = new JournalStore(this.blobs);
-  readonly scopes: ScopeStore = new ScopeStore();
   readonly bulks: BulkStore = new BulkStore();
   /** Uploads of blobs that are under way: they end with the broker. */
   readonly uploads: BlobUploads;
@@ -77,9 +75,7 @@ export class BrokerState {
     bulkStarted: (record) => this.bulks.start(record),
     bulkStepped: (record) => this.bulks.step(record),
     bulkEnded: ({ bulk }) => this.bulks.end(bulk),
-    scopeSet: (record, { offset }) => this.scopes.apply(record, offset),
-    reserved: (record, { offset }) => this.scopes.apply(record, offset),
-    reservationEnded: (record, { offset }) => this.scopes.apply(record, offset),
+    retired: () => undefined,
     blobChunk: (record, { offset }) => this.blobs.apply(record, offset),
     blobStored: (record, { offset }) => this.blobs.apply(record, offset),
     blobDropped: (record, { offset }) => this.blobs.apply(record, offset),
@@ -99,7 +95,6 @@ export class BrokerState {
   /** Before replay: see `Replay.begin` of the log. */
   beginReplay(restatedUpTo: number): void {
     this.#restatedUpTo = restatedUpTo;
-    this.scopes.restatedUpTo = restatedUpTo;
   }
 
   /** After replay: what replay alone cannot bring in order. */

@@ -79,13 +79,11 @@ export class SegmentSummary {
       this.#epoch = epoch;
       this.#keep('broker', kind, place);
     },
-    // Scopes and bulk operations: few, and not all of them absolute.
+    // Bulk operations: few, and not all of what is said of them is absolute.
     bulkStarted: (record, place) => this.#keepAlways(record, place),
     bulkStepped: (record, place) => this.#keepAlways(record, place),
     bulkEnded: (record, place) => this.#keepAlways(record, place),
-    scopeSet: (record, place) => this.#keepAlways(record, place),
-    reserved: (record, place) => this.#keepAlways(record, place),
-    reservationEnded: (record, place) => this.#keepAlways(record, place),
+    retired: () => undefined,
     blobChunk: (record, { offset }) => {
       const bytes = encodeRecord({ ...record, chunk: noBytes });
       this.#keep(blobOf(record.sha256), `chunk ${record.at}`, { offset, bytes });

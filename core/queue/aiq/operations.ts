@@ -1,4 +1,4 @@
-/** The part of the port that operators use: jobs, queues, scopes and the broker itself. */
+/** The part of the port that operators use: jobs, queues and the broker itself. */
 
 import type { Client } from '../../client/index.ts';
 import { type ItemAnswer, limits } from '../../protocol/index.ts';
@@ -9,8 +9,7 @@ import { finishBulk } from './bulk.ts';
 
 type Operations =
   | ('cancel' | 'retry' | 'pause' | 'resume' | 'configureQueue' | 'shutdown')
-  | ('purge' | 'retryDead' | 'signal')
-  | ('setScope' | 'scopes' | 'reserve' | 'commit' | 'release');
+  | ('purge' | 'retryDead' | 'signal');
 
 export function operationsOf(client: Pick<Client, 'request'>): Pick<JobQueue, Operations> {
   return {
@@ -37,21 +36,6 @@ export function operationsOf(client: Pick<Client, 'request'>): Pick<JobQueue, Op
     },
     async signal(key, options) {
       return finishBulk(client, await client.request('Signal', { key }), options);
-    },
-    async setScope(limit) {
-      await client.request('SetScope', { ...limit });
-    },
-    async scopes(prefix = '') {
-      return (await client.request('Scopes', { prefix })).scopes;
-    },
-    async reserve(reservation, scopes) {
-      await client.request('Reserve', { reservation, scopes: [...scopes] });
-    },
-    async commit(reservation, scopes) {
-      await client.request('Commit', { reservation, scopes: [...scopes] });
-    },
-    async release(reservation) {
-      await client.request('Release', { reservation });
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Operations on many jobs, scopes and searching through the port, against a broker that is told what to say. */
+/** Operations on many jobs, settings and searching through the port, against a broker that is told what to say. */
 
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Message } from '../../../core/protocol/index.ts';
@@ -100,37 +100,11 @@ describe('an operation on many jobs', () => {
   });
 });
 
-describe('scopes and settings', () => {
-  test('are sent as they were given', async () => {
-    const scopes = [{ scope: 'money', limitUnits: 9, windowMs: 0, usedUnits: 1, reservedUnits: 2 }];
-    const { broker, queue } = await rig(({ name }) =>
-      name === 'Scopes' ? { name: 'ScopesOk', fields: { scopes } } : { name: 'Ok', fields: {} },
-    );
-    const reservation = '0'.repeat(26);
-    const units = [{ scope: 'money', units: 3 }];
-    await queue.setScope({ scope: 'money', limitUnits: 9, windowMs: 0 });
-    await queue.reserve(reservation, units);
-    await queue.commit(reservation, units);
-    await queue.release(reservation);
-    const settings = { jobsMax: 1, bytesMax: 2, keepMs: 3, keepJobs: 4 };
-    await queue.configureQueue('q', settings);
-    expect(await queue.scopes('mo')).toEqual(scopes);
-    expect(asked(broker)).toEqual([
-      ['SetScope', { scope: 'money', limitUnits: 9, windowMs: 0 }],
-      ['Reserve', { reservation, scopes: units }],
-      ['Commit', { reservation, scopes: units }],
-      ['Release', { reservation }],
-      ['ConfigureQueue', { queue: 'q', ...settings }],
-      ['Scopes', { prefix: 'mo' }],
-    ]);
-  });
-
-  test('a reservation is known by its id, so a lost answer is asked for again', async () => {
-    const left: Answer[] = ['cut', failure('NO_UNITS')];
-    const { broker, queue } = await rig(() => left.shift() ?? 'silence');
-    expect(await codeOf(queue.reserve('0'.repeat(26), []))).toBe('NO_UNITS');
-    expect(asked(broker)).toHaveLength(2);
-  });
+test('settings of a queue are sent as they were given', async () => {
+  const { broker, queue } = await rig(() => ({ name: 'Ok', fields: {} }));
+  const settings = { jobsMax: 1, bytesMax: 2, keepMs: 3, keepJobs: 4 };
+  await queue.configureQueue('q', settings);
+  expect(asked(broker)).toEqual([['ConfigureQueue', { queue: 'q', ...settings }]]);
 });
 
 describe('searching', () => {

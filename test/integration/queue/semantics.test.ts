@@ -278,26 +278,6 @@ describe('operators', () => {
     expect((await queue.stats(['a'])).queues).toMatchObject([settings]);
   });
 
-  test('scopes give units to all or none, and know a reservation again', async () => {
-    const queue = await open();
-    await queue.setScope({ scope: 'money', limitUnits: 10, windowMs: 0 });
-    await queue.setScope({ scope: 'calls', limitUnits: 1, windowMs: 60_000 });
-    const both = (units: number) => [
-      { scope: 'money', units },
-      { scope: 'calls', units: 1 },
-    ];
-    const [first, second] = [jobOf('first').id, jobOf('second').id];
-    await queue.reserve(first, both(6));
-    await queue.reserve(first, both(6));
-    expect(await codeOf(queue.reserve(second, both(1)))).toBe('NO_UNITS');
-    expect(await queue.scopes('money')).toMatchObject([{ usedUnits: 0, reservedUnits: 6 }]);
-    await queue.commit(first, both(4));
-    expect(await queue.scopes('money')).toMatchObject([{ usedUnits: 4, reservedUnits: 0 }]);
-    await queue.reserve(second, [{ scope: 'money', units: 6 }]);
-    await queue.release(second);
-    expect(await queue.scopes('money')).toMatchObject([{ usedUnits: 4, reservedUnits: 0 }]);
-  });
-
   test('the history is searched by tag, state and cause, page by page', async () => {
     const queue = await open();
     await queue.enqueue([...jobsOf(7, { tags: ['mill'] }), jobOf('other', { tags: ['ferry'] })]);

@@ -241,25 +241,6 @@ test('records from before a floor are no loss when compaction said them again', 
   expect(salvaged).toMatchObject({ firstOffset: 1, problems: [] });
 });
 
-test('what refers to other things that are lost is no contradiction in the new log', async () => {
-  const reservation = idOf(50);
-  const scopes = [{ scope: 'budget', units: 3 }];
-  const dir = await writeLog({
-    segments: [
-      [
-        [started(1), enqueued(1)],
-        [{ kind: 'scopeSet', scope: 'budget', limitUnits: 9, windowMs: 0, usedUnits: 0, atMs: 1 }],
-        [{ kind: 'reserved', reservation, session: idOf(900), scopes, atMs: 2 }],
-        [{ kind: 'reservationEnded', reservation: idOf(51), scopes, atMs: 3 }],
-      ],
-    ],
-  });
-  damageBatch(dir, 1, 1);
-  const to = temporaryDir();
-  expect((await salvageLog(dir, to)).salvaged).toMatchObject({ problems: [], jobs: { live: 1 } });
-  expect((await verifyLog(to)).problems).toEqual([]);
-});
-
 test('a log of a later version is not salvaged', async () => {
   const dir = await writeLog(plainLog);
   makeLater(dir, 3);

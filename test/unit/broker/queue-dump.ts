@@ -54,7 +54,6 @@ function dump(state: BrokerState) {
       ...bulks.get(index + 1),
       nextSeq: 0,
     })),
-    scopes: [...state.scopes.restate()].map((record) => JSON.stringify(record)).toSorted(),
   };
 }
 

@@ -43,9 +43,6 @@ const steps = [
   'signal',
   'retryDead',
   'limit',
-  'scope',
-  'reserve',
-  'commit',
   'advance',
   'advance',
   'restart',
@@ -73,7 +70,6 @@ export class Traffic {
   driver: Driver = new Driver([], trafficOptions);
   readonly #held: { token: LeaseToken; connection: number }[] = [];
   #next = 100;
-  #reservations = 0;
   readonly #actions: Readonly<Record<string, (step: Step) => void>> = {
     enqueue: (step) => this.driver.enqueue(producer, [this.#job(step)]),
     batch: (step) => {
@@ -102,17 +98,6 @@ export class Traffic {
     limit: ({ pick }) => {
       const settings = { jobsMax: pick % 3 === 0 ? 0 : 20, bytesMax: 0, keepMs: 0 };
       this.#ask('ConfigureQueue', { queue: queueOf(pick), ...settings, keepJobs: pick % 4 });
-    },
-    scope: ({ pick }) => {
-      this.#ask('SetScope', { scope: 's', limitUnits: 10 + (pick % 50), windowMs: 0 });
-    },
-    reserve: ({ pick }) => {
-      const reservation = idOf(500 + ++this.#reservations);
-      this.#ask('Reserve', { reservation, scopes: [{ scope: 's', units: pick % 5 }] });
-    },
-    commit: ({ pick }) => {
-      const reservation = idOf(500 + this.#reservations);
-      this.#ask('Commit', { reservation, scopes: [{ scope: 's', units: pick % 5 }] });
     },
     advance: ({ ms }) => this.driver.advance(ms),
     restart: () => {
@@ -155,8 +140,7 @@ export class Traffic {
       this.driver.request(producer, 'Inspect', { idPrefix: id, withJob: true }),
     );
     const results = jobs.map(({ id }) => this.driver.request(producer, 'Result', { id }));
-    const scopes = this.driver.request(producer, 'Scopes', { prefix: '' });
-    return { jobs, inspected, results, scopes };
+    return { jobs, inspected, results };
   }
 
   #connect(connection: number, session: number): void {

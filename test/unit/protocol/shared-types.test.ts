@@ -8,7 +8,6 @@ import {
   leaseEndInfoType,
   leaseEnds,
   priorities,
-  scopeUnitsType,
   usageType,
   valueType,
   Writer,
@@ -20,7 +19,6 @@ const fields = {
   priority: { enum: priorities },
   body: { optional: blobRefType },
   history: { list: leaseEndInfoType },
-  scopes: { list: scopeUnitsType },
   usage: usageType,
   value: valueType,
 } as const;
