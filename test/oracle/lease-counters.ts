@@ -7,6 +7,8 @@ import type { BookJob } from './book.ts';
 type LeaseEnded = RecordOf<'leaseEnded'>;
 
 export interface LeaseOptions {
+  /** A job whose holder vanished more often is dead. */
+  readonly crashesMax: number;
   /** Uncharged returns end by their number, and by the time since the first of them. */
   readonly returnsMax: number;
   readonly returnsMsMax: number;
@@ -34,11 +36,12 @@ const charges: Readonly<Record<LeaseEnd, Charge>> = {
   lost: crash,
 };
 
-/** A crash is the job's own when it ran alone; else it only counts as having come back. */
+/** A crash that its consumer reports is the job's own when it ran alone; else it only came back. */
 function chargeOf(end: LeaseEnd, isolated: boolean): Charge {
   const charge = charges[end];
   if (charge.crashes === 0) return charge;
-  return isolated ? { ...charge, attempts: 1 } : { ...charge, returns: 1 };
+  const isItsOwn = end === 'crashed' && isolated;
+  return isItsOwn ? { ...charge, attempts: 1 } : { ...charge, returns: 1 };
 }
 
 /** What is wrong with the record, or null. */
@@ -62,12 +65,13 @@ export function wrongCounters(
 function isTheEnd(
   job: BookJob,
   next: LeaseEnded,
-  { returnsMax, returnsMsMax }: LeaseOptions,
+  { crashesMax, returnsMax, returnsMsMax }: LeaseOptions,
   cameBack: boolean,
 ): boolean {
   if (next.end === 'final' || next.end === 'damaged') return true;
   if (next.attempts >= job.attemptsMax) return true;
   if (job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs) return true;
+  if (next.end === 'lost' && next.crashes > crashesMax) return true;
   const isOld = next.atMs - next.returnsSinceMs > returnsMsMax;
   return cameBack && (next.returns > returnsMax || isOld);
 }

@@ -105,8 +105,8 @@ export class Life {
   #options(): Parameters<typeof Engine.open>[0] {
     const { swarm, clock } = this.#world;
     const { leaseMs, resumeMs, keepMs, keepJobs, segmentBytesMax } = swarm;
-    const { returnsMax, returnsMsMax } = swarm;
-    const limits = { leaseMs, resumeMs, keepMs, keepJobs, returnsMax, returnsMsMax };
+    const { crashesMax, returnsMax, returnsMsMax } = swarm;
+    const limits = { leaseMs, resumeMs, keepMs, keepJobs, crashesMax, returnsMax, returnsMsMax };
     return {
       core: { ...coreDefaults, ...limits, brokerId: idOf(1), software: 'sim', newHash: sha256 },
       dir: logDir,

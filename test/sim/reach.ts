@@ -32,6 +32,8 @@ export const reachable = [
   'lease ran out',
   'session lost with leases',
   'crash charged while isolated',
+  'isolated job lost with its consumer',
+  'lost too often',
   'lease resumed after a lost connection',
   'lease resumed after a restart of the broker',
   'lease given back by a resume that does not name it',

@@ -77,8 +77,9 @@ function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { reach }: Seen)
   const { end, state, errorCode } = record;
   const name = byEnd[end] ?? byErrorCode[errorCode];
   if (name !== undefined) reach(name);
-  const isCrash = end === 'crashed' || end === 'lost';
-  if (isCrash && before.isolated) reach('crash charged while isolated');
+  if (end === 'crashed' && before.isolated) reach('crash charged while isolated');
+  if (end === 'lost' && before.isolated) reach('isolated job lost with its consumer');
+  if (end === 'lost' && errorCode === 'crashes_exhausted') reach('lost too often');
   if (state === 'parked') reach('job parked when settled');
   if (state === 'dead' && end === 'retry') reach('attempts used up');
 }

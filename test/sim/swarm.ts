@@ -18,6 +18,7 @@ export interface Swarm {
   readonly segmentBytesMax: number;
   readonly keepMs: number;
   readonly keepJobs: number;
+  readonly crashesMax: number;
   readonly returnsMax: number;
   readonly returnsMsMax: number;
   /** Messages go through their bytes. */
@@ -61,6 +62,7 @@ export type Fault = keyof typeof faults;
 export function swarmOf(dice: Dice): Swarm {
   const queues = ['alpha', 'beta', 'gamma'].slice(0, dice.between(1, 3));
   const leaseMs = dice.pick([200, 500, 1_000, 5_000]);
+  const returnsMax = dice.pick([3, 1_000]);
   return {
     producers: dice.between(1, 3),
     consumers: dice.between(1, 4),
@@ -72,7 +74,8 @@ export function swarmOf(dice: Dice): Swarm {
     segmentBytesMax: dice.pick([4_096, 16_384, 65_536]),
     keepMs: dice.pick([500, 60_000, 86_400_000]),
     keepJobs: dice.pick([5, 50, 1_000_000]),
-    returnsMax: dice.pick([3, 1_000]),
+    crashesMax: returnsMax === 3 ? 3 : 100,
+    returnsMax,
     returnsMsMax: dice.pick([5_000, 7 * 86_400_000]),
     frames: dice.chance(0.1),
     features: new Set(features.filter(() => dice.chance(0.6))),

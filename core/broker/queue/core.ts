@@ -37,6 +37,8 @@ export interface CoreOptions extends StateOptions {
   readonly bytesMax: number;
   /** Most queues ever named. */
   readonly queuesMax: number;
+  /** Most times that the holder of one job may vanish before the job is dead-lettered. */
+  readonly crashesMax: number;
   /** Most uncharged returns of one job before it is dead-lettered, and for how long. */
   readonly returnsMax: number;
   readonly returnsMsMax: number;
@@ -53,6 +55,7 @@ export const coreDefaults = {
   jobsMax: 5_000_000,
   bytesMax: 1024 ** 4,
   queuesMax: 10_000,
+  crashesMax: 100,
   returnsMax: 1000,
   returnsMsMax: 7 * dayMs,
   keepMs: 30 * dayMs,

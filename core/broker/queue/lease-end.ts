@@ -1,7 +1,7 @@
 /**
  * What becomes of a job when its lease ends. *Attempts* are charged failures; *crashes* count
- * vanished holders; *returns* count every time it came back uncharged, and have a cap in number and
- * in age, so that nothing circles for ever.
+ * vanished holders; *returns* count every time it came back uncharged. Crashes and returns have caps
+ * of their own, so that nothing circles for ever.
  */
 
 import type { JobState, LeaseEnd, Usage, Value } from '../../protocol/index.ts';
@@ -24,7 +24,7 @@ export interface LeaseEnding {
 }
 
 interface Rule {
-  readonly charge: 'attempt' | 'return' | 'crash' | 'none';
+  readonly charge: 'attempt' | 'return' | 'crash' | 'loss' | 'none';
   readonly again: boolean;
 }
 
@@ -36,7 +36,7 @@ const rules: Readonly<Record<LeaseEnd, Rule>> = {
   throttled: { charge: 'return', again: true },
   returned: { charge: 'return', again: true },
   crashed: { charge: 'crash', again: true },
-  lost: { charge: 'crash', again: true },
+  lost: { charge: 'loss', again: true },
   damaged: { charge: 'none', again: false },
 };
 
@@ -89,13 +89,15 @@ export function decideLeaseEnd(
 function count(core: Core, job: JobEntry, { end }: LeaseEnding, atMs: number): Counted {
   const { charge } = rules[end];
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
-  // and a crash there is its own.
+  // and a crash there, which its consumer lives to tell, is its own. A consumer that is gone tells
+  // nothing about any of the jobs that it held.
+  const isCrash = charge === 'crash' || charge === 'loss';
   const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
-  const free = charge === 'return' || (charge === 'crash' && !job.isolated);
+  const free = charge === 'return' || (isCrash && !charged);
   const sinceMs = core.state.jobs.extras.returnsSinceMs.get(job.slot);
   return {
     attempts: job.attempts + Number(charged),
-    crashes: job.crashes + Number(charge === 'crash'),
+    crashes: job.crashes + Number(isCrash),
     returns: job.returns + Number(free),
     returnsSinceMs: sinceMs ?? (free ? atMs : 0),
     free,
@@ -106,10 +108,14 @@ function count(core: Core, job: JobEntry, { end }: LeaseEnding, atMs: number): C
 function reasonToStop(
   { options, state }: Core,
   job: JobEntry,
-  { errorMessage }: LeaseEnding,
-  { free, returns, returnsSinceMs, atMs }: Counted & { readonly atMs: number },
+  { end, errorMessage }: LeaseEnding,
+  { free, crashes, returns, returnsSinceMs, atMs }: Counted & { readonly atMs: number },
 ): Pick<LeaseEnding, 'errorCode' | 'errorMessage'> | null {
-  const { returnsMax, returnsMsMax } = options;
+  const { crashesMax, returnsMax, returnsMsMax } = options;
+  if (rules[end].charge === 'loss' && crashes > crashesMax) {
+    const message = `its consumer was lost ${crashes} times while it held this job; the last time: ${errorMessage}`;
+    return { errorCode: 'crashes_exhausted', errorMessage: message };
+  }
   if (free && (returns > returnsMax || atMs - returnsSinceMs > returnsMsMax)) {
     const often = `came back ${returns} times without being charged`;
     const message = `${often}; the last time: ${errorMessage}`;

@@ -39,18 +39,16 @@ describe('sessions', () => {
     expect(codes(driver.request(2, 'Resume', { tokens }))).toEqual([stale, stale]);
   });
 
-  test('a job with a crash behind it is delivered isolated, and a crash there is charged', () => {
+  test('a job with a crash behind it is delivered isolated; a crash that its consumer reports there is charged', () => {
     const driver = new Driver();
     driver.open(1);
     driver.enqueue(1, [checkedJob({ attemptsMax: 2 })]);
+    driver.subscribe(1, 1);
     const seen: [boolean, number][] = [];
-    for (let life = 2; life < 5; life++) {
-      driver.open(life);
-      driver.subscribe(life, 1);
-      const [delivery] = driver.deliveries(life);
+    for (let crash = 0; crash < 3; crash++) {
+      const [delivery] = driver.deliveries(1);
       seen.push([delivery!.isolated, delivery!.attempt]);
-      driver.close(life);
-      driver.advance(testOptions.resumeMs.unix);
+      driver.settle(1, delivery!.token, 'crashed');
     }
     expect(seen).toEqual([
       [false, 1],
@@ -59,6 +57,29 @@ describe('sessions', () => {
     ]);
     expect(driver.infoOf(1)).toMatchObject({ state: 'dead', attempts: 2, crashes: 3 });
   });
+
+  test.each(['vanishes', 'lets the lease run out'])(
+    'a consumer that %s charges nobody an attempt, until a bound far above the attempts ends it',
+    (how) => {
+      const driver = new Driver([], { ...testOptions, crashesMax: 20 });
+      driver.open(1);
+      driver.enqueue(1, [checkedJob({ attemptsMax: 2 })]);
+      for (let life = 2; driver.stateOf(1) !== 'dead'; life++) {
+        driver.open(life);
+        driver.subscribe(life, 1);
+        expect(driver.deliveries(life)).toMatchObject([{ attempt: 1, crashes: life - 2 }]);
+        if (how === 'vanishes') driver.close(life);
+        else driver.subscribe(life, 0);
+        const { leaseMs, resumeMs } = testOptions;
+        driver.advance(how === 'vanishes' ? resumeMs.unix : leaseMs);
+      }
+      expect(driver.infoOf(1)).toMatchObject({
+        attempts: 0,
+        crashes: 21,
+        errorCode: 'crashes_exhausted',
+      });
+    },
+  );
 
   test('goodbye hands leases back at once and charges nothing', () => {
     const { driver } = withLeases(2);
