@@ -115,7 +115,7 @@ class Broker implements RunningBroker {
     return startIoPool({
       unixPath: unix ? join(dir, 'broker.sock') : null,
       tcp,
-      token: tcp === null ? null : readOrMakeToken(dir),
+      guard: tcp === null ? null : { token: readOrMakeToken(dir), broker: this.id },
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
       onNotice: (text) => this.#notice(text),

@@ -43,8 +43,8 @@ export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
   return { ...facts, delayMs, runAtMs, bodyBytes, jobBytes };
 }
 
-/** All requests but Enqueue as decoded; Hello never gets here, it becomes `opened`. */
-type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' }>;
+/** All requests but Enqueue as decoded; those of the handshake never get here, Hello becomes `opened`. */
+type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' | 'Prove' }>;
 
 /** What an I/O thread reports. `opened` comes first on a connection, `closed` last. */
 export type NetEvent =

@@ -23,7 +23,8 @@ export const exitCodes = {
   notFound: { code: 5, meaning: 'No such agent, job, queue or result.' },
   broker: {
     code: 6,
-    meaning: 'The broker cannot be started or reached, or is locked, full or damaged.',
+    meaning:
+      'The broker cannot be started or reached, is not to be trusted, or is locked, full or damaged.',
   },
   jobFailed: { code: 7, meaning: 'The job is dead or was cancelled.' },
   waitTimeout: { code: 8, meaning: 'The job is not finished: gave up waiting. It lives on.' },

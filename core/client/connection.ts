@@ -1,6 +1,6 @@
 /**
- * One connection to a broker: preamble, Hello, frames in and out, and noticing a dead peer. It
- * knows nothing of requests or sessions; once closed it stays closed.
+ * One connection to a broker: preamble, proof of the token over TCP, Hello, frames in and out, and
+ * noticing a dead peer. It knows nothing of requests or sessions; once closed it stays closed.
  */
 
 import type net from 'node:net';
@@ -15,14 +15,16 @@ import {
   FrameSplitter,
   limits,
   type Message,
+  type MessageName,
   preambleBytes,
   protocolVersion,
   Writer,
 } from '../protocol/index.ts';
 import { addressOf, connectSocket, type Endpoint } from './endpoint.ts';
+import { TokenProof } from './proof.ts';
 
 /** Correlation ids below `firstRequestId` are the connection's own; 0 marks what nobody asked for. */
-const helloId = 1;
+const handshakeId = 1;
 const pingId = 2;
 export const firstRequestId = 3;
 
@@ -39,9 +41,10 @@ export interface ConnectionOptions {
 }
 
 /**
- * Connects and says Hello.
+ * Connects and says Hello; over TCP only after the peer proved that it has the token.
  * @throws AiqError `UNREACHABLE` when nobody answers in time, `BAD_MAGIC` or `VERSION` when the
- *   peer is no broker of this protocol, or the code that the broker refused Hello with
+ *   peer is no broker of this protocol, `UNAUTHORIZED` when it does not have the token, or the code
+ *   that the broker refused with
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const socket = await connectSocket(options.endpoint, limits.handshakeMs);
@@ -54,7 +57,10 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #splitter = new FrameSplitter(limits.frameBytesMax);
   readonly #opened = Promise.withResolvers<Connection>();
-  #state: 'preamble' | 'hello' | 'open' | 'closed' = 'preamble';
+  readonly #proof: TokenProof | null;
+  #state: 'preamble' | 'proving' | 'hello' | 'open' | 'closed' = 'preamble';
+  /** The broker that proved itself; null where no proof is needed. */
+  #provenBroker: string | null = null;
   #helloOk: Message<'HelloOk'> | null = null;
   #closedBy: AiqError | null = null;
   #corked = false;
@@ -65,7 +71,9 @@ export class Connection {
   constructor(socket: net.Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.address = addressOf(options.endpoint);
+    const { endpoint } = options;
+    this.#proof = 'unix' in endpoint ? null : new TokenProof(endpoint.token);
+    this.address = addressOf(endpoint);
   }
 
   /** What the broker said of itself. */
@@ -80,7 +88,6 @@ export class Connection {
   }
 
   handshake(): Promise<Connection> {
-    const { endpoint, session, clientName } = this.#options;
     // A plain view: `slice` of a Buffer does not copy, and what reads frames should not have to know.
     this.#socket.on('data', ({ buffer, byteOffset, length }: Buffer) =>
       this.#receive(new Uint8Array(buffer, byteOffset, length)),
@@ -90,17 +97,22 @@ export class Connection {
     this.#timer = setTimeout(() => {
       this.destroy(this.#lost(`no answer to Hello in ${limits.handshakeMs} ms`));
     }, limits.handshakeMs);
-    const writer = new Writer();
-    writer.raw(encodePreamble());
-    encodeFrame(writer, 'Hello', helloId, {
-      session,
-      client: clientName,
-      token: 'unix' in endpoint ? new Uint8Array(0) : endpoint.token,
-      features: 0,
-      frameBytesMax: limits.frameBytesMax,
-    });
-    this.#socket.write(writer.written());
+    this.#socket.write(encodePreamble());
+    if (this.#proof === null) this.#sayHello(new Uint8Array(0));
+    else this.#write('Prove', { nonce: this.#proof.nonce });
     return this.#opened.promise;
+  }
+
+  #sayHello(proof: Uint8Array): void {
+    const { session, clientName: client } = this.#options;
+    const { frameBytesMax } = limits;
+    this.#write('Hello', { session, client, proof, features: 0, frameBytesMax });
+  }
+
+  #write<N extends MessageName>(name: N, fields: Message<N>): void {
+    const writer = new Writer();
+    encodeFrame(writer, name, handshakeId, fields);
+    this.send(writer.written());
   }
 
   /** Sends one encoded frame. All frames of one tick leave in one write. */
@@ -155,7 +167,7 @@ export class Connection {
           'use the same aiq version on both sides',
       );
     }
-    this.#state = 'hello';
+    this.#state = this.#proof === null ? 'hello' : 'proving';
   }
 
   #dispatch(message: AnyMessage): void {
@@ -169,13 +181,33 @@ export class Connection {
       if (message.correlationId !== pingId) this.#options.onMessage(message);
       return;
     }
-    if (message.name !== 'HelloOk') {
-      throw new AiqError('BAD_FRAME', `${this.address} answered Hello with ${message.name}`);
+    if (this.#state === 'proving' && message.name === 'Proof') this.#proven(message.fields);
+    else if (this.#state === 'hello' && message.name === 'HelloOk') this.#open(message.fields);
+    else throw new AiqError('BAD_FRAME', `${this.address} answered Hello with ${message.name}`);
+  }
+
+  #proven(fields: Message<'Proof'>): void {
+    if (this.#proof === null) return;
+    try {
+      const proof = this.#proof.answer(fields);
+      this.#provenBroker = fields.broker;
+      this.#state = 'hello';
+      this.#sayHello(proof);
+    } catch (error) {
+      if (!(error instanceof AiqError)) throw error;
+      throw new AiqError(error.code, `the program at ${this.address}: ${error.message}`, {
+        cause: error,
+      });
     }
-    this.#open(message.fields);
   }
 
   #open(hello: Message<'HelloOk'>): void {
+    if (this.#provenBroker !== null && hello.broker !== this.#provenBroker) {
+      throw new AiqError(
+        'BAD_FRAME',
+        `${this.address} proved itself as another broker than it says`,
+      );
+    }
     this.#helloOk = hello;
     this.#state = 'open';
     clearTimeout(this.#timer);

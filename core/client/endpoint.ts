@@ -1,6 +1,7 @@
 /**
- * Where a broker listens, and how to open a socket to it. Unix socket paths that are too long for
- * the kernel (about 104 bytes) are reached through a short path to the same folder.
+ * Where a broker listens, and how to open a socket to it: only to what this user can trust. Unix
+ * socket paths that are too long for the kernel (about 104 bytes) are reached through a short path
+ * to the same folder.
  */
 
 import fs from 'node:fs/promises';
@@ -8,13 +9,14 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { AiqError } from '../protocol/index.ts';
+import { assertTrustedSocket, isLoopback, untrusted } from './trust.ts';
 
 export type Endpoint =
   | { readonly unix: string }
   | {
       readonly host: string;
       readonly port: number;
-      /** What Hello shows to prove the right to connect; empty when none is needed. */
+      /** What both sides prove that they have: it never travels. */
       readonly token: Uint8Array;
     };
 
@@ -31,14 +33,21 @@ export function addressOf(endpoint: Endpoint): string {
 
 /**
  * Opens a socket.
- * @throws AiqError `UNREACHABLE` when nobody accepts within `withinMs`
+ * @throws AiqError `UNREACHABLE` when nobody accepts within `withinMs`; `UNTRUSTED` when the socket is
+ *   not this user's alone, or the address not on this machine
  */
 export async function connectSocket(endpoint: Endpoint, withinMs: number): Promise<net.Socket> {
   if (!('unix' in endpoint)) {
     const { host, port } = endpoint;
+    if (!isLoopback(host)) {
+      throw untrusted(
+        `${addressOf(endpoint)} is not on this machine, and nothing on the wire is encrypted`,
+      );
+    }
     const open = (): net.Socket =>
       net.connect({
-        host,
+        // Where brokers listen for that name: what a resolver says of it does not count.
+        host: host === 'localhost' ? '127.0.0.1' : host,
         port,
         noDelay: true,
         keepAlive: true,
@@ -46,8 +55,8 @@ export async function connectSocket(endpoint: Endpoint, withinMs: number): Promi
       });
     return connected(open, endpoint, withinMs);
   }
-  const short = await shortPath(endpoint.unix).catch((error: unknown) => {
-    throw unreachable(endpoint, error);
+  const short = await trustedPath(endpoint.unix).catch((error: unknown) => {
+    throw error instanceof AiqError ? error : unreachable(endpoint, error);
   });
   try {
     return await connected(() => net.connect(short.path), endpoint, withinMs);
@@ -89,6 +98,11 @@ interface ShortPath {
   readonly path: string;
   /** To be called once the socket is connected: the path is not needed any more. */
   release(): Promise<void>;
+}
+
+async function trustedPath(socketPath: string): Promise<ShortPath> {
+  await assertTrustedSocket(socketPath);
+  return shortPath(socketPath);
 }
 
 /** A path of bearable length to the same socket. */

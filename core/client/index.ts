@@ -7,4 +7,12 @@ export { Consumer, type ConsumerOptions, type ExtendAnswer } from './consumer.ts
 export { connectSocket, type Endpoint } from './endpoint.ts';
 export type { Lease } from './leases.ts';
 export type { SessionOptions } from './session.ts';
+export {
+  assertOwnFolder,
+  assertTrustedFolder,
+  isLoopback,
+  readTokenFile,
+  readTrustedFile,
+  untrusted,
+} from './trust.ts';
 export { Watcher, type WatcherOptions } from './watcher.ts';

@@ -8,6 +8,7 @@ import type { RequestName } from '../protocol/index.ts';
  * caller must decide. The first two kinds are sent again over the next connection.
  */
 export const repetitionOf = {
+  Prove: 'once',
   Hello: 'once',
   Goodbye: 'once',
   Ping: 'read',

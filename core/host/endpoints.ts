@@ -1,8 +1,17 @@
 /** `endpoints.json`: where the broker of a folder says how to reach it. Written by the broker only. */
 
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { connectSocket, type Endpoint } from '../client/index.ts';
+import {
+  AiqError,
+  assertOwnFolder,
+  assertTrustedFolder,
+  connectSocket,
+  type Endpoint,
+  isLoopback,
+  readTokenFile,
+  readTrustedFile,
+  untrusted,
+} from '../client/index.ts';
 
 export interface Endpoints {
   readonly brokerId: string;
@@ -14,15 +23,33 @@ export interface Endpoints {
   readonly tcp: { readonly host: string; readonly port: number } | null;
 }
 
-/** What the folder's broker wrote last, or null when there is nothing that can be read. */
+/**
+ * What the folder's broker wrote last, or null when there is nothing that can be read. Where its
+ * socket is follows from the folder alone: a copied file would lead to another folder's broker.
+ * @throws AiqError `UNTRUSTED` when another user may have written it, or it leads beyond this machine
+ */
 export async function readEndpoints(dir: string): Promise<Endpoints | null> {
+  const file = path.join(dir, 'endpoints.json');
   try {
-    const value: unknown = JSON.parse(await readFile(path.join(dir, 'endpoints.json'), 'utf8'));
-    return isEndpoints(value) ? value : null;
-  } catch {
+    // The file first: without one there is nothing to believe, and a broker closes its folder itself.
+    const text = await readTrustedFile(file, false);
+    await assertTrustedFolder(dir);
+    const value: unknown = JSON.parse(text);
+    if (!isEndpoints(value)) return null;
+    assertOnThisMachine(file, value);
+    return { ...value, unix: value.unix === null ? null : path.join(dir, 'broker.sock') };
+  } catch (error) {
+    if (error instanceof AiqError) throw error;
     // Missing, or left over from something else: then no broker can be reached through it.
     return null;
   }
+}
+
+function assertOnThisMachine(file: string, { tcp }: Endpoints): void {
+  if (tcp === null || isLoopback(tcp.host)) return;
+  throw untrusted(
+    `${file} leads to ${tcp.host}, which is beyond this machine: no broker wrote that; remove the file`,
+  );
 }
 
 function isEndpoints(value: unknown): value is Endpoints {
@@ -50,8 +77,13 @@ export interface FoundBroker {
   readonly endpoints: Endpoints;
 }
 
-/** The folder's broker, when somebody accepts a connection at the address that it wrote. */
+/**
+ * The folder's broker, when somebody accepts a connection at the address that it wrote.
+ * @throws AiqError `UNTRUSTED` as `readEndpoints`, or when the folder is another user's: nothing may be
+ *   started there either; `UNAUTHORIZED` when its token cannot be used
+ */
 export async function findBroker(dir: string, withinMs: number): Promise<FoundBroker | null> {
+  await assertOwnFolder(dir);
   const endpoints = await readEndpoints(dir);
   if (endpoints === null) return null;
   const endpoint = await endpointOf(dir, endpoints);
@@ -60,15 +92,15 @@ export async function findBroker(dir: string, withinMs: number): Promise<FoundBr
     const socket = await connectSocket(endpoint, withinMs);
     socket.destroy();
     return { endpoint, endpoints };
-  } catch {
+  } catch (error) {
     // The file outlives a killed broker: that nobody answers is an everyday state.
-    return null;
+    if (error instanceof AiqError && error.code === 'UNREACHABLE') return null;
+    throw error;
   }
 }
 
 async function endpointOf(dir: string, { unix, tcp }: Endpoints): Promise<Endpoint | null> {
   if (unix !== null) return { unix };
   if (tcp === null) return null;
-  const token = await readFile(path.join(dir, 'token'), 'utf8').catch(() => '');
-  return { ...tcp, token: new TextEncoder().encode(token.trim()) };
+  return { ...tcp, token: await readTokenFile(path.join(dir, 'token')) };
 }

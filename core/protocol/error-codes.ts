@@ -22,7 +22,11 @@ export const errorCodes = {
     retryable: false,
     meaning: 'The first message must be Hello, and only the first.',
   },
-  UNAUTHORIZED: { number: 7, retryable: false, meaning: 'The token is missing or wrong.' },
+  UNAUTHORIZED: {
+    number: 7,
+    retryable: false,
+    meaning: 'The token is missing or wrong: one side could not prove that it has it.',
+  },
   TOO_SLOW: {
     number: 8,
     retryable: true,
@@ -131,6 +135,12 @@ export const errorCodes = {
     number: 63,
     retryable: false,
     meaning: 'The client was closed (raised by the client).',
+  },
+  UNTRUSTED: {
+    number: 64,
+    retryable: false,
+    meaning:
+      'What leads to the broker is not of this user alone, or not on this machine (raised by the client).',
   },
 } as const;
 

@@ -21,6 +21,7 @@ export {
 export { idBytes, idFromText, idTextLength, idToText, isId, isIdPrefix, shortId } from './ids.ts';
 export {
   type Crc32,
+  isClientName,
   isKey,
   isQueueName,
   isTag,
@@ -51,6 +52,7 @@ export {
   type Value,
 } from './message-types.ts';
 export { messages } from './messages.ts';
+export { nonceBytes, type ProofNonces, signedBytes } from './proof.ts';
 export {
   blobRef as blobRefType,
   directives,

@@ -117,3 +117,14 @@ export function isKey(key: string): boolean {
 export function isQueueName(name: string): boolean {
   return name.length <= limits.queueNameBytesMax && queuePattern.test(name);
 }
+
+/** Control characters, line breaks among them, and those that turn the direction of text. */
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+
+/** True for a name that a client may give itself in Hello. */
+export function isClientName(name: string): boolean {
+  // UTF-16 units are never more than UTF-8 bytes, and take at most three each.
+  const bytesMax = limits.clientNameBytesMax;
+  if (name.length > bytesMax || unprintable.test(name)) return false;
+  return name.length * 3 <= bytesMax || new TextEncoder().encode(name).length <= bytesMax;
+}

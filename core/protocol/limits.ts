@@ -16,6 +16,10 @@ export const limits = {
   frameBytesMaxBeforeHello: 4 * 1024,
   /** Largest frame body afterwards. Holds a batch, so it is larger than one job. */
   frameBytesMax: 4 * 1024 * 1024,
+  /** Least that a client must take in a frame: the largest job, and what stands beside it. */
+  frameBytesMaxMin: 1024 * 1024 + 64 * 1024,
+  /** Longest name of a client, in bytes. */
+  clientNameBytesMax: 200,
   /** Largest encoded job, body included. Bodies travel inline in this version. */
   jobBytesMax: 1024 * 1024 + 16 * 1024,
   /** Largest job body (the input as JSON). */
@@ -56,6 +60,10 @@ function assertRelation(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`protocol limits contradict each other: ${relation}`);
 }
 
-assertRelation(limits.frameBytesMax > limits.jobBytesMax + 1024, 'a frame must hold one job');
+assertRelation(limits.frameBytesMaxMin > limits.jobBytesMax + 1024, 'a frame must hold one job');
+assertRelation(
+  limits.frameBytesMax >= limits.frameBytesMaxMin,
+  'a broker must take what clients must',
+);
 assertRelation(limits.jobBytesMax > limits.jobBodyBytesMax, 'a job must hold its body');
 assertRelation(limits.frameBytesMaxBeforeHello >= 1024, 'Hello must fit before Hello');

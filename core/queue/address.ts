@@ -1,6 +1,7 @@
 /** Broker addresses as configuration and command line give them. */
 
 import path from 'node:path';
+import { isLoopback } from '../client/index.ts';
 import { AiqError } from '../protocol/index.ts';
 
 export type BrokerAddress =
@@ -38,15 +39,11 @@ function parseTcp(address: string): BrokerAddress {
   if (!isLoopback(host)) {
     throw new AiqError(
       'UNSUPPORTED',
-      `the broker address ${address} is beyond this machine, and there the token would travel in ` +
-        'clear text; use a loopback address, for example through an SSH tunnel',
+      `the broker address ${address} is beyond this machine, and there everything would travel in ` +
+        'clear text; use a loopback address (127.0.0.1, ::1, localhost)',
     );
   }
   return { kind: 'tcp', host, port };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function bad(address: string, fix: string): AiqError {

@@ -1,7 +1,6 @@
 /** Opens the engine that an address names. */
 
-import { readFile } from 'node:fs/promises';
-import type { Endpoint, SessionOptions } from '../client/index.ts';
+import { type Endpoint, readTokenFile, type SessionOptions } from '../client/index.ts';
 import { ensureBroker, spawnBroker } from '../host/index.ts';
 import { AiqError } from '../protocol/index.ts';
 import { type BrokerAddress, parseBrokerAddress } from './address.ts';
@@ -26,7 +25,7 @@ export interface OpenQueueOptions {
 /**
  * Connects, starting the folder's broker when need be.
  * @throws AiqError `UNREACHABLE` with the reason when nobody answers in time, `UNAUTHORIZED`,
- *   `VERSION`, or `BAD_REQUEST` for what is no address
+ *   `UNTRUSTED`, `VERSION`, or `BAD_REQUEST` for what is no address
  */
 export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
   const address = parseBrokerAddress(options.broker);
@@ -56,16 +55,10 @@ async function endpointOf(
   }
 }
 
-async function readToken(file: string | null): Promise<Uint8Array> {
-  if (file === null) return new Uint8Array(0);
-  try {
-    return new TextEncoder().encode((await readFile(file, 'utf8')).trim());
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AiqError(
-      'UNAUTHORIZED',
-      `the token file cannot be read (${reason}); a broker keeps its token in its folder`,
-      { cause: error },
-    );
-  }
+/** @throws AiqError `UNAUTHORIZED` when there is none that may be used */
+function readToken(file: string | null): Promise<Uint8Array> {
+  if (file !== null) return readTokenFile(file);
+  const message =
+    'a broker over TCP asks for a token, and no token file is named; a broker keeps its token in its folder';
+  return Promise.reject(new AiqError('UNAUTHORIZED', message));
 }

@@ -8,7 +8,9 @@ languages. Names in [brackets] are sections of that document.
 import argparse
 import collections
 import hashlib
+import hmac
 import io
+import ipaddress
 import json
 import os
 import shlex
@@ -18,7 +20,7 @@ import sys
 import zlib
 
 HELLO, ERROR, GOODBYE, ENQUEUE, SUBSCRIBE, DELIVER = 1, 3, 5, 10, 12, 13  # [Messages]
-SETTLE, EXTEND, STATS, BLOB_GET = 14, 16, 24, 45
+SETTLE, EXTEND, STATS, BLOB_GET, PROVE = 14, 16, 24, 45, 7
 STATES = "none delayed ready leased done dead cancelled parked".split()  # [Types]
 OUTCOMES = {"ack": 1, "retry": 2, "throttled": 3, "returned": 4, "final": 6}
 ENQUEUE_OUTCOMES = {1: "created", 2: "exists", 3: "refused"}
@@ -124,8 +126,21 @@ class Client:
         sock.sendall(b"AIQP" + pack("u16 u16", 1, 0))  # [Connections]
         if self.stream.read(8)[:4] != b"AIQP":
             raise AiqError("BAD_MAGIC", "this is no aiq broker")
-        hello = (os.urandom(16), "aiq_client.py", token, 0, FRAME_BYTES_MAX)
+        proof = self.prove(token) if token else b""
+        hello = (os.urandom(16), "aiq_client.py", proof, 0, FRAME_BYTES_MAX)
         self.call(HELLO, pack("id text bytes u32 u32", *hello))
+
+    def prove(self, token):
+        """[The proof over TCP]: the broker's is checked before anything else is sent; returns ours."""
+        ours = os.urandom(32)
+        broker, theirs, proof = unpack(self.call(PROVE, pack("bytes", ours)), "id bytes bytes")
+
+        def sign(side):
+            return hmac.digest(token, b"aiq/1 " + side + ours + theirs + broker, "sha256")
+
+        if len(theirs) != 32 or not hmac.compare_digest(proof, sign(b"broker")):
+            raise AiqError("UNAUTHORIZED", "whoever answers there does not have the token")
+        return sign(b"client")
 
     def receive(self):
         """[Frames]: reads one frame; keeps the jobs of a Deliver for `next_delivery`."""
@@ -213,15 +228,31 @@ def connect(folder, broker, token_file):
     if not broker:
         with open(os.path.join(folder, "endpoints.json"), encoding="utf-8") as file:
             endpoints = json.load(file)
-        broker = endpoints["unix"] or "{host}:{port}".format(**endpoints["tcp"])
+        trust(folder, 0o077)
+        trust(file.name, 0o022)
+        socket_path = os.path.join(folder, "broker.sock")  # Never a path from a copied file.
+        broker = socket_path if endpoints["unix"] else "{host}:{port}".format(**endpoints["tcp"])
     if "/" in broker:
+        trust(os.path.dirname(broker), 0o077)
+        trust(broker, 0)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(min(broker, os.path.relpath(broker), key=len))  # About 100 bytes at most.
         return Client(sock)
     with open(token_file or os.path.join(folder, "token"), "rb") as file:
         token = file.read().strip()
+    trust(file.name, 0o077)
     host, port = broker.rsplit(":", 1)
-    return Client(socket.create_connection((host.strip("[]"), int(port))), token)
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    if len(token) < 32 or not ipaddress.ip_address(host).is_loopback:
+        raise AiqError("UNTRUSTED", "over TCP it takes a token, and an address of this machine")
+    return Client(socket.create_connection((host, int(port))), token)
+
+
+def trust(path, forbidden):
+    """[Connections]: what leads to a broker is this user's, and others lack the forbidden rights."""
+    found = os.stat(path)
+    if found.st_uid != os.getuid() or found.st_mode & forbidden:
+        raise AiqError("UNTRUSTED", f"{path} is not of this user alone (see its owner and mode)")
 
 
 def enqueue(client, args):

@@ -62,7 +62,7 @@ export abstract class Client implements Peer {
       hello: {
         session: this.session,
         client: 'sim',
-        token: new Uint8Array(0),
+        proof: new Uint8Array(0),
         features: 0,
         frameBytesMax: limits.frameBytesMax,
       },

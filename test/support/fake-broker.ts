@@ -3,6 +3,7 @@
  * connections and answers at chosen moments. Jobs, leases and durability are not its business.
  */
 
+import { createHmac, randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
@@ -18,7 +19,9 @@ import {
   limits,
   type Message,
   type MessageName,
+  nonceBytes,
   preambleBytes,
+  signedBytes,
   Writer,
 } from '../../core/protocol/index.ts';
 
@@ -32,6 +35,8 @@ export type Received = AnyMessage & { readonly connection: number };
 
 export interface FakeBroker {
   readonly socketPath: string;
+  /** Where it listens over TCP; 0 when it does not. */
+  readonly port: number;
   /** Every message but Hello, in order of arrival. */
   readonly received: Received[];
   readonly hellos: Message<'Hello'>[];
@@ -57,6 +62,8 @@ export interface FakeBrokerOptions {
   readonly answer?: (message: Received, broker: FakeBroker) => Answer;
   /** Default: in a folder of its own. The folder goes with the broker. */
   readonly socketPath?: string;
+  /** Listens on loopback TCP instead, and answers Prove so: with a proof of its token, or as told. */
+  readonly tcp?: { readonly token: Uint8Array } | { readonly answerProve: () => Answer };
 }
 
 const helloOk: Message<'HelloOk'> = {
@@ -120,6 +127,7 @@ export async function startFakeBroker(options: FakeBrokerOptions = {}): Promise<
 
   const broker: FakeBroker = {
     socketPath,
+    port: 0,
     received,
     hellos: [],
     chunks: 0,
@@ -171,6 +179,11 @@ export async function startFakeBroker(options: FakeBrokerOptions = {}): Promise<
   }
 
   function take(socket: net.Socket, message: Received): void {
+    if (message.name === 'Prove' && options.tcp !== undefined && 'token' in options.tcp) {
+      const fields = proofOf(options.tcp.token, message.fields.nonce);
+      socket.write(frameOf('Proof', message.correlationId, fields));
+      return;
+    }
     if (message.name === 'Hello') {
       broker.hellos.push(message.fields);
       const fields = { ...helloOk, ...options.hello };
@@ -178,7 +191,10 @@ export async function startFakeBroker(options: FakeBrokerOptions = {}): Promise<
       return;
     }
     received.push(message);
-    const answer = (options.answer ?? allIsWell)(message, broker);
+    const answer =
+      message.name === 'Prove' && options.tcp !== undefined && 'answerProve' in options.tcp
+        ? options.tcp.answerProve()
+        : (options.answer ?? allIsWell)(message, broker);
     if (answer === 'cut') socket.destroy();
     else if (answer !== 'silence') {
       socket.write(frameOf(answer.name, message.correlationId, answer.fields));
@@ -187,9 +203,26 @@ export async function startFakeBroker(options: FakeBrokerOptions = {}): Promise<
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(socketPath, resolve);
+    if (options.tcp === undefined) server.listen(socketPath, resolve);
+    else server.listen(0, '127.0.0.1', resolve);
   });
-  return broker;
+  const bound = server.address();
+  return Object.assign(broker, typeof bound === 'string' ? {} : { port: bound?.port ?? 0 });
+}
+
+/** What a broker with this token answers to Prove. */
+export function proofOf(
+  token: Uint8Array,
+  clientNonce: Uint8Array,
+  broker: string = helloOk.broker,
+): Message<'Proof'> {
+  const nonce = new Uint8Array(randomBytes(nonceBytes));
+  const bytes = signedBytes('broker', { clientNonce, brokerNonce: nonce, broker });
+  return {
+    broker,
+    nonce,
+    proof: new Uint8Array(createHmac('sha256', token).update(bytes).digest()),
+  };
 }
 
 function frameOf(name: MessageName, correlationId: number, fields: unknown): Uint8Array {

@@ -46,7 +46,7 @@ test('the preamble and Hello are as written', () => {
   const hello = frame('Hello', 1, {
     session: id,
     client: 'doc',
-    token: new Uint8Array(),
+    proof: new Uint8Array(),
     features: 0,
     frameBytesMax: limits.frameBytesMax,
   });

@@ -58,8 +58,8 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
     accept(socket, transport) {
       const id = nextId;
       nextId += setup.connectionStep;
-      const tokenSha256 = transport === 'tcp' ? setup.tokenSha256 : null;
-      const connection = new Connection(socket, { id, transport, tokenSha256, host });
+      const guard = transport === 'tcp' ? setup.guard : null;
+      const connection = new Connection(socket, { id, transport, guard, host });
       connections.set(id, connection);
       count(crowd, connection.state, 1);
       const { all, strangers } = crowd;

@@ -15,13 +15,14 @@ import {
   FrameSplitter,
   frameHeaderBytes,
   limits,
+  type Message,
   type MessageName,
   preambleBytes,
   protocolVersion,
   Writer,
 } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Transport } from '../events.ts';
-import { receiveHello } from './hello.ts';
+import { type Guard, Handshake } from './hello.ts';
 import type { NetLimits } from './net-limits.ts';
 import { receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
@@ -56,8 +57,8 @@ export interface ConnectionHost {
 interface ConnectionOptions {
   readonly id: ConnectionId;
   readonly transport: Transport;
-  /** SHA-256 of the token that the peer must show, or null when it needs none. */
-  readonly tokenSha256: Uint8Array | null;
+  /** What both sides must prove, or null when the peer needs no token. */
+  readonly guard: Guard | null;
   readonly host: ConnectionHost;
 }
 
@@ -68,6 +69,7 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #splitter = new FrameSplitter(limits.frameBytesMaxBeforeHello);
   readonly #unanswered: Unanswered;
+  readonly #handshake: Handshake;
   #state: ConnectionState = 'preamble';
   /** Since when the peer owes us bytes: its Hello, or the rest of a frame; null when it does not. */
   #owesSinceMs: number | null;
@@ -80,6 +82,7 @@ export class Connection {
     this.#options = options;
     this.#host = options.host;
     this.#unanswered = new Unanswered(this.#host.limits.unansweredMax);
+    this.#handshake = new Handshake(options.guard);
     this.#owesSinceMs = this.#host.now();
     this.#tookAtMs = this.#host.now();
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
@@ -233,18 +236,33 @@ export class Connection {
   }
 
   #onFrame(frame: Frame): void {
+    if (frame.correlationId === 0) {
+      throw new AiqError(
+        'BAD_FRAME',
+        'a request has correlation id 0, which marks what nobody asked for',
+      );
+    }
     if (this.#state === 'hello') {
-      const hello = receiveHello(frame, this.#options.tokenSha256);
-      this.#enter('open');
-      this.#splitter.setFrameBytesMax(limits.frameBytesMax);
-      const { id: connection, transport } = this.#options;
-      const { correlationId } = frame;
-      this.#report({ type: 'opened', connection, transport, correlationId, hello }, frame);
+      this.#greet(frame);
       return;
     }
     const received = receiveRequest(this.id, frame);
     if (received.type === 'event') this.#report(received.event, frame);
     else this.#writeError(received.error, frame.correlationId);
+  }
+
+  #greet(frame: Frame): void {
+    const step = this.#handshake.receive(frame);
+    const { correlationId } = frame;
+    if (step.type === 'proof') {
+      this.#write('Proof', correlationId, step.proof);
+      return;
+    }
+    this.#enter('open');
+    this.#splitter.setFrameBytesMax(limits.frameBytesMax);
+    const { id: connection, transport } = this.#options;
+    const { hello } = step;
+    this.#report({ type: 'opened', connection, transport, correlationId, hello }, frame);
   }
 
   #report(event: NetEvent, { opcode, correlationId, body }: Frame): void {
@@ -253,8 +271,12 @@ export class Connection {
   }
 
   #writeError({ code, message }: AiqError, correlationId: number): void {
+    this.#write('Error', correlationId, { code: errorCodes[code].number, message });
+  }
+
+  #write<N extends MessageName>(name: N, correlationId: number, fields: Message<N>): void {
     const writer = new Writer();
-    encodeFrame(writer, 'Error', correlationId, { code: errorCodes[code].number, message });
+    encodeFrame(writer, name, correlationId, fields);
     this.write(writer.written());
   }
 }

@@ -1,33 +1,94 @@
-/** The first message of a connection: that it is Hello, and that its token is the right one. */
+/**
+ * The messages before a connection is open: over TCP the proof of both sides that they have the
+ * token, the broker first, then Hello; over the Unix socket Hello alone.
+ */
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import {
   AiqError,
   decodeFields,
   type Frame,
+  isClientName,
+  limits,
   type Message,
   messageNameOf,
+  nonceBytes,
+  type ProofNonces,
+  signedBytes,
 } from '../../protocol/index.ts';
 
-/** What a token is compared by: equal lengths for every token, and no secret at rest. */
-export function tokenDigest(token: Uint8Array): Uint8Array {
-  return createHash('sha256').update(token).digest();
+/** What TCP peers have to prove, and what the broker proves to them. */
+export interface Guard {
+  readonly token: Uint8Array;
+  /** The broker's id: it is part of what is signed. */
+  readonly broker: string;
 }
 
-/**
- * Reads Hello. The token stays here: what is returned carries none.
- * @param tokenSha256 digest of the right token, or null when none is needed
- * @throws AiqError `HELLO_EXPECTED`, `BAD_FRAME` or `UNAUTHORIZED`
- */
-export function receiveHello(frame: Frame, tokenSha256: Uint8Array | null): Message<'Hello'> {
-  const name = messageNameOf(frame.opcode);
-  if (name !== 'Hello') {
-    const came = name ?? `a frame with opcode ${frame.opcode}`;
-    throw new AiqError('HELLO_EXPECTED', `the first message must be Hello, but ${came} came`);
+/** What a frame of the handshake asks for. */
+type Step =
+  | { readonly type: 'proof'; readonly proof: Message<'Proof'> }
+  | { readonly type: 'hello'; readonly hello: Message<'Hello'> };
+
+export class Handshake {
+  readonly #guard: Guard | null;
+  #nonces: ProofNonces | null = null;
+
+  /** @param guard null when the peer has nothing to prove */
+  constructor(guard: Guard | null) {
+    this.#guard = guard;
   }
-  const hello = decodeFields('Hello', frame.body);
-  if (tokenSha256 !== null && !timingSafeEqual(tokenDigest(hello.token), tokenSha256)) {
-    throw new AiqError('UNAUTHORIZED', 'the token is missing or wrong');
+
+  /**
+   * Takes the next frame of a peer that is not known yet. The proof stays here: the Hello that is
+   * returned carries none.
+   * @throws AiqError `HELLO_EXPECTED`, `BAD_FRAME`, `BAD_REQUEST` or `UNAUTHORIZED`: the connection
+   *   must end
+   */
+  receive(frame: Frame): Step {
+    const name = messageNameOf(frame.opcode);
+    if (name === 'Prove' && this.#guard !== null && this.#nonces === null) {
+      return { type: 'proof', proof: this.#prove(decodeFields(name, frame.body), this.#guard) };
+    }
+    if (name !== 'Hello') {
+      const came = name ?? `a frame with opcode ${frame.opcode}`;
+      const first = this.#guard === null ? 'Hello' : 'Prove and then Hello';
+      throw new AiqError('HELLO_EXPECTED', `first must come ${first}, but ${came} came`);
+    }
+    const hello = decodeFields(name, frame.body);
+    if (this.#guard !== null) this.#check(hello.proof, this.#guard.token);
+    assertServable(hello);
+    return { type: 'hello', hello: { ...hello, proof: new Uint8Array(0) } };
   }
-  return { ...hello, token: new Uint8Array(0) };
+
+  #prove({ nonce }: Message<'Prove'>, { token, broker }: Guard): Message<'Proof'> {
+    const clientNonce = new Uint8Array(nonce);
+    const brokerNonce = new Uint8Array(randomBytes(nonceBytes));
+    this.#nonces = { clientNonce, brokerNonce, broker };
+    return { broker, nonce: brokerNonce, proof: sign(token, signedBytes('broker', this.#nonces)) };
+  }
+
+  #check(proof: Uint8Array, token: Uint8Array): void {
+    if (this.#nonces === null) {
+      const message = 'over TCP both sides prove that they have the token: send Prove before Hello';
+      throw new AiqError('UNAUTHORIZED', message);
+    }
+    const expected = sign(token, signedBytes('client', this.#nonces));
+    if (proof.length === expected.length && timingSafeEqual(proof, expected)) return;
+    throw new AiqError('UNAUTHORIZED', 'the proof of the token is missing or wrong');
+  }
+}
+
+function sign(token: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHmac('sha256', token).update(bytes).digest());
+}
+
+/** @throws AiqError `BAD_REQUEST` */
+function assertServable({ client, frameBytesMax }: Message<'Hello'>): void {
+  if (!isClientName(client)) {
+    const allowed = `at most ${limits.clientNameBytesMax} bytes without control characters`;
+    throw new AiqError('BAD_REQUEST', `the name of the client must have ${allowed}`);
+  }
+  if (frameBytesMax >= limits.frameBytesMaxMin) return;
+  const message = `frameBytesMax is ${frameBytesMax}; at least ${limits.frameBytesMaxMin} are needed for the largest job`;
+  throw new AiqError('BAD_REQUEST', message);
 }

@@ -8,7 +8,7 @@ import { isIPv4 } from 'node:net';
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { createCrowdCells } from './crowd.ts';
-import { tokenDigest } from './hello.ts';
+import type { Guard } from './hello.ts';
 import { ListenError } from './listen-error.ts';
 import { type NetLimits, netLimitDefaults } from './net-limits.ts';
 import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
@@ -21,8 +21,8 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly unixPath: string | null;
   /** Loopback only; port 0 takes any free one. */
   readonly tcp: TcpAddress | null;
-  /** What TCP connections must show in Hello; required with `tcp`. Unix connections need none. */
-  readonly token: Uint8Array | null;
+  /** What TCP connections must prove; required with `tcp`. Unix connections need no token. */
+  readonly guard: Guard | null;
   /** How many threads share the TCP port, at least 1. Default 1; one where it cannot be shared. */
   readonly threads?: number;
   /** One batch. Called again only after it returned; a slow core makes the threads read less. */
@@ -66,17 +66,16 @@ export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
 
 /** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
 function slotsOf(options: IoPoolOptions): ThreadSlot[] {
-  const { tcp, token, threads = 1, onEvents, onNotice, onThreadLost } = options;
+  const { tcp, guard, threads = 1, onEvents, onNotice, onThreadLost } = options;
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
   const crowdCells = createCrowdCells(count);
-  const guard = createCrashGuard(limits);
-  const tokenSha256 = token === null ? null : tokenDigest(token);
+  const crashGuard = createCrashGuard(limits);
 
   return Array.from({ length: count }, (_, thread) => {
     const numbers = { firstConnection: thread + 1, connectionStep: count };
-    const setup = { thread, tokenSha256, limits, crowdCells, ...numbers };
-    return new ThreadSlot({ setup, guard, onEvents, onNotice, onLost: onThreadLost });
+    const setup = { thread, guard, limits, crowdCells, ...numbers };
+    return new ThreadSlot({ setup, guard: crashGuard, onEvents, onNotice, onLost: onThreadLost });
   });
 }
 
@@ -135,7 +134,7 @@ function createGate(onEvents: IoPoolOptions['onEvents']) {
   };
 }
 
-function checkedTcp({ tcp, token }: IoPoolOptions): TcpAddress | null {
+function checkedTcp({ tcp, guard }: IoPoolOptions): TcpAddress | null {
   if (tcp === null) return null;
   const host = tcp.host === 'localhost' ? '127.0.0.1' : tcp.host;
   if (host !== '::1' && !(isIPv4(host) && host.startsWith('127.'))) {
@@ -144,7 +143,7 @@ function checkedTcp({ tcp, token }: IoPoolOptions): TcpAddress | null {
       `cannot listen on ${tcp.host}: only loopback addresses are served (127.0.0.1, ::1), because nothing on the wire is encrypted`,
     );
   }
-  if (token === null || token.length === 0) {
+  if (guard === null || guard.token.length === 0) {
     throw new ListenError(
       'NO_TOKEN',
       `cannot listen on ${tcp.host}:${tcp.port} without a token: every user of this machine could connect`,

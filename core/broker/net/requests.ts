@@ -33,10 +33,10 @@ type Received =
  */
 export function receiveRequest(connection: ConnectionId, frame: Frame): Received {
   const name = messageNameOf(frame.opcode);
-  if (name === 'Hello') {
+  if (name === 'Hello' || name === 'Prove') {
     throw new AiqError(
       'HELLO_EXPECTED',
-      'Hello was already said; it must be the first message only',
+      `${name} came after Hello; it must come before all others`,
     );
   }
   if (name !== undefined && messages[name].from !== 'client') {
@@ -61,7 +61,9 @@ export function receiveRequest(connection: ConnectionId, frame: Frame): Received
     const bad = badFollowUp(request.fields);
     if (bad !== null) return { type: 'refused', error: bad };
   }
-  if (request.name === 'Hello') throw new Error('Hello was refused above');
+  if (request.name === 'Hello' || request.name === 'Prove') {
+    throw new Error(`${request.name} was refused above`);
+  }
   return { type: 'event', event: { type: 'request', connection, request } };
 }
 

@@ -2,6 +2,7 @@
 
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import type { CrowdCells } from './crowd.ts';
+import type { Guard } from './hello.ts';
 import type { NetLimits } from './net-limits.ts';
 
 export interface TcpAddress {
@@ -24,8 +25,8 @@ export interface ThreadSetup {
   /** Its number in the pool, from 0 on. */
   readonly thread: number;
   readonly listen: Listen;
-  /** SHA-256 of the token that TCP peers must show; null when there is no TCP. */
-  readonly tokenSha256: Uint8Array | null;
+  /** What TCP peers must prove; null when there is no TCP. */
+  readonly guard: Guard | null;
   /** Those on connections hold for the whole pool, those on bytes for this thread. */
   readonly limits: NetLimits;
   readonly crowdCells: CrowdCells;

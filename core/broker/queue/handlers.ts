@@ -20,8 +20,8 @@ interface Context extends CoreCaller {
   readonly session: Session;
 }
 
-/** Hello opens a session and Enqueue has its own event: neither comes here. */
-type HandledName = Exclude<RequestName, 'Hello' | 'Enqueue'>;
+/** The handshake opens a session and Enqueue has its own event: neither comes here. */
+type HandledName = Exclude<RequestName, 'Prove' | 'Hello' | 'Enqueue'>;
 type Handler<N extends HandledName> = (context: Context, fields: Message<N>) => void;
 
 const handlers: { readonly [N in HandledName]: Handler<N> } = {

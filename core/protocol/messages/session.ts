@@ -4,6 +4,14 @@
  */
 
 export const sessionMessages = {
+  /** Over TCP the first message: asks the broker to prove that it has the token. */
+  Prove: { opcode: 7, from: 'client', answer: 'Proof', fields: { nonce: 'bytes' } },
+  Proof: {
+    opcode: 8,
+    from: 'broker',
+    answer: null,
+    fields: { broker: 'id', nonce: 'bytes', proof: 'bytes' },
+  },
   Hello: {
     opcode: 1,
     from: 'client',
@@ -11,7 +19,8 @@ export const sessionMessages = {
     fields: {
       session: 'id',
       client: 'text',
-      token: 'bytes',
+      /** Over TCP: that the client has the token, too. Else empty. */
+      proof: 'bytes',
       features: 'u32',
       frameBytesMax: 'u32',
     },

@@ -67,7 +67,7 @@ export class Asker {
   /** @throws Error when the connection closes before HelloOk */
   static async open(dir: string, session: number): Promise<Asker> {
     const peer = new Peer({ path: join(dir, 'broker.sock') });
-    await peer.hello({ session: idOf(1_000_000 + session), token: new Uint8Array(0) });
+    await peer.hello({ session: idOf(1_000_000 + session) });
     return new Asker(peer);
   }
 

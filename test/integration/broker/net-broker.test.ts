@@ -11,15 +11,8 @@ import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type BrokerOptions, type RunningBroker, startBroker } from '../../../core/broker/index.ts';
 import { Client, Consumer, type ConsumerOptions } from '../../../core/client/index.ts';
-import {
-  encodeJob,
-  encodePreamble,
-  idToText,
-  type Job,
-  noUsage,
-  plainJob,
-} from '../../../core/protocol/index.ts';
-import { frameOf, helloFields, Peer, temporaryFolder, watchWorkers } from './net-peer.ts';
+import { encodeJob, idToText, type Job, noUsage, plainJob } from '../../../core/protocol/index.ts';
+import { frameOf, Peer, temporaryFolder, watchWorkers } from './net-peer.ts';
 
 const anyPort = { host: '127.0.0.1', port: 0 };
 let folder: ReturnType<typeof temporaryFolder>;
@@ -80,7 +73,7 @@ function newJob(): Job {
 async function peerWithHello(): Promise<Peer> {
   const peer = new Peer(address());
   ends.push(async () => await peer.close());
-  await peer.hello({ session: newId(), token: token() });
+  await peer.hello({ session: newId() }, token());
   return peer;
 }
 
@@ -94,15 +87,16 @@ async function sendGarbage(): Promise<string> {
 
 /** A process of its own that is killed in the middle of a frame. */
 async function killClient(): Promise<void> {
-  const hello = frameOf('Hello', 1, helloFields({ session: newId(), token: token() }));
-  const halfFrame = frameOf('Ping', 2, {}).subarray(0, 7);
-  const bytes = Buffer.concat([encodePreamble(), hello, halfFrame]).toString('hex');
-  const { host, port } = address();
+  const halfFrame = [...frameOf('Ping', 2, {}).subarray(0, 7)];
   const script = `
-    const socket = require('node:net').connect(${port}, '${host}');
-    socket.write(Buffer.from('${bytes}', 'hex'));
-    socket.once('data', () => process.stdout.write('served'));`;
-  const client: ChildProcess = spawn(process.execPath, ['-e', script], {
+    import { openConnection } from '${new URL('../../../core/client/connection.ts', import.meta.url).href}';
+    const connection = await openConnection({
+      endpoint: { ...${JSON.stringify(address())}, token: Uint8Array.of(${token().join()}) },
+      session: '${newId()}', clientName: 'test', pingMs: 60_000, onMessage() {}, onClosed() {},
+    });
+    connection.send(Uint8Array.of(${halfFrame.join()}));
+    process.stdout.write('served');`;
+  const client: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (client.stdout === null) throw new Error('the client has no output');

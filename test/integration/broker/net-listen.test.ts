@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type IoPool, type IoPoolOptions, startIoPool } from '../../../core/broker/net/io-pool.ts';
 import { shortSocketPath } from '../../../core/broker/net/unix-socket.ts';
-import { Peer, startTestBroker, temporaryFolder, token } from './net-peer.ts';
+import { guard, Peer, startTestBroker, temporaryFolder } from './net-peer.ts';
 
 let folder: { path: string; remove(): void };
 const pools: IoPool[] = [];
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 async function start(options: Partial<IoPoolOptions>): Promise<IoPool> {
   const silent = { onEvents: () => {}, onNotice: () => {}, onThreadLost: () => {} };
-  const pool = await startIoPool({ unixPath: null, tcp: null, token, ...silent, ...options });
+  const pool = await startIoPool({ unixPath: null, tcp: null, guard, ...silent, ...options });
   pools.push(pool);
   return pool;
 }
@@ -177,10 +177,13 @@ describe('the TCP port', () => {
     },
   );
 
-  it.each([null, new Uint8Array(0)])('is refused without a token', async (none) => {
-    const started = start({ tcp: { host: '127.0.0.1', port: 0 }, token: none });
-    await expect(started).rejects.toMatchObject({ code: 'NO_TOKEN' });
-  });
+  it.each([null, { ...guard, token: new Uint8Array(0) }])(
+    'is refused without a token',
+    async (none) => {
+      const started = start({ tcp: { host: '127.0.0.1', port: 0 }, guard: none });
+      await expect(started).rejects.toMatchObject({ code: 'NO_TOKEN' });
+    },
+  );
 
   it('may be named localhost', async () => {
     const { addresses } = await start({ tcp: { host: 'localhost', port: 0 } });

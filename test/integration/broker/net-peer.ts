@@ -9,6 +9,7 @@ import type { Worker } from 'node:worker_threads';
 import type { NetEvent, Outgoing } from '../../../core/broker/events.ts';
 import { type IoPool, type IoPoolOptions, startIoPool } from '../../../core/broker/net/io-pool.ts';
 import { shortSocketPath } from '../../../core/broker/net/unix-socket.ts';
+import { TokenProof } from '../../../core/client/proof.ts';
 import {
   type AnyMessage,
   decodeFrame,
@@ -24,7 +25,8 @@ import {
 } from '../../../core/protocol/index.ts';
 
 export const session = '0123456789abcdefghjkmnpqr0';
-export const token = new TextEncoder().encode('a token of these tests');
+const token = new TextEncoder().encode('a token of these tests');
+export const guard = { token, broker: session };
 
 /** A fresh private folder and how to remove it. */
 export function temporaryFolder(): { path: string; remove(): void } {
@@ -33,7 +35,13 @@ export function temporaryFolder(): { path: string; remove(): void } {
 }
 
 export function helloFields(fields: Partial<Message<'Hello'>> = {}): Message<'Hello'> {
-  const defaults = { session, client: 'test', token, features: 0, frameBytesMax: 4_194_304 };
+  const defaults = {
+    session,
+    client: 'test',
+    proof: new Uint8Array(0),
+    features: 0,
+    frameBytesMax: 4_194_304,
+  };
   return { ...defaults, ...fields };
 }
 
@@ -53,11 +61,13 @@ export class Peer {
   readonly received: AnyMessage[] = [];
   readonly closed: Promise<void>;
   #splitter = new FrameSplitter(16 * 1024 * 1024);
+  readonly #isTcp: boolean;
   #version: number | null = null;
   #wake = (): void => {};
 
   constructor(where: { path: string } | { host: string; port: number }) {
     this.socket = connect(where);
+    this.#isTcp = 'port' in where;
     this.socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       this.socket.on('close', () => {
@@ -92,11 +102,24 @@ export class Peer {
     this.raw(frameOf(name, correlationId, fields));
   }
 
-  /** Preamble and Hello in one write, then waits for the answer. */
-  async hello(fields: Partial<Message<'Hello'>> = {}): Promise<AnyMessage> {
+  /** Preamble, over TCP the proof of the token, and Hello; then waits for the answer. */
+  async hello(
+    fields: Partial<Message<'Hello'>> = {},
+    key: Uint8Array = token,
+  ): Promise<AnyMessage> {
     this.raw(encodePreamble());
-    this.send('Hello', 1, helloFields(fields));
+    const proof = this.#isTcp ? await this.prove(key) : new Uint8Array(0);
+    this.send('Hello', 1, helloFields({ proof, ...fields }));
     return await this.answer(1);
+  }
+
+  /** Asks the broker for its proof, checks it, and returns the client's. */
+  async prove(key: Uint8Array = token): Promise<Uint8Array> {
+    const proof = new TokenProof(key);
+    this.send('Prove', 1, { nonce: proof.nonce });
+    const answer = await this.answer(1);
+    if (answer.name !== 'Proof') throw new Error(`${answer.name}: ${JSON.stringify(answer)}`);
+    return proof.answer(answer.fields);
   }
 
   /** The next message with this correlation id, taken off `received`. */
@@ -202,7 +225,7 @@ export async function startTestBroker(
   const pool = await startIoPool({
     unixPath: join(folder.path, 'broker.sock'),
     tcp: { host: '127.0.0.1', port: 0 },
-    token,
+    guard,
     onEvents: (batch) => {
       events.push(...batch);
       pool.send(answer(batch));

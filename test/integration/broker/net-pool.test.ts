@@ -58,14 +58,14 @@ describe('the pool', () => {
     expect(pool.connections).toBe(0);
   });
 
-  it('keeps the token to itself and asks none of a Unix peer', async () => {
+  it('keeps the proof to itself and asks none of a Unix peer', async () => {
     broker = await startTestBroker();
     const [byUnix, byTcp] = [broker.unixPeer(), broker.tcpPeer()];
-    await byUnix.hello({ token: new Uint8Array(0) });
+    await byUnix.hello();
     await byTcp.hello();
     const hellos = broker.events.flatMap((event) => (event.type === 'opened' ? [event] : []));
     expect(hellos.map(({ transport }) => transport)).toEqual(['unix', 'tcp']);
-    expect(hellos.map(({ hello }) => hello.token.length)).toEqual([0, 0]);
+    expect(hellos.map(({ hello }) => hello.proof.length)).toEqual([0, 0]);
   });
 
   it('hands jobs over checked, each bad one with its own code', async () => {

@@ -1,8 +1,24 @@
 /** Peers that break the protocol: each loses its own connection, is told why, and disturbs nobody. */
 
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePreamble, frameHeaderBytes, messages } from '../../../core/protocol/index.ts';
-import { frameOf, helloFields, type Peer, startTestBroker, type TestBroker } from './net-peer.ts';
+import {
+  encodePreamble,
+  frameHeaderBytes,
+  limits,
+  type Message,
+  messages,
+  nonceBytes,
+  signedBytes,
+} from '../../../core/protocol/index.ts';
+import {
+  frameOf,
+  guard,
+  helloFields,
+  type Peer,
+  startTestBroker,
+  type TestBroker,
+} from './net-peer.ts';
 
 let broker: TestBroker;
 let good: Peer;
@@ -83,22 +99,114 @@ describe('before Hello', () => {
     expect(refusal).toEqual({ code: 'HELLO_EXPECTED', correlationId: 3 });
   });
 
+  /** Says Hello over TCP with a proof made so; the core must never hear of it. */
+  async function refusedHello(prove: (peer: Peer) => Uint8Array | Promise<Uint8Array>) {
+    const opened = broker.events.filter(({ type }) => type === 'opened').length;
+    const refusal = await refused(async (peer) => {
+      peer.raw(encodePreamble());
+      peer.send('Hello', 4, helloFields({ proof: await prove(peer) }));
+      peer.send('Ping', 5, {});
+    });
+    expect(broker.events.filter(({ type }) => type === 'opened')).toHaveLength(opened);
+    return refusal;
+  }
+
   it.each([
-    ['no token', new Uint8Array(0)],
-    ['a wrong token', new TextEncoder().encode('another token')],
-  ])(
-    '%s on TCP is answered with UNAUTHORIZED, and the core never hears of it',
-    async (_, token) => {
-      const opened = broker.events.filter(({ type }) => type === 'opened').length;
-      const refusal = await refused((peer) => {
-        peer.raw(encodePreamble());
-        peer.send('Hello', 4, helloFields({ token }));
-        peer.send('Ping', 5, {});
-      });
-      expect(refusal).toEqual({ code: 'UNAUTHORIZED', correlationId: 4 });
-      expect(broker.events.filter(({ type }) => type === 'opened')).toHaveLength(opened);
-    },
-  );
+    ['nothing', () => new Uint8Array(0)],
+    ['the token itself', () => guard.token],
+    ['a proof without Prove', () => new Uint8Array(32)],
+    ['no proof behind Prove', (peer: Peer) => peer.prove().then(() => new Uint8Array(0))],
+    ['the proof of another token', (peer: Peer) => proofOfAnother(peer)],
+    ["the broker's own proof", (peer: Peer) => reflected(peer)],
+    ['the proof of another connection', () => replayed()],
+  ])('%s instead of a proof over TCP is answered with UNAUTHORIZED', async (_, prove) => {
+    expect(await refusedHello(prove)).toEqual({ code: 'UNAUTHORIZED', correlationId: 4 });
+  });
+
+  async function askForProof(peer: Peer, nonce: Uint8Array): Promise<Message<'Proof'>> {
+    peer.send('Prove', 1, { nonce });
+    const answer = await peer.answer(1);
+    if (answer.name !== 'Proof') throw new Error(`Prove was answered with ${answer.name}`);
+    return answer.fields;
+  }
+
+  async function proofOfAnother(peer: Peer): Promise<Uint8Array> {
+    const clientNonce = new Uint8Array(nonceBytes);
+    const { broker: id, nonce } = await askForProof(peer, clientNonce);
+    const bytes = signedBytes('client', { clientNonce, brokerNonce: nonce, broker: id });
+    return new Uint8Array(createHmac('sha256', 'another token').update(bytes).digest());
+  }
+
+  async function reflected(peer: Peer): Promise<Uint8Array> {
+    return (await askForProof(peer, new Uint8Array(nonceBytes))).proof;
+  }
+
+  async function replayed(): Promise<Uint8Array> {
+    const other = broker.tcpPeer();
+    other.raw(encodePreamble());
+    const proof = await other.prove();
+    await other.close();
+    return proof;
+  }
+
+  it('the broker proves itself to whoever asks, with a nonce of its own each time', async () => {
+    const nonces = new Set<string>();
+    for (let round = 0; round < 3; round++) {
+      const peer = broker.tcpPeer();
+      peer.raw(encodePreamble());
+      nonces.add(
+        Buffer.from((await askForProof(peer, new Uint8Array(nonceBytes))).nonce).toString('hex'),
+      );
+      await peer.close();
+    }
+    expect(nonces.size).toBe(3);
+  });
+
+  it.each([
+    ['twice', [nonceBytes, nonceBytes], 'HELLO_EXPECTED'],
+    ['with a short nonce', [16], 'BAD_FRAME'],
+    ['with a long nonce', [64], 'BAD_FRAME'],
+  ] as const)('Prove %s is refused', async (_, lengths, code) => {
+    const refusal = await refused((peer) => {
+      peer.raw(encodePreamble());
+      for (const length of lengths) peer.send('Prove', 6, { nonce: new Uint8Array(length) });
+    });
+    expect(refusal).toEqual({ code, correlationId: 6 });
+  });
+
+  it('Prove on the Unix socket, where nothing has to be proven, is answered with HELLO_EXPECTED', async () => {
+    const peer = broker.unixPeer();
+    peer.raw(encodePreamble());
+    peer.send('Prove', 6, { nonce: new Uint8Array(nonceBytes) });
+    expect(await peer.refusal()).toEqual({ code: 'HELLO_EXPECTED', correlationId: 6 });
+  });
+
+  it.each([
+    ['a frame limit that holds no job', { frameBytesMax: limits.frameBytesMaxMin - 1 }],
+    ['a name with a line break', { client: 'a\nb' }],
+    ['a name with a zero byte', { client: 'a\0b' }],
+    ['a name that turns the direction of text', { client: 'a\u202eb' }],
+    ['a name of 201 bytes', { client: `${'é'.repeat(100)}x` }],
+  ])('Hello with %s is answered with BAD_REQUEST', async (_, fields) => {
+    const peer = broker.unixPeer();
+    peer.raw(encodePreamble());
+    peer.send('Hello', 4, helloFields(fields));
+    expect(await peer.refusal()).toEqual({ code: 'BAD_REQUEST', correlationId: 4 });
+  });
+
+  it('a name of 200 bytes in any script is taken', async () => {
+    const peer = broker.unixPeer();
+    expect((await peer.hello({ client: 'é'.repeat(100) })).name).toBe('HelloOk');
+    await peer.close();
+  });
+
+  it('correlation id 0 is refused, as its answer would look unasked', async () => {
+    const refusal = await refused((peer) => {
+      peer.raw(encodePreamble());
+      peer.send('Hello', 0, helloFields());
+    });
+    expect(refusal).toEqual({ code: 'BAD_FRAME', correlationId: 0 });
+  });
 });
 
 describe('after Hello', () => {

@@ -266,7 +266,7 @@ test('a consumer outlives a broker that is away, and says so', async () => {
   await broker.close();
   while (notices.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(notices[0]).toMatch(/lost the broker at unix:.*trying again/);
-  await fs.mkdir(path.dirname(broker.socketPath));
+  await fs.mkdir(path.dirname(broker.socketPath), { mode: 0o700 });
   const next = await startFakeBroker({ socketPath: broker.socketPath });
   opened.push(next);
   await next.until(() => credits(next).length > 0);

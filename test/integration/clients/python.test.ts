@@ -151,12 +151,12 @@ describe.skipIf(!hasPython)(`the Python client (${leftOut})`, () => {
     expect(other.stderr).toMatch(/^CONFLICT: /);
   });
 
-  test('shows its token over TCP; a wrong one is UNAUTHORIZED', async () => {
+  test('proves its token over TCP; a wrong one is UNAUTHORIZED', async () => {
     const { tcp } = broker.addresses;
     const address = ['--broker', `${tcp?.host}:${tcp?.port}`];
     expect(await client('stats', address)).toMatchObject({ code: 0, stdout: '[]\n' });
     const wrong = path.join(base, 'wrong');
-    await fs.writeFile(wrong, 'ab'.repeat(32));
+    await fs.writeFile(wrong, 'ab'.repeat(32), { mode: 0o600 });
     const refused = await client('stats', [...address, '--token-file', wrong]);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^UNAUTHORIZED: /);

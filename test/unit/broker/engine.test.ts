@@ -55,7 +55,7 @@ async function start(
   const hello = {
     session: idOf(77),
     client: 'test',
-    token: new Uint8Array(0),
+    proof: new Uint8Array(0),
     features: 0,
     frameBytesMax: 4 * 1024 * 1024,
   };

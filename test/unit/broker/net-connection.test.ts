@@ -13,6 +13,7 @@ import {
   encodePreamble,
   errorCodeOf,
   FrameSplitter,
+  limits,
   type Message,
   type MessageName,
   preambleBytes,
@@ -22,9 +23,9 @@ import {
 const hello: Message<'Hello'> = {
   session: '0123456789abcdefghjkmnpqr0',
   client: 'test',
-  token: new Uint8Array(0),
+  proof: new Uint8Array(0),
   features: 0,
-  frameBytesMax: 4096,
+  frameBytesMax: limits.frameBytesMaxMin,
 };
 
 function frameOf<N extends MessageName>(name: N, id: number, fields: Message<N>): Uint8Array {
@@ -34,10 +35,10 @@ function frameOf<N extends MessageName>(name: N, id: number, fields: Message<N>)
 }
 
 /** A connection, the other end of its stream, and a clock that only the test moves. */
-function openPair(limits: Partial<NetLimits> = {}) {
+function openPair(netLimits: Partial<NetLimits> = {}) {
   const [near, far] = duplexPair();
   const host = {
-    limits: { ...netLimitDefaults, ...limits },
+    limits: { ...netLimitDefaults, ...netLimits },
     congested: false,
     nowMs: 0,
     events: [] as NetEvent[],
@@ -48,7 +49,7 @@ function openPair(limits: Partial<NetLimits> = {}) {
       host.states.push(`${from} to ${state}`);
     },
   };
-  const connection = new Connection(near, { id: 5, transport: 'unix', tokenSha256: null, host });
+  const connection = new Connection(near, { id: 5, transport: 'unix', guard: null, host });
   const chunks: Uint8Array[] = [];
   far.on('data', (chunk: Uint8Array) => chunks.push(chunk));
   far.on('error', () => {});
@@ -199,7 +200,9 @@ describe('deadlines', () => {
   it('begin again with each frame of a busy stream that never ends on a frame', async () => {
     const pair = openPair();
     await greet(pair);
-    const stream = Buffer.concat(Array.from({ length: 40 }, (_, at) => frameOf('Ping', at, {})));
+    const stream = Buffer.concat(
+      Array.from({ length: 40 }, (_, at) => frameOf('Ping', at + 1, {})),
+    );
     for (let at = 0; at < 19; at++) {
       pair.host.nowMs += netLimitDefaults.frameMs / 2;
       await pair.send(stream.subarray(at * 20, at * 20 + 20));

@@ -58,7 +58,7 @@ function enqueued(...jobs: Uint8Array[]) {
 }
 
 const requestNames = (Object.keys(messages) as MessageName[]).filter(
-  (name) => messages[name].from === 'client' && name !== 'Hello' && name !== 'Enqueue',
+  (name) => messages[name].from === 'client' && !['Prove', 'Hello', 'Enqueue'].includes(name),
 );
 
 describe('a request', () => {

@@ -28,7 +28,7 @@ function range(count: number): number[] {
 /** A core with a consumer on connection 1 that takes one job of `q` at a time. */
 function coreWithConsumer(): Core {
   const core = new Core(testOptions);
-  const hello = { session: idOf(1), client: '', token: new Uint8Array(0), features: 0 };
+  const hello = { session: idOf(1), client: '', proof: new Uint8Array(0), features: 0 };
   openSession(core, {
     type: 'opened',
     connection: 1,

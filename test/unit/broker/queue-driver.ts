@@ -125,7 +125,7 @@ export class Driver {
     const hello = {
       session: idOf(10_000 + session),
       client: 'test',
-      token: new Uint8Array(0),
+      proof: new Uint8Array(0),
       features: 0,
       frameBytesMax: 4 * 1024 * 1024,
     };
