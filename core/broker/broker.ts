@@ -6,9 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AiqError, errorCodes, idToText } from '../protocol/index.ts';
+import { BrokerClock, stepMsMaxOf } from './broker-clock.ts';
 import { Engine } from './engine.ts';
 import type { EffectOf } from './engine-options.ts';
-import type { NetEvent, Now, Outgoing } from './events.ts';
+import type { NetEvent, Outgoing } from './events.ts';
 import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type History, startHistory } from './history/history.ts';
@@ -125,11 +126,15 @@ class Broker implements RunningBroker {
 
   async #openEngine(): Promise<void> {
     const { dir, segmentBytesMax, history } = this.#options;
+    const core = coreOptions(this.#options, this.id);
     const { engine, report } = await Engine.open({
-      core: coreOptions(this.#options, this.id),
+      core,
       dir: join(dir, 'log'),
       segmentBytesMax,
-      now: () => this.#now(),
+      clock: new BrokerClock({
+        stepMsMax: stepMsMaxOf(core.leaseMs),
+        onNotice: (text) => this.#notice(text),
+      }),
       send: (messages) => this.#pool.send(messages),
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: (effect) => void this.#search(effect),
@@ -279,9 +284,5 @@ class Broker implements RunningBroker {
 
   #notice(text: string): void {
     this.#options.onNotice?.(text);
-  }
-
-  #now(): Now {
-    return { monotonicMs: performance.now(), wallMs: Date.now() };
   }
 }

@@ -1,6 +1,7 @@
 /** What an engine is driven by, and what it tells its driver. */
 
-import type { Now, Outgoing } from './events.ts';
+import type { BrokerClock } from './broker-clock.ts';
+import type { Outgoing } from './events.ts';
 import type { Scheduler } from './log/contract.ts';
 import type { Disk } from './log/disk.ts';
 import type { CoreOptions } from './queue/core.ts';
@@ -13,7 +14,7 @@ export interface EngineOptions {
   readonly segmentBytesMax: number;
   readonly disk?: Disk;
   readonly scheduler?: Scheduler;
-  readonly now: () => Now;
+  readonly clock: BrokerClock;
   /** Gets messages whose reasons are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
   /** Completes the answer to Stats by what only the driver knows. */

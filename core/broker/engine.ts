@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
 import { asError, type EngineOptions, newBytes, sumOver, valueBytes } from './engine-options.ts';
-import type { Outgoing } from './events.ts';
+import type { Now, Outgoing } from './events.ts';
 import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
@@ -57,7 +57,7 @@ export class Engine {
   }
 
   async #open(): Promise<RecoveryReport> {
-    const { dir, disk = nodeDisk, now } = this.#options;
+    const { dir, disk = nodeDisk, clock } = this.#options;
     const scheduler = this.#scheduler;
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
@@ -79,7 +79,8 @@ export class Engine {
       this.#log = log;
       this.#compactor = this.#newCompactor(limits.segmentBytesMax);
       this.#phase = 'serving';
-      this.#carryOut(() => this.#machine.start(now(), log.endOffset));
+      clock.startAfter(this.#machine.newestMs);
+      this.#carryOut(() => this.#machine.start(clock.now(), log.endOffset));
       this.#run([{ type: 'disk', full: this.#space.isFull }]);
       return report;
     } catch (error) {
@@ -199,7 +200,7 @@ export class Engine {
 
   #run(events: readonly CoreEvent[]): void {
     const news = this.#news.splice(0);
-    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#options.now()));
+    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#now()));
   }
 
   #onDiskFull(full: boolean): void {
@@ -223,7 +224,7 @@ export class Engine {
       while (this.#news.length > 0) {
         const news = this.#news;
         this.#news = [];
-        const effects = this.#machine.handle(news, this.#options.now());
+        const effects = this.#machine.handle(news, this.#now());
         for (const effect of effects) this.#perform(effect);
       }
       this.#reveal();
@@ -293,8 +294,13 @@ export class Engine {
   #setTimer(): void {
     this.#cancelTimer();
     if (this.#phase !== 'serving') return;
-    const dueMs = this.#machine.nextDueMs(this.#options.now());
+    const dueMs = this.#machine.nextDueMs(this.#now());
     if (dueMs === null) return;
-    this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, timerMsMax), () => this.#run([]));
+    const mostMs = this.#machine.hasDeadlines ? this.#options.clock.lookMs : timerMsMax;
+    this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, mostMs), () => this.#run([]));
+  }
+
+  #now(): Now {
+    return this.#options.clock.now();
   }
 }

@@ -76,8 +76,17 @@ export interface Outgoing<N extends MessageName = MessageName> {
   readonly thenClose?: boolean;
 }
 
-/** Time as the core sees it. Leases run on the monotonic clock, delays on the wall clock. */
+/** Time as the core sees it; see `BrokerClock`. */
 export interface Now {
+  /** Time in which the broker ran: leases and all other deadlines run on it. */
   readonly monotonicMs: number;
+  /** The broker's own wall clock, which never jumps: records, delays and ages are told by it. */
   readonly wallMs: number;
+  /** The system's wall clock: only for times of day that clients name. */
+  readonly systemMs: number;
+}
+
+/** What a job's expiry is held against: a clock that was set ahead ends nothing early. */
+export function expiryClockMs({ wallMs, systemMs }: Now): number {
+  return Math.min(wallMs, systemMs);
 }

@@ -95,6 +95,13 @@ export class Book {
     return this.numbers.get('epoch') ?? 0;
   }
 
+  /** The newest time at which a job changed. */
+  get newestMs(): number {
+    let newestMs = 0;
+    for (const { changedAtMs } of this.jobs.values()) newestMs = Math.max(newestMs, changedAtMs);
+    return newestMs;
+  }
+
   queue(name: string): BookQueue {
     return this.queues.get(name) ?? noQueue;
   }

@@ -14,6 +14,11 @@ export interface LeaseOptions {
   readonly returnsMsMax: number;
 }
 
+interface LeaseLaw extends LeaseOptions {
+  /** A job that is to expire by then may not run again. */
+  readonly expiryMs: number;
+}
+
 interface Charge {
   readonly attempts: number;
   readonly crashes: number;
@@ -45,11 +50,7 @@ function chargeOf(end: LeaseEnd, isolated: boolean): Charge {
 }
 
 /** What is wrong with the record, or null. */
-export function wrongCounters(
-  job: BookJob,
-  next: LeaseEnded,
-  options: LeaseOptions,
-): string | null {
+export function wrongCounters(job: BookJob, next: LeaseEnded, options: LeaseLaw): string | null {
   const charge = chargeOf(next.end, job.isolated);
   for (const counter of ['attempts', 'crashes', 'returns'] as const) {
     if (next[counter] !== job[counter] + charge[counter]) {
@@ -65,12 +66,12 @@ export function wrongCounters(
 function isTheEnd(
   job: BookJob,
   next: LeaseEnded,
-  { crashesMax, returnsMax, returnsMsMax }: LeaseOptions,
+  { crashesMax, returnsMax, returnsMsMax, expiryMs }: LeaseLaw,
   cameBack: boolean,
 ): boolean {
   if (next.end === 'final' || next.end === 'damaged') return true;
   if (next.attempts >= job.attemptsMax) return true;
-  if (job.expiresAtMs > 0 && job.expiresAtMs <= next.atMs) return true;
+  if (job.expiresAtMs > 0 && job.expiresAtMs <= expiryMs) return true;
   if (next.end === 'lost' && next.crashes > crashesMax) return true;
   const isOld = next.atMs - next.returnsSinceMs > returnsMsMax;
   return cameBack && (next.returns > returnsMax || isOld);

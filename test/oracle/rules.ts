@@ -41,9 +41,8 @@ export class Rules {
   readonly deadlines = new Map<string, number>();
   readonly #delays = new Delays();
   #asked = new Asked();
-  #now: Now = { monotonicMs: 0, wallMs: 0 };
+  #now: Now = { monotonicMs: 0, wallMs: 0, systemMs: 0 };
   #diskFull = false;
-  #clockWentBack = false;
 
   constructor(book: Book, options: RuleOptions, violate: (text: string) => void) {
     this.#book = book;
@@ -77,7 +76,6 @@ export class Rules {
 
   /** The core is about to handle events at this time. */
   begin(now: Now): void {
-    if (now.wallMs < this.#now.wallMs) this.#clockWentBack = true;
     this.#now = now;
     this.#asked = new Asked();
     this.#delays.wake(now.wallMs);
@@ -151,8 +149,9 @@ export class Rules {
     for (const { job: bytes, dueAtMs } of jobs) {
       const job = decodeJob(bytes);
       if (!this.#asked.enqueued.has(job.id)) this.#violate(`nobody enqueued ${job.id}`);
-      const earliest = Math.max(job.runAtMs, job.delayMs > 0 ? this.#now.wallMs + job.delayMs : 0);
-      if (dueAtMs < earliest && earliest > this.#now.wallMs) {
+      const { wallMs, systemMs } = this.#now;
+      const earliest = wallMs + Math.max(job.runAtMs - systemMs, job.delayMs);
+      if (dueAtMs < earliest && earliest > wallMs) {
         this.#violate(`${job.id} is due at ${dueAtMs}, ${earliest - dueAtMs} ms early`);
       }
     }
@@ -209,11 +208,9 @@ export class Rules {
 
   /**
    * Ageing: of the ready jobs of a queue the one with the smallest `readyAt + offset` goes first.
-   * Jobs of one priority go in line, where one whose delay ran out comes behind who was there. A
-   * wall clock that was set back makes the times incomparable.
+   * Jobs of one priority go in line, where one whose delay ran out comes behind who was there.
    */
   #overtaken(job: BookJob): string | null {
-    if (this.#clockWentBack) return null;
     const rankMs = readyAtMs(job) + ageingMs[job.priority];
     for (const other of this.#book.jobs.values()) {
       if (other.queue !== job.queue || other.state !== 'ready') continue;
@@ -245,7 +242,9 @@ export class Rules {
   #leaseEnded(record: LeaseEnded): void {
     const job = this.#expect(record.id, ['leased'], 'ended');
     if (job === null) return;
-    const problem = this.#unlawfulEnd(job, record) ?? wrongCounters(job, record, this.#options);
+    const problem =
+      this.#unlawfulEnd(job, record) ??
+      wrongCounters(job, record, { ...this.#options, expiryMs: this.#expiryMs });
     if (problem !== null) {
       this.#violate(`the lease ${describe(tokenOf(job))} ended by ${record.end}: ${problem}`);
     }
@@ -283,6 +282,11 @@ export class Rules {
     return deadlineMs <= monotonicMs || this.sessions.isLost(session, monotonicMs);
   }
 
+  /** By both clocks: one that was set ahead ends nothing early. */
+  get #expiryMs(): number {
+    return Math.min(this.#now.wallMs, this.#now.systemMs);
+  }
+
   #cancelled(id: string): void {
     const job = this.#expect(id, ['delayed', 'ready', 'leased', 'dead', 'parked'], 'cancelled');
     this.deadlines.delete(id);
@@ -315,7 +319,7 @@ export class Rules {
 
   #expired(id: string): void {
     const job = this.#expect(id, ['delayed', 'ready', 'parked'], 'expired');
-    if (job !== null && (job.expiresAtMs === 0 || job.expiresAtMs > this.#now.wallMs)) {
+    if (job !== null && (job.expiresAtMs === 0 || job.expiresAtMs > this.#expiryMs)) {
       this.#violate(`${id} expired before its time`);
     }
   }

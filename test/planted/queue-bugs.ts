@@ -86,8 +86,8 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/admission.ts',
-        find: 'const dueAtMs = Math.max(facts.runAtMs, facts.delayMs > 0 ? wallMs + facts.delayMs : 0);',
-        replace: 'const dueAtMs = facts.delayMs > 0 ? wallMs + facts.delayMs : facts.runAtMs;',
+        find: 'const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);',
+        replace: 'const waitMs = facts.delayMs || facts.runAtMs - systemMs;',
       },
     ],
     caughtBy: simulation,

@@ -99,7 +99,7 @@ export class Consumer extends Client implements Actor {
       this.#extend(held.map(({ token }) => token));
       return;
     }
-    const count = dice.chance(0.2) ? dice.between(1, held.length) : 1;
+    const count = dice.chance(isCalm ? 0.7 : 0.2) ? dice.between(1, held.length) : 1;
     const chosen = new Set(Array.from({ length: count }, () => dice.pick(held)));
     const items = [...chosen].map(({ token }) => this.#settlement(token));
     if (!isCalm && this.stage.catalog.has('journal') && dice.chance(0.3)) {

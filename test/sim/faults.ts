@@ -1,5 +1,6 @@
 /** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
 
+import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Medium, MediumFile } from './medium.ts';
 import { noDiskFaults } from './sim-disk.ts';
@@ -48,6 +49,9 @@ export class Faults {
       case 'jump':
         this.#jump();
         break;
+      case 'pause':
+        this.#pause();
+        break;
       case 'fullDisk':
         this.#fill();
         break;
@@ -62,8 +66,7 @@ export class Faults {
 
   /** Nothing goes wrong from here on. */
   stop(): void {
-    const { medium, life, net, clock } = this.#world;
-    clock.setRight();
+    const { medium, life, net } = this.#world;
     medium.foreignBytes = 0;
     this.#heal();
     if (life !== null) Object.assign(life.disk.faults, noDiskFaults);
@@ -133,6 +136,20 @@ export class Faults {
     const forward = dice.chance(0.5);
     clock.jump(forward ? ms : -ms);
     reach.reach(forward ? 'wall clock set forward' : 'wall clock set back');
+  }
+
+  /** Nothing of the broker runs, however many leases and windows would be over by then. */
+  #pause(): void {
+    const { clock, dice, reach, life, swarm } = this.#world;
+    if (life === null) return;
+    const ms = dice.pick([swarm.leaseMs, 10_000, 8_000_000]) + dice.below(20_000);
+    if (dice.chance(0.5)) {
+      clock.pause(ms, stepMsMaxOf(swarm.leaseMs));
+      reach.reach('broker paused');
+    } else {
+      clock.sleep(ms + 10_000);
+      reach.reach('machine slept');
+    }
   }
 
   /** Somebody else fills the disk, up to the last bytes or nearly so, or frees it again. */

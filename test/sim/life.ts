@@ -1,12 +1,14 @@
 /** One life of the simulated broker, from its start to its end: the engine on a disk and a clock. */
 
 import { createHash } from 'node:crypto';
+import { BrokerClock, stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { Engine } from '../../core/broker/engine.ts';
 import type { EffectOf } from '../../core/broker/engine-options.ts';
-import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
+import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
 import { idOf } from './catalog.ts';
+import { ClockLaw } from './clock-law.ts';
 import { SimScheduler } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
 import { listenTo } from './tap.ts';
@@ -25,11 +27,17 @@ export class Life {
   phase: 'starting' | 'started' | 'serving' | 'stopping' | 'stopped' | 'failed' = 'starting';
   failure: Error | null = null;
   readonly #world: World;
+  readonly #clock: BrokerClock;
   #engine: Engine | null = null;
 
   constructor(world: World) {
     this.#world = world;
     const { medium, swarm, dice, reach, clock } = world;
+    this.#clock = new BrokerClock({
+      source: clock.source,
+      stepMsMax: stepMsMaxOf(swarm.leaseMs),
+      onNotice: (text) => world.note(text),
+    });
     this.disk = new SimDisk(medium, world.isCalm ? null : swarm.disk, dice, {
       reach: (name) => reach.reach(name),
       violation: (text) => world.violate(text),
@@ -38,24 +46,32 @@ export class Life {
   }
 
   start(): void {
-    const { oracle } = this.#world;
+    const { oracle, clock } = this.#world;
+    const clockLaw = new ClockLaw(clock, (text) => this.#world.violate(text));
     listenTo({
       onStart: (offset, now, effects) => {
         if (offset < oracle.offset) {
           this.#world.reach.reach('power cut lost records that nobody was told of');
         }
-        oracle.recovered(offset, now);
-        oracle.decided([], now, effects);
+        oracle.recovered(offset, this.#lawful(now));
+        clockLaw.started(now, oracle.book.newestMs);
+        oracle.decided([], this.#lawful(now), effects);
       },
       onDecided: (events, now, effects) => {
         for (const effect of effects) if (effect.type === 'append') this.#world.note(effect.record);
-        oracle.decided(events, now, effects);
+        clockLaw.looked(now);
+        oracle.decided(events, this.#lawful(now), effects);
       },
     });
     Engine.open(this.#options()).then(
       ({ engine, report }) => this.#started(engine, report),
       (error: unknown) => this.#failed(error),
     );
+  }
+
+  /** Against clients counts only the time in which the broker ran, whatever it reckons. */
+  #lawful(now: Now): Now {
+    return { ...now, monotonicMs: this.#world.clock.ranMs };
   }
 
   handle(events: readonly NetEvent[]): void {
@@ -103,7 +119,7 @@ export class Life {
   }
 
   #options(): Parameters<typeof Engine.open>[0] {
-    const { swarm, clock } = this.#world;
+    const { swarm } = this.#world;
     const { leaseMs, resumeMs, keepMs, keepJobs, segmentBytesMax } = swarm;
     const { crashesMax, returnsMax, returnsMsMax } = swarm;
     const limits = { leaseMs, resumeMs, keepMs, keepJobs, crashesMax, returnsMax, returnsMsMax };
@@ -113,7 +129,7 @@ export class Life {
       segmentBytesMax,
       disk: this.disk,
       scheduler: this.scheduler,
-      now: () => clock.now(),
+      clock: this.#clock,
       send: (messages) => this.#world.sent(messages),
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: () => undefined,

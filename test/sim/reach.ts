@@ -82,6 +82,8 @@ export const reachable = [
   'disk full: jobs refused',
   'disk full: settle accepted',
   'disk full: work resumed',
+  'broker paused',
+  'machine slept',
   'wall clock set forward',
   'wall clock set back',
   'connection cut',

@@ -1,9 +1,9 @@
 /**
- * Virtual time: a monotonic clock that only the simulation moves, a wall clock that jumps, and the
- * timers and rounds of I/O of the one broker that lives.
+ * Virtual time: clocks that only the simulation moves, a wall clock that jumps, and the timers and
+ * rounds of I/O of the one broker that lives.
  */
 
-import type { Now } from '../../core/broker/events.ts';
+import type { ClockSource } from '../../core/broker/broker-clock.ts';
 import type { Scheduler } from '../../core/broker/log/contract.ts';
 
 interface Timer {
@@ -13,28 +13,49 @@ interface Timer {
 }
 
 export class SimClock {
+  /** As the system has it: it stands while the machine sleeps. */
   monotonicMs = 1_000;
+  /** As the system shows it. */
   wallMs = 1_700_000_000_000;
-  #latestMs = 0;
+  /** What really passed, the machine's sleep included. */
+  passedMs = 50_000;
+  /** Of that, what the broker may count against anybody. */
+  ranMs = 0;
 
-  now(): Now {
-    return { monotonicMs: this.monotonicMs, wallMs: this.wallMs };
+  get source(): ClockSource {
+    return {
+      monotonicMs: () => this.monotonicMs,
+      wallMs: () => this.wallMs,
+      uptimeMs: () => this.passedMs,
+    };
   }
 
   advance(ms: number): void {
     this.monotonicMs += ms;
-    this.wallMs += ms;
+    this.#pass(ms);
+    this.ranMs += ms;
   }
 
-  /** The latest time that the wall clock ever showed is shown again. */
-  setRight(): void {
-    this.wallMs = Math.max(this.wallMs, this.#latestMs);
+  /** The process is stopped, and of that at most `countedMs` are the clients'. */
+  pause(ms: number, countedMs: number): void {
+    this.monotonicMs += ms;
+    this.#pass(ms);
+    this.ranMs += Math.min(ms, countedMs);
   }
 
-  /** The wall clock is set, as by an operator or a time server; the monotonic one does not notice. */
+  /** The machine is suspended. */
+  sleep(ms: number): void {
+    this.#pass(ms);
+  }
+
+  /** The wall clock is set, as by an operator or a time server; nothing else notices. */
   jump(ms: number): void {
-    this.#latestMs = Math.max(this.#latestMs, this.wallMs);
     this.wallMs = Math.max(1, this.wallMs + ms);
+  }
+
+  #pass(ms: number): void {
+    this.passedMs += ms;
+    this.wallMs += ms;
   }
 }
 

@@ -53,6 +53,7 @@ const faults = {
   cut: 0.01,
   stall: 0.01,
   jump: 0.01,
+  pause: 0.004,
   fullDisk: 0.004,
   rot: 0.002,
   stop: 0.002,

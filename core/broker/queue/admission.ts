@@ -102,11 +102,12 @@ export class Admission {
   }
 
   #letIn(bytes: Uint8Array, facts: NewJobFacts): void {
-    const { wallMs } = this.#now;
-    const dueAtMs = Math.max(facts.runAtMs, facts.delayMs > 0 ? wallMs + facts.delayMs : 0);
+    const { wallMs, systemMs } = this.#now;
+    // A time of day is as far away as the system's clock says now; from here on it is a delay.
+    const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);
     const seq = this.#core.state.jobs.seqs.highest + this.rows.length + 1;
     this.rows.push({
-      job: { seq, dueAtMs: dueAtMs > wallMs ? dueAtMs : 0, job: bytes },
+      job: { seq, dueAtMs: waitMs > 0 ? wallMs + waitMs : 0, job: bytes },
       facts,
     });
     this.#digests.set(facts.id, facts.digest);

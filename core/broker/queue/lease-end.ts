@@ -5,6 +5,7 @@
  */
 
 import type { JobState, LeaseEnd, Usage, Value } from '../../protocol/index.ts';
+import { expiryClockMs, type Now } from '../events.ts';
 import type { Core } from './core.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
 import { expiredCode } from './job-store.ts';
@@ -49,17 +50,18 @@ interface Counted {
   readonly free: boolean;
 }
 
-/** The record of a lease's end: from the job as it is, the end and the wall clock. */
+/** The record of a lease's end: from the job as it is, the end and the time. */
 export function decideLeaseEnd(
   core: Core,
   job: JobEntry,
   ending: LeaseEnding,
-  atMs: number,
+  now: Now,
 ): RecordOf<'leaseEnded'> {
+  const { wallMs: atMs } = now;
   const { jobs } = core.state;
   const { free, ...counters } = count(core, job, ending, atMs);
   const { again } = rules[ending.end];
-  const stop = again ? reasonToStop(core, job, ending, { ...counters, free, atMs }) : null;
+  const stop = again ? reasonToStop(core, job, ending, { ...counters, free, now }) : null;
   const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
   const token = tokenOf(job);
   const { end, note, result, enqueue } = ending;
@@ -109,20 +111,20 @@ function reasonToStop(
   { options, state }: Core,
   job: JobEntry,
   { end, errorMessage }: LeaseEnding,
-  { free, crashes, returns, returnsSinceMs, atMs }: Counted & { readonly atMs: number },
+  { free, crashes, returns, returnsSinceMs, now }: Counted & { readonly now: Now },
 ): Pick<LeaseEnding, 'errorCode' | 'errorMessage'> | null {
   const { crashesMax, returnsMax, returnsMsMax } = options;
   if (rules[end].charge === 'loss' && crashes > crashesMax) {
     const message = `its consumer was lost ${crashes} times while it held this job; the last time: ${errorMessage}`;
     return { errorCode: 'crashes_exhausted', errorMessage: message };
   }
-  if (free && (returns > returnsMax || atMs - returnsSinceMs > returnsMsMax)) {
+  if (free && (returns > returnsMax || now.wallMs - returnsSinceMs > returnsMsMax)) {
     const often = `came back ${returns} times without being charged`;
     const message = `${often}; the last time: ${errorMessage}`;
     return { errorCode: 'returns_exhausted', errorMessage: message };
   }
   const expiresAtMs = state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY;
-  if (expiresAtMs > atMs) return null;
+  if (expiresAtMs > expiryClockMs(now)) return null;
   return { errorCode: expiredCode, errorMessage: `it expired; ${errorMessage}` };
 }
 

@@ -3,7 +3,7 @@
  * clocks, so that live traffic, replay, tests and simulation run the very same code.
  */
 
-import type { Now } from '../events.ts';
+import { expiryClockMs, type Now } from '../events.ts';
 import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
 import { stepBulks } from './bulk-requests.ts';
 import { compact, isRestated, moveJob, moveRecord, restate } from './compaction.ts';
@@ -98,13 +98,24 @@ export class QueueMachine {
     const { jobs } = state;
     const dues = [
       msUntil(jobs.delayed.earliestMs, now.wallMs),
-      msUntil(jobs.expiry.earliestMs, now.wallMs),
+      msUntil(jobs.expiry.earliestMs, expiryClockMs(now)),
       msUntil(blobsDueAtMs(blobs), now.monotonicMs),
       msUntil(leaseDeadlines.earliestMs, now.monotonicMs),
       msUntil(resumeDeadlines.earliestMs, now.monotonicMs),
       jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
+  }
+
+  /** True when something ends at a time on the monotonic clock, which must be looked at meanwhile. */
+  get hasDeadlines(): boolean {
+    const { leaseDeadlines, resumeDeadlines, blobs } = this.#core;
+    return leaseDeadlines.length > 0 || resumeDeadlines.length > 0 || blobsDueAtMs(blobs) !== null;
+  }
+
+  /** The newest time that a record tells of. */
+  get newestMs(): number {
+    return this.#core.state.newestMs;
   }
 
   /** Sessions that are connected or hold leases; a broker without any is idle. */

@@ -159,7 +159,7 @@ export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): 
     result: null,
     enqueue: [],
   };
-  core.commit(decideLeaseEnd(core, job, ending, now.wallMs));
+  core.commit(decideLeaseEnd(core, job, ending, now));
 }
 
 /** After replay: every lease that the log knows gets one full lease time to be resumed in. */

@@ -49,7 +49,7 @@ function settleOne(core: Core, session: Session, item: Settlement, now: Now): It
   if ('code' in followUps) return answer(followUps.code, job, followUps.message);
   core.dropLease(job);
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
-  core.commit(decideLeaseEnd(core, job, ending, now.wallMs));
+  core.commit(decideLeaseEnd(core, job, ending, now));
   return { code: noError, state: job.state, message: '' };
 }
 

@@ -31,6 +31,8 @@ export class BrokerState {
   /** Uploads of blobs that are under way: they end with the broker. */
   readonly uploads: BlobUploads;
   epoch = 0;
+  /** The newest time that a record tells of: the wall clock never goes on before it. */
+  newestMs = 0;
   /** Records up to here may speak of jobs that are no longer known. */
   #restatedUpTo = 0;
 
@@ -112,6 +114,7 @@ export class BrokerState {
    */
   apply(record: LogRecord, place: Place, facts?: readonly JobFacts[]): void {
     const change = this.#changes[record.kind] as Change<LogRecord>;
+    if ('atMs' in record) this.newestMs = Math.max(this.newestMs, record.atMs);
     change(record, place, facts);
   }
 

@@ -3,7 +3,7 @@
  * when their retention ends.
  */
 
-import type { Now } from '../events.ts';
+import { expiryClockMs, type Now } from '../events.ts';
 import { type Core, jobsPerEventMax } from './core.ts';
 import type { JobEntry } from './job-entry.ts';
 import type { NamedQueue } from './named-queue.ts';
@@ -27,7 +27,7 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
 export function expireWaiting(core: Core, now: Now, jobsMax: number): void {
   const { jobs } = core.state;
   for (let count = 0; count < jobsMax; count++) {
-    const seq = jobs.expiry.popDue(now.wallMs);
+    const seq = jobs.expiry.popDue(expiryClockMs(now));
     if (seq === undefined) return;
     const job = jobs.bySeq(seq);
     if (job !== undefined) expireJob(core, job, now);
@@ -38,7 +38,7 @@ export function expireWaiting(core: Core, now: Now, jobsMax: number): void {
 export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
   const { jobs } = core.state;
   const untilMs = jobs.extras.expiresAtMs.get(job.slot);
-  if (untilMs === undefined || untilMs > now.wallMs) return false;
+  if (untilMs === undefined || untilMs > expiryClockMs(now)) return false;
   if (job.state !== 'ready' && job.state !== 'delayed' && job.state !== 'parked') return false;
   core.commit({ kind: 'expired', ids: [job.id], atMs: now.wallMs });
   return true;
@@ -78,15 +78,15 @@ function retentionOf(
 /** How often retention is looked at, unless more is to be done at once. */
 const retentionMs = 1000;
 
-/** When retention is looked at next, on the monotonic clock. */
+/** When retention is looked at next, on the wall clock: it goes on while nothing has a deadline. */
 export class RetentionClock {
   #nextMs = 0;
 
   /** Forgets what is due; true when a bound left some for the next time. */
   tick(core: Core, now: Now): boolean {
-    if (now.monotonicMs < this.#nextMs) return false;
+    if (now.wallMs < this.#nextMs) return false;
     const more = forgetOld(core, now, jobsPerEventMax) === jobsPerEventMax;
-    if (!more) this.#nextMs = now.monotonicMs + retentionMs;
+    if (!more) this.#nextMs = now.wallMs + retentionMs;
     return more;
   }
 }

@@ -152,10 +152,15 @@ export class Place {
     return broker;
   }
 
-  /** A broker process as `core/host` starts it. It serves as soon as `ask` gets through. */
-  spawn(): ChildProcess {
+  /**
+   * A broker process as `core/host` starts it. It serves as soon as `ask` gets through. `preload` is
+   * code that runs before it.
+   */
+  spawn(args: readonly string[] = [], preload = ''): ChildProcess {
     const main = fileURLToPath(new URL('../../../core/broker/main.ts', import.meta.url));
-    const child = spawn(process.execPath, [main, '--dir', this.dir], { stdio: 'ignore' });
+    const first = `--import=data:text/javascript,${encodeURIComponent(preload)}`;
+    const all = [first, main, '--dir', this.dir, ...args];
+    const child = spawn(process.execPath, all, { stdio: 'ignore' });
     this.#processes.push(child);
     return child;
   }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { BrokerClock } from '../../../core/broker/broker-clock.ts';
 import { Engine } from '../../../core/broker/engine.ts';
 import type { CheckedJob, Outgoing } from '../../../core/broker/events.ts';
 import { LogDamagedError, type Scheduler } from '../../../core/broker/log/contract.ts';
@@ -37,7 +38,7 @@ async function start(
     dir,
     segmentBytesMax: 16 * 1024,
     disk,
-    now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+    clock: new BrokerClock({ stepMsMax: 1_000, onNotice: (text) => notices.push(text) }),
     send: (messages) => sent.push(...messages),
     statsAnswer: () => {
       throw new Error('nobody asks here');

@@ -91,7 +91,7 @@ export class FakeCore implements Answering {
   /** Runs one request and returns its one answer. */
   ask(session: string, wallMs: number, request: (caller: Caller) => void): Answered {
     const before = this.sent.length;
-    const now = { wallMs, monotonicMs: wallMs };
+    const now = { wallMs, monotonicMs: wallMs, systemMs: wallMs };
     request({ core: this, session: { id: session }, connection: 1, correlationId: 7, now });
     const [answered, ...others] = this.sent.slice(before);
     if (answered === undefined || others.length > 0) {

@@ -18,7 +18,7 @@ import {
 } from '../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
-const now = { monotonicMs: 1000, wallMs: 1_000_000 };
+const now = { monotonicMs: 1000, wallMs: 1_000_000, systemMs: 1_000_000 };
 const returned = { end: 'returned', errorCode: '', errorMessage: '' } as const;
 
 function range(count: number): number[] {

@@ -81,11 +81,29 @@ export interface Cut {
   readonly restatedUpTo: number;
 }
 
+/** A clock that tests move: the system's wall clock goes with the broker's until it is set. */
+export class TestNow implements Now {
+  monotonicMs: number;
+  wallMs: number;
+  /** By how much the system's clock was set ahead of the broker's. */
+  aheadMs: number;
+
+  constructor({ monotonicMs, wallMs, systemMs }: Now) {
+    this.monotonicMs = monotonicMs;
+    this.wallMs = wallMs;
+    this.aheadMs = systemMs - wallMs;
+  }
+
+  get systemMs(): number {
+    return this.wallMs + this.aheadMs;
+  }
+}
+
 /** One broker life: its clock, its log as an array, and what it sent to each connection. */
 export class Driver {
   readonly log: Uint8Array[];
   readonly machine: QueueMachine;
-  now: { monotonicMs: number; wallMs: number };
+  readonly now: TestNow;
   sent: { connection: number; name: MessageName; correlationId: number; fields: unknown }[] = [];
   /** Records up to here are gone, and records up to `restatedUpTo` were written before they went. */
   cut: Cut;
@@ -96,10 +114,10 @@ export class Driver {
   constructor(
     log: Uint8Array[] = [],
     options: CoreOptions = testOptions,
-    now?: Now,
+    now: Now = { monotonicMs: 1000, wallMs: 1_000_000, systemMs: 1_000_000 },
     cut: Cut = { droppedUpTo: 0, restatedUpTo: 0 },
   ) {
-    this.now = { ...(now ?? { monotonicMs: 1000, wallMs: 1_000_000 }) };
+    this.now = new TestNow(now);
     this.cut = cut;
     this.machine = new QueueMachine(options);
     this.machine.beginReplay(cut.restatedUpTo);

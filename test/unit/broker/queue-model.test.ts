@@ -196,7 +196,7 @@ class Model {
     },
     advance: ({ ms }) => this.driver.advance(ms),
     jump: ({ pick, ms }) => {
-      this.driver.now.wallMs = Math.max(1, this.driver.now.wallMs + (pick % 2 === 0 ? ms : -ms));
+      this.driver.now.aheadMs += pick % 2 === 0 ? ms : -ms;
     },
     restart: () => {
       this.driver = this.driver.restarted(options);
@@ -206,7 +206,7 @@ class Model {
 
   #job({ id, pick, ms }: Command) {
     const names = Object.keys(priorities) as Priority[];
-    const wallMs = this.driver.now.wallMs;
+    const { systemMs } = this.driver.now;
     return checkedJob({
       id,
       queue: queues[id % 2] ?? 'q',
@@ -215,9 +215,9 @@ class Model {
       attemptsMax: 1 + (pick % 3),
       more: {
         priority: names[pick % names.length] ?? 'normal',
-        ...(pick % 7 === 0 ? { expiresAtMs: wallMs + ms } : {}),
+        ...(pick % 7 === 0 ? { expiresAtMs: systemMs + ms } : {}),
         ...(pick % 11 === 0 ? { parkKey: keys[pick % 2] ?? 'a' } : {}),
-        ...(pick % 13 === 0 ? { runAtMs: wallMs + ms } : {}),
+        ...(pick % 13 === 0 ? { runAtMs: systemMs + ms } : {}),
       },
     });
   }

@@ -13,6 +13,8 @@ import {
 import { bytesOf, checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
 const full = errorCodes.QUEUE_FULL.number;
+/** The clock of these tests begins at 1,000,000. */
+const jumpMs = 900_000;
 const names = Object.keys(priorities) as Priority[];
 
 function connected(options = testOptions): Driver {
@@ -117,6 +119,47 @@ describe('delays and expiry', () => {
     expect(takeAll(driver)).toEqual([idOf(3)]);
     driver.advance(1);
     expect(takeAll(driver)).toEqual([1, 2].map(idOf));
+  });
+
+  test.each([1, -1])('a system clock that is set (%d) moves no delay', (sign) => {
+    const driver = connected();
+    put(driver, 1, { delayMs: 100 });
+    driver.now.aheadMs = sign * jumpMs;
+    put(driver, 2, { delayMs: 100 });
+    driver.advance(99);
+    expect(takeAll(driver)).toEqual([]);
+    driver.advance(1);
+    expect(takeAll(driver)).toEqual([1, 2].map(idOf));
+  });
+
+  test.each([1, -1])('a time of day is as far away as the set clock (%d) says', (sign) => {
+    const driver = connected();
+    driver.now.aheadMs = sign * jumpMs;
+    const { systemMs } = driver.now;
+    put(driver, 1, { runAtMs: systemMs + 100 });
+    put(driver, 2, { runAtMs: systemMs - 1, expiresAtMs: systemMs + 100 });
+    driver.advance(99);
+    expect(takeAll(driver)).toEqual([idOf(2)]);
+    driver.advance(1);
+    expect(takeAll(driver)).toEqual([idOf(1)]);
+  });
+
+  test('no job expires before both clocks say so: one that was set ahead ends none', () => {
+    const driver = connected();
+    const expiresAtMs = driver.now.wallMs + 100;
+    put(driver, 1, { expiresAtMs, attemptsMax: 9 });
+    driver.now.aheadMs = jumpMs;
+    driver.subscribe(1, 1);
+    const [held] = driver.deliveries(1);
+    driver.subscribe(1, 0);
+    driver.settle(1, held!.token, 'returned');
+    driver.advance(99);
+    expect(driver.stateOf(1)).toBe('ready');
+    driver.now.aheadMs = -50;
+    driver.advance(50);
+    expect(driver.stateOf(1)).toBe('ready');
+    driver.advance(1);
+    expect(driver.infoOf(1)).toMatchObject({ state: 'dead', errorCode: 'expired' });
   });
 
   test('what waits is dead at its expiry: ready, delayed and parked; what is leased may finish', () => {

@@ -1,0 +1,142 @@
+/**
+ * The two clocks of the broker. Deadlines run on `SteadyTime`. The wall clock is the broker's own: it
+ * begins with the system's and goes on by what really passed, so that a system clock that is set
+ * moves no delay and ages nothing; it is led back to the system's slowly.
+ */
+
+import { uptime } from 'node:os';
+import type { Now } from './events.ts';
+import { SteadyTime } from './steady-time.ts';
+
+export interface ClockSource {
+  /** Never goes back; may stand still while the machine sleeps. */
+  readonly monotonicMs: () => number;
+  /** The system's wall clock, which people and time servers set. */
+  readonly wallMs: () => number;
+  /** Since the machine started, its sleep included. */
+  readonly uptimeMs: () => number;
+}
+
+const systemClocks: ClockSource = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  uptimeMs: () => uptime() * 1000,
+};
+
+interface BrokerClockOptions {
+  readonly source?: ClockSource;
+  /** See `SteadyTime`. */
+  readonly stepMsMax: number;
+  readonly onNotice: (text: string) => void;
+}
+
+/** A broker that misses so much must have been stopped, whatever else it does. */
+const stepMsMaxDefault = 250;
+
+/** The longest time between two looks that counts: far below what a lease may miss. */
+export function stepMsMaxOf(leaseMs: number): number {
+  return Math.min(stepMsMaxDefault, leaseMs / 4);
+}
+
+/** Of the time that passes, how much the wall clock may go faster or slower: delays hold within it. */
+const slewShare = 0.01;
+/** What a time server corrects without anybody noticing. */
+const jumpMsMin = 5_000;
+/** Above what the uptime may be told wrong by. */
+const sleepMsMin = 2_000;
+
+export class BrokerClock {
+  readonly #source: ClockSource;
+  readonly #steady: SteadyTime;
+  readonly #onNotice: (text: string) => void;
+  /** Uptime beyond the monotonic clock: sleep that was counted. */
+  #sleptMs: number;
+  #realMs: number;
+  #systemMs: number;
+  #wallMs: number;
+
+  constructor({ source = systemClocks, stepMsMax, onNotice }: BrokerClockOptions) {
+    this.#source = source;
+    this.#onNotice = onNotice;
+    this.#steady = new SteadyTime(source.monotonicMs, stepMsMax);
+    this.#realMs = source.monotonicMs();
+    this.#sleptMs = source.uptimeMs() - this.#realMs;
+    this.#systemMs = source.wallMs();
+    this.#wallMs = this.#systemMs;
+  }
+
+  /** While a deadline runs, the clock must be looked at this often. */
+  get lookMs(): number {
+    return Math.floor(this.#steady.stepMsMax / 2);
+  }
+
+  /** The log holds this time: the wall clock goes on from there when the system's lies before it. */
+  startAfter(newestMs: number): void {
+    const behindMs = newestMs - this.#wallMs;
+    if (behindMs <= 0) return;
+    this.#wallMs = newestMs;
+    if (behindMs >= jumpMsMin) {
+      this.#onNotice(
+        `the system's clock shows ${dateOf(this.#systemMs)}, ${spanOf(behindMs)} before the newest time ` +
+          `in the log: times go on from ${dateOf(newestMs)}`,
+      );
+    }
+  }
+
+  now(): Now {
+    const { monotonicMs, wallMs } = this.#source;
+    const realMs = monotonicMs();
+    const systemMs = wallMs();
+    let passedMs = realMs - this.#realMs;
+    let jumpMs = systemMs - this.#systemMs - passedMs;
+    if (jumpMs >= sleepMsMin) {
+      const sleptMs = this.#sleepOf(realMs);
+      passedMs += sleptMs;
+      jumpMs -= sleptMs;
+    }
+    this.#realMs = realMs;
+    this.#systemMs = systemMs;
+    this.#wallMs += passedMs;
+    const slewMsMax = passedMs * slewShare;
+    this.#wallMs += Math.max(-slewMsMax, Math.min(slewMsMax, systemMs - this.#wallMs));
+    if (Math.abs(jumpMs) >= jumpMsMin) this.#tellJump(jumpMs);
+    return {
+      monotonicMs: this.#steady.now(),
+      wallMs: Math.floor(this.#wallMs),
+      systemMs: Math.floor(systemMs),
+    };
+  }
+
+  /** How long the machine slept since that was asked last. */
+  #sleepOf(realMs: number): number {
+    const sleptMs = this.#source.uptimeMs() - realMs - this.#sleptMs;
+    if (sleptMs < sleepMsMin) return 0;
+    this.#sleptMs += sleptMs;
+    return sleptMs;
+  }
+
+  #tellJump(jumpMs: number): void {
+    const direction = jumpMs > 0 ? 'ahead' : 'back';
+    this.#onNotice(
+      `the system's clock was set ${direction} by ${spanOf(Math.abs(jumpMs))}: delays and what is kept ` +
+        'go on by the time that passed; the next start takes the new clock over',
+    );
+  }
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const spans = [
+  ['days', 86_400_000],
+  ['hours', 3_600_000],
+  ['minutes', 60_000],
+  ['seconds', 1_000],
+] as const;
+
+/** In the largest unit of which there are two. */
+function spanOf(ms: number): string {
+  const [name, unitMs] = spans.find(([, eachMs]) => ms >= 2 * eachMs) ?? spans[3];
+  return `${Math.round(ms / unitMs)} ${name}`;
+}
