@@ -5,6 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
+import { DueTimer } from './due-timer.ts';
 import { asError, type EngineOptions, newBytes, sumOver, valueBytes } from './engine-options.ts';
 import type { Now, Outgoing } from './events.ts';
 import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
@@ -18,9 +19,6 @@ import { Outbox, type Place } from './outbox.ts';
 import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
-
-/** Timers of the event loop hold no more; a later look does no harm. */
-const timerMsMax = 60_000;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -36,7 +34,7 @@ export class Engine {
   #isScarce = false;
   #scarceBytes = 0;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
-  #cancelTimer: () => void = () => undefined;
+  readonly #timer: DueTimer;
 
   /**
    * Recovers the log and begins a new epoch.
@@ -52,6 +50,12 @@ export class Engine {
     this.#options = options;
     this.#scheduler = options.scheduler ?? eventLoop;
     this.#machine = new QueueMachine({ ...options.core, crc32 });
+    this.#timer = new DueTimer({
+      machine: this.#machine,
+      clock: options.clock,
+      scheduler: this.#scheduler,
+      onDue: () => this.#run([]),
+    });
     this.#outbox = new Outbox(options.send);
     this.#reads = new LogReads((offset) => this.#log.read(offset), options.onNotice);
   }
@@ -181,7 +185,7 @@ export class Engine {
   /** Takes nothing new, makes all durable, lets its answers leave, and closes the log cleanly. */
   async close(): Promise<void> {
     if (this.#phase === 'serving') this.#phase = 'closing';
-    this.#cancelTimer();
+    this.#timer.cancel();
     await this.#compactor?.stop();
     await this.#reads.done();
     await this.#space.close();
@@ -193,7 +197,7 @@ export class Engine {
   fail(error: Error): void {
     if (this.#phase === 'failed') return;
     this.#phase = 'failed';
-    this.#cancelTimer();
+    this.#timer.cancel();
     void this.#compactor?.stop();
     this.#options.onFailure(error);
   }
@@ -228,7 +232,7 @@ export class Engine {
         for (const effect of effects) this.#perform(effect);
       }
       this.#reveal();
-      this.#setTimer();
+      if (this.#phase === 'serving') this.#timer.set();
     } catch (error) {
       this.fail(asError(error));
     }
@@ -288,16 +292,6 @@ export class Engine {
 
   #reveal(): void {
     if (this.#phase !== 'failed') this.#outbox.release(this.#log.durableOffset);
-  }
-
-  /** One timer for everything that becomes due. */
-  #setTimer(): void {
-    this.#cancelTimer();
-    if (this.#phase !== 'serving') return;
-    const dueMs = this.#machine.nextDueMs(this.#now());
-    if (dueMs === null) return;
-    const mostMs = this.#machine.hasDeadlines ? this.#options.clock.lookMs : timerMsMax;
-    this.#cancelTimer = this.#scheduler.after(Math.min(dueMs, mostMs), () => this.#run([]));
   }
 
   #now(): Now {
