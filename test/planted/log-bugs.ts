@@ -40,9 +40,9 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/disk.ts',
-        find: `    await disk.syncDir(dir);
-  } catch (error) {`,
-        replace: '  } catch (error) {',
+        find: `    await folder.sync();
+`,
+        replace: '',
       },
     ],
     caughtBy: simulation,

@@ -4,7 +4,13 @@
  * under way ever comes back to it.
  */
 
-import type { Disk, DiskFile, DiskSpace, ReadableFile } from '../../core/broker/log/disk.ts';
+import type {
+  Disk,
+  DiskDir,
+  DiskFile,
+  DiskSpace,
+  ReadableFile,
+} from '../../core/broker/log/disk.ts';
 import type { Dice } from './dice.ts';
 import { type Medium, MediumFile } from './medium.ts';
 import type { Reached } from './reach.ts';
@@ -16,6 +22,7 @@ type DiskOperation =
   | 'list'
   | 'makeDir'
   | 'open'
+  | 'openDir'
   | 'openForReading'
   | 'read'
   | 'readFile'
@@ -159,8 +166,11 @@ export class SimDisk implements Disk {
     });
   }
 
-  syncDir(dir: string): Promise<void> {
-    return this.#operation('syncDir', dir, () => this.#medium.syncDir(dir));
+  openDir(dir: string): Promise<DiskDir> {
+    return this.#operation('openDir', dir, () => ({
+      sync: () => this.#operation('syncDir', dir, () => this.#medium.syncDir(dir)),
+      close: () => this.#operation('close', dir, () => undefined),
+    }));
   }
 
   #handle(path: string, file: MediumFile): DiskFile {

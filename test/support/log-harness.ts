@@ -7,6 +7,7 @@ import type {
   Summarizer,
 } from '../../core/broker/log/contract.ts';
 import { type OpenLogOptions, openLog } from '../../core/broker/log/open.ts';
+import { decodeProof, provenName } from '../../core/broker/log/proven.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 export const logDir = '/log';
@@ -88,4 +89,15 @@ export function seededRandom(seed: number): () => number {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 0x1_0000_0000;
   };
+}
+
+/**
+ * As if the broker had been killed before it noted its last commit beside the segments: nothing but
+ * the log's own headers tells how far it reaches then.
+ */
+export function unnoteLastCommit(disk: MemoryDisk): void {
+  const file = disk.get(`${logDir}/${provenName}`);
+  const newest = decodeProof(file);
+  if (newest.state !== 'good') throw new Error('the log has no proof');
+  file.fill(0, (newest.count % 2) * 512, (newest.count % 2) * 512 + 512);
 }

@@ -110,7 +110,8 @@ export async function expectKept(disk: MemoryDisk, said: Said, what: string): Pr
 function expectTidy(disk: MemoryDisk, firstSegment: number, what: string): void {
   for (const path of disk.files.keys()) {
     const [, number] = /^\/log\/(\d{10})\.(?:log|summary)$/.exec(path) ?? [];
-    const isKept = path.startsWith(`${logDir}/quarantine/`) || Number(number) >= firstSegment;
+    const isProof = path === `${logDir}/proven` || path.startsWith(`${logDir}/quarantine/`);
+    const isKept = isProof || Number(number) >= firstSegment;
     if (!isKept) expect.fail(`${what}: ${path} is of no use`);
   }
 }

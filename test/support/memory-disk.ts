@@ -4,7 +4,13 @@
  */
 
 import { basename, dirname } from 'node:path';
-import type { Disk, DiskFile, DiskSpace, ReadableFile } from '../../core/broker/log/disk.ts';
+import type {
+  Disk,
+  DiskDir,
+  DiskFile,
+  DiskSpace,
+  ReadableFile,
+} from '../../core/broker/log/disk.ts';
 
 export type DiskOperation =
   | 'close'
@@ -13,6 +19,7 @@ export type DiskOperation =
   | 'list'
   | 'makeDir'
   | 'open'
+  | 'openDir'
   | 'openForReading'
   | 'read'
   | 'readFile'
@@ -146,7 +153,12 @@ export class MemoryDisk implements Disk {
     return { totalBytes: this.capacityBytes, freeBytes };
   }
 
-  async syncDir(dir: string): Promise<void> {
+  async openDir(dir: string): Promise<DiskDir> {
+    await this.#begin('openDir', dir);
+    return { sync: () => this.#syncDir(dir), close: async () => undefined };
+  }
+
+  async #syncDir(dir: string): Promise<void> {
     await this.#begin('syncDir', dir);
     for (const path of this.#durableNames.keys()) {
       if (dirname(path) === dir) this.#durableNames.delete(path);

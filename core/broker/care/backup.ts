@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { type Disk, nodeDisk, placeFile } from '../log/disk.ts';
 import { segmentName } from '../log/format.ts';
+import { placeProof } from '../log/proven.ts';
 import { refuseIfDamaged } from './damage.ts';
 import { logDirOf } from './folder.ts';
 import type { SurveyedSegment } from './survey.ts';
@@ -52,15 +53,21 @@ export async function backupLog(
 }
 
 async function copySegments(disk: Disk, logDir: string, target: string): Promise<void> {
-  await surveyLog(disk, logDir, {
+  let lastBytes = 0;
+  const { cursor } = await surveyLog(disk, logDir, {
     segment: async (segment, { problems }) => {
       refuseIfDamaged(problems, 'Nothing was copied. Salvage gets out what is legible.');
       const { start, file } = segment;
       if (start === null) return;
       const copy = await placeFile(disk, target, segmentName(file.number), [goodBytes(segment)]);
       await copy.close();
+      lastBytes = segment.goodUpTo;
     },
   });
+  const { logId, segment, nextOffset } = cursor;
+  const end = { logId, segment, bytes: lastBytes, offset: nextOffset - 1 };
+  const proof = await placeProof(disk, target, end);
+  await proof.close();
 }
 
 /** The segment up to its last good batch. */

@@ -9,6 +9,8 @@ import {
   segmentName,
   segmentNumber,
 } from '../log/format.ts';
+import type { Proof } from '../log/proven.ts';
+import { endMissing } from '../log/refusals.ts';
 import { CareError } from './care-error.ts';
 import { readAround, type UnreadableBytes } from './read-around.ts';
 
@@ -28,11 +30,17 @@ export function logDirOf(dir: string): string {
 
 /**
  * The numbers of the segments, ascending.
- * @throws CareError when there is none: this is no broker's folder
+ * @throws LogDamagedError when there is none, though the proof says that there was
+ * @throws CareError when there is none otherwise: this is no broker's folder
  */
-export async function listSegments(disk: Disk, logDir: string): Promise<number[]> {
+export async function listSegments(
+  disk: Disk,
+  logDir: string,
+  proof: Proof = { state: 'missing' },
+): Promise<number[]> {
   const numbers = (await namesIn(disk, logDir)).map(segmentNumber).filter((n) => n !== null);
   if (numbers.length > 0) return numbers.sort((left, right) => left - right);
+  if (proof.state === 'good') throw endMissing(logDir, proof.end, null);
   throw new CareError(
     `${logDir} holds no segment of a log (0000000001.log and so on)`,
     'Name the folder of a broker, or a backup: the one that holds the folder log.',

@@ -19,6 +19,7 @@ import {
   noFloor,
   segmentName,
 } from '../log/format.ts';
+import { placeProof } from '../log/proven.ts';
 
 /** A batch without the header, which depends on its place. */
 export interface BatchContent {
@@ -102,10 +103,14 @@ export class NewSegments {
     this.#bytes = 0;
   }
 
-  /** Says that the log was closed, and places its last segment. */
+  /** Says that the log was closed, places its last segment and the proof of its end. */
   async finish(): Promise<void> {
     this.add({ kind: 'cleanMark', payload: new Uint8Array(0), recordCount: 0 });
+    const { logId, segment, nextOffset } = this.#cursor;
+    const end = { logId, segment, bytes: this.#bytes, offset: nextOffset - 1 };
     await this.place();
+    const proof = await placeProof(this.#disk, this.#dir, end);
+    await proof.close();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What can be wrong with a log, each with its place and what is at stake, in words for an operator. */
 
 /**
+ * - `end`: the log ends before the place that it is proven to have reached.
  * - `missing`: a segment is not there. `unreadable`: the disk could not read some of it; what is
  *   damaged by that is told besides.
  * - `header`: a segment's header is damaged. `version`: it is of a format that is not known here.
@@ -10,6 +11,7 @@
  * - `record`: a record cannot be read, or contradicts those before it.
  */
 export type ProblemKind =
+  | 'end'
   | 'missing'
   | 'unreadable'
   | 'header'

@@ -8,8 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LogDamagedError } from '../log/contract.ts';
 import type { Disk } from '../log/disk.ts';
 import { decodeSegmentHeader, segmentName } from '../log/format.ts';
+import { provenName, readProof } from '../log/proven.ts';
 import { CareError } from './care-error.ts';
-import { listSegments, readSegment, type SegmentFile } from './folder.ts';
+import { listSegments, namesIn, readSegment, type SegmentFile } from './folder.ts';
 import { identifyLog, type LogIdentity } from './log-identity.ts';
 import { Survey, type SurveyedSegment } from './survey.ts';
 import { walkSegment } from './walk.ts';
@@ -49,7 +50,9 @@ export interface LogVisitor {
  * @throws LogChangedError when a segment went away meanwhile
  */
 export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor): Promise<Survey> {
-  const numbers = await listSegments(disk, logDir);
+  // First: what it proves is in the segments by then, however busy a broker is.
+  const proof = await readProof(disk, logDir, await namesIn(disk, logDir));
+  const numbers = await listSegments(disk, logDir, proof);
   const listing = { disk, logDir, numbers };
   const last = numbers.at(-1) ?? 1;
   const tail = await readTail(disk, logDir, last);
@@ -64,7 +67,12 @@ export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor)
     if (file === null || number > expected) await refuseIfChanged(listing);
     if (file === null) throw new LogChangedError(logDir);
     if (number > expected) survey.missing(join(logDir, segmentName(expected)), number - expected);
-    await visitor.segment(survey.take(file), survey);
+    const segment = survey.take(file);
+    // Before the last one is handed over: whoever copies must know of everything that is wrong.
+    if (number === last && proof.state === 'good') {
+      survey.proveEnd(join(logDir, provenName), proof.end, segment.goodUpTo);
+    }
+    await visitor.segment(segment, survey);
     expected = number + 1;
   }
   return survey;

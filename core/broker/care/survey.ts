@@ -4,6 +4,7 @@
  * it is given and changes nothing.
  */
 
+import { crc32 } from 'node:zlib';
 import {
   advance,
   type BatchHeader,
@@ -13,6 +14,7 @@ import {
   logVersion,
   segmentHeaderBytes,
 } from '../log/format.ts';
+import type { ProvenEnd } from '../log/proven.ts';
 import { judgeDamage } from '../log/verdict.ts';
 import type { SegmentFile } from './folder.ts';
 import { type LogIdentity, sameId } from './log-identity.ts';
@@ -91,6 +93,31 @@ export class Survey {
     this.#problem({ kind: 'missing', file: path, atByte: 0, bytes: 0, message }, null);
   }
 
+  /** Holds the end of what was taken against the place that the log is proven to have reached. */
+  proveEnd(path: string, proven: ProvenEnd, lastGoodUpTo: number): void {
+    const { segment, bytes, offset } = proven;
+    const place = { kind: 'end' as const, file: path, atByte: 0, bytes: 0 };
+    // Where no header is legible, no more than the CRC of the log's id is known.
+    if (crc32(proven.logId) !== crc32(this.#logId)) {
+      const message = 'this file proves the end of another log; files of two logs were mixed';
+      this.#problem({ ...place, message }, null);
+      return;
+    }
+    const isWhole =
+      segment < this.lastNumber || (segment === this.lastNumber && bytes <= lastGoodUpTo);
+    if (isWhole) return;
+    // What was told already reaches to the end: now its records are known.
+    if (this.#unresolved !== null) {
+      this.#arrive(offset + 1);
+      return;
+    }
+    const gone = Math.max(0, offset - (this.#cursor.nextOffset - 1));
+    const reached = `this file proves that the log reached record ${offset}, at byte ${bytes} of segment ${segment}`;
+    const message = `${reached}, and it ends with record ${this.#cursor.nextOffset - 1}, at byte ${lastGoodUpTo} of segment ${this.lastNumber}`;
+    this.#looseEnd = null;
+    this.#problem({ ...place, message }, gone);
+  }
+
   /** Takes the next segment that is there. */
   take(file: SegmentFile): SurveyedSegment {
     this.segments += 1;
@@ -138,16 +165,10 @@ export class Survey {
     return this.#atStart || (start.nextSequence === nextSequence && previousChain === chain);
   }
 
-  #badHeader({ path, number, bytes, unreadable }: SegmentFile, version: number): null | 'skip' {
+  #badHeader({ path, bytes }: SegmentFile, version: number): null | 'skip' {
     if (this.#isOfVersion(bytes, version)) {
       const message = `log format ${version}, of which this version of aiq (format ${logVersion}) reads nothing`;
       this.#problem({ kind: 'version', file: path, atByte: 4, bytes: bytes.length, message }, null);
-      return 'skip';
-    }
-    // A header is durable before the first batch is written: here none can have been.
-    const neverBegun = bytes.length <= segmentHeaderBytes && unreadable.length === 0;
-    if (number === this.lastNumber && neverBegun) {
-      this.#looseEnd = { file: path, atByte: 0, bytes: bytes.length };
       return 'skip';
     }
     const damaged = Math.min(bytes.length, segmentHeaderBytes);

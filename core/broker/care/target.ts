@@ -1,7 +1,7 @@
 /** New folders for logs: made beside their place and moved there whole, so that half of one is never taken for a log. */
 
 import { dirname, join } from 'node:path';
-import { type Disk, temporarySuffix } from '../log/disk.ts';
+import { type Disk, syncDir, temporarySuffix } from '../log/disk.ts';
 import { CareError } from './care-error.ts';
 import { logDirOf, namesIn } from './folder.ts';
 
@@ -35,9 +35,9 @@ export async function emptyTarget(disk: Disk, unfinished: string): Promise<void>
 /** Moves the finished log to its place, durably. */
 export async function finishTarget(disk: Disk, unfinished: string): Promise<void> {
   const dir = dirname(unfinished);
-  await disk.syncDir(unfinished);
+  await syncDir(disk, unfinished);
   await disk.rename(unfinished, logDirOf(dir));
-  await disk.syncDir(dir);
+  await syncDir(disk, dir);
 }
 
 /**

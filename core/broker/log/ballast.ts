@@ -23,13 +23,8 @@ export async function placeBallast(disk: Disk, dir: string, bytes: number): Prom
   for (let left = bytes; left > 0; left -= piece.length) {
     content.push(piece.subarray(0, Math.min(left, piece.length)));
   }
-  try {
-    const file = await placeFile(disk, dir, ballastName, content);
-    await file.close();
-  } catch (error) {
-    await disk.remove(join(dir, `${ballastName}${temporarySuffix}`)).catch(() => undefined);
-    throw error;
-  }
+  const file = await placeFile(disk, dir, ballastName, content);
+  await file.close();
 }
 
 /** Gives the space back; returns whether there was any to give. */

@@ -109,6 +109,8 @@ export interface RecoveryReport {
   readonly bytes: number;
   /** True when the last run closed the log itself. */
   readonly clean: boolean;
+  /** Whether a file beside the segments could tell that the end is whole; always `good` for a new log. */
+  readonly proof: 'good' | 'missing' | 'damaged';
   /** The torn tail that was cut off, if there was one. */
   readonly tornTail: {
     readonly segment: string;

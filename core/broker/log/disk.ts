@@ -5,6 +5,7 @@
 
 import { mkdir, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isDiskFull } from './space-limits.ts';
 
 export interface ReadableFile {
   /** Fills `into` from `position` on; returns fewer bytes only where the file ends. */
@@ -21,6 +22,13 @@ export interface DiskFile extends ReadableFile {
   datasync(): Promise<void>;
   /** Cuts the file to `bytes`; durable with the next `datasync`. */
   truncate(bytes: number): Promise<void>;
+}
+
+/** An open folder. */
+export interface DiskDir {
+  /** Makes the names in it durable. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** What the file system of a folder holds and has left for us. */
@@ -42,8 +50,7 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; its space is free once nobody has it open. */
   remove(path: string): Promise<void>;
-  /** Makes the names in a folder durable. */
-  syncDir(dir: string): Promise<void>;
+  openDir(path: string): Promise<DiskDir>;
   space(dir: string): Promise<DiskSpace>;
 }
 
@@ -56,7 +63,7 @@ export const nodeDisk: Disk = {
     const firstMade = await mkdir(path, { recursive: true, mode: dirMode });
     if (firstMade === undefined) return;
     for (let made = path; made.length >= firstMade.length; made = dirname(made)) {
-      await nodeDisk.syncDir(dirname(made));
+      await syncDir(nodeDisk, dirname(made));
     }
   },
   list: (dir) => readdir(dir),
@@ -66,13 +73,9 @@ export const nodeDisk: Disk = {
   openForReading: (path) => openFile(path, 'r'),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
-  async syncDir(dir) {
-    const handle = await open(dir, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  async openDir(path) {
+    const handle = await open(path, 'r');
+    return { sync: () => handle.sync(), close: () => handle.close() };
   },
   async space(dir) {
     const { blocks, bavail, bsize } = await statfs(dir);
@@ -136,9 +139,35 @@ function skipBytes(buffers: readonly Uint8Array[], count: number): Uint8Array[] 
   return rest;
 }
 
+/** Makes the names in a folder durable. */
+export async function syncDir(disk: Disk, path: string): Promise<void> {
+  const dir = await disk.openDir(path);
+  try {
+    await dir.sync();
+  } finally {
+    await dir.close();
+  }
+}
+
+/**
+ * A new file could not be made: no descriptor, no inode, no room. Nothing depends on it yet and
+ * nothing of it is left, so it may be tried again. Any other failure of `placeFile` is of a write,
+ * a sync or a name, and leaves open what the medium has.
+ */
+export class NotMadeError extends Error {
+  constructor(path: string, cause: unknown) {
+    super(`${path} could not be made (${cause instanceof Error ? cause.message : String(cause)})`, {
+      cause,
+    });
+    this.name = 'NotMadeError';
+  }
+}
+
 /**
  * Puts a file with this content under `dir`, all or nothing: written and synced under a temporary
  * name, renamed, and the name made durable. Replaces a file of that name. The file stays open.
+ * @throws NotMadeError when the system has nothing left to make a file of
+ * @throws Error when a write, a sync or the rename failed
  */
 export async function placeFile(
   disk: Disk,
@@ -146,19 +175,50 @@ export async function placeFile(
   name: string,
   content: readonly Uint8Array[],
 ): Promise<DiskFile> {
-  const temporary = join(dir, `${name}${temporarySuffix}`);
-  const file = await disk.create(temporary);
+  const path = join(dir, name);
+  const temporary = `${path}${temporarySuffix}`;
+  const { folder, file } = await openNew(disk, dir, temporary);
   try {
     await writeAll(file, content, 0);
     await file.datasync();
-    await disk.rename(temporary, join(dir, name));
-    await disk.syncDir(dir);
+  } catch (error) {
+    await Promise.allSettled([file.close(), folder.close()]);
+    if (!isDiskFull(error)) throw error;
+    await removeIfThere(disk, temporary);
+    throw new NotMadeError(path, error);
+  }
+  try {
+    await disk.rename(temporary, path);
+    await folder.sync();
   } catch (error) {
     // The first error is the one to tell; a file that cannot be closed changes nothing.
     await file.close().catch(() => undefined);
     throw error;
+  } finally {
+    await folder.close();
   }
   return file;
+}
+
+/** The folder is open before anything is named in it: what is named must be made durable. */
+async function openNew(
+  disk: Disk,
+  dir: string,
+  path: string,
+): Promise<{ folder: DiskDir; file: DiskFile }> {
+  let folder: DiskDir | null = null;
+  try {
+    folder = await disk.openDir(dir);
+    return { folder, file: await disk.create(path) };
+  } catch (error) {
+    await folder?.close().catch(() => undefined);
+    throw new NotMadeError(path, error);
+  }
+}
+
+/** Clears up after a failure of which the reason is told elsewhere; the next start does it otherwise. */
+export async function removeIfThere(disk: Disk, path: string): Promise<void> {
+  await disk.remove(path).catch(() => undefined);
 }
 
 /** A crash may leave such a file behind; the next start removes it. */

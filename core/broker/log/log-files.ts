@@ -12,10 +12,13 @@ import {
   summaryName,
   summaryNumber,
 } from './format.ts';
+import { provenName } from './proven.ts';
 import { restoreAdvice, type Segment } from './scan.ts';
 import { decodeSummary, type Summary } from './summary-format.ts';
 
 export interface LogFiles {
+  /** All names in the folder. */
+  readonly names: readonly string[];
   /** Numbers of the segments, ascending. */
   readonly segments: readonly number[];
   readonly summaries: ReadonlySet<number>;
@@ -26,6 +29,7 @@ export interface LogFiles {
 export async function listLogFiles(disk: Disk, dir: string): Promise<LogFiles> {
   const names = await disk.list(dir);
   return {
+    names,
     segments: names
       .map(segmentNumber)
       .filter((number) => number !== null)
@@ -42,7 +46,7 @@ function ascending(left: number, right: number): number {
 function isTemporary(name: string): boolean {
   if (!name.endsWith(temporarySuffix)) return false;
   const target = name.slice(0, -temporarySuffix.length);
-  return segmentNumber(target) !== null || summaryNumber(target) !== null;
+  return segmentNumber(target) !== null || summaryNumber(target) !== null || target === provenName;
 }
 
 /**

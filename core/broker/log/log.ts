@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import { Batch } from './batch.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, syncDir } from './disk.ts';
 import {
   type BatchKind,
   type LogCursor,
@@ -17,6 +17,7 @@ import {
   summaryName,
 } from './format.ts';
 import { PendingBatches } from './pending.ts';
+import { type OpenProof, ProvenFile } from './proven.ts';
 import { RecordReader } from './reader.ts';
 import type { SealedSegment, SegmentTable } from './segments.ts';
 import { stoppableDisk, stoppableFile } from './stoppable-disk.ts';
@@ -32,6 +33,7 @@ export interface SegmentLogOptions extends LogOptions {
   /** The last segment, open and durable. */
   readonly file: DiskFile;
   readonly cursor: LogCursor;
+  readonly proof: OpenProof;
 }
 
 export class SegmentLog implements Log {
@@ -40,6 +42,7 @@ export class SegmentLog implements Log {
   readonly #disk: Disk;
   readonly #segments: SegmentTable;
   readonly #writer: TailWriter;
+  readonly #proven: ProvenFile;
   readonly #reader: RecordReader;
   readonly #summaries: SummaryKeeper;
   readonly #pending: PendingBatches;
@@ -62,9 +65,11 @@ export class SegmentLog implements Log {
     };
     const disk = stoppableDisk(options.disk, check);
     const file = stoppableFile(options.file, check);
+    const proof = options.proof.file && stoppableFile(options.proof.file, check);
     this.#disk = disk;
     this.#segments = segments;
     this.#writer = new TailWriter({ ...options, disk, file });
+    this.#proven = new ProvenFile(disk, dir, { ...options.proof, file: proof });
     this.#reader = new RecordReader({ ...options, logId: cursor.logId, cacheBytesMax });
     this.#pending = new PendingBatches(() => this.#reader.reclaim());
     this.#summaries = new SummaryKeeper({
@@ -183,9 +188,10 @@ export class SegmentLog implements Log {
 
   /** One group: as many batches as this segment takes, one write, one fdatasync. */
   async #commit(next: Batch): Promise<void> {
-    if (this.#writer.isFullFor(next)) this.#summaries.add(await this.#writer.rotate());
+    if (this.#writer.isFullFor(next)) await this.#rotate();
     const batches = this.#pending.take(this.#writer.room);
     await this.#writer.write(batches);
+    await this.#prove(batches.at(-1)?.kind !== 'records');
     let durableOffset = this.#durableOffset;
     for (const batch of batches) {
       this.#lastKind = batch.kind;
@@ -197,6 +203,18 @@ export class SegmentLog implements Log {
     if (durableOffset === this.#durableOffset) return;
     this.#durableOffset = durableOffset;
     this.#options.onDurable(durableOffset);
+  }
+
+  async #rotate(): Promise<void> {
+    this.#summaries.add(await this.#writer.rotate());
+    await this.#prove(true);
+  }
+
+  /** Notes how far the log reaches: by now what the commit before noted stands there. */
+  async #prove(isRest: boolean): Promise<void> {
+    await this.#proven.noted();
+    this.#proven.note(this.#writer.end);
+    if (isRest) await this.#proven.sync();
   }
 
   #keepForReading(batch: Batch): void {
@@ -250,7 +268,7 @@ export class SegmentLog implements Log {
       await this.#disk.remove(join(dir, segmentName(number)));
       if (summaryFile) await this.#disk.remove(join(dir, summaryName(number)));
     }
-    await this.#disk.syncDir(dir);
+    await syncDir(this.#disk, dir);
   }
 
   async #shutDown(): Promise<void> {
@@ -263,6 +281,7 @@ export class SegmentLog implements Log {
       await summariesStopped;
       await this.#reader.close();
       await this.#writer.close();
+      await this.#proven.close();
     } catch (error) {
       this.#fail(error);
     }

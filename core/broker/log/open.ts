@@ -7,8 +7,9 @@
 import { join } from 'node:path';
 import { removeBallast } from './ballast.ts';
 import type { Log, LogOptions, RecoveryReport, Replay } from './contract.ts';
-import { type Disk, nodeDisk } from './disk.ts';
+import { type Disk, nodeDisk, syncDir } from './disk.ts';
 import { SegmentLog } from './log.ts';
+import { openProof, type ProvenEnd } from './proven.ts';
 import { type RecoveredLog, recover } from './recover.ts';
 import { eventLoop } from './scheduler.ts';
 import { SegmentTable, TailSegment } from './segments.ts';
@@ -58,11 +59,12 @@ export async function openLog(
   const tornTail = await keepTornTail(disk, dir, recovered);
   const settle = clean ? continueTail : hasRoom ? rewriteTail : rewriteTailInPlace;
   const tail = await settle(disk, dir, recovered);
+  const proof = await openProof(disk, dir, provenEnd(tail), recovered.proof);
   await removeLeftovers(disk, dir, recovered.leftovers);
   const segments = segmentTable(recovered, tail);
   const { file, cursor } = tail;
   const resolved = { ...options, disk, scheduler, markIdleMs, cacheBytesMax };
-  const log = new SegmentLog({ ...resolved, segments, file, cursor });
+  const log = new SegmentLog({ ...resolved, segments, file, cursor, proof });
   return { log, report: reportOf(recovered, { clean, tornTail }) };
 }
 
@@ -89,7 +91,12 @@ async function removeLeftovers(disk: Disk, dir: string, names: readonly string[]
   for (const name of names) {
     if (there.has(name)) await disk.remove(join(dir, name));
   }
-  await disk.syncDir(dir);
+  await syncDir(disk, dir);
+}
+
+function provenEnd({ cursor, bytes }: OpenTail): ProvenEnd {
+  const { logId, segment, nextOffset } = cursor;
+  return { logId, segment, bytes, offset: nextOffset - 1 };
 }
 
 function segmentTable(recovered: RecoveredLog, { cursor, bytes }: OpenTail): SegmentTable {
@@ -101,7 +108,7 @@ function segmentTable(recovered: RecoveredLog, { cursor, bytes }: OpenTail): Seg
 }
 
 function reportOf(
-  { isNew, sealed, records, summaries, tail }: RecoveredLog,
+  { isNew, sealed, records, summaries, tail, proof }: RecoveredLog,
   { clean, tornTail }: Pick<RecoveryReport, 'clean' | 'tornTail'>,
 ): RecoveryReport {
   const bytes = sealed.reduce((sum, segment) => sum + segment.bytes, tail.length);
@@ -111,6 +118,7 @@ function reportOf(
     summaries,
     bytes: isNew ? 0 : bytes,
     clean: clean || isNew,
+    proof: isNew ? 'good' : proof.state,
     tornTail,
   };
 }

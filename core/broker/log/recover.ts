@@ -5,6 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
 import { BatchIndex } from './batch-index.ts';
 import { readHeader, summaryFits } from './continuity.ts';
 import type { Replay } from './contract.ts';
@@ -17,7 +18,6 @@ import {
   type LogCursor,
   logIdBytes,
   noFloor,
-  segmentHeaderBytes,
   segmentName,
   summaryName,
 } from './format.ts';
@@ -30,7 +30,15 @@ import {
   readSummary,
   type SegmentHead,
 } from './log-files.ts';
-import { ambiguouslyDamaged, durableDamaged, headerDamaged, wrongVersion } from './refusals.ts';
+import { type Proof, type ProvenEnd, readProof } from './proven.ts';
+import {
+  ambiguouslyDamaged,
+  durableDamaged,
+  endMissing,
+  headerDamaged,
+  notOfThisLog,
+  wrongVersion,
+} from './refusals.ts';
 import { type Segment, type SegmentVisitor, scanSegment } from './scan.ts';
 import type { SealedSegment } from './segments.ts';
 import type { Summary } from './summary-format.ts';
@@ -42,6 +50,8 @@ export interface RecoveredLog extends RecoveredTail {
   /** Records read one by one, and summaries read instead of segments. */
   readonly records: number;
   readonly summaries: number;
+  /** What the file beside the segments said about the end of the log. */
+  readonly proof: Proof;
   /** Names of files that are of no use any more. */
   readonly leftovers: readonly string[];
 }
@@ -67,25 +77,46 @@ export interface RecoveredTail {
  */
 export async function recover(disk: Disk, dir: string, replay: Replay): Promise<RecoveredLog> {
   const files = await listLogFiles(disk, dir);
+  const proof = await readProof(disk, dir, files.names);
   const recovery = new Recovery(disk, dir, replay);
   const lastNumber = files.segments.at(-1);
   if (lastNumber === undefined) {
+    if (proof.state === 'good') throw endMissing(dir, proof.end, null);
     checkNoneMissing(dir, files, 1);
     replay.begin(0);
     const leftovers = files.temporary;
-    return { ...newTail(blankCursor(), 1), ...recovery.found, isNew: true, leftovers };
+    return { ...newTail(blankCursor(), 1), ...recovery.found, isNew: true, proof, leftovers };
   }
   const last = await readSegment(disk, dir, lastNumber);
-  const floor = await recovery.findFloor(last, files);
+  const end = proof.state === 'good' ? proof.end : null;
+  const floor = findFloor(last, end, files);
   checkNoneMissing(dir, files, floor.segment);
   replay.begin(floor.statedAt);
   let before = await recovery.start(floor);
   for (let number = floor.segment; number < lastNumber; number++) {
     before = await recovery.sealed(number, before, files.summaries.has(number));
   }
-  const tail = recovery.last(last, before);
+  const tail = recovery.last(last, before, end);
   const leftovers = leftoversOf(files, floor.segment, recovery.found.sealed);
-  return { ...tail, ...recovery.found, isNew: false, leftovers };
+  return { ...tail, ...recovery.found, isNew: false, proof, leftovers };
+}
+
+/**
+ * The newest floor: the last segment states it, in its header or in a batch. Before anything is
+ * believed, that segment must be the last there was, of this very log.
+ */
+function findFloor(last: Segment, proven: ProvenEnd | null, { summaries }: LogFiles): Floor {
+  const header = decodeSegmentHeader(last.bytes);
+  if (!header.ok && header.problem === 'version') throw wrongVersion(last, header.version);
+  if (!header.ok) throw headerDamaged(last, proven);
+  const { logId } = header.cursor;
+  if (proven !== null && !Buffer.from(proven.logId).equals(logId)) throw notOfThisLog(last);
+  const { cursor, validBytes } = scanSegment(last, header.cursor, {});
+  if (proven !== null && proven.segment > last.number) {
+    const found = { segment: last, cursor, validBytes, hasSummary: summaries.has(last.number) };
+    throw endMissing(dirname(last.path), proven, found);
+  }
+  return cursor.floor;
 }
 
 class Recovery {
@@ -103,20 +134,6 @@ class Recovery {
     this.#disk = disk;
     this.#dir = dir;
     this.#replay = replay;
-  }
-
-  /** The newest floor: the last segment states it, in its header or in a batch. */
-  async findFloor(last: Segment, files: LogFiles): Promise<Floor> {
-    const header = decodeSegmentHeader(last.bytes);
-    if (header.ok) return scanSegment(last, header.cursor, {}).cursor.floor;
-    if (header.problem === 'version') throw wrongVersion(last, header.version);
-    const previous = files.segments.at(-2);
-    if (last.bytes.length > segmentHeaderBytes) throw headerDamaged(last);
-    // It was never begun, so the one before it is the last to state anything.
-    if (previous === undefined) return noFloor;
-    const segment = await readSegment(this.#disk, this.#dir, previous);
-    if (segment.bytes.length <= segmentHeaderBytes) throw headerDamaged(segment);
-    return await this.findFloor(segment, { ...files, segments: files.segments.slice(0, -1) });
   }
 
   /** The cursor before the first segment. Where older ones were dropped, the floor vouches for it. */
@@ -152,20 +169,21 @@ class Recovery {
     return after;
   }
 
-  last(segment: Segment, before: LogCursor): RecoveredTail {
+  /** @param proven what stands beside the segments about their end, if anything does */
+  last(segment: Segment, before: LogCursor, proven: ProvenEnd | null): RecoveredTail {
     const { bytes, number } = segment;
     const start = readHeader(segment, before);
-    if (start === null) {
-      // A header is durable before the first batch is written, so beyond it there must be nothing.
-      if (bytes.length > segmentHeaderBytes) throw headerDamaged(segment);
-      return { ...newTail(before, number), torn: { atByte: 0, bytes } };
-    }
+    if (start === null) throw headerDamaged(segment);
     const firstOffset = start.nextOffset;
     const index = new BatchIndex(firstOffset);
     const scan = scanSegment(segment, start, this.#visitor(index));
     const { cursor, damage, validBytes, lastKind } = scan;
     const tail = bytes.subarray(0, validBytes);
     const good = { cursor, before, firstOffset, index, tail, lastKind };
+    if (proven?.segment === number && validBytes < proven.bytes) {
+      if (bytes.length >= proven.bytes) throw durableDamaged(segment, scan);
+      throw endMissing(this.#dir, proven, { segment, cursor, validBytes, hasSummary: false });
+    }
     if (damage === null) return { ...good, torn: null };
     const verdict = judgeDamage(bytes, damage, cursor);
     if (verdict === 'durable') throw durableDamaged(segment, scan);

@@ -1,7 +1,15 @@
 /** Why recovery refuses to start, in words for an operator. */
 
+import { dirname, join } from 'node:path';
 import { LogDamagedError } from './contract.ts';
-import { type LogCursor, logVersion } from './format.ts';
+import {
+  type LogCursor,
+  logVersion,
+  segmentHeaderBytes,
+  segmentName,
+  summaryName,
+} from './format.ts';
+import { type ProvenEnd, provenName } from './proven.ts';
 import { restoreAdvice, type Segment, type SegmentScan } from './scan.ts';
 
 export function wrongVersion({ path }: Segment, version: number): LogDamagedError {
@@ -18,12 +26,83 @@ export function wrongVersion({ path }: Segment, version: number): LogDamagedErro
   );
 }
 
-export function headerDamaged({ path }: Segment): LogDamagedError {
+/** A segment gets its name when its header is on the medium, so no crash leaves such a file. */
+export function headerDamaged(
+  { path, number, bytes }: Segment,
+  proven: ProvenEnd | null = null,
+): LogDamagedError {
+  const isCut = bytes.length < segmentHeaderBytes;
+  const dir = dirname(path);
+  // The summary before it says that it was there.
+  const files = [path, provenPath(dir), join(dir, summaryName(number - 1))];
+  const reached = proven === null ? '' : ` (the log had reached record ${proven.offset})`;
+  const problem = isCut
+    ? `was cut to ${bytes.length} bytes, less than its header has, and whatever was in it is gone${reached}`
+    : 'the header of this segment is damaged, and jobs may follow it';
+  const acceptance = isCut ? ` To accept that loss and start without it:  ${removal(files)}` : '';
+  return new LogDamagedError(path, 0, `${path}: ${problem}. ${restoreAdvice}${acceptance}`);
+}
+
+/** What is left of the log's end. */
+export interface FoundEnd {
+  /** The last segment that is there, and how far it is good. */
+  readonly segment: Segment;
+  readonly cursor: LogCursor;
+  readonly validBytes: number;
+  readonly hasSummary: boolean;
+}
+
+/**
+ * The log ends before the place that was on the medium once.
+ * @param found null when no segment is left
+ */
+export function endMissing(
+  dir: string,
+  proven: ProvenEnd,
+  found: FoundEnd | null,
+): LogDamagedError {
+  const { segment, bytes, offset } = proven;
+  const isCut = found?.segment.number === segment;
+  const path = join(dir, segmentName(segment));
+  const gone = Math.max(0, offset - (found === null ? 0 : found.cursor.nextOffset - 1));
+  const records = `${gone} ${gone === 1 ? 'record' : 'records'}`;
+  const size = isCut ? ` (${bytes - found.validBytes} bytes)` : '';
+  const what = isCut
+    ? `the log ends at byte ${found.validBytes} of this segment`
+    : found === null
+      ? 'this segment and all before it are missing'
+      : `this segment is missing; the log ends with ${segmentName(found.segment.number)}`;
+  const verb = gone === 1 ? 'was safely on disk is' : 'were safely on disk are';
+  const stale = [provenPath(dir)];
+  // It says that the next segment was there.
+  if (found?.hasSummary) stale.push(join(dir, summaryName(found.segment.number)));
+  return new LogDamagedError(
+    path,
+    isCut ? found.validBytes : 0,
+    `${path}: ${what}, and ${records}${size} that ${verb} gone: ${provenPath(dir)} proves that ` +
+      `the log reached record ${offset}, accepted jobs among them. ${restoreAdvice} To accept ` +
+      `that loss and start with what is left:  ${removal(stale)}`,
+  );
+}
+
+/** The proof speaks of another log than the segments beside it. */
+export function notOfThisLog({ path }: Segment): LogDamagedError {
+  const proof = provenPath(dirname(path));
   return new LogDamagedError(
     path,
     0,
-    `${path}: the header of this segment is damaged, and jobs may follow it. ${restoreAdvice}`,
+    `${path} belongs to another log than the one whose end ${proof} proves. Files were mixed up ` +
+      `or exchanged. ${restoreAdvice} If these segments are the ones to go on with:  ` +
+      removal([proof]),
   );
+}
+
+function provenPath(dir: string): string {
+  return join(dir, provenName);
+}
+
+function removal(paths: readonly string[]): string {
+  return `rm -f ${paths.map((path) => `'${path}'`).join(' ')}`;
 }
 
 /** A good header in the wrong place. */

@@ -6,9 +6,9 @@
 
 import { ballastBytesIn, placeBallast, removeBallast } from './ballast.ts';
 import type { Scheduler } from './contract.ts';
-import { type Disk, nodeDisk } from './disk.ts';
+import { type Disk, NotMadeError, nodeDisk } from './disk.ts';
 import { eventLoop } from './scheduler.ts';
-import { isDiskFull, type SpaceLimits } from './space-limits.ts';
+import type { SpaceLimits } from './space-limits.ts';
 
 export { type SpaceLimits, spaceLimits } from './space-limits.ts';
 
@@ -165,7 +165,7 @@ export class SpaceGuard {
       this.#hasBallast = true;
     } catch (error) {
       // Somebody else was faster. There is a next time.
-      if (!isDiskFull(error)) throw error;
+      if (!(error instanceof NotMadeError)) throw error;
     }
     await this.#ask();
   }

@@ -1,6 +1,6 @@
 /** A disk that takes nothing more once the log failed, whoever is in the middle of something. */
 
-import type { Disk, DiskFile } from './disk.ts';
+import type { Disk, DiskDir, DiskFile } from './disk.ts';
 
 /** Runs `check` before each operation but closing; what it throws is the operation's error. */
 export function stoppableDisk(disk: Disk, check: () => void): Disk {
@@ -14,7 +14,7 @@ export function stoppableDisk(disk: Disk, check: () => void): Disk {
     openForReading: (path) => first(() => disk.openForReading(path)),
     rename: (from, to) => first(() => disk.rename(from, to)),
     remove: (path) => first(() => disk.remove(path)),
-    syncDir: (dir) => first(() => disk.syncDir(dir)),
+    openDir: (path) => first(async () => stoppableDir(await disk.openDir(path), check)),
     space: (dir) => first(() => disk.space(dir)),
   };
 }
@@ -29,6 +29,10 @@ export function stoppableFile(file: DiskFile, check: () => void): DiskFile {
     truncate: (bytes) => first(() => file.truncate(bytes)),
     close: () => file.close(),
   };
+}
+
+function stoppableDir(dir: DiskDir, check: () => void): DiskDir {
+  return { sync: () => afterCheck(check, () => dir.sync()), close: () => dir.close() };
 }
 
 async function afterCheck<T>(check: () => void, operation: () => Promise<T>): Promise<T> {

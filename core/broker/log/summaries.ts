@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { LogDamagedError, type Scheduler, type StoredRecord, type Summarizer } from './contract.ts';
-import { type Disk, placeFile, type ReadableFile, temporarySuffix } from './disk.ts';
+import { type Disk, NotMadeError, placeFile, type ReadableFile } from './disk.ts';
 import {
   decodeSegmentHeader,
   type LogCursor,
@@ -16,7 +16,7 @@ import {
 } from './format.ts';
 import { restoreAdvice, type SegmentPart, scanPart } from './scan.ts';
 import type { SealedSegment } from './segments.ts';
-import { isDiskFull, spaceLimits } from './space-limits.ts';
+import { spaceLimits } from './space-limits.ts';
 import { encodeSummary, SummaryRecords } from './summary-format.ts';
 
 export interface SummaryKeeperOptions {
@@ -154,8 +154,7 @@ export class SummaryKeeper {
       segment.summaryFile = true;
       await file.close();
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      await disk.remove(join(dir, `${name}${temporarySuffix}`));
+      if (!(error instanceof NotMadeError)) throw error;
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Batch, DurablePoint } from './batch.ts';
 import { BatchIndex } from './batch-index.ts';
 import { type Disk, type DiskFile, placeFile, writeAll } from './disk.ts';
 import { encodeSegmentHeader, type LogCursor, segmentHeaderBytes, segmentName } from './format.ts';
+import type { ProvenEnd } from './proven.ts';
 import { type SealedSegment, type SegmentTable, TailSegment } from './segments.ts';
 
 export interface TailWriterOptions {
@@ -74,6 +75,12 @@ export class TailWriter {
     const sealed = segments.rotate(before, newTailSegment(before, cursor));
     await full.close();
     return sealed;
+  }
+
+  /** How far all is durable, when no operation is under way. */
+  get end(): ProvenEnd {
+    const { number, bytes, lastOffset } = this.#options.segments.tail;
+    return { logId: this.#cursor.logId, segment: number, bytes, offset: lastOffset };
   }
 
   close(): Promise<void> {

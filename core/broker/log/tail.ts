@@ -7,10 +7,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Batch } from './batch.ts';
 import type { RecoveryReport } from './contract.ts';
-import { type Disk, type DiskFile, placeFile, temporarySuffix, writeAll } from './disk.ts';
+import { type Disk, type DiskFile, NotMadeError, placeFile, writeAll } from './disk.ts';
 import { batchFrameBytes, type LogCursor, segmentName } from './format.ts';
 import type { RecoveredLog } from './recover.ts';
-import { isDiskFull } from './space-limits.ts';
 import { durablePoint } from './tail-writer.ts';
 
 const quarantineDir = 'quarantine';
@@ -38,16 +37,23 @@ export async function keepTornTail(
   const name = `${segment}.at-${torn.atByte}.crc-${contentId}`;
   const quarantine = join(dir, quarantineDir);
   const tornTail = { segment, atByte: torn.atByte, bytes: torn.bytes.length };
-  await disk.makeDir(quarantine);
   try {
+    await makeQuarantine(disk, quarantine);
     const file = await placeFile(disk, quarantine, name, [torn.bytes]);
     await file.close();
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
-    await disk.remove(join(quarantine, `${name}${temporarySuffix}`));
+    if (!(error instanceof NotMadeError)) throw error;
     return { ...tornTail, keptAs: null };
   }
   return { ...tornTail, keptAs: join(quarantine, name) };
+}
+
+async function makeQuarantine(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.makeDir(path);
+  } catch (error) {
+    throw new NotMadeError(path, error);
+  }
 }
 
 /**

@@ -132,7 +132,7 @@ test('a log that is compacted meanwhile is copied as it is then', async () => {
   const to = temporaryDir();
   const { copy } = await backupLog(dir, to, { disk: compactingDisk(dir, third) });
   expect(copy).toMatchObject({ firstOffset: 4, endOffset: 11, segments: 2, problems: [] });
-  expect(readdirSync(join(to, 'log'))).toEqual(['0000000002.log', '0000000003.log']);
+  expect(readdirSync(join(to, 'log'))).toEqual(['0000000002.log', '0000000003.log', 'proven']);
 });
 
 test('what compaction has not removed yet is not copied', async () => {

@@ -1,12 +1,18 @@
 /** What `verifyLog` finds in whole and damaged logs, and that it changes nothing. */
 
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { describeProblem } from '../../../core/broker/care/problems.ts';
 import { Survey } from '../../../core/broker/care/survey.ts';
 import { verifyLog } from '../../../core/broker/care/verify.ts';
+import { walkSegment } from '../../../core/broker/care/walk.ts';
 import { type Disk, nodeDisk } from '../../../core/broker/log/disk.ts';
-import { noFloor, segmentHeaderBytes } from '../../../core/broker/log/format.ts';
+import {
+  decodeSegmentHeader,
+  noFloor,
+  segmentHeaderBytes,
+} from '../../../core/broker/log/format.ts';
 import {
   batchPlaces,
   contentOf,
@@ -108,6 +114,37 @@ test('missing first segments are told', async () => {
   expect((await verifyLog(dir)).problems).toMatchObject([
     { kind: 'missing', file: segmentPath(dir, 1), firstOffset: 1, records: 3 },
   ]);
+});
+
+test.each([
+  ['cut to nothing', (path: string) => truncateSync(path, 0), { records: 3, firstOffset: 8 }],
+  ['cut between two batches', cutLastBatch, { records: 1, firstOffset: 10 }],
+  ['removed', (path: string) => rmSync(path), { records: 3, firstOffset: 8 }],
+] as const)(
+  'a last segment that was %s is told, with the records that are gone',
+  async (_, damage, expected) => {
+    const dir = await writeLog(plainLog);
+    damage(segmentPath(dir, 3));
+    const { problems, looseEnd } = await verifyLog(dir);
+    expect(problems).toMatchObject([expected]);
+    expect(looseEnd).toBeNull();
+    rmSync(join(dir, 'log', 'proven'));
+    const unproven = await verifyLog(dir);
+    expect(unproven.problems.length).toBeLessThanOrEqual(1);
+  },
+);
+
+/** Leaves the batch before the last one and the clean mark out. */
+function cutLastBatch(path: string): void {
+  const { cursor } = decodeSegmentHeader(readFileSync(path)) as { cursor: { logId: Uint8Array } };
+  const places = walkSegment(readFileSync(path), cursor.logId, 0).map(({ at }) => at);
+  truncateSync(path, places.at(-2));
+}
+
+test('a log of which no segment is left is told as damaged, not as no log', async () => {
+  const dir = await writeLog(plainLog);
+  for (const number of [1, 2, 3]) rmSync(segmentPath(dir, number));
+  await expect(verifyLog(dir)).rejects.toThrow('10 records that were safely on disk are gone');
 });
 
 test('a segment of another log is told as such', async () => {
@@ -254,7 +291,7 @@ test('a segment that cannot be opened is told as unreadable, also at the end', a
   };
   expect((await verifyLog(dir, { disk })).problems).toMatchObject([
     { kind: 'unreadable', message: 'the disk could not read this segment: EIO: i/o error, open' },
-    { kind: 'header', firstOffset: 8, records: null },
+    { kind: 'header', firstOffset: 8, records: 3 },
   ]);
 });
 
@@ -277,6 +314,8 @@ test('a log that is compacted while it is read is read again', async () => {
     start: { segment: 3, nextOffset: 8, nextSequence: 5, floor },
     segments: [[[enqueued(4), enqueued(5)], [enqueued(6)]], [[started(2)]]],
   });
+  // It is of another log than what takes its place here.
+  rmSync(join(dir, 'log', 'proven'));
   let reads = 0;
   const disk = {
     ...nodeDisk,

@@ -170,6 +170,7 @@ test('a summary whose next segment is gone proves that one was there', async () 
     .sort()
     .at(-1)!;
   left.files.delete(last);
+  left.files.delete('/log/proven');
   await expect(openOn(left, options)).rejects.toThrow(`${last} is missing`);
   for (const path of left.files.keys()) if (path.endsWith('.log')) left.files.delete(path);
   await expect(openOn(left, options)).rejects.toThrow('is missing');

@@ -1,6 +1,7 @@
 /** The simulated disk loses what a real one may lose, and nothing else. */
 
 import { describe, expect, test } from 'vitest';
+import { syncDir } from '../../../core/broker/log/disk.ts';
 import { Dice } from '../../sim/dice.ts';
 import { Medium, MediumFile } from '../../sim/medium.ts';
 import { SimDisk } from '../../sim/sim-disk.ts';
@@ -36,7 +37,7 @@ describe('a power cut', () => {
       const file = await done(disk, disk.create('/d/a'));
       await done(disk, file.write([text('safe')], 0));
       await done(disk, file.datasync());
-      await done(disk, disk.syncDir('/d'));
+      await done(disk, syncDir(disk, '/d'));
       await done(disk, file.write([text('x'.repeat(600))], 4));
       await done(disk, disk.create('/d/b'));
       disk.kill();
@@ -53,7 +54,7 @@ describe('a power cut', () => {
     const violations: string[] = [];
     const disk = diskOn(medium, { failedSync: 1 }, violations);
     const file = await done(disk, disk.create('/d/a'));
-    await done(disk, disk.syncDir('/d'));
+    await done(disk, syncDir(disk, '/d'));
     await done(disk, file.write([text('gone')], 0));
     await expect(done(disk, file.datasync())).rejects.toThrow('EIO');
     expect((await done(disk, disk.readFile('/d/a'))).length).toBe(4);
