@@ -232,7 +232,7 @@ export class Engine {
         for (const effect of effects) this.#perform(effect);
       }
       this.#reveal();
-      if (this.#phase === 'serving') this.#timer.set();
+      this.#timer.set();
     } catch (error) {
       this.fail(asError(error));
     }
