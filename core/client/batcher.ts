@@ -3,7 +3,7 @@
  * caller the answers to its own items, in order.
  */
 
-import { AiqError } from '../protocol/index.ts';
+import { AiqError, limits as protocolLimits } from '../protocol/index.ts';
 import type { RequestOptions } from './requests.ts';
 import type { Session } from './session.ts';
 
@@ -110,7 +110,7 @@ export class Batcher<Item, Answer> {
   }
 }
 
-/** What the broker of a session takes in one frame; waits for a connection as `options` say. */
+/** What a frame is filled to; waits for a connection as `options` say. */
 export function batchLimits(
   session: Session,
   options?: Partial<RequestOptions>,
@@ -120,7 +120,8 @@ export function batchLimits(
 }
 
 function limitsOf(hello: { batchItemsMax: number; frameBytesMax: number }): BatchLimits {
-  return { itemsMax: hello.batchItemsMax, bytesMax: hello.frameBytesMax - frameOverheadBytes };
+  const bytesMax = Math.min(hello.frameBytesMax, protocolLimits.batchBytesMax) - frameOverheadBytes;
+  return { itemsMax: hello.batchItemsMax, bytesMax };
 }
 
 /** @throws AiqError `BAD_FRAME` when there is not one answer for each item */

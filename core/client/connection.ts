@@ -28,12 +28,25 @@ const handshakeId = 1;
 const pingId = 2;
 export const firstRequestId = 3;
 
+/** Pings to a silent peer before it counts as dead. */
+const pingsMax = 2;
+
+/** How long so many bytes may take on the slowest line that is served. */
+export function lineMs(bytes: number): number {
+  return (bytes / limits.lineBytesPerSecond) * 1000;
+}
+
 export interface ConnectionOptions {
   readonly endpoint: Endpoint;
   readonly session: string;
   readonly clientName: string;
-  /** A peer that sends nothing for this long is pinged; after two pings in vain it is dead. */
+  /**
+   * A peer that sends nothing for this long is pinged; after two pings in vain it is dead, unless
+   * what was sent before may still be on its way.
+   */
   readonly pingMs: number;
+  /** Bytes of what was sent and not answered. */
+  readonly inFlightBytes: () => number;
   /** Every message after HelloOk, except answers to pings. Never called after `onClosed`. */
   readonly onMessage: (message: AnyMessage) => void;
   /** Called once, and only after the connection was open. */
@@ -65,7 +78,7 @@ export class Connection {
   #closedBy: AiqError | null = null;
   #corked = false;
   #heard = true;
-  #pingsUnanswered = 0;
+  #silences = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket, options: ConnectionOptions) {
@@ -219,14 +232,17 @@ export class Connection {
   #watch(): void {
     if (this.#heard) {
       this.#heard = false;
-      this.#pingsUnanswered = 0;
+      this.#silences = 0;
       return;
     }
-    if (this.#pingsUnanswered === 2) {
-      this.destroy(this.#lost(`silent for ${3 * this.#options.pingMs} ms, two pings in vain`));
+    const { pingMs, inFlightBytes } = this.#options;
+    this.#silences += 1;
+    if (this.#silences * pingMs > pingsMax * pingMs + lineMs(inFlightBytes())) {
+      const ms = (this.#silences + 1) * pingMs;
+      this.destroy(this.#lost(`silent for ${ms} ms, ${pingsMax} pings in vain`));
       return;
     }
-    this.#pingsUnanswered += 1;
+    if (this.#silences > pingsMax) return;
     const writer = new Writer();
     encodeFrame(writer, 'Ping', pingId, {});
     this.send(writer.written());

@@ -15,7 +15,7 @@ import {
   type RequestName,
   Writer,
 } from '../protocol/index.ts';
-import { firstRequestId } from './connection.ts';
+import { firstRequestId, lineMs } from './connection.ts';
 import { repetitionOf } from './repetition.ts';
 
 export interface RequestOptions {
@@ -64,6 +64,11 @@ export class Requests {
   constructor(line: Line, inFlightBytesMax: number) {
     this.#line = line;
     this.#inFlightBytesMax = inFlightBytesMax;
+  }
+
+  /** Bytes of those that were sent and not answered. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   get count(): number {
@@ -178,15 +183,16 @@ export class Requests {
     this.#inFlightBytes += bytes;
     if (!request.wasSent) {
       request.wasSent = true;
-      // Patience for the answer begins when the request leaves, not while others were ahead of it.
-      this.#startTimer(request);
+      // Patience for the answer begins when the request leaves, not while others were ahead of it,
+      // and takes into account how long a slow line needs for it and for those.
+      this.#startTimer(request, lineMs(this.#inFlightBytes));
     }
     this.#line.send(request.frame);
   }
 
-  #startTimer(request: Request): void {
+  #startTimer(request: Request, moreMs = 0): void {
     clearTimeout(request.timer);
-    const { deadlineMs } = request.options;
+    const deadlineMs = request.options.deadlineMs + moreMs;
     if (deadlineMs > timerMsMax) return;
     request.timer = setTimeout(() => {
       if (this.#line.isOpen && !request.wasSent) {

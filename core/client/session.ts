@@ -191,6 +191,7 @@ export class Session {
       session: this.id,
       clientName: this.#options.clientName,
       pingMs: this.#options.pingMs ?? pingMsDefault,
+      inFlightBytes: () => this.#requests.inFlightBytes,
       onMessage: (message) => this.#receive(message),
       onClosed: (reason) => this.#disconnected(reason),
     });

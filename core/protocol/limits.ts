@@ -52,8 +52,12 @@ export const limits = {
   listRowsMax: 1000,
   /** Time for preamble and Hello to arrive. */
   handshakeMs: 5_000,
-  /** Time for a frame that has begun to arrive whole. */
+  /** Time that a frame which has begun may take, besides that for its bytes. */
   frameMs: 10_000,
+  /** A peer that moves this much is served, whatever the sizes; a slower one may be cut off. */
+  lineBytesPerSecond: 8_000,
+  /** Size that batches are filled to: on a slow line others need not wait long for one. */
+  batchBytesMax: 256 * 1024,
 } as const;
 
 function assertRelation(holds: boolean, relation: string): void {

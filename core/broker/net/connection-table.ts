@@ -4,9 +4,11 @@ import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { AiqError } from '../../protocol/index.ts';
 import type { ConnectionId, Transport } from '../events.ts';
-import { Connection, type ConnectionHost, type ConnectionState } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionHost, ConnectionState } from './connection-host.ts';
 import { Crowd } from './crowd.ts';
 import type { Inbox } from './inbox.ts';
+import { Intake } from './intake.ts';
 import type { ThreadSetup } from './thread-messages.ts';
 
 /** Deadlines are looked at this many times in the shortest of them. */
@@ -15,8 +17,8 @@ const ticksPerDeadline = 4;
 export interface ConnectionTable {
   readonly get: (id: ConnectionId) => Connection | undefined;
   readonly accept: (socket: Socket, transport: Transport) => void;
-  /** To be called when `inbox.congested` has changed. */
-  updateReading(): void;
+  /** To be called when peers may have got answers: others may hold more then. */
+  readStarved(): void;
   /** Closes all, each after its peer took what was sent; after `stopMs` without regard to that. */
   stop(): void;
 }
@@ -24,28 +26,15 @@ export interface ConnectionTable {
 export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): ConnectionTable {
   const { limits } = setup;
   const connections = new Map<ConnectionId, Connection>();
-  const crowd = new Crowd(setup.crowdCells, setup.thread);
+  const host = createHost(setup, inbox, connections);
+  const { crowd, starved } = host;
   let nextId = setup.firstConnection;
-
-  const host: ConnectionHost = {
-    limits,
-    get congested() {
-      return inbox.congested;
-    },
-    now: () => performance.now(),
-    onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
-    onState(connection, from) {
-      count(crowd, from, -1);
-      count(crowd, connection.state, 1);
-      if (connection.state === 'closed') connections.delete(connection.id);
-    },
-  };
 
   const shortestMs = Math.min(
     limits.handshakeMs,
     limits.frameMs,
-    limits.writeStallMs,
-    limits.outboxStallMs,
+    limits.unixStallMs,
+    limits.tcpStallMs,
     limits.lingerMs,
   );
   const tick = (connection: Connection): void => connection.tick(host.now());
@@ -67,8 +56,8 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
       const message = `the broker holds ${all - 1} connections, ${strangers - 1} of them without Hello; try again later`;
       connection.refuse(new AiqError('TOO_MANY_CONNECTIONS', message));
     },
-    updateReading() {
-      for (const connection of connections.values()) connection.updateReading();
+    readStarved() {
+      for (const connection of starved) connection.updateReading();
     },
     stop() {
       for (const connection of connections.values()) connection.drain();
@@ -76,6 +65,37 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
         for (const connection of connections.values()) connection.destroy();
       }, limits.stopMs);
       deadline.unref();
+    },
+  };
+}
+
+interface Host extends ConnectionHost {
+  readonly crowd: Crowd;
+}
+
+function createHost(
+  { crowdCells, intakeCells, thread, limits }: ThreadSetup,
+  inbox: Inbox,
+  connections: Map<ConnectionId, Connection>,
+): Host {
+  const crowd = new Crowd(crowdCells, thread);
+  let beyondShare: Connection | null = null;
+  return {
+    limits,
+    crowd,
+    intake: new Intake(intakeCells, thread, limits),
+    starved: new Set(),
+    mayExceedShare(connection) {
+      if (beyondShare?.holdsPartOnly !== true) beyondShare = connection;
+      return beyondShare === connection;
+    },
+    now: () => performance.now(),
+    onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
+    onTaken: () => undefined,
+    onState(connection, from) {
+      count(crowd, from, -1);
+      count(crowd, connection.state, 1);
+      if (connection.state === 'closed') connections.delete(connection.id);
     },
   };
 }

@@ -21,46 +21,17 @@ import {
   protocolVersion,
   Writer,
 } from '../../protocol/index.ts';
-import type { ConnectionId, NetEvent, Transport } from '../events.ts';
-import { type Guard, Handshake } from './hello.ts';
-import type { NetLimits } from './net-limits.ts';
+import type { ConnectionId, NetEvent } from '../events.ts';
+import {
+  type ConnectionHost,
+  type ConnectionOptions,
+  type ConnectionState,
+  nextStates,
+} from './connection-host.ts';
+import { Handshake } from './hello.ts';
+import { Outflow } from './outflow.ts';
 import { receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
-
-/** The states of a connection and those that may follow each. */
-const nextStates = {
-  /** The peer's preamble is awaited. */
-  preamble: ['hello', 'draining', 'closed'],
-  /** Its Hello is awaited. */
-  hello: ['open', 'draining', 'closed'],
-  /** The core knows it; requests and answers flow. */
-  open: ['draining', 'closed'],
-  /** What is queued still leaves, then the half-close; whatever comes in is dropped. */
-  draining: ['closed'],
-  closed: [],
-} as const;
-
-export type ConnectionState = keyof typeof nextStates;
-
-/** What a connection needs of the thread that it lives in. */
-export interface ConnectionHost {
-  readonly limits: NetLimits;
-  /** True while the core is behind and nothing should be read. */
-  readonly congested: boolean;
-  /** Monotonic, milliseconds. */
-  now(): number;
-  onEvent(event: NetEvent, frameBytes: number): void;
-  /** `connection.state` has changed from this one. */
-  onState(connection: Connection, from: ConnectionState): void;
-}
-
-interface ConnectionOptions {
-  readonly id: ConnectionId;
-  readonly transport: Transport;
-  /** What both sides must prove, or null when the peer needs no token. */
-  readonly guard: Guard | null;
-  readonly host: ConnectionHost;
-}
 
 export class Connection {
   readonly id: ConnectionId;
@@ -71,10 +42,15 @@ export class Connection {
   readonly #unanswered: Unanswered;
   readonly #handshake: Handshake;
   #state: ConnectionState = 'preamble';
-  /** Since when the peer owes us bytes: its Hello, or the rest of a frame; null when it does not. */
+  readonly #outflow: Outflow;
+  /** Bytes that are counted in the intake for this connection. */
+  #heldBytes = 0;
+  /**
+   * Since when the peer owes us bytes: its Hello, or the rest of a frame; null when it does not.
+   * What comes of a frame moves it on by the time that a slow line takes for it.
+   */
   #owesSinceMs: number | null;
-  /** When the peer last took some of what waited for it. */
-  #tookAtMs: number;
+  #isReading = false;
 
   constructor(socket: Duplex, options: ConnectionOptions) {
     this.id = options.id;
@@ -83,10 +59,15 @@ export class Connection {
     this.#host = options.host;
     this.#unanswered = new Unanswered(this.#host.limits.unansweredMax);
     this.#handshake = new Handshake(options.guard);
+    this.#outflow = new Outflow(socket, {
+      now: () => this.#host.now(),
+      onTaken: (charge) => {
+        this.#host.onTaken(this, charge, this.#outflow.slowestMs);
+        this.updateReading();
+      },
+    });
     this.#owesSinceMs = this.#host.now();
-    this.#tookAtMs = this.#host.now();
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
-    socket.on('drain', () => this.updateReading());
     socket.on('end', () => this.drain());
     // The stream destroys itself and emits 'close' after an error; there is nothing else to do.
     socket.on('error', () => {});
@@ -98,13 +79,22 @@ export class Connection {
     return this.#state;
   }
 
-  /** Sends encoded frames; how long they may wait for the peer is `tick`'s business. */
-  write(frames: Uint8Array): void {
-    const socket = this.#socket;
-    if (this.#state === 'draining' || !socket.writable) return;
-    if (socket.writableLength === 0) this.#tookAtMs = this.#host.now();
-    socket.write(frames, this.#onTaken);
-    this.updateReading();
+  /** Bytes that its peer has not taken. */
+  get unsentBytes(): number {
+    return this.#outflow.unsentBytes;
+  }
+
+  /** True while all that it holds is the part of a frame. */
+  get holdsPartOnly(): boolean {
+    return this.#state === 'open' && this.#heldBytes > 0 && this.#unanswered.bytes === 0;
+  }
+
+  /**
+   * Sends encoded frames; how long they may wait for the peer is `tick`'s business.
+   * @param charge what the host is told once the peer took them
+   */
+  write(frames: Uint8Array, charge = 0): void {
+    if (this.#state !== 'draining') this.#outflow.push(frames, charge);
   }
 
   /** Told of each message of the core before `write` gets it: it may answer what was asked. */
@@ -116,8 +106,7 @@ export class Connection {
   drain(): void {
     if (this.#state === 'draining' || this.#state === 'closed') return;
     this.#enter('draining');
-    this.#tookAtMs = this.#host.now();
-    this.#socket.end(this.#onTaken);
+    this.#outflow.end();
     this.updateReading();
   }
 
@@ -136,16 +125,18 @@ export class Connection {
 
   /** Holds the peer to its deadlines; called a few times in each of them. */
   tick(now: number): void {
-    if (now - this.#tookAtMs > this.#takeWithinMs()) this.destroy();
+    if (now - this.#outflow.tookAtMs > this.#takeWithinMs()) this.destroy();
     else if (this.#state !== 'draining') this.#refuseLateSender(now);
+    this.updateReading();
   }
 
   /** Time that the peer has to take some of what waits for it, or to close after the half-close. */
   #takeWithinMs(): number {
-    const { outboxBytesMax, outboxStallMs, writeStallMs, lingerMs } = this.#host.limits;
-    const unsentBytes = this.#socket.writableLength;
-    if (unsentBytes === 0) return this.#state === 'draining' ? lingerMs : Number.POSITIVE_INFINITY;
-    return unsentBytes > outboxBytesMax ? outboxStallMs : writeStallMs;
+    const { unixStallMs, tcpStallMs, lingerMs } = this.#host.limits;
+    if (this.#outflow.unsentBytes > 0) {
+      return this.#options.transport === 'unix' ? unixStallMs : tcpStallMs;
+    }
+    return this.#state === 'draining' ? lingerMs : Number.POSITIVE_INFINITY;
   }
 
   #refuseLateSender(now: number): void {
@@ -154,18 +145,21 @@ export class Connection {
     const owed = this.#state === 'open' ? 'the rest of a frame' : 'preamble and Hello';
     const allowedMs = this.#state === 'open' ? frameMs : handshakeMs;
     if (now - this.#owesSinceMs <= allowedMs) return;
-    this.refuse(new AiqError('TOO_SLOW', `${owed} did not arrive within ${allowedMs} ms`));
+    this.refuse(new AiqError('TOO_SLOW', `${owed} did not arrive in time`));
   }
 
   /**
-   * Reads only while the core keeps up, and the peer takes its answers and waits for not too many.
-   * A draining connection reads on and drops: closing over unread bytes would reset it before the
-   * peer saw why.
+   * Reads only while the peer waits for not too many answers, reads them, and holds no more than its
+   * share of the intake. A draining connection reads on and drops: closing over unread bytes would reset it
+   * before the peer saw why.
    */
   updateReading(): void {
-    const isBehind =
-      this.#host.congested || this.#unanswered.isFull || this.#socket.writableNeedDrain;
-    const shouldRead = this.#state === 'draining' || !isBehind;
+    this.#readFrames();
+    this.#count();
+    const isStarved = this.#heldBytes > this.#host.intake.shareBytes && !this.#mayExceedShare();
+    if (isStarved) this.#host.starved.add(this);
+    else this.#host.starved.delete(this);
+    const shouldRead = this.#state === 'draining' || !(isStarved || this.#isOwedMuch);
     if (shouldRead !== this.#socket.isPaused()) return;
     if (!shouldRead) {
       this.#socket.pause();
@@ -176,9 +170,22 @@ export class Connection {
     this.#socket.resume();
   }
 
-  readonly #onTaken = (): void => {
-    this.#tookAtMs = this.#host.now();
-  };
+  /** The peer waits for many answers, or does not read those that it got. */
+  get #isOwedMuch(): boolean {
+    return this.#unanswered.isFull || this.#outflow.unsentBytes > this.#host.limits.unsentBytesMax;
+  }
+
+  #mayExceedShare(): boolean {
+    return this.holdsPartOnly && this.#host.mayExceedShare(this);
+  }
+
+  /** Tells the intake what is held now. */
+  #count(): void {
+    const isOver = this.#state === 'draining' || this.#state === 'closed';
+    const held = isOver ? 0 : this.#splitter.bufferedBytes + this.#unanswered.bytes;
+    this.#host.intake.add(held - this.#heldBytes);
+    this.#heldBytes = held;
+  }
 
   /** The only place where the state changes. Whoever leaves `open` was open: the core hears it once. */
   #enter(next: ConnectionState): void {
@@ -186,6 +193,8 @@ export class Connection {
     const allowed: readonly ConnectionState[] = nextStates[from];
     if (!allowed.includes(next)) throw new Error(`connection ${this.id}: ${from} to ${next}`);
     this.#state = next;
+    this.#count();
+    this.#host.starved.delete(this);
     if (from === 'open') this.#host.onEvent({ type: 'closed', connection: this.id }, 0);
     this.#host.onState(this, from);
   }
@@ -193,15 +202,10 @@ export class Connection {
   #onData(chunk: Uint8Array): void {
     if (this.#state === 'draining') return;
     this.#splitter.push(chunk);
-    try {
-      if (this.#state === 'preamble') this.#readPreamble();
-      if (this.#readFrames() > 0 && this.#state === 'open') this.#owesSinceMs = null;
-    } catch (error) {
-      if (!(error instanceof AiqError)) throw error;
-      this.refuse(error);
-      return;
+    if (this.#state === 'open' && this.#owesSinceMs !== null) {
+      const ms = (chunk.length / this.#host.limits.frameBytesPerSecond) * 1000;
+      this.#owesSinceMs = Math.min(this.#host.now(), this.#owesSinceMs + ms);
     }
-    if (this.#splitter.bufferedBytes > 0) this.#owesSinceMs ??= this.#host.now();
     this.updateReading();
   }
 
@@ -218,29 +222,41 @@ export class Connection {
     );
   }
 
-  /** Handles the whole frames that are here and returns how many there were. */
-  #readFrames(): number {
-    let count = 0;
-    while (this.#state === 'hello' || this.#state === 'open') {
-      const frame = this.#splitter.next();
-      if (frame === null) return count;
-      count += 1;
-      try {
-        this.#onFrame(frame);
-      } catch (error) {
-        if (!(error instanceof AiqError)) throw error;
-        this.refuse(error, frame.correlationId);
+  /** Handles the whole frames that are here, as long as the peer waits for not too many answers. */
+  #readFrames(): void {
+    // What a frame leads to may bring us here again.
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      if (this.#state === 'preamble') this.#readPreamble();
+      while ((this.#state === 'hello' || this.#state === 'open') && !this.#isOwedMuch) {
+        const frame = this.#splitter.next();
+        if (frame === null) break;
+        if (this.#state === 'open') this.#owesSinceMs = null;
+        this.#tryFrame(frame);
       }
+      if (this.#splitter.bufferedBytes > 0) this.#owesSinceMs ??= this.#host.now();
+    } catch (error) {
+      if (!(error instanceof AiqError)) throw error;
+      this.refuse(error);
+    } finally {
+      this.#isReading = false;
     }
-    return count;
+  }
+
+  #tryFrame(frame: Frame): void {
+    try {
+      this.#onFrame(frame);
+    } catch (error) {
+      if (!(error instanceof AiqError)) throw error;
+      this.refuse(error, frame.correlationId);
+    }
   }
 
   #onFrame(frame: Frame): void {
     if (frame.correlationId === 0) {
-      throw new AiqError(
-        'BAD_FRAME',
-        'a request has correlation id 0, which marks what nobody asked for',
-      );
+      const message = 'a request has correlation id 0, which marks what nobody asked for';
+      throw new AiqError('BAD_FRAME', message);
     }
     if (this.#state === 'hello') {
       this.#greet(frame);
@@ -259,6 +275,7 @@ export class Connection {
       return;
     }
     this.#enter('open');
+    this.#owesSinceMs = null;
     this.#splitter.setFrameBytesMax(limits.frameBytesMax);
     const { id: connection, transport } = this.#options;
     const { hello } = step;
@@ -266,8 +283,9 @@ export class Connection {
   }
 
   #report(event: NetEvent, { opcode, correlationId, body }: Frame): void {
-    this.#unanswered.asked(opcode, correlationId);
-    this.#host.onEvent(event, frameHeaderBytes + body.length);
+    const bytes = frameHeaderBytes + body.length;
+    this.#unanswered.asked(opcode, correlationId, bytes);
+    this.#host.onEvent(event, bytes);
   }
 
   #writeError({ code, message }: AiqError, correlationId: number): void {

@@ -9,6 +9,7 @@ import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { createCrowdCells } from './crowd.ts';
 import type { Guard } from './hello.ts';
+import { createIntakeCells } from './intake.ts';
 import { ListenError } from './listen-error.ts';
 import { type NetLimits, netLimitDefaults } from './net-limits.ts';
 import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
@@ -70,11 +71,12 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
   const crowdCells = createCrowdCells(count);
+  const intakeCells = createIntakeCells(count);
   const crashGuard = createCrashGuard(limits);
 
   return Array.from({ length: count }, (_, thread) => {
     const numbers = { firstConnection: thread + 1, connectionStep: count };
-    const setup = { thread, guard, limits, crowdCells, ...numbers };
+    const setup = { thread, guard, limits, crowdCells, intakeCells, ...numbers };
     return new ThreadSlot({ setup, guard: crashGuard, onEvents, onNotice, onLost: onThreadLost });
   });
 }

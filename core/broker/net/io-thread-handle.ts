@@ -101,7 +101,7 @@ export class IoThread {
         this.#failure = new ListenError(message.code, message.message);
         break;
       case 'events':
-        if (this.#state === 'running') this.#onEvents(message.events, message.bytes);
+        if (this.#state === 'running') this.#onEvents(message.events);
         break;
       case 'stoppedListening':
         this.#notListening.resolve();
@@ -109,7 +109,7 @@ export class IoThread {
     }
   }
 
-  #onEvents(events: NetEvent[], bytes: number): void {
+  #onEvents(events: NetEvent[]): void {
     for (const { type, connection } of events) {
       if (type === 'closed') this.#open.delete(connection);
       if (type !== 'opened') continue;
@@ -118,7 +118,6 @@ export class IoThread {
       this.#nextConnection = Math.max(this.#nextConnection, next);
     }
     this.#options.onEvents(events);
-    this.tell({ type: 'taken', bytes });
   }
 
   #onExit(code: number): void {

@@ -25,8 +25,7 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
   const memory = new IdleMemory();
   const inbox = createInbox({
     limits,
-    post: (events, bytes) => tell(core, { type: 'events', events, bytes }),
-    onCongestion: () => connections.updateReading(),
+    post: (events) => tell(core, { type: 'events', events }),
   });
   const connections: ConnectionTable = createConnectionTable(setup, inbox);
   const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
@@ -37,12 +36,10 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
     switch (message.type) {
       case 'send':
         sendMessages(message.messages, connections.get);
+        connections.readStarved();
         break;
       case 'close':
         connections.get(message.connection)?.drain();
-        break;
-      case 'taken':
-        inbox.taken(message.bytes);
         break;
       case 'stopListening':
         listeners.close();

@@ -17,23 +17,37 @@ export const netLimitDefaults = {
    * wait for the disk, and requests that wait for them take memory of the core. `Wait` is free.
    */
   unansweredMax: 1024,
-  /** Unsent bytes of one connection above which its peer gets only `outboxStallMs` to read on. */
-  outboxBytesMax: 16 * mebibyte,
-  /** Received bytes that the core has not taken yet, before the thread stops reading. */
-  inboxBytesMax: 16 * mebibyte,
+  /**
+   * Bytes that are received and not answered, of all peers: parts of frames, whole frames, and
+   * requests that wait for their turn or the disk. One peer may hold a quarter of what is free, so
+   * that many greedy ones leave room for the next.
+   */
+  intakeBytesMax: 64 * mebibyte,
+  /** What each peer may hold of it however little is free. */
+  intakeBytesMin: 64 * 1024,
+  /**
+   * Unsent bytes of one connection above which no more is read from it. More than a consumer is
+   * sent at once: one on a slow line must be able to renew its leases meanwhile.
+   */
+  unsentBytesMax: 8 * mebibyte,
   /** A batch for the core leaves at this size even inside a tick, so that work begins early. */
   batchBytesMax: mebibyte,
   /** Time for preamble and Hello to arrive. */
   handshakeMs: limits.handshakeMs,
-  /** Time for a frame that has begun to arrive whole. */
+  /** Time that a frame which has begun may take besides that for its bytes. */
   frameMs: limits.frameMs,
-  /** Time in which a peer must take some of what is waiting for it. */
-  writeStallMs: 10_000,
   /**
-   * The same for a peer that has more waiting than `outboxBytesMax`. Not none: the core may rightly
-   * send a consumer with many free slots more than that at once.
+   * A peer that sends a frame more slowly may be cut off: half of what is promised, since lines are
+   * uneven.
    */
-  outboxStallMs: 2_000,
+  frameBytesPerSecond: limits.lineBytesPerSecond / 2,
+  /**
+   * Time in which a peer must take some of what is waiting for it. The system tells of room in a
+   * full socket only when much of it is free, which a slow peer takes this long to read: some 160 KiB
+   * of a Unix socket, over 1 MiB of a TCP one.
+   */
+  unixStallMs: 40_000,
+  tcpStallMs: 240_000,
   /** Time that a peer has to read the last message and to close, after the half-close. */
   lingerMs: 1_000,
   /** Time that `stop` gives all peers to take what was sent to them. */
@@ -57,12 +71,15 @@ function assertRelation(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`network limits contradict each other: ${relation}`);
 }
 
-const { connectionsMax, handshakesMax, outboxBytesMax, inboxBytesMax }: NetLimits =
+const { connectionsMax, handshakesMax, intakeBytesMax, intakeBytesMin }: NetLimits =
   netLimitDefaults;
 assertRelation(handshakesMax < connectionsMax, 'strangers must leave room for clients');
 assertRelation(
   handshakesMax * (limits.frameBytesMaxBeforeHello + frameHeaderBytes) <= strangerBytesMax,
   'frames of strangers must stay below their cap',
 );
-assertRelation(outboxBytesMax >= 2 * limits.frameBytesMax, 'an outbox must hold whole frames');
-assertRelation(inboxBytesMax >= 2 * limits.frameBytesMax, 'an inbox must hold whole frames');
+assertRelation(
+  intakeBytesMax >= connectionsMax * intakeBytesMin,
+  'what each peer may always hold must fit what all may hold',
+);
+assertRelation(intakeBytesMax / 8 > limits.frameBytesMax, 'a peer must be able to hold a frame');

@@ -19,12 +19,14 @@ export function sendMessages(
   connectionOf: (id: ConnectionId) => Connection | undefined,
 ): void {
   const writers = new Map<Connection, Writer>();
+  const answered = new Set<Connection>();
   for (const message of messages) {
     const connection = connectionOf(message.connection);
     if (connection === undefined) continue;
     const writer = writers.get(connection) ?? new Writer();
     const sent = appendMessage(writer, message);
     connection.sent(message.name, message.correlationId);
+    answered.add(connection);
     const isLast = message.thenClose === true || sent === 'lost';
     if (isLast || writer.length >= writeBytes) {
       connection.write(writer.written());
@@ -35,6 +37,7 @@ export function sendMessages(
     if (isLast) connection.drain();
   }
   for (const [connection, writer] of writers) connection.write(writer.written());
+  for (const connection of answered) connection.updateReading();
 }
 
 /**

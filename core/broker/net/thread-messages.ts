@@ -3,6 +3,7 @@
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import type { CrowdCells } from './crowd.ts';
 import type { Guard } from './hello.ts';
+import type { IntakeCells } from './intake.ts';
 import type { NetLimits } from './net-limits.ts';
 
 export interface TcpAddress {
@@ -27,9 +28,10 @@ export interface ThreadSetup {
   readonly listen: Listen;
   /** What TCP peers must prove; null when there is no TCP. */
   readonly guard: Guard | null;
-  /** Those on connections hold for the whole pool, those on bytes for this thread. */
+  /** They hold for the whole pool. */
   readonly limits: NetLimits;
   readonly crowdCells: CrowdCells;
+  readonly intakeCells: IntakeCells;
   /** This thread numbers its connections `firstConnection`, then in steps of `connectionStep`. */
   readonly firstConnection: ConnectionId;
   readonly connectionStep: number;
@@ -38,13 +40,11 @@ export interface ThreadSetup {
 export type ToThread =
   | { readonly type: 'send'; readonly messages: readonly Outgoing[] }
   | { readonly type: 'close'; readonly connection: ConnectionId }
-  /** The core has taken batches of so many bytes: room for more. */
-  | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'stopListening' }
   | { readonly type: 'stop' };
 
 export type FromThread =
   | { readonly type: 'listening'; readonly addresses: Addresses }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
-  | { readonly type: 'events'; readonly events: NetEvent[]; readonly bytes: number }
+  | { readonly type: 'events'; readonly events: NetEvent[] }
   | { readonly type: 'stoppedListening' };

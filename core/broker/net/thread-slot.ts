@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { NetEvent } from '../events.ts';
 import type { CrashGuard } from './crash-guard.ts';
 import { Crowd } from './crowd.ts';
+import { Intake } from './intake.ts';
 import { IoThread } from './io-thread-handle.ts';
 import type { Addresses, Listen, ThreadSetup, ToThread } from './thread-messages.ts';
 
@@ -24,6 +25,7 @@ export interface SlotOptions {
 export class ThreadSlot {
   readonly #options: SlotOptions;
   readonly #crowd: Crowd;
+  readonly #intake: Intake;
   #listen: Listen = { unix: null, tcp: null, sharePort: false };
   #thread: IoThread | null = null;
   #isClosing = false;
@@ -31,7 +33,9 @@ export class ThreadSlot {
 
   constructor(options: SlotOptions) {
     this.#options = options;
-    this.#crowd = new Crowd(options.setup.crowdCells, options.setup.thread);
+    const { crowdCells, intakeCells, thread, limits } = options.setup;
+    this.#crowd = new Crowd(crowdCells, thread);
+    this.#intake = new Intake(intakeCells, thread, limits);
   }
 
   /** Connections of this place that the core knows. */
@@ -84,6 +88,7 @@ export class ThreadSlot {
   #lost(error: Error): void {
     // `closed` came to the core for each of its connections before.
     this.#crowd.clear();
+    this.#intake.clear();
     if (this.#isClosing) return;
     const { guard, onNotice, onLost } = this.#options;
     const delayMs = guard(performance.now());

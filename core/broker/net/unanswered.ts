@@ -1,6 +1,7 @@
 /**
- * Counts the requests of one peer that were not answered yet. `Wait` does not count: its answer
- * may rightly take hours, and whoever waits should not be kept from asking other things.
+ * The requests of one peer that were not answered yet, and the bytes that they are held in. `Wait`
+ * does not count: its answer may rightly take hours, and whoever waits should not be kept from
+ * asking other things.
  */
 
 import { type MessageName, messages } from '../../protocol/index.ts';
@@ -11,10 +12,16 @@ const answers: ReadonlySet<string | null> = new Set([
   ...Object.values(messages).map(({ answer }) => answer),
 ]);
 
+/** What the core keeps of a request besides its frame, about. */
+const requestBytes = 512;
+
 export class Unanswered {
   readonly #countMax: number;
   readonly #waits = new Set<number>();
+  /** By correlation id; what several requests of one id are held in goes with the last of them. */
+  readonly #asked = new Map<number, { count: number; bytes: number }>();
   #count = 0;
+  #bytes = 0;
   #isFull = false;
 
   constructor(countMax: number) {
@@ -26,11 +33,23 @@ export class Unanswered {
     return this.#isFull;
   }
 
-  asked(opcode: number, correlationId: number): void {
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  asked(opcode: number, correlationId: number, frameBytes: number): void {
     if (opcode === messages.Wait.opcode) {
       this.#waits.add(correlationId);
       return;
     }
+    const bytes = frameBytes + requestBytes;
+    const same = this.#asked.get(correlationId);
+    if (same === undefined) this.#asked.set(correlationId, { count: 1, bytes });
+    else {
+      same.count += 1;
+      same.bytes += bytes;
+    }
+    this.#bytes += bytes;
     this.#count += 1;
     if (this.#count >= this.#countMax) this.#isFull = true;
   }
@@ -38,7 +57,14 @@ export class Unanswered {
   /** A message for the peer, which may be an answer. */
   sent(name: MessageName, correlationId: number): void {
     if (!answers.has(name) || this.#waits.delete(correlationId)) return;
-    this.#count = Math.max(0, this.#count - 1);
+    const asked = this.#asked.get(correlationId);
+    if (asked === undefined) return;
+    asked.count -= 1;
+    if (asked.count === 0) {
+      this.#asked.delete(correlationId);
+      this.#bytes -= asked.bytes;
+    }
+    this.#count -= 1;
     if (this.#count <= this.#countMax / 2) this.#isFull = false;
   }
 }

@@ -3,7 +3,7 @@
  * its queues in turn, so that neither a large queue nor a large consumer starves the others.
  */
 
-import type { Delivery } from '../../protocol/index.ts';
+import { type Delivery, limits } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import { type Core, jobsPerEventMax, leasedBytesMax, type Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
@@ -91,13 +91,14 @@ function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
   };
 }
 
-/** Sends deliveries in frames that the client takes. */
+/** Sends deliveries in frames that the client takes, small ones: a slow line should not be busy with one. */
 function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
+  const bytesMax = Math.min(session.frameBytesMax, limits.batchBytesMax) - itemOverheadBytes;
   let frame: Grant[] = [];
   let frameBytes = 0;
   for (const item of items) {
     const bytes = item.jobBytes + itemOverheadBytes;
-    if (frame.length > 0 && frameBytes + bytes > session.frameBytesMax - itemOverheadBytes) {
+    if (frame.length > 0 && frameBytes + bytes > bytesMax) {
       sendFrame(core, session, frame);
       frame = [];
       frameBytes = 0;

@@ -1,86 +1,10 @@
-/** One connection on an in-memory stream with a clock of its own: states, deadlines, reading. */
+/** One connection: its states, and its deadlines on what the peer sends. */
 
-import { duplexPair } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { NetEvent } from '../../../core/broker/events.ts';
-import { Connection } from '../../../core/broker/net/connection.ts';
-import { type NetLimits, netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
-import {
-  type AnyMessage,
-  decodeFrame,
-  encodeFrame,
-  encodePreamble,
-  errorCodeOf,
-  FrameSplitter,
-  limits,
-  type Message,
-  type MessageName,
-  preambleBytes,
-  Writer,
-} from '../../../core/protocol/index.ts';
-
-const hello: Message<'Hello'> = {
-  session: '0123456789abcdefghjkmnpqr0',
-  client: 'test',
-  proof: new Uint8Array(0),
-  features: 0,
-  frameBytesMax: limits.frameBytesMaxMin,
-};
-
-function frameOf<N extends MessageName>(name: N, id: number, fields: Message<N>): Uint8Array {
-  const writer = new Writer();
-  encodeFrame(writer, name, id, fields);
-  return writer.written();
-}
-
-/** A connection, the other end of its stream, and a clock that only the test moves. */
-function openPair(netLimits: Partial<NetLimits> = {}) {
-  const [near, far] = duplexPair();
-  const host = {
-    limits: { ...netLimitDefaults, ...netLimits },
-    congested: false,
-    nowMs: 0,
-    events: [] as NetEvent[],
-    states: [] as string[],
-    now: () => host.nowMs,
-    onEvent: (event: NetEvent) => void host.events.push(event),
-    onState: ({ state }: Connection, from: string) => {
-      host.states.push(`${from} to ${state}`);
-    },
-  };
-  const connection = new Connection(near, { id: 5, transport: 'unix', guard: null, host });
-  const chunks: Uint8Array[] = [];
-  far.on('data', (chunk: Uint8Array) => chunks.push(chunk));
-  far.on('error', () => {});
-  const received = (): AnyMessage[] => {
-    const splitter = new FrameSplitter(1 << 20);
-    splitter.push(Buffer.concat(chunks));
-    splitter.takeRaw(preambleBytes);
-    const messages: AnyMessage[] = [];
-    for (let frame = splitter.next(); frame; frame = splitter.next()) {
-      messages.push(decodeFrame(frame));
-    }
-    return messages;
-  };
-  const send = async (...parts: Uint8Array[]): Promise<void> => {
-    for (const part of parts) far.write(part);
-    await setImmediate();
-  };
-  const errors = (): string[] =>
-    received().flatMap(({ name, fields }) => (name === 'Error' ? [errorCodeOf(fields.code)] : []));
-  return { connection, near, far, host, received, errors, send };
-}
-
-type Pair = ReturnType<typeof openPair>;
-
-async function greet({ send }: Pair): Promise<void> {
-  await send(encodePreamble(), frameOf('Hello', 1, hello));
-}
-
-function typesOf({ host }: Pair): string[] {
-  return host.events.map(({ type }) => type);
-}
+import { netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
+import { encodePreamble, limits } from '../../../core/protocol/index.ts';
+import { frameOf, greet, hello, openPair, typesOf } from './connection-pair.ts';
 
 describe('the life of a connection', () => {
   it('goes from preamble to hello to open to closed, and tells the core of both ends', async () => {
@@ -152,10 +76,10 @@ describe('the life of a connection', () => {
   });
 });
 
-it('a draining connection reads on to its end even while the core is behind', async () => {
+it('a draining connection reads on to its end even when it may not read', async () => {
   const pair = openPair();
   await greet(pair);
-  pair.host.congested = true;
+  pair.host.intake.shareBytes = -1;
   pair.connection.updateReading();
   pair.connection.drain();
   pair.far.end(new Uint8Array(1000));
@@ -182,7 +106,7 @@ describe('deadlines', () => {
     expect(pair.connection.state).toBe('open');
   });
 
-  it('give a begun frame its time, not renewed by each byte', async () => {
+  it('give a begun frame no more time for a byte than a slow line needs', async () => {
     const pair = openPair();
     await greet(pair);
     const frame = frameOf('Pause', 2, { queue: 'summarize' });
@@ -192,6 +116,37 @@ describe('deadlines', () => {
     }
     pair.connection.tick(netLimitDefaults.frameMs);
     expect(pair.connection.state).toBe('open');
+    pair.connection.tick(netLimitDefaults.frameMs + 10);
+    await setImmediate();
+    expect(pair.errors()).toEqual(['TOO_SLOW']);
+  });
+
+  it('give a frame of any size as long as a slow line takes for it', async () => {
+    const pair = openPair();
+    pair.host.intake.shareBytes = 1e9;
+    await greet(pair);
+    const chunk = new Uint8Array(limits.blobChunkBytesMax);
+    const put = { sha256: new Uint8Array(32), totalBytes: chunk.length, offset: 0, chunk };
+    const frame = frameOf('BlobPut', 2, put);
+    for (let at = 0; at < frame.length; at += limits.lineBytesPerSecond) {
+      await pair.send(frame.subarray(at, at + limits.lineBytesPerSecond));
+      pair.host.nowMs += 1000;
+      pair.connection.tick(pair.host.nowMs);
+    }
+    expect(pair.host.nowMs).toBeGreaterThan(3 * netLimitDefaults.frameMs);
+    expect(typesOf(pair)).toEqual(['opened', 'request']);
+  });
+
+  it('cut off a sender that stops in a frame, however much of it came before', async () => {
+    const pair = openPair();
+    await greet(pair);
+    const put = {
+      sha256: new Uint8Array(32),
+      totalBytes: 9,
+      offset: 0,
+      chunk: new Uint8Array(2e5),
+    };
+    await pair.send(frameOf('BlobPut', 2, put).subarray(0, 190_000));
     pair.connection.tick(netLimitDefaults.frameMs + 1);
     await setImmediate();
     expect(pair.errors()).toEqual(['TOO_SLOW']);
@@ -209,90 +164,5 @@ describe('deadlines', () => {
       pair.connection.tick(pair.host.nowMs);
     }
     expect(pair.connection.state).toBe('open');
-  });
-});
-
-describe('reading', () => {
-  it('stops while the core is behind, goes on after, and the pause counts against nobody', async () => {
-    const pair = openPair();
-    await greet(pair);
-    const ping = frameOf('Ping', 2, {});
-    await pair.send(ping.subarray(0, 4));
-    pair.host.congested = true;
-    pair.connection.updateReading();
-    await pair.send(ping.subarray(4));
-    pair.host.nowMs = 60_000;
-    pair.connection.tick(pair.host.nowMs);
-    expect(typesOf(pair)).toEqual(['opened']);
-    pair.host.congested = false;
-    pair.connection.updateReading();
-    pair.connection.tick(pair.host.nowMs);
-    await setImmediate();
-    expect(typesOf(pair)).toEqual(['opened', 'request']);
-    expect(pair.errors()).toEqual([]);
-  });
-
-  it('stops while the peer does not take its answers, and goes on when it does', async () => {
-    const pair = openPair();
-    await greet(pair);
-    pair.far.pause();
-    while (!pair.near.writableNeedDrain) pair.connection.write(frameOf('Ok', 9, {}));
-    await pair.send(frameOf('Ping', 2, {}));
-    expect(typesOf(pair)).toEqual(['opened']);
-    pair.far.resume();
-    for (let turn = 0; turn < 5; turn++) await setImmediate();
-    expect(typesOf(pair)).toEqual(['opened', 'request']);
-  });
-});
-
-describe('requests without an answer', () => {
-  /** A connection that may have four of them, and what its core got. */
-  async function patientPair() {
-    const pair = openPair({ unansweredMax: 4 });
-    await greet(pair);
-    const answer = (name: 'HelloOk' | 'Ok' | 'WaitOk' | 'Error' | 'Deliver', id: number): void => {
-      pair.connection.sent(name, id);
-      pair.connection.updateReading();
-    };
-    answer('HelloOk', 1);
-    const pings = async (...ids: number[]): Promise<void> => {
-      for (const id of ids) await pair.send(frameOf('Ping', id, {}));
-      for (let turn = 0; turn < 3; turn++) await setImmediate();
-    };
-    const taken = (): number => pair.host.events.length - 1;
-    return { ...pair, answer, pings, taken };
-  }
-
-  it('stop the reading at their limit, until half of them are answered', async () => {
-    const { pings, taken, answer } = await patientPair();
-    await pings(2, 3, 4, 5, 6);
-    expect(taken()).toBe(4);
-    answer('Ok', 2);
-    await setImmediate();
-    expect(taken()).toBe(4);
-    answer('Error', 4);
-    await pings();
-    expect(taken()).toBe(5);
-  });
-
-  it('do not include Wait, however many there are and whatever answers them', async () => {
-    const { send, pings, taken, answer } = await patientPair();
-    for (let id = 10; id < 20; id++) {
-      await send(frameOf('Wait', id, { id: hello.session }));
-    }
-    await pings(2, 3, 4);
-    expect(taken()).toBe(13);
-    for (let id = 10; id < 19; id++) answer('WaitOk', id);
-    answer('Error', 19);
-    await pings(5, 6);
-    expect(taken()).toBe(14);
-  });
-
-  it('are not answered by what the broker sends of its own accord', async () => {
-    const { pings, taken, answer } = await patientPair();
-    await pings(2, 3, 4, 5, 6);
-    for (let count = 0; count < 4; count++) answer('Deliver', 0);
-    await pings();
-    expect(taken()).toBe(4);
   });
 });

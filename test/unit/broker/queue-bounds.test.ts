@@ -81,6 +81,22 @@ describe('one event', () => {
   });
 });
 
+test('a Deliver frame holds 256 KiB at most, unless one job alone is larger', () => {
+  const driver = new Driver();
+  driver.open(1);
+  const sizes = [...range(20).map(() => 60_000), 500_000, 60_000];
+  const jobs = sizes.map((size, id) => checkedJob({ id: id + 1, body: 'x'.repeat(size) }));
+  driver.enqueue(1, jobs);
+  driver.subscribe(1, jobs.length);
+  const frames = driver.sent.filter(({ name }) => name === 'Deliver');
+  const items = frames.map(({ fields }) => (fields as Message<'Deliver'>).items);
+  expect(items.flat()).toHaveLength(jobs.length);
+  for (const jobsOfFrame of items) {
+    const bytes = jobsOfFrame.reduce((sum, { job }) => sum + job.length, 0);
+    if (jobsOfFrame.length > 1) expect(bytes).toBeLessThan(limits.batchBytesMax);
+  }
+});
+
 describe('fairness', () => {
   test('jobs that come one at a time go to consumers with room in turn', () => {
     const driver = new Driver();

@@ -2,7 +2,8 @@
 
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Batcher } from '../../../core/client/batcher.ts';
+import { Batcher, batchLimits } from '../../../core/client/batcher.ts';
+import { limits } from '../../../core/protocol/index.ts';
 import { codeOf } from '../../support/fake-broker.ts';
 
 /** A batcher of texts that answers each with itself, doubled, and keeps the frames. */
@@ -45,6 +46,12 @@ test('every caller gets its own answers in order, and no frame breaks a limit th
       },
     ),
   );
+});
+
+test('a frame is filled to what a slow line takes in half a minute, not to what a frame may hold', async () => {
+  const hello = { batchItemsMax: 1000, frameBytesMax: limits.frameBytesMax };
+  const { bytesMax } = await batchLimits({ openHello: hello } as never);
+  expect(bytesMax).toBeLessThanOrEqual(256 * 1024);
 });
 
 test('a frame that fails fails the calls with items in it and no other', async () => {

@@ -1,0 +1,50 @@
+/** What a connection is in the course of its life, and what it needs of the thread that it lives in. */
+
+import type { ConnectionId, NetEvent, Transport } from '../events.ts';
+import type { Connection } from './connection.ts';
+import type { Guard } from './hello.ts';
+import type { Intake } from './intake.ts';
+import type { NetLimits } from './net-limits.ts';
+
+/** The states of a connection and those that may follow each. */
+export const nextStates = {
+  /** The peer's preamble is awaited. */
+  preamble: ['hello', 'draining', 'closed'],
+  /** Its Hello is awaited. */
+  hello: ['open', 'draining', 'closed'],
+  /** The core knows it; requests and answers flow. */
+  open: ['draining', 'closed'],
+  /** What is queued still leaves, then the half-close; whatever comes in is dropped. */
+  draining: ['closed'],
+  closed: [],
+} as const;
+
+export type ConnectionState = keyof typeof nextStates;
+
+/** What a connection needs of the thread that it lives in. */
+export interface ConnectionHost {
+  readonly limits: NetLimits;
+  readonly intake: Pick<Intake, 'add' | 'shareBytes'>;
+  /** Those that do not read because they hold their share of the intake. */
+  readonly starved: Set<Connection>;
+  /**
+   * True when a connection may read on in a frame though it holds its share of the intake: one at a
+   * time, or parts of frames would wait for each other for ever.
+   */
+  mayExceedShare(connection: Connection): boolean;
+  /** Monotonic, milliseconds. */
+  now(): number;
+  onEvent(event: NetEvent, frameBytes: number): void;
+  /** The peer took all that the core counts so many bytes for; a slice waits so long to be taken. */
+  onTaken(connection: Connection, charge: number, slowestMs: number): void;
+  /** `connection.state` has changed from this one. */
+  onState(connection: Connection, from: ConnectionState): void;
+}
+
+export interface ConnectionOptions {
+  readonly id: ConnectionId;
+  readonly transport: Transport;
+  /** What both sides must prove, or null when the peer needs no token. */
+  readonly guard: Guard | null;
+  readonly host: ConnectionHost;
+}
