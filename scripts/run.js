@@ -37,6 +37,8 @@ const tasks = {
   crash: { packages: 'all', run: crash },
   planted: { packages: 'all', run: planted },
   sim: { packages: 'all', run: sim },
+  hostile: { packages: 'all', run: programme('test/hostile/main.ts') },
+  soak: { packages: 'all', run: programme('test/soak/main.ts') },
   bench: { packages: 'all', run: bench },
   build: { packages: 'all', run: (_args, { env }) => build(root, env) },
   format: {
@@ -50,6 +52,16 @@ await main(process.argv.slice(2)).then(endLike, (error) => {
   process.stderr.write(`error: ${error.message}\n`);
   process.exitCode = 1;
 });
+
+/**
+ * A file that needs no test runner: it prints its own figures and verdict.
+ *
+ * @param {string} file
+ * @returns {Task}
+ */
+function programme(file) {
+  return (args, { node, env }) => runInPlace(node, [join(root, file), ...args], { cwd: root, env });
+}
 
 /**
  * @param {string[]} argv

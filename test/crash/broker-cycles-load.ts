@@ -8,6 +8,7 @@ import {
   type Consumer,
   type Job,
   type JobQueue,
+  type JobState,
   type JobTerms,
   type LeasedJob,
   newJob,
@@ -47,6 +48,8 @@ export interface Load {
   readonly stop: AbortSignal;
   /** Of this process, so that jobs of a resumed run are new ones. */
   readonly life: string;
+  /** Between two batches of a producer; hardly anything unless it is given. */
+  readonly pauseMs?: number;
 }
 
 interface Input {
@@ -91,7 +94,7 @@ export async function produce(load: Load, producer: number): Promise<void> {
       else oracle.wasAccepted(answer.id);
     }
     if (accepted !== null) for (const each of made) await goOn(load, each);
-    do await sleep(1);
+    do await sleep(load.pauseMs ?? 1);
     while (oracle.backlog > backlogMax && !isStopped(load));
   }
 }
@@ -195,4 +198,15 @@ function settleOf(kind: Input['kind'], name: string, delivery: Delivery): Settle
   if (kind === 'throttled' || kind === 'returned') return { outcome: kind, errorCode, delayMs: 5 };
   if (kind === 'parkedLater') return { outcome: 'returned', errorCode, park: name };
   return { outcome: 'ack' };
+}
+
+/** All jobs that the broker tells of, with the states that they are in. */
+export async function toldStates(queue: JobQueue): Promise<Map<string, JobState>> {
+  const states = new Map<string, JobState>();
+  for (let before: number | null = 0; before !== null; ) {
+    const page = await queue.list({ queue: queueName, before, limit: 1_000 });
+    for (const { id, state } of page.jobs) states.set(id, state);
+    before = page.next;
+  }
+  return states;
 }

@@ -9,11 +9,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { type JobQueue, type JobState, openQueue } from '../../core/queue/index.ts';
+import { type JobQueue, openQueue } from '../../core/queue/index.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { KilledBroker } from './broker-cycles-broker.ts';
-import { consume, type Load, produce, queueName } from './broker-cycles-load.ts';
+import { consume, type Load, produce, toldStates } from './broker-cycles-load.ts';
 import { endStates, Oracle } from './broker-cycles-oracle.ts';
 import { CycleState } from './broker-cycles-state.ts';
 
@@ -72,17 +72,6 @@ async function runCycle(cycle: number, broker: KilledBroker, oracle: Oracle): Pr
   await broker.kill();
   broker.start();
   return 2;
-}
-
-/** All jobs that the broker tells of. */
-async function toldStates(queue: JobQueue): Promise<Map<string, JobState>> {
-  const states = new Map<string, JobState>();
-  for (let before: number | null = 0; before !== null; ) {
-    const page = await queue.list({ queue: queueName, before, limit: 1_000 });
-    for (const { id, state } of page.jobs) states.set(id, state);
-    before = page.next;
-  }
-  return states;
 }
 
 /** Accepted jobs that did not end, as far as answers say; the answer of some was lost with a broker. */

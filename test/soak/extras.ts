@@ -1,0 +1,126 @@
+/** What goes on beside producers and consumers: purges, blobs, looks, and peers that are slow or silent. */
+
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type JobQueue, newJob } from '../../core/queue/index.ts';
+import { Peer, pipelined } from '../hostile/peer.ts';
+import type { Promises } from '../oracle/promises.ts';
+import type { TendedBroker } from './broker.ts';
+
+export interface Extras {
+  readonly queue: JobQueue;
+  readonly promises: Promises;
+  readonly broker: TendedBroker;
+  readonly random: () => number;
+  readonly stop: AbortSignal;
+}
+
+const purgedQueue = 'purged';
+const purgedJobs = 40;
+const blobBytes = 300_000;
+const pauseMs = 700;
+const slowReadMs = 250;
+const reconnectMs = 500;
+
+/** Jobs that nobody consumes are accepted and purged: then every one of them is cancelled. */
+export async function purges({ queue, promises, stop, random }: Extras): Promise<void> {
+  for (let round = 0; !stop.aborted; round++) {
+    const input = { round, salt: random() };
+    const jobs = Array.from({ length: purgedJobs }, (_, index) =>
+      newJob({
+        agent: 'a',
+        agentDigest: 'ab'.repeat(32),
+        queue: purgedQueue,
+        input: { ...input, index },
+      }),
+    );
+    const answers = await again(stop, () => queue.enqueue(jobs));
+    for (const { id, outcome } of answers ?? []) {
+      if (outcome === 'refused') promises.violate(`${id} was refused`);
+      else promises.accepted(id);
+    }
+    if ((await again(stop, () => queue.purge(purgedQueue))) === null) return;
+    const page = await again(stop, () => queue.list({ queue: purgedQueue, limit: purgedJobs }));
+    const states = new Map(page?.jobs.map(({ id, state }) => [id, state]));
+    for (const { id } of page === null ? [] : (answers ?? [])) {
+      promises.cancelled(id);
+      const state = states.get(id) ?? 'not known';
+      if (state !== 'cancelled') promises.violate(`${id} is ${state} after the purge of its queue`);
+    }
+    await sleep(pauseMs);
+  }
+}
+
+/** What was stored is read back whole. */
+export async function blobs({ queue, promises, stop, random }: Extras): Promise<void> {
+  while (!stop.aborted) {
+    const content = new Uint8Array(blobBytes).fill(Math.floor(random() * 256));
+    new DataView(content.buffer).setFloat64(0, random());
+    const ref = await again(stop, () => queue.putBlob(content));
+    const back = ref === null ? null : await again(stop, () => queue.getBlob(ref));
+    if (back !== null && Buffer.compare(back, content) !== 0) promises.violate('a blob changed');
+    await sleep(pauseMs);
+  }
+}
+
+/** Somebody looks: list, search, counts. */
+export async function looks({ queue, stop }: Extras): Promise<void> {
+  while (!stop.aborted) {
+    await again(stop, () => queue.list({ limit: 500 }));
+    await again(stop, () => queue.search({ states: ['dead'], limit: 50 }));
+    await again(stop, () => queue.stats());
+    await sleep(pauseMs);
+  }
+}
+
+/** Watches everything and takes a piece of what comes from time to time. */
+export async function slowReader({ broker, stop }: Extras): Promise<void> {
+  await peers(broker, stop, async (peer) => {
+    peer.raw(pipelined(1, 'Watch', { queues: [] }));
+    while (!peer.isClosed() && !stop.aborted) {
+      peer.socket.pause();
+      await sleep(slowReadMs);
+      peer.socket.once('data', () => peer.socket.pause()).resume();
+      await sleep(1);
+    }
+  });
+}
+
+/** Watches everything and reads nothing: it is cut off, and comes again. */
+export async function deafReader({ broker, stop }: Extras): Promise<void> {
+  await peers(broker, stop, async (peer) => {
+    peer.socket.pause();
+    peer.raw(pipelined(1, 'Watch', { queues: [] }));
+    await sleep(20_000, undefined, { signal: stop }).catch(() => undefined);
+  });
+}
+
+/** Says Hello and nothing more. */
+export async function silentPeer({ broker, stop }: Extras): Promise<void> {
+  await peers(broker, stop, async (peer) => {
+    while (!peer.isClosed() && !stop.aborted) await sleep(slowReadMs);
+  });
+}
+
+async function peers(
+  broker: TendedBroker,
+  stop: AbortSignal,
+  work: (peer: Peer) => Promise<void>,
+): Promise<void> {
+  while (!stop.aborted) {
+    const path = join(broker.dir ?? '', 'broker.sock');
+    const peer = await Peer.open({ path }).catch(() => null);
+    if (peer !== null) await work(peer);
+    peer?.close();
+    await sleep(reconnectMs);
+  }
+}
+
+/** Repeats a request until it is answered; null when told to stop before. */
+async function again<T>(stop: AbortSignal, ask: () => Promise<T>): Promise<T | null> {
+  for (;;) {
+    const answer = await ask().catch(() => null);
+    if (answer !== null || stop.aborted) return answer;
+    await sleep(20);
+  }
+}
