@@ -21,6 +21,7 @@ import {
   Writer,
 } from '../protocol/index.ts';
 import { addressOf, connectSocket, type Endpoint } from './endpoint.ts';
+import { Patience } from './patience.ts';
 import { TokenProof } from './proof.ts';
 
 /** Correlation ids below `firstRequestId` are the connection's own; 0 marks what nobody asked for. */
@@ -79,6 +80,7 @@ export class Connection {
   #corked = false;
   #heard = true;
   #silences = 0;
+  #patience: Patience | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket, options: ConnectionOptions) {
@@ -107,9 +109,9 @@ export class Connection {
     );
     this.#socket.on('error', (error) => this.destroy(this.#lost(error.message, error)));
     this.#socket.on('close', () => this.destroy(this.#lost('the broker closed the connection')));
-    this.#timer = setTimeout(() => {
+    this.#patience = new Patience(limits.handshakeMs, () => {
       this.destroy(this.#lost(`no answer to Hello in ${limits.handshakeMs} ms`));
-    }, limits.handshakeMs);
+    });
     this.#socket.write(encodePreamble());
     if (this.#proof === null) this.#sayHello(new Uint8Array(0));
     else this.#write('Prove', { nonce: this.#proof.nonce });
@@ -148,7 +150,8 @@ export class Connection {
     const wasOpen = this.#state === 'open';
     this.#state = 'closed';
     this.#closedBy = reason;
-    clearTimeout(this.#timer);
+    this.#patience?.end();
+    clearInterval(this.#timer);
     this.#socket.destroy();
     if (wasOpen) this.#options.onClosed(reason);
     else this.#opened.reject(reason);
@@ -223,9 +226,11 @@ export class Connection {
     }
     this.#helloOk = hello;
     this.#state = 'open';
-    clearTimeout(this.#timer);
-    // Unref'd: watching an idle connection must not keep a process alive.
-    this.#timer = setInterval(() => this.#watch(), this.#options.pingMs).unref();
+    this.#patience?.end();
+    // After what came while this process did not run. Unref'd: watching an idle connection must not
+    // keep a process alive.
+    const watch = (): void => void setImmediate(() => this.#watch());
+    this.#timer = setInterval(watch, this.#options.pingMs).unref();
     this.#opened.resolve(this);
   }
 

@@ -9,6 +9,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { AiqError } from '../protocol/index.ts';
+import { Patience } from './patience.ts';
 import { assertTrustedSocket, isLoopback, untrusted } from './trust.ts';
 
 export type Endpoint =
@@ -73,14 +74,14 @@ function connected(
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = open();
   const fail = (error: Error): void => {
-    clearTimeout(timer);
+    patience.end();
     socket.destroy();
     reject(unreachable(endpoint, error));
   };
-  const timer = setTimeout(() => fail(new Error(`no connection in ${withinMs} ms`)), withinMs);
+  const patience = new Patience(withinMs, () => fail(new Error(`no connection in ${withinMs} ms`)));
   socket.once('error', fail);
   socket.once('connect', () => {
-    clearTimeout(timer);
+    patience.end();
     socket.off('error', fail);
     resolve(socket);
   });

@@ -16,6 +16,7 @@ import {
   Writer,
 } from '../protocol/index.ts';
 import { firstRequestId, lineMs } from './connection.ts';
+import { Patience } from './patience.ts';
 import { repetitionOf } from './repetition.ts';
 
 export interface RequestOptions {
@@ -49,7 +50,7 @@ interface Request {
   readonly end: (outcome: AnyMessage | Error) => void;
   /** It left on some connection, so the broker may have seen it. */
   wasSent: boolean;
-  timer: NodeJS.Timeout | undefined;
+  patience: Patience | null;
 }
 
 export class Requests {
@@ -94,7 +95,7 @@ export class Requests {
       else resolve(outcome.fields as Message<AnswerOf<N>>);
     };
     const frame = writer.written();
-    const request: Request = { name, frame, options, end, wasSent: false, timer: undefined };
+    const request: Request = { name, frame, options, end, wasSent: false, patience: null };
     this.#all.set(id, request);
     this.#startTimer(request);
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -163,7 +164,7 @@ export class Requests {
   }
 
   #forget(id: number, request: Request): void {
-    clearTimeout(request.timer);
+    request.patience?.end();
     this.#all.delete(id);
     const wasWaiting = this.#waiting.delete(request);
     if (wasWaiting || !request.wasSent) return;
@@ -191,17 +192,17 @@ export class Requests {
   }
 
   #startTimer(request: Request, moreMs = 0): void {
-    clearTimeout(request.timer);
+    request.patience?.end();
     const deadlineMs = request.options.deadlineMs + moreMs;
     if (deadlineMs > timerMsMax) return;
-    request.timer = setTimeout(() => {
+    request.patience = new Patience(deadlineMs, () => {
       if (this.#line.isOpen && !request.wasSent) {
         // Held back by requests ahead of it on a living connection: that is progress, not failure.
         this.#startTimer(request);
         return;
       }
       request.end(unanswered(request, this.#line.failure));
-    }, deadlineMs);
+    });
   }
 }
 

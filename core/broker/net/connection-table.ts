@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { AiqError } from '../../protocol/index.ts';
 import type { ConnectionId, Transport } from '../events.ts';
+import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionHost, ConnectionState } from './connection-host.ts';
 import { Crowd } from './crowd.ts';
@@ -26,10 +27,6 @@ export interface ConnectionTable {
 export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): ConnectionTable {
   const { limits } = setup;
   const connections = new Map<ConnectionId, Connection>();
-  const host = createHost(setup, inbox, connections);
-  const { crowd, starved } = host;
-  let nextId = setup.firstConnection;
-
   const shortestMs = Math.min(
     limits.handshakeMs,
     limits.frameMs,
@@ -37,8 +34,16 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
     limits.tcpStallMs,
     limits.lingerMs,
   );
-  const tick = (connection: Connection): void => connection.tick(host.now());
-  const ticker = setInterval(() => connections.forEach(tick), shortestMs / ticksPerDeadline);
+  const tickMs = shortestMs / ticksPerDeadline;
+  // What the thread misses must not count against its peers.
+  const time = new SteadyTime(() => performance.now(), 2 * tickMs);
+  const host = createHost(setup, { inbox, connections, time });
+  const { crowd, starved } = host;
+  let nextId = setup.firstConnection;
+  const ticker = setInterval(() => {
+    const nowMs = time.now();
+    for (const connection of connections.values()) connection.tick(nowMs);
+  }, tickMs);
   // The listeners and the port of the core keep the thread alive, not its clock.
   ticker.unref();
 
@@ -73,10 +78,15 @@ interface Host extends ConnectionHost {
   readonly crowd: Crowd;
 }
 
+interface ThreadState {
+  readonly inbox: Inbox;
+  readonly connections: Map<ConnectionId, Connection>;
+  readonly time: SteadyTime;
+}
+
 function createHost(
   { crowdCells, intakeCells, thread, limits }: ThreadSetup,
-  inbox: Inbox,
-  connections: Map<ConnectionId, Connection>,
+  { inbox, connections, time }: ThreadState,
 ): Host {
   const crowd = new Crowd(crowdCells, thread);
   let beyondShare: Connection | null = null;
@@ -89,7 +99,7 @@ function createHost(
       if (beyondShare?.holdsPartOnly !== true) beyondShare = connection;
       return beyondShare === connection;
     },
-    now: () => performance.now(),
+    now: () => time.now(),
     onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
     onTaken: () => undefined,
     onState(connection, from) {

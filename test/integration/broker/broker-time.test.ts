@@ -2,14 +2,18 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decodeJob, encodeJob } from '../../../core/protocol/index.ts';
+import { decodeJob, encodeJob, encodePreamble, limits } from '../../../core/protocol/index.ts';
+import { until } from '../../support/project.ts';
 import { type Asker, idOf, jobBytes, Place, range, settlement } from './broker-peer.ts';
+import { helloFields, Peer } from './net-peer.ts';
 
 const leaseMs = 2_000;
-const pauseMs = 2 * leaseMs;
+/** Longer than a peer has for its Hello. */
+const pauseMs = limits.handshakeMs + 1_000;
 const yearMs = 365 * 86_400_000;
 
 let place: Place;
@@ -30,7 +34,7 @@ async function holdFive(asker: Asker, queue: string, first: number) {
   return (await asker.deliveries(5)).map(({ token }) => token);
 }
 
-test('a broker that was stopped for twice a lease takes nothing from anybody', async () => {
+test('a broker that was stopped for longer than a lease takes nothing from anybody', async () => {
   const broker = place.spawn(['--lease-ms', `${leaseMs}`]);
   const renewing = await place.patientAsker(1);
   const silent = await place.asker(2);
@@ -40,6 +44,9 @@ test('a broker that was stopped for twice a lease takes nothing from anybody', a
   const unresumed = await holdFive(lost, 'c', 20);
   const timer = setInterval(() => renewing.tell('Extend', { tokens: renewed }), leaseMs / 4);
   await lost.peer.close();
+  const stranger = new Peer({ path: join(place.dir, 'broker.sock') });
+  stranger.raw(encodePreamble());
+  await until('the preamble of the broker', async () => stranger.version !== null);
   broker.kill('SIGSTOP');
   await sleep(pauseMs);
   broker.kill('SIGCONT');
@@ -49,6 +56,9 @@ test('a broker that was stopped for twice a lease takes nothing from anybody', a
   expect(await back.resume(unresumed)).toEqual(fine);
   expect(await silent.settle(unrenewed)).toEqual(fine);
   expect(await back.settle(unresumed)).toEqual(fine);
+  stranger.send('Hello', 1, helloFields());
+  expect((await stranger.answer(1)).name).toBe('HelloOk');
+  await stranger.close();
   // Renewals that waited in the socket count from when they are read.
   await sleep(leaseMs);
   clearInterval(timer);

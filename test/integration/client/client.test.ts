@@ -156,6 +156,20 @@ test('what may be repeated survives beside what may not', async () => {
   ]);
 });
 
+test('a process that was stopped takes the answer that came meanwhile, late as it is', async () => {
+  const broker = await fake({
+    answer: (request) => {
+      if (request.name !== 'Enqueue') return allIsWell(request);
+      // Sent before this process stands still for longer than the client waits.
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600));
+      return allIsWell(request);
+    },
+  });
+  const client = clientOf(broker, { requestDeadlineMs: 300 });
+  await client.opened();
+  expect(await client.enqueue(jobs(1))).toMatchObject([{ outcome: 'created' }]);
+});
+
 test('nobody at the address ends as UNREACHABLE at the deadline, with the reason', async () => {
   const broker = await fake();
   const client = clientOf(broker, {
