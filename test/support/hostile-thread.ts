@@ -5,8 +5,8 @@
 
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
-
 import { parentPort, workerData } from 'node:worker_threads';
+import { noJobUsage } from '../../core/runtime/job/usage.ts';
 import type { FromThread, ThreadData, ToThread } from '../../core/runtime/pool/thread-messages.ts';
 
 const culprit = new Int32Array((workerData as ThreadData).culprit);
@@ -89,7 +89,7 @@ async function perform(run: number, source: string): Promise<void> {
   together += 1;
   const model = (await deeds[source]?.(run)) ?? 'no such deed';
   together -= 1;
-  const usage = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
+  const usage = noJobUsage;
   const made = { root: '/', files: [], model, provider: '', recovered: false, result: null };
   post({ type: 'ended', run, result: { ok: true, ...made, usage } });
 }
