@@ -5,20 +5,22 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { AiqError, errorCodes, idToText } from '../protocol/index.ts';
+import { idToText } from '../protocol/index.ts';
 import { BrokerClock, stepMsMaxOf } from './broker-clock.ts';
 import { Engine } from './engine.ts';
 import type { EffectOf } from './engine-options.ts';
 import type { NetEvent, Outgoing } from './events.ts';
-import { prepareFolder, readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
-import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
+import { FolderGoneError, HeldFolder, heldDisk } from './held-folder.ts';
 import { type History, startHistory } from './history/history.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { watchIdle } from './idle-watch.ts';
 import type { RecoveryReport } from './log/contract.ts';
+import { nodeDisk } from './log/disk.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
 import { recoveryNotices } from './recovery-notices.ts';
+import { searchAnswer } from './search-answer.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
 export type BrokerEnd =
@@ -36,18 +38,20 @@ export interface RunningBroker {
 }
 
 /**
- * Starts a broker on a folder.
+ * Starts a broker on a folder. When it fails, nothing of it listens, answers or writes any more.
+ * @throws FolderError or StartError when the folder cannot be used, with the fix
  * @throws FolderLockedError when another broker serves the folder
  * @throws LogDamagedError when the log is damaged where it may hold accepted jobs
  */
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
-  prepareFolder(options.dir);
-  const lock = lockFolder(options.dir);
+  const folder = HeldFolder.take(options.dir, options.onNotice);
   try {
-    return await Broker.start(options, lock);
+    const broker = new Broker(options, folder);
+    await broker.open();
+    return broker;
   } catch (error) {
-    lock.release();
-    throw error;
+    folder.release();
+    throw folder.inWords(error);
   }
 }
 
@@ -55,7 +59,7 @@ class Broker implements RunningBroker {
   readonly id: string = idToText(randomBytes(16));
   readonly closed: Promise<BrokerEnd>;
   readonly #options: ReturnType<typeof withDefaults>;
-  readonly #lock: FolderLock;
+  readonly #folder: HeldFolder;
   readonly #startedAtMs = Date.now();
   readonly #resolveClosed: (end: BrokerEnd) => void;
   #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
@@ -66,62 +70,73 @@ class Broker implements RunningBroker {
   #history: History | null = null;
   /** Closes what was opened so far. */
   readonly #closers: (() => Promise<void>)[] = [];
+  /** Why it cannot serve, found while it starts. */
+  #startFailure: Error | null = null;
   #recovery!: RecoveryReport;
 
-  static async start(options: BrokerOptions, lock: FolderLock): Promise<RunningBroker> {
-    const broker = new Broker(options, lock);
-    await broker.#open();
-    return broker;
-  }
-
-  private constructor(options: BrokerOptions, lock: FolderLock) {
-    this.#options = withDefaults(options);
-    this.#lock = lock;
+  constructor(options: BrokerOptions, folder: HeldFolder) {
+    this.#options = { ...withDefaults(options), dir: folder.dir };
+    this.#folder = folder;
     const { promise, resolve } = Promise.withResolvers<BrokerEnd>();
     this.closed = promise;
     this.#resolveClosed = resolve;
   }
 
   get addresses(): IoPool['addresses'] {
-    return this.#pool.addresses;
+    const { dir, unix } = this.#options;
+    return { ...this.#pool.addresses, unix: unix ? join(dir, 'broker.sock') : null };
   }
 
   get recovery(): RecoveryReport {
     return this.#recovery;
   }
 
-  async #open(): Promise<void> {
-    const { dir } = this.#options;
-    removeEndpoints(dir);
-    await this.#openEngine();
+  async open(): Promise<void> {
     try {
+      removeEndpoints(this.#folder, null);
+      await this.#openEngine();
       this.#pool = await this.#listen();
+      this.#closers.unshift(() => this.#pool.stop());
+      // What failed meanwhile, say the log while the threads started, must not serve.
+      if (this.#startFailure !== null) throw this.#startFailure;
+      this.#tellWhere();
+      this.#phase = 'serving';
     } catch (error) {
       this.#phase = 'down';
-      await this.#history?.close();
-      await this.#engine.close();
+      this.#clearTimers();
+      await this.#closeAll();
       throw error;
     }
-    await this.#throwIfFailed();
-    this.#phase = 'serving';
-    const { addresses, id } = this;
-    const startedAtMs = this.#startedAtMs;
-    const { pid } = process;
-    writeEndpoints(dir, { brokerId: id, pid, startedAtMs, software: software(), ...addresses });
     this.#watchIdle();
   }
 
+  #tellWhere(): void {
+    writeEndpoints(this.#folder, {
+      brokerId: this.id,
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      software: software(),
+      folder: this.#folder.identity,
+      ...this.addresses,
+    });
+  }
+
   #listen(): Promise<IoPool> {
-    const { dir, unix, tcp } = this.#options;
+    const { unix, tcp } = this.#options;
+    const folder = this.#folder;
     return startIoPool({
-      unixPath: unix ? join(dir, 'broker.sock') : null,
+      unixPath: unix ? folder.path('broker.sock') : null,
       tcp,
-      guard: tcp === null ? null : { token: readOrMakeToken(dir), broker: this.id },
+      guard: tcp === null ? null : { token: this.#token(), broker: this.id },
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
       onNotice: (text) => this.#notice(text),
       onThreadLost: (error) => this.#fail(error),
     });
+  }
+
+  #token(): Uint8Array {
+    return readOrMakeToken(this.#folder, (text) => this.#notice(text));
   }
 
   async #openEngine(): Promise<void> {
@@ -131,6 +146,7 @@ class Broker implements RunningBroker {
       core,
       dir: join(dir, 'log'),
       segmentBytesMax,
+      disk: heldDisk(nodeDisk, this.#folder),
       clock: new BrokerClock({
         stepMsMax: stepMsMaxOf(core.leaseMs),
         onNotice: (text) => this.#notice(text),
@@ -149,11 +165,12 @@ class Broker implements RunningBroker {
     });
     this.#engine = engine;
     this.#closers.push(() => engine.close());
+    this.#folder.keep('log');
     this.#recovery = report;
     for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);
     if (!history) return;
     const started = startHistory({
-      file: join(dir, 'history.sqlite'),
+      file: this.#folder.path('history.sqlite'),
       logId: engine.log.id,
       log: engine.log,
       onNotice: (text) => this.#notice(text),
@@ -162,14 +179,6 @@ class Broker implements RunningBroker {
     this.#closers.unshift(() => started.close());
     if (engine.diskFull) started.pause(true);
     this.#history = started;
-  }
-
-  /** The log may have failed while the threads started. */
-  async #throwIfFailed(): Promise<void> {
-    if (this.#phase === 'starting') return;
-    await this.#pool.stop();
-    const end = await this.closed;
-    if (end.reason === 'failed') throw end.error;
   }
 
   #onEvents(events: readonly NetEvent[]): void {
@@ -198,19 +207,9 @@ class Broker implements RunningBroker {
   }
 
   /** Search sees everything that was answered before it was asked. */
-  async #search({ connection, correlationId, filter }: EffectOf<'search'>): Promise<void> {
-    try {
-      if (this.#history === null) {
-        throw new AiqError('UNSUPPORTED', 'this broker keeps no history');
-      }
-      const fields = await this.#history.search(filter, this.#engine.log.durableOffset);
-      this.#engine.hold({ connection, correlationId, name: 'SearchOk', fields });
-    } catch (error) {
-      const { code, message } =
-        error instanceof AiqError ? error : new AiqError('INTERNAL', String(error));
-      const fields = { code: errorCodes[code].number, message };
-      this.#engine.hold({ connection, correlationId, name: 'Error', fields });
-    }
+  async #search(effect: EffectOf<'search'>): Promise<void> {
+    const upTo = this.#engine.log.durableOffset;
+    this.#engine.hold(await searchAnswer(this.#history, effect, upTo));
   }
 
   #watchIdle(): void {
@@ -236,7 +235,7 @@ class Broker implements RunningBroker {
     this.#phase = 'stopping';
     this.#clearTimers();
     try {
-      removeEndpoints(this.#options.dir);
+      removeEndpoints(this.#folder, this.id);
       await this.#pool.stopListening();
       await this.#history?.close();
       await this.#engine.close();
@@ -249,31 +248,36 @@ class Broker implements RunningBroker {
   }
 
   /** Answers nothing more: what is held never leaves, and recovery sorts it out. */
-  #fail(error: Error): void {
+  #fail(cause: Error): void {
     if (this.#phase === 'failing' || this.#phase === 'down') return;
+    // Whatever failed because the folder is gone says less than that.
+    const error = this.#folder.gone() ?? this.#folder.inWords(cause);
     // A failure of the system says enough; a broken assumption needs its place.
-    this.#notice(
-      `stopping: ${'syscall' in error ? error.message : (error.stack ?? error.message)}`,
-    );
+    const saysEnough = 'syscall' in error || error instanceof FolderGoneError;
+    this.#notice(`stopping: ${saysEnough ? error.message : (error.stack ?? error.message)}`);
+    if (this.#phase === 'starting') {
+      this.#startFailure ??= error;
+      return;
+    }
     this.#clearTimers();
-    const threadsToStop = this.#phase === 'starting' ? [] : [this.#pool];
     this.#phase = 'failing';
-    void this.#goDown(threadsToStop, error);
+    void this.#goDown(error);
+  }
+
+  async #goDown(error: Error): Promise<void> {
+    await this.#closeAll();
+    this.#down({ reason: 'failed', error });
   }
 
   /** The folder is free when nothing of this broker writes or listens: the next one may start then. */
-  async #goDown(pools: readonly IoPool[], error: Error): Promise<void> {
+  async #closeAll(): Promise<void> {
     // What else goes wrong says less than the reason of the failure.
-    await Promise.allSettled([
-      ...this.#closers.map((close) => close()),
-      ...pools.map((pool) => pool.stop()),
-    ]);
-    this.#down({ reason: 'failed', error });
+    await Promise.allSettled(this.#closers.map((close) => close()));
   }
 
   #down(end: BrokerEnd): void {
     this.#phase = 'down';
-    this.#lock.release();
+    this.#folder.release();
     this.#resolveClosed(end);
   }
 

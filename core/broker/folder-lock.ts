@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { StartError } from './prepare-folder.ts';
 
 /** Another process serves this folder. */
 export class FolderLockedError extends Error {
@@ -22,24 +23,41 @@ export interface FolderLock {
   release(): void;
 }
 
-const sqliteBusy = 5;
+/** https://sqlite.org/rescode.html */
+const sqlite = { busy: 5, full: 13, notADatabase: 26 } as const;
 
 /**
  * Takes the folder's lock without waiting.
+ * @param root another path to the folder, by which the file is opened
  * @throws FolderLockedError when another process holds it
+ * @throws StartError when the file cannot be locked, with the fix
  */
-export function lockFolder(dir: string): FolderLock {
-  const database = new DatabaseSync(join(dir, 'lock'));
+export function lockFolder(dir: string, root: string = dir): FolderLock {
+  let database: DatabaseSync | null = null;
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    database = new DatabaseSync(join(root, 'lock'));
+    // Nothing is ever written: the lock needs no room on the disk, and no second file.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
-    database.close();
-    const busy = error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy;
-    throw busy ? new FolderLockedError(dir, { cause: error }) : error;
+    if (database?.isOpen === true) database.close();
+    throw lockError(dir, error);
   }
+  const held = database;
   return {
     release() {
-      if (database.isOpen) database.close();
+      if (held.isOpen) held.close();
     },
   };
+}
+
+function lockError(dir: string, cause: unknown): Error {
+  const code = cause instanceof Error && 'errcode' in cause ? cause.errcode : null;
+  if (code === sqlite.busy) return new FolderLockedError(dir, { cause });
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const fixes: Readonly<Record<string, string>> = {
+    [sqlite.full]: 'make room on its disk',
+    [sqlite.notADatabase]: 'no broker wrote that and none holds it: remove the file',
+  };
+  const fix = fixes[String(code)] ?? 'check the disk and the mode of the file';
+  return new StartError(`${join(dir, 'lock')} cannot be locked (${reason}); ${fix}`, { cause });
 }

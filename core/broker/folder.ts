@@ -5,18 +5,20 @@
 
 import { randomBytes } from 'node:crypto';
 import {
-  chmodSync,
   closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { makeFolder } from '../files/index.ts';
+import { join } from 'node:path';
+import type { HeldFolder } from './held-folder.ts';
+import { StartError } from './prepare-folder.ts';
 
 /** What `endpoints.json` holds; clients read it to find the broker. */
 export interface Endpoints {
@@ -24,81 +26,103 @@ export interface Endpoints {
   readonly pid: number;
   readonly startedAtMs: number;
   readonly software: string;
+  /** Device and inode of the folder: in a copy of the folder the file speaks of another one. */
+  readonly folder: string;
   /** Absolute path of the Unix socket. */
   readonly unix: string | null;
   readonly tcp: { readonly host: string; readonly port: number } | null;
 }
 
-const privateFolder = 0o700;
 const privateFile = 0o600;
 const tokenBytes = 32;
 
-/**
- * Makes the folder if need be, and closes it to other users: its mode guards the Unix socket.
- * @throws FolderError when it cannot be made
- * @throws Error when it is another user's; nothing in it was touched then
- */
-export function prepareFolder(dir: string): void {
-  const path = resolve(dir);
-  const firstMade = makeFolder(path, privateFolder) ?? path;
-  if (statSync(path).uid !== process.getuid?.()) {
-    const message = `${path} belongs to another user; use a folder of your own`;
-    throw Object.assign(new Error(message), { code: 'EACCES', syscall: 'chmod', path });
-  }
-  chmodSync(path, privateFolder);
-  // A log is only as durable as the name of the folder that holds it, whoever made that.
-  let folder = path;
-  do {
-    folder = dirname(folder);
-    syncFolder(folder);
-  } while (folder.length >= firstMade.length && folder !== dirname(folder));
+/** Tells clients where to connect; atomic, so that none reads half of it. */
+export function writeEndpoints(folder: HeldFolder, endpoints: Endpoints): void {
+  placeText(folder, 'endpoints.json', `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
-/** Makes the names in the folder durable, unless it is not ours to read: then nobody made any. */
-function syncFolder(path: string): void {
-  let descriptor: number;
+/** Takes them away when they are this broker's, or whoever wrote them is gone (`null`). */
+export function removeEndpoints(folder: HeldFolder, brokerId: string | null): void {
+  const file = folder.path('endpoints.json');
+  if (brokerId !== null && !readText(file).includes(brokerId)) return;
+  folder.check();
+  rmSync(file, { force: true });
+}
+
+function readText(file: string): string {
   try {
-    descriptor = openSync(path, 'r');
-  } catch (error) {
-    if (isError(error, 'EACCES')) return;
-    throw error;
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
+}
+
+/** Puts a small file in the folder, all or nothing. */
+export function placeText(folder: HeldFolder, name: string, text: string): void {
+  const temporary = folder.path(`${name}.tmp`);
+  folder.check();
+  // What a crash left may be a link, or not for the owner alone.
+  rmSync(temporary, { force: true });
+  const descriptor = openSync(temporary, 'wx', privateFile);
   try {
+    writeFileSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
+  folder.check();
+  renameSync(temporary, folder.path(name));
 }
 
-function isError(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
-/** Tells clients where to connect; atomic, so that none reads half of it. */
-export function writeEndpoints(dir: string, endpoints: Endpoints): void {
-  const file = join(dir, 'endpoints.json');
-  const temporary = `${file}.${endpoints.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(endpoints, null, 2)}\n`, { mode: privateFile });
-  renameSync(temporary, file);
-}
-
-export function removeEndpoints(dir: string): void {
-  rmSync(join(dir, 'endpoints.json'), { force: true });
-}
-
-/** The token that TCP clients must show: the text in `<dir>/token`, made on first use. */
-export function readOrMakeToken(dir: string): Uint8Array {
-  const file = join(dir, 'token');
-  try {
-    writeFileSync(file, `${randomBytes(tokenBytes).toString('hex')}\n`, {
-      mode: privateFile,
-      flag: 'wx',
-    });
-  } catch (error) {
-    if (!isError(error, 'EEXIST')) throw error;
+/**
+ * The token that TCP clients must show: the text in `<dir>/token`, made on first use.
+ * @throws StartError when what is there is none, or may be another user's
+ */
+export function readOrMakeToken(folder: HeldFolder, onNotice: (text: string) => void): Uint8Array {
+  // A crash at the first use may leave an empty file; nobody was ever let in with it.
+  const token = readToken(folder, onNotice) || makeToken(folder);
+  if (token.length < tokenBytes) {
+    const file = join(folder.dir, 'token');
+    throw new StartError(
+      `${file} holds no token: ${token.length} characters, at least ${tokenBytes} are needed; remove it to get a new one`,
+    );
   }
-  const token = readFileSync(file, 'utf8').trim();
-  if (token.length < tokenBytes)
-    throw new Error(`${file} holds no token; remove it to get a new one`);
   return new TextEncoder().encode(token);
+}
+
+function makeToken(folder: HeldFolder): string {
+  const token = randomBytes(tokenBytes).toString('hex');
+  placeText(folder, 'token', `${token}\n`);
+  return token;
+}
+
+/** Empty when there is none. */
+function readToken(folder: HeldFolder, onNotice: (text: string) => void): string {
+  const file = join(folder.dir, 'token');
+  let descriptor: number;
+  try {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    descriptor = openSync(folder.path('token'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    if (code !== 'ELOOP') throw error;
+    throw new StartError(`${file} is a link; put the token itself there, or remove it`);
+  }
+  try {
+    const found = fstatSync(descriptor);
+    if (!found.isFile() || found.uid !== process.getuid?.()) {
+      throw new StartError(`${file} is no file of yours; remove it to get a new token`);
+    }
+    const mode = found.mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+      fchmodSync(descriptor, privateFile);
+      onNotice(
+        `closed ${file} to other users: its mode was ${mode.toString(8)}; if one may have read it, remove it and start again for a new token`,
+      );
+    }
+    return readFileSync(descriptor, 'utf8').trim();
+  } finally {
+    closeSync(descriptor);
+  }
 }

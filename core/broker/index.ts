@@ -9,5 +9,6 @@ export { type RestoreReport, restoreLog } from './care/restore.ts';
 export { type SalvageReport, salvageLog } from './care/salvage.ts';
 export { type VerifyReport, verifyLog } from './care/verify.ts';
 export { FolderLockedError } from './folder-lock.ts';
+export { FolderGoneError } from './held-folder.ts';
 export type { RecoveryReport } from './log/contract.ts';
 export type { BrokerOptions } from './options.ts';

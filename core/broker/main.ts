@@ -6,13 +6,16 @@
 import { parseArgs } from 'node:util';
 import { type BrokerEnd, startBroker } from './broker.ts';
 import { FolderLockedError } from './folder-lock.ts';
+import { FolderGoneError } from './held-folder.ts';
 import { LogDamagedError } from './log/contract.ts';
+import { StartError } from './prepare-folder.ts';
 
 /** sysexits.h: what the process that started us reads. */
 const exitStatus = {
   ok: 0,
   usage: 64,
   damaged: 65,
+  folderGone: 69,
   internal: 70,
   ioError: 74,
   locked: 75,
@@ -44,6 +47,8 @@ function optionsOf(argv: string[]): { dir: string; idleExitMs: number; leaseMs?:
 function statusOf(error: unknown): number {
   if (error instanceof FolderLockedError) return exitStatus.locked;
   if (error instanceof LogDamagedError) return exitStatus.damaged;
+  if (error instanceof FolderGoneError) return exitStatus.folderGone;
+  if (error instanceof StartError) return exitStatus.ioError;
   if (error instanceof Error && 'code' in error) return exitStatus.ioError;
   return exitStatus.internal;
 }

@@ -82,6 +82,8 @@ const reporters: Readonly<Record<string, Reporter>> = {
     message: error.message,
     details: (error as CareError).fixes,
   }),
+  StartError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  FolderGoneError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
   ListenError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
   LogDamagedError: (error) => ({
     exit: 'broker',

@@ -218,6 +218,10 @@ export class Connection {
   }
 
   #open(hello: Message<'HelloOk'>): void {
+    const { brokerId } = this.#options.endpoint;
+    if (brokerId !== undefined && hello.broker !== brokerId) {
+      throw this.#lost(`broker ${hello.broker} answers there, not ${brokerId}`);
+    }
     if (this.#provenBroker !== null && hello.broker !== this.#provenBroker) {
       throw new AiqError(
         'BAD_FRAME',

@@ -12,14 +12,18 @@ import { AiqError } from '../protocol/index.ts';
 import { Patience } from './patience.ts';
 import { assertTrustedSocket, isLoopback, untrusted } from './trust.ts';
 
-export type Endpoint =
+export type Endpoint = (
   | { readonly unix: string }
   | {
       readonly host: string;
       readonly port: number;
       /** What both sides prove that they have: it never travels. */
       readonly token: Uint8Array;
-    };
+    }
+) & {
+  /** Id of the broker that is meant: no other one is spoken to. Left out, whoever answers will do. */
+  readonly brokerId?: string;
+};
 
 /** Longest path that every supported system takes (macOS: 103 bytes and a zero byte). */
 const unixPathBytesMax = 103;

@@ -6,7 +6,7 @@
 import { mkdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** A folder that cannot be made: its message names the folder, the place at fault and the reason. */
+/** A folder that cannot be made or used: its message names the folder, the place at fault and the reason. */
 export class FolderError extends Error {
   /** Of the system, such as `EACCES`, `ENOTDIR`, `ENOENT`. */
   readonly code: string;
@@ -17,8 +17,9 @@ export class FolderError extends Error {
     path: string,
     reason: string,
     cause: { readonly code: string; readonly error?: unknown },
+    task: 'make' | 'use' = 'make',
   ) {
-    super(`cannot make the folder ${path}: ${reason} (${cause.code})`, { cause: cause.error });
+    super(`cannot ${task} the folder ${path}: ${reason} (${cause.code})`, { cause: cause.error });
     this.name = 'FolderError';
     this.code = cause.code;
     this.reason = `${reason} (${cause.code})`;

@@ -1,5 +1,9 @@
-/** `endpoints.json`: where the broker of a folder says how to reach it. Written by the broker only. */
+/**
+ * `endpoints.json`: where the broker of a folder says how to reach it. Written by the broker only, and
+ * believed only in the folder that it was written for: a copy of the folder has a copy of the file.
+ */
 
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   AiqError,
@@ -18,6 +22,8 @@ export interface Endpoints {
   readonly pid: number;
   readonly startedAtMs: number;
   readonly software: string;
+  /** Device and inode of the folder. */
+  readonly folder: string;
   /** Absolute path of the Unix socket. */
   readonly unix: string | null;
   readonly tcp: { readonly host: string; readonly port: number } | null;
@@ -31,11 +37,12 @@ export interface Endpoints {
 export async function readEndpoints(dir: string): Promise<Endpoints | null> {
   const file = path.join(dir, 'endpoints.json');
   try {
-    // The file first: without one there is nothing to believe, and a broker closes its folder itself.
     const text = await readTrustedFile(file, false);
-    await assertTrustedFolder(dir);
     const value: unknown = JSON.parse(text);
-    if (!isEndpoints(value)) return null;
+    const { dev, ino } = await stat(dir, { bigint: true });
+    // First of all, for a broker closes its folder itself: without a file of its own there is nothing to believe.
+    if (!isEndpoints(value) || value.folder !== `${dev}:${ino}`) return null;
+    await assertTrustedFolder(dir);
     assertOnThisMachine(file, value);
     return { ...value, unix: value.unix === null ? null : path.join(dir, 'broker.sock') };
   } catch (error) {
@@ -54,12 +61,16 @@ function assertOnThisMachine(file: string, { tcp }: Endpoints): void {
 
 function isEndpoints(value: unknown): value is Endpoints {
   if (typeof value !== 'object' || value === null) return false;
-  const { brokerId, pid, startedAtMs, software, unix, tcp } = value as Record<string, unknown>;
+  const { brokerId, pid, startedAtMs, software, folder, unix, tcp } = value as Record<
+    string,
+    unknown
+  >;
   return (
     typeof brokerId === 'string' &&
     Number.isSafeInteger(pid) &&
     typeof startedAtMs === 'number' &&
     typeof software === 'string' &&
+    typeof folder === 'string' &&
     (unix === null || (typeof unix === 'string' && path.isAbsolute(unix))) &&
     (tcp === null || isTcp(tcp))
   );
@@ -99,8 +110,9 @@ export async function findBroker(dir: string, withinMs: number): Promise<FoundBr
   }
 }
 
-async function endpointOf(dir: string, { unix, tcp }: Endpoints): Promise<Endpoint | null> {
-  if (unix !== null) return { unix };
+async function endpointOf(dir: string, endpoints: Endpoints): Promise<Endpoint | null> {
+  const { brokerId, unix, tcp } = endpoints;
+  if (unix !== null) return { unix, brokerId };
   if (tcp === null) return null;
-  return { ...tcp, token: await readTokenFile(path.join(dir, 'token')) };
+  return { ...tcp, token: await readTokenFile(path.join(dir, 'token')), brokerId };
 }

@@ -6,7 +6,6 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AiqError, type Endpoint } from '../client/index.ts';
-import { makeFolder } from '../files/index.ts';
 import { findBroker } from './endpoints.ts';
 import type { Ending, SpawnBroker, StartedBroker } from './spawn.ts';
 
@@ -24,8 +23,8 @@ const pollMsMin = 5;
 const pollMsMax = 25;
 /** Between two starts: the one that serves, or that is on its way out, gets this long at least. */
 const restartMs = 250;
-/** Exit code of a broker that found the folder served by another one. */
-const lockedCode = 75;
+/** Exit codes of a broker that left when idle, whose folder was moved away, or that found it served. */
+const passingCodes: readonly number[] = [0, 69, 75];
 
 /**
  * The address of a broker that accepts connections.
@@ -66,7 +65,6 @@ function startIfNeeded(dir: string, spawn: SpawnBroker): void {
   const isTooEarly = newest !== undefined && performance.now() - newest.atMs < restartMs;
   if (newest !== undefined && (!hasLeft(dir, newest.broker) || isTooEarly)) return;
   try {
-    makeFolder(dir, 0o700);
     starts.set(dir, { broker: spawn(dir), atMs: performance.now() });
   } catch (error) {
     throw unreachable(dir, `its broker cannot be started: ${(error as Error).message}`);
@@ -75,14 +73,13 @@ function startIfNeeded(dir: string, spawn: SpawnBroker): void {
 
 /**
  * Whether the started process is gone for a reason that a next one may not meet: another served
- * the folder, it left when idle, or somebody killed it.
+ * the folder, it left when idle, its folder was moved away, or somebody killed it.
  * @throws AiqError `UNREACHABLE` when it died of something that will not go away
  */
 function hasLeft(dir: string, started: StartedBroker): boolean {
   const { ending } = started;
   if (ending === null) return false;
-  const mayGoAway =
-    'signal' in ending || ('code' in ending && [0, lockedCode].includes(ending.code));
+  const mayGoAway = 'signal' in ending || ('code' in ending && passingCodes.includes(ending.code));
   if (mayGoAway) return true;
   throw unreachable(dir, `its broker ${endingText(ending)}${quoted(started.reason())}`);
 }

@@ -1,10 +1,19 @@
 /** Starts a broker process for a folder, on its own: it outlives whoever started it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { close, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import {
+  close,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeFolder } from '../files/index.ts';
+import { openOwnFolder, throughDescriptor } from '../files/index.ts';
 
 const idleExitMs = 60_000;
 const logBytesMax = 1024 * 1024;
@@ -63,13 +72,14 @@ export const spawnBroker: SpawnBroker = (dir) => {
   ]);
 };
 
-/** Runs Node with these arguments as the broker of the folder. */
+/**
+ * Runs Node with these arguments as the broker of the folder.
+ * @throws FolderError when it is no folder of this user: nothing is made in it then
+ */
 export function spawnProcess(dir: string, args: readonly string[]): StartedBroker {
-  makeFolder(dir, 0o700);
   const log = path.join(dir, 'broker.log');
-  makeRoom(log);
-  const descriptor = openSync(log, 'a', 0o600);
-  const logStart = statSync(log).size;
+  const descriptor = openLog(dir);
+  const logStart = fstatSync(descriptor).size;
   const child = spawn(process.execPath, args, {
     cwd: dir,
     detached: true,
@@ -79,6 +89,19 @@ export function spawnProcess(dir: string, args: readonly string[]): StartedBroke
   close(descriptor);
   child.unref();
   return follow(child, () => lastLines(log, logStart));
+}
+
+/** Opened in the folder that was looked at, whatever comes to its place. */
+function openLog(dir: string): number {
+  const folder = openOwnFolder(dir);
+  try {
+    const log = path.join(throughDescriptor(folder.descriptor) ?? dir, 'broker.log');
+    makeRoom(log);
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+    return openSync(log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  } finally {
+    closeSync(folder.descriptor);
+  }
 }
 
 function makeRoom(log: string): void {

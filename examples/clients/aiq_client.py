@@ -228,6 +228,9 @@ def connect(folder, broker, token_file):
     if not broker:
         with open(os.path.join(folder, "endpoints.json"), encoding="utf-8") as file:
             endpoints = json.load(file)
+        status = os.stat(folder)
+        if endpoints["folder"] != f"{status.st_dev}:{status.st_ino}":
+            raise OSError(f"{folder} is a copy of the folder that its endpoints.json speaks of")
         trust(folder, 0o077)
         trust(file.name, 0o022)
         socket_path = os.path.join(folder, "broker.sock")  # Never a path from a copied file.

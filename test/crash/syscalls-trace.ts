@@ -7,6 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** Calls that change what is on disk, or open and close what is changed. */
@@ -46,7 +47,7 @@ export async function callsBelow(
   for (const line of (await readFile(traceFile, 'utf8')).split('\n')) {
     const [, thread = '', syscall = ''] = /^(\d+) +([a-z]\w+)\(/.exec(line) ?? [];
     const named = [...line.matchAll(/[<"](\/[^>"]*)[>"]/g)].map(([, path = '']) => path);
-    const below = named.filter((path) => path === dir || path.startsWith(`${dir}/`));
+    const below = named.filter((path) => isBelow(path, dir));
     if (syscall === '' || below.length === 0) continue;
     for (const path of below) paths.add(path);
     const when = (counts.get(`${thread} ${syscall}`) ?? 0) + 1;
@@ -54,6 +55,14 @@ export async function callsBelow(
     boundaries.push({ syscall, when });
   }
   return { boundaries, paths: [...paths] };
+}
+
+/** By its own path, or as the broker names it: through the folder above `dir`, which it holds open. */
+function isBelow(path: string, dir: string): boolean {
+  const held = /^\/proc\/self\/fd\/\d+(\/.*)$/.exec(path)?.[1] ?? '';
+  return [path, join(dirname(dir), held)].some(
+    (each) => each === dir || each.startsWith(`${dir}/`),
+  );
 }
 
 /** Runs Node under strace, noting every call with the paths that it names. */

@@ -19,6 +19,7 @@ type DiskOperation =
   | 'close'
   | 'create'
   | 'datasync'
+  | 'link'
   | 'list'
   | 'makeDir'
   | 'open'
@@ -37,6 +38,7 @@ type DiskOperation =
 const reads: ReadonlySet<DiskOperation> = new Set(['list', 'openForReading', 'read', 'readFile']);
 const changesOfNames: ReadonlySet<DiskOperation> = new Set([
   'create',
+  'link',
   'makeDir',
   'open',
   'remove',
@@ -140,10 +142,18 @@ export class SimDisk implements Disk {
 
   rename(from: string, to: string): Promise<void> {
     return this.#operation('rename', to, () => {
-      const isSegment = to.endsWith('.log') && !this.#medium.names.has(to);
-      if (isSegment) this.#diary.reach('new segment begun');
       this.#medium.names.set(to, this.#file(from));
       this.#medium.names.delete(from);
+    });
+  }
+
+  link(from: string, to: string): Promise<void> {
+    return this.#operation('link', to, () => {
+      if (this.#medium.names.has(to)) {
+        throw Object.assign(new Error(`EEXIST: ${to}`), { code: 'EEXIST', syscall: 'link' });
+      }
+      if (to.endsWith('.log')) this.#diary.reach('new segment begun');
+      this.#medium.names.set(to, this.#file(from));
     });
   }
 

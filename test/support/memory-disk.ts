@@ -16,6 +16,7 @@ export type DiskOperation =
   | 'close'
   | 'create'
   | 'datasync'
+  | 'link'
   | 'list'
   | 'makeDir'
   | 'open'
@@ -139,6 +140,12 @@ export class MemoryDisk implements Disk {
     await this.#begin('rename', to);
     this.files.set(to, this.#file(from));
     this.files.delete(from);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await this.#begin('link', to);
+    if (this.files.has(to)) throw Object.assign(new Error(`EEXIST: ${to}`), { code: 'EEXIST' });
+    this.files.set(to, this.#file(from));
   }
 
   async remove(path: string): Promise<void> {

@@ -55,7 +55,6 @@ export function agentOf({ limits, output, retry, ...parts }: AgentParts = {}): A
       file: source('{{job.source}}.md'),
       template: null,
       overwrite: 'number',
-      trim: false,
       ...output,
     },
     tools: [],
@@ -184,7 +183,6 @@ export function fakeQueue(leaseMs = 60_000) {
         return answer;
       },
       extend: (leases) => consumer.extending(leases),
-      journalPut: (_, callHash, value) => queue.journalPut(callHash, value),
       close: async () => {
         consumer.closed = true;
       },
@@ -198,7 +196,8 @@ export function fakeQueue(leaseMs = 60_000) {
     consume,
     stats: async () => ({ queues: stats }),
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
-    journalPut: (callHash: Uint8Array, value: Uint8Array) => journal.put(callHash, value),
+    journalPut: async (_: unknown, callHash: Uint8Array, value: Uint8Array) =>
+      journal.put(callHash, value),
   };
   return {
     queue: queue as unknown as JobQueue,

@@ -4,8 +4,7 @@
  */
 
 import { resolve } from 'node:path';
-import { prepareFolder } from '../folder.ts';
-import { lockFolder } from '../folder-lock.ts';
+import { HeldFolder, heldDisk } from '../held-folder.ts';
 import { type Disk, nodeDisk } from '../log/disk.ts';
 import { decodeRecord } from '../queue/records.ts';
 import { CareError } from './care-error.ts';
@@ -37,7 +36,7 @@ export interface RestoreOptions extends VerifyOptions {
  * @param dir the broker's folder to be; made when missing, and it may hold anything but a log
  * @throws CareError when `from` holds no log, or `dir` has one
  * @throws LogDamagedError when the backup is damaged; `dir` was not touched then
- * @throws FolderLockedError when a broker serves `dir`
+ * @throws FolderLockedError when a broker serves `dir`; FolderError or StartError when it cannot be used
  */
 export async function restoreLog(
   from: string,
@@ -48,14 +47,14 @@ export async function restoreLog(
   const source = await verifyLog(from, options);
   refuseIfDamaged(source.problems, notRestored);
   await refuseIfThereIsALog(disk, dir);
-  prepareFolder(dir);
-  const lock = lockFolder(dir);
+  const folder = HeldFolder.take(dir);
   try {
+    const held = heldDisk(disk, folder);
     // Again, now that no broker can make one.
-    await refuseIfThereIsALog(disk, dir);
-    return await restoreInto(dir, { ...options, disk, sourceLogDir: source.logDir });
+    await refuseIfThereIsALog(held, folder.dir);
+    return await restoreInto(folder.dir, { ...options, disk: held, sourceLogDir: source.logDir });
   } finally {
-    lock.release();
+    folder.release();
   }
 }
 

@@ -3,8 +3,9 @@
  * disk. Nothing here retries: after an error the log stops.
  */
 
-import { mkdir, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
+import { link, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../files/index.ts';
 import { isDiskFull } from './space-limits.ts';
 
 export interface ReadableFile {
@@ -48,6 +49,8 @@ export interface Disk {
   open(path: string): Promise<DiskFile>;
   openForReading(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file one more name; fails with EEXIST where the name is taken. */
+  link(from: string, to: string): Promise<void>;
   /** Removes a file; its space is free once nobody has it open. */
   remove(path: string): Promise<void>;
   openDir(path: string): Promise<DiskDir>;
@@ -60,8 +63,8 @@ const dirMode = 0o700;
 
 export const nodeDisk: Disk = {
   async makeDir(path) {
-    const firstMade = await mkdir(path, { recursive: true, mode: dirMode });
-    if (firstMade === undefined) return;
+    const firstMade = makeFolder(path, dirMode);
+    if (firstMade === null) return;
     for (let made = path; made.length >= firstMade.length; made = dirname(made)) {
       await syncDir(nodeDisk, dirname(made));
     }
@@ -72,6 +75,7 @@ export const nodeDisk: Disk = {
   open: (path) => openFile(path, 'r+'),
   openForReading: (path) => openFile(path, 'r'),
   rename: (from, to) => rename(from, to),
+  link: (from, to) => link(from, to),
   remove: (path) => unlink(path),
   async openDir(path) {
     const handle = await open(path, 'r');
@@ -169,11 +173,35 @@ export class NotMadeError extends Error {
  * @throws NotMadeError when the system has nothing left to make a file of
  * @throws Error when a write, a sync or the rename failed
  */
-export async function placeFile(
+export function placeFile(
   disk: Disk,
   dir: string,
   name: string,
   content: readonly Uint8Array[],
+): Promise<DiskFile> {
+  return place(disk, { dir, name, content }, (from, to) => disk.rename(from, to));
+}
+
+/**
+ * The same for a file that must be new: one of that name stays as it is.
+ * @throws as `placeFile`, and Error with the code EEXIST when there is one
+ */
+export function placeNewFile(
+  disk: Disk,
+  dir: string,
+  name: string,
+  content: readonly Uint8Array[],
+): Promise<DiskFile> {
+  return place(disk, { dir, name, content }, async (from, to) => {
+    await disk.link(from, to);
+    await disk.remove(from);
+  });
+}
+
+async function place(
+  disk: Disk,
+  { dir, name, content }: { dir: string; name: string; content: readonly Uint8Array[] },
+  moveTo: (from: string, to: string) => Promise<void>,
 ): Promise<DiskFile> {
   const path = join(dir, name);
   const temporary = `${path}${temporarySuffix}`;
@@ -188,7 +216,7 @@ export async function placeFile(
     throw new NotMadeError(path, error);
   }
   try {
-    await disk.rename(temporary, path);
+    await moveTo(temporary, path);
     await folder.sync();
   } catch (error) {
     // The first error is the one to tell; a file that cannot be closed changes nothing.

@@ -13,6 +13,7 @@ export function stoppableDisk(disk: Disk, check: () => void): Disk {
     open: (path) => first(async () => stoppableFile(await disk.open(path), check)),
     openForReading: (path) => first(() => disk.openForReading(path)),
     rename: (from, to) => first(() => disk.rename(from, to)),
+    link: (from, to) => first(() => disk.link(from, to)),
     remove: (path) => first(() => disk.remove(path)),
     openDir: (path) => first(async () => stoppableDir(await disk.openDir(path), check)),
     space: (dir) => first(() => disk.space(dir)),

@@ -2,7 +2,7 @@
 
 import type { Batch, DurablePoint } from './batch.ts';
 import { BatchIndex } from './batch-index.ts';
-import { type Disk, type DiskFile, placeFile, writeAll } from './disk.ts';
+import { type Disk, type DiskFile, placeNewFile, writeAll } from './disk.ts';
 import { encodeSegmentHeader, type LogCursor, segmentHeaderBytes, segmentName } from './format.ts';
 import type { ProvenEnd } from './proven.ts';
 import { type SealedSegment, type SegmentTable, TailSegment } from './segments.ts';
@@ -62,13 +62,14 @@ export class TailWriter {
 
   /**
    * Begins the next segment and returns the one before it. Everything before is durable here: a
-   * segment's existence proves the one before it complete.
+   * segment's existence proves the one before it complete. A segment of that number which is there
+   * already is somebody else's, and stays.
    */
   async rotate(): Promise<SealedSegment> {
     const { disk, dir, segments } = this.#options;
     const before = this.#cursor;
     const { header, cursor } = encodeSegmentHeader(before, before.segment + 1);
-    const file = await placeFile(disk, dir, segmentName(cursor.segment), [header]);
+    const file = await placeNewFile(disk, dir, segmentName(cursor.segment), [header]);
     const full = this.#file;
     this.#file = file;
     this.#cursor = cursor;

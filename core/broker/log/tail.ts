@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Batch } from './batch.ts';
 import type { RecoveryReport } from './contract.ts';
-import { type Disk, type DiskFile, NotMadeError, placeFile, writeAll } from './disk.ts';
+import {
+  type Disk,
+  type DiskFile,
+  NotMadeError,
+  placeFile,
+  placeNewFile,
+  writeAll,
+} from './disk.ts';
 import { batchFrameBytes, type LogCursor, segmentName } from './format.ts';
 import type { RecoveredLog } from './recover.ts';
 import { durablePoint } from './tail-writer.ts';
@@ -84,7 +91,8 @@ export async function rewriteTail(
 ): Promise<OpenTail> {
   const name = segmentName(recovered.cursor.segment);
   const { cursor, content, bytes } = withMark(recovered);
-  const file = await placeFile(disk, dir, name, content);
+  const place = recovered.isNew ? placeNewFile : placeFile;
+  const file = await place(disk, dir, name, content);
   return { file, cursor, bytes };
 }
 

@@ -1,13 +1,12 @@
 /** Opens and closes the server sockets of one I/O thread: a Unix socket, loopback TCP, or both. */
 
-import { rmSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { basename } from 'node:path';
 import type { Transport } from '../events.ts';
 import { asListenError } from './listen-error.ts';
 import type { NetLimits } from './net-limits.ts';
 import type { Addresses, Listen, TcpAddress } from './thread-messages.ts';
-import { prepareSocketFolder, type ShortPath, shortSocketPath } from './unix-socket.ts';
+import { bindSocket } from './unix-socket.ts';
 
 /** Connections above the limit that may be open at a time, only to be told so. */
 const refusalsMax = 64;
@@ -51,30 +50,20 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
 
 async function listenUnix(path: string, options: ListenersOptions): Promise<Listener<string>> {
   const server = serverFor('unix', options);
-  const short = await bindUnix(path, server).catch((error: unknown) => {
-    throw asListenError(error, path, `Is ${basename(path)} a short name?`);
-  });
+  const socket = await bindSocket(path, (at) => listening(server, { path: at })).catch(
+    (error: unknown) => {
+      server.close();
+      throw asListenError(error, path, `Is ${basename(path)} a short name?`);
+    },
+  );
   return {
     address: path,
     close() {
       // Closing removes the file by the path that it was bound with, so that path goes last.
       server.close();
-      rmSync(path, { force: true });
-      short.release();
+      socket.release();
     },
   };
-}
-
-async function bindUnix(path: string, server: Server): Promise<ShortPath> {
-  prepareSocketFolder(path);
-  const short = shortSocketPath(path);
-  try {
-    await listening(server, { path: short.path });
-  } catch (error) {
-    short.release();
-    throw error;
-  }
-  return short;
 }
 
 async function listenTcp(

@@ -1,7 +1,7 @@
 /**
- * The folder and the file of the Unix socket: makes the folder private, removes a socket that a
- * dead broker left, and binds long paths through a short one (the system allows about 100 bytes
- * and says only EINVAL above).
+ * The folder and the file of the Unix socket: makes the folder private, puts the new socket in the
+ * place of one that a dead broker left, removes no other than its own, and binds long paths through a
+ * short one (the system allows about 100 bytes and says only EINVAL above).
  */
 
 import {
@@ -11,6 +11,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -28,12 +29,50 @@ export interface ShortPath {
   release(): void;
 }
 
+/** A socket that listens in its place, until it is released. */
+interface BoundSocket {
+  /** Removes the socket's file if it is still this one's. To be called once it does not listen. */
+  release(): void;
+}
+
 /**
- * Makes the folder ready for a socket: it exists, is ours alone, and holds no stale socket. The
- * caller holds the folder's lock, so that a socket found here belongs to nobody.
+ * Binds beside the place and moves the socket there, so that Node, which removes by path what it
+ * bound, never removes one that somebody else put there. The caller holds the folder's lock: a
+ * socket found there belongs to nobody.
  * @throws ListenError when others may enter the folder, or when the path is no socket
  */
-export function prepareSocketFolder(path: string): void {
+export async function bindSocket(
+  path: string,
+  listen: (path: string) => Promise<void>,
+): Promise<BoundSocket> {
+  prepareSocketFolder(path);
+  const temporary = `${path}.tmp`;
+  rmSync(temporary, { force: true });
+  const short = shortSocketPath(temporary);
+  try {
+    await listen(short.path);
+    renameSync(temporary, path);
+  } catch (error) {
+    short.release();
+    throw error;
+  }
+  const own = identityOf(path);
+  return {
+    release() {
+      if (identityOf(path) === own) rmSync(path, { force: true });
+      short.release();
+    },
+  };
+}
+
+/** Device and inode; null when there is nothing. */
+function identityOf(path: string): string | null {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
+}
+
+/** The folder exists, is ours alone, and holds nothing but a socket under this name. */
+function prepareSocketFolder(path: string): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   assertPrivate(folder);
@@ -42,7 +81,6 @@ export function prepareSocketFolder(path: string): void {
   if (!stale.isSocket()) {
     throw new ListenError('NOT_A_SOCKET', `${path} exists and is no socket; move it away`);
   }
-  rmSync(path);
 }
 
 /** Who may enter the folder may use the broker: the socket itself asks nobody. */

@@ -32,6 +32,8 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     ...threads,
     onNotice: (text) => terminal.note(text),
   }).catch((error: unknown) => {
+    // A broker that failed must not live on in a process that something else still holds.
+    setTimeout(() => process.exit(), failedMs).unref();
     throw isFileError(error)
       ? new CliError('broker', `no broker can start in ${dir}: ${error.message}`)
       : error;
@@ -54,6 +56,9 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     throw new CliError('broker', `the broker stopped: ${end.error.message}`);
   return 'ok';
 }
+
+/** So long the message has to leave. */
+const failedMs = 1_000;
 
 /** The file system refused: not a bug, and for whoever needs the broker the same as none. */
 function isFileError(error: unknown): error is Error {

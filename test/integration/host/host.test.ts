@@ -167,6 +167,7 @@ test('endpoints of a dead broker whose process number lives on harm nobody', asy
     pid: process.pid,
     startedAtMs: 1,
     software: 'aiq',
+    folder: await identityOf(dir),
     unix: path.join(dir, 'broker.sock'),
     tcp: null,
   };
@@ -177,6 +178,60 @@ test('endpoints of a dead broker whose process number lives on harm nobody', asy
   expect(await brokerPid()).not.toBe(process.pid);
 });
 
+/** Device and inode, as the broker writes them. */
+async function identityOf(folder: string): Promise<string> {
+  const { dev, ino } = await fs.stat(folder, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+test('a copy of a folder has a broker of its own, while the first one runs', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  const copy = path.join(base, 'copy');
+  const filter = (file: string): boolean => !file.endsWith('.sock');
+  await fs.cp(dir, copy, { recursive: true, filter });
+  try {
+    expect(await readEndpoints(copy)).toBeNull();
+    expect(await brokerStatus(copy)).toEqual({ running: false });
+    expect(await stopBroker(copy)).toBe('not running');
+    await ensureBroker({ dir: copy, spawn: spawnBroker });
+    const [first, second] = [await readEndpoints(dir), await readEndpoints(copy)];
+    expect(second?.brokerId).not.toBe(first?.brokerId);
+    expect(second?.unix).toBe(path.join(copy, 'broker.sock'));
+    expect(await stopBroker(copy)).toBe('stopped');
+    expect(await brokerStatus(dir)).toMatchObject({ running: true, stats: { pid: first?.pid } });
+  } finally {
+    await stopBroker(copy);
+  }
+});
+
+test('a broker that is not the one that the folder names is not spoken to', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  const file = path.join(dir, 'endpoints.json');
+  const written = await fs.readFile(file, 'utf8');
+  const endpoints = await readEndpoints(dir);
+  await fs.writeFile(file, written.replace(endpoints?.brokerId ?? '', '0'.repeat(32)));
+  await expect(brokerStatus(dir)).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringMatching(/broker \w+ answers there, not 0{32}/) as string,
+  });
+  await fs.writeFile(file, written);
+});
+
+test('a folder that is moved away leaves its place to the next broker', async () => {
+  await ensureBroker({ dir, spawn: spawnBroker });
+  const first = await brokerPid();
+  const moved = path.join(base, 'moved');
+  await fs.rename(dir, moved);
+  await ensureBroker({ dir, spawn: spawnBroker });
+  expect(await brokerPid()).not.toBe(first);
+  const said = (): Promise<string> => fs.readFile(path.join(moved, 'broker.log'), 'utf8');
+  while (!(await said()).includes('ended: failed')) await pause();
+  expect(await said()).toMatch(
+    /stopping: .* was (?:replaced|moved away or removed) while its broker/,
+  );
+  expect(await brokerStatus(dir)).toMatchObject({ running: true });
+});
+
 test('endpoints that are no endpoints count as missing', async () => {
   await fs.mkdir(dir, { mode: 0o700 });
   const file = path.join(dir, 'endpoints.json');
@@ -185,6 +240,27 @@ test('endpoints that are no endpoints count as missing', async () => {
     expect(await readEndpoints(dir)).toBeNull();
   }
 });
+
+test('of a folder that is a link nothing is made, where it leads neither', async () => {
+  const target = path.join(base, 'documents');
+  await fs.mkdir(target, { mode: 0o700 });
+  await fs.symlink(target, dir);
+  const ensure = ensureBroker({ dir, spawn: spawnBroker });
+  await expect(ensure).rejects.toThrow(/it is a link to .*documents; name the folder itself/);
+  expect(await fs.readdir(target)).toEqual([]);
+});
+
+test.skipIf(process.getuid?.() !== 0)(
+  'in the folder of another user nothing is made (run as root)',
+  async () => {
+    await fs.mkdir(dir, { mode: 0o755 });
+    await fs.chown(dir, 65_534, 65_534);
+    const ensure = ensureBroker({ dir, spawn: spawnBroker });
+    await expect(ensure).rejects.toThrow(/belongs to another user/);
+    expect(await fs.readdir(dir)).toEqual([]);
+    await fs.rmdir(dir);
+  },
+);
 
 test('the broker process does not get the secrets of the one that starts it', async () => {
   process.env['AIQ_TEST_API_KEY'] = 'secret';

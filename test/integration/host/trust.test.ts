@@ -41,7 +41,9 @@ const endpoints = {
 
 async function writeEndpoints(fields: Partial<typeof endpoints>, mode = 0o600): Promise<void> {
   const file = path.join(dir, 'endpoints.json');
-  await fs.writeFile(file, JSON.stringify({ ...endpoints, ...fields }));
+  const { dev, ino } = await fs.stat(dir, { bigint: true });
+  const folder = `${dev}:${ino}`;
+  await fs.writeFile(file, JSON.stringify({ ...endpoints, folder, ...fields }));
   await fs.chmod(file, mode);
 }
 
@@ -85,8 +87,8 @@ describe('a folder', () => {
       const heard = await listenAt(path.join(dir, 'broker.sock'));
       await fs.chmod(dir, mode);
       const expected = `${dir} is open to other users of this machine (mode ${mode.toString(8)})`;
-      for (const ask of [find, () => brokerStatus(dir), () => open(`file:${dir}`)]) {
-        const said = await refusal(ask());
+      for (const asked of [find(), brokerStatus(dir), open(`file:${dir}`)]) {
+        const said = await refusal(asked);
         expect(said).toMatch(/^UNTRUSTED /);
         expect(said).toContain(expected);
         expect(said).toContain(`chmod 700 ${dir}`);

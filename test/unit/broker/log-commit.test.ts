@@ -170,7 +170,8 @@ test.each([
   ['datasync', 10_000],
   ['write', 300],
   ['datasync', 300],
-  ['rename', 300],
+  ['link', 300],
+  ['remove', 300],
   ['syncDir', 300],
   ['close', 300],
 ] as const)(
