@@ -36,6 +36,7 @@ export interface Manifest {
     readonly file?: string;
     readonly template?: TemplateField;
     readonly overwrite: OverwritePolicy;
+    readonly trim: boolean;
   };
   readonly tools: readonly string[];
   readonly knowledge: readonly Knowledge[];

@@ -172,7 +172,7 @@ export const filesSchema: JsonObject = {
 
 async function readOutput(reading: Reading, manifest: Manifest): Promise<Agent['output'] | null> {
   const { output } = manifest;
-  const { format, overwrite } = output;
+  const { format, overwrite, trim } = output;
   checkCombination(reading, output);
   const template =
     output.template === undefined
@@ -188,7 +188,7 @@ async function readOutput(reading: Reading, manifest: Manifest): Promise<Agent['
       : readTemplate(reading, output.file, ['output', 'file']);
   if (file === null) return null;
   const needed = schema ?? (format === 'files' ? filesSchema : null);
-  return { format, file, template, schema: needed, overwrite };
+  return { format, file, template, schema: needed, overwrite, trim };
 }
 
 function checkCombination(

@@ -27,11 +27,11 @@ export function renderOutput(
   answer: string,
   variables: Variables,
 ): RenderedFile[] {
-  const { format } = parts.agent.output;
+  const { format, trim } = parts.agent.output;
   if (format === 'text' || format === 'markdown') {
-    const output = answer.trim();
-    if (output === '') throw invalid('the answer is empty');
-    return [oneFile(parts, output, output, variables)];
+    const output = withoutLineEnds(trim ? answer.trim() : answer);
+    if (output.trim() === '') throw invalid('the answer is empty');
+    return [oneFile(parts, output, answer, variables)];
   }
   const output = parseAnswer(parts, answer);
   if (format === 'files') return renderFiles(parts, output as FileList, filesMaxOf(variables));
@@ -45,7 +45,20 @@ function oneFile(
   variables: Variables,
 ): RenderedFile {
   const text = parts.template === null ? plain : parts.template({ ...variables, output });
-  return { path: parts.pathFor(output), content: `${text.trimEnd()}\n` };
+  const shown = parts.agent.output.trim ? text.trim() : text;
+  return { path: parts.pathFor(output), content: closedByOneLineEnd(shown) };
+}
+
+/** As the model wrote it, but for what follows its last line: exactly one line end, of its own kind. */
+function closedByOneLineEnd(text: string): string {
+  const body = withoutLineEnds(text);
+  return `${body}${text.startsWith('\r\n', body.length) ? '\r\n' : '\n'}`;
+}
+
+function withoutLineEnds(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '\n') end -= text[end - 2] === '\r' ? 2 : 1;
+  return text.slice(0, end);
 }
 
 function parseAnswer({ agent, validate }: OutputParts, answer: string): unknown {

@@ -2,6 +2,7 @@
 
 import {
   describeJob,
+  describeUsage,
   type InspectedJob,
   type JobInfo,
   type LeaseEndInfo,
@@ -11,6 +12,7 @@ import {
 import { pathFromHere } from './paths.ts';
 import { formatAge, formatBytes, formatTable, oneLine } from './table.ts';
 import { outputWidth, type Terminal } from './terminal.ts';
+import { usageText } from './usage-text.ts';
 
 export const jobHeading = ['ID', 'AGENT', 'STATE', 'FAILED', 'AGE', 'SOURCE', 'RESULT'] as const;
 
@@ -75,7 +77,7 @@ export function jobSheet(
     ['input', formatBytes(info.bodyBytes)],
     ['last error', failureOf(info)],
     ['model', [note.provider, note.model].filter(Boolean).join(' ')],
-    ['usage', usageText(info)],
+    ['usage', usageText({ ...note, ...describeUsage(info.usage) })],
     ['result', info.resultBytes === 0 ? '' : formatBytes(info.resultBytes)],
     ...note.files.map((file): [string, string] => ['file', pathFromHere(file)]),
     ...history.map((end): [string, string] => ['history', leaseEndText(end)]),
@@ -93,11 +95,4 @@ function timeText(atMs: number): string {
 function leaseEndText(ended: LeaseEndInfo): string {
   const facts = [timeText(ended.atMs), ended.end, `delivery ${ended.delivery}`, failureOf(ended)];
   return facts.filter((fact) => fact !== '').join('  ');
-}
-
-function usageText({ usage }: JobInfo): string {
-  if (usage.calls === 0) return '';
-  const estimated = usage.estimated ? ' (estimated)' : '';
-  const calls = usage.calls === 1 ? '1 call' : `${usage.calls} calls`;
-  return `${calls}, ${usage.inputTokens} tokens in, ${usage.outputTokens} out${estimated}`;
 }

@@ -107,6 +107,11 @@ export class Consumer {
     }
   }
 
+  /** Writes an entry under a lease that this session holds or held, and returns what stands. */
+  async journalPut(fields: Message<'JournalPut'>): Promise<Message<'JournalOk'>['value']> {
+    return (await this.#session.request('JournalPut', fields)).value;
+  }
+
   /** Renews leases in one frame and moves their `deadlineMs`; those refused are lost. */
   async extend(leases: readonly Lease[]): Promise<ExtendAnswer[]> {
     const askedAtMs = performance.now();

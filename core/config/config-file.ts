@@ -1,11 +1,9 @@
-/** `aiq.config.yaml` itself: known keys only, and the two settings that have a structure. */
+/** `aiq.config.yaml` itself: known keys only. */
 
-import { didYouMean, type Finding, readYamlFile, shorten, type YamlFile } from '../yaml/index.ts';
-import type { Config, ProviderConfig } from './config.ts';
-import type { Environment } from './find-config.ts';
+import { didYouMean, type Finding, readYamlFile, type YamlFile } from '../yaml/index.ts';
 import { settingPaths, structuredSettings } from './settings.ts';
 
-type Mapping = { readonly [key: string]: unknown };
+export type Mapping = { readonly [key: string]: unknown };
 
 /** A file that was read: its settings by path, with what is wrong in it so far. */
 export interface ConfigFile {
@@ -49,7 +47,7 @@ export function readConfigFile(path: string): ConfigFile {
   };
 }
 
-function isMapping(value: unknown): value is Mapping {
+export function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -74,7 +72,7 @@ function checkKeys(file: YamlFile, mapping: Mapping, path: string[], findings: F
   }
 }
 
-function unknownSetting(key: string, known: readonly string[], prefix: string): string {
+export function unknownSetting(key: string, known: readonly string[], prefix: string): string {
   const start = `unknown setting "${prefix}${key}"`;
   const near = didYouMean(key, known);
   if (near !== null) return `${start}. Did you mean "${prefix}${near}"?`;
@@ -85,118 +83,4 @@ function unknownSetting(key: string, known: readonly string[], prefix: string): 
 
 export function findingAt(file: YamlFile, path: readonly string[], message: string): Finding {
   return { file: file.file, ...file.placeOf(path), message };
-}
-
-/** One structured setting, read entry by entry. */
-interface Reader {
-  readonly file: YamlFile;
-  readonly findings: Finding[];
-}
-
-function entriesOf(
-  { file, findings }: Reader,
-  value: unknown,
-  path: readonly string[],
-  known: readonly string[],
-): Mapping {
-  if (!isMapping(value)) {
-    findings.push(findingAt(file, path, `"${path.join('.')}" must be a mapping`));
-    return {};
-  }
-  for (const key of Object.keys(value)) {
-    if (known.length > 0 && !known.includes(key)) {
-      const message = unknownSetting(key, known, `${path.join('.')}.`);
-      findings.push({ file: file.file, ...file.keyPlaceOf([...path, key]), message });
-    }
-  }
-  return value;
-}
-
-/** `providers`, keys expanded from the environment. */
-export function readProviders(config: ConfigFile, env: Environment): Config['providers'] {
-  const value = config.valueOf('providers');
-  if (config.file === null || value === undefined || value === null) return {};
-  const reader: Reader = { file: config.file, findings: config.findings };
-  const providers: { [name: string]: ProviderConfig } = {};
-  for (const [name, fields] of Object.entries(entriesOf(reader, value, ['providers'], []))) {
-    const path = ['providers', name];
-    const entry = entriesOf(reader, fields, path, ['baseURL', 'apiKey', 'model']);
-    providers[name] = {
-      baseURL: readBaseURL(reader, entry['baseURL'], [...path, 'baseURL']),
-      ...readApiKey(reader, entry['apiKey'], [...path, 'apiKey'], env),
-      model: readOptionalText(reader, entry['model'], [...path, 'model']),
-    };
-  }
-  return providers;
-}
-
-function readOptionalText(reader: Reader, value: unknown, path: readonly string[]): string | null {
-  if (value === undefined || value === null) return null;
-  if (typeof value === 'string' && value !== '') return value;
-  reader.findings.push(
-    findingAt(reader.file, path, `"${path.join('.')}": ${shorten(value)} is not a text`),
-  );
-  return null;
-}
-
-function readBaseURL(reader: Reader, value: unknown, path: readonly string[]): string | null {
-  const text = readOptionalText(reader, value, path);
-  if (text === null) return null;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const reason =
-    url === null || !/^https?:$/.test(url.protocol)
-      ? `${shorten(text)} is not an address like http://127.0.0.1:11434/v1`
-      : url.username !== '' || url.password !== ''
-        ? 'credentials do not belong into an address; use apiKey'
-        : null;
-  if (reason === null) return text;
-  reader.findings.push(findingAt(reader.file, path, `"${path.join('.')}": ${reason}`));
-  return null;
-}
-
-/** The value itself is never repeated: it may be a key. */
-function readApiKey(
-  reader: Reader,
-  value: unknown,
-  path: readonly string[],
-  env: Environment,
-): Pick<ProviderConfig, 'apiKey' | 'apiKeyMissing'> {
-  if (value === undefined || value === null) return { apiKey: null };
-  const text = typeof value === 'string' ? value : '';
-  const [, name] = /^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text) ?? [];
-  if (name !== undefined) {
-    const apiKey = env[name] || null;
-    return apiKey === null ? { apiKey, apiKeyMissing: name } : { apiKey };
-  }
-  const fix = `write '\${env:NAME}' and put the key into the environment or into .env`;
-  const message = `"${path.join('.')}" must not hold a key; ${fix}`;
-  reader.findings.push(findingAt(reader.file, path, message));
-  return { apiKey: null };
-}
-
-/** `prices`, per million tokens. */
-export function readPrices(config: ConfigFile): Config['prices'] {
-  const value = config.valueOf('prices');
-  if (config.file === null || value === undefined || value === null) return {};
-  const reader: Reader = { file: config.file, findings: config.findings };
-  const prices: { [model: string]: { input: number; output: number; cachedInput?: number } } = {};
-  for (const [model, fields] of Object.entries(entriesOf(reader, value, ['prices'], []))) {
-    const path = ['prices', model];
-    const entry = entriesOf(reader, fields, path, ['input', 'output', 'cachedInput']);
-    const price = (name: string): number => {
-      const amount = entry[name];
-      if (typeof amount === 'number' && amount >= 0 && Number.isFinite(amount)) return amount;
-      const what = amount === undefined ? ' is missing' : `: ${shorten(amount)} is not a price`;
-      reader.findings.push(
-        findingAt(reader.file, [...path, name], `"prices.${model}.${name}"${what}`),
-      );
-      return 0;
-    };
-    prices[model] = {
-      input: price('input'),
-      output: price('output'),
-      ...(entry['cachedInput'] === undefined ? {} : { cachedInput: price('cachedInput') }),
-    };
-  }
-  return prices;
 }

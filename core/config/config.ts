@@ -4,9 +4,15 @@ export interface ProviderConfig {
   readonly baseURL: string | null;
   /** Already expanded from `${env:NAME}`; null when none. */
   readonly apiKey: string | null;
-  /** The variable that `apiKey` names, when it is not set. */
+  /** The variable that `apiKey`, a header or a parameter names, when it is not set. */
   readonly apiKeyMissing?: string;
   readonly model: string | null;
+  /** Sent with every request, already expanded; may hold secrets. */
+  readonly headers?: { readonly [name: string]: string };
+  /** Parameters of every request's address, likewise. */
+  readonly query?: { readonly [name: string]: string };
+  /** Tokens that prompt and answer have room for, by model. */
+  readonly contextTokens?: { readonly [model: string]: number };
 }
 
 export interface Config {
@@ -46,6 +52,7 @@ export interface Config {
       readonly input: number;
       readonly output: number;
       readonly cachedInput?: number;
+      readonly reasoning?: number;
     };
   };
 }

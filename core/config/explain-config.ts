@@ -65,8 +65,10 @@ function placeIn({ file }: ConfigFile, path: readonly string[]): string {
 
 /** Providers and prices stand in the file only. */
 function structured(file: ConfigFile, { providers, prices }: Config): ExplainedSetting[] {
-  const shown = Object.entries(providers).map(([name, { apiKey, ...rest }]) => {
-    return [name, { ...rest, apiKey: apiKey === null ? 'missing' : 'set' }] as const;
+  const shown = Object.entries(providers).map(([name, { apiKey, headers, query, ...rest }]) => {
+    // Values may be secrets: their names are enough.
+    const names = { headers: Object.keys(headers ?? {}), query: Object.keys(query ?? {}) };
+    return [name, { ...rest, ...names, apiKey: apiKey === null ? 'missing' : 'set' }] as const;
   });
   const groups = { providers: Object.fromEntries(shown), prices };
   return Object.entries(groups).flatMap(([group, entries]) =>

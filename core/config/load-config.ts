@@ -2,16 +2,10 @@
 
 import { type Finding, formatFinding, suggestion } from '../yaml/index.ts';
 import { type Config, ConfigError } from './config.ts';
-import {
-  type ConfigFile,
-  emptyFile,
-  findingAt,
-  readConfigFile,
-  readPrices,
-  readProviders,
-} from './config-file.ts';
+import { type ConfigFile, emptyFile, findingAt, readConfigFile } from './config-file.ts';
 import { loadEnvironment, locateConfig } from './find-config.ts';
 import { environmentName, type Parse, type SettingPath, settings } from './settings.ts';
+import { readPrices, readProviders } from './structured.ts';
 import { ValueError } from './values.ts';
 import { type ConfigRequest, type Sources, writtenValue } from './written.ts';
 

@@ -30,7 +30,9 @@ function problemOf(baseURL: string): string | null {
   const url = new URL(baseURL);
   if (!/^https?:$/.test(url.protocol)) return 'must begin with http:// or https://';
   if (url.username !== '' || url.password !== '') return 'holds credentials; they go into apiKey';
-  return url.search === '' && url.hash === '' ? null : 'may have no ? or # part';
+  return url.search === '' && url.hash === ''
+    ? null
+    : 'may have no ? or # part; parameters go into query';
 }
 
 export function isOpenAiHost(baseURL: string): boolean {

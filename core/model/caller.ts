@@ -4,18 +4,24 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClientOptions, OpenAI } from 'openai';
+import type { OpenAI } from 'openai';
+import type { Stream } from 'openai/core/streaming';
+import { authorization } from './authorization.ts';
 import { failureOf, notAModelEndpoint, toModelError } from './failures.ts';
+import { judged } from './judge.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
-import { type Fallback, fallbacks, type RequestBody, requestBody } from './request.ts';
+import { type RequestBody, requestBody } from './request.ts';
+import { type Rewrite, refusalIn, rewriteFor, rewritten } from './rewrites.ts';
 import { PartialAnswer, type WireChunk } from './stream.ts';
+import { callsIn } from './tools-in-words.ts';
 import { answerTooLong, type CallWatch, watchCall } from './watch.ts';
+import { usageFrom } from './wire-usage.ts';
 
 export interface ModelCaller {
   /**
-   * Makes one call and joins the streamed answer. A `finishReason` of `length` is the caller's to
+   * Makes one call and joins the streamed answer. Whether it was cut by length is the caller's to
    * judge (`callWithLengthRetry`).
-   * @throws ModelError and nothing else
+   * @throws ModelError and nothing else; its `usage` says what was bought all the same
    */
   call(request: ModelCall, signal: AbortSignal): Promise<ModelAnswer>;
 }
@@ -24,15 +30,25 @@ export interface ModelCaller {
 interface Endpoint {
   readonly provider: Provider;
   readonly Client: typeof OpenAI;
-  /** Fallbacks that a model of this server needed once, so that they are right at once next time. */
-  readonly learned: Map<string, Set<Fallback>>;
+  readonly Events: typeof Stream;
+  /** By model: what made a call succeed once, so that it is right at once next time. */
+  readonly learned: Map<string, readonly Rewrite[]>;
   answeredBefore: boolean;
 }
 
 /** Loads the `openai` package on first use (some 650 ms cold) and binds it to one provider. */
 export async function createCaller(provider: Provider): Promise<ModelCaller> {
-  const { OpenAI: Client } = await import('openai');
-  const endpoint: Endpoint = { provider, Client, learned: new Map(), answeredBefore: false };
+  const [{ OpenAI: Client }, { Stream: Events }] = await Promise.all([
+    import('openai'),
+    import('openai/core/streaming'),
+  ]);
+  const endpoint: Endpoint = {
+    provider,
+    Client,
+    Events,
+    learned: new Map(),
+    answeredBefore: false,
+  };
   return { call: (request, signal) => callUntilSure(endpoint, request, signal) };
 }
 
@@ -73,15 +89,20 @@ async function callEndpoint(
 ): Promise<ModelAnswer> {
   const watch = watchCall(request, signal);
   try {
-    const learned = learnedFor(endpoint, request.model);
-    let body = requestBody(request);
-    for (const fallback of learned) body = fallback.rewrite(body) ?? body;
+    let rewrites = endpoint.learned.get(request.model) ?? [];
+    let body = rewritten(requestBody(request), rewrites);
     for (;;) {
       const outcome = await callOnce(endpoint, { request, body }, watch);
-      if (!(outcome instanceof ModelError)) return outcome;
-      const next = fallbackFor(outcome, body);
+      if (!(outcome instanceof ModelError)) {
+        endpoint.learned.set(request.model, rewrites);
+        return outcome;
+      }
+      // A refused request costs nothing, so it may be put another way at once.
+      const next = isRefusal(outcome)
+        ? rewriteFor(body, refusalIn(watch.errorBody()), rewrites)
+        : null;
       if (next === null) throw outcome;
-      learned.add(next.fallback);
+      rewrites = [...rewrites, next.rewrite];
       body = next.body;
     }
   } finally {
@@ -89,25 +110,14 @@ async function callEndpoint(
   }
 }
 
-function learnedFor(endpoint: Endpoint, model: string): Set<Fallback> {
-  const known = endpoint.learned.get(model);
-  if (known !== undefined) return known;
-  const learned = new Set<Fallback>();
-  endpoint.learned.set(model, learned);
-  return learned;
-}
-
-/** A refused request costs nothing, so it may be put another way at once; each way only once. */
-function fallbackFor(
-  error: ModelError,
-  body: RequestBody,
-): { fallback: Fallback; body: RequestBody } | null {
-  if (error.status !== 400 && error.status !== 422) return null;
-  for (const fallback of fallbacks) {
-    const rewritten = fallback.refusal.test(error.message) ? fallback.rewrite(body) : null;
-    if (rewritten !== null) return { fallback, body: rewritten };
+/** What is said against a parameter: by its status, and where that has other meanings by its words. */
+function isRefusal({ status, code, message }: ModelError): boolean {
+  if (status === 400 || status === 422)
+    return code === 'bad_request' || /max_\w*tokens/.test(message);
+  if (status === 403 || status === 404 || status === 405 || status === 501) {
+    return /support|allow|verif|implement/i.test(message);
   }
-  return null;
+  return status === 406 || status === 415;
 }
 
 /** One request. Failures are returned, so that the loop above can look at them. */
@@ -116,21 +126,47 @@ async function callOnce(
   { request, body }: { request: ModelCall; body: RequestBody },
   watch: CallWatch,
 ): Promise<ModelAnswer | ModelError> {
+  const { provider } = endpoint;
   const partial = new PartialAnswer(request.model);
   let failure: ModelError | null = null;
   try {
     await receive(endpoint, { request, body, partial }, watch);
   } catch (error) {
-    failure = watch.reason() ?? toModelError(endpoint.provider, error, watch.errorBody());
+    failure = watch.reason() ?? toModelError(provider, error, watch.errorBody());
   }
-  if (partial.bytes > request.answerBytesMax) return answerTooLong(request.answerBytesMax);
+  const inputBytes = Buffer.byteLength(JSON.stringify([body.messages, body.tools ?? []]));
+  const usage = partial.usage(inputBytes);
+  if (partial.bytes > request.answerBytesMax) {
+    return answerTooLong(request.answerBytesMax).withUsage(usage);
+  }
+  const offered = (request.tools ?? []).length > 0;
+  const answer = partial.finish(inputBytes, offered);
   // After the finish reason only the usage can be missing: such an answer is whole, and paid for.
-  if (partial.finishReason === null) {
-    return failure ?? watch.reason() ?? unfinished(endpoint.provider, partial);
+  if (answer === null) {
+    const error = failure ?? watch.reason() ?? unfinished(provider, partial);
+    return isPaid(error, partial, watch) ? error.withUsage(usage) : withSaidUsage(error, watch);
   }
   endpoint.answeredBefore = true;
-  const inputBytes = Buffer.byteLength(JSON.stringify([body.messages, body.tools ?? []]));
-  return judged(endpoint.provider, partial, partial.finish(partial.finishReason, inputBytes));
+  const told = offered && body.tools === undefined ? withCallsInWords(answer) : answer;
+  return judged(provider, told, partial.refusal);
+}
+
+function withCallsInWords(answer: ModelAnswer): ModelAnswer {
+  const toolCalls = callsIn(answer.text);
+  return toolCalls.length === 0 ? answer : { ...answer, text: '', toolCalls };
+}
+
+/** A call counts from the moment that the server began to answer, or took the request in silence. */
+function isPaid({ code }: ModelError, { chunks }: PartialAnswer, watch: CallWatch): boolean {
+  if (chunks > 0) return true;
+  if (watch.reason() !== null) return watch.isSent() && !watch.isRefused();
+  return watch.hasAnswer() && (code === 'stream_cut' || code === 'connection_failed');
+}
+
+/** What a refusal says that it used; mostly nothing. */
+function withSaidUsage(error: ModelError, watch: CallWatch): ModelError {
+  const said = watch.isRefused() ? (parsedBody(watch.errorBody()) ?? {}).usage : null;
+  return said ? error.withUsage(usageFrom(said, { input: 0, output: 0 })) : error;
 }
 
 async function receive(
@@ -138,15 +174,15 @@ async function receive(
   { request, body, partial }: { request: ModelCall; body: RequestBody; partial: PartialAnswer },
   watch: CallWatch,
 ): Promise<void> {
-  const { data, response } = await clientFor(endpoint, watch)
+  const response = await clientFor(endpoint, watch)
     .chat.completions.create(body, { signal: watch.signal, timeout: request.timeoutMs + 1000 })
-    .withResponse();
+    .asResponse();
   const type = response.headers.get('content-type') ?? '';
   if (/\bhtml\b/i.test(type)) throw notAnEndpoint(endpoint, `it answered with ${type}`);
   // A server that cannot stream sends the whole completion at once, in the same shape but for names.
   const chunks = /\bjson\b/i.test(type)
     ? wholeAnswers(endpoint, await response.text())
-    : (data as unknown as AsyncIterable<WireChunk>);
+    : endpoint.Events.fromSSEResponse<WireChunk>(response, new AbortController());
   for await (const chunk of chunks) {
     partial.add(chunk);
     if (partial.bytes > request.answerBytesMax) watch.stop(answerTooLong(request.answerBytesMax));
@@ -165,19 +201,23 @@ function clientFor({ provider, Client }: Endpoint, watch: CallWatch): OpenAI {
     baseURL: provider.baseURL,
     apiKey: provider.apiKey,
     adminAPIKey: null,
-    ...(provider.name === 'openai' ? {} : withoutEnvironment()),
+    ...(provider.name === 'openai' ? {} : { organization: null, project: null }),
+    defaultHeaders: {
+      ...(provider.name === 'openai' ? {} : environmentHeaders()),
+      ...authorization(provider),
+    },
+    defaultQuery: provider.query,
     maxRetries: 0,
     logLevel: 'off',
     fetch: watch.fetch,
   });
 }
 
-/** The SDK would send what OPENAI_* variables hold to every server, whoever it belongs to. */
-function withoutEnvironment(): Pick<ClientOptions, 'organization' | 'project' | 'defaultHeaders'> {
+/** The SDK would send what OPENAI_CUSTOM_HEADERS holds to every server, whoever it belongs to. */
+function environmentHeaders(): { readonly [name: string]: null } {
   const lines = (process.env['OPENAI_CUSTOM_HEADERS'] ?? '').split('\n');
   const names = lines.map((line) => line.replace(/:.*$/, '').trim()).filter((name) => name !== '');
-  const defaultHeaders = Object.fromEntries(names.map((name) => [name, null]));
-  return { organization: null, project: null, defaultHeaders };
+  return Object.fromEntries(names.map((name) => [name, null]));
 }
 
 interface WireBody extends WireChunk {
@@ -224,33 +264,4 @@ function unfinished(provider: Provider, partial: PartialAnswer): ModelError {
     title: 'the answer broke off before its end',
   } as const;
   return failureOf(provider, rule, `${partial.bytes} bytes had arrived`);
-}
-
-/** Complete is not yet usable: filtered, refused and empty answers are no results. */
-function judged(
-  provider: Provider,
-  partial: PartialAnswer,
-  answer: ModelAnswer,
-): ModelAnswer | ModelError {
-  if (answer.finishReason === 'content_filter') {
-    const rule = {
-      failure: 'permanent',
-      code: 'content_filter',
-      title: 'the content filter stopped the answer',
-    } as const;
-    return failureOf(provider, rule, '');
-  }
-  if (partial.refusal !== '' && answer.text === '') {
-    const rule = { failure: 'permanent', code: 'refused', title: 'the model refused' } as const;
-    return failureOf(provider, rule, partial.refusal);
-  }
-  if (answer.finishReason === 'stop' && answer.text.trim() === '') {
-    const rule = {
-      failure: 'transient',
-      code: 'empty_answer',
-      title: 'the answer is empty',
-    } as const;
-    return failureOf(provider, rule, '');
-  }
-  return answer;
 }

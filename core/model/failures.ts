@@ -3,12 +3,13 @@
  * the function that turns whatever the SDK throws into a ModelError by them. Knows no retries.
  */
 
+import { secretsOf } from './authorization.ts';
 import { shownBaseURL } from './base-url.ts';
 import { type FailureClass, ModelError, type Provider } from './model.ts';
 import { printable } from './redact.ts';
 import { retryAfterMs } from './retry-after.ts';
 
-interface FailureRule {
+export interface FailureRule {
   readonly failure: FailureClass;
   readonly code: string;
   /** What happened, as the middle of a sentence. */
@@ -62,6 +63,11 @@ const filtered: FailureRule = {
   code: 'content_filter',
   title: 'the content filter stopped it',
 };
+const badSample: FailureRule = {
+  failure: 'transient',
+  code: 'bad_sample',
+  title: 'the server could not use what its model wrote',
+};
 const modelNotFound: FailureRule = {
   failure: 'permanent',
   code: 'model_not_found',
@@ -96,6 +102,10 @@ const rulesByCode: { readonly [code: string]: FailureRule } = {
   permission_error: unauthorized,
   context_length_exceeded: tooLong,
   string_above_max_length: tooLong,
+  exceed_context_size_error: tooLong,
+  json_validate_failed: badSample,
+  tool_use_failed: badSample,
+  output_parse_failed: badSample,
   content_filter: filtered,
   content_policy_violation: filtered,
   model_not_found: modelNotFound,
@@ -140,7 +150,7 @@ export function failureOf(
   more: ErrorOptions & { status?: number | null; retryAfterMs?: number | null } = {},
 ): ModelError {
   const status = more.status ?? null;
-  const said = printable(detail, [provider.apiKey]).replace(/[.\s]+$/, '');
+  const said = printable(detail, secretsOf(provider)).replace(/[.\s]+$/, '');
   const wait = more.retryAfterMs ?? null;
   const parts = [
     `${provider.name} (${shownBaseURL(provider)}): ${rule.title}`,
@@ -191,11 +201,15 @@ function fromStatus(
   return failureOf(provider, rule, detail, { status, retryAfterMs: wait });
 }
 
+/** Where the code says no more than "bad request". */
+const tooLongWords = /context (?:length|size|window)|prompt (?:is|was) too long/i;
+
 function ruleOf(seen: SeenError, status: number, waitMs: number | null): FailureRule {
   const named = ruleNamed(seen);
   // These two are the type of nearly everything below and above 500: the status says more.
   if (named !== undefined && named !== badRequest && named !== serverError) return named;
   if (status === 404 && !isPresent(seen.error)) return notAModelEndpoint;
+  if (status === 400 && tooLongWords.test(textOf(seen.message))) return tooLong;
   if (status === 503 && waitMs !== null) return overloaded;
   const known = rulesByStatus[status];
   if (known !== undefined) return known;

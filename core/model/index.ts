@@ -1,7 +1,9 @@
 /** One model call done right: client, limits, failures, provider choice, and the offline endpoint. */
 
 export { createCaller, type ModelCaller } from './caller.ts';
-export { type JsonAnswer, parseJsonAnswer } from './json-answer.ts';
+export { withoutFence } from './fence.ts';
+export { type FoundJson, findJson } from './find-json.ts';
+export { finishKind } from './finish.ts';
 export { callWithLengthRetry } from './length-retry.ts';
 export {
   type CallOptions,
@@ -11,6 +13,7 @@ export {
   type ModelCall,
   ModelError,
   type Provider,
+  type TokenUsage,
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
@@ -24,6 +27,7 @@ export {
 export { checkOfflineModel } from './offline/knobs.ts';
 export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
+export { promptTruncated } from './prompt-tokens.ts';
 export {
   chooseProvider,
   modelFor,

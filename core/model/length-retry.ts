@@ -1,5 +1,6 @@
 /** What to do with an answer that was cut at its token limit: never accept it, pay for one more try. */
 
+import { finishKind } from './finish.ts';
 import { type ModelAnswer, type ModelCall, ModelError } from './model.ts';
 
 /**
@@ -12,11 +13,11 @@ export async function callWithLengthRetry(
   request: ModelCall,
 ): Promise<ModelAnswer> {
   const first = await call(request);
-  if (first.finishReason !== 'length') return first;
+  if (finishKind(first.finishReason) !== 'length') return first;
   const doubled = 2 * (request.options.maxOutputTokens ?? Math.max(256, first.usage.outputTokens));
   const options = { ...request.options, maxOutputTokens: doubled };
   const second = await call({ ...request, options });
-  if (second.finishReason !== 'length') return second;
+  if (finishKind(second.finishReason) !== 'length') return second;
   throw new ModelError(
     'permanent',
     'output_truncated',

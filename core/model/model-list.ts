@@ -1,13 +1,15 @@
 /** Asks an address for its models: is anybody there, and what can it run. */
 
+import { authorization } from './authorization.ts';
+import type { Provider } from './model.ts';
+
 const listBytesMax = 1024 * 1024;
 
 export type ModelList =
   | { readonly ok: true; readonly models: readonly string[] }
   | { readonly ok: false; readonly reason: string };
 
-export interface ListOptions {
-  readonly apiKey: string;
+export interface ListOptions extends Pick<Provider, 'apiKey' | 'headers' | 'query'> {
   readonly timeoutMs: number;
   readonly fetch: typeof fetch;
 }
@@ -15,8 +17,14 @@ export interface ListOptions {
 /** Model ids of `GET <baseURL>/models` in the server's order, without those that only embed. */
 export async function listModels(baseURL: string, options: ListOptions): Promise<ModelList> {
   try {
-    const response = await options.fetch(`${baseURL.replace(/\/+$/, '')}/models`, {
-      headers: { authorization: `Bearer ${options.apiKey}`, accept: 'application/json' },
+    const query = new URLSearchParams(options.query).toString();
+    const address = `${baseURL.replace(/\/+$/, '')}/models${query === '' ? '' : `?${query}`}`;
+    const headers = new Headers({ accept: 'application/json' });
+    for (const [name, value] of Object.entries(authorization(options))) {
+      if (value !== null) headers.set(name, value);
+    }
+    const response = await options.fetch(address, {
+      headers,
       redirect: 'error',
       signal: AbortSignal.timeout(options.timeoutMs),
     });

@@ -30,6 +30,12 @@ export interface Provider {
   readonly apiKey: string;
   /** Model id for agents and configurations that name none. */
   readonly defaultModel: string;
+  /** Sent with every request, beside or instead of the key; may hold secrets. */
+  readonly headers?: { readonly [name: string]: string };
+  /** Parameters of every request's address, such as Azure's `api-version`. */
+  readonly query?: { readonly [name: string]: string };
+  /** Tokens that a model's prompt and answer have room for, by model id. */
+  readonly contextTokens?: { readonly [model: string]: number };
 }
 
 export interface CallOptions {
@@ -68,14 +74,23 @@ export interface ModelCall {
 export interface ModelAnswer {
   readonly text: string;
   readonly toolCalls: readonly ToolCall[];
-  /** `stop`, `length`, `tool_calls`, `content_filter`, or what the server calls it. */
+  /** As the server names it; `finish.ts` says what it means. */
   readonly finishReason: string;
   readonly model: string;
-  readonly usage: {
-    readonly inputTokens: number;
-    readonly outputTokens: number;
-    readonly estimated: boolean;
-  };
+  readonly usage: TokenUsage;
+}
+
+/** Tokens of one call. */
+export interface TokenUsage {
+  readonly inputTokens: number;
+  /** Reasoning included. */
+  readonly outputTokens: number;
+  /** Part of the input that came from the provider's cache; absent when it says nothing of one. */
+  readonly cachedInputTokens?: number;
+  /** Part of the output that was thought and not said. */
+  readonly reasoningTokens?: number;
+  /** True when a number is a guess, because the server gave none that can be one. */
+  readonly estimated: boolean;
 }
 
 /**
@@ -92,12 +107,18 @@ export class ModelError extends Error {
   readonly status: number | null;
   /** What the provider asked us to wait, milliseconds. */
   readonly retryAfterMs: number | null;
+  /** What the call used all the same; null when nothing was bought. */
+  readonly usage: TokenUsage | null;
 
   constructor(
     failure: FailureClass,
     code: string,
     message: string,
-    options?: ErrorOptions & { status?: number | null; retryAfterMs?: number | null },
+    options?: ErrorOptions & {
+      status?: number | null;
+      retryAfterMs?: number | null;
+      usage?: TokenUsage | null;
+    },
   ) {
     super(message, options);
     this.name = 'ModelError';
@@ -105,5 +126,12 @@ export class ModelError extends Error {
     this.code = code;
     this.status = options?.status ?? null;
     this.retryAfterMs = options?.retryAfterMs ?? null;
+    this.usage = options?.usage ?? null;
+  }
+
+  /** The same failure of a call that was paid for. */
+  withUsage(usage: TokenUsage | null): ModelError {
+    const { failure, code, message, status, retryAfterMs } = this;
+    return new ModelError(failure, code, message, { status, retryAfterMs, usage });
   }
 }

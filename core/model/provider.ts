@@ -4,6 +4,7 @@
  * replaced by another.
  */
 
+import { noKey } from './authorization.ts';
 import { checkedBaseURL, isOpenAiHost, shownBaseURL } from './base-url.ts';
 import type { Provider } from './model.ts';
 import { listModels } from './model-list.ts';
@@ -13,8 +14,6 @@ import { ProviderError } from './provider-error.ts';
 const openAiBaseURL = 'https://api.openai.com/v1';
 const openAiDefaultModel = 'gpt-5-mini';
 const localBaseURL = 'http://127.0.0.1:11434/v1';
-/** For servers that want no key: clients must send something. */
-const noKey = 'none';
 const listTimeoutMs = 10_000;
 
 const offlineModel = 'aiq-offline';
@@ -39,6 +38,9 @@ export interface ProviderSettings {
   /** The variable that should hold the key, when it is not set: such a provider is not called. */
   readonly apiKeyMissing?: string;
   readonly model: string | null;
+  readonly headers?: Provider['headers'];
+  readonly query?: Provider['query'];
+  readonly contextTokens?: Provider['contextTokens'];
 }
 
 export interface ProviderChoice {
@@ -134,15 +136,30 @@ async function at(query: ProviderQuery, address: Address): Promise<ProviderChoic
   const isOpenAi = isOpenAiHost(baseURL);
   if (isOpenAi && address.apiKey === null) throw noCredentials(name);
   const apiKey = address.apiKey ?? noKey;
+  const more = moreOf(query, name);
   const model =
     query.model ??
     address.model ??
-    (isOpenAi ? openAiDefaultModel : await firstModel(query, { name, baseURL, apiKey }));
+    (isOpenAi ? openAiDefaultModel : await firstModel(query, { name, baseURL, apiKey, ...more }));
   const kind = isOpenAi ? 'openai' : name === 'local' ? 'local' : 'compatible';
   return {
-    provider: { name, kind, baseURL, apiKey, defaultModel: model },
+    provider: { name, kind, baseURL, apiKey, defaultModel: model, ...more },
     model,
     reason: `provider: ${name} (${because}; ${shownBaseURL({ baseURL, apiKey })}), model ${model}.`,
+  };
+}
+
+/** What the configuration adds to a provider of that name, however it was chosen. */
+function moreOf(
+  { providers }: ProviderQuery,
+  name: string,
+): Pick<Provider, 'headers' | 'query' | 'contextTokens'> {
+  const { headers, query, contextTokens } =
+    (Object.hasOwn(providers, name) && providers[name]) || {};
+  return {
+    ...(headers === undefined ? {} : { headers }),
+    ...(query === undefined ? {} : { query }),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
   };
 }
 
@@ -157,17 +174,18 @@ function noCredentials(name: string): ProviderError {
 function keyNotSet(name: string, variable: string): ProviderError {
   return new ProviderError(
     'no_credentials',
-    `provider ${name}: ${variable} is not set, which \`providers.${name}.apiKey\` names. Set it in the ` +
+    `provider ${name}: ${variable} is not set, which \`providers.${name}\` names. Set it in the ` +
       'environment or in .env; for a server that wants no key, leave apiKey out.',
   );
 }
 
 async function firstModel(
   query: ProviderQuery,
-  { name, baseURL, apiKey }: { name: string; baseURL: string; apiKey: string },
+  { name, baseURL, ...access }: Pick<Provider, 'name' | 'baseURL' | 'apiKey' | 'headers' | 'query'>,
 ): Promise<string> {
+  const { apiKey } = access;
   const list = await listModels(baseURL, {
-    apiKey,
+    ...access,
     timeoutMs: listTimeoutMs,
     fetch: query.fetch ?? fetch,
   });
@@ -218,6 +236,7 @@ function localChoice(query: ProviderQuery, first: string): ProviderChoice {
       baseURL: localBaseURL,
       apiKey: noKey,
       defaultModel: model,
+      ...moreOf(query, 'local'),
     },
     model,
     reason: `provider: local (a server answers on 127.0.0.1:11434), model ${model}.`,

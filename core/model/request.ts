@@ -1,7 +1,4 @@
-/**
- * A ModelCall as the body of a chat completion, and the ways to say the same to servers that refuse
- * a newer parameter. Pure: sends nothing.
- */
+/** A ModelCall as the body of a chat completion. Pure: sends nothing. */
 
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
 import type { Message, ModelCall } from './model.ts';
@@ -73,66 +70,4 @@ function fitsStrictMode(schema: unknown): boolean {
     if (additionalProperties !== false || !names.every((name) => listed.has(name))) return false;
   }
   return Object.values(schema).every(fitsStrictMode);
-}
-
-/** Another way to put a request, for a server that refused it by naming one of its parameters. */
-export interface Fallback {
-  readonly name: string;
-  /** What the refusal mentions. */
-  readonly refusal: RegExp;
-  /** The other body; null when this one does not use the parameter. */
-  rewrite(body: RequestBody): RequestBody | null;
-}
-
-/** Tried in this order, one for each refusal. */
-export const fallbacks: readonly Fallback[] = [
-  {
-    name: 'max_tokens',
-    refusal: /max_completion_tokens/i,
-    rewrite: ({ max_completion_tokens, ...rest }) =>
-      max_completion_tokens === undefined ? null : { ...rest, max_tokens: max_completion_tokens },
-  },
-  {
-    name: 'no_usage',
-    refusal: /stream_options|include_usage/i,
-    rewrite: ({ stream_options, ...rest }) => (stream_options === undefined ? null : rest),
-  },
-  {
-    name: 'loose_schema',
-    refusal: /response_format|json_schema|strict/i,
-    rewrite: (body) => {
-      const format = body.response_format;
-      if (format?.type !== 'json_schema' || format.json_schema.strict !== true) return null;
-      const json_schema = { ...format.json_schema, strict: false };
-      return { ...body, response_format: { type: 'json_schema', json_schema } };
-    },
-  },
-  {
-    name: 'json_object',
-    refusal: /response_format|json_schema/i,
-    rewrite: (body) => {
-      const format = body.response_format;
-      if (format?.type !== 'json_schema') return null;
-      const messages = [...body.messages, inWords(format.json_schema.schema)];
-      return { ...body, messages, response_format: { type: 'json_object' } };
-    },
-  },
-  {
-    // Some servers hold an answer to a schema, and some call tools, but not in one request.
-    name: 'tools_alone',
-    refusal: /response_format|json_schema|json_object|grammar|mime ?type/i,
-    rewrite: ({ response_format: format, ...rest }) => {
-      if (format === undefined || (rest.tools ?? []).length === 0) return null;
-      if (format.type !== 'json_schema') return rest;
-      return { ...rest, messages: [...rest.messages, inWords(format.json_schema.schema)] };
-    },
-  },
-];
-
-function inWords(schema: unknown): { role: 'system'; content: string } {
-  const text = JSON.stringify(schema);
-  return {
-    role: 'system',
-    content: `Answer with one JSON object that fits this JSON Schema: ${text}`,
-  };
 }

@@ -3,17 +3,22 @@
  * reason came: the SDK ends the loop of a cut one as if all were well.
  */
 
-import type { ModelAnswer, ToolCall } from './model.ts';
+import { finishKind } from './finish.ts';
+import type { ModelAnswer, TokenUsage } from './model.ts';
+import { withoutThoughts } from './thoughts.ts';
+import { ToolCallParts } from './tool-call-parts.ts';
+import { usageFrom } from './wire-usage.ts';
 
 /** A chunk as servers really send it: nothing is certain, not even the role. */
 export interface WireChunk {
   readonly model?: unknown;
-  readonly usage?: WireUsage | null;
-  readonly choices?: readonly WireChoice[] | null;
+  readonly usage?: unknown;
+  readonly choices?: unknown;
 }
 
 interface WireChoice {
-  readonly finish_reason?: string | null;
+  readonly index?: unknown;
+  readonly finish_reason?: unknown;
   readonly delta?: WireDelta | null;
   /** In an answer that is no stream. */
   readonly message?: WireDelta | null;
@@ -22,27 +27,11 @@ interface WireChoice {
 interface WireDelta {
   readonly content?: unknown;
   readonly refusal?: unknown;
-  readonly tool_calls?: readonly WireToolCall[] | null;
+  readonly tool_calls?: unknown;
 }
 
-interface WireToolCall {
-  readonly index?: number;
-  readonly id?: string;
-  readonly function?: { readonly name?: string; readonly arguments?: unknown };
-}
-
-interface WireUsage {
-  readonly prompt_tokens?: number;
-  readonly completion_tokens?: number;
-  /** The offline endpoint says so itself. */
-  readonly estimated?: boolean;
-}
-
-interface PartialToolCall {
-  id: string;
-  name: string;
-  arguments: string;
-}
+/** Goes into records: of sane length, and nothing that cannot be seen. */
+const modelName = /^[^\p{Cc}\p{Cf}\p{Cs}]{1,200}$/u;
 
 /** What has arrived of an answer so far. */
 export class PartialAnswer {
@@ -50,11 +39,11 @@ export class PartialAnswer {
   refusal = '';
   finishReason: string | null = null;
   chunks = 0;
-  /** Bytes of text and arguments. */
+  /** Bytes of text and tool calls. */
   bytes = 0;
   #model: string;
-  #usage: WireUsage | null = null;
-  #toolCalls: PartialToolCall[] = [];
+  #usage: unknown = null;
+  readonly #toolCalls = new ToolCallParts();
 
   constructor(model: string) {
     this.#model = model;
@@ -62,52 +51,43 @@ export class PartialAnswer {
 
   add(chunk: WireChunk): void {
     this.chunks += 1;
-    if (typeof chunk.model === 'string' && chunk.model !== '') this.#model = chunk.model;
+    if (typeof chunk.model === 'string' && modelName.test(chunk.model)) this.#model = chunk.model;
     if (chunk.usage) this.#usage = chunk.usage;
-    const choice = chunk.choices?.[0];
+    const choice = firstChoice(chunk.choices);
     if (choice === undefined) return;
     const delta = choice.delta ?? choice.message ?? {};
     this.text += this.#counted(textOf(delta.content));
     this.refusal += this.#counted(textOf(delta.refusal));
-    for (const part of delta.tool_calls ?? []) this.#addToolCall(part);
-    if (choice.finish_reason) this.finishReason = choice.finish_reason;
+    const pieces: readonly unknown[] = Array.isArray(delta.tool_calls) ? delta.tool_calls : [];
+    for (const piece of pieces) this.bytes += this.#toolCalls.add(piece);
+    this.#finish(choice.finish_reason);
   }
 
-  /** The finished answer; `inputBytes` is what the estimate rests on when the server counted nothing. */
-  finish(finishReason: string, inputBytes: number): ModelAnswer {
-    const toolCalls: ToolCall[] = this.#toolCalls.map((call, index) => ({
-      ...call,
-      id: call.id === '' ? `call_${index}` : call.id,
-    }));
+  /** What the call used, as far as it came; `inputBytes` is what an estimate rests on. */
+  usage(inputBytes: number): TokenUsage {
+    return usageFrom(this.#usage, { input: inputBytes, output: this.bytes });
+  }
+
+  /** The finished answer; null while there is no finish reason. Calls that nobody offered are none. */
+  finish(inputBytes: number, offersTools: boolean): ModelAnswer | null {
+    if (this.finishReason === null) return null;
+    const toolCalls = offersTools ? this.#toolCalls.calls : [];
     // Some servers end a tool call with `stop`.
-    const reason = toolCalls.length > 0 && finishReason === 'stop' ? 'tool_calls' : finishReason;
-    const { prompt_tokens, completion_tokens, estimated } = this.#usage ?? {};
+    const isStop = toolCalls.length > 0 && finishKind(this.finishReason) === 'whole';
     return {
-      text: this.text,
+      text: withoutThoughts(this.text),
       toolCalls,
-      finishReason: reason,
+      finishReason: isStop ? 'tool_calls' : this.finishReason,
       model: this.#model,
-      usage: {
-        inputTokens: prompt_tokens ?? estimatedTokens(inputBytes),
-        outputTokens: completion_tokens ?? estimatedTokens(this.bytes),
-        estimated:
-          prompt_tokens === undefined || completion_tokens === undefined || estimated === true,
-      },
+      usage: this.usage(inputBytes),
     };
   }
 
-  #addToolCall(part: WireToolCall): void {
-    const last = this.#toolCalls.length - 1;
-    // Without an index a new id starts the next call, and anything else goes on with the last.
-    const index = part.index ?? (part.id === undefined ? Math.max(0, last) : last + 1);
-    if (!Number.isInteger(index) || index < 0 || index > last + 1) return;
-    const call = (this.#toolCalls[index] ??= { id: '', name: '', arguments: '' });
-    if (part.id) call.id = part.id;
-    if (part.function?.name) call.name = part.function.name;
-    const args = part.function?.arguments;
-    // Some servers send the arguments as an object, and at once.
-    const text = typeof args === 'object' && args !== null ? JSON.stringify(args) : textOf(args);
-    call.arguments += this.#counted(text);
+  /** Said twice, the bad news counts. */
+  #finish(reason: unknown): void {
+    if (typeof reason !== 'string' || reason === '' || reason === 'null') return;
+    const isReplaceable = this.finishReason === null || finishKind(this.finishReason) === 'whole';
+    if (isReplaceable) this.finishReason = reason.slice(0, 100);
   }
 
   #counted(text: string): string {
@@ -116,14 +96,18 @@ export class PartialAnswer {
   }
 }
 
-/** Four bytes a token: what is charged when a server sends no usage. */
-export function estimatedTokens(bytes: number): number {
-  return Math.ceil(bytes / 4);
+/** Other choices are other answers. */
+function firstChoice(choices: unknown): WireChoice | undefined {
+  if (!Array.isArray(choices)) return undefined;
+  return (choices as (WireChoice | null)[]).find(
+    (choice): choice is WireChoice =>
+      typeof choice === 'object' && choice !== null && (choice.index ?? 0) === 0,
+  );
 }
 
 /** Text, or a list of text parts. */
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return '';
-  return content.map((part: { text?: unknown }) => textOf(part.text)).join('');
+  const parts = Array.isArray(content) ? (content as ({ readonly text?: unknown } | null)[]) : [];
+  return parts.map((part) => (typeof part?.text === 'string' ? part.text : '')).join('');
 }

@@ -24,8 +24,14 @@ export interface CallWatch {
   close(): void;
   /** Bytes that arrived of the latest body. */
   bodyBytes(): number;
-  /** Head of the body of a refusal, for its message. */
+  /** Head of the body of the latest refusal, for its message. */
   errorBody(): string;
+  /** The latest request went out; whether anybody got it is not known. */
+  isSent(): boolean;
+  /** The latest response began well. */
+  hasAnswer(): boolean;
+  /** The latest response was a refusal by its status. */
+  isRefused(): boolean;
   /** `fetch` that obeys the limits, refuses redirects and reads no endless body. */
   readonly fetch: typeof fetch;
 }
@@ -40,8 +46,7 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
   const controller = new AbortController();
   let idleMs = limits.idleMs;
   let idle: NodeJS.Timeout | undefined;
-  let errorBody = '';
-  let bodyBytes = 0;
+  const seen: Seen = { state: 'idle', bodyBytes: 0, errorBody: '' };
 
   const stop = (error: ModelError): void => controller.abort(error);
   const onOutside = (): void => stop(new ModelError('aborted', 'aborted', 'The call was aborted.'));
@@ -62,8 +67,11 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
     signal: controller.signal,
     reason: () => (controller.signal.aborted ? (controller.signal.reason as ModelError) : null),
     stop,
-    bodyBytes: () => bodyBytes,
-    errorBody: () => errorBody,
+    bodyBytes: () => seen.bodyBytes,
+    errorBody: () => seen.errorBody,
+    isSent: () => seen.state !== 'idle',
+    hasAnswer: () => seen.state === 'answered',
+    isRefused: () => seen.state === 'refused',
     complete: () => {
       idleMs = Math.min(idleMs, lingerMs);
       touch();
@@ -74,23 +82,40 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
       outside.removeEventListener('abort', onOutside);
       controller.abort();
     },
-    fetch: async (input, init) => {
-      const response = await fetch(input, { ...init, redirect: 'error' });
-      bodyBytes = 0;
-      if (response.body === null) return response;
+    fetch: boundedFetch(seen, limits.answerBytesMax, { touch, stop }),
+  };
+}
+
+/** What became of the latest request. */
+interface Seen {
+  state: 'idle' | 'sent' | 'answered' | 'refused';
+  bodyBytes: number;
+  errorBody: string;
+}
+
+function boundedFetch(
+  seen: Seen,
+  answerBytesMax: number,
+  { touch, stop }: { readonly touch: () => void; readonly stop: CallWatch['stop'] },
+): typeof fetch {
+  return async (input, init) => {
+    Object.assign(seen, { state: 'sent', errorBody: '', bodyBytes: 0 } satisfies Seen);
+    const response = await fetch(input, { ...init, redirect: 'error' });
+    seen.state = response.ok ? 'answered' : 'refused';
+    if (response.body === null) return response;
+    touch();
+    const { status, statusText, headers } = response;
+    if (!response.ok) {
+      seen.errorBody = await headOf(response.body);
+      return new Response(seen.errorBody, { status, statusText, headers });
+    }
+    const onBytes = (bytes: number): void => {
+      seen.bodyBytes += bytes;
       touch();
-      const { status, statusText, headers } = response;
-      if (!response.ok) {
-        errorBody = await headOf(response.body);
-        return new Response(errorBody, { status, statusText, headers });
-      }
-      const onBytes = (bytes: number): void => {
-        bodyBytes += bytes;
-        touch();
-      };
-      const guard = lineGuard(8 * limits.answerBytesMax + frameBytesMax, onBytes, stop);
-      return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
-    },
+    };
+    const isStream = /\bevent-stream\b/i.test(headers.get('content-type') ?? '');
+    const guard = bodyGuard(answerBytesMax, isStream, { onBytes, stop });
+    return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
   };
 }
 
@@ -99,24 +124,41 @@ function timedOut(code: string, message: string): ModelError {
 }
 
 /**
- * Passes everything on and stops the call when one line grows past all reason: the SDK's line
- * decoder would buffer it without end.
+ * Passes everything on and stops the call when a body, or one event of a stream, grows past all
+ * reason: both are held in memory until they are whole. A stream as a whole is bounded by what its
+ * pieces weigh around a token of text each.
  */
-function lineGuard(
-  lineBytesMax: number,
-  onBytes: (bytes: number) => void,
-  stop: (error: ModelError) => void,
+function bodyGuard(
+  answerBytesMax: number,
+  isStream: boolean,
+  {
+    onBytes,
+    stop,
+  }: { readonly onBytes: (bytes: number) => void; readonly stop: CallWatch['stop'] },
 ): TransformStream<Uint8Array, Uint8Array> {
-  let lineBytes = 0;
+  const frameMax = 8 * answerBytesMax + frameBytesMax;
+  const bodyMax = isStream ? 64 * answerBytesMax + 16 * frameBytesMax : frameMax;
+  let body = 0;
+  let frame = 0;
+  /** The end of what came before: an empty line may lie across two chunks. */
+  let tail = Buffer.alloc(0);
   return new TransformStream({
     transform(chunk, controller) {
       onBytes(chunk.length);
-      const lineEnd = chunk.lastIndexOf(10);
-      lineBytes = lineEnd === -1 ? lineBytes + chunk.length : chunk.length - lineEnd - 1;
-      if (lineBytes > lineBytesMax) stop(answerTooLong(lineBytesMax));
+      body += chunk.length;
+      const seen = Buffer.concat([tail, chunk]);
+      const end = isStream ? lastEmptyLine(seen) : -1;
+      frame = end === -1 ? frame + chunk.length : seen.length - end;
+      tail = seen.subarray(-3);
+      if (frame > frameMax || body > bodyMax) stop(answerTooLong(answerBytesMax));
       else controller.enqueue(chunk);
     },
   });
+}
+
+/** Where an event of a stream ended last; -1 when none did. */
+function lastEmptyLine(bytes: Buffer): number {
+  return Math.max(...['\n\n', '\n\r\n', '\r\r'].map((line) => bytes.lastIndexOf(line)));
 }
 
 /** The first 64 KiB tell enough of a refusal; the rest is not read. */

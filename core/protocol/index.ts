@@ -49,6 +49,7 @@ export {
   type RequestName,
   type Settlement,
   type Usage,
+  unknownCostMicros,
   type Value,
 } from './message-types.ts';
 export { messages } from './messages.ts';

@@ -82,6 +82,12 @@ export type ItemAnswer = FieldValue<typeof itemAnswer>;
 export type Delivery = Message<'Deliver'>['items'][number];
 export type Settlement = Message<'Settle'>['items'][number];
 
+/**
+ * A cost that nobody knows, because the model has no price. The largest number that a field holds, so
+ * that any sum with it, which stops there, is unknown too.
+ */
+export const unknownCostMicros = Number.MAX_SAFE_INTEGER;
+
 export const noUsage: Usage = {
   calls: 0,
   inputTokens: 0,

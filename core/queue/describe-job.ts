@@ -9,6 +9,7 @@ import {
   type Priority,
   shortId,
   type Usage,
+  unknownCostMicros,
 } from '../protocol/index.ts';
 import type { InspectedJob } from './port.ts';
 
@@ -20,6 +21,16 @@ export interface JobNote {
   readonly provider?: string;
   readonly model?: string;
   readonly elapsedMs?: number;
+  /** Part of the input tokens of the attempt that came from the provider's cache. */
+  readonly cachedInputTokens?: number;
+  /** Part of its output tokens that was reasoning. */
+  readonly reasoningTokens?: number;
+}
+
+/** What the calls of all attempts used. */
+export interface UsageDescription extends Omit<Usage, 'costMicros'> {
+  /** Millionths of the currency of `prices`; null when a model without a price was called. */
+  readonly costMicros: number | null;
 }
 
 /** A job and where it stands. Times are ISO 8601 in UTC. */
@@ -55,7 +66,7 @@ export interface JobDescription {
   readonly resultBytes: number;
   /** The last failure. */
   readonly error: { readonly code: string; readonly message: string } | null;
-  readonly usage: Usage;
+  readonly usage: UsageDescription;
   /** The result's files, absolute where the consumer named its output folder. */
   readonly files: readonly string[];
   readonly note: Omit<JobNote, 'files'>;
@@ -117,10 +128,15 @@ export function describeJob(info: JobInfo): JobDescription {
     parkKey: info.parkKey === '' ? null : info.parkKey,
     resultBytes: info.resultBytes,
     error: errorOf(info),
-    usage: info.usage,
+    usage: describeUsage(info.usage),
     files,
     note,
   };
+}
+
+export function describeUsage(usage: Usage): UsageDescription {
+  const { costMicros } = usage;
+  return { ...usage, costMicros: costMicros === unknownCostMicros ? null : costMicros };
 }
 
 export function describeInspected({ info, history }: InspectedJob): JobDetails {

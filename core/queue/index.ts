@@ -23,17 +23,20 @@ export {
   type SettleOutcome,
   shortId,
   type Usage,
+  unknownCostMicros,
 } from '../protocol/index.ts';
 export { type BrokerAddress, parseBrokerAddress } from './address.ts';
 export { canonicalJson } from './canonical-json.ts';
 export {
   describeInspected,
   describeJob,
+  describeUsage,
   type JobDescription,
   type JobDetails,
   type JobNote,
   type LeaseEndDescription,
   readNote,
+  type UsageDescription,
 } from './describe-job.ts';
 export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
 export {

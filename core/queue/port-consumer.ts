@@ -79,6 +79,15 @@ export interface Consumer {
    * Settles a lease; repeats over reconnects until an answer comes. Settles of one tick share a frame.
    */
   settle(leased: LeasedJob, settle: Settle): Promise<Settled>;
+  /**
+   * Keeps a value in the journal of a job that this consumer holds or held, written once; resolves
+   * with what stands: the first one.
+   */
+  journalPut(
+    leased: Pick<LeasedJob, 'token'>,
+    callHash: Uint8Array,
+    bytes: Uint8Array,
+  ): Promise<Uint8Array>;
   /** Renews leases in one frame and moves their `deadlineMs`. */
   extend(leased: readonly LeasedJob[]): Promise<Extended[]>;
   /** Gives up all leases (uncharged) and the session. */

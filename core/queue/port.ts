@@ -12,7 +12,6 @@ import type {
   JobInfo,
   JobState,
   LeaseEndInfo,
-  LeaseToken,
   QueueInfo,
 } from '../protocol/index.ts';
 import type { ConsumeOptions, Consumer, Settled } from './port-consumer.ts';
@@ -184,8 +183,7 @@ export interface JobQueue {
    * @throws AiqError `NO_BLOB`, `BAD_BLOB`
    */
   getBlob(ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array>;
-  /** Keeps a value in a job's journal, written once; resolves with what stands: the first one. */
-  journalPut(token: LeaseToken, callHash: Uint8Array, bytes: Uint8Array): Promise<Uint8Array>;
+  /** What stands in a job's journal, or null; `Consumer.journalPut` writes it. */
   journalGet(id: string, callHash: Uint8Array): Promise<Uint8Array | null>;
   /**
    * Resolves once the watch stands: from then on every change is told, over lost connections and

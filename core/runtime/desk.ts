@@ -136,11 +136,11 @@ export class Desk {
 
   async #work(task: Task): Promise<void> {
     const { gates, pool, isolated, journals } = this.#options;
-    const { agent, leased } = task;
+    const { agent, leased, group } = task;
     gates.started(agent);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(leased), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      journal: journals.of(leased),
+      journal: journals.of(leased, group.consumer),
     });
     const end = await task.run.end;
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);

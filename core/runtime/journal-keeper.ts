@@ -4,12 +4,12 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AiqError, type JobQueue, type LeasedJob, type LeaseToken } from '../queue/index.ts';
+import { AiqError, type Consumer, type JobQueue, type LeasedJob } from '../queue/index.ts';
 import type { Journal } from './job/journal.ts';
 import type { RuntimeLog } from './options.ts';
 
 export interface JournalKeeperOptions {
-  readonly queue: Pick<JobQueue, 'journalGet' | 'journalPut'>;
+  readonly queue: Pick<JobQueue, 'journalGet'>;
   readonly log: Pick<RuntimeLog, 'warn'>;
   /** From 0 to 1. */
   readonly random: () => number;
@@ -30,10 +30,12 @@ export class JournalKeeper {
   }
 
   /** The journal of the job, as the holder of this lease may use it, and go on using it. */
-  of({ token }: Pick<LeasedJob, 'token'>): Journal {
+  of(leased: Pick<LeasedJob, 'token'>, consumer: Pick<Consumer, 'journalPut'>): Journal {
+    const { id } = leased.token;
     return {
-      get: (callHash) => this.#get(token, callHash),
-      put: (callHash, value) => this.#put(token, callHash, value),
+      get: (callHash) => this.#get(id, callHash),
+      put: (callHash, value) =>
+        this.#put(keyOf(id, callHash), value, () => consumer.journalPut(leased, callHash, value)),
     };
   }
 
@@ -49,20 +51,18 @@ export class JournalKeeper {
     this.#closing.abort();
   }
 
-  async #get({ id }: LeaseToken, callHash: Uint8Array): Promise<Uint8Array | null> {
+  async #get(id: string, callHash: Uint8Array): Promise<Uint8Array | null> {
     const paid = this.#waiting.get(keyOf(id, callHash));
     return paid?.value ?? this.#insist(() => this.#options.queue.journalGet(id, callHash));
   }
 
-  async #put(token: LeaseToken, callHash: Uint8Array, value: Uint8Array): Promise<Uint8Array> {
-    const { queue, log } = this.#options;
-    const key = keyOf(token.id, callHash);
-    const asking = this.#insist(() => queue.journalPut(token, callHash, value));
+  async #put(key: string, value: Uint8Array, ask: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const asking = this.#insist(ask);
     this.#waiting.set(key, { value, asking });
     const stands = await asking;
     if (this.#waiting.get(key)?.asking === asking) this.#waiting.delete(key);
     if (stands === null && this.#closing.signal.aborted) {
-      log.warn({ job: token.id }, 'a paid answer was not kept: it will be bought again');
+      this.#options.log.warn({ entry: key }, 'a paid answer was not kept: it will be bought again');
     }
     return stands ?? value;
   }

@@ -2,7 +2,8 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { Prices, Provider } from '../model/index.ts';
-import type { JobQueue, JobState, SettleOutcome, Usage } from '../queue/index.ts';
+import type { JobQueue, JobState, SettleOutcome } from '../queue/index.ts';
+import type { JobUsage } from './job/usage.ts';
 
 export interface RuntimeOptions {
   readonly queue: JobQueue;
@@ -69,7 +70,7 @@ export interface JobReport {
   readonly errorMessage: string;
   /** Time until the next attempt, for those that come back. */
   readonly delayMs: number;
-  readonly usage: Usage;
+  readonly usage: JobUsage;
   /** From delivery to the end of the lease. */
   readonly elapsedMs: number;
 }
@@ -91,7 +92,7 @@ export interface RuntimeCounts {
 
 export interface RunSummary {
   readonly counts: RuntimeCounts;
-  readonly usage: Usage;
+  readonly usage: JobUsage;
   readonly elapsedMs: number;
   /** Why the runtime stopped by itself: the provider refuses the key, or threads do not start. */
   readonly fatal: { readonly code: string; readonly message: string } | null;

@@ -1,6 +1,7 @@
 /** How the end of a lease is told: the fields of a report that depend on it. */
 
-import { type JobState, noUsage, type Settle, type Settled } from '../queue/index.ts';
+import type { JobState, Settle, Settled } from '../queue/index.ts';
+import { noJobUsage } from './job/usage.ts';
 import type { JobReport } from './options.ts';
 import type { RunEnd } from './pool/run.ts';
 
@@ -18,7 +19,7 @@ export const lostEnd: EndFields = {
   errorCode: '',
   errorMessage: '',
   delayMs: 0,
-  usage: noUsage,
+  usage: noJobUsage,
 };
 
 /** What a settle that the broker took did to the job. */
@@ -31,7 +32,7 @@ export function endOf(settle: Settle, end: RunEnd | null, state: JobState): EndF
     errorCode: settle.errorCode ?? '',
     errorMessage: settle.errorMessage ?? '',
     delayMs: state === 'delayed' ? Math.round(settle.delayMs ?? 0) : 0,
-    usage: settle.usage ?? noUsage,
+    usage: end?.type === 'finished' ? end.result.usage : noJobUsage,
   };
 }
 

@@ -8,6 +8,7 @@ import type { FailureClass } from '../model/index.ts';
 import { limits, type Settle, type SettleOutcome } from '../queue/index.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { JobFailure, JobSuccess } from './job/result.ts';
+import { queueUsage } from './job/usage.ts';
 import type { RunEnd } from './pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */
@@ -47,9 +48,15 @@ export interface SettledJob {
 export function settleOf(end: RunEnd, job: SettledJob): Settle {
   if (end.type === 'finished') {
     const { result } = end;
-    if (!result.ok) return { ...failedSettle(result.failure, job), usage: result.usage };
+    if (!result.ok)
+      return { ...failedSettle(result.failure, job), usage: queueUsage(result.usage) };
     const kept = result.result === null ? {} : { result: result.result };
-    return { outcome: 'ack', note: noteOf(result, job.elapsedMs), usage: result.usage, ...kept };
+    return {
+      outcome: 'ack',
+      note: noteOf(result, job.elapsedMs),
+      usage: queueUsage(result.usage),
+      ...kept,
+    };
   }
   const { outcome, delay } = settlements[end.type];
   const message = end.type === 'unstarted' ? 'the consumer stopped before it began' : end.message;
@@ -87,7 +94,8 @@ export function holdMs({ retryAfterMs }: JobFailure): number {
 
 /** What the job made, as JSON: as many file names as fit, and how many there are. */
 export function noteOf(result: JobSuccess, elapsedMs: number): string {
-  const { root, model, provider } = result;
+  const { root, model, provider, usage } = result;
+  const { cachedInputTokens, reasoningTokens } = usage;
   for (let count = result.files.length; ; count = Math.floor(count / 2)) {
     const files = result.files.slice(0, count);
     const more = result.files.length - count;
@@ -95,7 +103,11 @@ export function noteOf(result: JobSuccess, elapsedMs: number): string {
       ...(more > 0 ? { moreFiles: more } : {}),
       ...(result.result === null ? { resultLeftOut: true } : {}),
     };
-    const note = { root, files, ...left, provider, model };
+    const tokens = {
+      ...(cachedInputTokens > 0 ? { cachedInputTokens } : {}),
+      ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
+    };
+    const note = { root, files, ...left, provider, model, ...tokens };
     const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
     if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
   }

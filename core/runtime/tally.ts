@@ -1,12 +1,12 @@
 /** Counting how leases ended, for the summary of a run. */
 
-import { noUsage, type Usage } from '../queue/index.ts';
+import { type JobUsage, noJobUsage, sumOfUsage } from './job/usage.ts';
 import type { JobReport, RuntimeCounts } from './options.ts';
 
 export interface Tally {
   add(report: JobReport): void;
   counts(held: number): RuntimeCounts;
-  readonly usage: Usage;
+  readonly usage: JobUsage;
   readonly elapsedMs: number;
 }
 
@@ -22,11 +22,11 @@ export function createTally(): Tally {
     crashed: 0,
     lost: 0,
   };
-  let usage: Usage = noUsage;
+  let usage = noJobUsage;
   return {
     add(report) {
       counts[countOf(report)] += 1;
-      usage = sumOf(usage, report.usage);
+      usage = sumOfUsage(usage, report.usage);
     },
     counts: (held) => ({ held, ...counts }),
     get usage() {
@@ -50,14 +50,4 @@ const countByOutcome: Record<JobReport['outcome'], Counted> = {
 
 function countOf({ outcome, state }: JobReport): Counted {
   return state === 'dead' ? 'dead' : countByOutcome[outcome];
-}
-
-function sumOf(one: Usage, other: Usage): Usage {
-  return {
-    calls: one.calls + other.calls,
-    inputTokens: one.inputTokens + other.inputTokens,
-    outputTokens: one.outputTokens + other.outputTokens,
-    costMicros: one.costMicros + other.costMicros,
-    estimated: one.estimated || other.estimated,
-  };
 }

@@ -144,7 +144,7 @@ export async function consume(load: Load): Promise<Consumer> {
     if (kind === 'big' && text !== name.padEnd(bigBytes, '.')) {
       oracle.violated(`${leased.job.id} has another body`);
     }
-    if (kind === 'journaled') await journal(load, leased);
+    if (kind === 'journaled') await journal(load, consumer, leased);
     const settle = settleOf(kind, name, { leased, isFirst, oracle });
     // A settle rejects only when the consumer is closed, at the end.
     const settled = await consumer.settle(leased, settle).catch(() => null);
@@ -169,10 +169,11 @@ export async function consume(load: Load): Promise<Consumer> {
 }
 
 /** Puts a value of this delivery: the first one ever answered must be what stands. */
-async function journal({ queue, oracle }: Load, { token, job: { id } }: LeasedJob): Promise<void> {
+async function journal({ oracle }: Load, consumer: Consumer, leased: LeasedJob): Promise<void> {
+  const { token, job } = leased;
   const value = new TextEncoder().encode(`${token.epoch}.${token.delivery}`);
-  const stands = await queue.journalPut(token, callHash, value).catch(() => null);
-  if (stands !== null) oracle.journalStands(id, new TextDecoder().decode(stands));
+  const stands = await consumer.journalPut(leased, callHash, value).catch(() => null);
+  if (stands !== null) oracle.journalStands(job.id, new TextDecoder().decode(stands));
 }
 
 interface Delivery {

@@ -55,7 +55,7 @@ test('enqueue loads neither the model, nor the runtime, nor globbing', async () 
   await project.write('a.txt', 'A text.');
   const loaded = await loadedBy('enqueue', 'summarize', 'a.txt');
   expect(loaded).toContain('ajv');
-  for (const name of ['openai', 'model', 'runtime', 'fast-glob', 'pino', 'jsonrepair']) {
+  for (const name of ['openai', 'model', 'runtime', 'fast-glob', 'pino']) {
     expect(loaded).not.toContain(name);
   }
 });

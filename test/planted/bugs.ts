@@ -3,6 +3,7 @@
  * one after another and shows what caught it: a test that catches none of them proves little.
  */
 
+import { accessBugs } from './access-bugs.ts';
 import type { PlantedBug } from './bug.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
@@ -14,4 +15,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...leaseBugs,
   ...queueBugs,
   ...runtimeBugs,
+  ...accessBugs,
 ];

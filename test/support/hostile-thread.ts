@@ -5,8 +5,8 @@
 
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
-
 import { parentPort, workerData } from 'node:worker_threads';
+import type { JobUsage } from '../../core/runtime/job/usage.ts';
 import type { FromThread, ThreadData, ToThread } from '../../core/runtime/pool/thread-messages.ts';
 
 const culprit = new Int32Array((workerData as ThreadData).culprit);
@@ -14,6 +14,16 @@ const post = (message: FromThread): void => parentPort?.postMessage(message, [])
 const stopped = new Map<number, () => void>();
 let together = 0;
 let answered: (told: string) => void = () => {};
+
+const nothing: JobUsage = {
+  calls: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedInputTokens: 0,
+  reasoningTokens: 0,
+  costMicros: 0,
+  estimated: false,
+};
 
 const deeds: Record<string, (run: number) => Promise<string> | string> = {
   'be fine': () => 'fine',
@@ -89,7 +99,7 @@ async function perform(run: number, source: string): Promise<void> {
   together += 1;
   const model = (await deeds[source]?.(run)) ?? 'no such deed';
   together -= 1;
-  const usage = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
+  const usage = nothing;
   const made = { root: '/', files: [], model, provider: '', recovered: false, result: null };
   post({ type: 'ended', run, result: { ok: true, ...made, usage } });
 }

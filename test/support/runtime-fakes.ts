@@ -55,6 +55,7 @@ export function agentOf({ limits, output, retry, ...parts }: AgentParts = {}): A
       file: source('{{job.source}}.md'),
       template: null,
       overwrite: 'number',
+      trim: false,
       ...output,
     },
     tools: [],
@@ -183,6 +184,7 @@ export function fakeQueue(leaseMs = 60_000) {
         return answer;
       },
       extend: (leases) => consumer.extending(leases),
+      journalPut: (_, callHash, value) => queue.journalPut(callHash, value),
       close: async () => {
         consumer.closed = true;
       },
@@ -196,8 +198,7 @@ export function fakeQueue(leaseMs = 60_000) {
     consume,
     stats: async () => ({ queues: stats }),
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
-    journalPut: async (_: unknown, callHash: Uint8Array, value: Uint8Array) =>
-      journal.put(callHash, value),
+    journalPut: (callHash: Uint8Array, value: Uint8Array) => journal.put(callHash, value),
   };
   return {
     queue: queue as unknown as JobQueue,

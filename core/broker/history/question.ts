@@ -3,7 +3,14 @@
  * index is named in the query and not left to SQLite, which knows nothing of how many rows each has.
  */
 
-import { AiqError, type JobState, jobStates, limits, type Message } from '../../protocol/index.ts';
+import {
+  AiqError,
+  type JobState,
+  jobStates,
+  limits,
+  type Message,
+  unknownCostMicros,
+} from '../../protocol/index.ts';
 import type { Cell } from './columns.ts';
 import { wordsQuery } from './words.ts';
 
@@ -49,7 +56,7 @@ export function questionOf(filter: SearchFilter, nowMs: number): Question {
     ...(queue === null ? [] : [{ sql: 'jobs.queue = ?', cells: [queue] }]),
     ...(agent === null ? [] : [{ sql: 'jobs.agent = ?', cells: [agent] }]),
     ...(errorCode === null ? [] : [{ sql: 'jobs.error_code = ?', cells: [errorCode] }]),
-    ...(costMicrosMin === 0 ? [] : [{ sql: 'jobs.cost_micros >= ?', cells: [costMicrosMin] }]),
+    ...(costMicrosMin === 0 ? [] : [costOf(costMicrosMin)]),
     ...(tag === null
       ? []
       : [
@@ -111,6 +118,12 @@ export function walkThrough(seqs: readonly number[]): Walk {
     first: { sql: 'true', cells: [JSON.stringify(seqs)] },
     isShort: true,
   };
+}
+
+/** A cost that nobody knows is not at least anything. */
+function costOf(costMicrosMin: number): Condition {
+  const sql = 'jobs.cost_micros >= ? AND jobs.cost_micros < ?';
+  return { sql, cells: [costMicrosMin, unknownCostMicros] };
 }
 
 /** Jobs of the narrow conditions for which there is an index of its own: time and cost. */

@@ -59,5 +59,9 @@ export interface Refusal {
 
 /** A request that changed nothing, and why. */
 export function refuse(caller: Caller, code: ErrorCode, message: string): void {
-  answer(caller, 'Error', { code: errorCodes[code].number, message });
+  answer(caller, 'Error', refusalFields({ code, message }));
+}
+
+export function refusalFields({ code, message }: Refusal): Message<'Error'> {
+  return { code: errorCodes[code].number, message };
 }

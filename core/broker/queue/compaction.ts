@@ -75,6 +75,7 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
     kind: 'snapshot',
     ...rowOf(job),
     ...extrasOf(jobs, job),
+    session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...toldOfEnd(end, jobs.extras.cause.get(job.slot) ?? ''),
     enqueuedAtMs: origin.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isOver(job.state),
@@ -114,7 +115,6 @@ function rowOf(job: JobEntry) {
 function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry) {
   return {
     returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
-    session: extras.session.get(slot) ?? null,
     dueAtMs: extras.dueAtMs.get(slot) ?? 0,
     expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
     parkKey: state === 'parked' ? queues.line(line).parkKey : '',

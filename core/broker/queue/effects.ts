@@ -46,6 +46,14 @@ export type CoreEvent =
   | { readonly type: 'disk'; readonly full: boolean }
   /** While it is full: there is no room for values any more, only for short settles. */
   | { readonly type: 'scarce'; readonly isScarce: boolean }
+  /** The log says that the session had the lease under which it wants to write this entry. */
+  | {
+      readonly type: 'heldEntry';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly session: string;
+      readonly fields: Message<'JournalPut'>;
+    }
   /** Jobs that were just delivered cannot be read; their bytes are damaged. */
   | { readonly type: 'unreadable'; readonly ids: readonly string[] }
   /** Compaction: say again what the log holds up to this offset, in small portions. */

@@ -10,8 +10,9 @@ import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { answer, refuse } from './caller.ts';
 import { type Core, creditMax, type Session } from './core.ts';
 import { type CoreCaller, inspect, list, queueInfos, result, wait } from './inspect.ts';
-import { getEntry, type Journals, putEntry } from './journal-requests.ts';
+import { getEntry, putEntry } from './journal-requests.ts';
 import { cancel, configureQueue, retry, setPaused } from './operate.ts';
+import { journalsOf } from './past-leases.ts';
 import { endSession } from './sessions.ts';
 import { extend, resume, settle } from './settle.ts';
 
@@ -130,8 +131,4 @@ function Subscribe(context: Context, { queues, credit }: Message<'Subscribe'>): 
   context.session.queues = [...new Set(queues)];
   context.session.credit = credit;
   answer(context, 'Ok', {});
-}
-
-function journalsOf({ state }: Core): Journals {
-  return { store: state.journal, blobs: state.blobs, jobs: state.jobs };
 }

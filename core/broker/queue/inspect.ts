@@ -24,6 +24,7 @@ import {
 } from './job-details.ts';
 import { isFinished, isOver, type JobEntry } from './job-entry.ts';
 import { noJobs, noSettings } from './named-queue.ts';
+import { sessionMark } from './session-marks.ts';
 
 const inspectRowsMax = 10;
 /** Rows that one List looks at; a page may be short and still have a next one. */
@@ -60,7 +61,11 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
         history: Message<'InspectOk'>['jobs'][number]['history'],
         job: Uint8Array | null,
       ) => {
-        for (const info of infos) rows.push({ info, job, history });
+        const told = history.map((end) => ({
+          ...end,
+          session: sessionMark(end.session, core.options.newHash),
+        }));
+        for (const info of infos) rows.push({ info, job, history: told });
         return next(index + 1);
       };
       const wanted = withJob && held[index] === true;

@@ -22,6 +22,7 @@ import {
   u32At,
   u32Columns,
 } from './job-table.ts';
+import { holderMark } from './session-marks.ts';
 
 const stateNames = namesOf(jobStates);
 const endNames = namesOf(leaseEnds);
@@ -101,6 +102,14 @@ export class JobEntry {
   }
   set deliveries(value: number) {
     this.#page.u32[this.#u32 + u32Columns.deliveries] = value;
+  }
+
+  /** Mark of the session that got the newest hand-out; 0 when that is not known. */
+  get holder(): number {
+    return this.#page.u32[this.#u32 + u32Columns.holder] ?? 0;
+  }
+  setHolder(session: string | null): void {
+    this.#page.u32[this.#u32 + u32Columns.holder] = session === null ? 0 : holderMark(session);
   }
 
   /** Number of the line in which it stands; 0 for none. */
@@ -277,6 +286,11 @@ export function isOver(state: JobState): boolean {
 /** The token of the newest hand-out. */
 export function tokenOf(job: JobEntry): LeaseToken {
   return { id: job.id, epoch: job.leaseEpoch, delivery: job.deliveries };
+}
+
+/** True when this is the newest hand-out of the job, and the session got it. */
+export function wasHeldBy(job: JobEntry, token: LeaseToken, session: string): boolean {
+  return isNewest(job, token) && job.holder === holderMark(session);
 }
 
 /** True when no later hand-out of the job exists. */

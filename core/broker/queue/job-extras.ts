@@ -48,7 +48,9 @@ export class JobExtras {
       some.delete(slot);
     }
     this.take(slot, record);
-    if (record.session !== null) this.session.set(slot, record.session);
+    if (record.session !== null && record.state === 'leased') {
+      this.session.set(slot, record.session);
+    }
     if (record.expiresAtMs === 0) this.expiresAtMs.delete(slot);
   }
 

@@ -87,6 +87,7 @@ export class JobStore {
     job.leaseEpoch = record.epoch;
     job.isolated = record.isolated;
     job.lastEnd = null;
+    job.setHolder(record.session);
     this.extras.session.set(job.slot, record.session);
   }
 
@@ -136,9 +137,8 @@ export class JobStore {
 
   /** The whole of a job said again: its place in the log changes, and on replay it may be new. */
   restate(record: RecordOf<'snapshot'>, place: Place): void {
-    const { bodyBytes, jobBytes, expiresAtMs } = record;
+    const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
     const facts = { ...factsOf(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
-    const { seq, state, changedAtMs } = record;
     const job =
       this.get(facts.id) ??
       this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
@@ -158,6 +158,7 @@ export class JobStore {
     job.leaseEpoch = record.leaseEpoch;
     job.isolated = record.isolated;
     job.lastEnd = record.lastEnd;
+    job.setHolder(record.session);
     job.last = record.lastBytes === 0 ? 0 : place.offset;
     job.lastBytes = record.lastBytes;
     this.logBytes += job.logBytes;

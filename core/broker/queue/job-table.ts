@@ -24,6 +24,7 @@ export const u32Columns = {
   jobBytes: 23,
   lastBytes: 24,
   deliveries: 25,
+  holder: 29,
 } as const;
 export const u16Columns = { attempts: 52, attemptsMax: 53, crashes: 54, returns: 55 } as const;
 export const u8Columns = { state: 112, priority: 113, lastEnd: 114, flags: 115 } as const;

@@ -1,6 +1,7 @@
 /**
  * JournalPut and JournalGet. An entry is written once: whoever comes later gets what stands. It is
- * taken from every lease that the job ever had, as paid work is not thrown away.
+ * taken from the session that has or had the lease, as paid work is not thrown away, and from no
+ * other: what stands is believed.
  */
 
 import {
@@ -34,11 +35,32 @@ export interface Journals {
   readonly store: JournalStore;
   readonly blobs: Pick<BlobStore, 'isStored'>;
   readonly jobs: { get(id: string): JournalJob | undefined };
+  /** Whether the session holds this lease now. */
+  holds(session: string, token: LeaseToken): boolean;
+  /**
+   * Finds out whether the session had this lease before, from what the log says of the ends of the
+   * job's leases, and asks again with `putHeldEntry` when it had.
+   */
+  lookUp(caller: Caller, fields: Message<'JournalPut'>): void;
 }
 
 export function putEntry(caller: Caller, journals: Journals, fields: Message<'JournalPut'>): void {
-  const { token, callHash, value } = fields;
+  const { token, callHash } = fields;
   const refusal = refusalOfJob(journals, token) ?? refusalOfHash(callHash);
+  if (refusal !== null) refuse(caller, refusal.code, refusal.message);
+  else if (journals.holds(caller.session.id, token)) putHeldEntry(caller, journals, fields);
+  else journals.lookUp(caller, fields);
+}
+
+/** For a session that has or had the lease. */
+export function putHeldEntry(
+  caller: Caller,
+  journals: Journals,
+  fields: Message<'JournalPut'>,
+): void {
+  const { token, callHash, value } = fields;
+  // Again: the job may have ended while the log was looked into.
+  const refusal = refusalOfJob(journals, token);
   if (refusal !== null) {
     refuse(caller, refusal.code, refusal.message);
     return;
@@ -82,6 +104,12 @@ function sendEntry({ core, connection, correlationId }: Caller, offset: number):
   });
 }
 
+/** What a session is told that has no right to write the entry. */
+export const notHeld: Refusal = {
+  code: 'STALE_LEASE',
+  message: 'this session neither holds this lease of the job nor held it among its last ones',
+};
+
 /** A job that may run again takes entries; a dead one as well, since an operator may retry it. */
 function refusalOfJob({ jobs }: Journals, token: LeaseToken): Refusal | null {
   const job = jobs.get(token.id);
@@ -90,7 +118,7 @@ function refusalOfJob({ jobs }: Journals, token: LeaseToken): Refusal | null {
     return { code: 'BAD_STATE', message: `the job is ${job.state}: its journal is gone` };
   }
   if (hadLease(job, token)) return null;
-  return { code: 'STALE_LEASE', message: 'the job never had this lease' };
+  return notHeld;
 }
 
 /** True for the newest lease and for what can have been one before it. */

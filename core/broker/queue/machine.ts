@@ -12,6 +12,8 @@ import { deliverReady } from './delivery.ts';
 import type { CoreEvent, Effect } from './effects.ts';
 import { enqueue } from './enqueue.ts';
 import { handleRequest } from './handlers.ts';
+import { putHeldEntry } from './journal-requests.ts';
+import { journalsOf } from './past-leases.ts';
 import { decodeRecord } from './records.ts';
 import {
   connectionClosed,
@@ -169,6 +171,13 @@ export class QueueMachine {
         break;
       case 'unreadable':
         unreadableJobs(core, event.ids, now);
+        break;
+      case 'heldEntry':
+        putHeldEntry(
+          { ...event, core, session: { id: event.session }, now },
+          journalsOf(core),
+          event.fields,
+        );
         break;
       case 'compact':
       case 'movedJob':

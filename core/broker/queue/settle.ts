@@ -16,7 +16,7 @@ import { factsOfJob, type Now } from '../events.ts';
 import { Admission } from './admission.ts';
 import type { Refusal } from './caller.ts';
 import type { Core, Session } from './core.ts';
-import { isNewest, type JobEntry } from './job-entry.ts';
+import { type JobEntry, wasHeldBy } from './job-entry.ts';
 import { decideLeaseEnd } from './lease-end.ts';
 import { endLease } from './sessions.ts';
 
@@ -44,7 +44,7 @@ function settleOne(core: Core, session: Session, item: Settlement, now: Now): It
   const bad = refusalOf(core, item);
   if (bad !== null) return answer(bad.code, job, bad.message);
   const lease = core.heldLease(job, item.token, session);
-  if (lease === undefined) return answerLate(job, item);
+  if (lease === undefined) return answerLate(session, job, item);
   const followUps = admit(core, item, now);
   if ('code' in followUps) return answer(followUps.code, job, followUps.message);
   core.dropLease(job);
@@ -54,8 +54,8 @@ function settleOne(core: Core, session: Session, item: Settlement, now: Now): It
 }
 
 /** A repeated settle answers as the first one did, because answers get lost; any other is stale. */
-function answerLate(job: JobEntry, item: Settlement): ItemAnswer {
-  if (isNewest(job, item.token) && job.state !== 'leased') {
+function answerLate(session: Session, job: JobEntry, item: Settlement): ItemAnswer {
+  if (wasHeldBy(job, item.token, session.id) && job.state !== 'leased') {
     if (job.lastEnd === item.outcome) return { code: noError, state: job.state, message: '' };
     if (job.state === 'cancelled') return answer('BAD_STATE', job, 'the job was cancelled');
   }
@@ -132,7 +132,7 @@ export function extend(
     const job = core.state.jobs.get(token.id);
     if (job === undefined) return { code: errorCodes.NOT_FOUND.number, directive: 'none' };
     if (renew(core, session, token, now)) return { code: noError, directive: 'none' };
-    if (job.state === 'cancelled' && isNewest(job, token))
+    if (job.state === 'cancelled' && wasHeldBy(job, token, session.id))
       return { code: noError, directive: 'cancel' };
     return { code: errorCodes.STALE_LEASE.number, directive: 'none' };
   });

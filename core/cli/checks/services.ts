@@ -92,9 +92,10 @@ function offline(asked: string, reason: string): Check {
   return warn('provider', reason, 'For a model: set OPENAI_API_KEY, or start a local server.');
 }
 
-async function askForModels({ name, baseURL, apiKey }: Provider, model: string): Promise<Check> {
+async function askForModels(provider: Provider, model: string): Promise<Check> {
+  const { name, baseURL } = provider;
   const { listModels } = await import('../../model/index.ts');
-  const list = await listModels(baseURL, { apiKey, timeoutMs: answerMs, fetch });
+  const list = await listModels(baseURL, { ...provider, timeoutMs: answerMs, fetch });
   const where = `${name} at ${baseURL}`;
   if (!list.ok) {
     const fix = 'Check the key and the address; without a provider: aiq run --provider offline';

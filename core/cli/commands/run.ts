@@ -13,6 +13,7 @@ import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
 import { formatElapsed } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
+import { usageText } from '../usage-text.ts';
 
 interface RunFlags {
   readonly agents?: string;
@@ -116,12 +117,14 @@ function stopOnSignals(
   return { signal: () => forced, release };
 }
 
-function tellSummary(terminal: Terminal, { counts, elapsedMs }: RunSummary): void {
+function tellSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummary): void {
   const parts = [`${counts.done} done`];
   if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
   if (counts.returned > 0) parts.push(`${counts.returned} handed back`);
   if (counts.lost > 0) parts.push(`${counts.lost} given up (lease lost or cancelled)`);
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
+  const used = usageText(usage);
+  if (used !== '') terminal.note(used);
 }
 
 function exitOf({ counts }: RunSummary): ExitName {

@@ -1,7 +1,7 @@
 /** The wire shapes of a chat completion: whole, as stream chunks, and as errors. */
 
 import { randomUUID } from 'node:crypto';
-import { estimatedTokens } from '../stream.ts';
+import { estimatedTokens } from '../wire-usage.ts';
 import type { OfflineAnswer } from './answer.ts';
 
 export interface Completion {

@@ -19,7 +19,7 @@ import {
 import type { ConsumeOptions, Consumer, Extended, LeasedJob, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
 import { Arrivals } from './arrivals.ts';
-import { storeBodies, valueOf } from './values.ts';
+import { bytesOf, storeBodies, valueOf } from './values.ts';
 
 type Asking = Pick<Client, 'request'>;
 
@@ -46,6 +46,11 @@ export async function openAiqConsumer(
     async settle(leased, settle) {
       const settlement = await settlementOf(client, settle);
       return settledOf(await session.settle(leased, settlement));
+    },
+    async journalPut({ token }, callHash, bytes) {
+      const value = await valueOf(client, bytes);
+      const stands = await session.journalPut({ token, callHash, value });
+      return (await bytesOf(client, stands)) ?? bytes;
     },
     extend: async (leased: readonly LeasedJob[]) => (await session.extend(leased)).map(extendedOf),
     async close() {

@@ -55,7 +55,7 @@ export async function wholeJob(client: Asking, job: Job, signal?: AbortSignal): 
 /** The part of the port that carries bytes. */
 export function valuesOf(
   client: Asking,
-): Pick<JobQueue, 'wholeJob' | 'result' | 'putBlob' | 'getBlob' | 'journalPut' | 'journalGet'> {
+): Pick<JobQueue, 'wholeJob' | 'result' | 'putBlob' | 'getBlob' | 'journalGet'> {
   return {
     wholeJob: (job) => wholeJob(client, job),
     async result(id) {
@@ -63,11 +63,6 @@ export function valuesOf(
     },
     putBlob: (content) => putBlob(client, content),
     getBlob: (ref, signal) => getBlob(client, ref, signal),
-    async journalPut(token, callHash, bytes) {
-      const value = await valueOf(client, bytes);
-      const answer = await client.request('JournalPut', { token, callHash, value });
-      return (await bytesOf(client, answer.value)) ?? bytes;
-    },
     async journalGet(id, callHash) {
       return bytesOf(client, (await client.request('JournalGet', { id, callHash })).value);
     },

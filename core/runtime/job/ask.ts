@@ -4,7 +4,7 @@
  */
 
 import { AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
-import { type Message, type ModelAnswer, ModelError, parseJsonAnswer } from '../../model/index.ts';
+import { findJson, type Message, type ModelAnswer } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
 import type { Turns } from './turns.ts';
 
@@ -27,7 +27,7 @@ const repairsMax = 2;
 /** How much of a bad answer the model is shown again. */
 const shownAnswerMax = 20_000;
 
-/** @throws ModelError, AgentError, AttemptError `output_invalid` when no answer fits */
+/** @throws ModelError, AgentError; AttemptError `output_invalid` when no answer fits */
 export async function ask(question: Question): Promise<FittingAnswer> {
   let known: readonly Message[] = question.messages;
   let messages = known;
@@ -51,30 +51,33 @@ type Rendered =
   | { readonly ok: true; readonly files: RenderedFile[] }
   | { readonly ok: false; readonly problem: string };
 
+/** Of several JSON answers in one, exactly one must fit: which one was meant is not for us to say. */
 async function filesOf(
   { wantsJson, render }: Question,
   { text }: ModelAnswer,
   isLast: boolean,
 ): Promise<Rendered> {
-  try {
-    return { ok: true, files: await render(wantsJson ? jsonTextOf(text) : text, isLast) };
-  } catch (error) {
-    const isAnswersFault =
-      (error instanceof AgentError && error.code === 'output_invalid') ||
-      (error instanceof ModelError && error.code === 'answer_not_json');
-    if (!isAnswersFault) throw error;
-    return { ok: false, problem: error.message };
+  const { texts, isCut } = wantsJson ? findJson(text) : { texts: [text], isCut: false };
+  if (isCut) return { ok: false, problem: 'the JSON breaks off before its end' };
+  const results: Rendered[] = [];
+  for (const found of texts) results.push(await renderedFrom(found, render, isLast));
+  const fitting = results.filter(({ ok }) => ok);
+  if (fitting.length > 1) {
+    return { ok: false, problem: `there are ${fitting.length} different answers in it; give one` };
   }
+  return fitting[0] ?? results.at(-1) ?? { ok: false, problem: 'there is no JSON in it' };
 }
 
-/** The JSON inside an answer; text that is JSON already keeps its layout. */
-function jsonTextOf(text: string): string {
-  const { value } = parseJsonAnswer(text);
+async function renderedFrom(
+  text: string,
+  render: Question['render'],
+  isLast: boolean,
+): Promise<Rendered> {
   try {
-    JSON.parse(text);
-    return text;
-  } catch {
-    return JSON.stringify(value, null, 2);
+    return { ok: true, files: await render(text, isLast) };
+  } catch (error) {
+    if (!(error instanceof AgentError && error.code === 'output_invalid')) throw error;
+    return { ok: false, problem: error.message };
   }
 }
 

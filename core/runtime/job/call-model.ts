@@ -3,8 +3,14 @@
  * published here, and what is bought is counted in the attempt's meter.
  */
 
-import { type Agent, AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
-import type { ModelAnswer, ModelCall } from '../../model/index.ts';
+import { AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
+import {
+  type ModelAnswer,
+  type ModelCall,
+  ModelError,
+  promptTruncated,
+  withoutFence,
+} from '../../model/index.ts';
 import { checkCitations, citesKnowledge } from '../../tools/index.ts';
 import { ask } from './ask.ts';
 import type { Attempt } from './attempt.ts';
@@ -24,7 +30,7 @@ export async function callModel(state: Attempt): Promise<Answered> {
   const { tools, ready, input, context } = state;
   const { agent, compiled } = ready;
   const messages = tools.blocking(() => compiled.renderMessages(input, context));
-  checkInputSize(agent, messages);
+  checkInputSize(state, messages);
   const calls = toolCallsOf(state);
   const { format, schema } = agent.output;
   const answered = await ask({
@@ -36,7 +42,8 @@ export async function callModel(state: Attempt): Promise<Answered> {
       tools: calls,
       stepsMax: agent.limits.maxSteps,
     }),
-    render: async (text, isLast) => {
+    render: async (answer, isLast) => {
+      const text = format === 'markdown' ? withoutFence(answer) : answer;
       const checked = await withVerifiedCitations(state, { text, isLast, calls });
       return tools.blocking(() => compiled.renderOutput(checked, input, context));
     },
@@ -60,12 +67,24 @@ function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {
 
 async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer> {
   const { ready, meter, paid, signal } = state;
-  return paid.answer(request, async () => {
+  const isFree = ready.provider.kind === 'offline';
+  // Asked again, the prompt may lie in a cache that the server does not count.
+  const isFirst = paid.answers === 0 && state.request.attempt === 1;
+  const answer = await paid.answer(request, async () => {
     await keepPrompt(senderOf(state), request);
-    const answer = await ready.caller.call(request, signal);
-    meter.add(ready.model, answer.usage);
-    return answer;
+    try {
+      const bought = await ready.caller.call(request, signal);
+      meter.add(ready.model, bought.usage, isFree);
+      return bought;
+    } catch (error) {
+      const usage = error instanceof ModelError ? error.usage : null;
+      if (usage !== null) meter.add(ready.model, usage, isFree);
+      throw error;
+    }
   });
+  const problem = isFirst ? promptTruncated(request.messages, answer) : null;
+  if (problem !== null) throw problem;
+  return answer;
 }
 
 function senderOf({ dir, request, ready }: Attempt): Sender {
@@ -111,16 +130,27 @@ function parsed(text: string): unknown {
 }
 
 /** Four bytes a token is a rough guess that errs on the side of letting through. */
-function checkInputSize(agent: Agent, messages: readonly ChatMessage[]): void {
-  const { maxInputTokens } = agent.limits;
-  if (maxInputTokens === null) return;
+function checkInputSize({ ready }: Attempt, messages: readonly ChatMessage[]): void {
+  const { agent, provider, model } = ready;
   const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
   const tokens = Math.ceil(bytes / 4);
-  if (tokens <= maxInputTokens) return;
+  const { maxInputTokens } = agent.limits;
+  if (maxInputTokens !== null && tokens > maxInputTokens) {
+    throw new AttemptError(
+      'permanent',
+      'input_too_long',
+      `the prompt has about ${tokens} tokens; limits.maxInputTokens of agent "${agent.name}" ` +
+        `allows ${maxInputTokens}. Split the input, or raise the limit`,
+    );
+  }
+  const { contextTokens = {} } = provider;
+  const window = Object.hasOwn(contextTokens, model) ? contextTokens[model] : undefined;
+  const answerTokens = agent.model.options.maxOutputTokens ?? 0;
+  if (window === undefined || tokens + answerTokens <= window) return;
   throw new AttemptError(
     'permanent',
-    'input_too_long',
-    `the prompt has about ${tokens} tokens; limits.maxInputTokens of agent "${agent.name}" ` +
-      `allows ${maxInputTokens}. Split the input, or raise the limit`,
+    'context_length_exceeded',
+    `the prompt has about ${tokens} tokens, the answer may have ${answerTokens}, and model ${model} has room ` +
+      `for ${window} (contextTokens of provider ${provider.name}). Shorten the input, or choose a larger model`,
   );
 }

@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../agent/index.ts';
-import type { ModelAnswer, ModelCall } from '../../model/index.ts';
+import { finishKind, type ModelAnswer, type ModelCall } from '../../model/index.ts';
 import { canonicalJson } from '../../queue/index.ts';
 import type { Journal } from './journal.ts';
 import type { ToolResult } from './tool-result.ts';
@@ -20,13 +20,18 @@ export interface PaidOnceOptions {
 
 export class PaidOnce {
   readonly #options: PaidOnceOptions;
-  /** Answers so far: an attempt may have to ask the same again. */
+  /** An attempt may have to ask the same again. */
   #step = 0;
   #replayed = 0;
   #round: Promise<number> | null = null;
 
   constructor(options: PaidOnceOptions) {
     this.#options = options;
+  }
+
+  /** Answers so far, from wherever. */
+  get answers(): number {
+    return this.#step;
   }
 
   /** Answers that came from the journal. */
@@ -122,6 +127,7 @@ function readAnswer(value: unknown): ModelAnswer | null {
   const isAnswer =
     typeof text === 'string' &&
     typeof finishReason === 'string' &&
+    !['filtered', 'other'].includes(finishKind(finishReason)) &&
     typeof model === 'string' &&
     typeof usage?.inputTokens === 'number' &&
     typeof usage.outputTokens === 'number' &&

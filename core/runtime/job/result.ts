@@ -1,7 +1,7 @@
 /** What a job thread is asked and what it answers. Plain data: it crosses threads. */
 
 import type { FailureClass } from '../../model/index.ts';
-import type { Usage } from '../../queue/index.ts';
+import type { JobUsage } from './usage.ts';
 
 /** One attempt at one job. */
 export interface JobRequest {
@@ -35,13 +35,13 @@ export interface JobSuccess {
   readonly recovered: boolean;
   /** What the acknowledgement carries; null when it is too large, or gone. */
   readonly result: Uint8Array | null;
-  readonly usage: Usage;
+  readonly usage: JobUsage;
 }
 
 /** A failed attempt carries its usage too: it was paid for. */
 export type JobResult =
   | JobSuccess
-  | { readonly ok: false; readonly failure: JobFailure; readonly usage: Usage };
+  | { readonly ok: false; readonly failure: JobFailure; readonly usage: JobUsage };
 
 /** Why the main thread stops a running attempt. */
 export type StopReason = 'shutdown' | 'cancelled' | 'lease_lost';

@@ -46,8 +46,10 @@ export interface ToolCallsOptions {
   readonly paid: Pick<PaidOnce, 'toolResult'>;
 }
 
+/** Calls of one turn that are made. */
+export const callsPerTurnMax = 16;
+
 const limits = {
-  callsPerTurnMax: 16,
   argumentsBytesMax: 64 * 1024,
   callMs: 30_000,
   resultsBytesMax: 256 * 1024,
@@ -87,19 +89,19 @@ export class ToolCalls {
   }
 
   /**
-   * Answers all calls of one turn, side by side.
+   * Answers the calls of one turn, side by side; at most `callsPerTurnMax`.
    * @throws the signal's reason once the attempt was stopped
    */
   async answer(calls: readonly ToolCall[]): Promise<Message[]> {
     const { signal } = this.#options;
     const results = await Promise.all(
-      calls.slice(0, limits.callsPerTurnMax).map((call) => this.#resultOf(call)),
+      calls.map(async (call) => ({ call, result: await this.#resultOf(call) })),
     );
     signal.throwIfAborted();
-    return calls.map((call, index) => {
-      const result = this.#affordable(results[index] ?? tooManyAtOnce);
-      this.#note(call, result);
-      return { role: 'tool', toolCallId: call.id, content: result.text };
+    return results.map(({ call, result }) => {
+      const affordable = this.#affordable(result);
+      this.#note(call, affordable);
+      return { role: 'tool', toolCallId: call.id, content: affordable.text };
     });
   }
 
@@ -159,8 +161,6 @@ export class ToolCalls {
     });
   }
 }
-
-const tooManyAtOnce = refusal(`only ${limits.callsPerTurnMax} calls can be made at once`);
 
 function refusal(message: string): ToolResult {
   return { ok: false, text: `Error: ${shortened(message, 1_000)}` };

@@ -8,9 +8,10 @@ import {
   type Message,
   type ModelAnswer,
   type ModelCall,
+  type ToolCall,
 } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
-import type { ToolCalls } from './tool-calls.ts';
+import { callsPerTurnMax, type ToolCalls } from './tool-calls.ts';
 
 export interface TurnsOptions {
   /** The call without its messages. */
@@ -56,10 +57,20 @@ export function createTurns({ request, call, tools, stepsMax }: TurnsOptions): T
       const { toolCalls, text } = answer;
       if (tools === null || toolCalls.length === 0) return { answer, messages };
       if (isLast) throw tooManySteps(stepsMax);
-      const asked: Message = { role: 'assistant', content: text, toolCalls };
-      messages = [...messages, asked, ...(await tools.answer(toolCalls))];
+      // What is not done is not told either: thousands of calls would only be paid for again.
+      const done = toolCalls.slice(0, callsPerTurnMax);
+      const asked: Message = { role: 'assistant', content: text, toolCalls: done };
+      messages = [...messages, asked, ...(await tools.answer(done))];
+      if (toolCalls.length > callsPerTurnMax) messages = [...messages, tooManyAtOnce(toolCalls)];
     }
   };
+}
+
+function tooManyAtOnce({ length }: readonly ToolCall[]): Message {
+  const content =
+    `Only ${callsPerTurnMax} tool calls can be made at once: the results of the first ${callsPerTurnMax} ` +
+    `are above, the other ${length - callsPerTurnMax} were not made.`;
+  return { role: 'user', content };
 }
 
 function tooManySteps(stepsMax: number): AttemptError {

@@ -87,8 +87,8 @@ describe('a folder', () => {
       const heard = await listenAt(path.join(dir, 'broker.sock'));
       await fs.chmod(dir, mode);
       const expected = `${dir} is open to other users of this machine (mode ${mode.toString(8)})`;
-      for (const asked of [find(), brokerStatus(dir), open(`file:${dir}`)]) {
-        const said = await refusal(asked);
+      for (const ask of [find, () => brokerStatus(dir), () => open(`file:${dir}`)]) {
+        const said = await refusal(ask());
         expect(said).toMatch(/^UNTRUSTED /);
         expect(said).toContain(expected);
         expect(said).toContain(`chmod 700 ${dir}`);

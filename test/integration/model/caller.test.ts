@@ -118,17 +118,116 @@ test('tool calls are joined from their pieces, with or without index and id', as
     sse(response, streams[count - 1] ?? []);
     response.end();
   });
-  expect(await answerOf(server)).toMatchObject({
+  expect(await answerOf(server, { tools: findTool })).toMatchObject({
     finishReason: 'tool_calls',
     toolCalls: [
       { id: 'a', name: 'find', arguments: '{"q":"x"}' },
       { id: 'b', name: 'read', arguments: '{}' },
     ],
   });
-  expect(await answerOf(server)).toMatchObject({
+  expect(await answerOf(server, { tools: findTool })).toMatchObject({
     finishReason: 'tool_calls',
     toolCalls: [{ id: 'call_0', name: 'find', arguments: '{"q":"x"}' }],
   });
+});
+
+const findTool = [{ name: 'find', description: 'Finds.', parameters: { type: 'object' } }];
+
+/** Two calls, `find {"q":1}` and `find {"q":2}`, as servers number and name them. */
+const numberings: readonly (readonly [string, readonly object[]])[] = [
+  [
+    'index 0 for all (Gemini)',
+    [
+      { index: 0, id: 'a', function: { name: 'find', arguments: '{"q":1}' } },
+      { index: 0, id: 'b', function: { name: 'find', arguments: '{"q":2}' } },
+    ],
+  ],
+  [
+    'counted from 1, in pieces',
+    [
+      { index: 1, id: 'a', function: { name: 'find', arguments: '' } },
+      { index: 2, id: 'b', function: { name: 'find', arguments: '' } },
+      { index: 2, function: { arguments: '{"q":' } },
+      { index: 1, function: { arguments: '{"q":1}' } },
+      { index: 2, function: { arguments: '2}' } },
+    ],
+  ],
+  [
+    'the id in each piece',
+    [
+      { index: 0, id: 'a', function: { name: 'find', arguments: '{"q"' } },
+      { index: 0, id: 'b', function: { name: 'find', arguments: '{"q":' } },
+      { index: 0, id: 'a', function: { name: 'find', arguments: ':1}' } },
+      { index: 0, id: 'b', function: { name: '', arguments: '2}' } },
+    ],
+  ],
+  [
+    'one id for all',
+    [
+      { index: 0, id: 'x', function: { name: 'find', arguments: '{"q":1}' } },
+      { index: 1, id: 'x', function: { name: 'find', arguments: '{"q":2}' } },
+    ],
+  ],
+  [
+    'empty ids and no index',
+    [
+      { id: '', function: { name: 'find', arguments: '{"q":1}' } },
+      { id: null, function: { name: 'find', arguments: '{"q":2}' } },
+    ],
+  ],
+  [
+    'numbers as ids, far apart',
+    [
+      { index: 7, id: 1, function: { name: 'find', arguments: { q: 1 } } },
+      { index: 70, id: 2, function: { name: 'find', arguments: { q: 2 } } },
+    ],
+  ],
+];
+
+test.each(numberings)('tool calls are told apart by their ids: %s', async (_, pieces) => {
+  const server = await serving((response) => {
+    sse(response, [...pieces.map((piece) => part(piece)), delta({}, 'tool_calls')]);
+    response.end();
+  });
+  const { toolCalls } = await answerOf(server, { tools: findTool });
+  expect(toolCalls.map(({ name, arguments: args }) => `${name} ${args}`)).toEqual([
+    'find {"q":1}',
+    'find {"q":2}',
+  ]);
+  expect(new Set(toolCalls.map(({ id }) => id)).size).toBe(2);
+});
+
+test('only choice 0 counts, and what no server should say does no harm', async () => {
+  const server = await serving((response) => {
+    sse(response, [
+      { model: `m${'x'.repeat(1000)}`, choices: null, usage: 'none' },
+      {
+        model: 'bad\u0007name',
+        choices: {},
+        usage: { prompt_tokens: 5.5, completion_tokens: '7' },
+      },
+      { choices: [null, { index: 1, delta: { content: 'other' }, finish_reason: 'length' }] },
+      {
+        choices: [
+          { index: 1, delta: { content: 'x' } },
+          { index: 0, delta: { content: 'This.' } },
+        ],
+      },
+      { choices: [{ index: 0, delta: { content: [null, { text: 1 }], tool_calls: 'x' } }] },
+      { choices: [{ delta: null, finish_reason: 'stop' }] },
+      { choices: [{ index: 1, delta: {}, finish_reason: 'abort' }] },
+    ]);
+    response.end();
+  });
+  const answer = await answerOf(server);
+  expect(answer).toMatchObject({ text: 'This.', finishReason: 'stop', model: 'm' });
+  expect(answer.usage).toMatchObject({ outputTokens: 2, estimated: true });
+  expect(Number.isInteger(answer.usage.inputTokens)).toBe(true);
+});
+
+test('thoughts in front of an answer are no part of it', async () => {
+  const server = await serving((response) => goodAnswer(response, '<think>Hm.</think>\n\nYes.'));
+  expect((await answerOf(server)).text).toBe('Yes.');
 });
 
 test('an answer cut by length comes back as such', async () => {

@@ -227,16 +227,16 @@ describe('large bytes', () => {
     const [first, callHash] = [await nth(1), new Uint8Array(32).fill(7)];
     const paid = new Uint8Array(randomBytes(100_000));
     expect(await queue.journalGet(job.id, callHash)).toBeNull();
-    expect(Buffer.compare(await queue.journalPut(first.token, callHash, paid), paid)).toBe(0);
+    expect(Buffer.compare(await consumer.journalPut(first, callHash, paid), paid)).toBe(0);
     await consumer.settle(first, { outcome: 'retry', errorCode: 'boom' });
     const second = await nth(2);
     await stopBroker(dir);
-    for (const { token } of [first, second]) {
-      const stands = await queue.journalPut(token, callHash, Uint8Array.of(1));
+    for (const leased of [first, second]) {
+      const stands = await consumer.journalPut(leased, callHash, Uint8Array.of(1));
       expect(Buffer.compare(stands, paid)).toBe(0);
     }
     await consumer.settle(second, { outcome: 'ack' });
-    expect(await codeOf(queue.journalPut(second.token, callHash, paid))).toBe('BAD_STATE');
+    expect(await codeOf(consumer.journalPut(second, callHash, paid))).toBe('BAD_STATE');
   });
 });
 

@@ -48,6 +48,13 @@ async function rig(options: FakeBrokerOptions = {}, shelf = fakeShelf()): Promis
   return { broker, shelf, queue };
 }
 
+async function consumerOf(queue: JobQueue): Promise<Consumer> {
+  const nothing = { onDelivery: () => undefined, onLeaseLost: () => undefined };
+  const consumer = await queue.consume({ queues: ['a'], credit: 0, ...nothing });
+  opened.push(consumer);
+  return consumer;
+}
+
 function jobOf(bodyBytes: number): Job {
   const job = newJob({ agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input: bodyBytes });
   return { ...job, body: new Uint8Array(randomBytes(bodyBytes)) };
@@ -238,10 +245,11 @@ describe('journal and results', () => {
     'keep a value of %i bytes, and the first that was put',
     async (size) => {
       const { queue, shelf } = await rig();
+      const consumer = await consumerOf(queue);
       const [first, second] = [new Uint8Array(randomBytes(size)), new Uint8Array(size)];
       expect(await queue.journalGet(token.id, callHash)).toBeNull();
-      expect(await queue.journalPut(token, callHash, first)).toEqual(first);
-      expect(await queue.journalPut(token, callHash, second)).toEqual(first);
+      expect(await consumer.journalPut({ token }, callHash, first)).toEqual(first);
+      expect(await consumer.journalPut({ token }, callHash, second)).toEqual(first);
       expect(await queue.journalGet(token.id, callHash)).toEqual(first);
       expect(shelf.blobs.size > 0).toBe(size > limits.inlineBytesMax);
     },

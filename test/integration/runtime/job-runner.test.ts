@@ -4,17 +4,17 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compileAgent } from '../../../core/agent/index.ts';
-import { type ModelAnswer, type ModelCall, ModelError } from '../../../core/model/index.ts';
+import { ModelError } from '../../../core/model/index.ts';
 import { type OutputStore, openOutput } from '../../../core/output/index.ts';
-import type { JobTools } from '../../../core/runtime/job/attempt.ts';
 import { AttemptError } from '../../../core/runtime/job/failure.ts';
-import { runJob } from '../../../core/runtime/job/job-runner.ts';
-import type { Journal } from '../../../core/runtime/job/journal.ts';
-import { type agentOf, fakeJournal, threadAgentOf } from '../../support/runtime-fakes.ts';
-
-type AgentParts = Parameters<typeof agentOf>[0];
-type Turn = Partial<ModelAnswer> | Error | ((signal: AbortSignal) => Promise<ModelAnswer>);
+import { fakeJournal } from '../../support/runtime-fakes.ts';
+import {
+  type AgentParts,
+  answer,
+  type ScriptedRun,
+  scriptedRun,
+  type Turn,
+} from '../../support/scripted-run.ts';
 
 let root: string;
 let store: OutputStore;
@@ -27,63 +27,8 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-const answer = (parts: Partial<ModelAnswer> = {}): ModelAnswer => ({
-  text: 'the answer',
-  toolCalls: [],
-  finishReason: 'stop',
-  model: 'test-model',
-  usage: { inputTokens: 10, outputTokens: 5, estimated: false },
-  ...parts,
-});
-
-/** Runs one job of the agent against a model that plays the turns, one a call. */
-async function run(
-  turns: readonly Turn[],
-  options: {
-    agent?: AgentParts;
-    input?: unknown;
-    body?: string;
-    id?: string;
-    signal?: AbortSignal;
-    journal?: Journal;
-    isRedelivery?: boolean;
-  } = {},
-) {
-  const calls: ModelCall[] = [];
-  const ready = threadAgentOf(options.agent);
-  const compiled = await compileAgent(ready.agent);
-  const caller = {
-    call: async (request: ModelCall, signal: AbortSignal) => {
-      const turn = turns[calls.length];
-      calls.push(request);
-      if (turn === undefined) throw new Error('the script has no further turn');
-      if (turn instanceof Error) throw turn;
-      return typeof turn === 'function' ? turn(signal) : answer(turn);
-    },
-  };
-  const tools: JobTools = {
-    prices: { 'test-model': { input: 2, output: 10 } },
-    idleMs: 1000,
-    answerBytesMax: 1_000_000,
-    journal: options.journal ?? fakeJournal(),
-    agent: async (name) => (name === 'echo' ? { ...ready, compiled, caller, toolSet: null } : null),
-    withOutput: async (_, use) => use({ dir: root, store }),
-    blocking: (work) => work(),
-  };
-  const body = options.body ?? JSON.stringify({ input: options.input ?? { text: 'hello' } });
-  const request = {
-    id: options.id ?? 'job1',
-    agent: 'echo',
-    body: Buffer.from(body),
-    source: 'note',
-    createdAtMs: 0,
-    attempt: 1,
-    isRedelivery: options.isRedelivery ?? false,
-  };
-  const result = await runJob(tools, request, options.signal ?? new AbortController().signal);
-  return { result, calls };
-}
-
+const run = (turns: readonly Turn[], options: ScriptedRun = {}) =>
+  scriptedRun({ dir: root, store }, turns, options);
 const failure = (kind: string, code: string) => ({
   ok: false,
   failure: { class: kind, code },
@@ -104,6 +49,8 @@ describe('a job that goes well', () => {
       calls: 1,
       inputTokens: 10,
       outputTokens: 5,
+      cachedInputTokens: 0,
+      reasoningTokens: 0,
       costMicros: 70,
       estimated: false,
     });
@@ -187,6 +134,19 @@ describe('an answer that does not do', () => {
     expect(calls[2]?.messages).toHaveLength(4);
   });
 
+  it('may hold other JSON than the answer, but not two answers, and nothing that broke off', async () => {
+    const turns = [
+      { text: 'Either {"n": 1} or {"n": 2}.' },
+      { text: '```json\n{"n": 1, "more": [1, 2' },
+      { text: 'First {"m": 1}, see [1]. Then {"n": 3}.' },
+    ];
+    const { result, calls } = await run(turns, { agent: jsonAgent });
+    expect(result).toMatchObject({ ok: true, usage: { calls: 3 } });
+    expect(calls[1]!.messages.at(-1)?.content).toContain('2 different answers');
+    expect(calls[2]!.messages.at(-1)?.content).toContain('breaks off before its end');
+    expect(JSON.parse(await readFile(join(root, 'note.md'), 'utf8'))).toEqual({ n: 3 });
+  });
+
   it('is given up after two more tries', async () => {
     const bad = { text: '{"n": null}' };
     const { result, calls } = await run([bad, bad, bad], { agent: jsonAgent });
@@ -210,7 +170,48 @@ describe('an answer that does not do', () => {
   });
 });
 
+describe('a prompt that the server cut', () => {
+  const words = { text: 'word '.repeat(20_000) };
+  const seen = (inputTokens: number) => ({
+    usage: { inputTokens, outputTokens: 5, estimated: false },
+  });
+
+  it('gets no answer, and says how to give it room', async () => {
+    const { result } = await run([seen(4_096)], { input: words });
+    expect(result).toMatchObject({
+      ...failure('permanent', 'prompt_truncated'),
+      usage: { calls: 1 },
+    });
+    expect(await files()).toEqual([]);
+  });
+
+  it('is not suspected later: what is cached may not be counted', async () => {
+    const turns = [
+      { ...seen(26_000), text: 'no JSON' },
+      { ...seen(40), text: '{"n":1}' },
+    ];
+    const { result } = await run(turns, { input: words, agent: jsonAgent });
+    expect(result).toMatchObject({ ok: true });
+  });
+
+  it('is not sent where the configuration knows that it does not fit', async () => {
+    const { result, calls } = await run([], {
+      input: words,
+      contextTokens: { 'test-model': 8_192 },
+    });
+    expect(result).toMatchObject(failure('permanent', 'context_length_exceeded'));
+    expect(calls).toEqual([]);
+  });
+});
+
 describe('a model that fails', () => {
+  it('has its failed calls in the account', async () => {
+    const usage = { inputTokens: 1000, outputTokens: 100, estimated: true };
+    const error = new ModelError('transient', 'empty_answer', 'empty', { usage });
+    const { result } = await run([error]);
+    expect(result.usage).toMatchObject({ calls: 1, inputTokens: 1000, costMicros: 3000 });
+  });
+
   it.each(['transient', 'throttled', 'endpoint', 'permanent'] as const)(
     'ends the attempt with its own class (%s) and what the provider asked for',
     async (kind) => {

@@ -19,10 +19,20 @@ async function refusal(text: string, answer: string, input: JsonObject = textInp
 }
 
 describe('an answer as text', () => {
-  test('is the file, with one newline at its end', async () => {
-    expect(await outputOf(manifest(), '\n- a\n- b\n\n')).toEqual([
-      { path: 'probe/0123456789ab.md', content: '- a\n- b\n' },
+  test.each([
+    ['- a\n- b', '- a\n- b\n'],
+    ['\n  - a  \n\n- b\t\n\n\n', '\n  - a  \n\n- b\t\n'],
+    ['a\r\nb\r\n\r\n', 'a\r\nb\r\n'],
+    ['a\u00a0\n\u200b', 'a\u00a0\n\u200b\n'],
+  ])('arrives byte by byte, closed by exactly one line end: %j', async (answer, content) => {
+    expect(await outputOf(manifest(), answer)).toEqual([
+      { path: 'probe/0123456789ab.md', content },
     ]);
+  });
+
+  test('loses white space at its ends where the agent asks for it', async () => {
+    const [file] = await outputOf(withOutput('trim: true'), '\n  - a  \n\n- b \n\n');
+    expect(file?.content).toBe('- a  \n\n- b\n');
   });
 
   test('that is empty is no result', async () => {

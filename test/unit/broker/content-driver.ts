@@ -9,11 +9,13 @@ import {
 } from '../../../core/broker/queue/blob-requests.ts';
 import { BlobUploads, type Hash } from '../../../core/broker/queue/blob-uploads.ts';
 import { BlobStore } from '../../../core/broker/queue/blobs.ts';
+import { refuse } from '../../../core/broker/queue/caller.ts';
 import { JournalStore } from '../../../core/broker/queue/journal.ts';
 import {
   getEntry,
   type JournalJob,
   type Journals,
+  notHeld,
   putEntry,
 } from '../../../core/broker/queue/journal-requests.ts';
 import {
@@ -71,7 +73,14 @@ export class ContentDriver {
     this.core = core;
     const store = new BlobStore();
     this.blobs = { store, uploads: new BlobUploads(newHash), bytesMax };
-    this.journals = { store: new JournalStore(store), blobs: store, jobs: new Map() };
+    this.journals = {
+      store: new JournalStore(store),
+      blobs: store,
+      jobs: new Map(),
+      // Session 1 has, and had, every lease.
+      holds: (session) => session === idOf(1),
+      lookUp: (caller) => refuse(caller, notHeld.code, notHeld.message),
+    };
     core.apply = this.apply;
   }
 

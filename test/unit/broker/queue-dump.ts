@@ -62,7 +62,7 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
   const { slot } = job;
   const { id, seq, base, last, changedAtMs, leaseEpoch, deliveries, bodyBytes, jobBytes } = job;
   const { lastBytes, attempts, attemptsMax, crashes, returns, state, priority, lastEnd } = job;
-  const { isolated, bodyInLog, digest, logBytes } = job;
+  const { isolated, bodyInLog, digest, logBytes, holder } = job;
   return {
     id,
     seq,
@@ -70,6 +70,7 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
     last,
     changedAtMs,
     leaseEpoch,
+    holder,
     deliveries,
     bodyBytes,
     jobBytes,

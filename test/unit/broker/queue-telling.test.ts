@@ -1,6 +1,7 @@
 /** What the core tells: to watchers, to those who look at jobs, and to sessions that come back. */
 
 import { describe, expect, test } from 'vitest';
+import { sessionMark } from '../../../core/broker/queue/session-marks.ts';
 import { errorCodes, type Message, noUsage } from '../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
@@ -89,7 +90,10 @@ describe('inspect', () => {
     expect(history.map(({ delivery }) => delivery)).toEqual(
       Array.from({ length: 10 }, (_, index) => 12 - index),
     );
-    expect(history[0]).toMatchObject({ session: idOf(10_001), end: 'retry' });
+    expect(history[0]).toMatchObject({
+      session: sessionMark(idOf(10_001), testOptions.newHash),
+      end: 'retry',
+    });
   });
 
   test('tells of a job that expired after a failure when and why it died', () => {

@@ -148,6 +148,31 @@ describe('.env', () => {
       other: { baseURL: null, apiKey: null, apiKeyMissing: 'NOT_SET', model: null },
     });
   });
+
+  test('providers have headers, parameters and windows of their own; secrets come from variables', () => {
+    const root = folderWith({
+      'aiq.config.yaml': [
+        'providers:',
+        '  azure:',
+        '    baseURL: https://x.openai.azure.com/openai/deployments/gpt',
+        "    headers: { api-key: '${env:AZURE_KEY}', HTTP-Referer: 'https://example.com' }",
+        "    query: { api-version: '2024-10-21' }",
+        '    contextTokens: { gpt: 8192 }',
+        '  other: { baseURL: http://127.0.0.1:1/v1, headers: { x-key: "${env:NOT_SET}" } }',
+        'prices: { gpt: { input: 1, output: 8, cachedInput: 0.1, reasoning: 9 } }',
+      ].join('\n'),
+      '.env': 'AZURE_KEY=abc',
+    });
+    const { providers, prices } = load(root);
+    expect(providers['azure']).toMatchObject({
+      apiKey: null,
+      headers: { 'api-key': 'abc', 'HTTP-Referer': 'https://example.com' },
+      query: { 'api-version': '2024-10-21' },
+      contextTokens: { gpt: 8192 },
+    });
+    expect(providers['other']?.apiKeyMissing).toBe('NOT_SET');
+    expect(prices['gpt']).toEqual({ input: 1, output: 8, cachedInput: 0.1, reasoning: 9 });
+  });
 });
 
 describe('a setting that cannot be used', () => {
@@ -205,6 +230,26 @@ describe('a setting that cannot be used', () => {
     [
       'providers: { a: { baseUrl: x } }',
       '1:19: unknown setting "providers.a.baseUrl". Did you mean "providers.a.baseURL"?',
+    ],
+    [
+      'providers: { a: { headers: { api-key: abc } } }',
+      `1:39: "providers.a.headers.api-key" must not hold a key; write '\${env:NAME}' and put the key into the environment or into .env`,
+    ],
+    [
+      'providers: { a: { headers: { "x y": abc } } }',
+      '1:37: "providers.a.headers.x y" is no name of a header or parameter',
+    ],
+    [
+      'providers: { a: { query: { v: 2 } } }',
+      '1:31: "providers.a.query.v" is not a text; put it in quotes',
+    ],
+    [
+      'providers: { a: { contextTokens: { m: 8k } } }',
+      '1:39: "providers.a.contextTokens.m": "8k" is not a number of tokens',
+    ],
+    [
+      'prices: { m: { input: 1, output: 1, reasoning: -1 } }',
+      '1:48: "prices.m.reasoning": -1 is not a price',
     ],
     [
       'providers: { a: { baseURL: x } }',

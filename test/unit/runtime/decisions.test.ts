@@ -3,10 +3,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FailureClass } from '../../../core/model/index.ts';
-import { limits, noUsage } from '../../../core/queue/index.ts';
+import { limits } from '../../../core/queue/index.ts';
 import { retryDelayMs } from '../../../core/runtime/backoff.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
 import type { JobSuccess } from '../../../core/runtime/job/result.ts';
+import { noJobUsage } from '../../../core/runtime/job/usage.ts';
 import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
 import { holdMs, noteOf, settleOf } from '../../../core/runtime/settlement.ts';
@@ -28,7 +29,7 @@ const success = (files: string[]): JobSuccess => ({
   provider: 'p',
   recovered: false,
   result: Buffer.from('text'),
-  usage: noUsage,
+  usage: noJobUsage,
 });
 
 describe('retryDelayMs', () => {
@@ -57,7 +58,7 @@ describe('settleOf', () => {
     result: {
       ok: false,
       failure: { class: failure, code: 'the_code', message: 'why', retryAfterMs },
-      usage: { ...noUsage, calls: 2 },
+      usage: { ...noJobUsage, calls: 2 },
     },
   });
   const failed = (failure: FailureClass, retryAfterMs?: number) =>

@@ -1,7 +1,13 @@
 /** The patience with which paid answers are kept, and what ends it. */
 
 import { describe, expect, it } from 'vitest';
-import { AiqError, type ErrorCode } from '../../../core/queue/index.ts';
+import {
+  AiqError,
+  type Consumer,
+  type ErrorCode,
+  type LeasedJob,
+} from '../../../core/queue/index.ts';
+import type { Journal } from '../../../core/runtime/job/journal.ts';
 import { JournalKeeper } from '../../../core/runtime/journal-keeper.ts';
 import { leaseOf } from '../../support/runtime-fakes.ts';
 
@@ -19,15 +25,17 @@ function journalBehind(...codes: ErrorCode[]) {
     return stands;
   };
   const keeper = new JournalKeeper({
-    queue: {
-      journalGet: (id) => answer(`get ${id}`, value),
-      journalPut: ({ id, delivery }) => answer(`put ${id} ${delivery}`, Buffer.from('stands')),
-    },
+    queue: { journalGet: (id) => answer(`get ${id}`, value) },
     log: { warn: (_, message) => lines.push(message) },
     random: () => 0,
   });
-  const leased = leaseOf({ job: { id: 'j' } });
-  return { keeper, journal: keeper.of(leased), asked, lines };
+  const consumer: Pick<Consumer, 'journalPut'> = {
+    journalPut: ({ token: { id, delivery } }) =>
+      answer(`put ${id} ${delivery}`, Buffer.from('stands')),
+  };
+  const journalOf = (leased: LeasedJob): Journal => keeper.of(leased, consumer);
+  const journal = journalOf(leaseOf({ job: { id: 'j' } }));
+  return { keeper, journal, journalOf, asked, lines };
 }
 
 describe('a paid answer', () => {
@@ -78,12 +86,12 @@ describe('a paid answer', () => {
 describe('the question whether something was paid', () => {
   it('has the answer at hand that waits to be kept', async () => {
     const many = Array.from({ length: 1000 }, (): ErrorCode => 'DISK_FULL');
-    const { journal, keeper, asked } = journalBehind(...many);
+    const { journal, journalOf, keeper, asked } = journalBehind(...many);
     const putting = journal.put(hash, Buffer.from('waits'));
-    const again = keeper.of(leaseOf({ token: { id: 'j', epoch: 2, delivery: 2 } }));
+    const again = journalOf(leaseOf({ token: { id: 'j', epoch: 2, delivery: 2 } }));
     expect(Buffer.from((await again.get(hash)) ?? '').toString()).toBe('waits');
     expect(asked.every((one) => one.startsWith('put'))).toBe(true);
-    const other = keeper.of(leaseOf({ token: { id: 'k', epoch: 2, delivery: 2 } }));
+    const other = journalOf(leaseOf({ token: { id: 'k', epoch: 2, delivery: 2 } }));
     const asking = other.get(hash);
     keeper.close();
     expect(await asking).toBeNull();

@@ -1,0 +1,42 @@
+/**
+ * What a reasoning model wrote before its answer, where its server did not take it apart: one block
+ * of thoughts at the beginning. Templates of some models open it in the prompt, so that only its
+ * closing tag arrives.
+ */
+
+const openings: readonly (readonly [RegExp, RegExp])[] = [
+  [
+    /^\s*<(think|thinking|thought|thoughts|reasoning)\b[^>]*>/i,
+    /<\/(?:think|thinking|thought|thoughts|reasoning)>/i,
+  ],
+  [/^\s*\[THINK\]/, /\[\/THINK\]/],
+  [/^\s*◁think▷/, /◁\/think▷/],
+];
+const loneClosing = /<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷/i;
+
+/** The answer without its leading block of thoughts; empty when the thoughts never end. */
+export function withoutThoughts(text: string): string {
+  for (const [opening, closing] of openings) {
+    const opened = opening.exec(text);
+    if (opened === null) continue;
+    const closed = closing.exec(text.slice(opened[0].length));
+    if (closed === null) return '';
+    return text.slice(opened[0].length + closed.index + closed[0].length).trimStart();
+  }
+  const closed = loneClosing.exec(text);
+  if (closed === null || isQuoted(text, closed)) return text;
+  return text.slice(closed.index + closed[0].length).trimStart();
+}
+
+/** An answer may speak of the tag: in code, in a text of JSON, or opened by itself before. */
+function isQuoted(text: string, closing: RegExpExecArray): boolean {
+  const before = text.slice(0, closing.index);
+  if (/<think(?:ing)?>|\[THINK\]|◁think▷/i.test(before)) return true;
+  if (/^\s*[{[]/.test(before)) return true;
+  return (before.match(/`/g) ?? []).length % 2 === 1;
+}
+
+/** True for a text in which nothing can be seen. */
+export function isBlank(text: string): boolean {
+  return /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
+}

@@ -1,0 +1,76 @@
+/** One job of the agent `echo` against a model that plays its turns, one a call. */
+
+import { compileAgent } from '../../core/agent/index.ts';
+import type { ModelAnswer, ModelCall } from '../../core/model/index.ts';
+import type { OutputStore } from '../../core/output/index.ts';
+import type { JobTools } from '../../core/runtime/job/attempt.ts';
+import { runJob } from '../../core/runtime/job/job-runner.ts';
+import type { Journal } from '../../core/runtime/job/journal.ts';
+import { type agentOf, fakeJournal, threadAgentOf } from './runtime-fakes.ts';
+
+export type AgentParts = Parameters<typeof agentOf>[0];
+export type Turn = Partial<ModelAnswer> | Error | ((signal: AbortSignal) => Promise<ModelAnswer>);
+
+export const answer = (parts: Partial<ModelAnswer> = {}): ModelAnswer => ({
+  text: 'the answer',
+  toolCalls: [],
+  finishReason: 'stop',
+  model: 'test-model',
+  usage: { inputTokens: 10, outputTokens: 5, estimated: false },
+  ...parts,
+});
+
+export interface ScriptedRun {
+  readonly agent?: AgentParts;
+  readonly input?: unknown;
+  readonly body?: string;
+  readonly id?: string;
+  readonly signal?: AbortSignal;
+  readonly journal?: Journal;
+  readonly isRedelivery?: boolean;
+  readonly contextTokens?: { readonly [model: string]: number };
+}
+
+export async function scriptedRun(
+  { dir, store }: { readonly dir: string; readonly store: OutputStore },
+  turns: readonly Turn[],
+  options: ScriptedRun = {},
+) {
+  const calls: ModelCall[] = [];
+  const { provider, ...ready } = threadAgentOf(options.agent);
+  const { contextTokens = {} } = options;
+  const compiled = await compileAgent(ready.agent);
+  const caller = {
+    call: async (request: ModelCall, signal: AbortSignal) => {
+      const turn = turns[calls.length];
+      calls.push(request);
+      if (turn === undefined) throw new Error('the script has no further turn');
+      if (turn instanceof Error) throw turn;
+      return typeof turn === 'function' ? turn(signal) : answer(turn);
+    },
+  };
+  const tools: JobTools = {
+    prices: { 'test-model': { input: 2, output: 10 } },
+    idleMs: 1000,
+    answerBytesMax: 1_000_000,
+    journal: options.journal ?? fakeJournal(),
+    agent: async (name) =>
+      name === 'echo'
+        ? { ...ready, provider: { ...provider, contextTokens }, compiled, caller, toolSet: null }
+        : null,
+    withOutput: async (_, use) => use({ dir, store }),
+    blocking: (work) => work(),
+  };
+  const body = options.body ?? JSON.stringify({ input: options.input ?? { text: 'hello' } });
+  const request = {
+    id: options.id ?? 'job1',
+    agent: 'echo',
+    body: Buffer.from(body),
+    source: 'note',
+    createdAtMs: 0,
+    attempt: 1,
+    isRedelivery: options.isRedelivery ?? false,
+  };
+  const result = await runJob(tools, request, options.signal ?? new AbortController().signal);
+  return { result, calls };
+}
