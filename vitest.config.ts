@@ -1,4 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { patienceMs, testMs } from './test/support/patience.ts';
+
+const patience = {
+  testTimeout: testMs,
+  hookTimeout: testMs,
+  expect: { poll: { timeout: patienceMs } },
+};
 
 /** Files run beside each other, one for each core; every test has folders, ports and processes of its own. */
 export default defineConfig({
@@ -11,24 +18,23 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/tidy/**/*.test.ts'],
           sequence: { groupOrder: 0 },
+          ...patience,
         },
       },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
           sequence: { groupOrder: 1 },
+          ...patience,
         },
       },
       {
         test: {
           name: 'end-to-end',
           include: ['test/e2e/**/*.test.ts', 'test/crash/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
+          ...patience,
         },
       },
     ],

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { KilledBroker } from './broker-cycles-broker.ts';
@@ -28,7 +29,6 @@ const ackedPerCycle = 100;
 const afterLoadMs = 40;
 /** From the start of the process to its first answers, more or less: mostly in recovery. */
 const recoveryMs = 150;
-const restMs = 120_000;
 
 async function connect(broker: KilledBroker, dir: string): Promise<JobQueue[]> {
   const opening = {
@@ -134,7 +134,7 @@ test(
         lost = await unfinished(queue, oracle);
         return lost.length === 0;
       };
-      await until('the rest to end', ended, restMs).catch(() => undefined);
+      await until('the rest to end', ended).catch(() => undefined);
       const count = (key: 'acked' | 'redelivered' | 'kills'): number =>
         sum(state.cycles.map((cycle) => cycle[key]));
       console.log(
@@ -157,5 +157,5 @@ test(
       if (passed || asked === undefined) await state.remove();
     }
   },
-  restMs + 60_000 + cycles * 30_000,
+  testMs + cycles * patienceMs,
 );

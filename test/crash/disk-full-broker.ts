@@ -9,9 +9,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { patienceMs } from '../support/patience.ts';
 
 const main = fileURLToPath(new URL('../../core/broker/main.ts', import.meta.url));
-const startMs = 30_000;
 
 /** A mount of our own needs the right to make name spaces: root has it, and users where the kernel lets them. */
 const inNameSpace = ['unshare', '--mount', '--map-root-user'];
@@ -98,7 +98,7 @@ export class PoorBroker {
   }
 
   async #listening(): Promise<this> {
-    const endMs = performance.now() + startMs;
+    const endMs = performance.now() + patienceMs;
     while (!existsSync(join(this.dir, 'endpoints.json'))) {
       if (!this.isRunning) throw new Error(`the broker ended: ${this.#said}`);
       if (performance.now() > endMs) throw new Error(`the broker does not listen: ${this.#said}`);

@@ -22,7 +22,7 @@ interface Case {
 }
 
 /** Time enough to fill the memory of a busy machine. */
-const memory = { timeout: '60s', attempts: 2, startsMost: 1 };
+const memory = { timeout: '10m', attempts: 2, startsMost: 1 };
 
 const manifest = ({ attempts, timeout }: Case): string => `name: worker
 description: Works with a tool that does what the text says.
@@ -95,8 +95,8 @@ test.each<Case>([
   // One step may be larger than all that is left, and V8 then ends the process before anybody looks.
   { poison: 'doubles an array', cause: 'out_of_memory', ...memory, startsMost: 2 },
   // Each time is as long as the deadline and the grace behind it.
-  { poison: 'loops', cause: 'deadline', timeout: '1s', attempts: 1, startsMost: 1 },
-  { poison: 'kills its process', cause: 'killed', timeout: '20s', attempts: 2, startsMost: 2 },
+  { poison: 'loops', cause: 'deadline', timeout: '5s', attempts: 1, startsMost: 1 },
+  { poison: 'kills its process', cause: 'killed', timeout: '10m', attempts: 2, startsMost: 2 },
 ])(
   'a job that $poison ends dead as $cause, the 64 others are done, and the consumer is started at most $startsMost times',
   async (asked) => {

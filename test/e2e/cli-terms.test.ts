@@ -115,9 +115,7 @@ test('a result is there where its files are not', async () => {
 test('jobs are searched by what is known of them', async () => {
   const args = ['jobs', 'search', '--tag', 'ferry', '--since', '1h', '--queue', 'summarize'];
   const ids = [await add('north', '--tag', 'ferry'), await add('south', '--tag', 'ferry')];
-  await expect
-    .poll(async () => (await succeed(...args)).stdout.split('\n').length - 1, { timeout: 60_000 })
-    .toBe(2);
+  await expect.poll(async () => (await succeed(...args)).stdout.split('\n').length - 1).toBe(2);
   const [first = ''] = (await succeed(...args, '--limit', '1')).stdout.split('\t');
   expect(first).toBe(ids[1]);
   const { stderr } = await succeed(...args, '--limit', '1');

@@ -15,7 +15,6 @@ import { until } from '../support/project.ts';
 const main = fileURLToPath(new URL('../../core/broker/main.ts', import.meta.url));
 const idleExitMs = 3_600_000;
 const lookEveryMs = 20;
-const leaveMs = 30_000;
 
 export class TendedBroker {
   /** Where the folder is now; null while it is on its way. */
@@ -51,7 +50,7 @@ export class TendedBroker {
   async hasLeft(): Promise<void> {
     const child = this.#child;
     const hasGone = async (): Promise<boolean> => child !== this.#child || !this.#isRunning();
-    await until('a broker to leave', hasGone, leaveMs).catch(() => {
+    await until('a broker to leave', hasGone).catch(() => {
       this.problems.push('a broker went on at the path of another folder');
     });
   }

@@ -50,7 +50,6 @@ const segmentBytes = 16 * 1024 * 1024;
 const unrestShare = 0.45;
 const awayMsMax = 1_500;
 const sampleEveryMs = 500;
-const endMs = 180_000;
 const restMs = 10_000;
 const watchMs = 5_000;
 /** Done jobs that are kept: few, so that forgetting is part of the load. */
@@ -267,6 +266,6 @@ async function drain(queue: JobQueue, { broker, oracle }: Side): Promise<string[
     open = open.filter((id) => !endStates.includes(states.get(id) ?? 'none'));
     return open.length === 0;
   };
-  await until('the rest to end', isOver, endMs).catch(() => undefined);
+  await until('the rest to end', isOver).catch(() => undefined);
   return open.map((id) => `${id} was accepted and did not end`);
 }

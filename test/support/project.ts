@@ -9,6 +9,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { patienceMs } from './patience.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const bin = join(repository, 'bin', 'aiq.js');
@@ -140,7 +141,7 @@ export class EndpointProcess {
 export async function until(
   what: string,
   holds: () => Promise<boolean>,
-  deadlineMs = 30_000,
+  deadlineMs = patienceMs,
 ): Promise<void> {
   const endMs = performance.now() + deadlineMs;
   while (!(await holds())) {

@@ -109,7 +109,7 @@ describe('run', () => {
     const running = aiq.run({ model: 'aiq-offline?latency=60s' });
     const other = await open();
     const stateOf = async () => (await other.job(id))?.state;
-    await expect.poll(stateOf, { timeout: 20_000 }).toBe('leased');
+    await expect.poll(stateOf).toBe('leased');
     await aiq.close();
     expect(await running).toMatchObject({ counts: { done: 0, returned: 1 } });
     expect(await other.job(id)).toMatchObject({ state: 'ready', attempts: 0 });

@@ -66,7 +66,7 @@ test('a broker that was stopped for longer than a lease takes nothing from anybo
   for (const { state, crashes, returns } of await renewing.list()) {
     expect({ state, crashes, returns }).toEqual({ state: 'done', crashes: 0, returns: 0 });
   }
-}, 60_000);
+});
 
 describe('a system clock that is set by a year', () => {
   /** Code that sets the clock of its process: by so much at its start, and again at each signal. */

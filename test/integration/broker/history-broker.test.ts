@@ -110,7 +110,7 @@ test('after everything that can happen to jobs, search tells of each what list t
   await asker.ask('Signal', { key: 'gate' }, 'BulkOk');
   await enqueue(asker, [jobOf(52, { queue: 'other', expiresAtMs: Date.now() + 500 })]);
   const expired = async (): Promise<JobInfo[]> => search(asker, { errorCode: 'expired' });
-  await expect.poll(expired, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(expired).toHaveLength(1);
   const before = await expectSame(asker);
   expect(new Set(before.map(({ state }) => state)).size).toBeGreaterThanOrEqual(6);
   expect(await search(asker, { text: 'not JSON' })).toHaveLength(1);

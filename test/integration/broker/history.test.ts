@@ -11,6 +11,7 @@ import {
 } from '../../../core/broker/history/history.ts';
 import type { SearchFilter } from '../../../core/broker/history/question.ts';
 import { encodeRecord, type LogRecord } from '../../../core/broker/queue/records.ts';
+import { patienceMs } from '../../support/patience.ts';
 import {
   delivered,
   enqueued,
@@ -41,7 +42,7 @@ class MemoryLog {
   }
 }
 
-const patience = { timeout: 20_000 };
+const patience = { timeout: patienceMs };
 
 let dir: string;
 let log: MemoryLog;

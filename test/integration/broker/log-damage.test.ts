@@ -349,4 +349,4 @@ test('a log of several segments with a flipped bit anywhere never opens to somet
     if (records === null && isBeside) expect.fail(`${what}: refused for it`);
     if (records !== null && !withSummaries) expect.fail(`${what}: was not noticed`);
   }
-}, 120_000);
+});

@@ -107,7 +107,7 @@ test('after kill -9 everything reported durable is there, and the log goes on', 
   expect(records.findIndex((record, index) => record !== recordAt(index + 1))).toBe(-1);
   expect(report.segments).toBeGreaterThan(1);
   await log.close();
-}, 60_000);
+});
 
 /** Kills the appender while it works, after so many commits; returns what it said until then. */
 async function appendAndKill(commits: number): Promise<{ replayed: number; durable: number }> {

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test, vi } from 'vitest';
 import { createCaller, type ModelAnswer, type ModelCall } from '../../../core/model/index.ts';
+import { patienceMs } from '../../support/patience.ts';
 import {
   type Answer,
   delta,
@@ -388,5 +389,5 @@ test('calls one after the other share a connection, and a page nobody reads hold
   await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({
     code: 'not_a_model_endpoint',
   });
-  await vi.waitFor(() => expect(ports.size).toBe(0));
+  await vi.waitFor(() => expect(ports.size).toBe(0), { timeout: patienceMs });
 });

@@ -8,6 +8,7 @@ import {
   ModelError,
   type Provider,
 } from '../../../core/model/index.ts';
+import { testMs } from '../../support/patience.ts';
 
 export const testKey = 'sk-canary-0123456789abcdef';
 
@@ -67,8 +68,8 @@ export function modelCall(changes: Partial<ModelCall> = {}): ModelCall {
       { role: 'user', content: 'Hello there.' },
     ],
     options: {},
-    timeoutMs: 10_000,
-    idleMs: 5000,
+    timeoutMs: testMs,
+    idleMs: testMs,
     answerBytesMax: 100_000,
     ...changes,
   };

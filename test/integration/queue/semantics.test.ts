@@ -287,7 +287,7 @@ describe('operators', () => {
     await Promise.all(taken.map((leased) => consumer.settle(leased, settle)));
     const { durableOffset } = await queue.stats();
     await expect
-      .poll(async () => (await queue.stats()).historyOffset, { timeout: 10_000 })
+      .poll(async () => (await queue.stats()).historyOffset)
       .toBeGreaterThanOrEqual(durableOffset);
     const sources: string[] = [];
     let after: string | null = '';

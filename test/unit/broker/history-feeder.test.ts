@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { Backlog } from '../../../core/broker/history/backlog.ts';
 import { type Chunk, ChunkBuilder, recordsOf } from '../../../core/broker/history/chunk.ts';
 import { Feeder } from '../../../core/broker/history/feeder.ts';
+import { patienceMs } from '../../support/patience.ts';
 
 /** A log in memory. A record says its offset; what it is of is its first byte. */
 class FakeLog {
@@ -34,7 +35,7 @@ const upTo = (count: number, from = 1): number[] =>
   Array.from({ length: count - from + 1 }, (_, index) => index + from);
 
 /** Waits until the check holds, also on a machine that is busy with other tests. */
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 4_000 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: patienceMs });
 
 const stops: (() => void)[] = [];
 afterEach(() => {

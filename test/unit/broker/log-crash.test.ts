@@ -90,7 +90,7 @@ test('a crash at any disk operation loses nothing that was reported durable', as
       );
     }
   }
-}, 240_000);
+});
 
 test('a short write followed by an error is cut off at the next start', async () => {
   for (const share of [0.01, 0.3, 0.7, 0.999]) {

@@ -46,7 +46,6 @@ test.each(['once', 'for good'])(
       await expectKept(disk.afterPowerCut(), said, `${what}, then the power was cut`);
     }
   },
-  240_000,
 );
 
 /** Returns how many fdatasync there were after one had failed. */
@@ -80,7 +79,7 @@ test('a power cut at any operation, a floor being stated and segments being remo
       );
     }
   }
-}, 240_000);
+});
 
 test('a recovery that is itself cut short, again and again, loses nothing', async () => {
   const { operations } = await operationsOfWholeLives();
@@ -96,7 +95,7 @@ test('a recovery that is itself cut short, again and again, loses nothing', asyn
     }
     await expectKept(disk.afterPowerCut(), said, `seed ${seed}, round ${round}`);
   }
-}, 240_000);
+});
 
 test('a floor whose fdatasync failed removes nothing before it is made durable by the next start', async () => {
   for (let crashAt = 1; crashAt < 40; crashAt++) {

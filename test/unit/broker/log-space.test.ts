@@ -255,7 +255,7 @@ test('a crash while the last segment is written again in place loses nothing', a
       expect(replayed.length, `operation ${failing}`).toBe(4);
     }
   }
-}, 120_000);
+});
 
 /** Tells when a sync begins: until it ends, any of what was written may be on the medium or not. */
 class WatchedDisk extends MemoryDisk {
@@ -333,7 +333,6 @@ test.each([
     }
     expect((await openOn(disk.afterPowerCut())).replayed).toEqual(replayed);
   },
-  120_000,
 );
 
 test('the mark of a tail that is written again in place follows when the medium has all before it', async () => {

@@ -66,7 +66,7 @@ describe('random traffic', () => {
       ),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 
   test('is known in full after compaction amid it, from records and from summaries', () => {
     fc.assert(
@@ -101,7 +101,7 @@ describe('random traffic', () => {
       ),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 
   test('looks the same to clients before and after compaction and a restart', () => {
     fc.assert(
@@ -118,7 +118,7 @@ describe('random traffic', () => {
       }),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 
   test('looks the same to clients whether or not it was compacted amid it', () => {
     fc.assert(
@@ -141,7 +141,7 @@ describe('random traffic', () => {
       ),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 });
 
 test('a segment is needed while it holds but an entry of a journal', () => {

@@ -38,7 +38,7 @@ test('after compaction the live bytes are about those that it wrote, for any tra
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 describe('the live bytes', () => {
   test('count follow-up jobs for themselves and not for the job that brought them', () => {

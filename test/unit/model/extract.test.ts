@@ -160,8 +160,9 @@ test('hostile text does not take long', () => {
     '- '.repeat(50_000),
     '_a'.repeat(50_000),
   ];
-  const started = performance.now();
+  const before = process.threadCpuUsage();
   for (const text of texts) extractSentences(text, { sentencesMax: 5, wordsMax: 100 });
-  // Quadratic patterns would take minutes here.
-  expect(performance.now() - started).toBeLessThan(10_000);
+  const { user, system } = process.threadCpuUsage(before);
+  // Quadratic patterns would take minutes here; time in which the machine does other things is not counted.
+  expect((user + system) / 1000).toBeLessThan(20_000);
 });

@@ -16,7 +16,7 @@ test(`${seeds} simulated histories from seed ${firstSeed} keep every promise`, a
     const replay = `npm run test:sim -- --seed ${seed} --seeds 1 --steps ${steps}`;
     expect(violations, replay).toEqual([]);
   }
-}, 120_000);
+});
 
 test('the same seed gives the same history, whatever was played before', async () => {
   const first = await simulate(7, 600);
