@@ -1,6 +1,7 @@
 /**
- * Frees the log's space: as soon as enough of it is dead, the oldest segment's live records are said
- * again at the end, in small portions, and the segment is dropped. So no old job ever pins the log.
+ * Frees the log's space: what is alive in the oldest segments is said again at the end, in small
+ * portions, and the segments are dropped. It does so only where the segments give back clearly more
+ * than it writes, so that a log at which nobody works comes to rest.
  */
 
 import type { Log } from './log/contract.ts';
@@ -8,11 +9,16 @@ import type { CoreEvent } from './queue/effects.ts';
 import type { QueueMachine } from './queue/machine.ts';
 
 export interface CompactorOptions {
-  readonly machine: Pick<QueueMachine, 'logLiveBytes' | 'isRestated' | 'movedCount'>;
-  /** Below so many dead bytes it is not worth it. */
-  readonly deadBytesMin: number;
-  /** The disk is full: whatever a segment gives back is worth it. */
+  readonly machine: Pick<
+    QueueMachine,
+    'logLiveBytes' | 'compactionPlan' | 'isSmallStateSaid' | 'isRestated' | 'movedCount'
+  >;
+  /** So many more dead bytes are worth a look at what a run would bring. */
+  readonly lookBytes: number;
+  /** The disk is full: even little is worth it. */
   readonly isPressed: () => boolean;
+  /** Bytes that may be written before something was freed. */
+  readonly roomBytes: () => number;
   readonly run: (events: readonly CoreEvent[]) => void;
   /** Reads that are under way now have ended. */
   readonly readsDone: () => Promise<void>;
@@ -23,10 +29,12 @@ export interface CompactorOptions {
 }
 
 /**
- * How much may have to be written again for each byte that is freed, at worst: when a large backlog
- * that nobody works on lies before what is freed. The log then takes a quarter more than it needs.
+ * Most bytes that a run writes for each byte of the segments that it drops. At rest the log is then
+ * at most 1 / 0.6 of what is alive, and the segment that is being written. On a full disk more is
+ * written for less; then, too, at most three bytes for each that comes back on the whole.
  */
-const liveBytesPerDeadByte = 4;
+const writtenShare = 0.6;
+const writtenSharePressed = 0.75;
 
 /** One portion: what is read and written before others have their turn. */
 const portionBytes = 64 * 1024;
@@ -35,21 +43,46 @@ export class Compactor {
   readonly #options: CompactorOptions;
   #running: Promise<void> | null = null;
   #stopped = false;
+  /** Fewest dead bytes since the last look. */
+  #deadBytesSeen = Number.NEGATIVE_INFINITY;
 
   constructor(options: CompactorOptions) {
     this.#options = options;
   }
 
-  /** Begins when it is worth it and nothing is under way. */
+  /** True while it writes or frees something. */
+  get isRunning(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Bytes of the log that are still needed. */
+  get liveBytes(): number {
+    return this.#options.machine.logLiveBytes;
+  }
+
+  /** Looks whether there is something to free, when much has changed since the last look. */
   consider(log: Log): void {
-    if (this.#running !== null || this.#stopped || !this.#isWorthIt(log)) return;
-    this.#running = this.#compact(log)
+    // What is counted as alive may be more than the log holds: what counts is how much died since.
+    const dead = log.bytes - this.liveBytes;
+    this.#deadBytesSeen = Math.min(this.#deadBytesSeen, dead);
+    if (dead - this.#deadBytesSeen < this.#options.lookBytes) return;
+    this.look(log);
+  }
+
+  /** Begins when something can be freed and nothing is under way. */
+  look(log: Log): void {
+    if (this.#running !== null || this.#stopped) return;
+    this.#deadBytesSeen = log.bytes - this.liveBytes;
+    const plan = this.#plan(log);
+    if (plan === null) return;
+    this.#running = this.#compact(log, plan.upTo)
       .catch((error: unknown) => {
         // What the log refuses once it is being closed is no failure.
         if (!this.#stopped) this.#options.onFailure(error);
       })
       .finally(() => {
         this.#running = null;
+        this.#deadBytesSeen = Number.NEGATIVE_INFINITY;
       });
   }
 
@@ -59,22 +92,35 @@ export class Compactor {
     await this.#running;
   }
 
-  #isWorthIt(log: Log): boolean {
-    const { machine, deadBytesMin, isPressed } = this.#options;
-    const dead = log.bytes - machine.logLiveBytes;
-    if (log.segments.length < 2 || dead <= deadBytesMin) return false;
-    return dead > machine.logLiveBytes / liveBytesPerDeadByte || isPressed();
+  #plan(log: Log): { readonly upTo: number } | null {
+    const { machine, isPressed, roomBytes } = this.#options;
+    const share = isPressed() ? writtenSharePressed : writtenShare;
+    const plan = machine.compactionPlan(log.segments.slice(0, -1), share);
+    return plan !== null && plan.firstBytes <= roomBytes() ? plan : null;
   }
 
-  async #compact(log: Log): Promise<void> {
-    while (!this.#stopped && this.#isWorthIt(log)) {
-      const upTo = log.segments[0]?.lastOffset ?? 0;
-      if (!(await this.#restate(upTo))) return;
-      await log.dropBefore(upTo + 1);
+  async #compact(log: Log, upTo: number): Promise<void> {
+    if (!(await this.#saySmallState())) return;
+    for (;;) {
+      const [segment] = log.segments;
+      if (segment === undefined || segment.lastOffset > upTo) return;
+      if (!(await this.#restate(segment.lastOffset))) return;
+      await log.dropBefore(segment.lastOffset + 1);
     }
   }
 
-  /** Says again all that the log holds up to the offset; false when that did not come to an end. */
+  /** Once for all segments of a run: what changes later stands behind them in any case. */
+  async #saySmallState(): Promise<boolean> {
+    const { machine, run, afterThisRound } = this.#options;
+    for (let isFirst = true; isFirst || !machine.isSmallStateSaid; isFirst = false) {
+      if (this.#stopped) return false;
+      run([{ type: 'restate', isFirst }]);
+      await afterThisRound();
+    }
+    return true;
+  }
+
+  /** Says again what the log holds up to the offset; false when that did not come to an end. */
   async #restate(upTo: number): Promise<boolean> {
     const { machine, run, readsDone, afterThisRound, onNotice } = this.#options;
     while (!machine.isRestated(upTo)) {
@@ -92,8 +138,6 @@ export class Compactor {
         return false;
       }
     }
-    if (this.#stopped) return false;
-    run([{ type: 'restate' }]);
     // Whoever still reads from the old segment must be done before it goes.
     await readsDone();
     return !this.#stopped;

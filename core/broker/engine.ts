@@ -19,6 +19,7 @@ import { Outbox, type Place } from './outbox.ts';
 import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
+import { Scarcity } from './scarcity.ts';
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -31,8 +32,7 @@ export class Engine {
   #news: CoreEvent[] = [];
   #log!: Log;
   #space!: SpaceGuard;
-  #isScarce = false;
-  #scarceBytes = 0;
+  #scarcity!: Scarcity;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
   readonly #timer: DueTimer;
 
@@ -66,7 +66,6 @@ export class Engine {
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
-    this.#scarceBytes = limits.lowBytes / 2;
     // First: a start on a full disk may need what the ballast gives back.
     this.#space = await SpaceGuard.open({
       dir,
@@ -75,8 +74,10 @@ export class Engine {
       scheduler,
       unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
       onChange: (full) => this.#onDiskFull(full),
+      onPoll: () => this.#compactor?.look(this.#log),
       onFailure: (error) => this.fail(error),
     });
+    this.#scarcity = new Scarcity(this.#space, limits.lowBytes / 2);
     try {
       const { log, report } = await this.#recover(limits.segmentBytesMax, disk);
       opened = log;
@@ -94,11 +95,12 @@ export class Engine {
     }
   }
 
-  #newCompactor(deadBytesMin: number): Compactor {
+  #newCompactor(segmentBytesMax: number): Compactor {
     return new Compactor({
       machine: this.#machine,
-      deadBytesMin,
+      lookBytes: segmentBytesMax / 16,
       isPressed: () => this.#space.isFull,
+      roomBytes: () => this.#scarcity.roomBytes,
       run: (events) => this.#run(events),
       readsDone: () => this.#reads.done(),
       afterThisRound: () => this.#scheduler.afterThisRound(),
@@ -151,6 +153,10 @@ export class Engine {
     return this.#log;
   }
 
+  get compactor(): Pick<Compactor, 'isRunning' | 'liveBytes'> | null {
+    return this.#compactor;
+  }
+
   get sessionCount(): number {
     return this.#machine.sessionCount;
   }
@@ -164,16 +170,8 @@ export class Engine {
     // Room is looked for before anything is applied, because what is applied cannot be undone.
     const bytes = sumOver(events, newBytes);
     if (bytes > 0) this.#space.reserve(bytes);
-    this.#noteScarcity(sumOver(events, valueBytes));
+    this.#news.push(...this.#scarcity.news(sumOver(events, valueBytes)));
     this.#run(events);
-  }
-
-  /** What settles and paid answers may take of a full disk ends before the log has no room left. */
-  #noteScarcity(bytes: number): void {
-    const isScarce = this.#space.isFull && this.#space.freeBytes - bytes < this.#scarceBytes;
-    if (isScarce === this.#isScarce) return;
-    this.#isScarce = isScarce;
-    this.#news.push({ type: 'scarce', isScarce });
   }
 
   /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */

@@ -8,12 +8,14 @@ import type { PlantedBug } from './bug.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
 import { queueBugs } from './queue-bugs.ts';
+import { restBugs } from './rest-bugs.ts';
 import { runtimeBugs } from './runtime-bugs.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...logBugs,
   ...leaseBugs,
   ...queueBugs,
+  ...restBugs,
   ...runtimeBugs,
   ...accessBugs,
 ];

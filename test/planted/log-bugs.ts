@@ -103,8 +103,8 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/compaction.ts',
-        find: 'return oldest > upTo && others.length === 0;',
-        replace: 'return others.length === 0;',
+        find: 'return oldest > upTo && others.every(',
+        replace: 'return others.every(',
       },
     ],
     caughtBy: simulation,
@@ -115,8 +115,7 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/compactor.ts',
-        find: `    run([{ type: 'restate' }]);
-`,
+        find: 'if (!(await this.#saySmallState())) return;',
         replace: '',
       },
     ],
@@ -178,8 +177,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a pause does not survive compaction',
     edits: [
       {
-        file: 'core/broker/queue/compaction.ts',
-        find: `    if (paused) core.commit({ kind: 'paused', queue: name, atMs });
+        file: 'core/broker/queue/state.ts',
+        find: `      if (paused) yield { kind: 'paused', queue: name, atMs };
 `,
         replace: '',
       },

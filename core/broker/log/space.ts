@@ -24,6 +24,8 @@ export interface SpaceGuardOptions {
   readonly pollMs?: number;
   /** Full mode began or ended; may be called from inside `open`, `spend` and `reserve`. */
   readonly onChange: (full: boolean) => void;
+  /** The file system was asked, as it is regularly. */
+  readonly onPoll?: () => void;
   /** The disk could not be asked, or the ballast could not be written or removed. */
   readonly onFailure: (error: Error) => void;
 }
@@ -117,6 +119,7 @@ export class SpaceGuard {
   async #checkNow(): Promise<void> {
     try {
       await this.#check();
+      this.#options.onPoll?.();
     } catch (error) {
       this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
     }

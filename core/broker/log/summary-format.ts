@@ -8,7 +8,7 @@ import { BatchIndex } from './batch-index.ts';
 import type { StoredRecord } from './contract.ts';
 import { type Floor, logIdBytes } from './format.ts';
 
-export const summaryVersion = 1;
+export const summaryVersion = 2;
 export const summaryHeaderBytes = 160;
 
 const magic = Buffer.from('AIQS', 'latin1');

@@ -15,6 +15,8 @@ export const blobGraceMs: number = 3600 * 1000;
 
 /** What a `blobChunk` record has beside the chunk, with its frame. */
 const chunkOverheadBytes = 96;
+/** Bytes of a `blobStored` record with its frame. */
+const storedBytes = 64;
 
 /** Part of a blob, from byte `at` on. */
 export interface Chunk extends Logged<Chunk> {
@@ -47,6 +49,7 @@ export class BlobStore {
   readonly #references: Map<string, number> = new Map();
   readonly #order: LogOrder<Chunk> = new LogOrder();
   #announcedBytes = 0;
+  #storedCount = 0;
 
   find(sha256: Uint8Array): BlobEntry | undefined {
     return this.#blobs.get(hexOf(sha256));
@@ -71,9 +74,19 @@ export class BlobStore {
     return this.#announcedBytes;
   }
 
-  /** Bytes of the log that the blobs need. */
+  /** Bytes of the log that the chunks need. */
   get logBytes(): number {
-    return this.#announcedBytes + this.#order.size * chunkOverheadBytes;
+    return this.#order.logBytes;
+  }
+
+  /** No fewer bytes than `restate` brings to the log. */
+  get restateBytes(): number {
+    return this.#storedCount * storedBytes;
+  }
+
+  /** All chunks in the order in which they stand in the log. */
+  get logOrder(): LogOrder<Chunk> {
+    return this.#order;
   }
 
   /** Something refers to the blob from now on. On replay the blob itself may come later. */
@@ -116,11 +129,6 @@ export class BlobStore {
     return chunks.slice(Math.max(0, first), firstFrom(chunks, to));
   }
 
-  /** Offsets of the oldest chunk records up to `upToOffset`, at most `max`, in order. */
-  oldest(upToOffset: number, max: number): number[] {
-    return this.#order.oldest(upToOffset, max);
-  }
-
   /** True when the record at `offset` is the one that holds this chunk: to be moved, log it again. */
   isCurrent({ sha256, at }: RecordOf<'blobChunk'>, offset: number): boolean {
     const chunks = this.find(sha256)?.chunks ?? [];
@@ -153,7 +161,8 @@ export class BlobStore {
     const index = firstFrom(blob.chunks, at);
     let entry = blob.chunks[index];
     if (entry?.at !== at) {
-      entry = { at, bytes: chunkBytes, offset: 0, older: null, newer: null };
+      const logBytes = chunkOverheadBytes + chunkBytes;
+      entry = { at, bytes: chunkBytes, logBytes, offset: 0, older: null, newer: null };
       blob.chunks.splice(index, 0, entry);
       blob.endBytes = Math.max(blob.endBytes, at + chunkBytes);
     }
@@ -165,6 +174,7 @@ export class BlobStore {
     if (blob.storedAtMs === null && !this.#references.has(blob.key)) {
       this.unreferenced.touch(blob.key);
     }
+    if (blob.storedAtMs === null) this.#storedCount++;
     blob.storedAtMs = atMs;
   }
 
@@ -174,6 +184,7 @@ export class BlobStore {
     if (blob === undefined) return;
     for (const chunk of blob.chunks) this.#order.remove(chunk);
     this.#blobs.delete(key);
+    if (blob.storedAtMs !== null) this.#storedCount--;
     this.#announcedBytes -= blob.totalBytes;
     this.unreferenced.stop(key);
   }

@@ -14,11 +14,19 @@ export interface BulkOperation extends Omit<RecordOf<'bulkStarted'>, 'nextSeq' |
 
 /** How many ended operations can still be asked about. */
 const endedMax = 100;
+/** Bytes of an operation's `bulkStarted` and `bulkEnded` records, what it names aside. */
+const recordsBytes = 96;
 
 export class BulkStore {
   readonly #all: Map<number, BulkOperation> = new Map();
   /** The number of the newest operation. */
   newest = 0;
+  #restateBytes = 0;
+
+  /** No fewer bytes than `restate` brings to the log. */
+  get restateBytes(): number {
+    return this.#restateBytes;
+  }
 
   get(bulk: number): BulkOperation | undefined {
     return this.#all.get(bulk);
@@ -40,7 +48,9 @@ export class BulkStore {
     this.newest = Math.max(this.newest, record.bulk);
     const known = this.#all.get(record.bulk);
     // Compaction says it again while it goes on.
-    if (known === undefined) this.#all.set(record.bulk, { ...record, done: false });
+    if (known !== undefined) return;
+    this.#all.set(record.bulk, { ...record, done: false });
+    this.#restateBytes += bytesOf(record);
   }
 
   step({ bulk, touched, nextSeq }: RecordOf<'bulkStepped'>): void {
@@ -54,9 +64,10 @@ export class BulkStore {
     const operation = this.#all.get(bulk);
     if (operation !== undefined) operation.done = true;
     if (this.#all.size <= endedMax) return;
-    for (const { bulk: number, done } of this.#all.values()) {
-      if (!done) continue;
-      this.#all.delete(number);
+    for (const old of this.#all.values()) {
+      if (!old.done) continue;
+      this.#all.delete(old.bulk);
+      this.#restateBytes -= bytesOf(old);
       return;
     }
   }
@@ -68,4 +79,8 @@ export class BulkStore {
       if (done) yield { kind: 'bulkEnded', bulk: record.bulk };
     }
   }
+}
+
+function bytesOf({ queue, key }: Pick<BulkOperation, 'queue' | 'key'>): number {
+  return recordsBytes + (queue?.length ?? 0) + (key?.length ?? 0);
 }

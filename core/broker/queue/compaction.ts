@@ -3,7 +3,7 @@
  * job never pins the log. Bodies are read by the driver; whatever changed meanwhile is left alone.
  */
 
-import { decodeJob, encodeJob, limits } from '../../protocol/index.ts';
+import { decodeJob, encodeJob } from '../../protocol/index.ts';
 import { moveChunk } from './blob-requests.ts';
 import type { Core } from './core.ts';
 import type { CoreEvent, Fetched } from './effects.ts';
@@ -11,7 +11,7 @@ import { endOf, fetchHistory, type Origin, Origins, toldOfEnd } from './job-deta
 import { isOver, type JobEntry, snapshotBytes } from './job-entry.ts';
 import type { JobStore } from './job-store.ts';
 import { moveEntry } from './journal-requests.ts';
-import { decodeRecord, encodeRecord, type RecordOf } from './records.ts';
+import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** Most things that one portion says again. */
 const portionMax = 32;
@@ -19,8 +19,9 @@ const portionMax = 32;
 /** True when nothing up to the offset is needed any more, so that it may be dropped. */
 export function isRestated({ state }: Core, upTo: number): boolean {
   const oldest = state.jobs.at(state.jobs.logOrder.head)?.base ?? Number.POSITIVE_INFINITY;
-  const others = [...state.blobs.oldest(upTo, 1), ...state.journal.oldest(upTo, 1)];
-  return oldest > upTo && others.length === 0;
+  const { blobs, journal } = state;
+  const others = [blobs.logOrder.oldest, journal.logOrder.oldest];
+  return oldest > upTo && others.every((thing) => thing === null || thing.offset > upTo);
 }
 
 /** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
@@ -36,8 +37,9 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
     fetchJob(core, job, origins);
     slot = jobs.logOrder.after(slot);
   }
-  const chunksMax = Math.ceil(bytesMax / limits.blobChunkBytesMax);
-  const others = [...blobs.oldest(upTo, chunksMax), ...journal.oldest(upTo, portionMax)];
+  const others = [blobs.logOrder, journal.logOrder].flatMap((order) =>
+    order.oldestUpTo(upTo, portionMax, bytesMax),
+  );
   for (const offset of others) {
     core.read({
       offsets: [offset],
@@ -135,17 +137,26 @@ export function moveRecord(core: Core, from: number, bytes: Uint8Array): void {
   else throw new Error(`record ${from} was to be moved, and it is ${record.kind}`);
 }
 
-/** Says everything again that is neither a job nor a chunk nor an entry: it is small. */
-export function restate(core: Core, atMs: number): void {
-  const { state } = core;
-  const { epoch } = state;
-  const seqHighest = state.jobs.seqs.highest;
-  core.commit({ kind: 'epochStarted', epoch, seqHighest, atMs });
-  for (const { name, paused, settings } of state.jobs.queues.all()) {
-    if (paused) core.commit({ kind: 'paused', queue: name, atMs });
-    const isSet = Object.values(settings).some((value) => value !== 0);
-    if (isSet) core.commit({ kind: 'queueConfigured', queue: name, ...settings });
+/** Records of the small state that are said before others have their turn. */
+const restatedMax = 500;
+
+/** Says the small state again, portion by portion: everything that `smallState` names. */
+export class Restating {
+  readonly #core: Core;
+  readonly #records: Iterator<LogRecord>;
+  /** True when all of it was said. */
+  isDone = false;
+
+  constructor(core: Core, atMs: number) {
+    this.#core = core;
+    this.#records = core.state.smallState(atMs);
   }
-  for (const record of state.bulks.restate()) core.commit(record);
-  for (const record of state.blobs.restate()) core.commit(record);
+
+  goOn(): void {
+    for (let count = 0; count < restatedMax && !this.isDone; count++) {
+      const next = this.#records.next();
+      if (next.done === true) this.isDone = true;
+      else this.#core.commit(next.value);
+    }
+  }
 }

@@ -70,8 +70,8 @@ export type CoreEvent =
     }
   /** Compaction: a record that holds a chunk of a blob or an entry of a journal. */
   | { readonly type: 'movedRecord'; readonly from: number; readonly record: Uint8Array }
-  /** Compaction: say the small state again; what lies before may be dropped after that. */
-  | { readonly type: 'restate' };
+  /** Compaction: say a portion of the small state again; what lay before the first may then be dropped. */
+  | { readonly type: 'restate'; readonly isFirst: boolean };
 
 /** A message on its way out. */
 export function outgoing<N extends MessageName>(

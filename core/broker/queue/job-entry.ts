@@ -144,7 +144,7 @@ export class JobEntry {
     this.#page.u32[this.#u32 + u32Columns.jobBytes] = value;
   }
 
-  /** Bytes of the record at `last`. */
+  /** Bytes of what is told of its leases that ended: see `countEnd`. */
   get lastBytes(): number {
     return this.#page.u32[this.#u32 + u32Columns.lastBytes] ?? 0;
   }

@@ -22,6 +22,8 @@ export class JobExtras {
   readonly returnsSinceMs: Map<number, number> = new Map();
   /** Sum over its leases, while it is not over. */
   readonly usage: Map<number, Usage> = new Map();
+  /** Of a job that had more than ten leases: see `countEnd`. */
+  readonly tenBytes: Map<number, number> = new Map();
   /** Why it is dead. */
   readonly cause: Map<number, string> = new Map();
   /** Blob of the input, while the job is not over. */
@@ -64,6 +66,7 @@ export class JobExtras {
     this.session.delete(slot);
     this.returnsSinceMs.delete(slot);
     this.usage.delete(slot);
+    this.tenBytes.delete(slot);
     this.cause.delete(slot);
     this.#unrefer(this.#inputBlob, slot);
   }

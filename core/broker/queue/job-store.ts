@@ -15,6 +15,7 @@ import { type NamedQueue, QueueSet } from './named-queue.ts';
 import type { Place, RecordOf } from './records.ts';
 import { SeqIndex } from './seq-index.ts';
 import { TimeHeap } from './time-heap.ts';
+import { countEnd } from './told-bytes.ts';
 
 /** Code of the error of a job that was not delivered in time. */
 export const expiredCode = 'expired';
@@ -99,7 +100,7 @@ export class JobStore {
     job.returns = record.returns;
     job.lastEnd = record.end;
     job.last = place.offset;
-    job.lastBytes = record.fullBytes || place.bytes - bytesOfJobs(record.enqueue);
+    countEnd(job, this.extras.tenBytes, record, place);
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
     this.extras.take(slot, record);
@@ -161,6 +162,7 @@ export class JobStore {
     job.setHolder(record.session);
     job.last = record.lastBytes === 0 ? 0 : place.offset;
     job.lastBytes = record.lastBytes;
+    this.extras.tenBytes.delete(slot);
     this.logBytes += job.logBytes;
     this.extras.replace(slot, record);
     // A job that stands as it is said to keeps its place in line.
@@ -288,11 +290,6 @@ export class JobStore {
     this.queues.leave(job.slot, job.line);
     job.line = 0;
   }
-}
-
-/** Bytes of follow-up jobs in a record: they count for those jobs. */
-export function bytesOfJobs(jobs: RecordOf<'leaseEnded'>['enqueue']): number {
-  return jobs.reduce((sum, { job }) => sum + job.length, 0);
 }
 
 function factsOf(encoded: Uint8Array): JobFacts {

@@ -14,8 +14,6 @@ export interface JournalEntry extends Logged<JournalEntry> {
   readonly callHash: string;
   /** Hash of the blob that holds the value; null when the record holds it. */
   readonly blob: Uint8Array | null;
-  /** Bytes that it takes in the log, the blob aside. */
-  readonly logBytes: number;
 }
 
 /** The entries of one job. They are few: a list is smaller than a map and as fast. */
@@ -33,15 +31,13 @@ export class JournalStore {
   readonly #journals: Map<string, Journal> = new Map();
   readonly #order: LogOrder<JournalEntry> = new LogOrder();
 
-  #logBytes = 0;
-
   constructor(blobs: BlobReferences) {
     this.#blobs = blobs;
   }
 
   /** Bytes of the log that the entries need, blobs aside. */
   get logBytes(): number {
-    return this.#logBytes;
+    return this.#order.logBytes;
   }
 
   /** Entries of all jobs. */
@@ -68,7 +64,6 @@ export class JournalStore {
     let entry = this.find(id, callHash);
     if (entry === undefined) {
       entry = this.#newEntry(record);
-      this.#logBytes += entry.logBytes;
       const journal = this.#journalOf(id);
       journal.entries.push(entry);
       journal.blobBytes += value.blob?.totalBytes ?? 0;
@@ -80,7 +75,6 @@ export class JournalStore {
   drop(job: string): void {
     for (const entry of this.#journals.get(job)?.entries ?? []) {
       this.#order.remove(entry);
-      this.#logBytes -= entry.logBytes;
       if (entry.blob !== null) this.#blobs.dropRef(entry.blob);
     }
     this.#journals.delete(job);
@@ -96,9 +90,9 @@ export class JournalStore {
     }
   }
 
-  /** Offsets of the oldest entries up to `upToOffset`, at most `max`, in order. */
-  oldest(upToOffset: number, max: number): number[] {
-    return this.#order.oldest(upToOffset, max);
+  /** All entries in the order in which they stand in the log. */
+  get logOrder(): LogOrder<JournalEntry> {
+    return this.#order;
   }
 
   /** True when the record at `offset` is the one that holds this entry: to be moved, log it again. */

@@ -7,6 +7,8 @@
 export interface Logged<T> {
   /** Offset of the record that holds it; 0 when it is in no record any more. */
   offset: number;
+  /** Bytes of the log that it needs, no fewer than it takes to log it again. */
+  readonly logBytes: number;
   older: T | null;
   newer: T | null;
 }
@@ -15,9 +17,19 @@ export class LogOrder<T extends Logged<T>> {
   #oldest: T | null = null;
   #newest: T | null = null;
   #size = 0;
+  #bytes = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Bytes of the log that all of them need. */
+  get logBytes(): number {
+    return this.#bytes;
+  }
+
+  get oldest(): T | null {
+    return this.#oldest;
   }
 
   /**
@@ -35,6 +47,7 @@ export class LogOrder<T extends Logged<T>> {
     else this.#newest.newer = thing;
     this.#newest = thing;
     this.#size++;
+    this.#bytes += thing.logBytes;
   }
 
   remove(thing: T): void {
@@ -46,15 +59,20 @@ export class LogOrder<T extends Logged<T>> {
     thing.newer = null;
     thing.offset = 0;
     this.#size--;
+    this.#bytes -= thing.logBytes;
   }
 
-  /** Offsets of the oldest things up to `upToOffset`, at most `max`, in order. */
-  oldest(upToOffset: number, max: number): number[] {
+  /** Offsets of the oldest things up to `upToOffset`, in order: at most `max`, and the first that make up `bytesMax`. */
+  oldestUpTo(upToOffset: number, max: number, bytesMax = Number.POSITIVE_INFINITY): number[] {
     const offsets: number[] = [];
-    let thing = this.#oldest;
-    while (thing !== null && thing.offset <= upToOffset && offsets.length < max) {
+    let bytes = 0;
+    for (
+      let thing = this.#oldest;
+      thing !== null && thing.offset <= upToOffset && offsets.length < max && bytes < bytesMax;
+      thing = thing.newer
+    ) {
       offsets.push(thing.offset);
-      thing = thing.newer;
+      bytes += thing.logBytes;
     }
     return offsets;
   }

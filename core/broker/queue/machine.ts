@@ -6,7 +6,8 @@
 import { expiryClockMs, type Now } from '../events.ts';
 import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
 import { stepBulks } from './bulk-requests.ts';
-import { compact, isRestated, moveJob, moveRecord, restate } from './compaction.ts';
+import { compact, isRestated, moveJob, moveRecord, Restating } from './compaction.ts';
+import { type CompactionPlan, planOf, type SealedSegment } from './compaction-plan.ts';
 import { Core, type CoreOptions, jobsPerEventMax } from './core.ts';
 import { deliverReady } from './delivery.ts';
 import type { CoreEvent, Effect } from './effects.ts';
@@ -33,6 +34,8 @@ export class QueueMachine {
   readonly #retention: RetentionClock = new RetentionClock();
   /** Records that compaction read and handed back. */
   #movedCount = 0;
+  /** Under way while compaction says the small state again. */
+  #restating: Restating | null = null;
   /** True when a bound stopped the last pass and there is more to do at once. */
   #more = false;
 
@@ -140,6 +143,16 @@ export class QueueMachine {
     return this.#movedCount;
   }
 
+  /** How far compaction should go, when no more than a share of what it frees is to be written. */
+  compactionPlan(segments: readonly SealedSegment[], shareMax: number): CompactionPlan | null {
+    return planOf(this.#core.state, segments, shareMax);
+  }
+
+  /** True when compaction has said the small state again, all of it. */
+  get isSmallStateSaid(): boolean {
+    return this.#restating?.isDone ?? false;
+  }
+
   /** True when nothing in the log up to the offset is needed any more but the small state. */
   isRestated(upTo: number): boolean {
     return isRestated(this.#core, upTo);
@@ -204,7 +217,8 @@ export class QueueMachine {
         moveRecord(this.#core, event.from, event.record);
         break;
       case 'restate':
-        restate(this.#core, now.wallMs);
+        if (event.isFirst) this.#restating = new Restating(this.#core, now.wallMs);
+        this.#restating?.goOn();
         break;
     }
   }

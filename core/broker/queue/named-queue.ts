@@ -48,6 +48,10 @@ export const ageingOffsetMs: Readonly<Record<Priority, number>> = {
   lowest: 2 * 3_600_000,
 };
 
+/** Bytes of a `paused` and of a `queueConfigured` record with their frames, the name aside. */
+const pausedBytes = 24;
+const configuredBytes = 48;
+
 export class NamedQueue {
   readonly number: number;
   readonly name: string;
@@ -74,6 +78,19 @@ export class NamedQueue {
     }));
   }
 
+  /** Whether it has limits or retention of its own. */
+  get isConfigured(): boolean {
+    return Object.values(this.settings).some((value) => value !== 0);
+  }
+
+  /** No fewer bytes than the records take that say its settings again. */
+  get settingsBytes(): number {
+    const { length } = this.name;
+    return (
+      (this.paused ? pausedBytes + length : 0) + (this.isConfigured ? configuredBytes + length : 0)
+    );
+  }
+
   /** Jobs that are neither done nor cancelled. */
   get jobs(): number {
     const { delayed, ready, leased, parked, dead } = this.counts;
@@ -88,6 +105,7 @@ export class QueueSet {
   readonly #byNumber: NamedQueue[] = [];
   readonly #lines: (Line | undefined)[] = [undefined];
   readonly #freeLines: number[] = [];
+  #settingsBytes = 0;
 
   constructor(table: JobTable) {
     this.#table = table;
@@ -95,6 +113,11 @@ export class QueueSet {
 
   get size(): number {
     return this.#byNumber.length;
+  }
+
+  /** No fewer bytes than the records take that say the settings of all queues again. */
+  get settingsBytes(): number {
+    return this.#settingsBytes;
   }
 
   /** In the order in which they were first named. */
@@ -114,6 +137,20 @@ export class QueueSet {
     this.#byName.set(name, queue);
     this.#byNumber.push(queue);
     return queue;
+  }
+
+  setPaused(name: string, paused: boolean): void {
+    const queue = this.named(name);
+    this.#settingsBytes -= queue.settingsBytes;
+    queue.paused = paused;
+    this.#settingsBytes += queue.settingsBytes;
+  }
+
+  configure(name: string, settings: QueueSettings): void {
+    const queue = this.named(name);
+    this.#settingsBytes -= queue.settingsBytes;
+    queue.settings = settings;
+    this.#settingsBytes += queue.settingsBytes;
   }
 
   byNumber(number: number): NamedQueue {

@@ -20,6 +20,9 @@ export interface StateOptions {
   readonly newHash: () => Hash;
 }
 
+/** Bytes of an `epochStarted` record with its frame. */
+const epochBytes = 32;
+
 /** Changes the state as a record says. */
 type Change<R extends LogRecord> = (record: R, place: Place, facts?: readonly JobFacts[]) => void;
 
@@ -69,11 +72,10 @@ export class BrokerState {
       }
     },
     snapshot: (record, place) => this.jobs.restate(record, place),
-    paused: ({ queue }) => this.#setPaused(queue, true),
-    unpaused: ({ queue }) => this.#setPaused(queue, false),
-    queueConfigured: ({ queue, ...settings }) => {
-      this.jobs.queues.named(queue).settings = settings;
-    },
+    paused: ({ queue }) => this.jobs.queues.setPaused(queue, true),
+    unpaused: ({ queue }) => this.jobs.queues.setPaused(queue, false),
+    queueConfigured: ({ queue, jobsMax, bytesMax, keepMs, keepJobs }) =>
+      this.jobs.queues.configure(queue, { jobsMax, bytesMax, keepMs, keepJobs }),
     bulkStarted: (record) => this.bulks.start(record),
     bulkStepped: (record) => this.bulks.step(record),
     bulkEnded: ({ bulk }) => this.bulks.end(bulk),
@@ -89,9 +91,31 @@ export class BrokerState {
     this.uploads = new BlobUploads(newHash);
   }
 
-  /** Bytes of the log that are still needed. */
+  /** Bytes of the log that are still needed: no fewer than it takes to say all of it again. */
   get logBytes(): number {
-    return this.jobs.logBytes + this.blobs.logBytes + this.journal.logBytes;
+    return this.jobs.logBytes + this.blobs.logBytes + this.journal.logBytes + this.smallStateBytes;
+  }
+
+  /** Of these, what `smallState` says again. */
+  get smallStateBytes(): number {
+    const { queues } = this.jobs;
+    return epochBytes + queues.settingsBytes + this.bulks.restateBytes + this.blobs.restateBytes;
+  }
+
+  /**
+   * The records that say again all that is neither a job nor a chunk nor an entry. Each must be
+   * committed before the next one is taken; other records may come between any two.
+   */
+  *smallState(atMs: number): Generator<LogRecord> {
+    const seqHighest = this.jobs.seqs.highest;
+    yield { kind: 'epochStarted', epoch: this.epoch, seqHighest, atMs };
+    for (const queue of this.jobs.queues.all()) {
+      const { name, paused, settings } = queue;
+      if (paused) yield { kind: 'paused', queue: name, atMs };
+      if (queue.isConfigured) yield { kind: 'queueConfigured', queue: name, ...settings };
+    }
+    yield* this.bulks.restate();
+    yield* this.blobs.restate();
   }
 
   /** Before replay: see `Replay.begin` of the log. */
@@ -116,10 +140,6 @@ export class BrokerState {
     const change = this.#changes[record.kind] as Change<LogRecord>;
     if ('atMs' in record) this.newestMs = Math.max(this.newestMs, record.atMs);
     change(record, place, facts);
-  }
-
-  #setPaused(queue: string, paused: boolean): void {
-    this.jobs.queues.named(queue).paused = paused;
   }
 
   #each(ids: readonly string[], place: Place, change: (job: JobEntry) => void): void {

@@ -3,10 +3,10 @@
  * left out. Records say absolute values, so of each kind only the last about a job counts.
  */
 
-import { decodeJob, encodeJob, type Value } from '../../protocol/index.ts';
+import { decodeJob, encodeJob, limits, type Value } from '../../protocol/index.ts';
 import { factsOfJob } from '../events.ts';
-import { bytesOfJobs } from './job-store.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from './records.ts';
+import { bytesOfJobs } from './told-bytes.ts';
 
 /** A record with its offset; entries of a summary may share one. */
 export interface PlacedRecord {
@@ -57,7 +57,7 @@ export class SegmentSummary {
     delivered: (record, place) => this.#keep(record.id, record.kind, place),
     leaseEnded: (record, { offset, bytes }) => {
       const short = encodeRecord(shortEnd(record, bytes.length));
-      this.#keep(record.id, record.kind, { offset, bytes: short });
+      this.#keep(record.id, endOf(record), { offset, bytes: short });
       if (record.state === 'done') this.#drop(journalOf(record.id));
       for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
     },
@@ -238,6 +238,11 @@ function shortEnd(record: RecordOf<'leaseEnded'>, bytes: number): RecordOf<'leas
   const fullBytes = bytes - bytesOfJobs(record.enqueue);
   const result = shortValue(record.result);
   return { ...record, errorMessage: '', note: '', result, enqueue: [], fullBytes };
+}
+
+/** The last twice ten ends of a job's leases stand apart: the bytes of all of them count. */
+function endOf({ kind, delivery }: RecordOf<'leaseEnded'>): string {
+  return `${kind} ${delivery % (2 * limits.historyRowsMax)}`;
 }
 
 /** A blob is referred to; what is inline is read from the log itself. */

@@ -280,7 +280,7 @@ describe('compaction', () => {
   function compact(driver: ContentDriver, upTo: number): void {
     const { core, blobs } = driver;
     for (;;) {
-      const [offset] = blobs.store.oldest(upTo, 1);
+      const [offset] = blobs.store.logOrder.oldestUpTo(upTo, 1);
       if (offset === undefined) break;
       const record = decodeRecord(core.read(offset));
       if (record.kind !== 'blobChunk') throw new Error(record.kind);
@@ -305,7 +305,9 @@ describe('compaction', () => {
     expect(driver.readAll(ref)).toEqual(content);
     const next = restarted(driver);
     expect(next.readAll(ref)).toEqual(content);
-    expect(next.blobs.store.oldest(Infinity, 10)).toEqual(driver.blobs.store.oldest(Infinity, 10));
+    expect(next.blobs.store.logOrder.oldestUpTo(Infinity, 10)).toEqual(
+      driver.blobs.store.logOrder.oldestUpTo(Infinity, 10),
+    );
     expect(next.blobs.store.bytes).toBe(1000);
   });
 
@@ -322,9 +324,9 @@ describe('compaction', () => {
     const driver = new ContentDriver();
     driver.putAll(content, 400);
     driver.putAll(contentOf(2, 10));
-    expect(driver.blobs.store.oldest(Infinity, 10)).toEqual([1, 2, 3, 5]);
-    expect(driver.blobs.store.oldest(2, 10)).toEqual([1, 2]);
-    expect(driver.blobs.store.oldest(Infinity, 3)).toEqual([1, 2, 3]);
+    expect(driver.blobs.store.logOrder.oldestUpTo(Infinity, 10)).toEqual([1, 2, 3, 5]);
+    expect(driver.blobs.store.logOrder.oldestUpTo(2, 10)).toEqual([1, 2]);
+    expect(driver.blobs.store.logOrder.oldestUpTo(Infinity, 3)).toEqual([1, 2, 3]);
   });
 
   test('moves a chunk once, however often its old record is read', () => {

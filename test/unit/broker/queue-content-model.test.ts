@@ -133,7 +133,9 @@ class History {
   #compact(percent: number): void {
     const { core, blobs, journals } = this.driver;
     const upTo = Math.round((core.endOffset * percent) / 100);
-    const offsets = [...blobs.store.oldest(upTo, 1000), ...journals.store.oldest(upTo, 1000)];
+    const offsets = [blobs.store, journals.store].flatMap(({ logOrder }) =>
+      logOrder.oldestUpTo(upTo, 1000),
+    );
     for (const offset of offsets) {
       const record = decodeRecord(core.read(offset));
       if (record.kind === 'blobChunk') moveChunk(core, blobs.store, { record, offset });
@@ -163,13 +165,13 @@ function stateOf({ blobs, journals }: ContentDriver): unknown {
   const keys = contents.map((content) => refOf(content).sha256);
   return {
     stored: keys.map((key) => blobs.store.find(key)).map((entry) => entry?.storedAtMs),
-    chunks: blobs.store.oldest(Infinity, 1000),
+    chunks: blobs.store.logOrder.oldestUpTo(Infinity, 1000),
     bytes: blobs.store.bytes,
     unreferenced: keys.map((key) => {
       const entry = blobs.store.find(key);
       return entry !== undefined && blobs.store.unreferenced.has(entry.key);
     }),
-    entries: journals.store.oldest(Infinity, 1000),
+    entries: journals.store.logOrder.oldestUpTo(Infinity, 1000),
     sizes: [1, 2, 3, 4].map((number) => [
       journals.store.entryCountOf(idOf(number)),
       journals.store.blobBytesOf(idOf(number)),

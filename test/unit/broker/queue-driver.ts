@@ -247,7 +247,9 @@ export class Driver {
 
   /** Says the small state again and drops the records up to the offset. */
   drop(upTo: number): void {
-    this.#handle({ type: 'restate' });
+    for (let isFirst = true; isFirst || !this.machine.isSmallStateSaid; isFirst = false) {
+      this.#handle({ type: 'restate', isFirst });
+    }
     this.cut = { droppedUpTo: upTo, restatedUpTo: this.log.length };
   }
 

@@ -179,7 +179,7 @@ describe('a journal', () => {
     driver.journal(2, 1, inline('b'));
     driver.journal(1, 2, inline('c'));
     driver.endJob(1);
-    expect(driver.journals.store.oldest(Infinity, 10)).toEqual([2]);
+    expect(driver.journals.store.logOrder.oldestUpTo(Infinity, 10)).toEqual([2]);
     expect(driver.journals.store.entryCount).toBe(1);
     expect(driver.journals.store.entryCountOf(idOf(1))).toBe(0);
     expect(driver.entry(2, 1).fields).toEqual({ value: inline('b') });
@@ -214,7 +214,7 @@ describe('compaction', () => {
       moveEntry(core, driver.journals.store, { record, offset });
       moveEntry(core, driver.journals.store, { record, offset });
     }
-    expect(driver.journals.store.oldest(Infinity, 10)).toEqual([3, 5]);
+    expect(driver.journals.store.logOrder.oldestUpTo(Infinity, 10)).toEqual([3, 5]);
     core.dropBefore(3);
     expect(driver.entry(1, 1).fields).toEqual({ value: inline('a') });
     expect(driver.entry(1, 2).fields).toEqual({ value: inline('c') });
