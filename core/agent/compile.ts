@@ -47,6 +47,7 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
     agent,
     validate: output.schema === null ? null : await compileSchema(output.schema),
     template: compile(output.template),
+    pathNeedsOutput,
   };
   return {
     agent,

@@ -1,6 +1,6 @@
 /** A copy of JSON data that is safe to fill and to hand to templates: bounded in depth, no key that reaches a prototype. */
 
-import { shorten } from '../yaml/index.ts';
+import { lostText, shorten } from '../yaml/index.ts';
 import type { InputProblem } from './agent.ts';
 
 const depthMax = 64;
@@ -35,6 +35,7 @@ function copy(value: unknown, path: readonly string[]): unknown {
     if (Number.isFinite(value)) return value;
     throw new NotAllowed(path, `${value} is not a number that JSON can hold`);
   }
+  if (typeof value === 'bigint') throw new NotAllowed(path, lostText(String(value)));
   if (typeof value !== 'object') throw new NotAllowed(path, `a ${typeof value} is not JSON`);
   if (path.length >= depthMax) {
     throw new NotAllowed(path, `is nested too deeply; ${depthMax} levels are allowed`);

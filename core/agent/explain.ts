@@ -1,6 +1,6 @@
 /** What Ajv found, in words for people: property, value, limit and the nearest allowed word. */
 
-import { listOf, shorten, suggestion } from '../yaml/index.ts';
+import { type LostNumber, listOf, lostText, shorten, suggestion } from '../yaml/index.ts';
 import type { InputProblem } from './agent.ts';
 import type { ErrorObject } from './validator.ts';
 
@@ -53,6 +53,17 @@ function isTypeOf(error: ErrorObject, branching: ErrorObject): boolean {
 /** The violations as the rows of an input report. */
 export function problemsOf(errors: readonly ErrorObject[]): InputProblem[] {
   return violationsOf(errors).map(({ path, message }) => ({ property: dotted(path), message }));
+}
+
+/** Numbers that cannot be kept, as rows of an input report. */
+export function lostProblems(
+  lost: readonly LostNumber[],
+  above: readonly string[] = [],
+): InputProblem[] {
+  return lost.map(({ path, text }) => ({
+    property: dotted([...above, ...path]),
+    message: lostText(text),
+  }));
 }
 
 /** `files.0.path` */

@@ -1,7 +1,8 @@
 /** Input properties as command-line flags: what to offer, and texts to typed values. */
 
-import { shorten } from '../yaml/index.ts';
+import { isKept, lostText, readJson, shorten } from '../yaml/index.ts';
 import type { Agent, InputProblem, JsonObject } from './agent.ts';
+import { lostProblems } from './explain.ts';
 
 export type FlagType = 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
 
@@ -115,21 +116,29 @@ function convert(property: string, type: FlagType, text: string): Converted {
     case 'string':
       return { ok: true, value: text };
     case 'integer':
-    case 'number': {
-      const value = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-      if (Number.isFinite(value)) return { ok: true, value };
-      return wrong(type === 'integer' ? 'a whole number' : 'a number');
-    }
+    case 'number':
+      if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) {
+        return wrong(type === 'integer' ? 'a whole number' : 'a number');
+      }
+      if (isKept(text)) return { ok: true, value: Number(text) };
+      return { ok: false, problems: [{ property, message: lostText(text) }] };
     case 'boolean':
       if (text === 'true' || text === 'false') return { ok: true, value: text === 'true' };
       return wrong('true or false');
     case 'array':
     case 'object':
-      try {
-        return { ok: true, value: JSON.parse(text) as unknown };
-      } catch {
-        return wrong('JSON');
-      }
+      return convertJson(property, text) ?? wrong('JSON');
+  }
+}
+
+/** Null when it is none. */
+function convertJson(property: string, text: string): Converted | null {
+  try {
+    const { value, lost } = readJson(text);
+    if (lost.length === 0) return { ok: true, value };
+    return { ok: false, problems: lostProblems(lost, [property]) };
+  } catch {
+    return null;
   }
 }
 

@@ -1,8 +1,8 @@
 /** The model's answer to files: parsed and checked where the format says so, then rendered. */
 
-import { shorten } from '../yaml/index.ts';
+import { type LostNumber, readJson, shorten } from '../yaml/index.ts';
 import { type Agent, AgentError, type JsonObject, type RenderedFile } from './agent.ts';
-import { problemsOf } from './explain.ts';
+import { lostProblems, problemsOf } from './explain.ts';
 import { cleanPath } from './output-path.ts';
 import type { Template } from './templates.ts';
 import type { ValidateFunction } from './validator.ts';
@@ -15,6 +15,7 @@ export interface OutputParts {
   /** null when a JSON answer may have any shape. */
   readonly validate: ValidateFunction | null;
   readonly template: Template | null;
+  readonly pathNeedsOutput: boolean;
   /** The clean path for an answer. @throws AgentError */
   pathFor(output: unknown): string;
 }
@@ -33,9 +34,13 @@ export function renderOutput(
     if (output.trim() === '') throw invalid('the answer is empty');
     return [oneFile(parts, output, answer, variables)];
   }
-  const output = parseAnswer(parts, answer);
+  const { output, lost } = parseAnswer(parts, answer);
   if (format === 'files') return renderFiles(parts, output as FileList, filesMaxOf(variables));
-  return [oneFile(parts, output, JSON.stringify(output, null, 2), variables)];
+  if (lost.length > 0 && (parts.template !== null || parts.pathNeedsOutput)) {
+    const problems = lostProblems(lost);
+    throw invalid(problems.map(({ property, message }) => `${property} ${message}`).join('; '));
+  }
+  return [oneFile(parts, output, exactText(output, lost), variables)];
 }
 
 function oneFile(
@@ -61,16 +66,38 @@ function withoutLineEnds(text: string): string {
   return text.slice(0, end);
 }
 
-function parseAnswer({ agent, validate }: OutputParts, answer: string): unknown {
+/** Readable, and each number as the model wrote it, also where ours could not keep it. */
+function exactText(output: unknown, lost: readonly LostNumber[]): string {
+  const sources = new Map(lost.map(({ path, text }) => [JSON.stringify(path), text]));
+  const exact = (value: unknown, path: readonly string[]): unknown => {
+    const source = sources.get(JSON.stringify(path));
+    if (source !== undefined) return rawJson(source);
+    if (Array.isArray(value)) return value.map((item, index) => exact(item, [...path, `${index}`]));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, member]) => [key, exact(member, [...path, key])]),
+    );
+  };
+  return JSON.stringify(lost.length === 0 ? output : exact(output, []), null, 2);
+}
+
+/** Not in the types yet: text that `JSON.stringify` takes over as it is. */
+const { rawJSON: rawJson } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
+
+function parseAnswer(
+  { agent, validate }: OutputParts,
+  answer: string,
+): { readonly output: unknown; readonly lost: readonly LostNumber[] } {
   let output: unknown;
+  let lost: readonly LostNumber[];
   try {
-    output = JSON.parse(answer);
+    ({ value: output, lost } = readJson(answer));
   } catch (error) {
     throw new AgentError('output_invalid', `the answer is not JSON: ${shorten(answer.trim())}`, {
       cause: error,
     });
   }
-  if (validate === null || validate(output)) return output;
+  if (validate === null || validate(output)) return { output, lost };
   const problems = problemsOf(validate.errors ?? []);
   const lines = problems
     .slice(0, 10)

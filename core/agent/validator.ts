@@ -4,6 +4,7 @@
  */
 
 import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
+import { isMultipleOf } from '../yaml/index.ts';
 import type { JsonObject } from './agent.ts';
 import { BlockedError, inTime } from './in-time.ts';
 
@@ -23,7 +24,7 @@ export function validator(): Promise<Ajv2020> {
 }
 
 async function createValidator(): Promise<Ajv2020> {
-  const [{ Ajv2020: Ajv }, formats] = await Promise.all([
+  const [{ Ajv2020: Ajv, _ }, formats] = await Promise.all([
     import('ajv/dist/2020.js'),
     import('ajv-formats'),
   ]);
@@ -41,13 +42,25 @@ async function createValidator(): Promise<Ajv2020> {
   });
   formats.default.default(ajv);
   ajv.addKeyword({ keyword: 'x-aiq', schemaType: 'object' });
+  // Ajv divides in binary, in which 19.99 is no multiple of 0.01.
+  ajv.removeKeyword('multipleOf');
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: (divisor: number, value: number) => isMultipleOf(value, divisor),
+    error: {
+      message: ({ schemaCode }) => `must be multiple of ${String(schemaCode)}`,
+      params: ({ schemaCode }) => _`{multipleOf: ${schemaCode}}`,
+    },
+  });
   return ajv;
 }
 
 const compiled = new WeakMap<JsonObject, ValidateFunction>();
 
 /** A check takes microseconds, but with these keywords a value may keep it busy for ever. */
-const mayBlock = /"(?:pattern|patternProperties|uniqueItems)":/;
+const mayBlock = /"(?:pattern|patternProperties|uniqueItems|format)":/;
 const checkMsMax = 2_000;
 
 /**

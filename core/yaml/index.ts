@@ -1,6 +1,7 @@
 /** YAML files that people write: read safely, every place told as line and column, near words suggested. */
 
 export { type Finding, formatFinding } from './finding.ts';
+export { isKept, isMultipleOf, type LostNumber, lostText, readJson } from './numbers.ts';
 export { didYouMean, listOf, shorten, suggestion } from './words.ts';
 export {
   type Place,

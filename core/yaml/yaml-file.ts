@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import type { Finding } from './finding.ts';
+import { isKept, lostText } from './numbers.ts';
 import { shorten } from './words.ts';
 
 /** Largest YAML file: 1 MiB. */
@@ -168,6 +169,14 @@ function hostileNodes(
       if (depth < depthMax) return undefined;
       findings.push(finding(node, tooDeep));
       return yaml.visit.BREAK;
+    },
+    Scalar(_, node) {
+      if (typeof node.value !== 'number' || isKept(node.source ?? '')) return;
+      const isFinite = Number.isFinite(node.value) || /\d/.test(node.source ?? '');
+      const message = isFinite
+        ? lostText(node.source ?? '')
+        : `${node.source} is not a number that JSON can hold`;
+      findings.push(finding(node, message));
     },
     Alias(_, node, path) {
       const target = node.resolve(document);

@@ -5,6 +5,7 @@
  */
 
 import type { JsonObject } from '../../agent/index.ts';
+import { lostText, readJson } from '../../yaml/index.ts';
 import { isJsonObject } from './values.ts';
 
 /** One line that is not blank: its job, or what is wrong with it. */
@@ -39,7 +40,10 @@ function parseLine(bytes: Uint8Array, agent: string): Parsed | null {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (text.trim() === '') return null;
-    value = JSON.parse(text);
+    const { value: read, lost } = readJson(text);
+    const [first] = lost;
+    if (first !== undefined) return { problem: `${first.path.join('.')} ${lostText(first.text)}` };
+    value = read;
   } catch (error) {
     return {
       problem: error instanceof SyntaxError ? `is not JSON: ${error.message}` : 'is not UTF-8',
@@ -58,7 +62,8 @@ function openEnvelope(envelope: JsonObject, agent: string): Parsed {
   if (named !== agent) {
     return { problem: `is for agent ${JSON.stringify(named)}, not ${JSON.stringify(agent)}` };
   }
-  if (id !== null && (typeof id !== 'string' || id === ''))
+  // Ids that are no proper text would become one in UTF-8.
+  if (id !== null && (typeof id !== 'string' || id === '' || !id.isWellFormed()))
     return { problem: 'has an id that is no text' };
   return { input: envelope['input'] as JsonObject, id };
 }

@@ -1,6 +1,7 @@
 /** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
 
 import type { JsonObject } from '../../agent/index.ts';
+import { lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
@@ -140,11 +141,15 @@ export async function readAt(value: string, bytesMax: number, before = ''): Prom
  * @throws CliError `invalid` that names `what` and the place
  */
 export function parseJson(text: string, what: string): unknown {
+  let read: ReturnType<typeof readJson>;
   try {
-    return JSON.parse(text);
+    read = readJson(text);
   } catch (error) {
     throw inputError(`${what} is not JSON: ${(error as Error).message}`);
   }
+  const [first] = read.lost;
+  if (first === undefined) return read.value;
+  throw inputError(`${[what, first.path.join('.')].join(' ').trim()} ${lostText(first.text)}`);
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

@@ -12,6 +12,7 @@ import {
   withoutFence,
 } from '../../model/index.ts';
 import { checkCitations, citesKnowledge } from '../../tools/index.ts';
+import { lostText, readJson } from '../../yaml/index.ts';
 import { ask } from './ask.ts';
 import type { Attempt } from './attempt.ts';
 import { AttemptError } from './failure.ts';
@@ -113,19 +114,24 @@ async function withVerifiedCitations(
   { text, isLast, calls }: GivenAnswer,
 ): Promise<string> {
   if (calls === null || !citesKnowledge(agent)) return text;
-  const checked = await checkCitations(parsed(text), agent, calls);
+  const { value, lost } = parsed(text);
+  const checked = await checkCitations(value, agent, calls);
   if (checked === null) return text;
   if (checked.problems.length > 0 && !isLast) {
     throw new AgentError('output_invalid', `citations: ${checked.problems.join('; ')}`);
   }
+  const [first] = lost;
+  if (first !== undefined) {
+    throw new AgentError('output_invalid', `${first.path.join('.')} ${lostText(first.text)}`);
+  }
   return JSON.stringify(checked.output);
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): ReturnType<typeof readJson> {
   try {
-    return JSON.parse(text);
+    return readJson(text);
   } catch {
-    return null;
+    return { value: null, lost: [] };
   }
 }
 

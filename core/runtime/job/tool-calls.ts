@@ -7,6 +7,7 @@ import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
 import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
 import { canonicalJson } from '../../queue/index.ts';
 import { type KnowledgeBase, type Tool, type ToolContext, thrownText } from '../../tools/index.ts';
+import { lostText, readJson } from '../../yaml/index.ts';
 import type { PaidOnce } from './paid-once.ts';
 import { resultText, shortened, type ToolResult } from './tool-result.ts';
 
@@ -172,7 +173,12 @@ function argumentsOf({ arguments: text }: ToolCall, check: ValueChecker): JsonOb
   let value: unknown;
   try {
     // Some models leave the arguments of a call without any out.
-    value = JSON.parse(text.trim() === '' ? '{}' : text);
+    const read = readJson(text.trim() === '' ? '{}' : text);
+    const [first] = read.lost;
+    if (first !== undefined) {
+      return `the arguments do not fit: ${first.path.join('.')} ${lostText(first.text)}`;
+    }
+    value = read.value;
   } catch (error) {
     return `the arguments are not JSON: ${(error as Error).message}`;
   }

@@ -217,7 +217,11 @@ describe('flags', () => {
     [{ type: 'integer' }, 'four', 'v  "four" is not a whole number'],
     [{ type: 'number' }, '', 'v  "" is not a number'],
     [{ type: 'number' }, '0x10', 'v  "0x10" is not a number'],
-    [{ type: 'number' }, '1e999', 'v  "1e999" is not a number'],
+    [
+      { type: 'number' },
+      '1e999',
+      'v  1e999 is more than a number can hold (it is too large); write it as text, in quotes',
+    ],
     [{ type: 'boolean' }, 'yes', 'v  "yes" is not true or false'],
     [{ type: 'object' }, '{a:1}', 'v  "{a:1}" is not JSON'],
     [{ type: 'integer' }, ['3', '4'], 'v  takes one value, but "3" and "4" were given'],
