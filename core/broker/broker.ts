@@ -18,6 +18,7 @@ import { watchIdle } from './idle-watch.ts';
 import type { RecoveryReport } from './log/contract.ts';
 import { nodeDisk } from './log/disk.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
+import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
 import { recoveryNotices } from './recovery-notices.ts';
 import { searchAnswer } from './search-answer.ts';
@@ -64,6 +65,7 @@ class Broker implements RunningBroker {
   readonly #resolveClosed: (end: BrokerEnd) => void;
   #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
   #idleTimer: NodeJS.Timeout | undefined;
+  readonly #access = new NoticeLimit((text) => this.#notice(text));
   readonly #memory = new IdleMemory();
   #engine!: Engine;
   #pool!: IoPool;
@@ -154,6 +156,7 @@ class Broker implements RunningBroker {
       send: (messages) => this.#pool.send(messages),
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: (effect) => void this.#search(effect),
+      onAccess: (kind, text) => this.#access.add(kind, text),
       onShutdown: () => setImmediate(() => void this.stop()),
       onDurable: () => {
         this.#memory.touch();

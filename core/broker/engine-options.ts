@@ -26,6 +26,8 @@ export interface EngineOptions {
   /** The disk became full, or has room again. */
   readonly onDiskFull: (full: boolean) => void;
   readonly onNotice: (text: string) => void;
+  /** Somebody did something to others; `kind` in the plural. It may be said often. */
+  readonly onAccess: (kind: string, text: string) => void;
   /** The engine stopped: it answers nothing more. */
   readonly onFailure: (error: Error) => void;
 }

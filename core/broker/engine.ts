@@ -42,8 +42,7 @@ export class Engine {
    */
   static async open(options: EngineOptions): Promise<{ engine: Engine; report: RecoveryReport }> {
     const engine = new Engine(options);
-    const report = await engine.#open();
-    return { engine, report };
+    return { engine, report: await engine.#open() };
   }
 
   private constructor(options: EngineOptions) {
@@ -256,6 +255,9 @@ export class Engine {
         break;
       case 'shutdown':
         this.#options.onShutdown();
+        break;
+      case 'notice':
+        this.#options.onAccess(effect.kind, effect.text);
         break;
     }
   }

@@ -134,6 +134,7 @@ export class Life {
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: () => undefined,
       onShutdown: () => undefined,
+      onAccess: () => undefined,
       onDurable: () => undefined,
       onDiskFull: (full) => this.#onDiskFull(full),
       onNotice: (text) => this.#world.note(text),

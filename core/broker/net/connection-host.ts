@@ -37,6 +37,8 @@ export interface ConnectionHost {
   onEvent(event: NetEvent, frameBytes: number): void;
   /** The peer took all that the core counts so many bytes for; a slice waits so long to be taken. */
   onTaken(connection: Connection, charge: number, slowestMs: number): void;
+  /** Something about access that an operator may want to know; `kind` in the plural. */
+  onNotice(kind: string, text: string): void;
   /** `connection.state` has changed from this one. */
   onState(connection: Connection, from: ConnectionState): void;
 }
@@ -44,7 +46,32 @@ export interface ConnectionHost {
 export interface ConnectionOptions {
   readonly id: ConnectionId;
   readonly transport: Transport;
+  /** Address of a TCP peer, for the operator; empty where there is none. */
+  readonly from: string;
   /** What both sides must prove, or null when the peer needs no token. */
   readonly guard: Guard | null;
   readonly host: ConnectionHost;
+}
+
+/**
+ * Tells the operator why the broker ends a connection.
+ * @param client the name in its Hello; null before it was accepted
+ */
+export function tellEnd(
+  { transport, from, host }: ConnectionOptions,
+  client: string | null,
+  reason: string,
+): void {
+  const where = from === '' ? transport : `${transport} from ${from}`;
+  if (client === null) {
+    host.onNotice('refused logins', `a login over ${where} was refused: ${reason}`);
+    return;
+  }
+  const who = JSON.stringify(client);
+  host.onNotice('clients cut off', `client ${who} over ${where} was cut off: ${reason}`);
+}
+
+/** The same of a peer that does not read; one that does not close in time is no news. */
+export function tellStall(options: ConnectionOptions, client: string | null, bytes: number): void {
+  if (bytes > 0) tellEnd(options, client, `it takes nothing of ${bytes} bytes`);
 }

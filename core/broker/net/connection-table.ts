@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { AiqError } from '../../protocol/index.ts';
 import type { ConnectionId, Transport } from '../events.ts';
+import type { NoticeLimit } from '../notice-limit.ts';
 import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionHost, ConnectionState } from './connection-host.ts';
@@ -24,7 +25,11 @@ export interface ConnectionTable {
   stop(): void;
 }
 
-export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): ConnectionTable {
+export function createConnectionTable(
+  setup: ThreadSetup,
+  inbox: Inbox,
+  notices: NoticeLimit,
+): ConnectionTable {
   const { limits } = setup;
   const connections = new Map<ConnectionId, Connection>();
   const shortestMs = Math.min(
@@ -37,7 +42,7 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
   const tickMs = shortestMs / ticksPerDeadline;
   // What the thread misses must not count against its peers.
   const time = new SteadyTime(() => performance.now(), 2 * tickMs);
-  const host = createHost(setup, { inbox, connections, time });
+  const host = createHost(setup, { inbox, connections, time, notices });
   const { crowd, starved } = host;
   let nextId = setup.firstConnection;
   const ticker = setInterval(() => {
@@ -53,12 +58,19 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
       const id = nextId;
       nextId += setup.connectionStep;
       const guard = transport === 'tcp' ? setup.guard : null;
-      const connection = new Connection(socket, { id, transport, guard, host });
+      const connection = new Connection(socket, {
+        id,
+        transport,
+        from: fromOf(socket),
+        guard,
+        host,
+      });
       connections.set(id, connection);
-      count(crowd, connection.state, 1);
-      const { all, strangers } = crowd;
-      if (all <= limits.connectionsMax && strangers <= limits.handshakesMax) return;
-      const message = `the broker holds ${all - 1} connections, ${strangers - 1} of them without Hello; try again later`;
+      count(crowd, connection, connection.state, 1);
+      const [clients, strangers] = [crowd.count('client'), crowd.count(transport)];
+      const isRoom = clients + strangers <= limits.connectionsMax;
+      if (isRoom && strangers <= limits.handshakesMax) return;
+      const message = `the broker holds ${clients} connections, and ${strangers - 1} without Hello over ${transport}; try again later`;
       connection.refuse(new AiqError('TOO_MANY_CONNECTIONS', message));
     },
     readStarved() {
@@ -74,6 +86,10 @@ export function createConnectionTable(setup: ThreadSetup, inbox: Inbox): Connect
   };
 }
 
+function fromOf({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? '' : `${remoteAddress}:${remotePort ?? 0}`;
+}
+
 interface Host extends ConnectionHost {
   readonly crowd: Crowd;
 }
@@ -82,11 +98,12 @@ interface ThreadState {
   readonly inbox: Inbox;
   readonly connections: Map<ConnectionId, Connection>;
   readonly time: SteadyTime;
+  readonly notices: NoticeLimit;
 }
 
 function createHost(
   { crowdCells, intakeCells, thread, limits }: ThreadSetup,
-  { inbox, connections, time }: ThreadState,
+  { inbox, connections, time, notices }: ThreadState,
 ): Host {
   const crowd = new Crowd(crowdCells, thread);
   let beyondShare: Connection | null = null;
@@ -102,16 +119,17 @@ function createHost(
     now: () => time.now(),
     onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
     onTaken: () => undefined,
+    onNotice: (kind, text) => notices.add(kind, text),
     onState(connection, from) {
-      count(crowd, from, -1);
-      count(crowd, connection.state, 1);
+      count(crowd, connection, from, -1);
+      count(crowd, connection, connection.state, 1);
       if (connection.state === 'closed') connections.delete(connection.id);
     },
   };
 }
 
 /** Those that are being closed count no more. */
-function count(crowd: Crowd, state: ConnectionState, by: 1 | -1): void {
-  if (state === 'open') crowd.add(by, 0);
-  else if (state === 'preamble' || state === 'hello') crowd.add(by, by);
+function count(crowd: Crowd, { transport }: Connection, state: ConnectionState, by: 1 | -1): void {
+  if (state === 'open') crowd.add('client', by);
+  else if (state === 'preamble' || state === 'hello') crowd.add(transport, by);
 }

@@ -1,7 +1,6 @@
 /**
- * One connection from its first byte to its close: preamble, Hello, frames in, messages out, and
- * the deadlines on each. Works on any duplex stream. What goes wrong here ends this connection
- * only, with an Error frame that says why.
+ * One connection on any duplex stream, from its first byte to its close, with a deadline for each
+ * step. What goes wrong here ends this connection only, with an Error frame that says why.
  */
 
 import type { Duplex } from 'node:stream';
@@ -18,23 +17,25 @@ import {
   type Message,
   type MessageName,
   preambleBytes,
-  protocolVersion,
   Writer,
 } from '../../protocol/index.ts';
-import type { ConnectionId, NetEvent } from '../events.ts';
+import type { ConnectionId, NetEvent, Transport } from '../events.ts';
 import {
   type ConnectionHost,
   type ConnectionOptions,
   type ConnectionState,
   nextStates,
+  tellEnd,
+  tellStall,
 } from './connection-host.ts';
-import { Handshake } from './hello.ts';
+import { assertOurVersion, Handshake } from './hello.ts';
 import { Outflow } from './outflow.ts';
-import { receiveRequest } from './requests.ts';
+import { assertAsked, receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
 
 export class Connection {
   readonly id: ConnectionId;
+  readonly transport: Transport;
   readonly #socket: Duplex;
   readonly #options: ConnectionOptions;
   readonly #host: ConnectionHost;
@@ -42,6 +43,8 @@ export class Connection {
   readonly #unanswered: Unanswered;
   readonly #handshake: Handshake;
   #state: ConnectionState = 'preamble';
+  /** The name in its Hello; null before it was accepted. */
+  #client: string | null = null;
   readonly #outflow: Outflow;
   /** Bytes that are counted in the intake for this connection. */
   #heldBytes = 0;
@@ -54,6 +57,7 @@ export class Connection {
 
   constructor(socket: Duplex, options: ConnectionOptions) {
     this.id = options.id;
+    this.transport = options.transport;
     this.#socket = socket;
     this.#options = options;
     this.#host = options.host;
@@ -114,6 +118,7 @@ export class Connection {
   refuse(error: AiqError, correlationId = 0): void {
     // A peer that sent no valid preamble gets ours here, so that it can read the frame.
     if (this.#state === 'preamble') this.write(encodePreamble());
+    tellEnd(this.#options, this.#client, `${error.code}: ${error.message}`);
     this.#writeError(error, correlationId);
     this.drain();
   }
@@ -125,8 +130,10 @@ export class Connection {
 
   /** Holds the peer to its deadlines; called a few times in each of them. */
   tick(now: number): void {
-    if (now - this.#outflow.tookAtMs > this.#takeWithinMs()) this.destroy();
-    else if (this.#state !== 'draining') this.#refuseLateSender(now);
+    if (now - this.#outflow.tookAtMs > this.#takeWithinMs()) {
+      tellStall(this.#options, this.#client, this.unsentBytes);
+      this.destroy();
+    } else if (this.#state !== 'draining') this.#refuseLateSender(now);
     this.updateReading();
   }
 
@@ -134,7 +141,7 @@ export class Connection {
   #takeWithinMs(): number {
     const { unixStallMs, tcpStallMs, lingerMs } = this.#host.limits;
     if (this.#outflow.unsentBytes > 0) {
-      return this.#options.transport === 'unix' ? unixStallMs : tcpStallMs;
+      return this.transport === 'unix' ? unixStallMs : tcpStallMs;
     }
     return this.#state === 'draining' ? lingerMs : Number.POSITIVE_INFINITY;
   }
@@ -149,9 +156,8 @@ export class Connection {
   }
 
   /**
-   * Reads only while the peer waits for not too many answers, reads them, and holds no more than its
-   * share of the intake. A draining connection reads on and drops: closing over unread bytes would reset it
-   * before the peer saw why.
+   * Reads only while the peer reads its answers, waits for not too many, and holds no more than its share
+   * of the intake. A draining one reads on: closing over unread bytes would reset it before it saw why.
    */
   updateReading(): void {
     this.#readFrames();
@@ -215,11 +221,7 @@ export class Connection {
     const version = decodePreamble(bytes);
     this.write(encodePreamble());
     this.#enter('hello');
-    if (version === protocolVersion) return;
-    throw new AiqError(
-      'VERSION',
-      `this broker speaks protocol version ${protocolVersion}, not ${version}`,
-    );
+    assertOurVersion(version);
   }
 
   /** Handles the whole frames that are here, as long as the peer waits for not too many answers. */
@@ -254,10 +256,7 @@ export class Connection {
   }
 
   #onFrame(frame: Frame): void {
-    if (frame.correlationId === 0) {
-      const message = 'a request has correlation id 0, which marks what nobody asked for';
-      throw new AiqError('BAD_FRAME', message);
-    }
+    assertAsked(frame);
     if (this.#state === 'hello') {
       this.#greet(frame);
       return;
@@ -277,8 +276,9 @@ export class Connection {
     this.#enter('open');
     this.#owesSinceMs = null;
     this.#splitter.setFrameBytesMax(limits.frameBytesMax);
-    const { id: connection, transport } = this.#options;
+    const { id: connection, transport } = this;
     const { hello } = step;
+    this.#client = hello.client;
     this.#report({ type: 'opened', connection, transport, correlationId, hello }, frame);
   }
 

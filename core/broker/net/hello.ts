@@ -14,8 +14,16 @@ import {
   messageNameOf,
   nonceBytes,
   type ProofNonces,
+  protocolVersion,
   signedBytes,
 } from '../../protocol/index.ts';
+
+/** @throws AiqError `VERSION` */
+export function assertOurVersion(version: number): void {
+  if (version === protocolVersion) return;
+  const message = `this broker speaks protocol version ${protocolVersion}, not ${version}`;
+  throw new AiqError('VERSION', message);
+}
 
 /** What TCP peers have to prove, and what the broker proves to them. */
 export interface Guard {

@@ -10,6 +10,8 @@ import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-mess
 interface IoThreadOptions {
   readonly setup: ThreadSetup;
   readonly onEvents: (events: NetEvent[]) => void;
+  /** Told what an operator should know. */
+  readonly onNotice: (text: string) => void;
   /** The thread ended, after it listened, without being asked to; `closed` came for all its connections. */
   readonly onLost: (error: Error) => void;
 }
@@ -102,6 +104,9 @@ export class IoThread {
         break;
       case 'events':
         if (this.#state === 'running') this.#onEvents(message.events);
+        break;
+      case 'notice':
+        this.#options.onNotice(message.text);
         break;
       case 'stoppedListening':
         this.#notListening.resolve();

@@ -6,6 +6,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { IdleMemory } from '../idle-memory.ts';
+import { NoticeLimit } from '../notice-limit.ts';
 import { type ConnectionTable, createConnectionTable } from './connection-table.ts';
 import { createInbox } from './inbox.ts';
 import { ListenError } from './listen-error.ts';
@@ -27,7 +28,8 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
     limits,
     post: (events) => tell(core, { type: 'events', events }),
   });
-  const connections: ConnectionTable = createConnectionTable(setup, inbox);
+  const notices = new NoticeLimit((text) => tell(core, { type: 'notice', text }));
+  const connections: ConnectionTable = createConnectionTable(setup, inbox, notices);
   const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
 
   core.on('message', (message: ToThread) => {

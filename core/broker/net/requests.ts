@@ -27,6 +27,13 @@ type Received =
   | { readonly type: 'event'; readonly event: NetEvent }
   | { readonly type: 'refused'; readonly error: AiqError };
 
+/** @throws AiqError `BAD_FRAME`: its answer would look unasked */
+export function assertAsked({ correlationId }: Frame): void {
+  if (correlationId !== 0) return;
+  const message = 'a request has correlation id 0, which marks what nobody asked for';
+  throw new AiqError('BAD_FRAME', message);
+}
+
 /**
  * Reads a frame that came after Hello.
  * @throws AiqError `UNKNOWN_OPCODE`, `BAD_FRAME` or `HELLO_EXPECTED`: the connection must end

@@ -47,4 +47,6 @@ export type FromThread =
   | { readonly type: 'listening'; readonly addresses: Addresses }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'events'; readonly events: NetEvent[] }
+  /** For the operator; the thread sees to it that there are not many. */
+  | { readonly type: 'notice'; readonly text: string }
   | { readonly type: 'stoppedListening' };

@@ -16,7 +16,7 @@ export interface SlotOptions {
   readonly setup: Omit<ThreadSetup, 'listen'>;
   readonly guard: CrashGuard;
   readonly onEvents: (events: NetEvent[]) => void;
-  /** Told when a thread died and starts again. */
+  /** Told when a thread died and starts again, and who was refused or cut off. */
   readonly onNotice: (text: string) => void;
   /** Threads died too often: there will be no other in this place. */
   readonly onLost: (error: Error) => void;
@@ -75,11 +75,12 @@ export class ThreadSlot {
   }
 
   #startThread(listen: Listen): IoThread {
-    const { setup, onEvents } = this.#options;
+    const { setup, onEvents, onNotice } = this.#options;
     const firstConnection = this.#thread?.nextConnection ?? setup.firstConnection;
     this.#thread = new IoThread({
       setup: { ...setup, listen, firstConnection },
       onEvents,
+      onNotice,
       onLost: (error) => this.#lost(error),
     });
     return this.#thread;

@@ -76,6 +76,8 @@ export interface Session {
   readonly id: string;
   connection: ConnectionId | null;
   transport: Transport;
+  /** The name that it gave itself. */
+  client: string;
   /** Largest frame that the client takes. */
   frameBytesMax: number;
   queues: readonly string[];

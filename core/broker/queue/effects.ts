@@ -24,7 +24,9 @@ export type Effect =
       readonly correlationId: number;
       readonly filter: Message<'Search'>;
     }
-  | { readonly type: 'shutdown' };
+  | { readonly type: 'shutdown' }
+  /** For the operator: what somebody did to others; `kind` in the plural. */
+  | { readonly type: 'notice'; readonly kind: string; readonly text: string };
 
 /** Records of the log that are needed to go on. What comes of them keeps its place in line. */
 export interface Fetch {

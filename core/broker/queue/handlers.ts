@@ -60,6 +60,9 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Retry: (context, { ids }) =>
     answer(context, 'RetryOk', { items: retry(context.core, ids, context.now) }),
   Shutdown(context) {
+    const { client, transport } = context.session;
+    const text = `client ${JSON.stringify(client)} over ${transport} asks the broker to stop`;
+    context.core.emit({ type: 'notice', kind: 'requests to stop', text });
     answer(context, 'Ok', {});
     context.core.emit({ type: 'shutdown' });
   },

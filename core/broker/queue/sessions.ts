@@ -15,9 +15,10 @@ type Opened = Extract<NetEvent, { type: 'opened' }>;
 export function openSession(core: Core, event: Opened): void {
   const known = core.sessions.get(event.hello.session);
   const session = known ?? newSession(event.hello.session, event.transport);
-  if (session.connection !== null) takeOver(core, session.connection);
+  if (session.connection !== null) takeOver(core, session, event);
   session.connection = event.connection;
   session.transport = event.transport;
+  session.client = event.hello.client;
   session.frameBytesMax = Math.min(event.hello.frameBytesMax, limits.frameBytesMax);
   // Until it subscribes anew it gets nothing: a delivery before Resume would be given back by it.
   session.queues = [];
@@ -43,6 +44,7 @@ function newSession(id: string, transport: Transport): Session {
     id,
     connection: null,
     transport,
+    client: '',
     frameBytesMax: limits.frameBytesMax,
     queues: [],
     credit: 0,
@@ -53,7 +55,12 @@ function newSession(id: string, transport: Transport): Session {
   };
 }
 
-function takeOver(core: Core, connection: ConnectionId): void {
+function takeOver(core: Core, session: Session, { hello, transport }: Opened): void {
+  const { connection, client } = session;
+  if (connection === null) return;
+  const kind = 'sessions taken over';
+  const text = `the session of client ${JSON.stringify(client)} over ${session.transport} was taken over by client ${JSON.stringify(hello.client)} over ${transport}`;
+  core.emit({ type: 'notice', kind, text });
   core.sendAndClose(connection, 0, 'Error', {
     code: errorCodes.SESSION_IN_USE.number,
     message: 'another connection took this session over',

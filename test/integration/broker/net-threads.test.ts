@@ -1,11 +1,13 @@
 /** Several I/O threads on one TCP port: who gets a peer, what a dead thread takes along, limits. */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NetEvent } from '../../../core/broker/events.ts';
 import type { IoPoolOptions } from '../../../core/broker/net/io-pool.ts';
+import { encodePreamble, idToText } from '../../../core/protocol/index.ts';
 import { Peer, startTestBroker, type TestBroker, watchWorkers, welcomed } from './net-peer.ts';
 
 let broker: TestBroker;
@@ -111,8 +113,27 @@ describe('several threads', () => {
     const refused = strangers.map(async (stranger) => await stranger.refusal());
     expect((await Promise.race(refused)).code).toBe('TOO_MANY_CONNECTIONS');
     expect(await pingAll([client])).toEqual(['Ok']);
+    expect(broker.notices.join()).toMatch(
+      /a login over tcp from 127\.0\.0\.1:\d+ was refused: TOO_MANY/,
+    );
     await Promise.allSettled([...strangers.map(async (one) => await one.close()), ...refused]);
   });
+});
+
+it('strangers over TCP take no place of the Unix socket, neither before Hello nor in all', async () => {
+  await start({ threads: 2, handshakesMax: 5, connectionsMax: 8 });
+  const strangers = Array.from({ length: 5 }, () => broker.tcpPeer());
+  for (const stranger of strangers) stranger.raw(encodePreamble());
+  while (strangers.some(({ version }) => version === null)) await new Promise(setImmediate);
+  const clients: Peer[] = [];
+  while (clients.length < 8) {
+    const client = broker.unixPeer();
+    expect((await client.hello({ session: idToText(randomBytes(16)) })).name).toBe('HelloOk');
+    clients.push(client);
+  }
+  expect((await broker.unixPeer().refusal()).code).toBe('TOO_MANY_CONNECTIONS');
+  expect(await pingAll(clients)).toEqual(clients.map(() => 'Ok'));
+  await Promise.all([...strangers, ...clients].map(async (peer) => await peer.close()));
 });
 
 describe('a thread that dies', () => {

@@ -60,12 +60,20 @@ export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
     events: [] as NetEvent[],
     states: [] as string[],
     now: () => host.nowMs,
+    notices: [] as string[],
+    onNotice: (kind: string, text: string) => void host.notices.push(`${kind}: ${text}`),
     onEvent: (event: NetEvent) => void host.events.push(event),
     onState: ({ state }: Connection, from: string) => {
       host.states.push(`${from} to ${state}`);
     },
   };
-  const connection = new Connection(near, { id: 5, transport: 'unix', guard: null, host });
+  const connection = new Connection(near, {
+    id: 5,
+    transport: 'unix',
+    from: '',
+    guard: null,
+    host,
+  });
   const chunks: Uint8Array[] = [];
   far.on('data', (chunk: Uint8Array) => chunks.push(chunk));
   far.on('error', () => {});

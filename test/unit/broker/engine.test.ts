@@ -45,6 +45,7 @@ async function start(
     },
     onSearch: () => undefined,
     onShutdown: () => undefined,
+    onAccess: () => undefined,
     onDurable: () => undefined,
     onDiskFull: () => undefined,
     onNotice: (text) => notices.push(text),

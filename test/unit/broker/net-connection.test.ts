@@ -87,6 +87,49 @@ it('a draining connection reads on to its end even when it may not read', async 
   expect(pair.connection.state).toBe('closed');
 });
 
+describe('what the operator is told', () => {
+  it('is why a login was refused, and no word of what the peer said', async () => {
+    const pair = openPair();
+    const secret = 'secret'.repeat(40);
+    await pair.send(encodePreamble(), frameOf('Hello', 1, { ...hello, client: secret }));
+    expect(pair.host.notices).toEqual([
+      'refused logins: a login over unix was refused: BAD_REQUEST: the name of the client must have at most 200 bytes without control characters',
+    ]);
+  });
+
+  it('is which client was cut off, and why', async () => {
+    const pair = openPair();
+    await greet(pair);
+    await pair.send(frameOf('Ok', 2, {}));
+    expect(pair.host.notices).toEqual([
+      'clients cut off: client "test" over unix was cut off: BAD_FRAME: Ok is a message that only a broker sends',
+    ]);
+  });
+
+  it('is that a peer does not read', async () => {
+    const pair = openPair();
+    await greet(pair);
+    pair.far.pause();
+    for (let frame = 0; frame < 10_000; frame++) pair.connection.write(frameOf('Ok', 9, {}));
+    pair.connection.tick(netLimitDefaults.unixStallMs + 1);
+    await setImmediate();
+    expect(pair.connection.state).toBe('closed');
+    expect(pair.host.notices).toEqual([
+      expect.stringMatching(/^clients cut off: client "test" .* it takes nothing of \d+ bytes$/),
+    ]);
+  });
+
+  it('is nothing when a peer leaves by itself, or the broker closes', async () => {
+    const pair = openPair();
+    await greet(pair);
+    pair.connection.drain();
+    pair.far.end();
+    pair.connection.tick(netLimitDefaults.lingerMs + 1);
+    await setImmediate();
+    expect(pair.host.notices).toEqual([]);
+  });
+});
+
 describe('deadlines', () => {
   it('give Hello its time, not renewed by the preamble', async () => {
     const pair = openPair();

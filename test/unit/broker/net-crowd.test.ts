@@ -11,21 +11,21 @@ it('counts over all threads, and forgets those of one that died only', () => {
     Crowd,
     Crowd,
   ];
-  one.add(1, 1);
-  two.add(1, 1);
-  two.add(1, 1);
-  two.add(0, -1);
-  for (const crowd of [one, two, three]) {
-    expect([crowd.all, crowd.strangers]).toEqual([3, 2]);
-  }
+  const counts = (crowd: Crowd) => [crowd.count('client'), crowd.count('unix'), crowd.count('tcp')];
+  one.add('unix', 1);
+  two.add('tcp', 1);
+  two.add('tcp', 1);
+  two.add('tcp', -1);
+  two.add('client', 1);
+  for (const crowd of [one, two, three]) expect(counts(crowd)).toEqual([1, 1, 1]);
   two.clear();
-  expect([three.all, three.strangers]).toEqual([1, 1]);
+  expect(counts(three)).toEqual([0, 1, 0]);
 });
 
 it('is the same memory in another thread', async () => {
   const cells = createCrowdCells(2);
-  const script = 'Atomics.add(require("node:worker_threads").workerData, 2, 5)';
+  const script = 'Atomics.add(require("node:worker_threads").workerData, 3, 5)';
   const worker = new Worker(script, { eval: true, workerData: cells });
   await new Promise((resolve) => worker.once('exit', resolve));
-  expect(new Crowd(cells, 0).all).toBe(5);
+  expect(new Crowd(cells, 0).count('client')).toBe(5);
 });

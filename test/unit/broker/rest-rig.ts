@@ -79,6 +79,7 @@ export class RestRig {
       },
       onSearch: () => undefined,
       onShutdown: () => undefined,
+      onAccess: () => undefined,
       onDurable: () => undefined,
       onDiskFull: () => undefined,
       onNotice: () => undefined,
