@@ -1,6 +1,7 @@
 /** A consumer in this process, with what it has to tell on the terminal. */
 
 import type { Agent } from '../agent/index.ts';
+import type { Config } from '../config/index.ts';
 import type { JobQueue } from '../queue/index.ts';
 import type { JobReport, RunSummary, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
 import { CliError } from './errors.ts';
@@ -18,6 +19,10 @@ export interface ConsumerSettings {
   readonly concurrency: number;
   readonly threads: number;
   readonly onJob: (report: JobReport) => void;
+  /** The agents again, as a changed configuration has them; default: as they are. */
+  readonly rereadAgents?: (config: Config) => Promise<readonly Agent[]>;
+  /** Told when jobs can only wait for a person. */
+  readonly onStuck?: (error: CliError) => void;
 }
 
 export type Consumer = StartedConsumer;
@@ -33,12 +38,18 @@ export async function startConsumer(
   const { terminal } = session;
   const runtime = await import('../runtime/index.ts');
   const config = await session.config();
-  const { baseDir = config.baseDir, ...rest } = settings;
+  const { baseDir = config.baseDir, rereadAgents, onStuck, ...rest } = settings;
   try {
     return await runtime.startConsumer({
       ...rest,
       config: { ...config, baseDir },
       env: await session.environment(),
+      reread: async () => {
+        const { config: now, env } = await session.reread();
+        const agents = (await rereadAgents?.(now)) ?? settings.agents;
+        return { config: { ...now, baseDir }, env, agents };
+      },
+      onStuck: (reason) => onStuck?.(stuckError(reason)),
       log: await runtimeLog(terminal),
       onProvider: (line) => terminal.note(line),
       onWarning: (line) => terminal.warn(line),
@@ -70,9 +81,15 @@ function withFields(message: string, fields: Readonly<Record<string, unknown>>):
 /** The error for a runtime that gave up; null when it ended as it should. */
 export function fatalError({ fatal }: RunSummary): CliError | null {
   if (fatal === null) return null;
-  const isProvider = !fatal.code.startsWith('threads');
-  return new CliError(isProvider ? 'credential' : 'unexpected', fatal.message, [
-    'Jobs that were not done stay queued; no attempt was charged for this.',
-    ...(isProvider ? ['Without a key: aiq run --provider offline'] : []),
-  ]);
+  if (!fatal.code.startsWith('threads')) return stuckError(fatal);
+  return new CliError('unexpected', fatal.message, [notCharged]);
+}
+
+const notCharged = 'Jobs that were not done stay queued; no attempt was charged for this.';
+
+function stuckError({ message }: { readonly message: string }): CliError {
+  const waiting =
+    'Once it is mended, the same command goes on; `aiq run` waits for that by itself.';
+  const without = 'Without a key: aiq run --provider offline';
+  return new CliError('credential', message, [notCharged, waiting, without]);
 }

@@ -108,10 +108,11 @@ const exitOfProvider: { readonly [code in ProviderError['code']]?: ExitName } = 
 };
 
 function modelReport(error: ModelError): Report {
+  const needsPerson = error.failure === 'misconfigured' || error.failure === 'exhausted';
   return {
-    exit: error.failure === 'endpoint' ? 'credential' : 'jobFailed',
+    exit: needsPerson ? 'credential' : 'jobFailed',
     message: error.message,
-    details: error.failure === 'endpoint' ? ['Without a key: aiq run --provider offline'] : [],
+    details: needsPerson ? ['Without a key: aiq run --provider offline'] : [],
   };
 }
 

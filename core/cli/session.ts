@@ -29,6 +29,8 @@ export interface Session {
   readonly terminal: Terminal;
   /** @throws ConfigError; CliError when a flag is at fault */
   config(): Promise<Config>;
+  /** Both read again, as they are now. @throws as `config` */
+  reread(): Promise<{ readonly config: Config; readonly env: LoadedEnvironment['env'] }>;
   /** Every setting with where it comes from. @throws as `config` */
   settings(): Promise<ExplainedSetting[]>;
   /** The process's environment with what `.env` adds. */
@@ -60,6 +62,12 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
       color: flags.color ?? 'auto',
     }),
     config: () => (config ??= readConfig(flags, allOverrides, session.terminal)),
+    reread: async () => {
+      const { loadConfig, loadEnvironment } = await import('../config/index.ts');
+      const lookup = lookupOf(flags);
+      const now = loadConfig({ ...lookup, overrides: allOverrides });
+      return { config: now, env: loadEnvironment(lookup).env };
+    },
     settings: async () => {
       await session.config();
       const { explainConfig } = await import('../config/index.ts');

@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Agent } from '../agent/index.ts';
+import { type Agent, loadAgent } from '../agent/index.ts';
 import { describeJob, type JobInfo, readNote } from '../queue/index.ts';
 import { type Consumer, fatalError, startConsumer } from './consumer.ts';
 import { CliError } from './errors.ts';
@@ -105,6 +105,12 @@ async function startHere(
     concurrency,
     threads: Math.min(run.threads, concurrency),
     onJob: () => undefined,
+    rereadAgents: async ({ agentPaths, limits }) => {
+      const now = await loadAgent(agent.name, agentPaths, limits);
+      // What it reads is part of what the job is: that stays as it was enqueued.
+      return [{ ...now, knowledge: agent.knowledge, digest: agent.digest }];
+    },
+    onStuck: (error) => ending.abort(error),
   });
   void endWhenFatal(consumer, ending);
   return consumer;

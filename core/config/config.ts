@@ -38,6 +38,8 @@ export interface Config {
     readonly threads: number;
     /** Time that the first SIGTERM leaves to running jobs. */
     readonly graceMs: number;
+    /** How long an outage of a provider may last before a run that ends by itself gives up waiting. */
+    readonly outageMs: number;
   };
   readonly limits: {
     /** Largest input file. */

@@ -36,6 +36,7 @@ export function loadConfig(request: ConfigRequest): Config {
       concurrency,
       threads: Math.min(read(reader, 'run.threads'), concurrency),
       graceMs: read(reader, 'run.grace'),
+      outageMs: read(reader, 'run.outage'),
     },
     limits: {
       inputBytesMax: read(reader, 'limits.inputBytesMax'),

@@ -46,6 +46,7 @@ export const settings = {
   'run.concurrency': setting(parseCount(1, 1024), () => concurrencyDefault),
   'run.threads': setting(parseCount(1, 64), () => Math.min(availableParallelism(), threadsMax)),
   'run.grace': setting(parseDuration, () => '25s'),
+  'run.outage': setting(parseDuration, () => '10m'),
   'limits.inputBytesMax': setting(parseSize(inputBytesMax), () => inputBytesDefault),
   'limits.answerBytesMax': setting(parseSize(64 * mib), () => 4 * mib),
   'limits.timeout': setting(parseDuration, () => '2m'),

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenAI } from 'openai';
 import type { Stream } from 'openai/core/streaming';
 import { authorization } from './authorization.ts';
-import { failureOf, notAModelEndpoint, toModelError } from './failures.ts';
+import { notAModelEndpoint } from './failure-rules.ts';
+import { failureOf, toModelError } from './failures.ts';
 import { judged } from './judge.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
 import { type RequestBody, requestBody } from './request.ts';
@@ -79,7 +80,7 @@ async function callUntilSure(
 /** A refusal with a status is no passing moment: that address is wrong at once. */
 function isNoEndpoint(error: unknown): boolean {
   if (!(error instanceof ModelError) || error.status !== null) return false;
-  return error.failure === 'endpoint' && error.code === notAModelEndpoint.code;
+  return error.failure === 'misconfigured' && error.code === notAModelEndpoint.code;
 }
 
 async function callEndpoint(
@@ -253,13 +254,13 @@ function parsedBody(text: string): WireBody | null {
  * the wrong address, and no job should lose its attempts to that.
  */
 function notAnEndpoint({ provider, answeredBefore }: Endpoint, detail: string): ModelError {
-  const failure = answeredBefore ? 'transient' : notAModelEndpoint.failure;
+  const failure = answeredBefore ? 'unavailable' : notAModelEndpoint.failure;
   return failureOf(provider, { ...notAModelEndpoint, failure }, detail);
 }
 
 function unfinished(provider: Provider, partial: PartialAnswer): ModelError {
   const rule = {
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'stream_cut',
     title: 'the answer broke off before its end',
   } as const;

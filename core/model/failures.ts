@@ -1,144 +1,26 @@
-/**
- * How every way a call can fail is to be treated: one table by error code, one by HTTP status, and
- * the function that turns whatever the SDK throws into a ModelError by them. Knows no retries.
- */
+/** Turns whatever the SDK or fetch throws into a ModelError, by the rules for failures. Knows no retries. */
 
 import { secretsOf } from './authorization.ts';
 import { shownBaseURL } from './base-url.ts';
-import { type FailureClass, ModelError, type Provider } from './model.ts';
+import {
+  connectionRule,
+  type FailureRule,
+  malformedKey,
+  type NamedRefusal,
+  redirected,
+  ruleNamed,
+  ruleOf,
+  serverError,
+} from './failure-rules.ts';
+import { ModelError, type Provider } from './model.ts';
 import { printable } from './redact.ts';
 import { retryAfterMs } from './retry-after.ts';
 
-export interface FailureRule {
-  readonly failure: FailureClass;
-  readonly code: string;
-  /** What happened, as the middle of a sentence. */
-  readonly title: string;
-  readonly fix?: string;
-}
-
-const keyFix = 'Check the API key: the environment variable, or `apiKey` under `providers`.';
-const addressFix = 'Check the base URL; most end in /v1.';
-
-const unauthorized: FailureRule = {
-  failure: 'endpoint',
-  code: 'unauthorized',
-  title: 'the key was refused',
-  fix: keyFix,
-};
-const quotaExhausted: FailureRule = {
-  failure: 'endpoint',
-  code: 'quota_exhausted',
-  title: 'the quota or the credit is used up',
-  fix: 'Top up the account, or choose another provider.',
-};
-const rateLimited: FailureRule = {
-  failure: 'throttled',
-  code: 'rate_limited',
-  title: 'too many requests',
-};
-const overloaded: FailureRule = {
-  failure: 'throttled',
-  code: 'overloaded',
-  title: 'the server is overloaded',
-};
-const serverError: FailureRule = {
-  failure: 'transient',
-  code: 'server_error',
-  title: 'the server failed',
-};
-const badRequest: FailureRule = {
-  failure: 'permanent',
-  code: 'bad_request',
-  title: 'the request was refused',
-};
-const tooLong: FailureRule = {
-  failure: 'permanent',
-  code: 'context_length_exceeded',
-  title: 'the prompt is too long for the model',
-  fix: 'Shorten the input, or choose a model with a larger context.',
-};
-const filtered: FailureRule = {
-  failure: 'permanent',
-  code: 'content_filter',
-  title: 'the content filter stopped it',
-};
-const badSample: FailureRule = {
-  failure: 'transient',
-  code: 'bad_sample',
-  title: 'the server could not use what its model wrote',
-};
-const modelNotFound: FailureRule = {
-  failure: 'permanent',
-  code: 'model_not_found',
-  title: 'the model is not there',
-  fix: 'Check the model id (`--model`, `model` in aiq.config.yaml, `model.id` in agent.yaml).',
-};
-export const notAModelEndpoint: FailureRule = {
-  failure: 'endpoint',
-  code: 'not_a_model_endpoint',
-  title: 'no model endpoint answers there (a login page, a proxy or a wrong address)',
-  fix: addressFix,
-};
-export const redirected: FailureRule = {
-  failure: 'endpoint',
-  code: 'redirected',
-  title: 'it redirects elsewhere, and the key is sent to no other address',
-  fix: 'Set the base URL to the final address.',
-};
-export const connectionFailed: FailureRule = {
-  failure: 'transient',
-  code: 'connection_failed',
-  title: 'the connection failed',
-};
-
-/** By the error's own `code` or `type`, which says more than the status. */
-const rulesByCode: { readonly [code: string]: FailureRule } = {
-  insufficient_quota: quotaExhausted,
-  billing_hard_limit_reached: quotaExhausted,
-  billing_not_active: quotaExhausted,
-  invalid_api_key: unauthorized,
-  authentication_error: unauthorized,
-  permission_error: unauthorized,
-  context_length_exceeded: tooLong,
-  string_above_max_length: tooLong,
-  exceed_context_size_error: tooLong,
-  json_validate_failed: badSample,
-  tool_use_failed: badSample,
-  output_parse_failed: badSample,
-  content_filter: filtered,
-  content_policy_violation: filtered,
-  model_not_found: modelNotFound,
-  rate_limit_exceeded: rateLimited,
-  rate_limit_error: rateLimited,
-  overloaded_error: overloaded,
-  server_error: serverError,
-  invalid_request_error: badRequest,
-};
-
-const rulesByStatus: { readonly [status: number]: FailureRule } = {
-  401: unauthorized,
-  402: quotaExhausted,
-  403: unauthorized,
-  404: modelNotFound,
-  405: notAModelEndpoint,
-  407: { ...unauthorized, title: 'a proxy wants credentials', fix: 'Check the proxy settings.' },
-  408: { failure: 'transient', code: 'server_timeout', title: 'the server gave up waiting' },
-  409: { failure: 'transient', code: 'conflict', title: 'the server reports a conflict' },
-  413: tooLong,
-  425: { failure: 'transient', code: 'too_early', title: 'the server asks to try again' },
-  429: rateLimited,
-};
-
 /** What the SDK's errors and undici's have in common, none of it certain. */
-interface SeenError {
+interface SeenError extends NamedRefusal {
   readonly message?: unknown;
   readonly cause?: unknown;
   readonly status?: unknown;
-  readonly code?: unknown;
-  readonly type?: unknown;
-  /** The server's `error` object, when the body had one. */
-  readonly error?: unknown;
   readonly headers?: { get(name: string): string | null } | undefined;
 }
 
@@ -180,12 +62,23 @@ export function toModelError(provider: Provider, thrown: unknown, body = ''): Mo
   }
   const text = textOf(inner.message);
   if (/unexpected redirect/i.test(text)) return failureOf(provider, redirected, '');
+  // Its text shows the character and so a part of the key.
+  if (/cannot convert argument to a bytestring/i.test(text)) {
+    return failureOf(provider, malformedKey, '');
+  }
   const code = typeof inner.code === 'string' && !text.includes(inner.code) ? inner.code : '';
-  return failureOf(
-    provider,
-    connectionFailed,
-    [code, text].filter((part) => part !== '').join(' '),
+  const said = [code, text].filter((part) => part !== '').join(' ');
+  return failureOf(provider, connectionRule(code, text), `${said}${proxyHint()}`);
+}
+
+/** A proxy that is set and not used explains many a failed connection. */
+function proxyHint(): string {
+  const { env } = process;
+  const set = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY'].find(
+    (name) => env[name],
   );
+  if (set === undefined || env['NODE_USE_ENV_PROXY'] === '1') return '';
+  return `; ${set} is set and not used: set NODE_USE_ENV_PROXY=1 as well`;
 }
 
 function fromStatus(
@@ -194,27 +87,11 @@ function fromStatus(
   { status, body }: { status: number; body: string },
 ): ModelError {
   const waitMs = seen.headers === undefined ? null : retryAfterMs(seen.headers, Date.now());
-  const rule = ruleOf(seen, status, waitMs);
   // The SDK puts the status in front of its message; ours names it already.
   const detail = isPresent(seen.error) ? textOf(seen.message).replace(/^\d{3} /, '') : body;
+  const rule = ruleOf(seen, status, isPage(body) ? '' : detail);
   const wait = rule.failure === 'throttled' || rule.failure === 'transient' ? waitMs : null;
   return failureOf(provider, rule, detail, { status, retryAfterMs: wait });
-}
-
-/** Where the code says no more than "bad request". */
-const tooLongWords = /context (?:length|size|window)|prompt (?:is|was) too long/i;
-
-function ruleOf(seen: SeenError, status: number, waitMs: number | null): FailureRule {
-  const named = ruleNamed(seen);
-  // These two are the type of nearly everything below and above 500: the status says more.
-  if (named !== undefined && named !== badRequest && named !== serverError) return named;
-  if (status === 404 && !isPresent(seen.error)) return notAModelEndpoint;
-  if (status === 400 && tooLongWords.test(textOf(seen.message))) return tooLong;
-  if (status === 503 && waitMs !== null) return overloaded;
-  const known = rulesByStatus[status];
-  if (known !== undefined) return known;
-  if (status >= 500) return serverError;
-  return status >= 400 ? badRequest : notAModelEndpoint;
 }
 
 /** An error object in the middle of a stream: no status, but often a code (or a status as the code). */
@@ -222,15 +99,13 @@ function fromStreamError(provider: Provider, seen: SeenError): ModelError {
   const status = Number(seen.code);
   const rule =
     ruleNamed(seen) ??
-    (status >= 400 && status <= 599 ? ruleOf(seen, status, null) : { ...serverError });
+    (status >= 400 && status <= 599 ? ruleOf(seen, status, textOf(seen.message)) : serverError);
   return failureOf(provider, rule, textOf(seen.message));
 }
 
-function ruleNamed(seen: SeenError): FailureRule | undefined {
-  for (const name of [seen.code, seen.type]) {
-    if (typeof name === 'string' && Object.hasOwn(rulesByCode, name)) return rulesByCode[name];
-  }
-  return undefined;
+/** A page of a proxy or a firewall says nothing about models, whatever words stand on it. */
+function isPage(body: string): boolean {
+  return /^\s*<(?:!doctype|html)/i.test(body);
 }
 
 function isPresent(value: unknown): boolean {

@@ -1,6 +1,7 @@
 /** Complete is not yet usable: filtered, refused, empty and broken-off answers are no results. */
 
-import { type FailureRule, failureOf } from './failures.ts';
+import type { FailureRule } from './failure-rules.ts';
+import { failureOf } from './failures.ts';
 import { finishKind } from './finish.ts';
 import type { ModelAnswer, ModelError, Provider } from './model.ts';
 import { isBlank } from './thoughts.ts';

@@ -7,7 +7,8 @@ const listBytesMax = 1024 * 1024;
 
 export type ModelList =
   | { readonly ok: true; readonly models: readonly string[] }
-  | { readonly ok: false; readonly reason: string };
+  /** `status` is that of a server that answered, whatever it answered with; null when none did. */
+  | { readonly ok: false; readonly reason: string; readonly status: number | null };
 
 export interface ListOptions extends Pick<Provider, 'apiKey' | 'headers' | 'query'> {
   readonly timeoutMs: number;
@@ -16,6 +17,7 @@ export interface ListOptions extends Pick<Provider, 'apiKey' | 'headers' | 'quer
 
 /** Model ids of `GET <baseURL>/models` in the server's order, without those that only embed. */
 export async function listModels(baseURL: string, options: ListOptions): Promise<ModelList> {
+  let status: number | null = null;
   try {
     const query = new URLSearchParams(options.query).toString();
     const address = `${baseURL.replace(/\/+$/, '')}/models${query === '' ? '' : `?${query}`}`;
@@ -28,11 +30,14 @@ export async function listModels(baseURL: string, options: ListOptions): Promise
       redirect: 'error',
       signal: AbortSignal.timeout(options.timeoutMs),
     });
-    if (!response.ok) return { ok: false, reason: `it answered with HTTP ${response.status}` };
+    status = response.status;
+    if (!response.ok) return { ok: false, reason: `it answered with HTTP ${status}`, status };
     const models = idsOf(JSON.parse(await boundedText(response)));
-    return models === null ? { ok: false, reason: 'it lists no models' } : { ok: true, models };
+    return models === null
+      ? { ok: false, reason: 'it lists no models', status }
+      : { ok: true, models };
   } catch (error) {
-    return { ok: false, reason: reasonOf(error) };
+    return { ok: false, reason: reasonOf(error), status };
   }
 }
 

@@ -93,12 +93,24 @@ export interface TokenUsage {
   readonly estimated: boolean;
 }
 
-/**
- * How a failed call is to be treated (`docs/agents.md` has the table).
- * `transient`: retry, charged. `throttled`: retry after the delay, not charged. `endpoint`: the key
- * or the quota is at fault: stop taking jobs, charge nothing. `permanent`: dead-letter. `aborted`: we stopped it.
- */
-export type FailureClass = 'transient' | 'throttled' | 'endpoint' | 'permanent' | 'aborted';
+/** How a failed call is to be treated (`docs/agents.md` has the table). */
+export type FailureClass =
+  /** The fault of this request or answer, which may pass: retry, charged. */
+  | 'transient'
+  /** The fault of this request, for good: dead-letter. */
+  | 'permanent'
+  /** The provider asks for patience: retry after the delay. */
+  | 'throttled'
+  /** The provider does not work at the moment. */
+  | 'unavailable'
+  /** Refused without a reason: this request's fault or everybody's; only other jobs can tell. */
+  | 'blocked'
+  /** Address, key or model id are wrong: a person has to mend it. */
+  | 'misconfigured'
+  /** Quota or credit are used up. */
+  | 'exhausted'
+  /** We stopped it. */
+  | 'aborted';
 
 export class ModelError extends Error {
   readonly failure: FailureClass;

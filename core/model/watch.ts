@@ -120,7 +120,7 @@ function boundedFetch(
 }
 
 function timedOut(code: string, message: string): ModelError {
-  return new ModelError('transient', code, message);
+  return new ModelError('unavailable', code, message);
 }
 
 /**

@@ -3,18 +3,21 @@
  * allow, settles what comes back, and drops what was lost. A lease that is over is never settled.
  */
 
+import type { Verdict } from '../health/index.ts';
 import { AiqError, type LeasedJob, type Settle, type Settled } from '../queue/index.ts';
 import type { Gates } from './gates.ts';
 import type { Group } from './groups.ts';
 import type { IsolatedRuns } from './isolated/isolated-runs.ts';
-import type { JobFailure, JobRequest, StopReason } from './job/result.ts';
+import type { Journal } from './job/journal.ts';
+import type { JobRequest, StopReason } from './job/result.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import type { JobReport, RuntimeLog } from './options.ts';
 import type { Pool } from './pool/pool.ts';
 import type { Run, RunEnd } from './pool/run.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
+import type { ProviderHealth } from './provider-health.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
-import { holdMs, settleOf } from './settlement.ts';
+import { putOff, settleOf } from './settlement.ts';
 
 export interface DeskOptions {
   readonly pool: Pool;
@@ -22,11 +25,10 @@ export interface DeskOptions {
   readonly isolated: IsolatedRuns;
   readonly journals: JournalKeeper;
   readonly gates: Gates;
+  readonly health: ProviderHealth;
   readonly agents: ReadonlyMap<string, ThreadAgent>;
   readonly log: RuntimeLog;
   readonly onReport: (report: JobReport) => void;
-  /** The key or the quota is at fault: no further job can do better. */
-  readonly onEndpointFailure: (failure: JobFailure) => void;
   /** Leases came, began or ended. */
   readonly onChange: () => void;
 }
@@ -44,9 +46,16 @@ interface Task {
 /** An attempt that does not stop by itself at its deadline loses its thread after this time. */
 const hardGraceMs = 15_000;
 
+const suspected = 'it failed while other jobs of its model succeeded, so it runs after them';
+
+/** Of more jobs the desk forgets how often it put them off; they only come back sooner. */
+const putOffsMax = 10_000;
+
 export class Desk {
   readonly #options: DeskOptions;
   readonly #tasks = new Map<LeasedJob, Task>();
+  /** How often each of them was put off. */
+  readonly #putOffs = new Map<string, number>();
   #idleWaiters: (() => void)[] = [];
   #threadsDie = false;
   #wake: NodeJS.Timeout | undefined;
@@ -74,12 +83,13 @@ export class Desk {
 
   take(leased: LeasedJob, group: Group): void {
     const known = this.#options.agents.get(leased.job.agent);
-    const agent = known ?? group.agents[0];
+    const agent = known ?? this.#options.agents.get(group.agents[0] ?? '');
     if (agent === undefined) return;
     const takenAtMs = performance.now();
     const task: Task = { leased, group, agent, takenAtMs, run: null, state: 'held' };
     this.#tasks.set(leased, task);
     if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
+    else if (this.#options.health.isShut(agent)) this.#sendBack(task);
     else this.#pump();
   }
 
@@ -91,10 +101,18 @@ export class Desk {
     this.#drop(task, reason, why);
   }
 
-  /** Hands back what has not begun. */
-  returnWaiting(): void {
+  /** Starts what may start now, and lets the credits follow. */
+  resume(): void {
+    this.#pump();
+  }
+
+  /** Hands back what has not begun: all of it, or that of an agent's provider and model. */
+  returnWaiting(of: ThreadAgent | null = null): void {
     for (const task of this.#tasks.values()) {
-      if (task.state === 'held' && task.run === null) this.#end(task, { type: 'unstarted' });
+      const { provider, model } = task.agent;
+      const isOf = of === null || (provider === of.provider && model === of.model);
+      if (isOf && task.state === 'held' && task.run === null)
+        this.#end(task, { type: 'unstarted' });
     }
   }
 
@@ -127,51 +145,94 @@ export class Desk {
     let wakeMs = Infinity;
     for (const task of this.#tasks.values()) {
       if (task.state !== 'held' || task.run !== null) continue;
-      if (gates.room(task.agent) >= 1) void this.#work(task);
+      if (this.#isPutOff(task)) this.#putOff(task, suspected);
+      else if (gates.room(task.agent) >= 1) void this.#work(task);
       else wakeMs = Math.min(wakeMs, gates.opensInMs(task.agent) ?? Infinity);
     }
     if (wakeMs !== Infinity) this.#wake = setTimeout(() => this.#pump(), wakeMs);
     onChange();
   }
 
+  /** Suspects run after all others of their provider and model that are here. */
+  #isPutOff({ agent, leased }: Task): boolean {
+    if (!this.#options.health.isPutOff(agent, leased.job.id)) return false;
+    const isOther = (other: Task): boolean =>
+      other.leased.job.id !== leased.job.id &&
+      other.agent.provider === agent.provider &&
+      other.agent.model === agent.model &&
+      !this.#options.health.isPutOff(other.agent, other.leased.job.id);
+    return [...this.#tasks.values()].some(isOther);
+  }
+
+  /**
+   * The job of a provider that is held waits in the broker, where it can be seen. Where others share
+   * its subscription it would come back at once, so it is put off.
+   */
+  #sendBack(task: Task): void {
+    const { agents, health } = this.#options;
+    const others = task.group.agents.flatMap((name) => agents.get(name) ?? []);
+    if (others.every((agent) => health.isShut(agent))) this.#end(task, { type: 'unstarted' });
+    else this.#putOff(task, 'its provider is held');
+  }
+
+  #putOff(task: Task, why: string): void {
+    const { id } = task.leased.job;
+    const times = this.#putOffs.get(id) ?? 0;
+    if (this.#putOffs.size >= putOffsMax) this.#putOffs.clear();
+    this.#putOffs.set(id, times + 1);
+    void this.#settle(task, putOff(times, why), null);
+  }
+
   async #work(task: Task): Promise<void> {
-    const { gates, pool, isolated, journals } = this.#options;
-    const { agent, leased, group } = task;
+    const { gates, health, pool, isolated } = this.#options;
+    const { agent, leased } = task;
+    const { id } = leased.job;
     gates.started(agent);
+    health.started(agent, id);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(leased), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      journal: journals.of(leased, group.consumer),
+      journal: this.#journalOf(task),
     });
     const end = await task.run.end;
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
+    const verdict = this.#judge(task, end);
     if (task.state === 'held') {
       const isOurDoing = this.#threadsDie && end.type !== 'finished';
-      this.#end(task, isOurDoing ? { type: 'unstarted' } : end);
+      this.#end(task, isOurDoing ? { type: 'unstarted' } : end, verdict);
     }
     this.#pump();
   }
 
-  #end(task: Task, end: RunEnd): void {
-    this.#note(task, end);
-    const { attempt } = task.leased;
-    const { retry } = task.agent.agent;
-    const elapsedMs = performance.now() - task.takenAtMs;
-    const settle = settleOf(end, { retry, attempt, elapsedMs, random: Math.random });
-    void this.#settle(task, settle, end);
+  /** What is kept is what a call brought: its provider answers. */
+  #journalOf({ agent, leased, group }: Task): Journal {
+    const { health, journals } = this.#options;
+    const journal = journals.of(leased, group.consumer);
+    return {
+      get: (callHash) => journal.get(callHash),
+      put: (callHash, value) => {
+        health.answered(agent, leased.job.id);
+        return journal.put(callHash, value);
+      },
+    };
   }
 
-  #note({ agent }: Task, end: RunEnd): void {
-    if (end.type !== 'finished' || end.result.ok) return;
-    const { failure } = end.result;
-    if (failure.class === 'endpoint') this.#options.onEndpointFailure(failure);
-    if (failure.class !== 'throttled') return;
-    const { gates, log } = this.#options;
-    const forMs = holdMs(failure);
-    // One line for the many calls that were under way when it began.
-    if (gates.room(agent) > 0) {
-      log.warn({ provider: agent.provider.name, forMs }, 'the provider throttles: waiting');
-    }
-    gates.hold(agent, forMs);
+  /** Whose fault a failure was, when it may be the provider's. */
+  #judge({ agent, leased }: Task, end: RunEnd): Verdict | null {
+    const { health } = this.#options;
+    const { id } = leased.job;
+    const failure = end.type === 'finished' && !end.result.ok ? end.result.failure : null;
+    const verdict = failure === null ? null : health.failed(agent, id, failure);
+    if (verdict === null) health.ended(agent, id);
+    return verdict;
+  }
+
+  #end(task: Task, end: RunEnd, verdict: Verdict | null = null): void {
+    const { attempt, job } = task.leased;
+    const { retry } = task.agent.agent;
+    const elapsedMs = performance.now() - task.takenAtMs;
+    const settle = settleOf(end, { retry, attempt, elapsedMs, verdict, random: Math.random });
+    if (settle.outcome === 'ack' || settle.outcome === 'final') this.#putOffs.delete(job.id);
+    void this.#settle(task, settle, end);
   }
 
   async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {

@@ -1,13 +1,16 @@
 /** When a run until the queues are empty is over: nothing ready, delayed or leased, by anybody. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AiqError, type JobQueue } from '../queue/index.ts';
+import { AiqError, type JobQueue, type QueueInfo } from '../queue/index.ts';
+import type { StuckReason } from './provider-health.ts';
 
 export interface EmptyOptions {
   readonly queue: Pick<JobQueue, 'stats'>;
   readonly queues: readonly string[];
   /** Resolves when no lease is held here. */
   readonly idle: () => Promise<void>;
+  /** Why the queue's jobs can only wait for a person; null when they can be worked on. */
+  readonly stuckReason: (queue: string) => StuckReason | null;
   /** Aborted when the runtime stops for another reason. */
   readonly stopped: AbortSignal;
 }
@@ -17,17 +20,23 @@ const pollMs = 100;
 const absentMsMax = 60_000;
 
 /**
- * Resolves when the queues are empty, or the runtime stops.
+ * Resolves when the queues are empty or the runtime stops, with null; or when nobody works on what is
+ * left and it can only wait for a person, with the reason.
  * @throws AiqError when the broker cannot be asked for a minute
  */
-export async function untilEmpty({ queue, queues, idle, stopped }: EmptyOptions): Promise<void> {
+export async function untilEmpty(options: EmptyOptions): Promise<StuckReason | null> {
+  const { queue, queues, idle, stuckReason, stopped } = options;
   const { promise: stop, resolve } = Promise.withResolvers<void>();
   stopped.addEventListener('abort', () => resolve(), { once: true });
   let answeredAtMs = performance.now();
   while (!stopped.aborted) {
     await Promise.race([idle(), stop]);
     try {
-      if ((await openJobs(queue, queues)) === 0) return;
+      const open = (await queue.stats(queues)).queues.filter(hasOpenJobs);
+      if (open.length === 0) return null;
+      const reasons = open.map((one) => (one.leased === 0 ? stuckReason(one.queue) : null));
+      const [reason = null] = reasons;
+      if (reasons.every((one) => one !== null)) return reason;
       answeredAtMs = performance.now();
     } catch (error) {
       const isPassing = error instanceof AiqError && error.retryable;
@@ -35,9 +44,9 @@ export async function untilEmpty({ queue, queues, idle, stopped }: EmptyOptions)
     }
     await Promise.race([sleep(pollMs), stop]);
   }
+  return null;
 }
 
-async function openJobs(queue: EmptyOptions['queue'], queues: readonly string[]): Promise<number> {
-  const stats = await queue.stats(queues);
-  return stats.queues.reduce((sum, one) => sum + one.ready + one.delayed + one.leased, 0);
+function hasOpenJobs({ ready, delayed, leased }: QueueInfo): boolean {
+  return ready + delayed + leased > 0;
 }

@@ -1,9 +1,7 @@
-/**
- * When a job of an agent may start: its `concurrency`, its `requestsPerMinute`, and the time that
- * its provider asked everybody to wait.
- */
+/** When a job of an agent may start: its `concurrency`, its `requestsPerMinute`, its provider's health. */
 
 import type { ThreadAgent } from './pool/thread-messages.ts';
+import type { ProviderHealth } from './provider-health.ts';
 
 export interface Gates {
   /** How many jobs of the agent may start right now; infinite without limits. */
@@ -13,8 +11,6 @@ export interface Gates {
   started(agent: ThreadAgent): void;
   /** `calls` is what the job really made; the start counted one. */
   ended(agent: ThreadAgent, calls: number): void;
-  /** The provider throttles: nothing new goes there for this time. */
-  hold(agent: ThreadAgent, forMs: number): void;
 }
 
 interface Bucket {
@@ -25,10 +21,12 @@ interface Bucket {
 /** A minute's worth is let through in portions of at most ten seconds. */
 const burstShare = 1 / 6;
 
-export function createGates(nowMs: () => number = () => performance.now()): Gates {
+export function createGates(
+  health: Pick<ProviderHealth, 'room' | 'opensInMs'>,
+  nowMs: () => number = () => performance.now(),
+): Gates {
   const running = new Map<string, number>();
   const buckets = new Map<string, Bucket>();
-  const heldUntilMs = new Map<string, number>();
 
   function bucketOf(name: string, perMinute: number): Bucket {
     const capacity = Math.max(1, perMinute * burstShare);
@@ -41,24 +39,20 @@ export function createGates(nowMs: () => number = () => performance.now()): Gate
     return bucket;
   }
 
-  const holdMs = ({ provider }: ThreadAgent): number =>
-    Math.max(0, (heldUntilMs.get(provider.name) ?? 0) - nowMs());
-
   return {
     room(entry) {
       const { name, limits } = entry.agent;
-      if (holdMs(entry) > 0) return 0;
       const slots = (limits.concurrency ?? Infinity) - (running.get(name) ?? 0);
       const perMinute = limits.requestsPerMinute;
       const tokens = perMinute === null ? Infinity : Math.floor(bucketOf(name, perMinute).tokens);
-      return Math.max(0, Math.min(slots, tokens));
+      return Math.max(0, Math.min(slots, tokens, health.room(entry)));
     },
     opensInMs(entry) {
       const { name, limits } = entry.agent;
       const perMinute = limits.requestsPerMinute;
       const missing = perMinute === null ? 0 : 1 - bucketOf(name, perMinute).tokens;
       const tokenMs = missing > 0 && perMinute !== null ? (missing * 60_000) / perMinute : 0;
-      const waitMs = Math.max(holdMs(entry), tokenMs);
+      const waitMs = Math.max(health.opensInMs(entry) ?? 0, tokenMs);
       return waitMs > 0 ? Math.ceil(waitMs) : null;
     },
     started({ agent }) {
@@ -70,10 +64,6 @@ export function createGates(nowMs: () => number = () => performance.now()): Gate
       running.set(agent.name, Math.max(0, (running.get(agent.name) ?? 0) - 1));
       const perMinute = agent.limits.requestsPerMinute;
       if (perMinute !== null) bucketOf(agent.name, perMinute).tokens -= Math.max(0, calls - 1);
-    },
-    hold({ provider }, forMs) {
-      const until = nowMs() + forMs;
-      heldUntilMs.set(provider.name, Math.max(until, heldUntilMs.get(provider.name) ?? 0));
     },
   };
 }

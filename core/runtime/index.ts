@@ -13,6 +13,7 @@ export { startRuntime } from './runtime.ts';
 export {
   type ConsumerConfig,
   type ConsumerOptions,
+  type Mendable,
   type StartedConsumer,
   startConsumer,
 } from './start-consumer.ts';

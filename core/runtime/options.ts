@@ -34,10 +34,25 @@ export interface RuntimeOptions {
   readonly prices: Prices;
   /** Time that `drain` leaves to running jobs. */
   readonly graceMs: number;
+  /** How long an outage of a provider may last before waiting alone counts as no help; default 10 minutes. */
+  readonly outageMs?: number;
+  /**
+   * Reads again what a person may have mended while a provider is held; null when it cannot be used
+   * as it is. Default: nothing is read again.
+   */
+  readonly reload?: () => Promise<ReloadedAgents | null>;
   readonly log: RuntimeLog;
+  /** Called when jobs can only wait for a person; `untilEmpty` ends by itself then. Must not throw. */
+  readonly onStuck?: (reason: { readonly code: string; readonly message: string }) => void;
   /** Called after each job's lease ended; must not throw. */
   readonly onJob?: (report: JobReport) => void;
 }
+
+/** Agents, and where they work, as they are now. */
+export type ReloadedAgents = Pick<
+  RuntimeOptions,
+  'agents' | 'provider' | 'providers' | 'configModel'
+>;
 
 type LogLine = (fields: Readonly<Record<string, unknown>>, message: string) => void;
 
@@ -94,7 +109,7 @@ export interface RunSummary {
   readonly counts: RuntimeCounts;
   readonly usage: JobUsage;
   readonly elapsedMs: number;
-  /** Why the runtime stopped by itself: the provider refuses the key, or threads do not start. */
+  /** Why the runtime stopped by itself: its jobs can only wait for a person, or threads do not start. */
   readonly fatal: { readonly code: string; readonly message: string } | null;
 }
 
@@ -107,7 +122,8 @@ export interface Runtime {
   /** Stops calls and threads and hands all leases back, uncharged, within a second. */
   abort(): Promise<void>;
   /**
-   * Runs until no job of these queues is ready, delayed or leased, by whatever session, then drains.
+   * Runs until no job of these queues is ready, delayed or leased, by whatever session, or those that
+   * are left can only wait for a person (`fatal` says why), then drains.
    * @throws AiqError when the broker stays away
    */
   untilEmpty(): Promise<RunSummary>;

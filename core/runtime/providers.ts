@@ -20,35 +20,63 @@ export interface ProvidersRequest {
   readonly onWarning: (line: string) => void;
 }
 
-export interface OpenedProviders {
+export interface ChosenProviders {
   readonly provider: Provider;
   /** Those that agents name themselves. */
   readonly named: Readonly<Record<string, Provider>>;
+}
+
+export interface OpenedProviders extends ChosenProviders {
   /** One line for each choice. */
   readonly reasons: readonly string[];
+  /**
+   * Those that a changed configuration chooses; null where it would choose the offline endpoint and
+   * none runs: an outage never turns into extracts.
+   * @throws ProviderError when the configured provider cannot be used
+   */
+  readonly chooseAgain: (request: ProvidersRequest) => Promise<ChosenProviders | null>;
   /** Stops the offline endpoint, where there is one. */
   readonly close: () => Promise<void>;
 }
 
 /** @throws ProviderError when the configured provider cannot be used */
 export async function openProviders(request: ProvidersRequest): Promise<OpenedProviders> {
-  const { config, env, model } = request;
-  const { provider, providers } = config;
-  const main = await chooseProvider({ provider, providers, env, model: model ?? config.model });
-  const named = await chooseNamed(request);
-  const choices = [main, ...named.values()];
-  const isOffline = choices.some((choice) => choice.provider === 'offline');
-  const endpoint = isOffline ? await startOfflineThread() : null;
+  const choices = await choose(request);
+  const endpoint = needsOffline(choices) ? await startOfflineThread() : null;
   return {
-    provider: providerFrom(main, endpoint),
-    named: Object.fromEntries(
-      [...named].map(([name, choice]) => [name, providerFrom(choice, endpoint)]),
-    ),
-    reasons: choices.map(({ reason }) => reason),
+    ...providersOf(choices, endpoint),
+    reasons: [choices.main, ...choices.named.values()].map(({ reason }) => reason),
+    chooseAgain: async (changed) => {
+      const now = await choose(changed);
+      return endpoint === null && needsOffline(now) ? null : providersOf(now, endpoint);
+    },
     close: async () => {
       await endpoint?.close();
     },
   };
+}
+
+interface Choices {
+  readonly main: ProviderChoice;
+  readonly named: ReadonlyMap<string, ProviderChoice>;
+}
+
+async function choose(request: ProvidersRequest): Promise<Choices> {
+  const { config, env, model } = request;
+  const { provider, providers } = config;
+  const main = await chooseProvider({ provider, providers, env, model: model ?? config.model });
+  return { main, named: await chooseNamed(request) };
+}
+
+function needsOffline({ main, named }: Choices): boolean {
+  return [main, ...named.values()].some((choice) => choice.provider === 'offline');
+}
+
+function providersOf({ main, named }: Choices, endpoint: OfflineEndpoint | null): ChosenProviders {
+  const byName = [...named].map(
+    ([name, choice]) => [name, providerFrom(choice, endpoint)] as const,
+  );
+  return { provider: providerFrom(main, endpoint), named: Object.fromEntries(byName) };
 }
 
 async function chooseNamed(request: ProvidersRequest): Promise<Map<string, ProviderChoice>> {

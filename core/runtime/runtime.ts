@@ -7,24 +7,29 @@ import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openOutput } from '../output/index.ts';
-import { chooseAgents } from './agents.ts';
+import { changedAgents, chooseAgents } from './agents.ts';
 import { Desk } from './desk.ts';
 import { untilEmpty } from './empty.ts';
-import { createGates } from './gates.ts';
+import { createGates, type Gates } from './gates.ts';
 import { Groups } from './groups.ts';
 import { IsolatedRuns } from './isolated/isolated-runs.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
+import { lookAt } from './look.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
 import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
+import { ProviderHealth, type StuckReason } from './provider-health.ts';
 import { createTally } from './tally.ts';
 
 /** Isolated jobs at one time: each is a whole process. */
 const processesMax = 4;
 /** Older than any publish can take, so that what is found is an orphan. */
 const orphanAgeMs = 3_600_000;
+const outageMsDefault = 10 * 60_000;
+/** An outage before the first answer of a run is more likely a wrong address. */
+const unansweredOutageMs = 30_000;
 /** How long work may take to stop when told, before its thread is ended. */
 const stopMs = 2_000;
 /** The same when a second signal demands haste, and the time for the last words to the broker. */
@@ -54,8 +59,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 class ConsumerProcess implements Runtime {
   readonly done: Promise<RunSummary>;
   readonly #options: RuntimeOptions;
-  readonly #agents: ReadonlyMap<string, ThreadAgent>;
-  readonly #gates = createGates();
+  readonly #agents: Map<string, ThreadAgent>;
+  readonly #health: ProviderHealth;
+  readonly #gates: Gates;
   readonly #tally = createTally();
   readonly #pool: Pool;
   readonly #isolated: IsolatedRuns;
@@ -69,11 +75,21 @@ class ConsumerProcess implements Runtime {
   #stopping: Promise<void> | null = null;
   #fatal: RunSummary['fatal'] = null;
 
-  constructor(options: RuntimeOptions, agents: ReadonlyMap<string, ThreadAgent>) {
+  constructor(options: RuntimeOptions, agents: Map<string, ThreadAgent>) {
     this.#options = options;
     this.#agents = agents;
     this.done = this.#ended.promise;
-    const { log, queue, threads, concurrency } = options;
+    const { log, queue, threads, concurrency, outageMs = outageMsDefault } = options;
+    this.#health = new ProviderHealth({
+      look: lookAt,
+      reload: () => this.#reload(),
+      outage: { answeredMs: outageMs, unansweredMs: Math.min(outageMs, unansweredOutageMs) },
+      log,
+      onChange: () => this.#desk.resume(),
+      onHeld: (agent) => this.#desk.returnWaiting(agent),
+      onStuck: (reason) => options.onStuck?.(reason),
+    });
+    this.#gates = createGates(this.#health);
     const work = workOf(options, agents);
     const memory = memoryLimits();
     this.#pool = new Pool({
@@ -96,6 +112,7 @@ class ConsumerProcess implements Runtime {
       isolated: this.#isolated,
       journals: this.#journals,
       gates: this.#gates,
+      health: this.#health,
       agents,
       log,
       onReport: (report) => {
@@ -104,7 +121,6 @@ class ConsumerProcess implements Runtime {
         this.#tally.add(report);
         options.onJob?.(report);
       },
-      onEndpointFailure: (failure) => this.#fail(failure.code, failure.message),
       onChange: () => this.#groups?.adjust(),
     });
   }
@@ -114,9 +130,10 @@ class ConsumerProcess implements Runtime {
     this.#pool.warm();
     this.#groups = await Groups.open({
       queue,
-      agents: [...this.#agents.values()],
+      agents: this.#agents,
       concurrency,
       gates: this.#gates,
+      health: this.#health,
       load: (group) => this.#desk.load(group),
       onDelivery: (leased, group) => this.#desk.take(leased, group),
       onLeaseLost: (leased, code) =>
@@ -154,10 +171,41 @@ class ConsumerProcess implements Runtime {
   async untilEmpty(): Promise<RunSummary> {
     const queues = [...new Set(this.#groups?.all.flatMap((group) => group.queues))];
     const { queue } = this.#options;
-    const idle = (): Promise<void> => this.#desk.idle();
-    await untilEmpty({ queue, queues, idle, stopped: this.#stop.signal });
+    const reason = await untilEmpty({
+      queue,
+      queues,
+      idle: () => this.#desk.idle(),
+      stuckReason: (name) => this.#stuckReason(name),
+      stopped: this.#stop.signal,
+    });
+    if (reason !== null) this.#fail(reason.code, reason.message);
     await this.drain();
     return this.done;
+  }
+
+  /** Why nobody here can work on the queue's jobs; null when somebody can. */
+  #stuckReason(queue: string): StuckReason | null {
+    const agents = [...this.#agents.values()].filter(({ agent }) => agent.queue === queue);
+    const reasons = agents.map((agent) => this.#health.stuckReason(agent));
+    return reasons.every((reason) => reason !== null) ? (reasons[0] ?? null) : null;
+  }
+
+  /** Puts into use what a person changed while a provider was held. */
+  async #reload(): Promise<void> {
+    const { reload, log } = this.#options;
+    const found = await reload?.().catch(() => null);
+    if (found == null || this.#stopping !== null) return;
+    const changed = await changedAgents(this.#agents, { ...this.#options, ...found });
+    if (changed.size === 0) return;
+    for (const [name, agent] of changed) {
+      this.#agents.set(name, agent);
+      const { provider, model } = agent;
+      log.warn({ agent: name, provider: provider.name, model }, 'read again: used from now on');
+    }
+    const agents = [...this.#agents.values()];
+    this.#pool.adopt(agents);
+    this.#isolated.adopt(agents);
+    this.#health.adopt(agents);
   }
 
   #fail(code: string, message: string): void {
@@ -168,6 +216,7 @@ class ConsumerProcess implements Runtime {
 
   async #shutDown(): Promise<void> {
     this.#stop.abort();
+    this.#health.close();
     this.#groups?.shut();
     this.#desk.returnWaiting();
     const idle = this.#desk.idle();

@@ -4,6 +4,7 @@
  */
 
 import type { Agent } from '../agent/index.ts';
+import type { Verdict } from '../health/index.ts';
 import type { FailureClass } from '../model/index.ts';
 import { limits, type Settle, type SettleOutcome } from '../queue/index.ts';
 import { retryDelayMs } from './backoff.ts';
@@ -13,13 +14,13 @@ import type { RunEnd } from './pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */
 const retryAfterMsMax = 15 * 60_000;
-const retryAfterMsMin = 500;
-/** Half of it to one and a half of it is the wait where the provider asks for none. */
-const unaskedMs = 5_000;
 
-type Delay = 'none' | 'backoff' | 'asked';
+type Delay = 'none' | 'backoff';
 
-/** Retry charges an attempt; throttled and returned charge nothing; final dead-letters. */
+/**
+ * Retry charges an attempt; throttled and returned charge nothing; final dead-letters. What a
+ * provider is at fault for is `throttled` (see `failedSettle`); these are for when the job is.
+ */
 export const settlements: Readonly<
   Record<
     FailureClass | 'crashed' | 'bystander' | 'unstarted',
@@ -27,9 +28,12 @@ export const settlements: Readonly<
   >
 > = {
   transient: { outcome: 'retry', delay: 'backoff' },
-  throttled: { outcome: 'throttled', delay: 'asked' },
-  endpoint: { outcome: 'returned', delay: 'none' },
   permanent: { outcome: 'final', delay: 'none' },
+  throttled: { outcome: 'retry', delay: 'backoff' },
+  unavailable: { outcome: 'retry', delay: 'backoff' },
+  blocked: { outcome: 'final', delay: 'none' },
+  misconfigured: { outcome: 'retry', delay: 'backoff' },
+  exhausted: { outcome: 'retry', delay: 'backoff' },
   aborted: { outcome: 'returned', delay: 'none' },
   crashed: { outcome: 'crashed', delay: 'backoff' },
   bystander: { outcome: 'returned', delay: 'none' },
@@ -40,6 +44,8 @@ export interface SettledJob {
   readonly retry: Agent['retry'];
   readonly attempt: number;
   readonly elapsedMs: number;
+  /** Whose fault a failure of the provider's was; null for all others. */
+  readonly verdict: Verdict | null;
   /** From 0 to 1: so that jobs that failed together do not come back together. */
   readonly random: () => number;
 }
@@ -66,30 +72,32 @@ export function settleOf(end: RunEnd, job: SettledJob): Settle {
 }
 
 function failedSettle(failure: JobFailure, job: SettledJob): Settle {
+  const { code: errorCode, message: errorMessage, retryAfterMs } = failure;
+  const { verdict } = job;
+  if (verdict?.verdict === 'free') {
+    // A little jitter keeps the jobs from coming back as one.
+    const delayMs = Math.round(verdict.delayMs * (1 + job.random() / 10));
+    const outcome = delayMs > 0 ? 'throttled' : 'returned';
+    return { outcome, delayMs, errorCode, errorMessage };
+  }
   const { outcome, delay } = settlements[failure.class];
   const backoffMs = retryDelayMs(job.retry, job.attempt, job.random);
-  const delays: Record<Delay, number> = {
-    none: 0,
-    backoff: Math.max(backoffMs, Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax)),
-    asked: Math.round(throttledMs(failure, job.random())),
+  const askedMs = Math.min(retryAfterMs ?? 0, retryAfterMsMax);
+  return {
+    outcome,
+    delayMs: delay === 'none' ? 0 : Math.max(backoffMs, askedMs),
+    errorCode,
+    errorMessage,
   };
-  const { code: errorCode, message: errorMessage } = failure;
-  return { outcome, delayMs: delays[delay], errorCode, errorMessage };
 }
 
-/**
- * What was asked for is a minimum; a little jitter keeps the jobs from coming back as one. Nothing
- * is charged for coming back, so it must not happen too often either.
- */
-function throttledMs({ retryAfterMs }: JobFailure, random: number): number {
-  if (retryAfterMs === null) return unaskedMs * (0.5 + random);
-  const askedMs = Math.min(Math.max(retryAfterMs, retryAfterMsMin), retryAfterMsMax);
-  return askedMs * (1 + random / 10);
-}
+const putOffMsMin = 2_000;
+const putOffMsMax = 5 * 60_000;
 
-/** How long nothing new should go to a provider that throttled a call. */
-export function holdMs({ retryAfterMs }: JobFailure): number {
-  return Math.min(retryAfterMs ?? unaskedMs / 2, retryAfterMsMax);
+/** For a job that others go before: longer each time, so that it comes back seldom. */
+export function putOff(times: number, errorMessage: string): Settle {
+  const delayMs = Math.min(putOffMsMin * 2 ** Math.min(times, 30), putOffMsMax);
+  return { outcome: 'throttled', delayMs, errorCode: 'put_off', errorMessage };
 }
 
 /** What the job made, as JSON: as many file names as fit, and how many there are. */

@@ -4,8 +4,8 @@
  */
 
 import type { ProviderQuery } from '../model/index.ts';
-import type { Runtime, RuntimeOptions } from './options.ts';
-import { openProviders } from './providers.ts';
+import type { ReloadedAgents, Runtime, RuntimeOptions } from './options.ts';
+import { type OpenedProviders, openProviders } from './providers.ts';
 import { startRuntime } from './runtime.ts';
 
 /** The part of the configuration that a consumer goes by. */
@@ -15,16 +15,21 @@ export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices'
   readonly model: string | null;
   readonly provider: string;
   readonly providers: ProviderQuery['providers'];
-  readonly run: { readonly graceMs: number };
+  readonly run: { readonly graceMs: number; readonly outageMs: number };
 }
+
+/** What a person may change while a provider is held. */
+export type Mendable = Pick<ConsumerOptions, 'config' | 'env' | 'agents'>;
 
 export interface ConsumerOptions
   extends Pick<
     RuntimeOptions,
-    'queue' | 'agents' | 'outputDir' | 'concurrency' | 'threads' | 'log' | 'onJob'
+    'queue' | 'agents' | 'outputDir' | 'concurrency' | 'threads' | 'log' | 'onJob' | 'onStuck'
   > {
   readonly config: ConsumerConfig;
   readonly env: ProviderQuery['env'];
+  /** Reads them again as they are now; what it throws means: not usable at the moment. */
+  readonly reread?: () => Promise<Mendable>;
   /** Model id that wins over the agents' own; null for none. */
   readonly model: string | null;
   /** Told once, per provider, which one was chosen and why. */
@@ -44,7 +49,7 @@ export interface StartedConsumer {
  * @throws ProviderError when no provider can be used as asked for; what `startRuntime` throws
  */
 export async function startConsumer(options: ConsumerOptions): Promise<StartedConsumer> {
-  const { config, env, model, onProvider, onWarning, ...rest } = options;
+  const { config, env, model, reread, onProvider, onWarning, ...rest } = options;
   const opened = await openProviders({ config, env, model, agents: rest.agents, onWarning });
   try {
     for (const reason of opened.reasons) onProvider(reason);
@@ -60,10 +65,24 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
       limits: config.limits,
       prices: config.prices,
       graceMs: config.run.graceMs,
+      outageMs: config.run.outageMs,
+      ...(reread === undefined ? {} : { reload: () => reload(reread, opened, model) }),
     });
     return { runtime, close: opened.close };
   } catch (error) {
     await opened.close();
     throw error;
   }
+}
+
+async function reload(
+  reread: NonNullable<ConsumerOptions['reread']>,
+  opened: OpenedProviders,
+  model: string | null,
+): Promise<ReloadedAgents | null> {
+  const { config, env, agents } = await reread();
+  const chosen = await opened.chooseAgain({ config, env, model, agents, onWarning: () => {} });
+  if (chosen === null) return null;
+  const { provider, named: providers } = chosen;
+  return { agents, provider, providers, configModel: config.model };
 }

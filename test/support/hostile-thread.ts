@@ -84,7 +84,8 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
 parentPort?.on('message', (message: ToThread) => {
   if (message.type === 'stop') stopped.get(message.run)?.();
   else if (message.type === 'run') void perform(message.run, message.request.source);
-  else answered(message.value === null ? 'nothing' : Buffer.from(message.value).toString());
+  else if (message.type === 'journaled')
+    answered(message.value === null ? 'nothing' : Buffer.from(message.value).toString());
 });
 
 /** Asks the journal, in the name of run 1, what stands under one hash. */

@@ -1,6 +1,6 @@
 /** `aiq run`: does the queued jobs until it is stopped, or until nothing is left to do. */
 
-import { type Agent, type BrokenAgent, formatProblem } from '../../agent/index.ts';
+import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
 import type { Config } from '../../config/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
 import { discoverUsable, loadUsable } from '../agent-files.ts';
@@ -26,6 +26,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     throw usageError('--model is empty', 'Name one, or leave it out.');
   const config = await session.config();
   const agents = await pickAgents(session, config, flags.agents);
+  const names = agents.map(({ name }) => name);
   const { terminal } = session;
   const consumer = await startConsumer(session, {
     queue: await session.queue(),
@@ -35,8 +36,10 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     concurrency: config.run.concurrency,
     threads: config.run.threads,
     onJob: (report) => tellJob(terminal, report),
+    rereadAgents: ({ agentPaths, limits }) =>
+      Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
   });
-  terminal.hint(`working on ${agents.map(({ name }) => name).join(', ')}; Ctrl-C stops`);
+  terminal.hint(`working on ${names.join(', ')}; Ctrl-C stops`);
   const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
   const isOver = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
   if (isOver && flags.agents === undefined) await warnOfUnserved(session, agents);

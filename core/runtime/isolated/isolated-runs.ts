@@ -5,6 +5,7 @@
 
 import type { JobRequest, StopReason } from '../job/result.ts';
 import type { Crash, Run, RunEnd, RunOptions } from '../pool/run.ts';
+import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { type ProcessOptions, runIsolated } from './isolated-run.ts';
 
 export interface IsolatedOptions extends ProcessOptions {
@@ -24,7 +25,7 @@ interface Waiting {
 const closing: Crash = { cause: 'killed', message: 'the consumer stops' };
 
 export class IsolatedRuns {
-  readonly #options: IsolatedOptions;
+  #options: IsolatedOptions;
   readonly #running = new Set<Waiting>();
   #waiting: Waiting[] = [];
   #closed = false;
@@ -40,6 +41,11 @@ export class IsolatedRuns {
     else this.#waiting.push(entry);
     this.#pump();
     return { end: promise, stop: (reason) => this.#stop(entry, reason) };
+  }
+
+  /** Runs that begin from now on find these agents. */
+  adopt(agents: readonly ThreadAgent[]): void {
+    this.#options = { ...this.#options, data: { ...this.#options.data, agents } };
   }
 
   /** Ends all processes; runs end as crashed, waiting ones as unstarted. */

@@ -30,6 +30,7 @@ let lastQuestion = 0;
 port.on('message', (message: ToThread) => {
   if (message.type === 'stop') stopRun(message.run, message.reason);
   else if (message.type === 'run') void start(message.run, message.request);
+  else if (message.type === 'adopt') toolbox.adopt(message.agents);
   else {
     answers.get(message.question)?.(message.value);
     answers.delete(message.question);

@@ -14,19 +14,22 @@ import type { ToolSet } from './tool-calls.ts';
 export interface Toolbox {
   /** Loads what every run needs, before the first one asks. */
   warm(): void;
+  /** Runs that begin from now on find these agents. */
+  adopt(agents: readonly ThreadAgent[]): void;
   /** The tools for one run, which is named while its code may block the thread. */
   forRun(run: number, journal: Journal): JobTools;
 }
 
 export function createToolbox(data: ThreadData): Toolbox {
   const culprit = new Int32Array(data.culprit);
-  const known = new Map(data.agents.map((entry) => [entry.agent.name, entry]));
+  let known = byName(data.agents);
   const agents = new Map<string, Promise<ReadyAgent>>();
   const callers = new Map<string, Promise<ModelCaller>>();
   const stores = createStores();
 
+  // By all that it is: the same name may stand for another key or address later.
   const callerOf = (provider: Provider): Promise<ModelCaller> =>
-    remembered(callers, provider.name, () => createCaller(provider));
+    remembered(callers, JSON.stringify(provider), () => createCaller(provider));
   const ready = async ({ agent, provider, model }: ThreadAgent): Promise<ReadyAgent> => {
     const [compiled, caller, toolSet] = await Promise.all([
       compileAgent(agent),
@@ -39,6 +42,10 @@ export function createToolbox(data: ThreadData): Toolbox {
   return {
     warm() {
       for (const { provider } of data.agents) void callerOf(provider);
+    },
+    adopt(changed) {
+      known = byName(changed);
+      agents.clear();
     },
     forRun: (run, journal) => ({
       journal,
@@ -66,6 +73,10 @@ export function createToolbox(data: ThreadData): Toolbox {
       },
     }),
   };
+}
+
+function byName(agents: readonly ThreadAgent[]): Map<string, ThreadAgent> {
+  return new Map(agents.map((entry) => [entry.agent.name, entry]));
 }
 
 async function toolSetOf(agent: Agent, baseDir: string): Promise<ToolSet | null> {

@@ -8,7 +8,7 @@ import { createCrashGuard } from './crash-guard.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from './run.ts';
 import { Thread, type ThreadState } from './thread.ts';
-import type { ThreadData } from './thread-messages.ts';
+import type { ThreadAgent, ThreadData } from './thread-messages.ts';
 
 export interface PoolOptions {
   readonly entry: URL;
@@ -47,6 +47,7 @@ const closing: Crash = { cause: 'killed', message: 'the consumer stops' };
 /** Threads start when the first runs need them, or the first one before with `warm`. */
 export class Pool {
   readonly #options: PoolOptions;
+  #data: PoolOptions['data'];
   readonly #seats: Seat[];
   readonly #guard = createCrashGuard();
   readonly #placed = new Map<number, Seat>();
@@ -57,6 +58,7 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#data = options.data;
     this.#seats = seatsOf(options);
     this.#memory = watchMemory({
       memoryMegabytesMax: options.memoryMegabytesMax,
@@ -78,6 +80,12 @@ export class Pool {
     else this.#waiting.push({ run, request, options, resolve });
     this.#pump();
     return { end: promise, stop: (reason) => this.#stop(run, reason) };
+  }
+
+  /** Runs that begin from now on find these agents. */
+  adopt(agents: readonly ThreadAgent[]): void {
+    this.#data = { ...this.#data, agents };
+    for (const { thread } of this.#seats) thread?.adopt(agents);
   }
 
   /** Ends all threads; runs end as crashed, waiting ones as unstarted. */
@@ -122,10 +130,10 @@ export class Pool {
   }
 
   #newThread(seat: Seat): Thread {
-    const { entry, data, heapMegabytesMax } = this.#options;
+    const { entry, heapMegabytesMax } = this.#options;
     return new Thread({
       entry,
-      data,
+      data: this.#data,
       heapMegabytesMax,
       onReady: () => this.#guard.started(),
       onGone: (state, message) => {

@@ -31,6 +31,7 @@ export interface ThreadAgent {
 export type ToThread =
   | { readonly type: 'run'; readonly run: number; readonly request: JobRequest }
   | { readonly type: 'stop'; readonly run: number; readonly reason: StopReason }
+  | { readonly type: 'adopt'; readonly agents: readonly ThreadAgent[] }
   | JournalAnswer;
 
 export type FromThread =

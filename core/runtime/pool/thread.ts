@@ -7,7 +7,13 @@ import { Worker } from 'node:worker_threads';
 import type { Journal } from '../job/journal.ts';
 import type { JobRequest, StopReason } from '../job/result.ts';
 import type { Crash, RunEnd } from './run.ts';
-import type { FromThread, JournalQuestion, ThreadData, ToThread } from './thread-messages.ts';
+import type {
+  FromThread,
+  JournalQuestion,
+  ThreadAgent,
+  ThreadData,
+  ToThread,
+} from './thread-messages.ts';
 
 const states = {
   starting: { ready: 'ready', end: 'stopping', exit: 'gone' },
@@ -74,6 +80,11 @@ export class Thread {
 
   stop(run: number, reason: StopReason): void {
     this.#post({ type: 'stop', run, reason });
+  }
+
+  /** Runs that begin from now on find these agents. */
+  adopt(agents: readonly ThreadAgent[]): void {
+    this.#post({ type: 'adopt', agents });
   }
 
   /** Bytes of its objects and Buffers, told also while the thread is busy; 0 once it is gone. */

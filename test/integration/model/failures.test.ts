@@ -31,16 +31,85 @@ const refusals = [
   {
     status: 401,
     error: { message: 'bad key', code: 'invalid_api_key' },
-    failure: 'endpoint',
+    failure: 'misconfigured',
     code: 'unauthorized',
   },
-  { status: 403, error: { message: 'no' }, failure: 'endpoint', code: 'unauthorized' },
-  { status: 402, error: { message: 'no credit' }, failure: 'endpoint', code: 'quota_exhausted' },
+  { status: 403, error: { message: 'no' }, failure: 'blocked', code: 'forbidden' },
+  {
+    status: 403,
+    error: { message: 'Your input was flagged by our moderation.' },
+    failure: 'permanent',
+    code: 'content_filter',
+  },
+  {
+    status: 403,
+    error: { message: 'Country, region, or territory not supported' },
+    failure: 'misconfigured',
+    code: 'region_refused',
+  },
+  { status: 402, error: { message: 'no credit' }, failure: 'exhausted', code: 'quota_exhausted' },
   {
     status: 429,
     error: { message: 'pay', code: 'insufficient_quota' },
-    failure: 'endpoint',
+    failure: 'exhausted',
     code: 'quota_exhausted',
+  },
+  {
+    status: 429,
+    error: { message: 'Quota exceeded for GenerateRequestsPerDayPerProject' },
+    failure: 'exhausted',
+    code: 'quota_exhausted',
+  },
+  {
+    status: 429,
+    error: {
+      message: 'Request too large for gpt-x on tokens per min (TPM): Limit 30000, Requested 52000.',
+      code: 'rate_limit_exceeded',
+    },
+    failure: 'permanent',
+    code: 'request_above_limit',
+  },
+  {
+    status: 429,
+    error: {
+      message: 'Rate limit reached (TPM): Limit 30000, Used 29000, Requested 2000.',
+      code: 'rate_limit_exceeded',
+    },
+    failure: 'throttled',
+    code: 'rate_limited',
+  },
+  {
+    status: 413,
+    error: { message: 'Request too large for model `x`', code: 'rate_limit_exceeded' },
+    failure: 'permanent',
+    code: 'request_above_limit',
+  },
+  {
+    status: 400,
+    error: { message: 'No models loaded. Please load a model.' },
+    failure: 'misconfigured',
+    code: 'no_model_loaded',
+  },
+  {
+    status: 400,
+    error: { message: 'The model `x` has been decommissioned', code: 'model_decommissioned' },
+    failure: 'misconfigured',
+    code: 'model_not_found',
+  },
+  {
+    status: 400,
+    error: { message: 'API key not valid. Please pass a valid API key.' },
+    failure: 'misconfigured',
+    code: 'unauthorized',
+  },
+  {
+    status: 400,
+    error: {
+      message: 'the request exceeds the available context size',
+      type: 'exceed_context_size_error',
+    },
+    failure: 'permanent',
+    code: 'context_length_exceeded',
   },
   { status: 429, error: { message: 'slow down' }, failure: 'throttled', code: 'rate_limited' },
   {
@@ -58,16 +127,18 @@ const refusals = [
   {
     status: 404,
     error: { message: 'no such model', code: 'model_not_found' },
-    failure: 'permanent',
+    failure: 'misconfigured',
     code: 'model_not_found',
   },
   { status: 413, error: { message: 'big' }, failure: 'permanent', code: 'context_length_exceeded' },
   { status: 415, error: { message: 'type' }, failure: 'permanent', code: 'bad_request' },
   { status: 422, error: { message: 'odd' }, failure: 'permanent', code: 'bad_request' },
-  { status: 408, error: { message: 'late' }, failure: 'transient', code: 'server_timeout' },
+  { status: 408, error: { message: 'late' }, failure: 'unavailable', code: 'server_timeout' },
   { status: 409, error: { message: 'clash' }, failure: 'transient', code: 'conflict' },
-  { status: 500, error: { message: 'oops' }, failure: 'transient', code: 'server_error' },
-  { status: 503, error: { message: 'busy' }, failure: 'transient', code: 'server_error' },
+  { status: 500, error: { message: 'oops' }, failure: 'unavailable', code: 'server_error' },
+  { status: 503, error: { message: 'busy' }, failure: 'throttled', code: 'overloaded' },
+  { status: 529, error: { message: 'busy' }, failure: 'throttled', code: 'overloaded' },
+  { status: 498, error: { message: 'busy' }, failure: 'throttled', code: 'overloaded' },
 ];
 
 test.each(refusals)(
@@ -101,6 +172,26 @@ test('Retry-After is read as seconds, as a date and as milliseconds, and is kept
   expect(waits.slice(2)).toEqual([1500, 900_000, 360_000]);
 });
 
+test('a port that fetch blocks and a key that no header can carry need a person, and say so', async () => {
+  const server = await serving((response) => goodAnswer(response));
+  const port = await failureOf({ ...server.provider, baseURL: 'http://127.0.0.1:6667/v1' });
+  expect(port).toMatchObject({ failure: 'misconfigured', code: 'port_blocked' });
+  const key = await failureOf({ ...server.provider, apiKey: 'sk-ключ' });
+  expect(key).toMatchObject({ failure: 'misconfigured', code: 'key_malformed' });
+  expect(key.message).not.toContain('ключ');
+  expect(server.requests).toHaveLength(0);
+});
+
+test('a page with 403 is no refusal of the key, whatever words stand on it', async () => {
+  const server = await serving((response) => {
+    response.writeHead(403, { 'content-type': 'text/html' });
+    response.end(
+      '<!DOCTYPE html><title>Blocked by policy: invalid api key, model not found</title>',
+    );
+  });
+  expect(await failureOf(server.provider)).toMatchObject({ failure: 'blocked', status: 403 });
+});
+
 test('503 with Retry-After is throttling', async () => {
   const server = await serving((response) =>
     refuse(response, 503, { message: 'busy' }, { 'retry-after': '7' }),
@@ -117,12 +208,12 @@ test('a stream that ends without a finish reason is cut, whatever arrived', asyn
     response.end();
   });
   expect(await failureOf(server.provider)).toMatchObject({
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'stream_cut',
   });
 });
 
-test('a reset in the middle of the stream and at its beginning is transient and names the cause', async () => {
+test('a reset in the middle of the stream and at its beginning is an outage and names the cause', async () => {
   const server = await serving(async (response, _, count) => {
     if (count === 1) return response.socket?.resetAndDestroy();
     sse(response, [delta({ content: 'Half' })]);
@@ -133,23 +224,23 @@ test('a reset in the middle of the stream and at its beginning is transient and 
   });
   for (const _ of [1, 2]) {
     const error = await failureOf(server.provider);
-    expect(error).toMatchObject({ failure: 'transient', code: 'connection_failed' });
+    expect(error).toMatchObject({ failure: 'unavailable', code: 'connection_failed' });
     expect(error.message).toMatch(/ECONNRESET|UND_ERR_SOCKET|other side closed/);
   }
 });
 
-test('a refused connection is transient and says so', async () => {
+test('a refused connection is an outage and says so', async () => {
   const server = await fakeServer(() => {});
   await server.close();
   const error = await failureOf(server.provider);
-  expect(error).toMatchObject({ failure: 'transient', code: 'connection_failed' });
+  expect(error).toMatchObject({ failure: 'unavailable', code: 'connection_failed' });
   expect(error.message).toContain('ECONNREFUSED');
 });
 
 test('a stream that goes silent ends at the idle limit', async () => {
   const server = await serving((response) => sse(response, [delta({ content: 'One moment' })]));
   expect(await failureOf(server.provider, { idleMs: 50 })).toMatchObject({
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'stream_idle',
   });
 });
@@ -161,7 +252,7 @@ test('a stream that drips for ever ends at the deadline', async () => {
     response.on('close', () => clearInterval(timer));
   });
   expect(await failureOf(server.provider, { timeoutMs: 150, idleMs: 100 })).toMatchObject({
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'deadline',
   });
 });
@@ -198,8 +289,8 @@ test('an answer over the limit is refused, in small pieces, in one line and as a
 test.each([
   [{ message: 'overloaded', type: 'overloaded_error' }, 'throttled', 'overloaded'],
   [{ message: 'too fast', code: 429 }, 'throttled', 'rate_limited'],
-  [{ message: 'no money', code: 'insufficient_quota' }, 'endpoint', 'quota_exhausted'],
-  [{ message: 'something broke' }, 'transient', 'server_error'],
+  [{ message: 'no money', code: 'insufficient_quota' }, 'exhausted', 'quota_exhausted'],
+  [{ message: 'something broke' }, 'unavailable', 'server_error'],
 ])('an error object inside the stream counts: %o', async (error, failure, code) => {
   const server = await serving((response) => {
     sse(response, [delta({ content: 'Half' }), { error }]);
@@ -208,13 +299,13 @@ test.each([
   expect(await failureOf(server.provider)).toMatchObject({ failure, code });
 });
 
-test('broken JSON inside the stream is transient', async () => {
+test('broken JSON inside the stream is an outage', async () => {
   const server = await serving((response) => {
     sse(response, ['{"choices": [']);
     response.end();
   });
   expect(await failureOf(server.provider)).toMatchObject({
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'bad_stream',
   });
 });
@@ -258,7 +349,7 @@ test('a redirect is not followed, so the key reaches no other address', async ()
     response.end();
   });
   expect(await failureOf(server.provider)).toMatchObject({
-    failure: 'endpoint',
+    failure: 'misconfigured',
     code: 'redirected',
   });
   expect(elsewhere.requests).toHaveLength(0);

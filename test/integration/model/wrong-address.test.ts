@@ -38,12 +38,12 @@ test('an HTML page is no answer; from a server that answered before it is a bad 
   const caller = await createCaller(server.provider);
   const { signal } = new AbortController();
   await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({
-    failure: 'endpoint',
+    failure: 'misconfigured',
     code: 'not_a_model_endpoint',
   });
   expect(server.requests).toHaveLength(3);
   await caller.call(modelCall(), signal);
-  await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({ failure: 'transient' });
+  await expect(caller.call(modelCall(), signal)).rejects.toMatchObject({ failure: 'unavailable' });
 });
 
 test('one odd page of a proxy in front of a good endpoint is only asked again', async () => {
@@ -72,7 +72,7 @@ test('a 404 page without an error object means the address, not the model', asyn
     response.end('<title>Not Found</title>');
   });
   const error = await failureOf(server.provider);
-  expect(error).toMatchObject({ failure: 'endpoint', code: 'not_a_model_endpoint' });
+  expect(error).toMatchObject({ failure: 'misconfigured', code: 'not_a_model_endpoint' });
   expect(error.message).toContain('/v1');
   expect(error.message).not.toContain('<');
 });
@@ -100,7 +100,7 @@ test.each([
     response.end(body);
   });
   expect(await failureOf(server.provider)).toMatchObject({
-    failure: 'transient',
+    failure: 'unavailable',
     code: 'stream_cut',
   });
   expect(server.requests).toHaveLength(1);

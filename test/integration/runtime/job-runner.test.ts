@@ -212,7 +212,7 @@ describe('a model that fails', () => {
     expect(result.usage).toMatchObject({ calls: 1, inputTokens: 1000, costMicros: 3000 });
   });
 
-  it.each(['transient', 'throttled', 'endpoint', 'permanent'] as const)(
+  it.each(['transient', 'throttled', 'misconfigured', 'permanent'] as const)(
     'ends the attempt with its own class (%s) and what the provider asked for',
     async (kind) => {
       const error = new ModelError(kind, 'the_code', 'why', { retryAfterMs: 1234 });

@@ -282,22 +282,32 @@ describe('stopping', () => {
     expect(consumer.closed).toBe(true);
     expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['returned']);
   });
-
-  it('comes by itself when the provider refuses the key, and says so', async () => {
-    const options = { modelFlag: 'aiq-offline?error=401:1' };
-    const { deliver, consumer, runtime: running } = await start(options);
-    deliver(leaseOf());
-    const summary = await running.done;
-    expect(summary.fatal).toMatchObject({
-      code: 'unauthorized',
-      message: expect.stringMatching(/key/),
-    });
-    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['returned']);
-  });
 });
 
 describe('untilEmpty', () => {
   const openJobs = (parts: object) => ({ ready: 0, delayed: 0, leased: 0, ...parts });
+
+  it('ends when what is left can only wait for a person, and says why; nothing is charged', async () => {
+    const stuck: string[] = [];
+    const {
+      deliver,
+      consumer,
+      stats,
+      runtime: running,
+    } = await start({
+      modelFlag: 'aiq-offline?error=401:1',
+      onStuck: ({ code }) => stuck.push(code),
+    });
+    stats.push(openJobs({ queue: 'echo', ready: 1 }));
+    deliver(leaseOf());
+    const summary = await running.untilEmpty();
+    expect(summary.fatal).toMatchObject({
+      code: 'unauthorized',
+      message: expect.stringMatching(/key/),
+    });
+    expect(stuck).toEqual(['unauthorized']);
+    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['returned']);
+  });
 
   it('waits for the retries and leases of others', async () => {
     const { stats, queue, runtime: running } = await start();

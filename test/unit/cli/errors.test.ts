@@ -28,7 +28,7 @@ const expected: [error: Error, code: number, text: RegExp][] = [
     /p {2}is bad/,
   ],
   [
-    new ModelError('endpoint', 'unauthorized', 'the key was refused (401)', { status: 401 }),
+    new ModelError('misconfigured', 'unauthorized', 'the key was refused (401)', { status: 401 }),
     4,
     /401/,
   ],

@@ -17,7 +17,12 @@ describe('without a file', () => {
       providers: {},
       agentPaths: [`${root}/agents`],
       output: { dir: `${root}/out` },
-      run: { concurrency: 8, threads: Math.min(availableParallelism(), 4), graceMs: 25_000 },
+      run: {
+        concurrency: 8,
+        threads: Math.min(availableParallelism(), 4),
+        graceMs: 25_000,
+        outageMs: 600_000,
+      },
       limits: {
         inputBytesMax: 1024 * 1024,
         answerBytesMax: 4 * 1024 * 1024,

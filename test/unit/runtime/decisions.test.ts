@@ -10,7 +10,7 @@ import type { JobSuccess } from '../../../core/runtime/job/result.ts';
 import { noJobUsage } from '../../../core/runtime/job/usage.ts';
 import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
-import { holdMs, noteOf, settleOf } from '../../../core/runtime/settlement.ts';
+import { noteOf, putOff, settleOf } from '../../../core/runtime/settlement.ts';
 import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const { retry } = agentOf();
@@ -18,6 +18,7 @@ const job = {
   retry: { ...retry, delayMs: 1000, maxDelayMs: 8000 },
   attempt: 3,
   elapsedMs: 5,
+  verdict: null,
   random: () => 0.5,
 };
 
@@ -67,29 +68,52 @@ describe('settleOf', () => {
 
   it.each([
     ['transient', 'retry'],
-    ['throttled', 'throttled'],
-    ['endpoint', 'returned'],
+    ['unavailable', 'retry'],
+    ['blocked', 'final'],
     ['permanent', 'final'],
     ['aborted', 'returned'],
-  ] as const)('settles a %s failure as %s, with its cause and what it used', (failure, outcome) => {
-    expect(failed(failure)).toMatchObject({
-      outcome,
-      errorCode: 'the_code',
-      errorMessage: 'why',
-      usage: { calls: 2 },
-    });
+  ] as const)(
+    "settles a %s failure of the job's own as %s, with its cause and what it used",
+    (failure, outcome) => {
+      expect(failed(failure)).toMatchObject({
+        outcome,
+        errorCode: 'the_code',
+        errorMessage: 'why',
+        usage: { calls: 2 },
+      });
+    },
+  );
+
+  it('charges nothing where the provider is at fault, whatever the failure', () => {
+    const free = (delayMs: number) => ({ ...job, verdict: { verdict: 'free', delayMs } as const });
+    for (const failure of [
+      'throttled',
+      'unavailable',
+      'blocked',
+      'misconfigured',
+      'exhausted',
+    ] as const) {
+      expect(settleOf(failedEnd(failure), free(0))).toMatchObject({
+        outcome: 'returned',
+        delayMs: 0,
+      });
+      expect(settleOf(failedEnd(failure), free(4000))).toMatchObject({
+        outcome: 'throttled',
+        delayMs: 4200,
+      });
+    }
   });
 
-  it('waits at least as long as the provider asked, and a quarter of an hour at most', () => {
-    expect(failed('throttled', 3000).delayMs).toBe(3150);
-    expect(failed('throttled', 24 * 3600_000).delayMs).toBe(15.75 * 60_000);
+  it('waits at least as long as the server asked, and a quarter of an hour at most', () => {
     expect(failed('transient', 20_000).delayMs).toBe(20_000);
     expect(failed('transient', 24 * 3600_000).delayMs).toBe(15 * 60_000);
   });
 
-  it('waits by itself where a provider that throttles asks for nothing, or for no time', () => {
-    expect(failed('throttled').delayMs).toBe(5000);
-    expect(failed('throttled', 0).delayMs).toBe(525);
+  it('puts a suspect off for longer each time', () => {
+    expect([0, 1, 2, 50].map((times) => putOff(times, 'why').delayMs)).toEqual([
+      2000, 4000, 8000, 300_000,
+    ]);
+    expect(putOff(0, 'why')).toMatchObject({ outcome: 'throttled', errorMessage: 'why' });
   });
 
   it('draws the delay of a failure anew each time, from nothing to the doubled base', () => {
@@ -122,15 +146,6 @@ describe('settleOf', () => {
   });
 });
 
-describe('holdMs', () => {
-  it('is what the provider asks for, within reason, and a moment where it does not say', () => {
-    const held = [3000, 24 * 3600_000, null].map((retryAfterMs) =>
-      holdMs({ class: 'throttled', code: 'rate_limited', message: '', retryAfterMs }),
-    );
-    expect(held).toEqual([3000, 15 * 60_000, 2500]);
-  });
-});
-
 describe('noteOf', () => {
   it('is JSON with the files, where they are, and who made them', () => {
     expect(JSON.parse(noteOf(success(['a.md']), 12.4))).toEqual({
@@ -157,9 +172,10 @@ describe('noteOf', () => {
 
 describe('gates', () => {
   const clock = { nowMs: 0 };
-  const gatesAt = () => {
+  const well = { room: () => Infinity, opensInMs: () => null };
+  const gatesAt = (health: Parameters<typeof createGates>[0] = well) => {
     clock.nowMs = 0;
-    return createGates(() => clock.nowMs);
+    return createGates(health, () => clock.nowMs);
   };
 
   it('leave an agent without limits alone', () => {
@@ -204,16 +220,12 @@ describe('gates', () => {
     expect(gates.room(agent)).toBe(1);
   });
 
-  it('hold everybody who uses a provider that throttles, and nobody else', () => {
-    const [one, other] = [threadAgentOf({ name: 'one' }), threadAgentOf({ name: 'other' })];
-    const elsewhere = { ...threadAgentOf(), provider: { ...one.provider, name: 'elsewhere' } };
-    const gates = gatesAt();
-    gates.hold(one, 2000);
-    gates.hold(one, 500);
-    expect([gates.room(one), gates.room(other), gates.room(elsewhere)]).toEqual([0, 0, Infinity]);
-    expect(gates.opensInMs(other)).toBe(2000);
-    clock.nowMs = 2000;
-    expect(gates.room(other)).toBe(Infinity);
+  it('let nothing through that the health of the provider does not, and wait for the later of the two', () => {
+    const agent = threadAgentOf({ limits: { requestsPerMinute: 6 } });
+    const gates = gatesAt({ room: () => 0, opensInMs: () => 2000 });
+    expect([gates.room(agent), gates.opensInMs(agent)]).toEqual([0, 2000]);
+    gates.started(agent);
+    expect(gates.opensInMs(agent)).toBe(10_000);
   });
 });
 

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { Desk, type DeskOptions } from '../../../core/runtime/desk.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
+import { ProviderHealth } from '../../../core/runtime/provider-health.ts';
 import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const nothing = () => undefined;
@@ -18,22 +19,31 @@ async function deskOf() {
     },
   });
   const agent = threadAgentOf();
+  const health = new ProviderHealth({
+    look: async () => ({ found: 'away' }),
+    reload: async () => undefined,
+    outage: { answeredMs: 1000, unansweredMs: 1000 },
+    log: { info: nothing, warn: nothing },
+    onChange: nothing,
+    onHeld: nothing,
+    onStuck: nothing,
+  });
   const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
   const desk = new Desk({
     ...(places as unknown as Pick<DeskOptions, 'pool' | 'isolated'>),
     journals: { of: fakeJournal } as unknown as DeskOptions['journals'],
-    gates: createGates(),
+    gates: createGates(health),
+    health,
     agents: new Map([[agent.agent.name, agent]]),
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
     onReport: nothing,
-    onEndpointFailure: nothing,
     onChange: nothing,
   });
   const { queue, settledCount } = fakeQueue();
   const queues = [agent.agent.queue];
   const listeners = { onDelivery: nothing, onLeaseLost: nothing };
   const consumer = await queue.consume({ queues, credit: 3, ...listeners });
-  const group = { queues, agents: [agent], consumer };
+  const group = { queues, agents: [agent.agent.name], consumer };
   return { desk, group, worked, settledCount };
 }
 

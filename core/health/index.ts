@@ -1,0 +1,20 @@
+/** Health of a provider's models: one pure function of what calls met, and when. */
+
+export {
+  type Health,
+  type HealthEvent,
+  type HealthStatus,
+  type HealthStep,
+  isHeld,
+  isPutOff,
+  type Look,
+  needsPerson,
+  newHealth,
+  type OutagePatience,
+  opensAtMs,
+  type ProviderFailure,
+  roomOf,
+  step,
+  type Verdict,
+  wantsLook,
+} from './health.ts';
