@@ -35,6 +35,14 @@ const tasks = {
   test: { packages: 'all', run: runTests },
   check: { packages: 'all', run: async (_args, { env }) => exited(await runChecks(root, env)) },
   crash: { packages: 'all', run: crash },
+  faults: {
+    packages: 'all',
+    run: (args, place) =>
+      runTool('vitest', ['run', 'test/integration/model/fault-matrix.test.ts', ...args], {
+        ...place,
+        env: { ...place.env, AIQ_FAULT_TABLE: '1' },
+      }),
+  },
   planted: { packages: 'all', run: planted },
   sim: { packages: 'all', run: sim },
   hostile: { packages: 'all', run: programme('test/hostile/main.ts') },

@@ -26,7 +26,7 @@ const kept = [
   '0.30000000000000004',
   '1.7976931348623157e308',
   '0x1F',
-]; // prettier-ignore
+];
 const lost = [
   '9007199254740993',
   '-9007199254740993',
@@ -38,7 +38,7 @@ const lost = [
   '9007199254740993.0',
   '900719925474099.3e1',
   '0x20000000000001',
-]; // prettier-ignore
+];
 
 test.each(kept)('%s is kept', (text) => expect(isKept(text)).toBe(true));
 test.each(lost)('%s would become another number', (text) => expect(isKept(text)).toBe(false));

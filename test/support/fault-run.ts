@@ -1,0 +1,150 @@
+/** Runs a job into a fault as a consumer does: attempt by attempt, as the settlement of each one says. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.ts';
+import { createCaller, type Provider } from '../../core/model/index.ts';
+import { type OutputStore, openOutput } from '../../core/output/index.ts';
+import { runJob } from '../../core/runtime/job/job-runner.ts';
+import type { JobResult } from '../../core/runtime/job/result.ts';
+import { type JobUsage, noJobUsage, sumOfUsage } from '../../core/runtime/job/usage.ts';
+import { settleOf } from '../../core/runtime/settlement.ts';
+import { defineTool } from '../../core/tools/index.ts';
+import type { FaultAgent, FaultEnd } from './faults/index.ts';
+import { agentOf, fakeJournal } from './runtime-fakes.ts';
+
+export interface FaultRun {
+  readonly end: FaultEnd;
+  readonly message: string;
+  readonly usage: JobUsage;
+  /** The job's first file; null without one. */
+  readonly content: string | null;
+}
+
+const attemptsMax = 3;
+const probe = defineTool({
+  name: 'probe',
+  description: 'Probes.',
+  parameters: { type: 'object', required: ['q'], properties: { q: { type: 'integer' } } },
+  run: async ({ q }) => `found ${String(q)}`,
+});
+
+const schema = {
+  type: 'object',
+  required: ['n', 'list'],
+  properties: { n: { type: 'integer' }, list: { type: 'array', items: { type: 'integer' } } },
+};
+const json = { format: 'json' as const, schema };
+
+const agents: Record<FaultAgent, Agent> = {
+  text: agentOf(),
+  tuned: agentOf({
+    model: { id: null, provider: null, options: { temperature: 0.2, maxOutputTokens: 32_000 } },
+  }),
+  limited: agentOf(),
+  json: agentOf({ output: json }),
+  strict: agentOf({ output: { ...json, schema: { ...schema, additionalProperties: false } } }),
+  files: agentOf({ output: { format: 'files' } }),
+  tools: agentOf({ tools: ['probe'], limits: { maxSteps: 5 } }),
+};
+
+/** `dir` is a folder of its own. */
+export async function runIntoFault(
+  { name, agent: kind }: { readonly name: string; readonly agent: FaultAgent },
+  provider: Provider,
+  dir: string,
+): Promise<FaultRun> {
+  const store = await openOutput(dir);
+  try {
+    const attempt = await attempts({ name, kind, provider, dir, store });
+    let usage = noJobUsage;
+    for (let failures = 0, returns = 0; ; ) {
+      const result = await attempt(failures + 1, failures + returns > 0);
+      usage = sumOfUsage(usage, result.usage);
+      const told = endOf(result, failures, returns);
+      if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
+      if (outcomeOf(result) === 'retry') failures += 1;
+      else returns += 1;
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+interface Setting {
+  readonly name: string;
+  readonly kind: FaultAgent;
+  readonly provider: Provider;
+  readonly dir: string;
+  readonly store: OutputStore;
+}
+
+async function attempts({ name, kind, provider, dir, store }: Setting) {
+  const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs: 6_000 } };
+  const tools = [{ tool: probe, check: await schemaChecker(probe.parameters), isOwn: true }];
+  const ready = {
+    agent,
+    provider,
+    model: name,
+    compiled: await compileAgent(agent),
+    caller: await createCaller(provider),
+    toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,
+  };
+  const jobTools = {
+    prices: { [name]: { input: 1, cachedInput: 0.1, output: 10 } },
+    idleMs: 1_500,
+    answerBytesMax: 1_000_000,
+    journal: fakeJournal(),
+    agent: async () => ready,
+    withOutput: <T>(_: string | null, use: (output: { dir: string; store: OutputStore }) => T) =>
+      use({ dir, store }),
+    blocking: <T>(work: () => T) => work(),
+  };
+  const text = kind === 'limited' ? 'word '.repeat(50_000) : 'hello';
+  return (attempt: number, isRedelivery: boolean): Promise<JobResult> =>
+    runJob(
+      jobTools,
+      {
+        id: 'job1',
+        agent: agent.name,
+        body: Buffer.from(JSON.stringify({ input: { text } })),
+        source: 'note',
+        createdAtMs: 0,
+        attempt,
+        isRedelivery,
+      },
+      new AbortController().signal,
+    );
+}
+
+const job = {
+  retry: { attempts: attemptsMax, backoff: 'fixed', delayMs: 1, maxDelayMs: 1 },
+  attempt: 1,
+  elapsedMs: 1,
+  random: () => 0.5,
+} as const;
+
+function outcomeOf(result: JobResult): string {
+  return settleOf({ type: 'finished', result }, job).outcome;
+}
+
+/** Null while the job goes on. */
+function endOf(
+  result: JobResult,
+  failures: number,
+  returns: number,
+): { readonly end: FaultEnd; readonly message: string } | null {
+  if (result.ok) return { end: 'done', message: '' };
+  const { code, message } = result.failure;
+  const outcome = outcomeOf(result);
+  if (outcome === 'final') return { end: `dead ${code}`, message };
+  if (outcome === 'returned') return { end: `held ${code}`, message };
+  if (outcome === 'retry')
+    return failures + 1 === attemptsMax ? { end: `dead ${code}`, message } : null;
+  return returns === 2 ? { end: `again ${code}`, message } : null;
+}
+
+async function contentOf(result: JobResult, dir: string): Promise<string | null> {
+  const file = result.ok ? result.files[0] : undefined;
+  return file === undefined ? null : readFile(join(dir, file), 'utf8');
+}
