@@ -22,6 +22,7 @@ import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
 import { recoveryNotices } from './recovery-notices.ts';
 import { searchAnswer } from './search-answer.ts';
+import { type Recovered, StartProgress } from './start-progress.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
 export type BrokerEnd =
@@ -94,9 +95,10 @@ class Broker implements RunningBroker {
   }
 
   async open(): Promise<void> {
+    const progress = new StartProgress(this.#folder, (text) => this.#notice(text));
     try {
       removeEndpoints(this.#folder, null);
-      await this.#openEngine();
+      await this.#openEngine((recovered) => progress.recovered(recovered));
       this.#pool = await this.#listen();
       this.#closers.unshift(() => this.#pool.stop());
       // What failed meanwhile, say the log while the threads started, must not serve.
@@ -108,6 +110,8 @@ class Broker implements RunningBroker {
       this.#clearTimers();
       await this.#closeAll();
       throw error;
+    } finally {
+      progress.end();
     }
     this.#watchIdle();
   }
@@ -141,7 +145,7 @@ class Broker implements RunningBroker {
     return readOrMakeToken(this.#folder, (text) => this.#notice(text));
   }
 
-  async #openEngine(): Promise<void> {
+  async #openEngine(onRecovered: (recovered: Recovered) => void): Promise<void> {
     const { dir, segmentBytesMax, history } = this.#options;
     const core = coreOptions(this.#options, this.id);
     const { engine, report } = await Engine.open({
@@ -164,6 +168,7 @@ class Broker implements RunningBroker {
       },
       onDiskFull: (full) => this.#history?.pause(full),
       onNotice: (text) => this.#notice(text),
+      onRecovered,
       onFailure: (error) => this.#fail(error),
     });
     this.#engine = engine;

@@ -6,6 +6,7 @@ import type { Scheduler } from './log/contract.ts';
 import type { Disk } from './log/disk.ts';
 import type { CoreOptions } from './queue/core.ts';
 import type { CoreEvent, Effect } from './queue/effects.ts';
+import type { Recovered } from './start-progress.ts';
 
 export interface EngineOptions {
   readonly core: Omit<CoreOptions, 'crc32'>;
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly onNotice: (text: string) => void;
   /** Somebody did something to others; `kind` in the plural. It may be said often. */
   readonly onAccess: (kind: string, text: string) => void;
+  /** How far recovery is. */
+  readonly onRecovered?: (recovered: Recovered) => void;
   /** The engine stopped: it answers nothing more. */
   readonly onFailure: (error: Error) => void;
 }

@@ -108,10 +108,7 @@ export class Engine {
     });
   }
 
-  #recover(
-    segmentBytesMax: number,
-    disk: Disk,
-  ): Promise<{ readonly log: Log; readonly report: RecoveryReport }> {
+  #recover(segmentBytesMax: number, disk: Disk): Promise<{ log: Log; report: RecoveryReport }> {
     const machine = this.#machine;
     return openLog(
       {
@@ -126,6 +123,8 @@ export class Engine {
       {
         begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
         record: (bytes, offset) => this.#replay(bytes, offset),
+        progress: (segments, segmentsTotal) =>
+          this.#options.onRecovered?.({ segments, segmentsTotal, jobs: machine.jobCount }),
       },
     );
   }

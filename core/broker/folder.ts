@@ -57,8 +57,13 @@ function readText(file: string): string {
   }
 }
 
-/** Puts a small file in the folder, all or nothing. */
-export function placeText(folder: HeldFolder, name: string, text: string): void {
+/** Puts a small file in the folder, all or nothing; durable only where that is asked for. */
+export function placeText(
+  folder: HeldFolder,
+  name: string,
+  text: string,
+  { isDurable }: { readonly isDurable: boolean } = { isDurable: false },
+): void {
   const temporary = folder.path(`${name}.tmp`);
   folder.check();
   // What a crash left may be a link, or not for the owner alone.
@@ -66,7 +71,7 @@ export function placeText(folder: HeldFolder, name: string, text: string): void 
   const descriptor = openSync(temporary, 'wx', privateFile);
   try {
     writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
+    if (isDurable) fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
@@ -92,7 +97,7 @@ export function readOrMakeToken(folder: HeldFolder, onNotice: (text: string) => 
 
 function makeToken(folder: HeldFolder): string {
   const token = randomBytes(tokenBytes).toString('hex');
-  placeText(folder, 'token', `${token}\n`);
+  placeText(folder, 'token', `${token}\n`, { isDurable: true });
   return token;
 }
 

@@ -116,6 +116,11 @@ export class Requests {
     }
   }
 
+  /** Gives all that waits for a connection its whole patience again. */
+  keepWaiting(): void {
+    for (const request of this.#waiting) this.#startTimer(request);
+  }
+
   /** Sends everything that waits, whatever is in flight: nothing will follow. */
   flush(): void {
     for (const request of this.#waiting) this.#send(request);

@@ -23,9 +23,10 @@ import { type RequestOptions, Requests } from './requests.ts';
 export interface SessionOptions {
   /**
    * Finds the broker, at every connect; may start one. Should reject within `withinMs`, so that its
-   * reason reaches the callers that wait.
+   * reason reaches the callers that wait; while it calls `onWait`, again and again and with the reason
+   * in words, it may take longer and nobody gives up.
    */
-  readonly resolve: (withinMs: number) => Promise<Endpoint>;
+  readonly resolve: (withinMs: number, onWait: (text: string) => void) => Promise<Endpoint>;
   /** Name shown to operators. */
   readonly clientName: string;
   /** How long a request waits for a connection, and then for its answer. Default 10 s. */
@@ -55,6 +56,7 @@ const closeMs = 2_000;
 /** A connection that lived shorter counts as a failure, so that a crash loop is slowed down. */
 const stableMs = 1_000;
 const noticeEveryMs = 30_000;
+const waitToldEveryMs = 2_000;
 /** The part of a request's patience that finding the broker may take. */
 const resolveShare = 0.9;
 
@@ -72,6 +74,8 @@ export class Session {
   #failure: AiqError | null = null;
   #failures = 0;
   #openedAtMs = 0;
+  /** When a broker that starts was last told of. */
+  #waitToldAtMs = Number.NEGATIVE_INFINITY;
   /** When a lost connection was last told of; 0 while there is nothing to tell. */
   #noticedAtMs = 0;
 
@@ -211,10 +215,20 @@ export class Session {
 
   async #resolve(): Promise<Endpoint> {
     try {
-      return await this.#options.resolve(this.#requestDeadlineMs * resolveShare);
+      const onWait = (text: string): void => this.#wait(text);
+      return await this.#options.resolve(this.#requestDeadlineMs * resolveShare, onWait);
     } catch (error) {
       throw new CannotResolve(asAiqError(error));
     }
+  }
+
+  /** The broker is on its way: patience begins anew. */
+  #wait(text: string): void {
+    this.#requests.keepWaiting();
+    const nowMs = performance.now();
+    if (nowMs - this.#waitToldAtMs < waitToldEveryMs) return;
+    this.#waitToldAtMs = nowMs;
+    this.#options.onNotice?.(text);
   }
 
   async #restore(connection: Connection): Promise<void> {

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AiqError, type BrokerStats, Client } from '../client/index.ts';
 import { type Endpoints, type FoundBroker, findBroker } from './endpoints.ts';
+import { isSeenAlive, type Starting, seenStarting } from './starting.ts';
 
 export type BrokerStatus =
-  | { readonly running: false }
+  | { readonly running: false; readonly starting?: Starting }
   | { readonly running: true; readonly endpoints: Endpoints; readonly stats: BrokerStats };
 
 const answerMs = 3_000;
@@ -19,7 +20,10 @@ const pollMs = 20;
  */
 export async function brokerStatus(dir: string): Promise<BrokerStatus> {
   const found = await findBroker(dir, answerMs);
-  if (found === null) return { running: false };
+  if (found === null) {
+    const starting = await seenStarting(dir);
+    return starting === null ? { running: false } : { running: false, starting };
+  }
   const stats = await ask(found, (client) => client.request('Stats', { queues: [] }));
   return { running: true, endpoints: found.endpoints, stats };
 }
@@ -34,11 +38,20 @@ export async function stopBroker(
 ): Promise<'stopped' | 'not running'> {
   const endMs = performance.now() + deadlineMs;
   const found = await findBroker(dir, answerMs);
-  if (found === null) return 'not running';
-  await ask(found, (client) => client.request('Shutdown', {})).catch(ignoreLostAnswer);
-  while (!(await isGone(dir, found.endpoints))) {
+  const starting = found === null ? await seenStarting(dir) : null;
+  if (found !== null) {
+    await ask(found, (client) => client.request('Shutdown', {})).catch(ignoreLostAnswer);
+  } else if (starting !== null) {
+    // It listens to nobody yet, and recovery may end at any point.
+    process.kill(starting.pid, 'SIGTERM');
+  } else {
+    return 'not running';
+  }
+  const isOver = (): boolean | Promise<boolean> =>
+    found === null ? starting === null || !isSeenAlive(starting) : isGone(dir, found.endpoints);
+  while (!(await isOver())) {
     if (performance.now() > endMs) {
-      const { pid } = found.endpoints;
+      const pid = found?.endpoints.pid ?? starting?.pid;
       const message = `the broker of ${dir} (process ${pid}) was asked to stop and is still there after ${deadlineMs} ms`;
       throw new AiqError('TIMEOUT', message);
     }

@@ -8,14 +8,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AiqError, type Endpoint } from '../client/index.ts';
 import { findBroker } from './endpoints.ts';
 import type { Ending, SpawnBroker, StartedBroker } from './spawn.ts';
+import {
+  isSeenAlive,
+  readStarting,
+  type Starting,
+  startingPollMs,
+  startingText,
+} from './starting.ts';
 
 export interface EnsureOptions {
   /** The broker's folder, absolute. */
   readonly dir: string;
   /** Starts a broker process; null only looks for a running one. */
   readonly spawn: SpawnBroker | null;
-  /** How long to try. Default 10 s. */
+  /** How long to try; a broker that starts is waited for as long as it lives. Default 10 s. */
   readonly deadlineMs?: number;
+  /** Told again and again, in words, while a broker starts: it recovers its log. */
+  readonly onWait?: ((text: string) => void) | undefined;
 }
 
 const deadlineMsDefault = 10_000;
@@ -23,8 +32,12 @@ const pollMsMin = 5;
 const pollMsMax = 25;
 /** Between two starts: the one that serves, or that is on its way out, gets this long at least. */
 const restartMs = 250;
+/** Between two starts while somebody else's broker starts: the next one only asks for the lock. */
+const askAgainMs = 2_000;
+/** Exit code of a broker that found the folder served, or about to be served, by another one. */
+const lockedCode = 75;
 /** Exit codes of a broker that left when idle, whose folder was moved away, or that found it served. */
-const passingCodes: readonly number[] = [0, 69, 75];
+const passingCodes: readonly number[] = [0, 69, lockedCode];
 
 /**
  * The address of a broker that accepts connections.
@@ -32,19 +45,56 @@ const passingCodes: readonly number[] = [0, 69, 75];
  *   started process died, or nobody answered in time
  */
 export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
-  const { dir, spawn, deadlineMs = deadlineMsDefault } = options;
-  const endMs = performance.now() + deadlineMs;
+  const { dir, spawn, deadlineMs = deadlineMsDefault, onWait } = options;
+  let endMs = performance.now() + deadlineMs;
   let pollMs = pollMsMin;
   if (hasEnded(starts.get(dir))) starts.delete(dir);
   for (;;) {
     const found = await findBroker(dir, Math.max(1, endMs - performance.now()));
     if (found !== null) return found.endpoint;
-    if (spawn === null) throw unreachable(dir, 'no broker runs there');
-    if (performance.now() >= endMs) throw unreachable(dir, tooLate(dir, deadlineMs));
-    startIfNeeded(dir, spawn);
+    const { text, isSeen, againMs } = await lookForStart(dir);
+    if (text !== null) {
+      endMs = performance.now() + deadlineMs;
+      pollMs = startingPollMs;
+      onWait?.(text);
+    } else if (spawn === null) {
+      throw unreachable(dir, 'no broker runs there');
+    } else if (performance.now() >= endMs) {
+      throw unreachable(dir, tooLate(dir, deadlineMs));
+    }
+    if (spawn !== null && !isSeen) startIfNeeded(dir, spawn, againMs);
     await sleep(pollMs * (0.5 + Math.random()));
     pollMs = Math.min(pollMs * 1.3, pollMsMax);
   }
+}
+
+/** What is known of a broker that starts. */
+interface StartSeen {
+  /** In words, when there is one and it lives or still has the lock: it is waited for. */
+  readonly text: string | null;
+  /** Its process is seen: there is no need to start another. */
+  readonly isSeen: boolean;
+  /** Earliest time from one start of our own to the next. */
+  readonly againMs: number;
+}
+
+async function lookForStart(dir: string): Promise<StartSeen> {
+  const starting = await readStarting(dir);
+  if (starting === null) return { text: null, isSeen: false, againMs: restartMs };
+  const isSeen = isSeenAlive(starting);
+  const text = isSeen || holdsLock(dir, starting) ? startingText(dir, starting) : null;
+  return { text, isSeen, againMs: askAgainMs };
+}
+
+/**
+ * Whether the broker that says it starts still has the lock, as far as the newest process shows: it is
+ * that broker, or found the lock taken. So it is known of one in another container, too.
+ */
+function holdsLock(dir: string, { pid }: Starting): boolean {
+  const newest = starts.get(dir)?.broker;
+  if (newest === undefined) return false;
+  const { ending } = newest;
+  return ending === null ? newest.pid === pid : 'code' in ending && ending.code === lockedCode;
 }
 
 interface Start {
@@ -60,9 +110,9 @@ function hasEnded(start: Start | undefined): boolean {
 }
 
 /** @throws AiqError `UNREACHABLE` when the process could not start or died for good */
-function startIfNeeded(dir: string, spawn: SpawnBroker): void {
+function startIfNeeded(dir: string, spawn: SpawnBroker, againMs: number): void {
   const newest = starts.get(dir);
-  const isTooEarly = newest !== undefined && performance.now() - newest.atMs < restartMs;
+  const isTooEarly = newest !== undefined && performance.now() - newest.atMs < againMs;
   if (newest !== undefined && (!hasLeft(dir, newest.broker) || isTooEarly)) return;
   try {
     starts.set(dir, { broker: spawn(dir), atMs: performance.now() });

@@ -11,3 +11,4 @@ export {
   type StartedBroker,
   spawnBroker,
 } from './spawn.ts';
+export { type Starting, startingText, untilStarted } from './starting.ts';

@@ -1,7 +1,8 @@
 /** Opens the engine that an address names. */
 
+import { dirname } from 'node:path';
 import { type Endpoint, readTokenFile, type SessionOptions } from '../client/index.ts';
-import { ensureBroker, spawnBroker } from '../host/index.ts';
+import { ensureBroker, spawnBroker, untilStarted } from '../host/index.ts';
 import { AiqError } from '../protocol/index.ts';
 import { type BrokerAddress, parseBrokerAddress } from './address.ts';
 import { openAiqQueue } from './aiq/aiq-queue.ts';
@@ -30,7 +31,7 @@ export interface OpenQueueOptions {
 export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
   const address = parseBrokerAddress(options.broker);
   const session: SessionOptions = {
-    resolve: (withinMs) => endpointOf(address, options, withinMs),
+    resolve: (withinMs, onWait) => endpointOf(address, options, { withinMs, onWait }),
     clientName: options.clientName,
     requestDeadlineMs: options.connectDeadlineMs,
     onNotice: options.onNotice,
@@ -41,14 +42,15 @@ export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
 async function endpointOf(
   address: BrokerAddress,
   options: OpenQueueOptions,
-  withinMs: number,
+  { withinMs, onWait }: { readonly withinMs: number; readonly onWait: (text: string) => void },
 ): Promise<Endpoint> {
   switch (address.kind) {
     case 'file': {
       const spawn = options.startBroker === false ? null : spawnBroker;
-      return ensureBroker({ dir: address.dir, spawn, deadlineMs: withinMs });
+      return ensureBroker({ dir: address.dir, spawn, deadlineMs: withinMs, onWait });
     }
     case 'unix':
+      await untilStarted(dirname(address.path), onWait);
       return { unix: address.path };
     case 'tcp':
       return { ...address, token: await readToken(options.tokenFile) };

@@ -98,6 +98,8 @@ export interface Replay {
   begin(restatedUpTo: number): void;
   /** A record, or its short form from a summary. The bytes are a view: copy what must outlive the call. */
   record(bytes: Uint8Array, offset: number): void;
+  /** So many of the segments have been read; told before each of them. */
+  progress?(segments: number, segmentsTotal: number): void;
 }
 
 /** What recovery found and did. */

@@ -93,9 +93,12 @@ export async function recover(disk: Disk, dir: string, replay: Replay): Promise<
   checkNoneMissing(dir, files, floor.segment);
   replay.begin(floor.statedAt);
   let before = await recovery.start(floor);
+  const segmentsTotal = lastNumber + 1 - floor.segment;
   for (let number = floor.segment; number < lastNumber; number++) {
+    replay.progress?.(number - floor.segment, segmentsTotal);
     before = await recovery.sealed(number, before, files.summaries.has(number));
   }
+  replay.progress?.(segmentsTotal - 1, segmentsTotal);
   const tail = recovery.last(last, before, end);
   const leftovers = leftoversOf(files, floor.segment, recovery.found.sealed);
   return { ...tail, ...recovery.found, isNew: false, proof, leftovers };

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
+import type { Starting } from '../../host/index.ts';
 import type { QueueStats } from '../../queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
@@ -103,10 +104,11 @@ export function folderOf({ broker }: Config): string {
 export async function showBroker(session: Session): Promise<ExitName> {
   const { broker } = await session.config();
   const { terminal } = session;
-  const stats = await statsOf(session, broker);
+  const { stats, starting } = await statsOf(session, broker);
   if (stats === null) {
-    if (terminal.json) terminal.result(JSON.stringify({ running: false, address: broker }));
-    else terminal.result(`no broker runs for ${broker}`);
+    terminal.result(
+      terminal.json ? notRunningJson(broker, starting) : await notRunning(broker, starting),
+    );
     return 'ok';
   }
   if (terminal.json) {
@@ -125,6 +127,18 @@ export async function showBroker(session: Session): Promise<ExitName> {
   return 'ok';
 }
 
+function notRunningJson(address: string, starting: Starting | null): string {
+  const { pid, percent, jobs } = starting ?? {};
+  const fields = starting === null ? {} : { starting: { pid, percent, jobs } };
+  return JSON.stringify({ running: false, address, ...fields });
+}
+
+async function notRunning(broker: string, starting: Starting | null): Promise<string> {
+  if (starting === null) return `no broker runs for ${broker}`;
+  const { startingText } = await import('../../host/index.ts');
+  return startingText(broker, starting);
+}
+
 const diskFullText =
   'the disk is full: nothing is accepted or delivered until there is room; settles go on';
 
@@ -139,11 +153,21 @@ function storageLines(stats: QueueStats): string[] {
   ];
 }
 
-async function statsOf(session: Session, broker: string): Promise<QueueStats | null> {
-  if (!broker.startsWith('file:')) return (await session.queue()).stats();
+interface Found {
+  readonly stats: QueueStats | null;
+  /** A broker that recovers its log and answers nobody yet. */
+  readonly starting: Starting | null;
+}
+
+async function statsOf(session: Session, broker: string): Promise<Found> {
+  if (!broker.startsWith('file:')) {
+    return { stats: await (await session.queue()).stats(), starting: null };
+  }
   const { brokerStatus } = await import('../../host/index.ts');
   const status = await brokerStatus(broker.slice('file:'.length));
-  return status.running ? status.stats : null;
+  return status.running
+    ? { stats: status.stats, starting: null }
+    : { stats: null, starting: status.starting ?? null };
 }
 
 /** Stops the folder's broker and waits until it is gone; a broker that does not run is fine. */
