@@ -15,7 +15,7 @@ import {
   readJobBody,
   type Settle,
 } from '../../core/queue/index.ts';
-import type { Oracle } from './broker-cycles-oracle.ts';
+import type { ClientOracle } from '../oracle/client-oracle.ts';
 
 export const queueName = 'cycles';
 const credit = 32;
@@ -44,7 +44,7 @@ export type Kind = (typeof kinds)[number];
 /** One side of the load: its connection, what was answered, and when to stop. */
 export interface Load {
   readonly queue: JobQueue;
-  readonly oracle: Oracle;
+  readonly oracle: ClientOracle;
   readonly stop: AbortSignal;
   /** Of this process, so that jobs of a resumed run are new ones. */
   readonly life: string;
@@ -104,7 +104,7 @@ function isStopped({ stop }: Load): boolean {
 }
 
 /** Said before the request is sent, so that no delivery can come before it. */
-function expectOf(kind: Kind, { id, delayMs }: Job, oracle: Oracle): void {
+function expectOf(kind: Kind, { id, delayMs }: Job, oracle: ClientOracle): void {
   if (kind === 'delayed') oracle.notBeforeMs.set(id, performance.now() + delayMs - 2);
   if (kind === 'parked') oracle.notBeforeMs.set(id, Number.POSITIVE_INFINITY);
   if (kind === 'expired') oracle.endsUnheard(id);
@@ -180,7 +180,7 @@ interface Delivery {
   readonly leased: LeasedJob;
   /** The first that this process saw of the job. */
   readonly isFirst: boolean;
-  readonly oracle: Oracle;
+  readonly oracle: ClientOracle;
 }
 
 function settleOf(kind: Input['kind'], name: string, delivery: Delivery): Settle {

@@ -8,7 +8,7 @@ import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Heard, Oracle } from './broker-cycles-oracle.ts';
+import type { ClientOracle, Heard } from '../oracle/client-oracle.ts';
 
 export interface Cycle extends Heard {
   readonly cycle: number;
@@ -32,7 +32,7 @@ export class CycleState {
   static async open(options: {
     readonly keptForSeed: number | null;
     readonly resume: boolean;
-    readonly oracle: Oracle;
+    readonly oracle: ClientOracle;
   }): Promise<CycleState> {
     const { keptForSeed, resume, oracle } = options;
     if (keptForSeed === null) return new CycleState(await mkdtemp(join(tmpdir(), 'aiq-cycles-')));
@@ -61,7 +61,7 @@ export class CycleState {
     return join(this.dir, 'cycles.jsonl');
   }
 
-  async #read(oracle: Oracle): Promise<void> {
+  async #read(oracle: ClientOracle): Promise<void> {
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     // What follows the last line break was cut off with the process that wrote it.
     for (const line of text.split('\n').slice(0, -1)) {

@@ -10,12 +10,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { KilledBroker } from './broker-cycles-broker.ts';
 import { consume, type Load, produce, toldStates } from './broker-cycles-load.ts';
-import { endStates, Oracle } from './broker-cycles-oracle.ts';
 import { CycleState } from './broker-cycles-state.ts';
 
 const asked = process.env['AIQ_CRASH_CYCLES'];
@@ -57,7 +57,11 @@ async function untilOpen(open: () => Promise<JobQueue>): Promise<JobQueue> {
 }
 
 /** Lets the load go on until there is enough of it, kills, and starts again; sometimes twice. */
-async function runCycle(cycle: number, broker: KilledBroker, oracle: Oracle): Promise<number> {
+async function runCycle(
+  cycle: number,
+  broker: KilledBroker,
+  oracle: ClientOracle,
+): Promise<number> {
   const random = randomOf(seed * 100_000 + cycle);
   await until(`load in cycle ${cycle}`, async () => {
     broker.assertServing();
@@ -75,7 +79,7 @@ async function runCycle(cycle: number, broker: KilledBroker, oracle: Oracle): Pr
 }
 
 /** Accepted jobs that did not end, as far as answers say; the answer of some was lost with a broker. */
-async function unfinished(queue: JobQueue, oracle: Oracle): Promise<string[]> {
+async function unfinished(queue: JobQueue, oracle: ClientOracle): Promise<string[]> {
   const open = [...oracle.accepted].filter((id) => !oracle.ended.has(id));
   if (open.length === 0) return [];
   const told = await toldStates(queue);
@@ -83,7 +87,7 @@ async function unfinished(queue: JobQueue, oracle: Oracle): Promise<string[]> {
 }
 
 /** Nobody signals the jobs that the producers of an interrupted run had parked. */
-async function cancelParked(queue: JobQueue, oracle: Oracle): Promise<void> {
+async function cancelParked(queue: JobQueue, oracle: ClientOracle): Promise<void> {
   const told = await toldStates(queue);
   const parked = [...told].flatMap(([id, state]) => (state === 'parked' ? [id] : []));
   const answers = await queue.cancel(parked);
@@ -99,7 +103,7 @@ function sum(values: readonly number[]): number {
 test(
   `no accepted job is lost and no ended one comes back over ${cycles} kills (seed ${seed})`,
   async () => {
-    const oracle = new Oracle();
+    const oracle = new ClientOracle();
     const keptForSeed = asked === undefined ? null : seed;
     const state = await CycleState.open({ keptForSeed, resume, oracle });
     const broker = new KilledBroker(state.brokerDir);

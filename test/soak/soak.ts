@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobQueue, type JobState, openQueue } from '../../core/queue/index.ts';
 import { consume, type Load, produce, queueName, toldStates } from '../crash/broker-cycles-load.ts';
-import { endStates, Oracle } from '../crash/broker-cycles-oracle.ts';
+import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { Promises } from '../oracle/promises.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
@@ -58,7 +58,7 @@ const keepJobs = 2_000;
 /** One folder with its broker, its load and what was answered. */
 class Side {
   readonly broker: TendedBroker;
-  readonly oracle = new Oracle();
+  readonly oracle = new ClientOracle();
   readonly promises = new Promises();
   readonly #queues: JobQueue[] = [];
   /** Leads to the folder wherever it is: clients stay with it. */

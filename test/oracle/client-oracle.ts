@@ -1,9 +1,11 @@
 /**
- * What a broker answered over all its lives, and every answer that contradicts another. It knows
- * nothing of the broker's inside: a job is accepted, ended or delivered because an answer said so.
+ * What clients of a real broker heard over all its lives, and every answer that contradicts another. It
+ * knows nothing of the broker's inside: a job is accepted, ended or delivered because an answer said
+ * so. What is promised is `Promises`, as in the simulation; here is what only time and content tell.
  */
 
 import type { JobState, LeasedJob, Settled } from '../../core/queue/index.ts';
+import { Promises } from './promises.ts';
 
 /** States that no delivery follows. */
 export const endStates: readonly JobState[] = ['done', 'dead', 'cancelled'];
@@ -16,24 +18,24 @@ export interface Heard {
   redelivered: number;
 }
 
-const violationsMax = 50;
-
-export class Oracle {
+export class ClientOracle {
   readonly accepted = new Set<string>();
   readonly ended = new Map<string, JobState>();
-  readonly violations: string[] = [];
   /** On the local monotonic clock: no delivery before. Infinity while the job is parked. */
   readonly notBeforeMs = new Map<string, number>();
+  readonly #promises = new Promises();
   /** Attempts that were charged by an answered settle. */
   readonly #charged = new Map<string, number>();
-  readonly #delivered = new Set<string>();
   /** Parent of each follow-up job, and the parents whose follow-up was seen: those are done. */
   readonly #parents = new Map<string, string>();
   readonly #followed = new Set<string>();
   /** Jobs that die without anybody being told. */
   readonly #unheard = new Set<string>();
-  readonly #journal = new Map<string, string>();
   heard: Heard = nothingHeard();
+
+  get violations(): readonly string[] {
+    return this.#promises.violations;
+  }
 
   /** Accepted jobs whose end should still be told. */
   get backlog(): number {
@@ -55,6 +57,7 @@ export class Oracle {
 
   wasAccepted(id: string): void {
     if (this.accepted.has(id)) return;
+    this.#promises.accepted(id);
     this.accepted.add(id);
     this.heard.accepted.push(id);
   }
@@ -69,7 +72,11 @@ export class Oracle {
     this.#parents.set(followUp, parent);
   }
 
-  wasDelivered({ job: { id }, attempt }: LeasedJob): void {
+  /** What is delivered is durable, whether its acceptance was answered or not. */
+  wasDelivered({ job: { id }, attempt, token }: LeasedJob): void {
+    if (this.wasDeliveredBefore(id)) this.heard.redelivered++;
+    this.#promises.delivered(id, token);
+    this.wasAccepted(id);
     const state = this.ended.get(id);
     if (state !== undefined) this.violated(`${id} was delivered after it was answered as ${state}`);
     if (performance.now() < (this.notBeforeMs.get(id) ?? 0)) {
@@ -83,19 +90,20 @@ export class Oracle {
     }
     const parent = this.#parents.get(id);
     if (parent !== undefined) this.#followed.add(parent);
-    if (this.#delivered.has(id)) this.heard.redelivered++;
-    this.#delivered.add(id);
   }
 
   wasDeliveredBefore(id: string): boolean {
-    return this.#delivered.has(id);
+    return (this.#promises.jobs.get(id)?.newest ?? null) !== null;
   }
 
   /** The answer to a settle with this outcome, for a delivery that had this number of attempt. */
-  wasSettled({ job: { id }, attempt }: LeasedJob, outcome: string, settled: Settled): void {
+  wasSettled({ job: { id }, attempt, token }: LeasedJob, outcome: string, settled: Settled): void {
     if (!settled.ok) return;
     if (outcome === 'retry') this.#charged.set(id, attempt);
-    if (outcome === 'ack') this.heard.acked++;
+    if (outcome === 'ack') {
+      this.#promises.acked(id, token);
+      this.heard.acked++;
+    }
     this.isIn(id, settled.state);
   }
 
@@ -106,19 +114,18 @@ export class Oracle {
       this.violated(`${id} was answered as ${before}, then as ${state}`);
     }
     if (before !== undefined || !endStates.includes(state)) return;
+    if (state === 'cancelled') this.#promises.cancelled(id);
     this.ended.set(id, state);
     this.heard.ended.push([id, state]);
   }
 
   /** The journal answered with what stands: it is what it answered first. */
   journalStands(id: string, value: string): void {
-    const first = this.#journal.get(id) ?? value;
-    if (first !== value) this.violated(`the journal of ${id} said "${first}", then "${value}"`);
-    this.#journal.set(id, first);
+    this.#promises.journaled(id, value);
   }
 
   violated(what: string): void {
-    if (this.violations.length < violationsMax) this.violations.push(what);
+    this.#promises.violate(what);
   }
 }
 
