@@ -38,6 +38,11 @@ export function stepMsMaxOf(leaseMs: number): number {
   return Math.min(stepMsMaxDefault, leaseMs / 4);
 }
 
+/** Longer than a client waits between two attempts to connect. */
+const returnMs = 3_500;
+/** A broker that nobody can reach for longer must not keep everything as it was. */
+const unreachableMsMax = 15_000;
+
 /** Of the time that passes, how much the wall clock may go faster or slower: delays hold within it. */
 const slewShare = 0.01;
 /** What a time server corrects without anybody noticing. */
@@ -68,6 +73,11 @@ export class BrokerClock {
   /** While a deadline runs, the clock must be looked at this often. */
   get lookMs(): number {
     return Math.floor(this.#steady.stepMsMax / 2);
+  }
+
+  /** Some clients cannot connect, or can again: deadlines stand until they had time to come back. */
+  reachable(isReachable: boolean): void {
+    this.#steady.standFor(isReachable ? returnMs : unreachableMsMax);
   }
 
   /** The log holds this time: the wall clock goes on from there when the system's lies before it. */

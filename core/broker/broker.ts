@@ -68,6 +68,7 @@ class Broker implements RunningBroker {
   #idleTimer: NodeJS.Timeout | undefined;
   readonly #access = new NoticeLimit((text) => this.#notice(text));
   readonly #memory = new IdleMemory();
+  #clock!: BrokerClock;
   #engine!: Engine;
   #pool!: IoPool;
   #history: History | null = null;
@@ -137,6 +138,7 @@ class Broker implements RunningBroker {
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
       onNotice: (text) => this.#notice(text),
+      onReachable: (isReachable) => this.#clock.reachable(isReachable),
       onThreadLost: (error) => this.#fail(error),
     });
   }
@@ -148,15 +150,16 @@ class Broker implements RunningBroker {
   async #openEngine(onRecovered: (recovered: Recovered) => void): Promise<void> {
     const { dir, segmentBytesMax, history } = this.#options;
     const core = coreOptions(this.#options, this.id);
+    this.#clock = new BrokerClock({
+      stepMsMax: stepMsMaxOf(core.leaseMs),
+      onNotice: (text) => this.#notice(text),
+    });
     const { engine, report } = await Engine.open({
       core,
       dir: join(dir, 'log'),
       segmentBytesMax,
       disk: heldDisk(nodeDisk, this.#folder),
-      clock: new BrokerClock({
-        stepMsMax: stepMsMaxOf(core.leaseMs),
-        onNotice: (text) => this.#notice(text),
-      }),
+      clock: this.#clock,
       send: (messages) => this.#pool.send(messages),
       statsAnswer: (effect) => this.#statsAnswer(effect),
       onSearch: (effect) => void this.#search(effect),

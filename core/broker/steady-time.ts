@@ -19,6 +19,12 @@ export class SteadyTime {
     this.#nowMs = this.#lookedAtMs;
   }
 
+  /** Counts nothing for so long from now, instead of what was said before; 0 ends that. */
+  standFor(ms: number): void {
+    this.now();
+    this.#standsUntilMs = this.#lookedAtMs + ms;
+  }
+
   /** Milliseconds, never less than before. */
   now(): number {
     const realMs = this.#realMs();
@@ -27,7 +33,7 @@ export class SteadyTime {
     if (realMs - this.#lookedAtMs > this.stepMsMax) {
       // A process that misses time again and again must still come to an end with its deadlines.
       if (stood) this.#nowMs += this.stepMsMax;
-      this.#standsUntilMs = realMs + this.stepMsMax;
+      this.#standsUntilMs = Math.max(this.#standsUntilMs, realMs + this.stepMsMax);
     } else if (stepMs > 0) this.#nowMs += stepMs;
     this.#lookedAtMs = realMs;
     return this.#nowMs;

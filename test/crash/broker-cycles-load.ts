@@ -48,6 +48,8 @@ export interface Load {
   readonly stop: AbortSignal;
   /** Of this process, so that jobs of a resumed run are new ones. */
   readonly life: string;
+  /** What happens to its jobs; all there is unless it is given. */
+  readonly kinds?: readonly Kind[];
   /** Between two batches of a producer; hardly anything unless it is given. */
   readonly pauseMs?: number;
 }
@@ -76,11 +78,11 @@ const termsOf: Partial<Record<Kind, (name: string) => JobTerms>> = {
 
 /** Enqueues batches until told to stop; a batch without an answer is sent again, as users do. */
 export async function produce(load: Load, producer: number): Promise<void> {
-  const { oracle, life } = load;
+  const { oracle, life, kinds: wanted = kinds } = load;
   for (let batch = 0; !isStopped(load); batch++) {
     const size = 1 + (batch % 20);
     const made = Array.from({ length: size }, (_, index) => {
-      const kind = kinds[(batch * 7 + index) % kinds.length] ?? 'plain';
+      const kind = wanted[(batch * 7 + index) % wanted.length] ?? 'plain';
       const name = `${life}-${producer}-${batch}-${index}`;
       return { kind, name, job: jobOf(kind, name, termsOf[kind]?.(name)) };
     });

@@ -30,6 +30,8 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly onEvents: (events: NetEvent[]) => void;
   /** Something that an operator should know: a thread died and starts again. */
   readonly onNotice: (text: string) => void;
+  /** A thread is gone, and clients of its addresses cannot connect; or all threads listen again. */
+  readonly onReachable?: (isReachable: boolean) => void;
   /** Threads die too often: one is gone for good and the pool should be stopped. */
   readonly onThreadLost: (error: Error) => void;
 }
@@ -67,17 +69,28 @@ export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
 
 /** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
 function slotsOf(options: IoPoolOptions): ThreadSlot[] {
-  const { tcp, guard, threads = 1, onEvents, onNotice, onThreadLost } = options;
+  const { tcp, guard, threads = 1, onEvents, onNotice, onReachable, onThreadLost } = options;
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
   const crowdCells = createCrowdCells(count);
   const intakeCells = createIntakeCells(count);
   const crashGuard = createCrashGuard(limits);
+  let downCount = 0;
 
   return Array.from({ length: count }, (_, thread) => {
     const numbers = { firstConnection: thread + 1, connectionStep: count };
     const setup = { thread, guard, limits, crowdCells, intakeCells, ...numbers };
-    return new ThreadSlot({ setup, guard: crashGuard, onEvents, onNotice, onLost: onThreadLost });
+    return new ThreadSlot({
+      setup,
+      guard: crashGuard,
+      onEvents,
+      onNotice,
+      onDown: (isDown) => {
+        downCount += isDown ? 1 : -1;
+        onReachable?.(downCount === 0);
+      },
+      onLost: onThreadLost,
+    });
   });
 }
 

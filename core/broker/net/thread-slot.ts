@@ -18,6 +18,8 @@ export interface SlotOptions {
   readonly onEvents: (events: NetEvent[]) => void;
   /** Told when a thread died and starts again, and who was refused or cut off. */
   readonly onNotice: (text: string) => void;
+  /** The thread is gone and will be replaced; or the next one listens. */
+  readonly onDown: (isDown: boolean) => void;
   /** Threads died too often: there will be no other in this place. */
   readonly onLost: (error: Error) => void;
 }
@@ -28,6 +30,7 @@ export class ThreadSlot {
   readonly #intake: Intake;
   #listen: Listen = { unix: null, tcp: null, sharePort: false };
   #thread: IoThread | null = null;
+  #isDown = false;
   #isClosing = false;
   #restart: NodeJS.Timeout | undefined;
 
@@ -100,12 +103,22 @@ export class ThreadSlot {
       return;
     }
     onNotice(`an I/O thread died (${error.message}); its clients reconnect, it starts again`);
+    this.#down(true);
     this.#restart = setTimeout(() => this.#startAgain(), delayMs);
   }
 
   /** A thread that cannot even listen counts as one more that died. */
   #startAgain(): void {
     const { listening } = this.#startThread(this.#listen);
-    listening.catch((error: Error) => this.#lost(error));
+    listening.then(
+      () => this.#down(false),
+      (error: Error) => this.#lost(error),
+    );
+  }
+
+  #down(isDown: boolean): void {
+    if (isDown === this.#isDown) return;
+    this.#isDown = isDown;
+    this.#options.onDown(isDown);
   }
 }

@@ -181,6 +181,17 @@ describe('a thread that dies', () => {
     expect(await pingAll([await welcomed(broker.tcpPeer)])).toEqual(['Ok']);
   });
 
+  it('tells when clients cannot connect, and when they can again', async () => {
+    const told: boolean[] = [];
+    await start({ threads: 2, onReachable: (isReachable) => told.push(isReachable) });
+    const peer = await peerOf(1);
+    expect(told).toEqual([]);
+    await worker(1).terminate();
+    await peer.closed;
+    await reachThread(1);
+    expect(told).toEqual([false, true]);
+  });
+
   it('by an exception is reported with what it threw', async () => {
     await start({ threads: 2 });
     const peer = await peerOf(1);

@@ -73,6 +73,24 @@ describe('steady time', () => {
     expect(times.at(-1)).toBe(10 * stepMsMax);
   });
 
+  test('stands for as long as it is told to, and no longer', () => {
+    let realMs = 0;
+    const time = new SteadyTime(() => realMs, stepMsMax);
+    const passing = (ms: number): number => {
+      for (let left = ms; left > 0; left -= 100) {
+        realMs += Math.min(left, 100);
+        time.now();
+      }
+      return time.now();
+    };
+    time.standFor(1_000);
+    expect(passing(1_100)).toBe(100);
+    time.standFor(10_000);
+    expect(passing(500)).toBe(100);
+    time.standFor(300);
+    expect(passing(400)).toBe(200);
+  });
+
   test('a short lease has shorter steps: no single one takes more than a quarter of it', () => {
     expect([200, 1_000, 30_000].map(stepMsMaxOf)).toEqual([50, 250, 250]);
   });
