@@ -17,6 +17,7 @@ interface DueTimerOptions {
 export class DueTimer {
   readonly #options: DueTimerOptions;
   #cancel: () => void = () => undefined;
+  #isDueNow = false;
 
   constructor(options: DueTimerOptions) {
     this.#options = options;
@@ -28,9 +29,22 @@ export class DueTimer {
     this.cancel();
     const dueMs = machine.nextDueMs(clock.now());
     if (dueMs === null) return;
+    if (dueMs <= 0) {
+      void this.#afterThisRound();
+      return;
+    }
     // While a deadline runs, the clock must be looked at.
     const mostMs = machine.hasDeadlines ? clock.lookMs : timerMsMax;
     this.#cancel = scheduler.after(Math.min(dueMs, mostMs), onDue);
+  }
+
+  /** At once, but behind what has arrived: a timer would take a millisecond at least. */
+  async #afterThisRound(): Promise<void> {
+    if (this.#isDueNow) return;
+    this.#isDueNow = true;
+    await this.#options.scheduler.afterThisRound();
+    this.#isDueNow = false;
+    this.#options.onDue();
   }
 
   cancel(): void {

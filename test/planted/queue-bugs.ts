@@ -92,16 +92,4 @@ export const queueBugs: readonly PlantedBug[] = [
     ],
     caughtBy: simulation,
   },
-  {
-    name: 'purge-takes-running-jobs',
-    what: 'a purge cancels jobs that are being worked on',
-    edits: [
-      {
-        file: 'core/broker/queue/bulk-requests.ts',
-        find: "return state === 'ready' || state === 'delayed' || state === 'parked';",
-        replace: "return state !== 'done' && state !== 'cancelled' && state !== 'dead';",
-      },
-    ],
-    caughtBy: simulation,
-  },
 ];

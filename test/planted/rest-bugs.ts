@@ -2,6 +2,7 @@
 
 import type { PlantedBug } from './bug.ts';
 
+const bulks = { test: 'test/unit/broker/queue-bulks.test.ts' } as const;
 const compactionRests = { test: 'test/unit/broker/compaction-rests.test.ts' } as const;
 
 export const restBugs: readonly PlantedBug[] = [
@@ -41,5 +42,72 @@ export const restBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: compactionRests,
+  },
+  {
+    name: 'bulk-takes-newer-jobs',
+    what: 'a purge takes jobs that came after it began',
+    edits: [
+      {
+        file: 'core/broker/queue/bulk-walk.ts',
+        find: `    if (job.seq > seqMax) return false;
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: bulks,
+  },
+  {
+    name: 'bulk-follows-newcomers',
+    what: 'a bulk operation goes on with what enters its line meanwhile',
+    edits: [
+      {
+        file: 'core/broker/queue/line-walk.ts',
+        find: 'if (slot === this.#last) this.#end();',
+        replace: 'if (slot === 0 || this.#rows.after(slot) === 0) this.#end();',
+      },
+    ],
+    caughtBy: bulks,
+  },
+  {
+    name: 'bulk-repeats-after-restart',
+    what: 'a bulk operation takes jobs again that it had taken before a restart',
+    edits: [
+      {
+        file: 'core/broker/queue/bulk-walk.ts',
+        find: '(job.changedAtMs === atMs && job.seq >= nextSeq)',
+        replace: 'job.changedAtMs === atMs',
+      },
+    ],
+    caughtBy: bulks,
+  },
+  {
+    name: 'bulks-one-by-one',
+    what: 'a bulk operation waits until all that began before it are done',
+    edits: [
+      {
+        file: 'core/broker/queue/bulk-runner.ts',
+        find: `      // Who had a turn stands behind all others.
+      this.#walks.delete(walk.operation.bulk);
+      this.#walks.set(walk.operation.bulk, walk);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: bulks,
+  },
+  {
+    name: 'queue-name-kept',
+    what: 'the name of a queue of which nothing is left is never given back',
+    edits: [
+      {
+        file: 'core/broker/queue/queue-set.ts',
+        find: `    this.#withJobs--;
+    this.#removeUnused(queue);
+`,
+        replace: `    this.#withJobs--;
+`,
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/queue-names.test.ts' },
   },
 ];

@@ -28,6 +28,8 @@ export class Admission {
   readonly #digests: Map<string, Uint8Array> = new Map();
   readonly #all: Coming = { jobs: 0, bytes: 0 };
   readonly #byQueue: Map<string, Coming> = new Map();
+  /** Queues that hold no job yet and will. */
+  #newQueues = 0;
 
   constructor(core: Core, now: Now) {
     this.#core = core;
@@ -80,11 +82,16 @@ export class Admission {
     if (state.jobs.bytes + this.#all.bytes + jobBytes > bytesMax) {
       return `the broker holds ${state.jobs.bytes} bytes of unfinished jobs; its limit is ${bytesMax}`;
     }
-    const isNew = state.jobs.queues.find(queue) === undefined && !this.#byQueue.has(queue);
-    if (isNew && state.jobs.queues.size + this.#byQueue.size >= queuesMax) {
-      return `the broker has ${queuesMax} queues, its limit; use one of them`;
+    if (this.#isNew(queue) && state.jobs.queues.withJobs + this.#newQueues >= queuesMax) {
+      return `the broker has jobs of ${queuesMax} queues, its limit; use one of them`;
     }
     return null;
+  }
+
+  /** True for a queue of which no job is known, and of this batch none either. */
+  #isNew(queue: string): boolean {
+    const known = this.#core.state.jobs.queues.find(queue)?.known ?? 0;
+    return known === 0 && !this.#byQueue.has(queue);
   }
 
   #queueIsFull({ queue: name, jobBytes }: JobFacts): string | null {
@@ -111,6 +118,7 @@ export class Admission {
       facts,
     });
     this.#digests.set(facts.id, facts.digest);
+    if (this.#isNew(facts.queue)) this.#newQueues++;
     const coming = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
     this.#byQueue.set(facts.queue, coming);
     for (const sum of [coming, this.#all]) {

@@ -1,22 +1,17 @@
 /**
- * Purge, RetryDead and Signal: operations on as many jobs as there are, in logged steps so small
- * that nobody else waits for them.
+ * Purge, RetryDead and Signal: operations on as many jobs as there are. They are checked and begun
+ * here; `BulkRunner` takes them forward in logged steps so small that nobody else waits for them.
  */
 
 import { isKey, isQueueName, limits, type Message } from '../../protocol/index.ts';
-import type { Now } from '../events.ts';
 import type { BulkOperation } from './bulks.ts';
 import { answer, refuse } from './caller.ts';
-import type { Core } from './core.ts';
 import type { CoreCaller } from './inspect.ts';
-import type { JobEntry } from './job-entry.ts';
 import type { RecordOf } from './records.ts';
 
-/** Jobs that one step changes, and rows that it looks at to find them. */
-const stepJobsMax = 40;
-const stepLooksMax = 2_000;
-/** Operations that may be under way at one time. */
+/** Operations that may be under way at one time, and those of one session. */
 const underWayMax = 1000;
+const underWayPerSessionMax = 100;
 
 export function purge(caller: CoreCaller, { queue }: Message<'Purge'>): void {
   if (isQueueName(queue)) start(caller, { action: 'purge', queue, key: null });
@@ -51,10 +46,15 @@ function start(
   caller: CoreCaller,
   what: Pick<RecordOf<'bulkStarted'>, 'action' | 'queue' | 'key'>,
 ): void {
-  const { core, now } = caller;
+  const { core, session, now } = caller;
   const { bulks, jobs } = core.state;
   if (bulks.activeCount >= underWayMax) {
     refuse(caller, 'QUEUE_FULL', `${underWayMax} bulk operations are under way, the limit`);
+    return;
+  }
+  if (core.bulks.countOf(session.id) >= underWayPerSessionMax) {
+    const most = `${underWayPerSessionMax} bulk operations of this session are under way`;
+    refuse(caller, 'QUEUE_FULL', `${most}, its limit: ask for their progress with Bulk`);
     return;
   }
   const bulk = bulks.newest + 1;
@@ -63,63 +63,10 @@ function start(
   core.commit({ kind: 'bulkStarted', bulk, ...what, ...begin });
   const operation = bulks.get(bulk);
   if (operation === undefined) throw new Error(`bulk operation ${bulk} did not begin`);
-  // Alone, a small one is over at once, so that nobody has to ask again.
-  if (bulks.active() === operation) step(core, operation, now);
+  core.bulks.begin(operation, session.id, now);
   tell(caller, operation);
 }
 
 function tell(caller: CoreCaller, { bulk, touched, done }: BulkOperation): void {
   answer(caller, 'BulkOk', { bulk, touched, done });
-}
-
-/** Does a step of the oldest operation; true when more is to be done. */
-export function stepBulks(core: Core, now: Now): boolean {
-  const operation = core.state.bulks.active();
-  if (operation === undefined) return false;
-  step(core, operation, now);
-  return core.state.bulks.active() !== undefined;
-}
-
-function step(core: Core, operation: BulkOperation, now: Now): void {
-  const { bulk, action } = operation;
-  const ids = nextIds(core, operation);
-  if (ids.length > 0) {
-    const kind = { purge: 'cancelled', retryDead: 'retried', signal: 'signalled' } as const;
-    core.commit({ kind: kind[action], ids, atMs: now.wallMs });
-    const touched = operation.touched + ids.length;
-    core.commit({ kind: 'bulkStepped', bulk, touched, nextSeq: operation.nextSeq });
-  }
-  if (operation.nextSeq > operation.seqMax) core.commit({ kind: 'bulkEnded', bulk });
-}
-
-/** Walks on over the jobs in order of acceptance, up to the last that was there at the begin. */
-function nextIds({ state }: Core, operation: BulkOperation): string[] {
-  const { seqs } = state.jobs;
-  const ids: string[] = [];
-  let looksLeft = stepLooksMax;
-  while (ids.length < stepJobsMax && looksLeft > 0 && operation.nextSeq <= operation.seqMax) {
-    const near = seqs.nearest(operation.nextSeq, 1, looksLeft);
-    looksLeft -= near.looks;
-    operation.nextSeq = near.next;
-    const job = near.seq > operation.seqMax ? undefined : state.jobs.bySeq(near.seq);
-    if (job !== undefined && concerns(state.jobs, operation, job)) ids.push(job.id);
-  }
-  return ids;
-}
-
-function concerns(
-  jobs: Core['state']['jobs'],
-  { action, queue, key }: BulkOperation,
-  job: JobEntry,
-): boolean {
-  const { state } = job;
-  if (queue !== null && jobs.queueOf(job).name !== queue) return false;
-  switch (action) {
-    case 'purge':
-      return state === 'ready' || state === 'delayed' || state === 'parked';
-    case 'retryDead':
-      return state === 'dead' && (key === null || jobs.extras.cause.get(job.slot) === key);
-    case 'signal':
-      return state === 'parked' && jobs.queues.line(job.line).parkKey === key;
-  }
 }

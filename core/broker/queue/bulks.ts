@@ -7,7 +7,7 @@ import type { RecordOf } from './records.ts';
 
 export interface BulkOperation extends Omit<RecordOf<'bulkStarted'>, 'nextSeq' | 'touched'> {
   touched: number;
-  /** What lies before is not looked at again: a job that was brought back may have died since. */
+  /** Of jobs that came to their state when it began, those before were touched; see `BulkWalk`. */
   nextSeq: number;
   done: boolean;
 }
@@ -18,66 +18,66 @@ const endedMax = 100;
 const recordsBytes = 96;
 
 export class BulkStore {
-  readonly #all: Map<number, BulkOperation> = new Map();
+  readonly #active: Map<number, BulkOperation> = new Map();
+  /** The first that ended first. */
+  readonly #ended: Map<number, BulkOperation> = new Map();
+  #restateBytes = 0;
   /** The number of the newest operation. */
   newest = 0;
-  #restateBytes = 0;
+
+  get(bulk: number): BulkOperation | undefined {
+    return this.#active.get(bulk) ?? this.#ended.get(bulk);
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  /** Those that are not done, the oldest first. */
+  active(): Iterable<BulkOperation> {
+    return this.#active.values();
+  }
 
   /** No fewer bytes than `restate` brings to the log. */
   get restateBytes(): number {
     return this.#restateBytes;
   }
 
-  get(bulk: number): BulkOperation | undefined {
-    return this.#all.get(bulk);
-  }
-
-  get activeCount(): number {
-    let count = 0;
-    for (const { done } of this.#all.values()) if (!done) count++;
-    return count;
-  }
-
-  /** The oldest operation that is not done. */
-  active(): BulkOperation | undefined {
-    for (const operation of this.#all.values()) if (!operation.done) return operation;
-    return undefined;
-  }
-
   start(record: RecordOf<'bulkStarted'>): void {
     this.newest = Math.max(this.newest, record.bulk);
-    const known = this.#all.get(record.bulk);
     // Compaction says it again while it goes on.
-    if (known !== undefined) return;
-    this.#all.set(record.bulk, { ...record, done: false });
+    if (this.get(record.bulk) !== undefined) return;
+    this.#active.set(record.bulk, { ...record, done: false });
     this.#restateBytes += bytesOf(record);
   }
 
   step({ bulk, touched, nextSeq }: RecordOf<'bulkStepped'>): void {
-    const operation = this.#all.get(bulk);
+    const operation = this.#active.get(bulk);
     if (operation === undefined) return;
     operation.touched = touched;
     operation.nextSeq = nextSeq;
   }
 
   end(bulk: number): void {
-    const operation = this.#all.get(bulk);
-    if (operation !== undefined) operation.done = true;
-    if (this.#all.size <= endedMax) return;
-    for (const old of this.#all.values()) {
-      if (!old.done) continue;
-      this.#all.delete(old.bulk);
-      this.#restateBytes -= bytesOf(old);
-      return;
+    const operation = this.#active.get(bulk);
+    if (operation === undefined) return;
+    operation.done = true;
+    this.#active.delete(bulk);
+    this.#ended.set(bulk, operation);
+    for (const oldest of this.#ended.values()) {
+      if (this.#ended.size <= endedMax) break;
+      this.#ended.delete(oldest.bulk);
+      this.#restateBytes -= bytesOf(oldest);
     }
   }
 
   /** The records that say all operations again: of ended ones too, so that no number comes twice. */
   *restate(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
-    for (const { done, ...record } of this.#all.values()) {
-      yield record;
-      if (done) yield { kind: 'bulkEnded', bulk: record.bulk };
+    for (const operation of this.#ended.values()) {
+      yield operation;
+      yield { kind: 'bulkEnded', bulk: operation.bulk };
     }
+    yield* this.#active.values();
   }
 }
 

@@ -119,7 +119,7 @@ function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry)
     returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
     dueAtMs: extras.dueAtMs.get(slot) ?? 0,
     expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
-    parkKey: state === 'parked' ? queues.line(line).parkKey : '',
+    parkKey: state === 'parked' ? queues.line(line).key : '',
   };
 }
 

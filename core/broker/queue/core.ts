@@ -12,6 +12,7 @@ import {
 } from '../../protocol/index.ts';
 import type { ConnectionId, JobFacts, Now, Transport } from '../events.ts';
 import type { Blobs } from './blob-requests.ts';
+import { BulkRunner } from './bulk-runner.ts';
 import type { Reply } from './caller.ts';
 import { type Effect, type Fetch, outgoing } from './effects.ts';
 import { sendInfo } from './job-details.ts';
@@ -124,12 +125,14 @@ export class Core {
   readonly #leases: Map<number, Lease> = new Map();
   #effects: Effect[] = [];
   readonly blobs: Blobs;
+  readonly bulks: BulkRunner;
 
   constructor(options: CoreOptions) {
     this.options = options;
     this.state = new BrokerState(options);
     const { blobs: store, uploads } = this.state;
     this.blobs = { store, uploads, bytesMax: options.bytesMax };
+    this.bulks = new BulkRunner(this.state, this);
   }
 
   /**

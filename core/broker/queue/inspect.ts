@@ -153,8 +153,8 @@ export function result(caller: CoreCaller, { id }: Message<'Result'>): void {
 
 /** The counts of the named queues, or of all when none is named. */
 export function queueInfos(core: Core, names: readonly string[], now: Now): QueueInfo[] {
-  const all = core.state.jobs.queues.all().map(({ name }) => name);
-  const wanted = names.length > 0 ? names : all.sort();
+  const wanted =
+    names.length > 0 ? names : Array.from(core.state.jobs.queues.all(), ({ name }) => name).sort();
   const consumers = countConsumers(core);
   return wanted.map((name) => ({
     ...queueInfo(core, name, now),

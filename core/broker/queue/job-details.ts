@@ -67,7 +67,7 @@ export function pictureOf(store: JobStore, job: JobEntry): JobPicture {
       dueAtMs: extras.dueAtMs.get(slot) ?? 0,
       expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
       priority: job.priority,
-      parkKey: state === 'parked' ? store.queues.line(job.line).parkKey : '',
+      parkKey: state === 'parked' ? store.queues.line(job.line).key : '',
     },
   };
 }

@@ -11,7 +11,8 @@ import { isOver, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
 import { f64Columns, JobTable } from './job-table.ts';
 import { LinkedRows } from './linked-rows.ts';
-import { type NamedQueue, QueueSet } from './named-queue.ts';
+import type { NamedQueue } from './named-queue.ts';
+import { QueueSet } from './queue-set.ts';
 import type { Place, RecordOf } from './records.ts';
 import { SeqIndex } from './seq-index.ts';
 import { TimeHeap } from './time-heap.ts';
@@ -174,7 +175,8 @@ export class JobStore {
   #stands(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
     const { state, changedAtMs, parkKey, dueAtMs } = record;
     if (job.state !== state || job.changedAtMs !== changedAtMs) return false;
-    if (state === 'parked') return this.queues.line(job.line).parkKey === parkKey;
+    if (state === 'parked') return this.queues.line(job.line).key === parkKey;
+    if (state === 'dead') return this.queues.line(job.line).key === record.errorCode;
     return state !== 'delayed' || this.extras.dueAtMs.get(job.slot) === dueAtMs;
   }
 
@@ -190,6 +192,7 @@ export class JobStore {
     this.seqs.remove(job.seq);
     this.#ids.remove(slot);
     this.table.free(slot);
+    this.queues.part(queue);
   }
 
   /** Sum over the job's leases; known while it is not over. */
@@ -220,7 +223,7 @@ export class JobStore {
     this.#ids.add(id, slot);
     this.seqs.add(at.seq, slot);
     this.logOrder.push(slot);
-    const queue = this.queues.named(facts.queue);
+    const queue = this.queues.join(facts.queue);
     job.queue = queue.number;
     job.seq = at.seq;
     job.base = at.base;
@@ -270,18 +273,12 @@ export class JobStore {
   #enter(job: JobEntry, queue: NamedQueue, parkKey: string): void {
     const { slot, state } = job;
     if (state === 'delayed') this.delayed.push(this.extras.dueAtMs.get(slot) ?? 0, job.seq);
-    const line =
-      state === 'ready'
-        ? this.queues.readyLine(queue, job.priority)
-        : state === 'parked'
-          ? this.queues.parkedLine(queue, parkKey)
-          : isOver(state)
-            ? queue.over
-            : null;
+    if (state === 'ready') this.readyCount++;
+    const key = state === 'dead' ? (this.extras.cause.get(slot) ?? '') : parkKey;
+    const line = this.queues.lineFor(queue, job, key);
     if (line === null) return;
     line.rows.push(slot);
     job.line = line.number;
-    if (state === 'ready') this.readyCount++;
   }
 
   #leave(job: JobEntry): void {

@@ -36,6 +36,16 @@ export class LinkedRows {
     return this.#head;
   }
 
+  /** Row of the last entry; 0 when there is none. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /** Row of the entry before `slot`; 0 at the beginning. */
+  before(slot: number): number {
+    return this.#table.getU32(slot, this.#prev);
+  }
+
   /** Row of the entry behind `slot`; 0 at the end. */
   after(slot: number): number {
     return this.#table.getU32(slot, this.#next);

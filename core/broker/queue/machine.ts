@@ -5,7 +5,6 @@
 
 import { expiryClockMs, type Now } from '../events.ts';
 import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
-import { stepBulks } from './bulk-requests.ts';
 import { compact, isRestated, moveJob, moveRecord, Restating } from './compaction.ts';
 import { type CompactionPlan, planOf, type SealedSegment } from './compaction-plan.ts';
 import { Core, type CoreOptions, jobsPerEventMax } from './core.ts';
@@ -64,6 +63,7 @@ export class QueueMachine {
     wakeDelayed(core, now, Number.POSITIVE_INFINITY);
     state.afterReplay();
     restoreSessions(core, now);
+    core.bulks.resume();
     core.commit({
       kind: 'epochStarted',
       epoch: state.epoch + 1,
@@ -89,7 +89,7 @@ export class QueueMachine {
     expireLeases(core, now, jobsPerEventMax);
     wakeDelayed(core, now, jobsPerEventMax);
     expireWaiting(core, now, jobsPerEventMax);
-    const moreBulks = stepBulks(core, now);
+    const moreBulks = core.bulks.round(now);
     const moreToForget = this.#retention.tick(core, now);
     expireBlobs(core, core.blobs, now.monotonicMs, jobsPerEventMax);
     this.#more = !deliverReady(core, now) || moreBulks || moreToForget;

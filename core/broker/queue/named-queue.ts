@@ -1,17 +1,19 @@
 /** A named queue: the lines in which its jobs stand, how many there are in each state, its settings. */
 
 import { type JobState, type Priority, priorities } from '../../protocol/index.ts';
-import { f64Columns, type JobTable } from './job-table.ts';
-import { LinkedRows } from './linked-rows.ts';
+import type { LinkedRows } from './linked-rows.ts';
 
 /** A list of jobs of one queue that wait for the same thing, or are kept. */
 export interface Line {
   /** Number by which rows name it; never 0. */
   readonly number: number;
+  /** How many lines had been made before it, of any queue. */
+  readonly madeAs: number;
   readonly rows: LinkedRows;
-  readonly queue: NamedQueue;
-  /** What its jobs are parked on; empty for all other lines. */
-  readonly parkKey: string;
+  /** What its jobs are parked on, or why they are dead; empty for all other lines. */
+  readonly key: string;
+  /** Where it is kept by its key while it is not empty; null for a line that stays. */
+  readonly home: Map<string, Line> | null;
 }
 
 /** Limits and retention of one queue; 0 where the broker's own hold. */
@@ -53,29 +55,41 @@ const pausedBytes = 24;
 const configuredBytes = 48;
 
 export class NamedQueue {
+  /** Rows name it by that; another queue may have it once this one is gone. */
   readonly number: number;
   readonly name: string;
   /** Ready jobs by priority, highest first. */
   readonly ready: readonly { readonly line: Line; readonly offsetMs: number }[];
+  readonly delayed: Line;
   /** Parked jobs by key. */
   readonly parked: Map<string, Line> = new Map();
+  /** Dead jobs by cause. */
+  readonly dead: Map<string, Line> = new Map();
   /** Done and cancelled jobs, the first finished first, until they are forgotten. */
   readonly over: Line;
   readonly counts: Record<JobState, number> = { ...noJobs };
+  /** Jobs known, in any state. */
+  known = 0;
   /** Encoded bytes of its jobs that are neither done nor cancelled. */
   bytes = 0;
   /** Nothing of it is delivered. */
   paused = false;
   settings: QueueSettings = noSettings;
 
-  constructor(number: number, name: string, newLine: (queue: NamedQueue) => Line) {
+  constructor(number: number, name: string, newLine: () => Line) {
     this.number = number;
     this.name = name;
-    this.over = newLine(this);
+    this.over = newLine();
+    this.delayed = newLine();
     this.ready = (Object.keys(priorities) as Priority[]).map((priority) => ({
-      line: newLine(this),
+      line: newLine(),
       offsetMs: ageingOffsetMs[priority],
     }));
+  }
+
+  /** The lines that it has as long as it is there. */
+  get ownLines(): readonly Line[] {
+    return [this.over, this.delayed, ...this.ready.map(({ line }) => line)];
   }
 
   /** Whether it has limits or retention of its own. */
@@ -83,135 +97,21 @@ export class NamedQueue {
     return Object.values(this.settings).some((value) => value !== 0);
   }
 
+  /** Whether nothing would be lost without it: it is as one that was never named. */
+  get isUnused(): boolean {
+    return this.known === 0 && !this.paused && !this.isConfigured;
+  }
+
   /** No fewer bytes than the records take that say its settings again. */
   get settingsBytes(): number {
     const { length } = this.name;
-    return (
-      (this.paused ? pausedBytes + length : 0) + (this.isConfigured ? configuredBytes + length : 0)
-    );
+    const pause = this.paused ? pausedBytes + length : 0;
+    return pause + (this.isConfigured ? configuredBytes + length : 0);
   }
 
   /** Jobs that are neither done nor cancelled. */
   get jobs(): number {
     const { delayed, ready, leased, parked, dead } = this.counts;
     return delayed + ready + leased + parked + dead;
-  }
-}
-
-/** All queues and their lines. */
-export class QueueSet {
-  readonly #table: JobTable;
-  readonly #byName: Map<string, NamedQueue> = new Map();
-  readonly #byNumber: NamedQueue[] = [];
-  readonly #lines: (Line | undefined)[] = [undefined];
-  readonly #freeLines: number[] = [];
-  #settingsBytes = 0;
-
-  constructor(table: JobTable) {
-    this.#table = table;
-  }
-
-  get size(): number {
-    return this.#byNumber.length;
-  }
-
-  /** No fewer bytes than the records take that say the settings of all queues again. */
-  get settingsBytes(): number {
-    return this.#settingsBytes;
-  }
-
-  /** In the order in which they were first named. */
-  all(): readonly NamedQueue[] {
-    return this.#byNumber;
-  }
-
-  find(name: string): NamedQueue | undefined {
-    return this.#byName.get(name);
-  }
-
-  /** The queue of that name, made when it is new. */
-  named(name: string): NamedQueue {
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known;
-    const queue = new NamedQueue(this.#byNumber.length, name, (owner) => this.#newLine(owner, ''));
-    this.#byName.set(name, queue);
-    this.#byNumber.push(queue);
-    return queue;
-  }
-
-  setPaused(name: string, paused: boolean): void {
-    const queue = this.named(name);
-    this.#settingsBytes -= queue.settingsBytes;
-    queue.paused = paused;
-    this.#settingsBytes += queue.settingsBytes;
-  }
-
-  configure(name: string, settings: QueueSettings): void {
-    const queue = this.named(name);
-    this.#settingsBytes -= queue.settingsBytes;
-    queue.settings = settings;
-    this.#settingsBytes += queue.settingsBytes;
-  }
-
-  byNumber(number: number): NamedQueue {
-    const queue = this.#byNumber[number];
-    if (queue === undefined) throw new Error(`there is no queue ${number}`);
-    return queue;
-  }
-
-  line(number: number): Line {
-    const line = this.#lines[number];
-    if (line === undefined) throw new Error(`there is no line ${number}`);
-    return line;
-  }
-
-  /** The line of a queue's ready jobs of one priority. */
-  readyLine(queue: NamedQueue, priority: Priority): Line {
-    const line = queue.ready[priorities[priority] - 1]?.line;
-    if (line === undefined) throw new Error(`queue ${queue.name} has no line for ${priority}`);
-    return line;
-  }
-
-  /** The line of a queue's jobs that are parked on `key`, made when it is new. */
-  parkedLine(queue: NamedQueue, key: string): Line {
-    let line = queue.parked.get(key);
-    if (line === undefined) {
-      line = this.#newLine(queue, key);
-      queue.parked.set(key, line);
-    }
-    return line;
-  }
-
-  /** Takes a job out of its line; an empty line of parked jobs goes. */
-  leave(slot: number, lineNumber: number): void {
-    const line = this.line(lineNumber);
-    line.rows.remove(slot);
-    if (line.parkKey === '' || line.rows.length > 0) return;
-    line.queue.parked.delete(line.parkKey);
-    this.#lines[lineNumber] = undefined;
-    this.#freeLines.push(lineNumber);
-  }
-
-  /** The ready job of the queue whose turn it is; 0 when none is ready. */
-  nextReady(queue: NamedQueue): number {
-    let best = 0;
-    let bestMs = Number.POSITIVE_INFINITY;
-    for (const { line, offsetMs } of queue.ready) {
-      const { head } = line.rows;
-      if (head === 0) continue;
-      const atMs = this.#table.getF64(head, f64Columns.changedAtMs) + offsetMs;
-      if (atMs < bestMs) {
-        best = head;
-        bestMs = atMs;
-      }
-    }
-    return best;
-  }
-
-  #newLine(queue: NamedQueue, parkKey: string): Line {
-    const number = this.#freeLines.pop() ?? this.#lines.length;
-    const line: Line = { number, rows: new LinkedRows(this.#table, 'line'), queue, parkKey };
-    this.#lines[number] = line;
-    return line;
   }
 }

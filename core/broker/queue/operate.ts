@@ -44,8 +44,9 @@ export function retry(core: Core, ids: readonly string[], now: Now): ItemAnswer[
 /** Stops or restarts deliveries of a queue; doing it twice changes nothing. */
 export function setPaused(caller: CoreCaller, queue: string, paused: boolean): void {
   const { core, now } = caller;
-  if (!mayName(caller, queue)) return;
-  if ((core.state.jobs.queues.find(queue)?.paused ?? false) !== paused) {
+  const isPaused = core.state.jobs.queues.find(queue)?.paused ?? false;
+  if (!mayName(caller, queue, paused)) return;
+  if (isPaused !== paused) {
     core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
   }
   answerTo(caller, 'Ok', {});
@@ -53,20 +54,29 @@ export function setPaused(caller: CoreCaller, queue: string, paused: boolean): v
 
 /** Sets limits and retention of a queue; jobs that are there already stay, however many. */
 export function configureQueue(caller: CoreCaller, fields: Message<'ConfigureQueue'>): void {
-  if (!mayName(caller, fields.queue)) return;
-  caller.core.commit({ kind: 'queueConfigured', ...fields });
+  const { queue, ...settings } = fields;
+  const isKept = Object.values(settings).some((value) => value !== 0);
+  if (!mayName(caller, queue, isKept)) return;
+  if (isKept || caller.core.state.jobs.queues.find(queue) !== undefined) {
+    caller.core.commit({ kind: 'queueConfigured', ...fields });
+  }
   answerTo(caller, 'Ok', {});
 }
 
-/** Refuses what is no queue's name, and a new name beyond the limit of queues. */
-function mayName(caller: CoreCaller, queue: string): boolean {
+/**
+ * Refuses what is no queue's name, and settings that are kept for a queue of which nothing is known
+ * when there are too many of these: they take none of the names that queues with jobs may have.
+ */
+function mayName(caller: CoreCaller, queue: string, isKept: boolean): boolean {
   const { options, state } = caller.core;
   if (!isQueueName(queue)) {
     refuse(caller, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);
     return false;
   }
   const { queues } = state.jobs;
-  if (queues.find(queue) !== undefined || queues.size < options.queuesMax) return true;
-  refuse(caller, 'QUEUE_FULL', `the broker has ${options.queuesMax} queues, its limit`);
+  if (!isKept || queues.find(queue) !== undefined) return true;
+  if (queues.withoutJobs < options.queuesMax) return true;
+  const most = `${options.queuesMax} queues without jobs are paused or have settings, the limit`;
+  refuse(caller, 'QUEUE_FULL', `${most}: resume some, or set theirs to 0`);
   return false;
 }

@@ -130,6 +130,30 @@ describe('a bulk operation', () => {
     expect(driver.stateOf(500)).toBe('ready');
   });
 
+  test('leaves newer jobs alone also where it comes only later', () => {
+    const driver = withParked(200);
+    driver.enqueue(1, [checkedJob({ id: 1_001 })]);
+    begin(driver, 'Purge', { queue: 'q' });
+    driver.enqueue(1, [checkedJob({ id: 1_002 })]);
+    finish(driver);
+    expect(driver.stateOf(1_001)).toBe('cancelled');
+    expect(driver.stateOf(1_002)).toBe('ready');
+  });
+
+  test('meets a job that becomes ready while it goes on', () => {
+    const driver = withParked(200);
+    driver.enqueue(1, [checkedJob({ id: 1_001, delayMs: 500 })]);
+    driver.enqueue(
+      1,
+      range(200, 2_001).map((id) => checkedJob({ id, delayMs: 50_000 })),
+    );
+    begin(driver, 'Purge', { queue: 'q' });
+    driver.advance(500);
+    finish(driver);
+    expect(driver.stateOf(1_001)).toBe('cancelled');
+    expect(progress(driver, 1)).toMatchObject({ touched: 401, done: true });
+  });
+
   test('leaves a newer job alone also when the last of its own is gone meanwhile', () => {
     const driver = new Driver([], { ...testOptions, keepMs: 1 });
     driver.open(1);
@@ -144,14 +168,85 @@ describe('a bulk operation', () => {
     expect(progress(driver, 1)).toMatchObject({ touched: 349, done: true });
   });
 
-  test('waits for one that began before it; both end', () => {
+  test('goes on beside one that began before it, in turn; both end', () => {
     const driver = withParked(400);
+    driver.enqueue(
+      1,
+      range(400, 1_001).map((id) => checkedJob({ id, queue: 'other' })),
+    );
     begin(driver, 'Signal', { key: 'k' });
-    expect(begin(driver, 'Purge', { queue: 'q' })).toEqual({ bulk: 2, touched: 0, done: false });
+    begin(driver, 'Purge', { queue: 'other' });
+    driver.advance(0);
+    driver.advance(0);
+    for (const bulk of [1, 2]) {
+      const { touched, done } = progress(driver, bulk);
+      expect([touched > 40, touched < 400, done]).toEqual([true, true, false]);
+    }
     finish(driver);
     expect(progress(driver, 1)).toMatchObject({ touched: 400, done: true });
     expect(progress(driver, 2)).toMatchObject({ touched: 400, done: true });
-    expect(driver.stateOf(1)).toBe('cancelled');
+    expect([driver.stateOf(1), driver.stateOf(1_001)]).toEqual(['ready', 'cancelled']);
+  });
+
+  test('waits for no job that it does not concern, whatever it is', () => {
+    const driver = withParked(1);
+    for (const from of range(6).map((batch) => 1_000 * (1 + batch))) {
+      const backlog = range(1_000, from).map((id) => checkedJob({ id, queue: 'backlog' }));
+      driver.enqueue(1, backlog);
+    }
+    driver.enqueue(1, [checkedJob({ id: 2, queue: 'dead' })]);
+    driver.subscribe(1, 1, ['dead']);
+    driver.settle(1, driver.deliveries(1)[0]!.token, 'final', { errorCode: 'boom' });
+    const done = { touched: 1, done: true };
+    expect(begin(driver, 'Signal', { key: 'k' })).toMatchObject(done);
+    expect(begin(driver, 'RetryDead', { queue: null, errorCode: 'boom' })).toMatchObject(done);
+    driver.subscribe(1, 0);
+    expect(begin(driver, 'Purge', { queue: 'q' })).toMatchObject(done);
+    expect(begin(driver, 'RetryDead', { queue: 'backlog', errorCode: null })).toMatchObject({
+      touched: 0,
+      done: true,
+    });
+  });
+
+  test('looks at dead jobs of its cause only, and at parked jobs of its key only', () => {
+    const driver = withParked(3_000);
+    enqueueParked(driver, []);
+    driver.enqueue(1, [checkedJob({ id: 9_999, more: { parkKey: 'rare' } })]);
+    const signalled = begin(driver, 'Signal', { key: 'rare' });
+    expect(signalled).toMatchObject({ touched: 1, done: true });
+  });
+
+  test('takes no more jobs in one round than alone, however many are under way', () => {
+    const driver = withParked(2_000);
+    driver.enqueue(
+      1,
+      range(1_000, 5_001).map((id) => checkedJob({ id, queue: 'other' })),
+    );
+    begin(driver, 'Signal', { key: 'k' });
+    for (const _ of range(20)) begin(driver, 'Purge', { queue: 'other' });
+    const steps = finish(driver);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(100);
+    expect(progress(driver, 1)).toMatchObject({ touched: 2_000, done: true });
+  });
+
+  test('is refused above what one session may have under way, and not to others', () => {
+    const driver = withParked(1_000);
+    driver.open(2);
+    driver.enqueue(
+      1,
+      range(1_000, 5_001).map((id) => checkedJob({ id, queue: 'other' })),
+    );
+    // The events of one read: nothing else happens between them.
+    const ask = (connection: number): unknown => {
+      const request = { name: 'Purge', correlationId: 0, fields: { queue: 'other' } } as const;
+      return { type: 'request', connection, request };
+    };
+    driver.tellAll(range(101).map(() => ask(1)) as never);
+    expect(driver.sent.at(-1)?.fields).toMatchObject({ code: errorCodes.QUEUE_FULL.number });
+    expect(begin(driver, 'Signal', { key: 'k' })).not.toHaveProperty('bulk');
+    expect(driver.request(2, 'Signal', { key: 'k' })).toMatchObject({ bulk: 101 });
+    finish(driver);
+    expect(begin(driver, 'Signal', { key: 'k' })).toMatchObject({ done: true });
   });
 
   test('keeps its number for itself, also when compaction and a restart came between', () => {

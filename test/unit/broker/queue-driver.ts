@@ -253,6 +253,11 @@ export class Driver {
     this.cut = { droppedUpTo: upTo, restatedUpTo: this.log.length };
   }
 
+  /** Tells the core several things at once, as what one read brought. */
+  tellAll(events: readonly CoreEvent[]): void {
+    this.#take(this.machine.handle(events, this.now));
+  }
+
   /** Tells the core anything else. */
   tell(event: CoreEvent): void {
     this.#handle(event);

@@ -87,7 +87,7 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
     digest: [...digest],
     logBytes,
     queue: jobs.queueOf(job).name,
-    parkKey: state === 'parked' ? jobs.queues.line(job.line).parkKey : '',
+    parkKey: state === 'parked' ? jobs.queues.line(job.line).key : '',
     known: jobs.get(id)?.slot === slot,
     dueAtMs: extras.dueAtMs.get(slot),
     expiresAtMs: extras.expiresAtMs.get(slot),
@@ -100,8 +100,7 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
 
 /** A queue that holds nothing and has no settings is as one that was never named. */
 function queuesOf(state: BrokerState): unknown {
-  return state.jobs.queues
-    .all()
+  return Array.from(state.jobs.queues.all())
     .map(({ name, ready, parked, over, counts, jobs, bytes, paused, settings }) => ({
       name,
       ready: ready.map(({ line }) => seqsOf(state, line.rows)),
