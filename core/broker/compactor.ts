@@ -4,9 +4,12 @@
  * than it writes, so that a log at which nobody works comes to rest.
  */
 
-import type { Log } from './log/contract.ts';
+import type { Log, Scheduler } from './log/contract.ts';
+import { NotMadeError } from './log/disk.ts';
+import { Pause } from './log/pause.ts';
 import type { CoreEvent } from './queue/effects.ts';
 import type { QueueMachine } from './queue/machine.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface CompactorOptions {
   readonly machine: Pick<
@@ -22,7 +25,10 @@ export interface CompactorOptions {
   readonly run: (events: readonly CoreEvent[]) => void;
   /** Reads that are under way now have ended. */
   readonly readsDone: () => Promise<void>;
-  readonly afterThisRound: () => Promise<void>;
+  readonly scheduler: Scheduler;
+  /** How many reads failed so far for a reason that may pass. */
+  readonly readsFailed: () => number;
+  readonly troubles: Pick<Troubles, 'raise' | 'clear'>;
   readonly onNotice: (text: string) => void;
   /** The log failed amid it. */
   readonly onFailure: (error: unknown) => void;
@@ -36,6 +42,9 @@ export interface CompactorOptions {
 const writtenShare = 0.6;
 const writtenSharePressed = 0.75;
 
+/** Before reads that failed are tried again. */
+const retryMs = 1_000;
+
 /** One portion: what is read and written before others have their turn. */
 const portionBytes = 64 * 1024;
 
@@ -45,9 +54,11 @@ export class Compactor {
   #stopped = false;
   /** Fewest dead bytes since the last look. */
   #deadBytesSeen = Number.NEGATIVE_INFINITY;
+  readonly #patience: Pause;
 
   constructor(options: CompactorOptions) {
     this.#options = options;
+    this.#patience = new Pause(options.scheduler);
   }
 
   /** True while it writes or frees something. */
@@ -89,6 +100,7 @@ export class Compactor {
   /** Ends before the next portion; what was said again is said twice then, which does no harm. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#patience.stop();
     await this.#running;
   }
 
@@ -105,31 +117,48 @@ export class Compactor {
       const [segment] = log.segments;
       if (segment === undefined || segment.lastOffset > upTo) return;
       if (!(await this.#restate(segment.lastOffset))) return;
-      await log.dropBefore(segment.lastOffset + 1);
+      await this.#drop(log, segment.lastOffset + 1);
     }
   }
 
   /** Once for all segments of a run: what changes later stands behind them in any case. */
   async #saySmallState(): Promise<boolean> {
-    const { machine, run, afterThisRound } = this.#options;
+    const { machine, run, scheduler } = this.#options;
     for (let isFirst = true; isFirst || !machine.isSmallStateSaid; isFirst = false) {
       if (this.#stopped) return false;
       run([{ type: 'restate', isFirst }]);
-      await afterThisRound();
+      await scheduler.afterThisRound();
     }
     return true;
   }
 
+  async #drop(log: Log, offset: number): Promise<void> {
+    try {
+      await log.dropBefore(offset);
+    } catch (error) {
+      if (!(error instanceof NotMadeError)) throw error;
+      await this.#waitFor(error.message);
+    }
+  }
+
+  /** An error is not damage: the same is tried again. */
+  async #waitFor(reason: string): Promise<void> {
+    this.#options.troubles.raise('compaction', reason);
+    await this.#patience.wait(retryMs);
+  }
+
   /** Says again what the log holds up to the offset; false when that did not come to an end. */
   async #restate(upTo: number): Promise<boolean> {
-    const { machine, run, readsDone, afterThisRound, onNotice } = this.#options;
+    const { machine, run, readsDone, readsFailed, scheduler, troubles, onNotice } = this.#options;
     while (!machine.isRestated(upTo)) {
       if (this.#stopped) return false;
-      const before = machine.movedCount;
+      const [before, failedBefore] = [machine.movedCount, readsFailed()];
       run([{ type: 'compact', upTo, bytesMax: portionBytes }]);
       await readsDone();
-      await afterThisRound();
-      if (machine.movedCount === before && !machine.isRestated(upTo)) {
+      await scheduler.afterThisRound();
+      if (machine.movedCount > before || machine.isRestated(upTo)) continue;
+      if (readsFailed() > failedBefore) await this.#waitFor('reads of old records failed');
+      else {
         this.#stopped = true;
         onNotice(
           'compaction stops: the oldest segment holds records that cannot be read. Run ' +
@@ -138,6 +167,7 @@ export class Compactor {
         return false;
       }
     }
+    troubles.clear('compaction');
     // Whoever still reads from the old segment must be done before it goes.
     await readsDone();
     return !this.#stopped;

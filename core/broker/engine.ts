@@ -6,20 +6,21 @@
 import { crc32 } from 'node:zlib';
 import { Compactor } from './compactor.ts';
 import { DueTimer } from './due-timer.ts';
-import { asError, type EngineOptions, newBytes, sumOver, valueBytes } from './engine-options.ts';
+import { asError, type EngineOptions } from './engine-options.ts';
 import type { Now, Outgoing } from './events.ts';
 import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
 import { restoreAdvice } from './log/scan.ts';
 import { eventLoop } from './log/scheduler.ts';
-import { SpaceGuard, spaceLimits } from './log/space.ts';
+import { spaceLimits } from './log/space.ts';
 import { type Answer, LogReads } from './log-reads.ts';
 import { Outbox, type Place } from './outbox.ts';
 import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
-import { Scarcity } from './scarcity.ts';
+import { Room } from './room.ts';
+import { Troubles } from './troubles.ts';
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -31,10 +32,11 @@ export class Engine {
   /** What reads brought while effects were being carried out. */
   #news: CoreEvent[] = [];
   #log!: Log;
-  #space!: SpaceGuard;
-  #scarcity!: Scarcity;
+  #room!: Room;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
   readonly #timer: DueTimer;
+  /** What it cannot do at the moment. */
+  readonly troubles: Troubles;
 
   /**
    * Recovers the log and begins a new epoch.
@@ -56,27 +58,29 @@ export class Engine {
       onDue: () => this.#run([]),
     });
     this.#outbox = new Outbox(options.send);
-    this.#reads = new LogReads((offset) => this.#log.read(offset), options.onNotice);
+    const { clock, onNotice } = options;
+    this.troubles = new Troubles(() => clock.now().monotonicMs, onNotice);
+    const read = (offset: number) => this.#log.read(offset);
+    this.#reads = new LogReads({ read, troubles: this.troubles, onNotice });
   }
 
   async #open(): Promise<RecoveryReport> {
     const { dir, disk = nodeDisk, clock } = this.#options;
-    const scheduler = this.#scheduler;
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
     // First: a start on a full disk may need what the ballast gives back.
-    this.#space = await SpaceGuard.open({
-      dir,
+    this.#room = await Room.open({
+      ...this.#options,
       limits,
       disk,
-      scheduler,
+      scheduler: this.#scheduler,
+      troubles: this.troubles,
       unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
-      onChange: (full) => this.#onDiskFull(full),
       onPoll: () => this.#compactor?.look(this.#log),
+      tell: (event) => this.#tellLater(event),
       onFailure: (error) => this.fail(error),
     });
-    this.#scarcity = new Scarcity(this.#space, limits.lowBytes / 2);
     try {
       const { log, report } = await this.#recover(limits.segmentBytesMax, disk);
       opened = log;
@@ -85,11 +89,12 @@ export class Engine {
       this.#phase = 'serving';
       clock.startAfter(this.#machine.newestMs);
       this.#carryOut(() => this.#machine.start(clock.now(), log.endOffset));
-      this.#run([{ type: 'disk', full: this.#space.isFull }]);
+      this.#room.tell();
+      this.#run([]);
       return report;
     } catch (error) {
       this.#phase = 'failed';
-      await this.#space.close();
+      await this.#room.close();
       throw error;
     }
   }
@@ -98,11 +103,13 @@ export class Engine {
     return new Compactor({
       machine: this.#machine,
       lookBytes: segmentBytesMax / 16,
-      isPressed: () => this.#space.isFull,
-      roomBytes: () => this.#scarcity.roomBytes,
+      isPressed: () => this.#room.isPressed,
+      roomBytes: () => this.#room.spareBytes,
       run: (events) => this.#run(events),
       readsDone: () => this.#reads.done(),
-      afterThisRound: () => this.#scheduler.afterThisRound(),
+      readsFailed: () => this.#reads.failedCount,
+      scheduler: this.#scheduler,
+      troubles: this.troubles,
       onNotice: this.#options.onNotice,
       onFailure: (error) => this.fail(asError(error)),
     });
@@ -119,6 +126,7 @@ export class Engine {
         summarize: () => new SegmentSummary(),
         onDurable: (offset) => this.#onDurable(offset),
         onFailure: (error) => this.fail(error),
+        onTrouble: (what, reason) => this.#room.onTrouble(what, reason),
       },
       {
         begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
@@ -140,11 +148,12 @@ export class Engine {
   }
 
   get diskFreeBytes(): number {
-    return this.#space.freeBytes;
+    return this.#room.freeBytes;
   }
 
+  /** Nothing new is accepted or delivered: there is no room for it, or no place. */
   get diskFull(): boolean {
-    return this.#space.isFull;
+    return this.#room.isFull;
   }
 
   get log(): Log {
@@ -165,10 +174,7 @@ export class Engine {
 
   /** Handles what happened, in order. */
   handle(events: readonly CoreEvent[]): void {
-    // Room is looked for before anything is applied, because what is applied cannot be undone.
-    const bytes = sumOver(events, newBytes);
-    if (bytes > 0) this.#space.reserve(bytes);
-    this.#news.push(...this.#scarcity.news(sumOver(events, valueBytes)));
+    this.#room.reserve(events, this.#log);
     this.#run(events);
   }
 
@@ -184,7 +190,7 @@ export class Engine {
     this.#timer.cancel();
     await this.#compactor?.stop();
     await this.#reads.done();
-    await this.#space.close();
+    await this.#room.close();
     await this.#log.close();
     this.#reveal();
   }
@@ -203,16 +209,9 @@ export class Engine {
     this.#carryOut(() => this.#machine.handle([...news, ...events], this.#now()));
   }
 
-  #onDiskFull(full: boolean): void {
-    const { onDiskFull, onNotice } = this.#options;
-    onNotice(
-      full
-        ? 'the disk is full: nothing new is accepted or delivered until there is room; what runs can be settled'
-        : 'the disk has room again',
-    );
-    onDiskFull(full);
-    this.#news.push({ type: 'disk', full });
-    // It may be called amid an event: the core hears of it as soon as that is over.
+  /** It may be called amid an event: the core hears of it as soon as that is over. */
+  #tellLater(event: CoreEvent): void {
+    this.#news.push(event);
     void this.#scheduler.afterThisRound().then(() => this.#run([]));
   }
 
@@ -237,7 +236,7 @@ export class Engine {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case 'append':
-        this.#space.spend(effect.record.length);
+        this.#room.spend(effect.record.length);
         this.#log.append(effect.record);
         break;
       case 'send':

@@ -1,7 +1,9 @@
 /** Looks into the log for the core: reads the records of a fetch, and those that it leads to. */
 
 import type { Outgoing } from './events.ts';
+import { type Log, LogDamagedError } from './log/contract.ts';
 import type { CoreEvent, Fetch } from './queue/effects.ts';
+import type { Troubles } from './troubles.ts';
 
 /** What came of a fetch: messages for the place in line, and news for the core. */
 export interface Answer {
@@ -9,25 +11,38 @@ export interface Answer {
   readonly events: CoreEvent[];
 }
 
-type Record = Uint8Array | null;
+type Record = Uint8Array | Error | null;
+
+/** More damaged places than that say nothing new. */
+const toldDamageMax = 1000;
+
+export interface LogReadsOptions {
+  readonly read: Log['read'];
+  readonly troubles: Troubles;
+  readonly onNotice: (text: string) => void;
+}
 
 export class LogReads {
-  readonly #readLog: (offset: number) => Uint8Array | Promise<Uint8Array>;
-  readonly #onNotice: (text: string) => void;
+  readonly #readLog: Log['read'];
+  readonly #options: LogReadsOptions;
   readonly #underWay: Set<Promise<void>> = new Set();
+  #failedCount = 0;
+  readonly #toldDamage = new Set<string>();
 
-  constructor(
-    readLog: (offset: number) => Uint8Array | Promise<Uint8Array>,
-    onNotice: (text: string) => void,
-  ) {
-    this.#readLog = readLog;
-    this.#onNotice = onNotice;
+  constructor(options: LogReadsOptions) {
+    this.#readLog = options.read;
+    this.#options = options;
+  }
+
+  /** How many reads failed for a reason that may pass. */
+  get failedCount(): number {
+    return this.#failedCount;
   }
 
   /** No promise when everything was in memory, so that the usual case waits for nothing. */
   resolve(fetch: Fetch): Answer | Promise<Answer> {
     const answer: Answer = { messages: [], events: [] };
-    const pending = this.#resolve(fetch, answer);
+    const pending = this.#resolve(fetch, answer, fetch.unread);
     return pending === undefined ? answer : pending.then(() => answer);
   }
 
@@ -42,39 +57,75 @@ export class LogReads {
     await Promise.allSettled(this.#underWay);
   }
 
-  #resolve(fetch: Fetch, answer: Answer): Promise<void> | undefined {
+  #resolve(fetch: Fetch, answer: Answer, unread: Fetch['unread']): Promise<void> | undefined {
     const records = fetch.offsets.map((offset) => this.#read(offset));
+    const take = (found: readonly Record[]) => this.#take(fetch, found, answer, unread);
     if (records.some((record) => record instanceof Promise)) {
       const read = Promise.all(records.map((record) => Promise.resolve(record)));
-      return read.then((ready) => this.#take(fetch, ready, answer));
+      return read.then(take);
     }
-    return this.#take(fetch, records as Record[], answer);
+    return take(records as Record[]);
   }
 
-  #take(fetch: Fetch, records: readonly Record[], answer: Answer): Promise<void> | undefined {
+  #take(
+    fetch: Fetch,
+    records: readonly Record[],
+    answer: Answer,
+    unread: Fetch['unread'],
+  ): Promise<void> | undefined {
+    const failed = records.find((record) => record instanceof Error);
+    const next =
+      failed !== undefined && unread !== undefined
+        ? unread(failed)
+        : fetch.use(records.map((record) => (record instanceof Error ? null : record)));
     const pending: Promise<void>[] = [];
-    for (const one of fetch.use(records)) {
+    for (const one of next) {
       if (one.type === 'send') answer.messages.push(one.outgoing);
       else if (one.type === 'event') answer.events.push(one.event);
       else {
-        const more = this.#resolve(one.fetch, answer);
+        const more = this.#resolve(one.fetch, answer, one.fetch.unread ?? unread);
         if (more !== undefined) pending.push(more);
       }
     }
     return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
   }
 
-  /** The record, or null when it cannot be read: whoever asked decides what that means. */
+  /** The record, null when it is not there undamaged, or why it cannot be read now. */
   #read(offset: number): Record | Promise<Record> {
-    const unreadable = (error: unknown): null => {
-      this.#onNotice(`record ${offset} of the log cannot be read: ${String(error)}`);
-      return null;
-    };
     try {
       const record = this.#readLog(offset);
-      return record instanceof Promise ? record.catch(unreadable) : record;
+      if (!(record instanceof Promise)) return record;
+      return record.then(
+        (bytes) => this.#worked(bytes),
+        (error: unknown) => this.#failed(offset, error),
+      );
     } catch (error) {
-      return unreadable(error);
+      return this.#failed(offset, error);
     }
+  }
+
+  #worked(record: Uint8Array): Uint8Array {
+    this.#options.troubles.clear('reading');
+    return record;
+  }
+
+  /** Only what was read and fails its check is damaged, or what the log never had. */
+  #failed(offset: number, thrown: unknown): null | Error {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (!(error instanceof LogDamagedError || error instanceof RangeError)) {
+      this.#failedCount += 1;
+      this.#options.troubles.raise('reading', error.message);
+      return error;
+    }
+    this.#tellDamage(offset, error);
+    return null;
+  }
+
+  /** Once for each place: all records of a batch are damaged with it, and are asked for again. */
+  #tellDamage(offset: number, error: Error): void {
+    const place = error instanceof LogDamagedError ? `${error.file} ${error.atByte}` : `${offset}`;
+    if (this.#toldDamage.has(place) || this.#toldDamage.size >= toldDamageMax) return;
+    this.#toldDamage.add(place);
+    this.#options.onNotice(`record ${offset} of the log cannot be read: ${String(error)}`);
   }
 }

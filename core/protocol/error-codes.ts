@@ -110,6 +110,11 @@ export const errorCodes = {
     meaning: 'The broker is stopping and takes nothing new.',
   },
   DISK_FULL: { number: 41, retryable: true, meaning: 'The log has no room for new jobs.' },
+  LOG_UNREAD: {
+    number: 42,
+    retryable: true,
+    meaning: 'The log cannot be read at the moment; nothing was changed.',
+  },
   INTERNAL: {
     number: 50,
     retryable: false,

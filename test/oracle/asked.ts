@@ -15,12 +15,15 @@ export class Asked {
   readonly leaving = new Set<string>();
   /** Jobs whose bytes the disk did not give. */
   readonly unreadable = new Set<string>();
+  /** Jobs that could not be read just then. */
+  readonly unread = new Set<string>();
   isCompaction = false;
 
   /** `session` is that of the connection, if it is known. */
   note(event: CoreEvent, session: string | undefined): void {
     if (event.type === 'restate') this.isCompaction = true;
     if (event.type === 'unreadable') for (const id of event.ids) this.unreadable.add(id);
+    if (event.type === 'unread') for (const id of event.ids) this.unread.add(id);
     if (event.type === 'enqueue') {
       for (const checked of event.jobs) if (checked.ok) this.enqueued.add(checked.job.id);
     }

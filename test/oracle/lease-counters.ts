@@ -42,7 +42,9 @@ const charges: Readonly<Record<LeaseEnd, Charge>> = {
 };
 
 /** A crash that its consumer reports is the job's own when it ran alone; else it only came back. */
-function chargeOf(end: LeaseEnd, isolated: boolean): Charge {
+function chargeOf({ end, errorCode }: LeaseEnded, isolated: boolean): Charge {
+  // The broker took it back before anybody had it.
+  if (end === 'returned' && errorCode === 'read_failed') return nothing;
   const charge = charges[end];
   if (charge.crashes === 0) return charge;
   const isItsOwn = end === 'crashed' && isolated;
@@ -51,7 +53,7 @@ function chargeOf(end: LeaseEnd, isolated: boolean): Charge {
 
 /** What is wrong with the record, or null. */
 export function wrongCounters(job: BookJob, next: LeaseEnded, options: LeaseLaw): string | null {
-  const charge = chargeOf(next.end, job.isolated);
+  const charge = chargeOf(next, job.isolated);
   for (const counter of ['attempts', 'crashes', 'returns'] as const) {
     if (next[counter] !== job[counter] + charge[counter]) {
       return `${counter} went from ${job[counter]} to ${next[counter]}`;

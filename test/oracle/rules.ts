@@ -251,7 +251,10 @@ export class Rules {
     this.deadlines.delete(record.id);
   }
 
-  #unlawfulEnd(job: BookJob, { end, delivery, enqueue, result }: LeaseEnded): string | null {
+  #unlawfulEnd(
+    job: BookJob,
+    { end, delivery, enqueue, result, errorCode }: LeaseEnded,
+  ): string | null {
     const session = job.session ?? '';
     if (delivery !== job.deliveries) return `delivery ${delivery} of ${job.deliveries}`;
     const settled = this.#asked.settles.find(
@@ -261,7 +264,9 @@ export class Rules {
       if (enqueue.length > settled.item.enqueue.length) return 'it has jobs that nobody asked for';
       return (result === null) === (settled.item.result === null) ? null : 'the result is lost';
     }
-    if (end === 'returned') return this.#wasGivenBack(job, session) ? null : 'nobody gave it back';
+    if (end === 'returned') {
+      return this.#wasGivenBack(job, session, errorCode) ? null : 'nobody gave it back';
+    }
     if (end === 'lost') return this.#mayBeLost(job, session) ? null : 'it is still held';
     if (end === 'damaged') {
       return this.#asked.unreadable.has(job.id) ? null : 'it could be read';
@@ -269,7 +274,10 @@ export class Rules {
     return 'its holder did not say so';
   }
 
-  #wasGivenBack(job: BookJob, session: string): boolean {
+  #wasGivenBack(job: BookJob, session: string, errorCode: string): boolean {
+    if (errorCode === 'read_failed') {
+      return this.#asked.unread.has(job.id) || this.#asked.unreadable.has(job.id);
+    }
     if (this.#asked.leaving.has(session)) return true;
     return this.#asked.resumed.some(
       (each) => each.session === session && !each.tokens.some((token) => isTokenOf(job, token)),

@@ -115,6 +115,8 @@ export class Medium {
   readonly totalBytes = 8 * 1024 * 1024;
   /** What others have put there. */
   foreignBytes = 0;
+  /** How many more files it can hold. */
+  freeFiles = Number.POSITIVE_INFINITY;
 
   get freeBytes(): number {
     return Math.max(0, this.totalBytes - this.foreignBytes - this.usedBytes);

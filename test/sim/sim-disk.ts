@@ -171,8 +171,8 @@ export class SimDisk implements Disk {
 
   space(dir: string): Promise<DiskSpace> {
     return this.#operation('space', dir, () => {
-      const { totalBytes, freeBytes } = this.#medium;
-      return { totalBytes, freeBytes };
+      const { totalBytes, freeBytes, freeFiles } = this.#medium;
+      return { totalBytes, freeBytes, freeFiles };
     });
   }
 

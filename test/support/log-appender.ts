@@ -25,6 +25,7 @@ async function appendUntilKilled(dir: string): Promise<void> {
         writeSync(1, `${offset}\n`);
         appendSome(offset);
       },
+      onTrouble: () => undefined,
       onFailure: (error) => {
         throw error;
       },

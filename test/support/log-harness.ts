@@ -33,6 +33,8 @@ export interface OpenedLog {
   /** Offsets given to `onDurable`, and errors given to `onFailure`. */
   readonly durable: number[];
   readonly failures: Error[];
+  /** What could not be done for now, and that it works again. */
+  readonly troubles: string[];
 }
 
 export async function openOn(
@@ -44,6 +46,7 @@ export async function openOn(
   const replayed: string[] = [];
   const durable: number[] = [];
   const failures: Error[] = [];
+  const troubles: string[] = [];
   let restatedUpTo = -1;
   const { log, report } = await openLog(
     {
@@ -51,6 +54,7 @@ export async function openOn(
       segmentBytesMax: 1024 * 1024,
       onDurable: (offset) => durable.push(offset),
       onFailure: (error) => failures.push(error),
+      onTrouble: (what, reason) => troubles.push(`${what}: ${reason ?? 'over'}`),
       markIdleMs: never,
       summarize: keepAll,
       disk,
@@ -63,7 +67,7 @@ export async function openOn(
       record: (record) => replayed.push(Buffer.from(record).toString('latin1')),
     },
   );
-  return { disk, log, report, replayed, restatedUpTo, durable, failures };
+  return { disk, log, report, replayed, restatedUpTo, durable, failures, troubles };
 }
 
 /** Appends and waits until all of it is durable. */

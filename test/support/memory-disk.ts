@@ -64,6 +64,7 @@ export class MemoryDisk implements Disk {
   accept: (bytes: number) => number = (bytes) => bytes;
   /** Files may hold so much together; then writes are short, and then they fail with ENOSPC. */
   capacityBytes = 2 ** 40;
+  freeFiles = Number.POSITIVE_INFINITY;
 
   /**
    * What a disk holds after a power cut: synced bytes under synced names, and of each unsynced
@@ -157,7 +158,7 @@ export class MemoryDisk implements Disk {
   async space(dir: string): Promise<DiskSpace> {
     await this.#begin('space', dir);
     const freeBytes = Math.max(0, this.capacityBytes - this.usedBytes);
-    return { totalBytes: this.capacityBytes, freeBytes };
+    return { totalBytes: this.capacityBytes, freeBytes, freeFiles: this.freeFiles };
   }
 
   async openDir(dir: string): Promise<DiskDir> {

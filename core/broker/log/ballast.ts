@@ -1,5 +1,6 @@
 /** A file that only takes space, so that there is some to give back when the disk is full. */
 
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Disk, placeFile, temporarySuffix } from './disk.ts';
 
@@ -16,9 +17,12 @@ export async function ballastBytesIn(disk: Disk, dir: string): Promise<number> {
   }
 }
 
-/** Really written, not only reserved: a file system may promise space that it does not have. */
+/**
+ * Really written, not only reserved: a file system may promise space that it does not have. Of
+ * random bytes, because one that compresses would hold nothing back with zeros.
+ */
 export async function placeBallast(disk: Disk, dir: string, bytes: number): Promise<void> {
-  const piece = Buffer.alloc(Math.min(bytes, 1024 * 1024));
+  const piece = randomBytes(Math.min(bytes, 1024 * 1024));
   const content: Uint8Array[] = [];
   for (let left = bytes; left > 0; left -= piece.length) {
     content.push(piece.subarray(0, Math.min(left, piece.length)));

@@ -34,6 +34,7 @@ export interface Log {
   /**
    * States durably that nothing before `offset` is needed any more, then removes the segments that
    * hold nothing else. Resolves when the space is free.
+   * @throws NotMadeError (as a rejection) when that cannot be done for now; nothing was changed
    */
   dropBefore(offset: number): Promise<void>;
   /** Waits for everything appended, writes the clean mark, closes the files. */
@@ -60,9 +61,14 @@ export interface LogOptions {
   readonly summarize: () => Summarizer;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;
-  /** A write, fdatasync or rotation failed. The log takes nothing more; the broker must stop. */
+  /** A write, a sync or a change of a name failed. The log takes nothing more; the broker must stop. */
   readonly onFailure: (error: Error) => void;
+  /** Something cannot be done for now and is tried again, and why; null when it works again. */
+  readonly onTrouble: (what: LogTrouble, reason: string | null) => void;
 }
+
+/** The next segment, or a summary, cannot be made. */
+export type LogTrouble = 'segment' | 'summary';
 
 /** A record with its place. */
 export interface StoredRecord {

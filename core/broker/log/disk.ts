@@ -36,6 +36,8 @@ export interface DiskDir {
 export interface DiskSpace {
   readonly totalBytes: number;
   readonly freeBytes: number;
+  /** How many more files it can hold; infinite where it does not count them. */
+  readonly freeFiles: number;
 }
 
 export interface Disk {
@@ -82,8 +84,9 @@ export const nodeDisk: Disk = {
     return { sync: () => handle.sync(), close: () => handle.close() };
   },
   async space(dir) {
-    const { blocks, bavail, bsize } = await statfs(dir);
-    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+    const { blocks, bavail, bsize, files, ffree } = await statfs(dir);
+    const freeFiles = files > 0 ? ffree : Number.POSITIVE_INFINITY;
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, freeFiles };
   },
 };
 
@@ -209,14 +212,15 @@ async function place(
   try {
     await writeAll(file, content, 0);
     await file.datasync();
+    await moveTo(temporary, path);
   } catch (error) {
     await Promise.allSettled([file.close(), folder.close()]);
+    // Without room nothing was named.
     if (!isDiskFull(error)) throw error;
     await removeIfThere(disk, temporary);
     throw new NotMadeError(path, error);
   }
   try {
-    await moveTo(temporary, path);
     await folder.sync();
   } catch (error) {
     // The first error is the one to tell; a file that cannot be closed changes nothing.

@@ -5,21 +5,16 @@
  * dropped.
  */
 
-import { join } from 'node:path';
 import { Batch } from './batch.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
-import { type Disk, type DiskFile, syncDir } from './disk.ts';
-import {
-  type BatchKind,
-  type LogCursor,
-  recordBytesMax,
-  segmentName,
-  summaryName,
-} from './format.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { Dropping } from './dropping.ts';
+import { type BatchKind, type LogCursor, recordBytesMax } from './format.ts';
 import { PendingBatches } from './pending.ts';
 import { type OpenProof, ProvenFile } from './proven.ts';
 import { RecordReader } from './reader.ts';
-import type { SealedSegment, SegmentTable } from './segments.ts';
+import { Rotation } from './rotation.ts';
+import type { SegmentTable } from './segments.ts';
 import { stoppableDisk, stoppableFile } from './stoppable-disk.ts';
 import { SummaryKeeper } from './summaries.ts';
 import { TailWriter } from './tail-writer.ts';
@@ -38,11 +33,10 @@ export interface SegmentLogOptions extends LogOptions {
 
 export class SegmentLog implements Log {
   readonly #options: SegmentLogOptions;
-  /** Takes nothing more after a failure. */
-  readonly #disk: Disk;
   readonly #segments: SegmentTable;
   readonly #writer: TailWriter;
   readonly #proven: ProvenFile;
+  readonly #rotation: Rotation;
   readonly #reader: RecordReader;
   readonly #summaries: SummaryKeeper;
   readonly #pending: PendingBatches;
@@ -51,6 +45,7 @@ export class SegmentLog implements Log {
   #lastKind: BatchKind = 'mark';
   /** Commits under way; null when there is nothing to commit. */
   #committing: Promise<void> | null = null;
+  readonly #drop: Dropping;
   #dropping: Promise<void> = Promise.resolve();
   #floorStated: PromiseWithResolvers<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -63,12 +58,18 @@ export class SegmentLog implements Log {
     const check = () => {
       if (this.#failure !== null) throw this.#failure;
     };
+    // It takes nothing more after a failure.
     const disk = stoppableDisk(options.disk, check);
     const file = stoppableFile(options.file, check);
     const proof = options.proof.file && stoppableFile(options.proof.file, check);
-    this.#disk = disk;
     this.#segments = segments;
     this.#writer = new TailWriter({ ...options, disk, file });
+    this.#rotation = new Rotation({
+      ...options,
+      writer: this.#writer,
+      onDue: () => void this.#commitSoon(),
+      failure: () => this.#failure,
+    });
     this.#proven = new ProvenFile(disk, dir, { ...options.proof, file: proof });
     this.#reader = new RecordReader({ ...options, logId: cursor.logId, cacheBytesMax });
     this.#pending = new PendingBatches(() => this.#reader.reclaim());
@@ -76,6 +77,14 @@ export class SegmentLog implements Log {
       ...options,
       disk,
       dir,
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#drop = new Dropping({
+      ...options,
+      disk,
+      summaries: this.#summaries,
+      reader: this.#reader,
+      stateFloor: (first) => this.#stateFloor(first),
       onFailure: (error) => this.#fail(error),
     });
     this.#endOffset = cursor.nextOffset - 1;
@@ -140,7 +149,7 @@ export class SegmentLog implements Log {
     if (!(offset >= 1 && offset <= this.#endOffset + 1)) {
       throw new RangeError(`cannot drop before ${offset}: the log ends at ${this.#endOffset}`);
     }
-    const dropped = this.#dropping.then(() => this.#drop(offset));
+    const dropped = this.#dropping.then(() => this.#drop.before(offset));
     // A drop that failed is told to its caller and to onFailure; the next one has its own say.
     this.#dropping = dropped.catch(() => undefined);
     await dropped;
@@ -172,6 +181,7 @@ export class SegmentLog implements Log {
     await this.#options.scheduler.afterThisRound();
     this.#cancelMark();
     try {
+      if (this.#rotation.isOverdue) await this.#rotate();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         await this.#commit(next);
       }
@@ -189,7 +199,7 @@ export class SegmentLog implements Log {
   /** One group: as many batches as this segment takes, one write, one fdatasync. */
   async #commit(next: Batch): Promise<void> {
     if (this.#writer.isFullFor(next)) await this.#rotate();
-    const batches = this.#pending.take(this.#writer.room);
+    const batches = this.#pending.take(this.#rotation.room);
     await this.#writer.write(batches);
     await this.#prove(batches.at(-1)?.kind !== 'records');
     let durableOffset = this.#durableOffset;
@@ -206,7 +216,9 @@ export class SegmentLog implements Log {
   }
 
   async #rotate(): Promise<void> {
-    this.#summaries.add(await this.#writer.rotate());
+    const sealed = await this.#rotation.begin();
+    if (sealed === null) return;
+    this.#summaries.add(sealed);
     await this.#prove(true);
   }
 
@@ -236,43 +248,19 @@ export class SegmentLog implements Log {
     return this.#commitSoon();
   }
 
-  async #drop(offset: number): Promise<void> {
-    const first = this.#segments.firstNeededFor(offset);
-    if (first.number === this.#segments.firstNumber) return;
-    try {
-      await this.#stateFloor(first);
-      const dropped = this.#segments.removeBefore(first.number);
-      await this.#summaries.release(first.number);
-      await this.#reader.release(dropped.map(({ number }) => number));
-      await this.#remove(dropped);
-    } catch (error) {
-      this.#fail(error);
-      throw error;
-    }
-  }
-
   /** Resolves when it is durable. All that was appended before the call is durable then as well. */
-  #stateFloor({ number, firstOffset }: SegmentInfo): Promise<void> {
+  async #stateFloor({ number, firstOffset }: SegmentInfo): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     const floor = { segment: number, offset: firstOffset };
     this.#floorStated = Promise.withResolvers();
     this.#pending.push(Batch.floor(floor, this.#endOffset + 1));
     void this.#commitSoon();
-    return this.#floorStated.promise;
-  }
-
-  /** What a crash leaves of them is removed by the next start. */
-  async #remove(segments: readonly SealedSegment[]): Promise<void> {
-    const { dir } = this.#options;
-    for (const { number, summaryFile } of segments) {
-      await this.#disk.remove(join(dir, segmentName(number)));
-      if (summaryFile) await this.#disk.remove(join(dir, summaryName(number)));
-    }
-    await syncDir(this.#disk, dir);
+    await this.#floorStated.promise;
   }
 
   async #shutDown(): Promise<void> {
     const summariesStopped = this.#summaries.stop();
+    this.#rotation.stop();
     await this.#dropping;
     // The clean mark says that all before it is durable, so it cannot ride the same commit.
     await this.#commitSoon();
@@ -293,6 +281,7 @@ export class SegmentLog implements Log {
     this.#failure = error instanceof Error ? error : new Error(String(error));
     this.#floorStated?.reject(this.#failure);
     void this.#summaries.stop();
+    this.#rotation.stop();
     this.#options.onFailure(this.#failure);
   }
 }

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { removeBallast } from './ballast.ts';
 import type { Log, LogOptions, RecoveryReport, Replay } from './contract.ts';
-import { type Disk, nodeDisk, syncDir } from './disk.ts';
+import { type Disk, NotMadeError, nodeDisk, syncDir } from './disk.ts';
 import { SegmentLog } from './log.ts';
 import { openProof, type ProvenEnd } from './proven.ts';
 import { type RecoveredLog, recover } from './recover.ts';
@@ -55,10 +55,10 @@ export async function openLog(
   await disk.makeDir(dir);
   const recovered = await recover(disk, dir, replay);
   const clean = recovered.lastKind === 'cleanMark' && recovered.torn === null;
-  const hasRoom = clean || recovered.isNew || (await makeRoom(disk, dir, recovered));
   const tornTail = await keepTornTail(disk, dir, recovered);
-  const settle = clean ? continueTail : hasRoom ? rewriteTail : rewriteTailInPlace;
-  const tail = await settle(disk, dir, recovered);
+  const tail = clean
+    ? await continueTail(disk, dir, recovered)
+    : await settleTail(disk, dir, recovered);
   const proof = await openProof(disk, dir, provenEnd(tail), recovered.proof);
   await removeLeftovers(disk, dir, recovered.leftovers);
   const segments = segmentTable(recovered, tail);
@@ -68,17 +68,21 @@ export async function openLog(
   return { log, report: reportOf(recovered, { clean, tornTail }) };
 }
 
-/** For a torn tail's folder and the like. */
-const slackBytes = 64 * 1024;
-
 /**
- * Whether the last segment can be written out once more. The ballast was kept for this.
+ * Writes the last segment out once more. Where the system has no room for that, or says so though it
+ * has (a quota), the ballast was kept for this; where that is not enough, it is written in place.
  */
-async function makeRoom(disk: Disk, dir: string, { tail, torn }: RecoveredLog): Promise<boolean> {
-  const needed = tail.length + (torn?.bytes.length ?? 0) + slackBytes;
-  const hasRoom = async () => (await disk.space(dir)).freeBytes >= needed;
-  if (await hasRoom()) return true;
-  return (await removeBallast(disk, dir)) && (await hasRoom());
+async function settleTail(disk: Disk, dir: string, recovered: RecoveredLog): Promise<OpenTail> {
+  for (const makeRoom of [async () => true, () => removeBallast(disk, dir)]) {
+    if (!(await makeRoom())) break;
+    try {
+      return await rewriteTail(disk, dir, recovered);
+    } catch (error) {
+      // A new log has nothing in place.
+      if (!(error instanceof NotMadeError) || recovered.isNew) throw error;
+    }
+  }
+  return await rewriteTailInPlace(disk, dir, recovered);
 }
 
 /**

@@ -45,6 +45,13 @@ export function spaceLimits(
   return { segmentBytesMax, ballastBytes, lowBytes, highBytes };
 }
 
+/**
+ * Files (inodes) that must be free: the next segment, its summary, what the history and SQLite make
+ * beside them. Between the marks nothing changes, as with bytes.
+ */
+export const lowFiles = 8;
+export const highFiles = 16;
+
 /** Whether the disk, or our share of it, has no room left. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;

@@ -8,7 +8,7 @@ import { ballastBytesIn, placeBallast, removeBallast } from './ballast.ts';
 import type { Scheduler } from './contract.ts';
 import { type Disk, NotMadeError, nodeDisk } from './disk.ts';
 import { eventLoop } from './scheduler.ts';
-import type { SpaceLimits } from './space-limits.ts';
+import { highFiles, lowFiles, type SpaceLimits } from './space-limits.ts';
 
 export { type SpaceLimits, spaceLimits } from './space-limits.ts';
 
@@ -23,14 +23,26 @@ export interface SpaceGuardOptions {
   /** How often the file system is asked. Default: 1000. */
   readonly pollMs?: number;
   /** Full mode began or ended; may be called from inside `open`, `spend` and `reserve`. */
-  readonly onChange: (full: boolean) => void;
+  readonly onChange: (full: boolean, reason: string) => void;
   /** The file system was asked, as it is regularly. */
   readonly onPoll?: () => void;
-  /** The disk could not be asked, or the ballast could not be written or removed. */
+  /** The disk cannot be asked, or the ballast not be seen to, for now; null when that works again. */
+  readonly onTrouble: (reason: string | null) => void;
+  /** The folder is gone, or the ballast could not be written: the log has no ground any more. */
   readonly onFailure: (error: Error) => void;
 }
 
 const pollMsDefault = 1000;
+
+/** The folder is gone: asking again says no more. */
+const lastingErrors: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
+
+/** A write or sync of the ballast failed. */
+class BallastError extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
 
 export class SpaceGuard {
   readonly #options: SpaceGuardOptions;
@@ -41,6 +53,7 @@ export class SpaceGuard {
   #spentBytes = 0;
   /** Of what was reserved since, the part that was not spent yet. */
   #reservedBytes = 0;
+  #freeFiles = Number.POSITIVE_INFINITY;
   #full = false;
   #hasBallast = false;
   #closed = false;
@@ -68,6 +81,12 @@ export class SpaceGuard {
   /** In full mode nothing new may be accepted or delivered; what is under way may be settled. */
   get isFull(): boolean {
     return this.#full;
+  }
+
+  get #fullReason(): string {
+    return this.#freeFiles < highFiles
+      ? `the disk has room for ${this.#freeFiles} more files only (inodes)`
+      : 'the disk is full';
   }
 
   /** Bytes that should still be free. */
@@ -120,17 +139,26 @@ export class SpaceGuard {
     try {
       await this.#check();
       this.#options.onPoll?.();
+      this.#options.onTrouble(null);
     } catch (error) {
-      this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.#onError(error instanceof Error ? error : new Error(String(error)));
     }
     this.#checking = null;
+  }
+
+  #onError(error: Error): void {
+    const isLasting = 'code' in error && lastingErrors.has(String(error.code));
+    if (isLasting || error instanceof BallastError) this.#options.onFailure(error);
+    else this.#options.onTrouble(error.message);
   }
 
   async #check(): Promise<void> {
     const { lowBytes, highBytes, ballastBytes } = this.#options.limits;
     await this.#ask();
-    if (this.#full && this.freeBytes > highBytes) this.#set(false);
-    if (!this.#full && this.freeBytes < lowBytes) this.#set(true);
+    const isLow = this.freeBytes < lowBytes || this.#freeFiles < lowFiles;
+    const isRoomy = this.freeBytes > highBytes && this.#freeFiles >= highFiles;
+    if (this.#full && isRoomy) this.#set(false);
+    if (!this.#full && isLow) this.#set(true);
     if (this.#full && this.#hasBallast) await this.#giveUpBallast();
     const hasRoom = this.freeBytes >= lowBytes + ballastBytes;
     if (!this.#full && !this.#hasBallast && hasRoom) await this.#makeBallast();
@@ -139,8 +167,9 @@ export class SpaceGuard {
   /** What is written while the file system answers counts twice until it is asked again. */
   async #ask(): Promise<void> {
     const known = this.#spentBytes - (this.#options.unwrittenBytes?.() ?? 0);
-    const { freeBytes } = await this.#disk.space(this.#options.dir);
+    const { freeBytes, freeFiles } = await this.#disk.space(this.#options.dir);
     this.#polledBytes = freeBytes;
+    this.#freeFiles = freeFiles;
     this.#spentBytes = Math.max(0, this.#spentBytes - known);
     this.#reservedBytes = 0;
   }
@@ -153,7 +182,7 @@ export class SpaceGuard {
   #set(full: boolean): void {
     if (this.#full === full) return;
     this.#full = full;
-    this.#options.onChange(full);
+    this.#options.onChange(full, this.#fullReason);
   }
 
   async #giveUpBallast(): Promise<void> {
@@ -168,7 +197,7 @@ export class SpaceGuard {
       this.#hasBallast = true;
     } catch (error) {
       // Somebody else was faster. There is a next time.
-      if (!(error instanceof NotMadeError)) throw error;
+      if (!(error instanceof NotMadeError)) throw new BallastError(error);
     }
     await this.#ask();
   }

@@ -5,7 +5,13 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { LogDamagedError, type Scheduler, type StoredRecord, type Summarizer } from './contract.ts';
+import {
+  LogDamagedError,
+  type LogOptions,
+  type Scheduler,
+  type StoredRecord,
+  type Summarizer,
+} from './contract.ts';
 import { type Disk, NotMadeError, placeFile, type ReadableFile } from './disk.ts';
 import {
   decodeSegmentHeader,
@@ -14,6 +20,7 @@ import {
   segmentName,
   summaryName,
 } from './format.ts';
+import { Pause, pauseMsAfter } from './pause.ts';
 import { restoreAdvice, type SegmentPart, scanPart } from './scan.ts';
 import type { SealedSegment } from './segments.ts';
 import { spaceLimits } from './space-limits.ts';
@@ -25,8 +32,9 @@ export interface SummaryKeeperOptions {
   readonly segmentBytesMax: number;
   readonly scheduler: Scheduler;
   readonly summarize: () => Summarizer;
-  /** A segment is damaged, or the disk failed. */
+  /** A segment is damaged, or a write of the disk failed. */
   readonly onFailure: (error: unknown) => void;
+  readonly onTrouble: LogOptions['onTrouble'];
 }
 
 /** One step: bytes read and hashed, or records taken, before the event loop has its turn. */
@@ -36,6 +44,9 @@ const recordsPerStep = 256;
 /** Thrown to leave a summary that nobody needs any more, or not now. */
 class Abandoned extends Error {}
 
+/** Thrown when a segment cannot be read or a summary not be made for now. */
+class NotNow extends Error {}
+
 export class SummaryKeeper {
   readonly #options: SummaryKeeperOptions;
   #waiting: SealedSegment[] = [];
@@ -44,9 +55,12 @@ export class SummaryKeeper {
   /** Segments before this one are being dropped. */
   #neededFrom = 0;
   #stopped = false;
+  readonly #patience: Pause;
+  #failures = 0;
 
   constructor(options: SummaryKeeperOptions) {
     this.#options = options;
+    this.#patience = new Pause(options.scheduler);
   }
 
   add(segment: SealedSegment): void {
@@ -65,6 +79,7 @@ export class SummaryKeeper {
   /** Abandons what is being made; resolves when no file is used any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#patience.stop();
     await this.#working;
   }
 
@@ -72,7 +87,7 @@ export class SummaryKeeper {
     try {
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         this.#current = next;
-        await this.#make(next).catch(ignoreAbandoned);
+        await this.#tryToMake(next);
       }
     } catch (error) {
       this.#stopped = true;
@@ -80,6 +95,27 @@ export class SummaryKeeper {
     }
     this.#current = null;
     this.#working = null;
+  }
+
+  async #tryToMake(segment: SealedSegment): Promise<void> {
+    try {
+      await this.#make(segment);
+      if (this.#failures > 0) this.#options.onTrouble('summary', null);
+      this.#failures = 0;
+    } catch (error) {
+      if (error instanceof Abandoned || (error instanceof NotNow && this.#stopped)) return;
+      if (!(error instanceof NotNow)) throw error;
+      await this.#waitAfter(segment, error);
+    }
+  }
+
+  async #waitAfter(segment: SealedSegment, error: NotNow): Promise<void> {
+    this.#failures += 1;
+    this.#options.onTrouble('summary', error.message);
+    this.#waiting.unshift(segment);
+    // Whoever waits for the segment's files need not wait for this.
+    this.#current = null;
+    await this.#patience.wait(pauseMsAfter(this.#failures));
   }
 
   #next(): SealedSegment | undefined {
@@ -97,7 +133,7 @@ export class SummaryKeeper {
     const summarizer = this.#options.summarize();
     const path = join(dir, segmentName(segment.number));
     await this.#pause(segment);
-    const file = await disk.openForReading(path);
+    const file = await disk.openForReading(path).catch(notNow);
     let sha256: Uint8Array;
     try {
       sha256 = await this.#feed(segment, { path, file }, summarizer);
@@ -126,7 +162,7 @@ export class SummaryKeeper {
     for (const [from, to] of partsOf(segment)) {
       if (buffer.length < to - from) buffer = Buffer.allocUnsafeSlow(to - from);
       const bytes = buffer.subarray(0, to - from);
-      const filled = await file.read(bytes, from);
+      const filled = await file.read(bytes, from).catch(notNow);
       hash.update(bytes);
       const part = { path, number, bytes: bytes.subarray(0, filled), atByte: from };
       const found: StoredRecord[] = [];
@@ -141,11 +177,11 @@ export class SummaryKeeper {
     return hash.digest();
   }
 
-  /** A disk that has no room for it can do without: the next start reads the segment instead. */
+  /** A disk that is nearly full can do without: the next start reads the segment instead. */
   async #place(segment: SealedSegment, content: readonly Uint8Array[]): Promise<void> {
     const { disk, dir, segmentBytesMax } = this.#options;
     const name = summaryName(segment.number);
-    const space = await disk.space(dir);
+    const space = await disk.space(dir).catch(notNow);
     const needed = content.reduce((sum, { length }) => sum + length, 0);
     const { lowBytes } = spaceLimits(space, segmentBytesMax);
     if (space.freeBytes - needed < lowBytes) return;
@@ -155,12 +191,13 @@ export class SummaryKeeper {
       await file.close();
     } catch (error) {
       if (!(error instanceof NotMadeError)) throw error;
+      notNow(error);
     }
   }
 }
 
-function ignoreAbandoned(error: unknown): void {
-  if (!(error instanceof Abandoned)) throw error;
+function notNow(error: unknown): never {
+  throw new NotNow(error instanceof Error ? error.message : String(error));
 }
 
 /** From where to where the segment is read: its header first, then batches, never parted. */

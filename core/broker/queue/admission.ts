@@ -59,11 +59,11 @@ export class Admission {
   }
 
   #refusal(facts: JobFacts): Refusal | null {
-    const { diskFull, state } = this.#core;
+    const { diskFull, fullReason, state } = this.#core;
     if (diskFull) {
       return {
         code: 'DISK_FULL',
-        message: "the broker's disk is full: nothing new is accepted until there is room",
+        message: `at the broker ${fullReason}: nothing new is accepted until there is room`,
       };
     }
     if (facts.bodyRef !== null && !state.blobs.isStored(facts.bodyRef)) {

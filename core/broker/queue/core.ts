@@ -4,12 +4,7 @@
  * randomness; time comes in with each event.
  */
 
-import {
-  errorCodes,
-  type LeaseToken,
-  type Message,
-  type MessageName,
-} from '../../protocol/index.ts';
+import { type LeaseToken, type Message, type MessageName } from '../../protocol/index.ts';
 import type { ConnectionId, JobFacts, Now, Transport } from '../events.ts';
 import type { Blobs } from './blob-requests.ts';
 import { BulkRunner } from './bulk-runner.ts';
@@ -17,9 +12,11 @@ import type { Reply } from './caller.ts';
 import { type Effect, type Fetch, outgoing } from './effects.ts';
 import { sendInfo } from './job-details.ts';
 import { isFinished, isNewest, type JobEntry } from './job-entry.ts';
+import { ReadPause } from './read-pause.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
 import { BrokerState, type StateOptions } from './state.ts';
 import { TimeHeap } from './time-heap.ts';
+import { answerUnread, unreadable } from './unread.ts';
 import { WaitList } from './wait-list.ts';
 import { Watchers } from './watchers.ts';
 
@@ -116,10 +113,13 @@ export class Core {
   /** Clients that wait for a job to finish. */
   readonly waiting: WaitList = new WaitList();
   readonly watchers: Watchers = new Watchers();
-  /** While the disk is full nothing is accepted and nothing delivered. */
+  /** While the log has no room nothing is accepted and nothing delivered. */
   diskFull = false;
+  /** Why it has none. */
+  fullReason = '';
   /** While it is full and little is left: only what ends leases is taken, without values. */
   diskScarce = false;
+  readonly readPause: ReadPause = new ReadPause(jobsPerEventMax);
   /** Offset of the newest record. */
   offset = 0;
   readonly #leases: Map<number, Lease> = new Map();
@@ -171,6 +171,7 @@ export class Core {
         const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
         return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];
       },
+      unread: answerUnread(connection, correlationId),
     });
   }
 
@@ -265,11 +266,6 @@ export class Core {
       this.watchers.note(this, job);
     }
   }
-}
-
-function unreadable(): Reply {
-  const message = 'the log no longer holds this undamaged; run  aiq broker verify';
-  return { name: 'Error', fields: { code: errorCodes.INTERNAL.number, message } };
 }
 
 /** The jobs whose state a record changed, after it was applied. */

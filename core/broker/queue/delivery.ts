@@ -24,13 +24,14 @@ interface Grant extends Omit<Delivery, 'job' | 'enqueuedAtMs'> {
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
 export function deliverReady(core: Core, now: Now): boolean {
   if (core.state.jobs.readyCount === 0 || core.diskFull) return true;
+  const jobsMax = core.readPause.jobsMax(now.monotonicMs);
   const granted = new Map<Session, Grant[]>();
   let hungry = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
-  while (hungry.length > 0 && count < jobsPerEventMax) {
+  while (hungry.length > 0 && count < jobsMax) {
     const stillHungry: Session[] = [];
     for (const session of hungry) {
-      const job = count < jobsPerEventMax ? nextJobFor(core, session) : undefined;
+      const job = count < jobsMax ? nextJobFor(core, session) : undefined;
       if (job === undefined) continue;
       count++;
       if (expireJob(core, job, now)) {
@@ -48,6 +49,7 @@ export function deliverReady(core: Core, now: Now): boolean {
     sendDeliveries(core, session, items);
     core.toTheBack(session);
   }
+  // In a pass that was cut short for reads that failed, what is read next brings the following one.
   return count < jobsPerEventMax;
 }
 
@@ -130,10 +132,17 @@ function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]
       if (items.length > 0) {
         fetched.push({ type: 'send', outgoing: outgoing(connection, 0, 'Deliver', { items }) });
       }
+      if (core.readPause.isOn && items.length > 0) {
+        fetched.push({ type: 'event', event: { type: 'readAgain' } });
+      }
       if (unreadable.length > 0) {
         fetched.push({ type: 'event', event: { type: 'unreadable', ids: unreadable } });
       }
       return fetched;
+    },
+    unread: ({ message: reason }) => {
+      const ids = grants.map(({ token }) => token.id);
+      return [{ type: 'event', event: { type: 'unread', ids, reason } }];
     },
   });
 }

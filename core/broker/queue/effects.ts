@@ -31,8 +31,13 @@ export type Effect =
 /** Records of the log that are needed to go on. What comes of them keeps its place in line. */
 export interface Fetch {
   readonly offsets: readonly number[];
-  /** Gets the records in the order of `offsets`, null for one that cannot be read any more. */
+  /** Gets the records in the order of `offsets`, null for one that is not there undamaged. */
   readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
+  /**
+   * Instead of `use`, when a read of this fetch or of one that followed from it failed and may work
+   * later: an error is not damage. Without it such a record is null, too.
+   */
+  readonly unread?: (error: Error) => readonly Fetched[];
 }
 
 /** What becomes of fetched records: a message, a further look into the log, or news for the core. */
@@ -44,8 +49,8 @@ export type Fetched =
 /** Everything that the core is told. */
 export type CoreEvent =
   | NetEvent
-  /** The disk became full, or has room again. */
-  | { readonly type: 'disk'; readonly full: boolean }
+  /** The log has no room for anything new, and why, or has room again. */
+  | { readonly type: 'disk'; readonly full: boolean; readonly reason?: string }
   /** While it is full: there is no room for values any more, only for short settles. */
   | { readonly type: 'scarce'; readonly isScarce: boolean }
   /** The log says that the session had the lease under which it wants to write this entry. */
@@ -56,8 +61,12 @@ export type CoreEvent =
       readonly session: string;
       readonly fields: Message<'JournalPut'>;
     }
-  /** Jobs that were just delivered cannot be read; their bytes are damaged. */
+  /** Jobs that were just delivered, and whose bytes are damaged. */
   | { readonly type: 'unreadable'; readonly ids: readonly string[] }
+  /** Jobs that were just delivered, and whose bytes could not be read now, and why. */
+  | { readonly type: 'unread'; readonly ids: readonly string[]; readonly reason: string }
+  /** After that: jobs were read well. */
+  | { readonly type: 'readAgain' }
   /** Compaction: say again what the log holds up to this offset, in small portions. */
   | { readonly type: 'compact'; readonly upTo: number; readonly bytesMax: number }
   /** Compaction: what was read about a job. */

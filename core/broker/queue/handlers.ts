@@ -79,7 +79,7 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   },
   BlobPut(context, fields) {
     const { core } = context;
-    if (core.diskFull) refuse(context, 'DISK_FULL', 'the disk is full: no blob is taken');
+    if (core.diskFull) refuse(context, 'DISK_FULL', `${core.fullReason}: no blob is taken`);
     else putBlob(context, core.blobs, fields);
   },
   BlobGet: (context, fields) => getBlob(context, context.core.state.blobs, fields),

@@ -25,6 +25,7 @@ import {
 import { isFinished, isOver, type JobEntry } from './job-entry.ts';
 import { noJobs, noSettings } from './named-queue.ts';
 import { sessionMark } from './session-marks.ts';
+import { answerUnread } from './unread.ts';
 
 const inspectRowsMax = 10;
 /** Rows that one List looks at; a page may be short and still have a next one. */
@@ -84,7 +85,8 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     });
     return [{ type: 'fetch', fetch: withInfo }];
   };
-  core.read({ offsets: [], use: () => next(0) });
+  const unread = answerUnread(caller.connection, caller.correlationId);
+  core.read({ offsets: [], use: () => next(0), unread });
 }
 
 /** Looks at all ids when the text is no whole id: about 10 ms for a million jobs. */
@@ -117,8 +119,9 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
     if (job !== undefined && fits(core, job, request)) pictures.push(pictureOf(store, job));
   }
   const after = seq > 0 ? seq + 1 : 0;
-  core.read(
-    fetchInfos(pictures, (infos) => {
+  const unread = answerUnread(connection, correlationId);
+  core.read({
+    ...fetchInfos(pictures, (infos) => {
       const [jobs = []] = inFrames(infos);
       const cut = pictures[jobs.length];
       // What did not fit the frame begins the next page.
@@ -126,7 +129,8 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
       const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });
       return [{ type: 'send', outgoing: answer }];
     }),
-  );
+    unread,
+  });
 }
 
 function fits({ state }: Core, job: JobEntry, request: Message<'List'>): boolean {

@@ -22,6 +22,8 @@ export interface LeaseEnding {
   readonly park: string | null;
   readonly result: Value | null;
   readonly enqueue: RecordOf<'leaseEnded'>['enqueue'];
+  /** The broker itself took it back, unsent: no counter rises. */
+  readonly uncounted?: boolean;
 }
 
 interface Rule {
@@ -88,8 +90,8 @@ export function decideLeaseEnd(
   };
 }
 
-function count(core: Core, job: JobEntry, { end }: LeaseEnding, atMs: number): Counted {
-  const { charge } = rules[end];
+function count(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
+  const charge = ending.uncounted === true ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
   // and a crash there, which its consumer lives to tell, is its own. A consumer that is gone tells
   // nothing about any of the jobs that it held.

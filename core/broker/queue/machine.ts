@@ -16,12 +16,13 @@ import { putHeldEntry } from './journal-requests.ts';
 import { journalsOf } from './past-leases.ts';
 import { decodeRecord } from './records.ts';
 import {
+  afterReading,
   connectionClosed,
   expireLeases,
   expireSessions,
+  isOfReading,
   openSession,
   restoreSessions,
-  unreadableJobs,
 } from './sessions.ts';
 import { expireWaiting, RetentionClock, wakeDelayed } from './waiting.ts';
 
@@ -99,7 +100,7 @@ export class QueueMachine {
   /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
   nextDueMs(now: Now): number | null {
     if (this.#more) return 0;
-    const { state, leaseDeadlines, resumeDeadlines, blobs } = this.#core;
+    const { state, leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
     const { jobs } = state;
     const dues = [
       msUntil(jobs.delayed.earliestMs, now.wallMs),
@@ -107,6 +108,7 @@ export class QueueMachine {
       msUntil(blobsDueAtMs(blobs), now.monotonicMs),
       msUntil(leaseDeadlines.earliestMs, now.monotonicMs),
       msUntil(resumeDeadlines.earliestMs, now.monotonicMs),
+      msUntil(readPause.dueMs(now.monotonicMs), now.monotonicMs),
       jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
@@ -160,6 +162,10 @@ export class QueueMachine {
 
   #handleOne(event: CoreEvent, now: Now): void {
     const core = this.#core;
+    if (isOfReading(event)) {
+      afterReading(core, event, now);
+      return;
+    }
     switch (event.type) {
       case 'opened':
         openSession(core, event);
@@ -177,13 +183,8 @@ export class QueueMachine {
         break;
       }
       case 'disk':
-        core.diskFull = event.full;
-        break;
       case 'scarce':
-        core.diskScarce = event.isScarce;
-        break;
-      case 'unreadable':
-        unreadableJobs(core, event.ids, now);
+        noteRoom(core, event);
         break;
       case 'heldEntry':
         putHeldEntry(
@@ -226,4 +227,12 @@ export class QueueMachine {
 
 function msUntil(atMs: number | null, nowMs: number): number | null {
   return atMs === null ? null : atMs - nowMs;
+}
+
+function noteRoom(core: Core, event: Extract<CoreEvent, { type: 'disk' | 'scarce' }>): void {
+  if (event.type === 'scarce') core.diskScarce = event.isScarce;
+  else {
+    core.diskFull = event.full;
+    core.fullReason = event.reason ?? 'the disk is full';
+  }
 }

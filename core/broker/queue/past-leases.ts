@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import { fetchHistory } from './job-details.ts';
 import { type Journals, notHeld } from './journal-requests.ts';
+import { answerUnread } from './unread.ts';
 
 /** The journals, to be written by sessions that have or had the lease. */
 export function journalsOf(core: Core): Journals {
@@ -47,6 +48,8 @@ function lookUp(core: Core, caller: Caller, fields: Message<'JournalPut'>): void
   core.read({
     offsets: [],
     use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
+    // What cannot be read says nothing about who held it.
+    unread: answerUnread(connection, correlationId),
   });
 }
 

@@ -6,8 +6,10 @@
 import { errorCodes, limits, noUsage } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
 import type { Core, Session } from './core.ts';
+import type { CoreEvent } from './effects.ts';
 import type { JobEntry } from './job-entry.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
+import { damagedInARowMax } from './read-pause.ts';
 
 type Opened = Extract<NetEvent, { type: 'opened' }>;
 
@@ -134,15 +136,38 @@ export function expireLeases(core: Core, now: Now, jobsMax: number): void {
   }
 }
 
-type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'>;
+type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'> &
+  Partial<Pick<LeaseEnding, 'uncounted'>>;
 
 function endLeases(core: Core, session: Session, now: Now, cause: EndCause): void {
   for (const { job } of session.leases.values()) endLease(core, job, now, cause);
 }
 
-/** Jobs that were just handed out and whose bytes the log no longer holds undamaged: they are dead. */
-export function unreadableJobs(core: Core, ids: readonly string[], now: Now): void {
-  for (const id of ids) {
+type ReadEvent = Extract<CoreEvent, { type: 'unreadable' | 'unread' | 'readAgain' }>;
+
+export function isOfReading(event: CoreEvent): event is ReadEvent {
+  const { type } = event;
+  return type === 'unreadable' || type === 'unread' || type === 'readAgain';
+}
+
+/** What came of reading jobs that were just handed out. */
+export function afterReading(core: Core, event: ReadEvent, now: Now): void {
+  if (event.type === 'unreadable') endDamaged(core, event.ids, now);
+  else if (event.type === 'unread') {
+    core.readPause.failed(now.monotonicMs);
+    handBack(core, event, now);
+  } else core.readPause.succeeded();
+}
+
+/**
+ * Jobs that were just handed out and whose bytes the log no longer holds undamaged: they are dead. Of
+ * many at once the first few are; the others come up again after a pause.
+ */
+function endDamaged(core: Core, ids: readonly string[], now: Now): void {
+  core.readPause.foundDamage(now.monotonicMs);
+  const rest = { ids: ids.slice(damagedInARowMax), reason: 'jobs beside it are damaged' };
+  handBack(core, rest, now);
+  for (const id of ids.slice(0, damagedInARowMax)) {
     const job = core.state.jobs.get(id);
     if (job?.state !== 'leased') continue;
     endLease(core, job, now, {
@@ -150,6 +175,25 @@ export function unreadableJobs(core: Core, ids: readonly string[], now: Now): vo
       errorCode: 'damaged',
       errorMessage:
         'its bytes in the log are damaged: run  aiq broker verify  and restore from a backup',
+    });
+  }
+}
+
+interface Unread {
+  readonly ids: readonly string[];
+  readonly reason: string;
+}
+
+/** It counts as nothing: the broker never sent the job, and the error says nothing about it. */
+function handBack(core: Core, { ids, reason }: Unread, now: Now): void {
+  for (const id of ids) {
+    const job = core.state.jobs.get(id);
+    if (job?.state !== 'leased') continue;
+    endLease(core, job, now, {
+      end: 'returned',
+      errorCode: 'read_failed',
+      errorMessage: `it was not sent, because it could not be read: ${reason}`,
+      uncounted: true,
     });
   }
 }

@@ -33,6 +33,7 @@ async function openHere(): Promise<{ log: Log; report: RecoveryReport; records: 
       segmentBytesMax: appenderSegmentBytesMax,
       summarize: keepAll,
       onDurable: () => undefined,
+      onTrouble: () => undefined,
       onFailure: (error) => {
         throw error;
       },

@@ -40,6 +40,7 @@ async function open(dir: string, segmentBytesMax = 2000): Promise<Opened> {
       segmentBytesMax,
       summarize: () => new SegmentSummary(),
       onDurable: () => undefined,
+      onTrouble: () => undefined,
       onFailure: (error) => {
         throw error;
       },

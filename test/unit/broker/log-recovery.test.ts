@@ -298,6 +298,7 @@ test('what replay throws ends the opening and changes nothing', async () => {
     dir: '/log',
     segmentBytesMax: 1000,
     onDurable: () => undefined,
+    onTrouble: () => undefined,
     onFailure: () => undefined,
     summarize: keepAll,
     disk,

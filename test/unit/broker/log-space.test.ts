@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Scheduler } from '../../../core/broker/log/contract.ts';
 import type { DiskFile } from '../../../core/broker/log/disk.ts';
@@ -37,6 +38,7 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
   const limits = spaceLimits({ totalBytes: disk.capacityBytes });
   const changes: boolean[] = [];
   const failures: Error[] = [];
+  const troubles: string[] = [];
   const time = new ManualTime();
   let unwritten = 0;
   const guard = await SpaceGuard.open({
@@ -46,13 +48,14 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
     scheduler: time,
     unwrittenBytes: () => unwritten,
     onChange: (full) => changes.push(full),
+    onTrouble: (reason) => reason !== null && troubles.push(reason),
     onFailure: (error) => failures.push(error),
   });
   const setUnwritten = (bytes: number) => {
     unwritten = bytes;
   };
   const free = async () => (await disk.space('/')).freeBytes;
-  return { disk, guard, limits, changes, failures, time, setUnwritten, free };
+  return { disk, guard, limits, changes, failures, troubles, time, setUnwritten, free };
 }
 
 const ballast = `${logDir}/ballast`;
@@ -92,7 +95,10 @@ test('with room the ballast is really written and synced, and kept by the next g
   const { disk, guard, limits, changes } = await guarded(0);
   expect([guard.isFull, changes]).toEqual([false, []]);
   const after = disk.afterPowerCut();
-  expect(after.get(ballast).equals(Buffer.alloc(limits.ballastBytes))).toBe(true);
+  expect(after.get(ballast).length).toBe(limits.ballastBytes);
+  // A file system that compresses would hold nothing back with less.
+  const piece = after.get(ballast).subarray(0, 128 * kiB);
+  expect(deflateSync(piece).length).toBeGreaterThan(0.95 * piece.length);
   await guard.close();
   const writes = disk.counts.write;
   await (await guarded(0, disk)).guard.close();
@@ -174,7 +180,7 @@ test('somebody who takes the room for the ballast first is no failure', async ()
 });
 
 test('a disk that cannot be asked is told, and watched on', async () => {
-  const { disk, guard, failures, time } = await guarded(0);
+  const { disk, guard, failures, troubles, time } = await guarded(0);
   disk.before = (operation) => {
     if (operation === 'space') throw new Error('EIO');
   };
@@ -182,7 +188,7 @@ test('a disk that cannot be asked is told, and watched on', async () => {
   disk.before = () => undefined;
   disk.put('/other', Buffer.alloc(8 * miB - disk.get(ballast).length));
   await time.pass();
-  expect([failures.map(({ message }) => message), guard.isFull]).toEqual([['EIO'], true]);
+  expect([troubles, failures, guard.isFull]).toEqual([['EIO'], [], true]);
 });
 
 test('a guard that was closed asks no more', async () => {
@@ -292,7 +298,7 @@ async function afterFailedSync(): Promise<WatchedDisk> {
   log.append(Buffer.from(unanswered));
   while (failures.length === 0) await nextTurn();
   disk.before = () => undefined;
-  disk.capacityBytes = disk.usedBytes + 2000;
+  disk.capacityBytes = disk.usedBytes + 1000;
   return disk;
 }
 

@@ -1,0 +1,69 @@
+/** Removes the beginning of the log, when it is durable that nothing of it is needed any more. */
+
+import { join } from 'node:path';
+import type { SegmentInfo } from './contract.ts';
+import { type Disk, type DiskDir, NotMadeError } from './disk.ts';
+import { segmentName, summaryName } from './format.ts';
+import type { RecordReader } from './reader.ts';
+import type { SealedSegment, SegmentTable } from './segments.ts';
+import type { SummaryKeeper } from './summaries.ts';
+
+export interface DroppingOptions {
+  readonly disk: Disk;
+  readonly dir: string;
+  readonly segments: SegmentTable;
+  readonly summaries: SummaryKeeper;
+  readonly reader: RecordReader;
+  /** Resolves when it is durable that this segment is the first that is needed. */
+  readonly stateFloor: (first: SegmentInfo) => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class Dropping {
+  readonly #options: DroppingOptions;
+
+  constructor(options: DroppingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws NotMadeError when the folder cannot be opened for now: nothing was changed
+   * @throws Error when the disk failed; that was told as a failure of the log
+   */
+  async before(offset: number): Promise<void> {
+    const { segments, summaries, reader, stateFloor, onFailure } = this.#options;
+    const first = segments.firstNeededFor(offset);
+    if (first.number === segments.firstNumber) return;
+    const folder = await this.#openFolder();
+    try {
+      await stateFloor(first);
+      const dropped = segments.removeBefore(first.number);
+      await summaries.release(first.number);
+      await reader.release(dropped.map(({ number }) => number));
+      await this.#remove(dropped);
+      await folder.sync();
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    } finally {
+      await folder.close();
+    }
+  }
+
+  /** Before anything is removed: that must be made durable. */
+  async #openFolder(): Promise<DiskDir> {
+    const { disk, dir } = this.#options;
+    return await disk.openDir(dir).catch((error: unknown) => {
+      throw new NotMadeError(dir, error);
+    });
+  }
+
+  /** What a crash leaves of them is removed by the next start. */
+  async #remove(segments: readonly SealedSegment[]): Promise<void> {
+    const { disk, dir } = this.#options;
+    for (const { number, summaryFile } of segments) {
+      await disk.remove(join(dir, segmentName(number)));
+      if (summaryFile) await disk.remove(join(dir, summaryName(number)));
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * How deliveries go on when the log cannot be read: a pause that grows with each failure, then few
+ * jobs at a time until reads work again. Damage pauses them too, a little: a reading that is wrong
+ * about many jobs at once must not end them all before anybody can look.
+ */
+
+const firstPauseMs = 100;
+const pauseMsMax = 5_000;
+const damagePauseMs = 250;
+/** Most jobs that end as damaged before a pause. */
+export const damagedInARowMax = 4;
+
+export class ReadPause {
+  /** Monotonic clock. */
+  #untilMs = 0;
+  #failures = 0;
+  readonly #usualMax: number;
+  /** Most jobs of one pass: from one on, doubled with each read that worked. */
+  #jobsMax: number;
+
+  /** @param jobsMax most jobs of one pass, when nothing is wrong */
+  constructor(jobsMax: number) {
+    this.#usualMax = jobsMax;
+    this.#jobsMax = jobsMax;
+  }
+
+  /** Reads failed lately: whoever reads now says how that went. */
+  get isOn(): boolean {
+    return this.#failures > 0;
+  }
+
+  /** Most jobs that may be handed out now; 0 during the pause. */
+  jobsMax(nowMs: number): number {
+    return nowMs < this.#untilMs ? 0 : this.#jobsMax;
+  }
+
+  /** When the pause is over, as long as it lasts. */
+  dueMs(nowMs: number): number | null {
+    return nowMs < this.#untilMs ? this.#untilMs : null;
+  }
+
+  /** A read failed, for a reason that may pass. */
+  failed(nowMs: number): void {
+    // What was read in the same pass failed with it.
+    if (nowMs < this.#untilMs) return;
+    this.#untilMs = nowMs + Math.min(pauseMsMax, firstPauseMs * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#jobsMax = 1;
+  }
+
+  /** Jobs were read well. */
+  succeeded(): void {
+    this.#jobsMax = Math.min(this.#usualMax, 2 * this.#jobsMax);
+    if (this.#jobsMax === this.#usualMax) this.#failures = 0;
+  }
+
+  /** Jobs were found damaged. */
+  foundDamage(nowMs: number): void {
+    this.#untilMs = Math.max(this.#untilMs, nowMs + damagePauseMs);
+  }
+}
