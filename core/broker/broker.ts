@@ -131,20 +131,18 @@ class Broker implements RunningBroker {
   #listen(): Promise<IoPool> {
     const { unix, tcp } = this.#options;
     const folder = this.#folder;
+    const onNotice = (text: string): void => this.#notice(text);
+    const token = tcp === null ? null : readOrMakeToken(folder, onNotice);
     return startIoPool({
       unixPath: unix ? folder.path('broker.sock') : null,
       tcp,
-      guard: tcp === null ? null : { token: this.#token(), broker: this.id },
+      guard: token === null ? null : { token, broker: this.id },
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
-      onNotice: (text) => this.#notice(text),
+      onNotice,
       onReachable: (isReachable) => this.#clock.reachable(isReachable),
       onThreadLost: (error) => this.#fail(error),
     });
-  }
-
-  #token(): Uint8Array {
-    return readOrMakeToken(this.#folder, (text) => this.#notice(text));
   }
 
   async #openEngine(onRecovered: (recovered: Recovered) => void): Promise<void> {
