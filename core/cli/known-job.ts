@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { type JobInfo, readNote, shortId } from '../queue/index.ts';
+import { isExtract } from './extracts.ts';
 import { failureOf } from './job-view.ts';
 import { pathFromHere } from './paths.ts';
 
@@ -10,15 +11,17 @@ const again = 'To do it again: --force';
 /** One line, such as `already done: out/summaries/mill.md`. */
 export function knownJobText(info: JobInfo): string {
   const id = shortId(info.id);
-  if (info.state === 'done') return doneText(readNote(info.note).files, id);
+  if (info.state === 'done') return doneText(info, id);
   if (info.state === 'dead') return `failed before: ${id} (${failureOf(info)}). ${again}`;
   if (info.state === 'cancelled') return `was cancelled: ${id}. ${again}`;
   if (info.state === 'parked') return `already parked on ${info.parkKey}: ${id}`;
   return `${info.state === 'leased' ? 'already running' : 'already queued'}: ${id}`;
 }
 
-function doneText(files: readonly string[], id: string): string {
+function doneText(info: JobInfo, id: string): string {
+  const { files } = readNote(info.note);
+  const how = isExtract(info) ? 'already done, as an extract' : 'already done';
   const gone = files.filter((file) => !existsSync(file)).map(pathFromHere);
-  if (gone.length > 0) return `already done, but ${gone.join(' ')} is not there any more. ${again}`;
-  return `already done: ${files.length === 0 ? id : files.map(pathFromHere).join(' ')}`;
+  if (gone.length > 0) return `${how}, but ${gone.join(' ')} is not there any more. ${again}`;
+  return `${how}: ${files.length === 0 ? id : files.map(pathFromHere).join(' ')}`;
 }

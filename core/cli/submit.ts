@@ -14,6 +14,7 @@ import {
 } from '../queue/index.ts';
 import { CliError, exitOfErrorCode } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
+import { type RealProvider, sendJobs } from './extracts.ts';
 import type { Draft } from './input/drafts.ts';
 import { knownJobText } from './known-job.ts';
 import { formatBytes } from './table.ts';
@@ -64,6 +65,8 @@ export interface SubmitOptions {
   readonly printIds: boolean;
   /** Where the jobs of this command came from, by id: filled here, shared by its batches. */
   readonly origins: Map<string, string>;
+  /** Who would do the jobs now. */
+  readonly provider: RealProvider;
   /** Told of each job that the broker refused; may throw. */
   readonly onRefused: (error: CliError) => void;
 }
@@ -74,9 +77,23 @@ export async function submit(
   jobs: readonly OutgoingJob[],
   options: SubmitOptions,
 ): Promise<Submission> {
-  const { terminal, printIds, origins, onRefused } = options;
-  const answers = await queue.enqueue(jobs.map(({ job }) => job));
-  const known = await knownJobs(queue, answers);
+  const { terminal, printIds, origins, provider, onRefused } = options;
+  const { answers, known, again } = await sendJobs(
+    jobs.map(({ job }) => job),
+    {
+      enqueue: (sent) => queue.enqueue(sent),
+      known: (answered) => knownJobs(queue, answered),
+      provider,
+    },
+  );
+  if (again.jobs > 0) {
+    const { jobs: count, provider: name } = again;
+    const [what, them] =
+      count === 1
+        ? ['1 job was done as an extract', 'it']
+        : [`${count} jobs were done as extracts`, 'them'];
+    terminal.note(`${what}, which is no answer: ${name} does ${them} for real now`);
+  }
   const accepted: Accepted[] = [];
   let refused = 0;
   let refusal: ExitName | null = null;

@@ -40,6 +40,14 @@ export function identify(
   return { id: idFrom(contentHash, content, identity), digest: firstHalf(digest) };
 }
 
+/**
+ * The job that follows on one that was done and does not count any more: the same in all but its id,
+ * which is always the same again.
+ */
+export function jobAfter<T extends { readonly id: string }>(job: T): T {
+  return { ...job, id: idToText(sha256('after', job.id)) };
+}
+
 const noHash = Buffer.alloc(0);
 
 function idFrom(contentHash: Buffer, { agent }: JobContent, identity: JobIdentity): string {

@@ -38,7 +38,7 @@ export {
   readNote,
   type UsageDescription,
 } from './describe-job.ts';
-export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
+export { type JobContent, type JobIdentity, jobAfter, jobIdOf } from './identity.ts';
 export {
   type JobAgent,
   type JobBody,

@@ -6,6 +6,7 @@ import { refuseBrokenTools, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { realProvider } from '../extracts.ts';
 import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
@@ -108,6 +109,7 @@ async function enqueueDrafts(
     terminal: session.terminal,
     printIds: flags.wait !== true,
     origins: new Map(),
+    provider: realProvider(session, agent),
     onRefused: (error) => {
       // A refused one of several is told beside what became of the others.
       if (jobs.length === 1) throw error;
