@@ -59,6 +59,8 @@ export interface Agent {
     readonly file: TemplateSource;
     readonly template: TemplateSource | null;
     readonly overwrite: OverwritePolicy;
+    /** Whether extracts make sense where no model can be asked. */
+    readonly extracts: boolean;
     /** True takes white space off both ends of a text; else it stays as the model wrote it. */
     readonly trim: boolean;
   };

@@ -36,6 +36,7 @@ export interface Manifest {
     readonly file?: string;
     readonly template?: TemplateField;
     readonly overwrite: OverwritePolicy;
+    readonly extracts?: boolean;
     readonly trim: boolean;
   };
   readonly tools: readonly string[];

@@ -188,7 +188,9 @@ async function readOutput(reading: Reading, manifest: Manifest): Promise<Agent['
       : readTemplate(reading, output.file, ['output', 'file']);
   if (file === null) return null;
   const needed = schema ?? (format === 'files' ? filesSchema : null);
-  return { format, file, template, schema: needed, overwrite, trim };
+  // Prose that is cut from the input is still of the input; a table of it would be invented.
+  const extracts = output.extracts ?? (format === 'text' || format === 'markdown');
+  return { format, file, template, schema: needed, overwrite, extracts, trim };
 }
 
 function checkCombination(

@@ -46,6 +46,8 @@ export interface ProviderSettings {
 export interface ProviderChoice {
   /** `offline`: the endpoint of this process, which the caller starts. */
   readonly provider: Provider | 'offline';
+  /** True where extracts were not asked for: there is only nothing else. */
+  readonly isFallback: boolean;
   /** Model id for agents that name none. */
   readonly model: string;
   /** One line to print at start. */
@@ -144,6 +146,7 @@ async function at(query: ProviderQuery, address: Address): Promise<ProviderChoic
   const kind = isOpenAi ? 'openai' : name === 'local' ? 'local' : 'compatible';
   return {
     provider: { name, kind, baseURL, apiKey, defaultModel: model, ...more },
+    isFallback: false,
     model,
     reason: `provider: ${name} (${because}; ${shownBaseURL({ baseURL, apiKey })}), model ${model}.`,
   };
@@ -213,7 +216,7 @@ async function automatic(query: ProviderQuery): Promise<ProviderChoice> {
   const found = list.ok ? 'no model on the server at' : 'no server on';
   const tried = `no OPENAI_API_KEY; ${found} 127.0.0.1:11434`;
   refuseOffline(query, tried);
-  return offline(query, tried);
+  return { ...offline(query, tried), isFallback: true };
 }
 
 async function local(query: ProviderQuery): Promise<ProviderChoice> {
@@ -238,6 +241,7 @@ function localChoice(query: ProviderQuery, first: string): ProviderChoice {
       defaultModel: model,
       ...moreOf(query, 'local'),
     },
+    isFallback: false,
     model,
     reason: `provider: local (a server answers on 127.0.0.1:11434), model ${model}.`,
   };
@@ -250,6 +254,7 @@ function offline(query: ProviderQuery, because: string): ProviderChoice {
   if (problem !== null) throw new ProviderError('bad_model', `provider offline: ${problem}`);
   return {
     provider: 'offline',
+    isFallback: false,
     model,
     reason: `provider: offline (${because}). Answers are extracts, no AI is called.`,
   };

@@ -27,6 +27,8 @@ export interface ChosenProviders {
 }
 
 export interface OpenedProviders extends ChosenProviders {
+  /** Extracts were not asked for: there is only nothing else for agents that name no provider. */
+  readonly isFallback: boolean;
   /** One line for each choice. */
   readonly reasons: readonly string[];
   /**
@@ -45,10 +47,12 @@ export async function openProviders(request: ProvidersRequest): Promise<OpenedPr
   const endpoint = needsOffline(choices) ? await startOfflineThread() : null;
   return {
     ...providersOf(choices, endpoint),
+    isFallback: choices.main.isFallback,
     reasons: [choices.main, ...choices.named.values()].map(({ reason }) => reason),
     chooseAgain: async (changed) => {
       const now = await choose(changed);
-      return endpoint === null && needsOffline(now) ? null : providersOf(now, endpoint);
+      const wouldFallBack = now.main.isFallback || (endpoint === null && needsOffline(now));
+      return wouldFallBack ? null : providersOf(now, endpoint);
     },
     close: async () => {
       await endpoint?.close();

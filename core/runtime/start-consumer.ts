@@ -4,6 +4,7 @@
  */
 
 import type { ProviderQuery } from '../model/index.ts';
+import { extractingAgents } from './extracts.ts';
 import type { ReloadedAgents, Runtime, RuntimeOptions } from './options.ts';
 import { type OpenedProviders, openProviders } from './providers.ts';
 import { startRuntime } from './runtime.ts';
@@ -53,8 +54,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
   const opened = await openProviders({ config, env, model, agents: rest.agents, onWarning });
   try {
     for (const reason of opened.reasons) onProvider(reason);
+    const { provider } = config;
+    const agents = opened.isFallback
+      ? await extractingAgents({ ...rest, provider, onWarning })
+      : rest.agents;
     const runtime = await startRuntime({
       ...rest,
+      agents,
       provider: opened.provider,
       providers: opened.named,
       modelFlag: model,

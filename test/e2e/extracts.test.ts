@@ -1,5 +1,7 @@
 /** An extract of the offline endpoint never passes for an answer once a real provider is there. */
 
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { MoodyServer } from '../support/moody-server.ts';
 import { Project } from '../support/project.ts';
@@ -69,4 +71,39 @@ test('lines of a file, and a job whose id the user chose, are members of the kin
     expect(ended.stdout).toMatch(/A summary\./);
   }
   expect(server.calls).toBe(3);
+});
+
+const table = `description: Makes a table.
+instructions: Make a table of the text.
+input:
+  schema: { type: object, required: [text], properties: { text: { type: string } } }
+output:
+  format: json
+  schema: { type: object, required: [total], properties: { total: { type: number } } }
+`;
+
+test('without a provider no table is invented: it is refused with three ways out, and made only when asked for', async () => {
+  const { project } = await set();
+  await project.write('aiq.config.yaml', 'provider: auto\n');
+  await mkdir(join(project.dir, 'agents/table'), { recursive: true });
+  await project.write('agents/table/agent.yaml', table);
+  const refused = await project.aiq('enqueue', 'table', '--text', 'Three and four.', '--wait');
+  expect(refused.code, refused.stderr).toBe(4);
+  expect(refused.stderr).toMatch(/invented data in its json.*OPENAI_API_KEY.*--provider offline/);
+  expect(await project.list('out')).toEqual([]);
+  const asked = await project.aiq('run', '--until-empty', '--provider', 'offline');
+  expect(asked.code, asked.stderr).toBe(0);
+});
+
+test('a lost key does not go unnoticed: a queue that had real answers gets no extracts by itself', async () => {
+  const { project, server, goReal } = await set();
+  await goReal();
+  await project.aiq(...summarize('--wait'));
+  expect(server.calls).toBe(2);
+  await project.write('aiq.config.yaml', 'provider: auto\n');
+  await project.write('.env', '');
+  await project.aiq('enqueue', 'summarize', '--text', 'A third text.');
+  const lost = await project.aiq('run', '--until-empty', '--agents', 'summarize');
+  expect(lost.code, lost.stderr).toBe(4);
+  expect(lost.stderr).toMatch(/has had real answers/);
 });

@@ -55,6 +55,7 @@ export function agentOf({ limits, output, retry, ...parts }: AgentParts = {}): A
       file: source('{{job.source}}.md'),
       template: null,
       overwrite: 'number',
+      extracts: true,
       trim: false,
       ...output,
     },

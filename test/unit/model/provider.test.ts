@@ -43,6 +43,7 @@ const settings = { baseURL: 'https://llm.example/v1/', apiKey: 'k-1', model: nul
 test('with nothing configured the offline endpoint is chosen, and says so in one line', async () => {
   expect(await chooseProvider(query())).toEqual({
     provider: 'offline',
+    isFallback: true,
     model: 'aiq-offline',
     reason:
       'provider: offline (no OPENAI_API_KEY; no server on 127.0.0.1:11434). Answers are extracts, no AI is called.',
