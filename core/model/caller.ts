@@ -161,7 +161,7 @@ function withCallsInWords(answer: ModelAnswer): ModelAnswer {
 function isPaid({ code }: ModelError, { chunks }: PartialAnswer, watch: CallWatch): boolean {
   if (chunks > 0) return true;
   if (watch.reason() !== null) return watch.isSent() && !watch.isRefused();
-  return watch.hasAnswer() && (code === 'stream_cut' || code === 'connection_failed');
+  return watch.hasAnswer() && ['stream_cut', 'bad_stream', 'connection_failed'].includes(code);
 }
 
 /** What a refusal says that it used; mostly nothing. */

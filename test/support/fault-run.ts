@@ -1,14 +1,13 @@
-/** Runs a job into a fault as a consumer does: attempt by attempt, as the settlement of each one says. */
+/** Runs a job into a fault as a consumer does: delivery by delivery, as the class of each failure says. */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.ts';
-import { createCaller, type Provider } from '../../core/model/index.ts';
+import { createCaller, type FailureClass, type Provider } from '../../core/model/index.ts';
 import { type OutputStore, openOutput } from '../../core/output/index.ts';
 import { runJob } from '../../core/runtime/job/job-runner.ts';
 import type { JobResult } from '../../core/runtime/job/result.ts';
 import { type JobUsage, noJobUsage, sumOfUsage } from '../../core/runtime/job/usage.ts';
-import { settleOf } from '../../core/runtime/settlement.ts';
 import { defineTool } from '../../core/tools/index.ts';
 import type { FaultAgent, FaultEnd } from './faults/index.ts';
 import { agentOf, fakeJournal } from './runtime-fakes.ts';
@@ -58,13 +57,14 @@ export async function runIntoFault(
   try {
     const attempt = await attempts({ name, kind, provider, dir, store });
     let usage = noJobUsage;
-    for (let failures = 0, returns = 0; ; ) {
+    let [failures, returns] = [0, 0];
+    for (;;) {
       const result = await attempt(failures + 1, failures + returns > 0);
       usage = sumOfUsage(usage, result.usage);
-      const told = endOf(result, failures, returns);
-      if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
-      if (outcomeOf(result) === 'retry') failures += 1;
+      if (!result.ok && ends[result.failure.class] === null) failures += 1;
       else returns += 1;
+      const told = endOf(result, { failures, returns });
+      if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
     }
   } finally {
     await store.close();
@@ -117,31 +117,29 @@ async function attempts({ name, kind, provider, dir, store }: Setting) {
     );
 }
 
-const job = {
-  retry: { attempts: attemptsMax, backoff: 'fixed', delayMs: 1, maxDelayMs: 1 },
-  attempt: 1,
-  elapsedMs: 1,
-  random: () => 0.5,
-} as const;
-
-function outcomeOf(result: JobResult): string {
-  return settleOf({ type: 'finished', result }, job).outcome;
-}
+/** What a failure of each class comes to while no other job tells more; null: tried again, charged. */
+const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> = {
+  transient: null,
+  permanent: 'dead',
+  throttled: 'again',
+  unavailable: 'again',
+  blocked: 'suspect',
+  misconfigured: 'held',
+  exhausted: 'held',
+  aborted: 'again',
+};
 
 /** Null while the job goes on. */
 function endOf(
   result: JobResult,
-  failures: number,
-  returns: number,
+  { failures, returns }: { readonly failures: number; readonly returns: number },
 ): { readonly end: FaultEnd; readonly message: string } | null {
   if (result.ok) return { end: 'done', message: '' };
-  const { code, message } = result.failure;
-  const outcome = outcomeOf(result);
-  if (outcome === 'final') return { end: `dead ${code}`, message };
-  if (outcome === 'returned') return { end: `held ${code}`, message };
-  if (outcome === 'retry')
-    return failures + 1 === attemptsMax ? { end: `dead ${code}`, message } : null;
-  return returns === 2 ? { end: `again ${code}`, message } : null;
+  const { class: kind, code, message } = result.failure;
+  const end = ends[kind];
+  if (end === null) return failures === attemptsMax ? { end: `dead ${code}`, message } : null;
+  if (end === 'again' && returns < attemptsMax) return null;
+  return { end: `${end} ${code}`, message };
 }
 
 async function contentOf(result: JobResult, dir: string): Promise<string | null> {

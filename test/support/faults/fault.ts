@@ -6,10 +6,10 @@ import { type Answer, delta, sse } from '../../integration/model/fake-server.ts'
 export type FaultAgent = 'text' | 'json' | 'files' | 'tools' | 'tuned' | 'limited' | 'strict';
 
 /**
- * How the job ends: `done`, `dead CODE`, `again CODE` (after a pause, nothing charged) or `held CODE`
- * (back to the queue, the consumer stops).
+ * How the job ends: `done`, or `dead CODE`. Else nothing is charged: `again CODE` comes back after a
+ * pause, `held CODE` once a person mended it, `suspect CODE` behind all others.
  */
-export type FaultEnd = 'done' | `dead ${string}` | `again ${string}` | `held ${string}`;
+export type FaultEnd = 'done' | `${'dead' | 'again' | 'held' | 'suspect'} ${string}`;
 
 export interface Fault {
   /** Also the model id that asks for it. */
@@ -25,8 +25,6 @@ export interface Fault {
   readonly result?: unknown;
   /** Least that must be in the account. */
   readonly usage?: object;
-  /** What does not end as it should yet, and how it ends until then. */
-  readonly open?: { readonly why: string; readonly end: FaultEnd; readonly calls: number };
 }
 
 export const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 };

@@ -9,15 +9,8 @@ function throttled(name: string, answer: Fault['answer']): Fault {
   return { name, group: 'throttling', answer: goodAfter(answer), end: 'done', calls: 2 };
 }
 
-const health = 'provider health';
-
 function refused(name: string, answer: Fault['answer'], end: FaultEnd, calls = 1): Fault {
   return { name, group: 'refusals', answer, end, calls };
-}
-
-/** As it is until the part on provider health is built. */
-function awaiting(fault: Fault, end: FaultEnd, calls: number): Fault {
-  return { ...fault, open: { why: health, end, calls } };
 }
 
 const region = {
@@ -48,20 +41,12 @@ export const refusals: readonly Fault[] = [
     '529 overloaded_error',
     status(529, { error: { message: 'Overloaded', type: 'overloaded_error' } }),
   ),
-  awaiting(refused('503 bare', status(503, slow), 'again overloaded', 3), 'dead server_error', 3),
-  awaiting(
-    refused('529 without a body', page(529, 'text/plain', ''), 'again overloaded', 3),
-    'dead server_error',
-    3,
-  ),
-  awaiting(
-    refused(
-      '429 request too large',
-      status(429, { error: { message: ttl, code: 'rate_limit_exceeded' } }),
-      'dead context_length_exceeded',
-    ),
-    'again rate_limited',
-    3,
+  refused('503 bare', status(503, slow), 'again overloaded', 3),
+  refused('529 without a body', page(529, 'text/plain', ''), 'again overloaded', 3),
+  refused(
+    '429 request too large',
+    status(429, { error: { message: ttl, code: 'rate_limit_exceeded' } }),
+    'dead request_above_limit',
   ),
   refused(
     'insufficient_quota',
@@ -74,29 +59,17 @@ export const refusals: readonly Fault[] = [
     status(401, { error: { message: 'Incorrect API key provided: sk-canary-0123456789abcdef' } }),
     'held unauthorized',
   ),
-  refused('403 region', status(403, region), 'held unauthorized'),
-  awaiting(
-    refused(
-      '403 moderation',
-      status(403, { error: { message: 'flagged', metadata: { reasons: ['violence'] } } }),
-      'dead content_filter',
-    ),
-    'held unauthorized',
-    1,
+  refused('403 region', status(403, region), 'held region_refused'),
+  refused(
+    '403 moderation',
+    status(403, { error: { message: 'flagged', metadata: { reasons: ['violence'] } } }),
+    'dead content_filter',
   ),
-  awaiting(
-    refused('403 firewall page', html, 'dead refused_by_firewall', 2),
-    'held unauthorized',
-    1,
-  ),
-  awaiting(
-    refused(
-      '404 model',
-      status(404, { error: { message: 'The model x does not exist', code: 'model_not_found' } }),
-      'held model_not_found',
-    ),
-    'dead model_not_found',
-    1,
+  refused('403 firewall page', html, 'suspect forbidden'),
+  refused(
+    '404 model',
+    status(404, { error: { message: 'The model x does not exist', code: 'model_not_found' } }),
+    'held model_not_found',
   ),
   refused('404 page', page(404, 'text/html', '<h1>Not found</h1>'), 'held not_a_model_endpoint'),
   refused(

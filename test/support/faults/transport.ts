@@ -49,11 +49,11 @@ function raw(name: string, send: (response: ServerResponse) => unknown): Fault {
 const type = { 'content-type': 'text/event-stream' };
 
 export const transport: readonly Fault[] = [
-  bytes('500', status(500, { error: { message: 'oops' } }), 'dead server_error', 3),
+  bytes('500', status(500, { error: { message: 'oops' } }), 'again server_error', 3),
   bytes(
     'reset before the answer',
     (response) => response.socket?.resetAndDestroy(),
-    'dead connection_failed',
+    'again connection_failed',
     3,
   ),
   bytes(
@@ -62,13 +62,13 @@ export const transport: readonly Fault[] = [
       sse(response, [halfEvent]);
       soon(() => response.socket?.resetAndDestroy());
     },
-    'dead connection_failed',
+    'again connection_failed',
     3,
   ),
-  bytes('end in the middle', stream(halfEvent), 'dead stream_cut', 3),
-  bytes('[DONE] without a finish reason', stream(halfEvent, '[DONE]'), 'dead stream_cut', 3),
-  bytes('usage and nothing else', stream(usageEvent, '[DONE]'), 'dead stream_cut', 3),
-  bytes('silence in the middle', (response) => sse(response, [halfEvent]), 'dead stream_idle', 3),
+  bytes('end in the middle', stream(halfEvent), 'again stream_cut', 3),
+  bytes('[DONE] without a finish reason', stream(halfEvent, '[DONE]'), 'again stream_cut', 3),
+  bytes('usage and nothing else', stream(usageEvent, '[DONE]'), 'again stream_cut', 3),
+  bytes('silence in the middle', (response) => sse(response, [halfEvent]), 'again stream_idle', 3),
   bytes('silence before the answer', () => {}, 'dead timeout', 3),
   bytes(
     'comments for ever',
@@ -79,17 +79,17 @@ export const transport: readonly Fault[] = [
     'dead timeout',
     3,
   ),
-  bytes('broken JSON in the stream', stream('{"choices": ['), 'dead bad_stream', 3),
+  bytes('broken JSON in the stream', stream('{"choices": ['), 'again bad_stream', 3),
   bytes(
     'error in the middle',
     stream(halfEvent, { error: { message: 'oops', code: 502 } }),
-    'dead server_error',
+    'again server_error',
     3,
   ),
   bytes(
     '200 with an error',
     status(200, { error: { message: 'oops', code: 502 } }),
-    'dead server_error',
+    'again server_error',
     3,
   ),
   bytes('cut, then whole', inTurn(stream(halfEvent), answerOf('Good.')), 'done', 2),
