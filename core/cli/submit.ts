@@ -14,7 +14,7 @@ import {
 } from '../queue/index.ts';
 import { CliError, exitOfErrorCode } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { type RealProvider, sendJobs } from './extracts.ts';
+import { type RealProvider, type Sent, sendJobs } from './extracts.ts';
 import type { Draft } from './input/drafts.ts';
 import { knownJobText } from './known-job.ts';
 import { formatBytes } from './table.ts';
@@ -86,14 +86,7 @@ export async function submit(
       provider,
     },
   );
-  if (again.jobs > 0) {
-    const { jobs: count, provider: name } = again;
-    const [what, them] =
-      count === 1
-        ? ['1 job was done as an extract', 'it']
-        : [`${count} jobs were done as extracts`, 'them'];
-    terminal.note(`${what}, which is no answer: ${name} does ${them} for real now`);
-  }
+  tellAgain(terminal, again);
   const accepted: Accepted[] = [];
   let refused = 0;
   let refusal: ExitName | null = null;
@@ -116,6 +109,15 @@ export async function submit(
     if (first === undefined) origins.set(answer.id, origin);
   }
   return { accepted, refused, refusal };
+}
+
+function tellAgain(terminal: Terminal, { jobs, provider }: Sent['again']): void {
+  if (jobs === 0) return;
+  const [what, them] =
+    jobs === 1
+      ? ['1 job was done as an extract', 'it']
+      : [`${jobs} jobs were done as extracts`, 'them'];
+  terminal.note(`${what}, which is no answer: ${provider} does ${them} for real now`);
 }
 
 type Refused = Extract<Enqueued, { outcome: 'refused' }>;
