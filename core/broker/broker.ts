@@ -148,10 +148,8 @@ class Broker implements RunningBroker {
   async #openEngine(onRecovered: (recovered: Recovered) => void): Promise<void> {
     const { dir, segmentBytesMax, history } = this.#options;
     const core = coreOptions(this.#options, this.id);
-    this.#clock = new BrokerClock({
-      stepMsMax: stepMsMaxOf(core.leaseMs),
-      onNotice: (text) => this.#notice(text),
-    });
+    const onNotice = (text: string): void => this.#notice(text);
+    this.#clock = new BrokerClock({ stepMsMax: stepMsMaxOf(core.leaseMs), onNotice });
     const { engine, report } = await Engine.open({
       core,
       dir: join(dir, 'log'),
@@ -168,7 +166,7 @@ class Broker implements RunningBroker {
         this.#history?.onDurable();
       },
       onDiskFull: (full) => this.#history?.pause(full),
-      onNotice: (text) => this.#notice(text),
+      onNotice,
       onRecovered,
       onFailure: (error) => this.#fail(error),
     });
@@ -182,7 +180,7 @@ class Broker implements RunningBroker {
       file: this.#folder.path('history.sqlite'),
       logId: engine.log.id,
       log: engine.log,
-      onNotice: (text) => this.#notice(text),
+      onNotice,
     });
     // It stops first: it reads the log.
     this.#closers.unshift(() => started.close());

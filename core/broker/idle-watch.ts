@@ -1,5 +1,7 @@
 /** Notices that nobody needs the broker any more. */
 
+import { SteadyTime } from './steady-time.ts';
+
 interface IdleWatch {
   /** How long it must have been idle without a break. */
   readonly idleMs: number;
@@ -12,10 +14,14 @@ const checkMsMax = 1_000;
 
 /** Returns the timer that looks. */
 export function watchIdle({ idleMs, isBusy, onIdle }: IdleWatch): NodeJS.Timeout {
-  let idleSinceMs = performance.now();
+  const lookMs = Math.min(idleMs / 4, checkMsMax);
+  // Who came while the process did not run is seen before it leaves.
+  const time = new SteadyTime(() => performance.now(), 2 * lookMs);
+  let idleSinceMs = time.now();
   const look = (): void => {
-    if (isBusy()) idleSinceMs = performance.now();
-    else if (performance.now() - idleSinceMs >= idleMs) onIdle();
+    const nowMs = time.now();
+    if (isBusy()) idleSinceMs = nowMs;
+    else if (nowMs - idleSinceMs >= idleMs) onIdle();
   };
-  return setInterval(look, Math.min(idleMs / 4, checkMsMax));
+  return setInterval(look, lookMs);
 }

@@ -248,7 +248,7 @@ describe('a log that fails', () => {
     asker.tell('Enqueue', { atomic: false, jobs: [jobBytes(3)] });
     asker.tell('Ping', {});
     const end = await broker.closed;
-    expect(end).toMatchObject({ reason: 'failed', error: { code: 'ENOENT' } });
+    expect(end).toMatchObject({ reason: 'failed', error: { name: 'FolderGoneError' } });
     await asker.peer.closed;
     expect(asker.peer.received).toEqual([]);
     renameSync(`${log}-away`, log);
