@@ -25,6 +25,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** @typedef {{ root: string, node: string, env: NodeJS.ProcessEnv }} Place */
 /** @typedef {(args: string[], on: Place) => Promise<End>} Task */
 
+const faultTests = ['fault-matrix', 'other-servers'].map(
+  (name) => `test/integration/model/${name}.test.ts`,
+);
+
 /** @type {Record<string, { packages: 'runtime' | 'all', run: Task }>} */
 const tasks = {
   demo: {
@@ -38,7 +42,7 @@ const tasks = {
   faults: {
     packages: 'all',
     run: (args, place) =>
-      runTool('vitest', ['run', 'test/integration/model/fault-matrix.test.ts', ...args], {
+      runTool('vitest', ['run', ...faultTests, ...args], {
         ...place,
         env: { ...place.env, AIQ_FAULT_TABLE: '1' },
       }),
