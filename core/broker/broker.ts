@@ -130,11 +130,10 @@ class Broker implements RunningBroker {
 
   #listen(): Promise<IoPool> {
     const { unix, tcp } = this.#options;
-    const folder = this.#folder;
     const onNotice = (text: string): void => this.#notice(text);
-    const token = tcp === null ? null : readOrMakeToken(folder, onNotice);
+    const token = tcp === null ? null : readOrMakeToken(this.#folder, onNotice);
     return startIoPool({
-      unixPath: unix ? folder.path('broker.sock') : null,
+      unixPath: unix ? this.#folder.path('broker.sock') : null,
       tcp,
       guard: token === null ? null : { token, broker: this.id },
       threads: this.#options.ioThreads,

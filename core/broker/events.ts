@@ -3,7 +3,7 @@
  * answers with effects. Plain data, so that it crosses threads and a simulator can make it.
  */
 
-import type { AnyMessage, ErrorCode, Job, Message, MessageName } from '../protocol/index.ts';
+import type { AnyMessage, CodeOf, Job, Message, MessageName } from '../protocol/index.ts';
 
 /** A connection, numbered by the broker; never reused while the broker lives. */
 export type ConnectionId = number;
@@ -30,7 +30,7 @@ export type CheckedJob =
   | {
       readonly ok: false;
       readonly id: string | null;
-      readonly code: ErrorCode;
+      readonly code: CodeOf<'item'>;
       readonly message: string;
     };
 

@@ -9,6 +9,7 @@ import type { CareError } from '../broker/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
 import type { AiqError, ErrorCode } from '../queue/index.ts';
 import type { ExitName } from './exit-codes.ts';
+import { oneLine } from './table.ts';
 
 /** A failure that the command line itself found, worded for the person who typed the command. */
 export class CliError extends Error {
@@ -48,10 +49,13 @@ export function reportOf(error: unknown): Report {
   return reporters[error.constructor.name]?.(error) ?? fileSystemReport(error) ?? unexpected(error);
 }
 
-/** The text of a report: the first line, then the details behind one blank line, indented. */
+/**
+ * The text of a report: the first line, then the details behind one blank line, indented. Jobs and
+ * whoever answered at a broker's address have a say in it, so each line is cleaned.
+ */
 export function formatReport(report: Report): string[] {
-  const [first = '', ...rest] = report.message.split('\n');
-  const details = [...rest, ...report.details];
+  const [first = '', ...rest] = report.message.split('\n').map(oneLine);
+  const details = [...rest, ...report.details.map(oneLine)];
   if (details.length === 0) return [first];
   return [first, '', ...details.map((line) => (line === '' ? '' : `  ${line}`))];
 }

@@ -28,10 +28,16 @@ export function formatTable(
   );
 }
 
-/** A cell must not break the line or move the cursor: what a job says is not trusted. */
+/**
+ * A cell must not break the line, move the cursor or turn the direction of what stands beside it:
+ * what a job says is not trusted.
+ */
 export function oneLine(text: string): string {
-  return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
+  return stripVTControlCharacters(text).replace(unprintable, ' ');
 }
+
+/** Controls and line breaks, and the marks that turn the direction of text. */
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
 /** Columns that a terminal gives to the text: wide (CJK, emoji) characters take two. */
 export function displayWidth(text: string): number {

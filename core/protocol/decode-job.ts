@@ -61,6 +61,26 @@ export function decodeJob(encoded: Uint8Array): Job {
   }
 }
 
+/**
+ * The same for a job that is to be accepted: a field that is known by its number must have its tag,
+ * or one reader would take it for another field than the next.
+ * @throws AiqError what `decodeJob` throws
+ */
+export function decodeNewJob(encoded: Uint8Array): Job {
+  const job = decodeJob(encoded);
+  const reader = new Reader(encoded.subarray(checksumBytes));
+  while (reader.remaining > 0) {
+    const tag = reader.u16();
+    reader.bytes();
+    const name = fieldByTag.get(tag) === undefined ? fieldByTag.get(tag ^ critical) : undefined;
+    if (name === undefined) continue;
+    const wanted =
+      (tag & critical) === 0 ? 'must be marked critical' : 'must not be marked critical';
+    throw bad(`field ${name} (tag ${tag & ~critical}) ${wanted}`);
+  }
+  return job;
+}
+
 /** Fields beside the body are held in memory and listed by the thousand, so they stay small. */
 function assertRestFits(restBytes: number): void {
   const allowedBytes = limits.jobBytesMax - limits.jobBodyBytesMax;
@@ -87,6 +107,8 @@ function readFields(encoded: Uint8Array): Map<JobFieldName, Uint8Array> {
 
 function refuseIfCritical(tag: number, name: JobFieldName | undefined): void {
   if ((tag & critical) === 0) return;
+  const misplaced = fieldByTag.get(tag ^ critical);
+  if (misplaced !== undefined) throw bad(`field ${misplaced} must not be marked critical`);
   const what = name ?? `with tag ${tag & ~critical}`;
   throw new AiqError('UNSUPPORTED', `this broker does not serve the critical job field ${what}`);
 }

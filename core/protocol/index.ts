@@ -7,9 +7,10 @@ export {
   fieldsCodec,
   messageNameOf,
 } from './codec.ts';
-export { decodeJob, jobChecksumFits } from './decode-job.ts';
+export { decodeJob, decodeNewJob, jobChecksumFits } from './decode-job.ts';
 export { encodeJob } from './encode-job.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
+export { type CodeOf, isItemCode } from './error-scopes.ts';
 export {
   decodeFrame,
   decodePreamble,

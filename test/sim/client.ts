@@ -1,5 +1,7 @@
 /** A client of the simulated broker: one session, one connection at a time, requests with answers. */
 
+import { crc32 } from 'node:zlib';
+import { checkJob } from '../../core/broker/check-job.ts';
 import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import { receiveRequest } from '../../core/broker/net/requests.ts';
 import {
@@ -9,7 +11,7 @@ import {
   type MessageName,
   type RequestName,
 } from '../../core/protocol/index.ts';
-import { checkJob, frameOf, type Peer, throughBytes, type Wire } from './sim-net.ts';
+import { frameOf, type Peer, throughBytes, type Wire } from './sim-net.ts';
 import type { Stage } from './stage.ts';
 
 /** What came back: the answer, or null when the connection ended before it. */
@@ -115,7 +117,7 @@ export abstract class Client implements Peer {
             connection: wire.id,
             correlationId,
             atomic,
-            jobs: jobs.map(checkJob),
+            jobs: jobs.map((bytes) => checkJob(bytes, crc32)),
           },
     );
   }

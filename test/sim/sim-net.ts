@@ -4,21 +4,13 @@
  * way is lost), or go silent for one side only.
  */
 
-import { crc32 } from 'node:zlib';
-import {
-  type CheckedJob,
-  factsOfJob,
-  type NetEvent,
-  type Outgoing,
-} from '../../core/broker/events.ts';
+import { type NetEvent, type Outgoing } from '../../core/broker/events.ts';
 import {
   type AnyMessage,
   decodeFrame,
-  decodeJob,
   encodeFrame,
   type Frame,
   FrameSplitter,
-  jobChecksumFits,
   limits,
   Writer,
 } from '../../core/protocol/index.ts';
@@ -149,14 +141,6 @@ export class SimNet {
     if (isKnown) wire.toBroker.push({ type: 'closed', connection: wire.id });
     else this.wires.delete(wire.id);
   }
-}
-
-/** A job as an I/O thread hands it over, checks and all. */
-export function checkJob(bytes: Uint8Array): CheckedJob {
-  if (!jobChecksumFits(bytes, crc32)) {
-    return { ok: false, id: null, code: 'CHECKSUM', message: 'the checksum does not fit' };
-  }
-  return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
 }
 
 /** The message's frame, as it comes out of a byte stream. */

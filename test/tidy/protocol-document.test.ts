@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../core/protocol/error-codes.ts';
+import { errorScopes } from '../../core/protocol/error-scopes.ts';
 import { jobFields } from '../../core/protocol/job.ts';
 import type { FieldType } from '../../core/protocol/message-types.ts';
 import { messages } from '../../core/protocol/messages.ts';
@@ -84,6 +85,14 @@ describe('docs/protocol.md', () => {
       meaning,
     ]);
     expect(rowsOf('## Errors', 4)).toEqual(expected);
+  });
+
+  test('lists which codes end a connection, answer a request, and answer an item', () => {
+    const expected = Object.entries(errorScopes).map(([scope, codes]) => [scope, codes.join(', ')]);
+    expect(rowsOf('## What a code answers', 2)).toEqual(expected);
+    const told = new Set<string>(Object.values(errorScopes).flat());
+    const sent = Object.entries(errorCodes).filter(([, { number }]) => number < 60);
+    expect(sent.map(([code]) => code).filter((code) => !told.has(code))).toEqual([]);
   });
 
   test('lists every enum and every shared struct as the wire has them', () => {

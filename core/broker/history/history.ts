@@ -121,7 +121,7 @@ class LogHistory implements History {
 
   async search(filter: SearchFilter, minOffset: number): Promise<Message<'SearchOk'>> {
     if (this.#searching >= this.#limits.searchesMax) {
-      throw new AiqError('INTERNAL', `${this.#searching} searches are waiting; try again later`);
+      throw new AiqError('QUEUE_FULL', `${this.#searching} searches are waiting; try again later`);
     }
     this.#searching++;
     try {

@@ -8,19 +8,13 @@ import { crc32 } from 'node:zlib';
 import {
   AiqError,
   decodeFrame,
-  decodeJob,
   type Frame,
-  idBytes,
-  idToText,
-  jobChecksumFits,
-  jobFields,
   limits,
-  type Message,
   messageNameOf,
   messages,
-  Reader,
 } from '../../protocol/index.ts';
-import { type CheckedJob, type ConnectionId, factsOfJob, type NetEvent } from '../events.ts';
+import { checkJob } from '../check-job.ts';
+import type { ConnectionId, NetEvent } from '../events.ts';
 
 /** What a frame means: an event for the core, or a refusal after which the connection goes on. */
 type Received =
@@ -58,29 +52,16 @@ export function receiveRequest(connection: ConnectionId, frame: Frame): Received
   if (request.name === 'Enqueue') {
     const { atomic, jobs } = request.fields;
     const { correlationId } = request;
-    const checked = jobs.map(checkJob);
+    const checked = jobs.map((bytes) => checkJob(bytes, crc32));
     return {
       type: 'event',
       event: { type: 'enqueue', connection, correlationId, atomic, jobs: checked },
     };
   }
-  if (request.name === 'Settle') {
-    const bad = badFollowUp(request.fields);
-    if (bad !== null) return { type: 'refused', error: bad };
-  }
   if (request.name === 'Hello' || request.name === 'Prove') {
     throw new Error(`${request.name} was refused above`);
   }
   return { type: 'event', event: { type: 'request', connection, request } };
-}
-
-/** What is wrong with the first bad follow-up job; null when all are fine. */
-function badFollowUp({ items }: Message<'Settle'>): AiqError | null {
-  for (const bytes of items.flatMap((item) => item.enqueue)) {
-    const checked = checkJob(bytes);
-    if (!checked.ok) return new AiqError(checked.code, `follow-up job: ${checked.message}`);
-  }
-  return null;
 }
 
 /** Length of the longest list at any depth. */
@@ -89,34 +70,4 @@ function longestList(value: unknown): number {
   let longest = Array.isArray(value) ? value.length : 0;
   for (const inner of Object.values(value)) longest = Math.max(longest, longestList(inner));
   return longest;
-}
-
-function checkJob(bytes: Uint8Array): CheckedJob {
-  // Size first, so that nobody pays a checksum over a job that is refused anyway.
-  if (bytes.length <= limits.jobBytesMax && !jobChecksumFits(bytes, crc32)) {
-    const message = 'the checksum of the job does not fit its bytes: it was damaged on the way';
-    return { ok: false, id: null, code: 'CHECKSUM', message };
-  }
-  try {
-    return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
-  } catch (error) {
-    if (!(error instanceof AiqError)) throw error;
-    return { ok: false, id: jobIdOf(bytes), code: error.code, message: error.message };
-  }
-}
-
-/** The id of a job that cannot be accepted, so that the answer can name it; null without one. */
-function jobIdOf(bytes: Uint8Array): string | null {
-  const reader = new Reader(bytes);
-  try {
-    reader.u32();
-    while (reader.remaining > 0) {
-      const tag = reader.u16();
-      const value = reader.bytes();
-      if (tag === jobFields.id.tag) return value.length === idBytes ? idToText(value) : null;
-    }
-  } catch {
-    // The fields end before an id was found: there is none to name.
-  }
-  return null;
 }

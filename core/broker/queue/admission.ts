@@ -37,7 +37,7 @@ export class Admission {
   }
 
   /** Lets the job in, recognises it, or says why neither. */
-  judge(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal {
+  judge(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal<'item'> {
     const known = this.#isKnown(facts);
     if (known !== null) {
       if (known) return 'exists';
@@ -58,7 +58,7 @@ export class Admission {
     return coming.every((byte, index) => byte === digest[index]);
   }
 
-  #refusal(facts: JobFacts): Refusal | null {
+  #refusal(facts: JobFacts): Refusal<'item'> | null {
     const { diskFull, fullReason, state } = this.#core;
     if (diskFull) {
       return {

@@ -3,12 +3,7 @@
  * part can be tested without the rest of the core.
  */
 
-import {
-  type ErrorCode,
-  errorCodes,
-  type Message,
-  type MessageName,
-} from '../../protocol/index.ts';
+import { type CodeOf, errorCodes, type Message, type MessageName } from '../../protocol/index.ts';
 import type { ConnectionId, Now } from '../events.ts';
 import type { LogRecord } from './records.ts';
 
@@ -51,14 +46,14 @@ export function answer<N extends MessageName>(caller: Caller, name: N, fields: M
   caller.core.send(caller.connection, caller.correlationId, name, fields);
 }
 
-/** Why something is not done; nothing was changed. */
-export interface Refusal {
-  readonly code: ErrorCode;
+/** Why a request, or an item of one, is not done; nothing was changed. */
+export interface Refusal<S extends 'request' | 'item' = 'request'> {
+  readonly code: CodeOf<S>;
   readonly message: string;
 }
 
 /** A request that changed nothing, and why. */
-export function refuse(caller: Caller, code: ErrorCode, message: string): void {
+export function refuse(caller: Caller, code: CodeOf<'request'>, message: string): void {
   answer(caller, 'Error', refusalFields({ code, message }));
 }
 

@@ -1,6 +1,6 @@
 /** Enqueue: accepts new jobs, recognises known ones, refuses what does not fit; item by item. */
 
-import { type ErrorCode, errorCodes, type Message } from '../../protocol/index.ts';
+import { type CodeOf, errorCodes, type Message } from '../../protocol/index.ts';
 import type { CheckedJob, NetEvent, Now } from '../events.ts';
 import { Admission, type NewRow } from './admission.ts';
 import type { Core } from './core.ts';
@@ -62,6 +62,6 @@ function settled(core: Core, answer: Answer): Answer {
   return { ...answer, state: core.state.jobs.get(answer.id)?.state ?? 'none' };
 }
 
-function refused(id: string, code: ErrorCode, message: string): Answer {
+function refused(id: string, code: CodeOf<'item'>, message: string): Answer {
   return { id, outcome: 'refused', state: 'none', code: errorCodes[code].number, message };
 }

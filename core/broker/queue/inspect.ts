@@ -106,6 +106,10 @@ function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] {
 export function list(caller: CoreCaller, request: Message<'List'>): void {
   const { core, connection, correlationId } = caller;
   const { jobs: store } = core.state;
+  if (request.limit === 0) {
+    refuse(caller, 'BAD_REQUEST', 'limit is 0: such a page would have no rows and no end');
+    return;
+  }
   const limit = Math.min(request.limit, limits.listRowsMax);
   const pictures: JobPicture[] = [];
   let seq =

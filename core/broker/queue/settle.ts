@@ -1,8 +1,7 @@
 /** Settle, Extend and Resume: what the holder of a lease may do with it. Every item answers for itself. */
 
 import {
-  decodeJob,
-  type ErrorCode,
+  type CodeOf,
   errorCodes,
   type ItemAnswer,
   isKey,
@@ -12,7 +11,8 @@ import {
   noError,
   type Settlement,
 } from '../../protocol/index.ts';
-import { factsOfJob, type Now } from '../events.ts';
+import { checkJob } from '../check-job.ts';
+import type { Now } from '../events.ts';
 import { Admission } from './admission.ts';
 import type { Refusal } from './caller.ts';
 import type { Core, Session } from './core.ts';
@@ -67,18 +67,19 @@ function answerLate(session: Session, job: JobEntry, item: Settlement): ItemAnsw
 }
 
 /** The follow-up jobs that are new; one that cannot come in refuses the whole settle. */
-function admit(core: Core, item: Settlement, now: Now): Admission | Refusal {
+function admit(core: Core, item: Settlement, now: Now): Admission | Refusal<'item'> {
   const admission = new Admission(core, now);
   for (const bytes of item.enqueue) {
-    const facts = factsOfJob(decodeJob(bytes), bytes.length);
-    const verdict = admission.judge(bytes, facts);
+    const checked = checkJob(bytes, core.options.crc32);
+    const verdict = checked.ok ? admission.judge(bytes, checked.job) : checked;
     if (verdict === 'created' || verdict === 'exists') continue;
-    return { code: verdict.code, message: `follow-up job ${facts.id}: ${verdict.message}` };
+    const id = (checked.ok ? checked.job.id : checked.id) ?? '(its id cannot be read)';
+    return { code: verdict.code, message: `follow-up job ${id}: ${verdict.message}` };
   }
   return admission;
 }
 
-function refusalOf(core: Core, item: Settlement): Refusal | null {
+function refusalOf(core: Core, item: Settlement): Refusal<'item'> | null {
   const { errorCodeBytesMax, errorMessageBytesMax, noteBytesMax } = limits;
   if (item.delayMs > delayMsMax)
     return badRequest(`delayMs is ${item.delayMs}; at most ${delayMsMax} is allowed`);
@@ -90,7 +91,7 @@ function refusalOf(core: Core, item: Settlement): Refusal | null {
   return parkRefusal(item) ?? ackRefusal(core, item);
 }
 
-function parkRefusal({ outcome, park }: Settlement): Refusal | null {
+function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
   if (park === null) return null;
   if (!isKey(park)) return badRequest('park is not a key');
   const again = outcome !== 'ack' && outcome !== 'final';
@@ -98,7 +99,7 @@ function parkRefusal({ outcome, park }: Settlement): Refusal | null {
 }
 
 /** What only an ack may carry. */
-function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal | null {
+function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal<'item'> | null {
   if (outcome !== 'ack') {
     return result === null && enqueue.length === 0
       ? null
@@ -117,7 +118,7 @@ function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refus
   return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
 }
 
-function badRequest(message: string): Refusal {
+function badRequest(message: string): Refusal<'item'> {
   return { code: 'BAD_REQUEST', message };
 }
 
@@ -178,6 +179,6 @@ function renew(core: Core, session: Session, token: LeaseToken, now: Now): boole
 }
 
 /** An item that changed nothing. */
-export function answer(code: ErrorCode, job: JobEntry | null, message: string): ItemAnswer {
+export function answer(code: CodeOf<'item'>, job: JobEntry | null, message: string): ItemAnswer {
   return { code: errorCodes[code].number, state: job?.state ?? 'none', message };
 }

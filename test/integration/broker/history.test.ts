@@ -146,7 +146,10 @@ test('more searches than may wait are refused', async () => {
   log.append(job(1));
   const history = start({ limits: { searchesMax: 2, waitMs: 5_000 } });
   const waiting = [1, 2].map(() => history.search(everything, 1));
-  await expect(history.search(everything, 1)).rejects.toThrow('2 searches are waiting');
+  await expect(history.search(everything, 1)).rejects.toMatchObject({
+    code: 'QUEUE_FULL',
+    message: expect.stringContaining('2 searches are waiting'),
+  });
   expect((await Promise.all(waiting)).map(({ jobs }) => jobs.length)).toEqual([1, 1]);
 });
 

@@ -1,10 +1,13 @@
 /** What comes with a settle: follow-up jobs and results, in one record with the ack or not at all. */
 
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decodeRecord } from '../../../core/broker/queue/records.ts';
 import {
+  type ErrorCode,
   errorCodes,
+  jobFields,
   type LeaseToken,
   limits,
   type Message,
@@ -76,6 +79,53 @@ describe('follow-up jobs', () => {
     const result = { inline: null, blob: missing };
     expect(driver.settle(1, token, 'ack', { result }).code).toBe(errorCodes.NO_BLOB.number);
     expect(driver.settle(1, token)).toMatchObject({ code: 0, state: 'done' });
+  });
+
+  test('that are damaged, no job or not served refuse their own item, and its neighbours are taken', () => {
+    const damaged = Uint8Array.from(follow(9), (byte, at) => (at === 9 ? byte ^ 1 : byte));
+    const withTag = (tag: number): Uint8Array => {
+      const field = Uint8Array.of(tag >> 8, tag & 255, 0, 0, 0, 0);
+      const fields = Buffer.concat([follow(9).subarray(4), field]);
+      const bytes = Buffer.concat([new Uint8Array(4), fields]);
+      bytes.writeUInt32BE(crc32(fields));
+      return new Uint8Array(bytes);
+    };
+    const cases: [Uint8Array, ErrorCode][] = [
+      [damaged, 'CHECKSUM'],
+      [new Uint8Array(3), 'CHECKSUM'],
+      [new Uint8Array(limits.jobBytesMax + 1), 'JOB_TOO_LARGE'],
+      [withTag(0x8777), 'UNSUPPORTED'],
+      [withTag(jobFields.queue.tag & 0x7fff), 'BAD_JOB'],
+    ];
+    for (const [bytes, code] of cases) {
+      const driver = new Driver();
+      driver.open(1);
+      driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2 })]);
+      driver.subscribe(1, 2);
+      const tokens = driver.deliveries(1).map(({ token }) => token);
+      driver.subscribe(1, 0);
+      const nothing = { errorCode: '', errorMessage: '', note: '', usage: noUsage };
+      const ack = { ...nothing, outcome: 'ack', delayMs: 0, result: null, park: null } as const;
+      const items = tokens.map((token, index) => {
+        return { ...ack, token, enqueue: index === 0 ? [follow(8), bytes] : [follow(7)] };
+      });
+      const answer = driver.request(1, 'Settle', { items }) as Message<'SettleOk'>;
+      expect(answer.items).toEqual([
+        {
+          code: errorCodes[code].number,
+          state: 'leased',
+          message: expect.stringContaining('follow-up job'),
+        },
+        { code: 0, state: 'done', message: '' },
+      ]);
+      expect([1, 2, 7, 8].map((id) => driver.stateOf(id))).toEqual([
+        'leased',
+        'done',
+        'ready',
+        'none',
+      ]);
+      expect(driver.settle(1, tokens[0]!).code).toBe(0);
+    }
   });
 
   test('are at most a thousand in one Settle; items behind that are refused alone', () => {

@@ -64,6 +64,16 @@ describe('a watcher', () => {
   });
 });
 
+test('a page of no rows is refused, as it would never end; one of too many is cut', () => {
+  const driver = connected();
+  driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2 })]);
+  const page = (limit: number) =>
+    driver.request(1, 'List', { queue: null, state: null, before: 0, limit });
+  expect(page(0)).toMatchObject({ code: errorCodes.BAD_REQUEST.number });
+  expect((page(1) as Message<'ListOk'>).jobs).toHaveLength(1);
+  expect((page(0xffff_ffff) as Message<'ListOk'>).jobs).toHaveLength(2);
+});
+
 describe('inspect', () => {
   test('finds nothing for 26 characters that are no id, and the broker goes on', () => {
     const driver = connected();

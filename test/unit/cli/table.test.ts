@@ -1,12 +1,14 @@
 /** Lists and the small formats of ages, times and sizes. */
 
 import { expect, test } from 'vitest';
+import { formatReport } from '../../../core/cli/errors.ts';
 import {
   displayWidth,
   formatAge,
   formatBytes,
   formatElapsed,
   formatTable,
+  oneLine,
 } from '../../../core/cli/table.ts';
 
 const rows = [
@@ -39,6 +41,16 @@ test('a cell cannot break its line or move the cursor', () => {
   expect(formatTable(['A', 'B'], [['a\nb\tc', '\u001b[31mred\u001b[0m\u009b2J']], null)).toEqual([
     'a b c\tred',
   ]);
+});
+
+test('a cell cannot turn the direction of what stands beside it, nor can the text of an error', () => {
+  for (const mark of '\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069') {
+    const said = `a${mark}b`;
+    expect(formatTable(['A', 'B'], [[said, 'c']], null)).toEqual(['a b\tc']);
+    const report = { exit: 'broker', message: `${said}\n${said}`, details: [said] } as const;
+    expect(formatReport(report)).toEqual(['a b', '', '  a b', '  a b']);
+  }
+  expect(oneLine('الاسم שלום 資料')).toBe('الاسم שלום 資料');
 });
 
 test('ages show their largest unit', () => {

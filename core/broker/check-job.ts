@@ -1,0 +1,45 @@
+/** Whether the bytes of a job may come in: checksum and fields, as an item of its own answer. */
+
+import {
+  AiqError,
+  type Crc32,
+  decodeNewJob,
+  idBytes,
+  idToText,
+  isItemCode,
+  jobChecksumFits,
+  jobFields,
+  limits,
+  Reader,
+} from '../protocol/index.ts';
+import { type CheckedJob, factsOfJob } from './events.ts';
+
+export function checkJob(bytes: Uint8Array, crc32: Crc32): CheckedJob {
+  // Size first, so that nobody pays a checksum over a job that is refused anyway.
+  if (bytes.length <= limits.jobBytesMax && !jobChecksumFits(bytes, crc32)) {
+    const message = 'the checksum of the job does not fit its bytes: it was damaged on the way';
+    return { ok: false, id: null, code: 'CHECKSUM', message };
+  }
+  try {
+    return { ok: true, bytes, job: factsOfJob(decodeNewJob(bytes), bytes.length) };
+  } catch (error) {
+    if (!(error instanceof AiqError && isItemCode(error.code))) throw error;
+    return { ok: false, id: jobIdOf(bytes), code: error.code, message: error.message };
+  }
+}
+
+/** The id of a job that cannot be accepted, so that the answer can name it; null without one. */
+function jobIdOf(bytes: Uint8Array): string | null {
+  const reader = new Reader(bytes);
+  try {
+    reader.u32();
+    while (reader.remaining > 0) {
+      const tag = reader.u16();
+      const value = reader.bytes();
+      if (tag === jobFields.id.tag) return value.length === idBytes ? idToText(value) : null;
+    }
+  } catch {
+    // The fields end before an id was found: there is none to name.
+  }
+  return null;
+}
