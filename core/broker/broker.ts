@@ -183,7 +183,7 @@ class Broker implements RunningBroker {
     });
     // It stops first: it reads the log.
     this.#closers.unshift(() => started.close());
-    if (engine.diskFull) started.pause(true);
+    if (engine.room.isFull) started.pause(true);
     this.#history = started;
   }
 
@@ -193,7 +193,7 @@ class Broker implements RunningBroker {
   }
 
   #statsAnswer({ connection, correlationId, queues, logLiveBytes }: EffectOf<'stats'>): Outgoing {
-    const { log, diskFreeBytes, diskFull } = this.#engine;
+    const { log, room } = this.#engine;
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: process.pid,
       startedAtMs: this.#startedAtMs,
@@ -204,8 +204,8 @@ class Broker implements RunningBroker {
       logLiveBytes: Math.min(logLiveBytes, log.bytes),
       logSegments: log.segments.length,
       durableOffset: log.durableOffset,
-      diskFreeBytes,
-      diskFull,
+      diskFreeBytes: room.freeBytes,
+      diskFull: room.isFull,
       historyOffset: this.#history?.offset ?? 0,
       queues,
     };

@@ -147,13 +147,8 @@ export class Engine {
     }
   }
 
-  get diskFreeBytes(): number {
-    return this.#room.freeBytes;
-  }
-
-  /** Nothing new is accepted or delivered: there is no room for it, or no place. */
-  get diskFull(): boolean {
-    return this.#room.isFull;
+  get room(): Pick<Room, 'isFull' | 'freeBytes'> {
+    return this.#room;
   }
 
   get log(): Log {
@@ -247,6 +242,9 @@ export class Engine {
         break;
       case 'stats':
         this.#outbox.hold(this.#log.endOffset, this.#options.statsAnswer(effect));
+        break;
+      case 'troubles':
+        this.#outbox.hold(this.#log.endOffset, this.troubles.answer(effect));
         break;
       case 'search':
         this.#options.onSearch(effect);

@@ -4,6 +4,8 @@
  * stands in `aiq broker status` meanwhile.
  */
 
+import type { Outgoing } from './events.ts';
+
 /** What is affected, in words for an operator. */
 const affected = {
   reading: 'the log cannot be read: jobs wait',
@@ -37,6 +39,11 @@ export class Troubles {
   /** All that last, a sentence each. */
   get texts(): string[] {
     return [...this.#lasting.values()].map(({ text }) => text);
+  }
+
+  /** To whoever asks what lasts. */
+  answer({ connection, correlationId }: Pick<Outgoing, 'connection' | 'correlationId'>): Outgoing {
+    return { connection, correlationId, name: 'TroublesOk', fields: { texts: this.texts } };
   }
 
   /** Raises it with this reason, or clears it for null. */

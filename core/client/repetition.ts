@@ -33,6 +33,7 @@ export const repetitionOf = {
   Retry: 'once',
 
   Stats: 'read',
+  Troubles: 'read',
   Pause: 'repeat',
   Unpause: 'repeat',
   // Sets what it says, all of it.

@@ -8,7 +8,13 @@ import { isSeenAlive, type Starting, seenStarting } from './starting.ts';
 
 export type BrokerStatus =
   | { readonly running: false; readonly starting?: Starting }
-  | { readonly running: true; readonly endpoints: Endpoints; readonly stats: BrokerStats };
+  | {
+      readonly running: true;
+      readonly endpoints: Endpoints;
+      readonly stats: BrokerStats;
+      /** What it cannot do at the moment, a sentence each. */
+      readonly troubles: readonly string[];
+    };
 
 const answerMs = 3_000;
 const stopMsDefault = 10_000;
@@ -24,8 +30,12 @@ export async function brokerStatus(dir: string): Promise<BrokerStatus> {
     const starting = await seenStarting(dir);
     return starting === null ? { running: false } : { running: false, starting };
   }
-  const stats = await ask(found, (client) => client.request('Stats', { queues: [] }));
-  return { running: true, endpoints: found.endpoints, stats };
+  const { endpoints } = found;
+  return await ask(found, async (client) => {
+    const stats = await client.request('Stats', { queues: [] });
+    const { texts: troubles } = await client.request('Troubles', {});
+    return { running: true, endpoints, stats, troubles };
+  });
 }
 
 /**

@@ -157,6 +157,8 @@ export interface JobQueue {
   result(id: string): Promise<Uint8Array | null>;
   /** Of the named queues, or of all when none is named. */
   stats(queues?: readonly string[]): Promise<QueueStats>;
+  /** What the engine cannot do at the moment and tries again by itself, a sentence each. */
+  troubles(): Promise<readonly string[]>;
   /** Resolves when the job is done, dead or cancelled; rejects with the signal's reason when aborted. */
   wait(id: string, signal?: AbortSignal): Promise<JobInfo>;
   cancel(ids: readonly string[]): Promise<Settled[]>;

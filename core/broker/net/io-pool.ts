@@ -8,6 +8,7 @@ import { isIPv4 } from 'node:net';
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { createCrowdCells } from './crowd.ts';
+import { connectionsWithin, openFilesMax } from './descriptors.ts';
 import type { Guard } from './hello.ts';
 import { createIntakeCells } from './intake.ts';
 import { ListenError } from './listen-error.ts';
@@ -170,5 +171,10 @@ function checkedTcp({ tcp, guard }: IoPoolOptions): TcpAddress | null {
 function limitsOf(options: Partial<NetLimits>): NetLimits {
   const names = Object.keys(netLimitDefaults) as (keyof NetLimits)[];
   const entries = names.map((name) => [name, options[name] ?? netLimitDefaults[name]]);
-  return Object.fromEntries(entries) as NetLimits;
+  const wanted = Object.fromEntries(entries) as NetLimits;
+  // A connection is an open file, and the log must always find some.
+  const connectionsMax = connectionsWithin(openFilesMax(), wanted.connectionsMax);
+  if (connectionsMax === wanted.connectionsMax) return wanted;
+  const handshakesMax = Math.min(wanted.handshakesMax, Math.ceil(connectionsMax / 4));
+  return { ...wanted, connectionsMax, handshakesMax };
 }

@@ -19,6 +19,11 @@ export type Effect =
       readonly logLiveBytes: number;
     }
   | {
+      readonly type: 'troubles';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+    }
+  | {
       readonly type: 'search';
       readonly connection: ConnectionId;
       readonly correlationId: number;

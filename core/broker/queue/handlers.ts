@@ -44,6 +44,8 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Inspect: inspect,
   List: list,
   Result: result,
+  Troubles: ({ core, connection, correlationId }) =>
+    core.emit({ type: 'troubles', connection, correlationId }),
   Stats: ({ core, connection, correlationId, now }, { queues }) =>
     core.emit({
       type: 'stats',

@@ -104,7 +104,7 @@ export function folderOf({ broker }: Config): string {
 export async function showBroker(session: Session): Promise<ExitName> {
   const { broker } = await session.config();
   const { terminal } = session;
-  const { stats, starting } = await statsOf(session, broker);
+  const { stats, troubles, starting } = await statsOf(session, broker);
   if (stats === null) {
     terminal.result(
       terminal.json ? notRunningJson(broker, starting) : await notRunning(broker, starting),
@@ -115,7 +115,7 @@ export async function showBroker(session: Session): Promise<ExitName> {
     const { startedAtMs, ...rest } = stats;
     const startedAt = new Date(startedAtMs).toISOString();
     terminal.result(
-      JSON.stringify({ running: true, address: broker, startedAt, ...rest }, null, 2),
+      JSON.stringify({ running: true, address: broker, startedAt, ...rest, troubles }, null, 2),
     );
     return 'ok';
   }
@@ -123,6 +123,7 @@ export async function showBroker(session: Session): Promise<ExitName> {
   terminal.result(`broker ${stats.pid} serves ${broker} for ${age}`);
   for (const line of storageLines(stats)) terminal.result(line);
   if (stats.diskFull) terminal.warn(diskFullText);
+  for (const trouble of troubles) terminal.warn(trouble);
   for (const line of queueTable(stats.queues)) terminal.result(line);
   return 'ok';
 }
@@ -140,7 +141,7 @@ async function notRunning(broker: string, starting: Starting | null): Promise<st
 }
 
 const diskFullText =
-  'the disk is full: nothing is accepted or delivered until there is room; settles go on';
+  'the log has no room: nothing is accepted or delivered until there is some; settles go on';
 
 function storageLines(stats: QueueStats): string[] {
   const { logBytes, logLiveBytes, logSegments, durableOffset, historyOffset } = stats;
@@ -155,19 +156,22 @@ function storageLines(stats: QueueStats): string[] {
 
 interface Found {
   readonly stats: QueueStats | null;
+  /** What it cannot do at the moment. */
+  readonly troubles: readonly string[];
   /** A broker that recovers its log and answers nobody yet. */
   readonly starting: Starting | null;
 }
 
 async function statsOf(session: Session, broker: string): Promise<Found> {
   if (!broker.startsWith('file:')) {
-    return { stats: await (await session.queue()).stats(), starting: null };
+    const queue = await session.queue();
+    return { stats: await queue.stats(), troubles: await queue.troubles(), starting: null };
   }
   const { brokerStatus } = await import('../../host/index.ts');
   const status = await brokerStatus(broker.slice('file:'.length));
   return status.running
-    ? { stats: status.stats, starting: null }
-    : { stats: null, starting: status.starting ?? null };
+    ? { stats: status.stats, troubles: status.troubles, starting: null }
+    : { stats: null, troubles: [], starting: status.starting ?? null };
 }
 
 /** Stops the folder's broker and waits until it is gone; a broker that does not run is fine. */

@@ -38,6 +38,7 @@ export async function openAiqQueue(address: string, session: SessionOptions): Pr
     list: (filter) => list(client, filter),
     search: (filter) => search(client, filter),
     stats: (queues) => client.request('Stats', { queues: [...(queues ?? [])] }),
+    troubles: async () => (await client.request('Troubles', {})).texts,
     async wait(id, signal) {
       const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };
       return (await client.request('Wait', { id }, options)).job;

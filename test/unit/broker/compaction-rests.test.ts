@@ -292,5 +292,5 @@ test('no more of a full disk is written before something is freed than it has ro
   rig.request('Purge', { queue: 'gone' });
   await rig.rest();
   expect(rig.failures).toEqual([]);
-  expect(rig.engine.diskFreeBytes).toBeGreaterThan(0);
+  expect(rig.engine.room.freeBytes).toBeGreaterThan(0);
 });

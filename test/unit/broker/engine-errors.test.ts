@@ -151,7 +151,7 @@ test.each(['EMFILE', 'ENOSPC', 'EACCES', 'EDQUOT', 'EIO'])(
     // What fills the segment was taken when nobody knew yet.
     const full = client.enqueue(jobs(50, 8, JSON.stringify('z'.repeat(2000))));
     await client.answer(full);
-    await until('trouble', () => client.engine.diskFull);
+    await until('trouble', () => client.engine.room.isFull);
     const refused = (await client.answer(client.enqueue(jobs(90, 1)))) as Message<'EnqueueOk'>;
     expect(refused.items[0]).toMatchObject({ code: errorCodes.DISK_FULL.number });
     expect(refused.items[0]?.message).toContain('no new segment of the log can be made');
@@ -190,9 +190,9 @@ test('a disk without room for more files stops what is new, and says so', async 
   const disk = new MemoryDisk();
   const client = await start(disk);
   disk.freeFiles = 5;
-  await until('full mode', () => client.engine.diskFull);
+  await until('full mode', () => client.engine.room.isFull);
   const refused = (await client.answer(client.enqueue(jobs(1, 1)))) as Message<'EnqueueOk'>;
   expect(refused.items[0]?.message).toContain('5 more files');
   disk.freeFiles = 100;
-  await until('its end', () => !client.engine.diskFull);
+  await until('its end', () => !client.engine.room.isFull);
 }, 120_000);
