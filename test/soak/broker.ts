@@ -27,6 +27,7 @@ export class TendedBroker {
   #child: ChildProcess | null = null;
   #said = '';
   #wasMoved = false;
+  #wasKilled = false;
   #isTended = true;
   readonly #tending: Promise<void>;
 
@@ -40,10 +41,18 @@ export class TendedBroker {
     return this.#isRunning() ? (this.#child?.pid ?? null) : null;
   }
 
-  /** Tells that its folder is being moved; `to` is where it is then. */
-  moved(to: string | null): void {
-    this.dir = to;
+  /**
+   * Called before its folder is moved: none is started until it has arrived, and one that is about to
+   * open the path is ended, since it might open another folder there.
+   */
+  async departs(): Promise<void> {
+    this.dir = null;
     this.#wasMoved = true;
+    if (!this.#said.includes('serving')) await this.kill();
+  }
+
+  arrived(dir: string): void {
+    this.dir = dir;
   }
 
   /** Waits until the process that had the folder before it was moved is gone. */
@@ -58,9 +67,10 @@ export class TendedBroker {
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === null || !this.#isRunning()) return;
-    this.#child = null;
+    const ended = once(child, 'exit');
+    this.#wasKilled = true;
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    await ended;
   }
 
   /** Ends it for good. */
@@ -105,11 +115,11 @@ export class TendedBroker {
     }
   }
 
-  /** Kills are not seen here: they take the child away first. */
   #note(): void {
     const child = this.#child;
     this.#child = null;
     if (child === null) return;
+    if (this.#wasKilled) return;
     if (this.#wasMoved) this.left++;
     else {
       const end = child.exitCode ?? child.signalCode;
@@ -119,6 +129,7 @@ export class TendedBroker {
 
   #start(dir: string): void {
     this.#wasMoved = false;
+    this.#wasKilled = false;
     this.#said = '';
     this.starts++;
     const args = [...brokerNodeFlags, main, '--dir', dir, '--idle-exit-ms', `${idleExitMs}`];

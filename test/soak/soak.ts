@@ -149,27 +149,28 @@ class Unrest {
     const [a = '', b = '', away = ''] = [here, there, between];
     const isSwap = this.moves++ % 2 === 1;
     const gapMs = this.#random() * awayMsMax;
-    main.broker.moved(null);
-    renameSync(a, away);
+    await main.broker.departs();
     if (!isSwap) {
+      renameSync(a, away);
       await sleep(gapMs);
       renameSync(away, a);
-      main.broker.moved(a);
+      main.broker.arrived(a);
       return;
     }
-    other.broker.moved(a);
-    renameSync(b, a);
-    renameSync(away, b);
-    main.broker.moved(b);
-    // Each has another's folder at its path: it must go, however long that takes on this machine.
-    await Promise.all([main, other].map(({ broker }) => broker.hasLeft()));
-    await sleep(gapMs);
-    other.broker.moved(null);
-    renameSync(a, away);
-    main.broker.moved(a);
-    renameSync(b, a);
-    renameSync(away, b);
-    other.broker.moved(b);
+    const swap = async (mainAt: string, otherAt: string): Promise<void> => {
+      await other.broker.departs();
+      renameSync(a, away);
+      renameSync(b, a);
+      renameSync(away, b);
+      // Each has another's folder at its path: it must go, however long that takes on this machine.
+      await Promise.all([main, other].map(({ broker }) => broker.hasLeft()));
+      main.broker.arrived(mainAt);
+      other.broker.arrived(otherAt);
+    };
+    await swap(b, a);
+    await sleep(gapMs + awayMsMax);
+    await main.broker.departs();
+    await swap(a, b);
   }
 }
 
