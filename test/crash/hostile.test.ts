@@ -22,7 +22,7 @@ afterAll(async () => {
   await stage.close();
 });
 
-test.each(['fuzz', 'fresh', 'churn', 'pings', 'idle', 'gone', 'proofs'])(
+test.each(['fuzz', 'fresh', 'churn', 'pings', 'idle', 'gone', 'proofs', 'halfopen', 'slowloris'])(
   'an attack hurts nobody else: %s',
   async (name) => {
     const attack = attackOf(name);
