@@ -59,7 +59,14 @@ export const tool = {
         await turn();
       }
     }
-    if (text.includes('doubles an array')) for (let all = [1];;) all = all.concat(all);
+    if (text.includes('doubles an array')) for (let all = [1];;) {
+      try {
+        kept.push(all = all.concat(all));
+      } catch {
+        // Longer than any array may be: again from the beginning, with less memory left.
+        all = [1];
+      }
+    }
     if (text.includes('loops')) for (;;) kept.length = 0;
     if (text.includes('kills')) process.kill(process.pid, 'SIGKILL');
     return 'This sentence is the result of the tool.';

@@ -1,7 +1,7 @@
 /** Bad input of every kind: a message with what, where and the fix, an exit code, and nothing queued. */
 
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
@@ -224,6 +224,7 @@ describe('the configuration', () => {
 describe('the broker', () => {
   test('that nobody answers for exits with 6 and names the address', async () => {
     await project.write('.aiq/token', 'x'.repeat(64));
+    await chmod(join(project.dir, '.aiq', 'token'), 0o600);
     await expectRefused(['jobs', 'list', '--broker', 'tcp://127.0.0.1:9'], 6, '127.0.0.1:9');
   });
 

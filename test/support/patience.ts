@@ -4,7 +4,7 @@
  */
 
 /** For one condition. */
-export const patienceMs = 240_000;
+export const patienceMs = 300_000;
 
 /** For a whole test or hook. */
-export const testMs = 600_000;
+export const testMs = 1_200_000;

@@ -39,6 +39,11 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
       ? new CliError('broker', `no broker can start in ${dir}: ${error.message}`)
       : error;
   });
+  // Before anybody is told that it serves: who reads that may stop it at once.
+  const release = onStopSignals(
+    () => void broker.stop(),
+    (signal) => process.exit(exitCode(exitOfSignal(signal))),
+  );
   const { unix, tcp: listening } = broker.addresses;
   if (terminal.json)
     terminal.result(JSON.stringify({ pid: process.pid, dir, unix, tcp: listening }));
@@ -47,10 +52,6 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     terminal.note(`listening on tcp://${listening.host}:${listening.port}, token in ${dir}/token`);
   }
   terminal.hint('Ctrl-C stops it; queued jobs stay.');
-  const release = onStopSignals(
-    () => void broker.stop(),
-    (signal) => process.exit(exitCode(exitOfSignal(signal))),
-  );
   const end = await broker.closed;
   release();
   if (end.reason === 'failed')
