@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -249,6 +249,26 @@ test('a token that a broker refuses is told with its file, and with the place of
   expect(right, right.stderr).toMatchObject({ code: 0 });
   child.kill('SIGTERM');
   expect((await finished).code).toBe(0);
+});
+
+test('a broker folder that others may enter is not believed: exit 6, with the fix', async () => {
+  const dir = join(project.dir, 'open');
+  await mkdir(dir);
+  const { dev, ino } = await stat(dir);
+  const folder = `${dev}:${ino}`;
+  const endpoints = { brokerId: '0'.repeat(26), pid: 1, startedAtMs: 1, software: 'aiq/0', folder };
+  const tcp = { host: '127.0.0.1', port: 9 };
+  await project.write('open/endpoints.json', JSON.stringify({ ...endpoints, unix: null, tcp }));
+  await chmod(dir, 0o755);
+  for (const command of [
+    ['queues', 'list'],
+    ['broker', 'status'],
+    ['broker', 'stop'],
+  ]) {
+    const refused = await project.aiq(...command, '--broker', `file:${dir}`);
+    expect(refused, command.join(' ')).toMatchObject({ code: 6, stdout: '' });
+    expect(refused.stderr).toContain(`chmod 700 ${dir}`);
+  }
 });
 
 test('a broker whose folder cannot be made exits with 6', async () => {
