@@ -100,7 +100,7 @@ async function callEndpoint(
       }
       // A refused request costs nothing, so it may be put another way at once.
       const next = isRefusal(outcome)
-        ? rewriteFor(body, refusalIn(watch.errorBody()), rewrites)
+        ? rewriteFor(body, refusalIn(watch.errorBody() || outcome.message), rewrites)
         : null;
       if (next === null) throw outcome;
       rewrites = [...rewrites, next.rewrite];
@@ -112,8 +112,10 @@ async function callEndpoint(
 }
 
 /** What is said against a parameter: by its status, and where that has other meanings by its words. */
-function isRefusal({ status, code, message }: ModelError): boolean {
-  if (status === 400 || status === 422)
+function isRefusal({ status, code, message, usage }: ModelError): boolean {
+  if (usage !== null) return false;
+  // In a stream that began well there is no status.
+  if (status === null || status === 400 || status === 422)
     return code === 'bad_request' || /max_\w*tokens/.test(message);
   if (status === 403 || status === 404 || status === 405 || status === 501) {
     return /support|allow|verif|implement/i.test(message);

@@ -29,7 +29,8 @@ export function findJson(answer: string): FoundJson {
     if (text === null) budget.left -= failureWork;
     if (budget.left < 0) return { texts: [], isCut: false };
     if (text !== null) {
-      texts.push(text);
+      const isTelling = text.startsWith('{') && reader.hasMember;
+      if (isTelling || standsAlone(whole, start.index, reader.at)) texts.push(text);
       starts.lastIndex = reader.at;
     } else if (reader.hasMember) {
       // JSON that cannot be put right: no part of it is an answer. Without an end it is cut.
@@ -40,6 +41,14 @@ export function findJson(answer: string): FoundJson {
   }
   const objects = texts.filter((text) => text.startsWith('{'));
   return { texts: [...new Set(objects.length > 0 ? objects : texts)], isCut: false };
+}
+
+/** A list or something empty in the middle of a line is a mark of prose, such as `[1]` or `{}`. */
+function standsAlone(text: string, start: number, end: number): boolean {
+  const before = text.slice(text.lastIndexOf('\n', start) + 1, start);
+  const after = /[^\n]*/y;
+  after.lastIndex = end;
+  return before.trim() === '' && (after.exec(text)?.[0] ?? '').trim() === '';
 }
 
 /** Where the bracket at `start` is closed, by counting; -1 when it never is. */
@@ -55,7 +64,7 @@ function balancedEnd(text: string, start: number): number {
   return -1;
 }
 
-function isJson(text: string): boolean {
+export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;

@@ -9,11 +9,10 @@ export type FinishKind = 'whole' | 'calls' | 'length' | 'filtered' | 'other';
 const whole = new Set(['stop', 'eos', 'eos_token', 'end_turn', 'stop_sequence', 'complete']);
 const calls = new Set(['tool_calls', 'tool_call', 'tool_use', 'function_call']);
 
-/** OpenAI and Mistral, Gemini, Anthropic, TGI, and what proxies make of them. */
-const length =
-  /^(?:(?:model_|max_|finish_)?length|max_(?:(?:output|new|completion)_)?tokens|token_limit|model_context_window_exceeded)$/;
+/** In whatever words a server or a proxy says so: neither makes a file, so these may be broad. */
+const length = /length|max_?(?:\w+_)?tokens|token_?limit|context_window/;
 const filtered =
-  /^(?:content_?filter(?:ed)?|(?:image_)?safety|recitation|image_recitation|blocklist|prohibited_content|image_prohibited_content|spii|refusal|sensitive|guardrail_intervened)(?![a-z_])/;
+  /content_?filter|safety|recitation|block|prohibited|spii|refus|sensitive|moderat|guardrail/;
 
 /** In any case, with dashes or underscores. */
 export function finishKind(reason: string): FinishKind {
@@ -21,5 +20,6 @@ export function finishKind(reason: string): FinishKind {
   if (whole.has(name)) return 'whole';
   if (calls.has(name)) return 'calls';
   if (length.test(name)) return 'length';
-  return filtered.test(name) ? 'filtered' : 'other';
+  // Gemini's `function_call_filter: MALFORMED_FUNCTION_CALL` is a bad sample.
+  return filtered.test(name) && !name.startsWith('function_call') ? 'filtered' : 'other';
 }

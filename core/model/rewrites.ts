@@ -207,7 +207,7 @@ function fieldsOf(value: unknown): { readonly [name: string]: unknown } {
 }
 
 const limitPattern =
-  /(?:at most|up to|less than or equal to|<=|≤|between \d+ and|(?:maximum|limit)(?: value| allowed| number)?(?: of| is|:)?)\s*`?(\d{1,3}(?:,\d{3})+|\d+)/i;
+  /(?:at most|up to|less than or equal to|<=|≤|\d >|between \d+ and|(?:maximum|limit)(?: value| allowed| number)?(?: of| is|:)?)\s*`?(\d{1,3}(?:,\d{3})+|\d+)/i;
 
 /** "This model supports at most 16384 completion tokens" */
 function limitIn(text: string): number | null {

@@ -4,6 +4,8 @@
  * closing tag arrives.
  */
 
+import { isJson } from './find-json.ts';
+
 const openings: readonly (readonly [RegExp, RegExp])[] = [
   [
     /^\s*<(think|thinking|thought|thoughts|reasoning)\b[^>]*>/i,
@@ -11,6 +13,7 @@ const openings: readonly (readonly [RegExp, RegExp])[] = [
   ],
   [/^\s*\[THINK\]/, /\[\/THINK\]/],
   [/^\s*◁think▷/, /◁\/think▷/],
+  [/^\s*(?:<\|start\|>assistant)?<\|channel\|>analysis/, /<\|channel\|>final<\|message\|>/],
 ];
 const loneClosing = /<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷/i;
 
@@ -28,12 +31,14 @@ export function withoutThoughts(text: string): string {
   return text.slice(closed.index + closed[0].length).trimStart();
 }
 
-/** An answer may speak of the tag: in code, in a text of JSON, or opened by itself before. */
+/** An answer may speak of the tag: opened by itself before, in code, or in a text of JSON. */
 function isQuoted(text: string, closing: RegExpExecArray): boolean {
   const before = text.slice(0, closing.index);
   if (/<think(?:ing)?>|\[THINK\]|◁think▷/i.test(before)) return true;
-  if (/^\s*[{[]/.test(before)) return true;
-  return (before.match(/`/g) ?? []).length % 2 === 1;
+  const line = before.slice(before.lastIndexOf('\n') + 1);
+  if ((line.match(/`/g) ?? []).length % 2 === 1) return true;
+  if ((before.match(/^ {0,3}(?:```|~~~)/gm) ?? []).length % 2 === 1) return true;
+  return isJson(text);
 }
 
 /** True for a text in which nothing can be seen. */

@@ -3,6 +3,7 @@
  * servers give all calls the index 0, some count from 1, some give no id, some the same one to all.
  */
 
+import { isJson } from './find-json.ts';
 import type { ToolCall } from './model.ts';
 
 interface PartialCall {
@@ -78,15 +79,6 @@ export class ToolCallParts {
 function beginsAnother(call: PartialCall, part: PartialCall): boolean {
   if (part.name === '' || !isJson(call.arguments)) return false;
   return part.name !== call.name || part.arguments !== '';
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function idOf(id: unknown): string {

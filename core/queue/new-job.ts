@@ -4,6 +4,7 @@
  */
 
 import { AiqError, type Job, type Priority, plainJob } from '../protocol/index.ts';
+import { type LostNumber, lostText, readJson } from '../yaml/index.ts';
 import { identify, type JobContent, type JobIdentity } from './identity.ts';
 
 /** When and how a job is to be done, which is no part of what it is: the same job keeps its first. */
@@ -96,10 +97,16 @@ export function newJobFor(
  */
 export function readJobBody({ body }: Pick<Job, 'body'>): JobBody {
   let value: unknown;
+  let lost: readonly LostNumber[];
   try {
-    value = JSON.parse(strictUtf8.decode(body));
+    ({ value, lost } = readJson(strictUtf8.decode(body)));
   } catch (error) {
     throw new AiqError('BAD_JOB', 'the body of the job is no JSON in UTF-8', { cause: error });
+  }
+  // A producer of another kind may write numbers that ours cannot keep.
+  const [first] = lost;
+  if (first !== undefined) {
+    throw new AiqError('BAD_JOB', `${first.path.join('.')} of the job: ${lostText(first.text)}`);
   }
   if (typeof value !== 'object' || value === null || !('input' in value)) {
     throw new AiqError('BAD_JOB', 'the body of the job has no "input"');

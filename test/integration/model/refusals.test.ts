@@ -194,6 +194,18 @@ test.each(rows)('$what', async ({ takes, error, status = 400, call = {}, request
   expect(server.requests).toHaveLength(2 * requests + 1);
 });
 
+test('a refusal inside a stream that began well is put another way, too', async () => {
+  const server = await serving((response, { body }) => {
+    if (!('temperature' in body)) return goodAnswer(response, 'Good.');
+    const error = { message: "Unsupported: 'temperature'", type: 'invalid_request_error' };
+    sse(response, [{ error }]);
+    return response.end();
+  });
+  const caller = await createCaller(server.provider);
+  const request = modelCall({ options: { temperature: 0.5 } });
+  expect((await caller.call(request, new AbortController().signal)).text).toBe('Good.');
+});
+
 test('what did not help is not learned', async () => {
   const server = await serving((response, { body }, count) =>
     count === 1 || !('temperature' in body)

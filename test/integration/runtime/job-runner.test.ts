@@ -92,6 +92,11 @@ describe('before anything is bought', () => {
     ['an input that does not fit any more', { input: { text: '', more: 1 } }, 'input_invalid'],
     ['a body that is no job', { body: 'nonsense' }, 'bad_job'],
     [
+      'a number that would become another',
+      { body: '{"input":{"text":"x","id":9007199254740993}}' },
+      'bad_job',
+    ],
+    [
       'a prompt over maxInputTokens',
       { agent: { limits: { maxInputTokens: 10 } }, input: { text: 'long '.repeat(100) } },
       'input_too_long',

@@ -39,6 +39,8 @@ test.each([
   ['raw line ends', '{"a":"x\ny\tz"}', ['{"a":"x\\ny\\tz"}']],
   ['comments and Python', '{"a":True, // yes\n"b":None /* no */}', ['{"a":true,"b":null}']],
   ['a name that is no name', '{"__proto__":1,"toString":2,}', ['{"__proto__":1,"toString":2}']],
+  ['a list on lines of its own', 'Here:\n[1,2]\nDone.', ['[1,2]']],
+  ['marks of prose', 'See [1], {} and [2].', []],
   ['nothing', '', []],
   ['prose', 'I cannot do that.', []],
   ['a fence around prose', '```json\nno\n```', []],
@@ -71,6 +73,12 @@ test.each([
   ['<think>a [b] {c}</think>\n\nThe answer.', 'The answer.'],
   ['\n<THINKING mode="x">a</THINKING>The answer.', 'The answer.'],
   ['[THINK]a[/THINK] The answer.', 'The answer.'],
+  [
+    '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>The answer.',
+    'The answer.',
+  ],
+  ['[odd] `thoughts\n</think>\nThe answer.', 'The answer.'],
+  ['```\n</think>\n```', '```\n</think>\n```'],
   ['a, with the tag opened in the prompt\n</think>\n\nThe answer.', 'The answer.'],
   ['<think>one</think>The <think>two</think> answer.', 'The <think>two</think> answer.'],
   ['<think>that never ends', ''],
@@ -98,8 +106,8 @@ test.each([
 test.each([
   ['stop STOP eos end_turn end-turn stop_sequence', 'whole'],
   ['tool_calls tool_use function_call', 'calls'],
-  ['length model_length MAX_TOKENS max_output_tokens max-tokens', 'length'],
-  ['content_filter SAFETY RECITATION content-filtered sensitive refusal', 'filtered'],
+  ['length model_length MAX_TOKENS max_output_tokens max-tokens FinishReason.MAX_TOKENS', 'length'],
+  ['content_filter SAFETY RECITATION content-filtered sensitive refusal blocked', 'filtered'],
   ['content_filter:RECITATION', 'filtered'],
   [
     'abort error insufficient_system_resource function_call_filter stopped unknown toString',
