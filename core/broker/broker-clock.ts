@@ -99,7 +99,7 @@ export class BrokerClock {
     const systemMs = wallMs();
     let passedMs = realMs - this.#realMs;
     let jumpMs = systemMs - this.#systemMs - passedMs;
-    if (jumpMs >= sleepMsMin) {
+    if (Math.abs(jumpMs) >= sleepMsMin) {
       const sleptMs = this.#sleepOf(realMs);
       passedMs += sleptMs;
       jumpMs -= sleptMs;

@@ -10,11 +10,13 @@ import { logBugs } from './log-bugs.ts';
 import { queueBugs } from './queue-bugs.ts';
 import { restBugs } from './rest-bugs.ts';
 import { runtimeBugs } from './runtime-bugs.ts';
+import { timeBugs } from './time-bugs.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...logBugs,
   ...leaseBugs,
   ...queueBugs,
+  ...timeBugs,
   ...restBugs,
   ...runtimeBugs,
   ...accessBugs,

@@ -42,12 +42,17 @@ export abstract class Client implements Peer {
     return this.wire?.clientSide === 'open' && this.isGreeted;
   }
 
+  /** Whether its lines may be as slow as others. */
+  protected get mayBeSlow(): boolean {
+    return true;
+  }
+
   /** Opens a connection and says Hello; the answer is `onGreeted`. */
   protected connect(): void {
     if (!this.stage.isServing) return;
     const { net, dice } = this.stage;
     this.isGreeted = false;
-    const wire = net.open(this);
+    const wire = net.open(this, this.mayBeSlow);
     this.wire = wire;
     const correlationId = ++this.#correlationId;
     this.#waiting.set(correlationId, (answer) => {

@@ -3,6 +3,7 @@
 import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Medium, MediumFile } from './medium.ts';
+import { quietPhase } from './quiet.ts';
 import { noDiskFaults } from './sim-disk.ts';
 import type { World } from './world.ts';
 
@@ -28,7 +29,7 @@ export class Faults {
     return this.#rot !== null;
   }
 
-  step(): void {
+  async step(): Promise<void> {
     const { dice, swarm } = this.#world;
     const fault = dice.weighted({ ...swarm.faults, none: 0.06 });
     if (fault === null || fault === 'none') return;
@@ -52,6 +53,9 @@ export class Faults {
       case 'pause':
         this.#pause();
         break;
+      case 'quiet':
+        if (this.#world.life?.phase === 'serving') await quietPhase(this.#world, this.#world.life);
+        break;
       case 'fullDisk':
         this.#fill();
         break;
@@ -70,7 +74,7 @@ export class Faults {
     medium.foreignBytes = 0;
     this.#heal();
     if (life !== null) Object.assign(life.disk.faults, noDiskFaults);
-    for (const wire of net.wires.values()) wire.stalledUntilMs = 0;
+    net.hurry();
   }
 
   /** The log is found damaged: only right when a bit was flipped. Then a backup is brought back. */

@@ -7,6 +7,7 @@ import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
+import type { LogAtRest } from '../support/log-rest.ts';
 import { idOf } from './catalog.ts';
 import { ClockLaw } from './clock-law.ts';
 import { SimScheduler } from './sim-clock.ts';
@@ -76,6 +77,17 @@ export class Life {
 
   handle(events: readonly NetEvent[]): void {
     if (this.phase === 'serving') this.#engine?.handle(events);
+  }
+
+  /** What of the log is needed, as the broker counts it. */
+  logAtRest(): LogAtRest {
+    const { log, compactor } = this.#engine ?? {};
+    return {
+      segmentBytes: (log?.segments ?? []).map(({ bytes }) => bytes),
+      segmentBytesMax: this.#world.swarm.segmentBytesMax,
+      liveBytes: compactor?.liveBytes ?? 0,
+      isAtRest: compactor?.isRunning === false,
+    };
   }
 
   /** Ends properly: everything durable, the log closed cleanly. */

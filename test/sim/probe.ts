@@ -62,6 +62,10 @@ export class Probe extends Client {
     await turn();
   }
 
+  protected override get mayBeSlow(): boolean {
+    return false;
+  }
+
   protected override onGreeted(): void {
     this.request('Stats', { queues: [...this.stage.swarm.queues] }, (answer) => {
       if (answer?.name === 'StatsOk') this.#stats = answer.fields as Message<'StatsOk'>;

@@ -91,6 +91,8 @@ export class SimDisk implements Disk {
   /** Files whose datasync failed in this life: nobody may trust a second one. */
   readonly #failed = new Set<MediumFile>();
   faultCount = 0;
+  /** Bytes that went into segments. */
+  writtenBytes = 0;
 
   constructor(medium: Medium, faults: DiskFaults | null, dice: Dice, diary: DiskDiary) {
     this.#medium = medium;
@@ -187,7 +189,10 @@ export class SimDisk implements Disk {
     return {
       write: (buffers, position) => {
         const given = Buffer.concat(buffers);
-        const write = (): number => this.#write(file, given, position);
+        const write = (): number => {
+          if (path.endsWith('.log')) this.writtenBytes += given.length;
+          return this.#write(file, given, position);
+        };
         return this.#operation('write', path, write, () => {
           file.write(given.subarray(0, this.#dice.below(given.length + 1)), position);
         });

@@ -1,7 +1,7 @@
 /**
  * The network between clients and the broker: two lines of messages for each connection, delivered
  * when the simulation says so. A connection can be cut (each side notices by itself, what was under
- * way is lost), or go silent for one side only.
+ * way is lost), go silent for a while, or carry few bytes a second.
  */
 
 import { type NetEvent, type Outgoing } from '../../core/broker/events.ts';
@@ -15,11 +15,20 @@ import {
   Writer,
 } from '../../core/protocol/index.ts';
 import type { Dice } from './dice.ts';
+import type { Reached } from './reach.ts';
+import type { SimClock } from './sim-clock.ts';
 
 /** What a client hears from its connection. */
 export interface Peer {
   onMessage(message: Outgoing): void;
   onClosed(): void;
+}
+
+/** One direction of a connection. */
+interface Line {
+  /** What it carries now, and when the last byte of that is over. */
+  carries: Outgoing | NetEvent | null;
+  carriedAtMs: number;
 }
 
 export interface Wire {
@@ -33,18 +42,46 @@ export interface Wire {
   clientSide: 'open' | 'closed';
   /** Nothing passes until then, monotonic clock. */
   stalledUntilMs: number;
+  /** How fast it is in either direction. */
+  bytesPerMs: number;
+  readonly fromBroker: Line;
+  readonly fromClient: Line;
+}
+
+/** What peers are promised to be served with, and somewhat more. */
+const slowRates = [8, 32];
+
+interface SimNetOptions {
+  readonly dice: Dice;
+  readonly clock: SimClock;
+  /** Of the connections, how many are slow. */
+  readonly slowShare: number;
+  readonly reach: (name: Reached) => void;
 }
 
 export class SimNet {
-  readonly #dice: Dice;
+  readonly #options: SimNetOptions;
   readonly wires = new Map<number, Wire>();
   #nextId = 1;
+  #mayBeSlow = true;
 
-  constructor(dice: Dice) {
-    this.#dice = dice;
+  constructor(options: SimNetOptions) {
+    this.#options = options;
   }
 
-  open(peer: Peer): Wire {
+  /** All lines are fast from here on. */
+  hurry(): void {
+    this.#mayBeSlow = false;
+    for (const wire of this.wires.values()) {
+      wire.stalledUntilMs = 0;
+      wire.bytesPerMs = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** A line of the peers; one of the tests themselves is never slow. */
+  open(peer: Peer, mayBeSlow = true): Wire {
+    const { dice, slowShare } = this.#options;
+    const isSlow = mayBeSlow && this.#mayBeSlow && dice.chance(slowShare);
     const wire: Wire = {
       id: this.#nextId++,
       peer,
@@ -53,6 +90,9 @@ export class SimNet {
       brokerSide: 'unborn',
       clientSide: 'open',
       stalledUntilMs: 0,
+      bytesPerMs: isSlow ? dice.pick(slowRates) : Number.POSITIVE_INFINITY,
+      fromBroker: { carries: null, carriedAtMs: 0 },
+      fromClient: { carries: null, carriedAtMs: 0 },
     };
     this.wires.set(wire.id, wire);
     return wire;
@@ -69,8 +109,8 @@ export class SimNet {
   /** The line breaks: of what was under way in each direction only a first part arrives. */
   cut(wire: Wire): void {
     if (wire.clientSide === 'closed') return;
-    wire.toBroker.length = this.#dice.below(wire.toBroker.length + 1);
-    wire.toClient.length = this.#dice.below(wire.toClient.length + 1);
+    wire.toBroker.length = this.#options.dice.below(wire.toBroker.length + 1);
+    wire.toClient.length = this.#options.dice.below(wire.toClient.length + 1);
     this.#endForClient(wire);
     this.#tellBroker(wire);
   }
@@ -81,7 +121,7 @@ export class SimNet {
       wire.toBroker.length = 0;
       wire.brokerSide = 'closed';
       if (wire.clientSide === 'open') {
-        wire.toClient.length = this.#dice.below(wire.toClient.length + 1);
+        wire.toClient.length = this.#options.dice.below(wire.toClient.length + 1);
         this.#endForClient(wire);
       } else this.wires.delete(wire.id);
     }
@@ -105,8 +145,13 @@ export class SimNet {
 
   /** Hands the next message over to the client; false when there is none. */
   deliverToClient(wire: Wire): boolean {
-    const message = wire.toClient.shift();
+    const [message] = wire.toClient;
     if (message !== undefined) {
+      if (!this.#isOver(wire, wire.fromBroker, message)) return false;
+      wire.toClient.shift();
+      if (Number.isFinite(wire.bytesPerMs) && message.name === 'Deliver') {
+        this.#options.reach('job delivered over a slow line');
+      }
       wire.peer.onMessage(message);
       return true;
     }
@@ -119,13 +164,26 @@ export class SimNet {
 
   /** Takes the next event for the broker; undefined when there is none. */
   takeForBroker(wire: Wire): NetEvent | undefined {
-    const event = wire.toBroker.shift();
-    if (event?.type === 'opened') wire.brokerSide = 'open';
-    if (event?.type === 'closed') {
+    const [event] = wire.toBroker;
+    if (event === undefined || !this.#isOver(wire, wire.fromClient, event)) return undefined;
+    wire.toBroker.shift();
+    if (event.type === 'opened') wire.brokerSide = 'open';
+    if (event.type === 'closed') {
       wire.brokerSide = 'closed';
       this.wires.delete(wire.id);
     }
     return event;
+  }
+
+  /** Whether the line has carried the message, which it begins with when it is asked first. */
+  #isOver({ bytesPerMs }: Wire, line: Line, message: Outgoing | NetEvent): boolean {
+    if (bytesPerMs === Number.POSITIVE_INFINITY) return true;
+    const { monotonicMs } = this.#options.clock;
+    if (line.carries !== message) {
+      line.carries = message;
+      line.carriedAtMs = monotonicMs + bytesOf(message) / bytesPerMs;
+    }
+    return line.carriedAtMs <= monotonicMs;
   }
 
   #endForClient(wire: Wire): void {
@@ -141,6 +199,18 @@ export class SimNet {
     if (isKnown) wire.toBroker.push({ type: 'closed', connection: wire.id });
     else this.wires.delete(wire.id);
   }
+}
+
+/** About how long the message is on the wire. */
+function bytesOf(message: Outgoing | NetEvent): number {
+  if ('fields' in message) return frameOf(message as unknown as AnyMessage).body.length;
+  if (message.type === 'enqueue') {
+    return message.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 32);
+  }
+  if (message.type === 'request' && message.request.name === 'BlobPut') {
+    return message.request.fields.chunk.length;
+  }
+  return 64;
 }
 
 /** The message's frame, as it comes out of a byte stream. */

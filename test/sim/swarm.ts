@@ -21,6 +21,8 @@ export interface Swarm {
   readonly crashesMax: number;
   readonly returnsMax: number;
   readonly returnsMsMax: number;
+  /** Of the connections, how many are slow. */
+  readonly slowShare: number;
   /** Messages go through their bytes. */
   readonly frames: boolean;
   readonly features: ReadonlySet<Feature>;
@@ -54,6 +56,7 @@ const faults = {
   stall: 0.01,
   jump: 0.01,
   pause: 0.004,
+  quiet: 0.001,
   fullDisk: 0.004,
   rot: 0.002,
   stop: 0.002,
@@ -78,6 +81,7 @@ export function swarmOf(dice: Dice): Swarm {
     crashesMax: returnsMax === 3 ? 3 : 100,
     returnsMax,
     returnsMsMax: dice.pick([5_000, 7 * 86_400_000]),
+    slowShare: dice.pick([0, 0, 0.3, 0.8]),
     frames: dice.chance(0.1),
     features: new Set(features.filter(() => dice.chance(0.6))),
     faults: faultsOf(dice),

@@ -67,10 +67,11 @@ export class World implements Stage {
     this.#seed = seed;
     this.dice = new Dice(seed);
     this.swarm = swarmOf(this.dice);
-    this.net = new SimNet(this.dice);
     this.catalog = new Catalog(this.dice, this.swarm, () => this.clock.wallMs);
     this.oracle = new Oracle(this.swarm);
     const reach = (name: Reached): void => this.reach.reach(name);
+    const { dice, clock, swarm } = this;
+    this.net = new SimNet({ dice, clock, slowShare: swarm.slowShare, reach });
     const { book, rules } = this.oracle;
     this.oracle.onRecord = (record) => reachOfRecord(record, { book, rules, reach });
     this.oracle.onSettle = (item, job) => reachOfSettle(item, job, reach);

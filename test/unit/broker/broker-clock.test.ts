@@ -167,6 +167,16 @@ describe('the wall clock of the broker', () => {
     expect(machine.notices).toHaveLength(1);
   });
 
+  test('counts a sleep in which the clock was set back, too', () => {
+    const machine = new Machine();
+    const clock = machine.clock();
+    const before = clock.now();
+    machine.sleep(60_000);
+    machine.systemMs -= yearMs;
+    expect(clock.now().wallMs - before.wallMs).toBeGreaterThanOrEqual(59_400);
+    expect(machine.notices).toEqual([expect.stringContaining('set back by 365 days')]);
+  });
+
   test('goes on from the newest time of the log when the system’s lies before it', () => {
     const machine = new Machine();
     const newestMs = machine.systemMs + yearMs;
