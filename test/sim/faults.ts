@@ -5,6 +5,7 @@ import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Medium, MediumFile } from './medium.ts';
 import { quietPhase } from './quiet.ts';
 import { noDiskFaults } from './sim-disk.ts';
+import type { Fault } from './swarm.ts';
 import type { World } from './world.ts';
 
 interface Rot {
@@ -34,38 +35,27 @@ export class Faults {
     const fault = dice.weighted({ ...swarm.faults, none: 0.06 });
     if (fault === null || fault === 'none') return;
     this.count++;
-    switch (fault) {
-      case 'kill':
-        this.#kill();
-        break;
-      case 'powerCut':
-        this.#powerCut();
-        break;
-      case 'cut':
-        this.#cut();
-        break;
-      case 'stall':
-        this.#stall();
-        break;
-      case 'jump':
-        this.#jump();
-        break;
-      case 'pause':
-        this.#pause();
-        break;
-      case 'quiet':
-        if (this.#world.life?.phase === 'serving') await quietPhase(this.#world, this.#world.life);
-        break;
-      case 'fullDisk':
-        this.#fill();
-        break;
-      case 'rot':
-        this.#decay();
-        break;
-      case 'stop':
-        if (this.#world.isServing) this.#world.life?.stop();
-        break;
-    }
+    await this.#happen[fault]();
+  }
+
+  readonly #happen: Readonly<Record<Fault, () => Promise<void> | void>> = {
+    kill: () => this.#kill(),
+    powerCut: () => this.#powerCut(),
+    cut: () => this.#cut(),
+    stall: () => this.#stall(),
+    jump: () => this.#jump(),
+    pause: () => this.#pause(),
+    quiet: () => this.#quiet(),
+    fullDisk: () => this.#fill(),
+    rot: () => this.#decay(),
+    stop: () => {
+      if (this.#world.isServing) this.#world.life?.stop();
+    },
+  };
+
+  async #quiet(): Promise<void> {
+    const { life } = this.#world;
+    if (life?.phase === 'serving') await quietPhase(this.#world, life);
   }
 
   /** Nothing goes wrong from here on. */
