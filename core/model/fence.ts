@@ -1,29 +1,33 @@
 /** The fence that chat models like to put around a whole document of Markdown. */
 
-const outer =
-  /^\s*(?<open>`{3,}|~{3,})[^\S\n]*(?<info>markdown|md|)[^\S\n]*\r?\n(?<body>[^]*?)(?:\r?\n)?[^\S\n]*(?<close>`{3,}|~{3,})\s*$/i;
-const fenceLine = /^ {0,3}(`{3,}|~{3,})[^\S\n]*([^\n`]*?)\s*$/;
+const opening = /^(`{3,}|~{3,})[^\S\n]{0,8}(markdown|md|)$/i;
+const closing = /^(`{3,}|~{3,})$/;
+const fenceLine = /^ {0,3}(`{3,}|~{3,})([^\n`]*)$/;
 
 /** The text without a fence around all of it; a code block that stands alone keeps its fence. */
 export function withoutFence(text: string): string {
-  const { open = '', info = '', body = '', close = '' } = outer.exec(text)?.groups ?? {};
-  if (open === '' || !closes(close, open)) return text;
-  return isOneDocument(body, { open, mayNest: info !== '' }) ? body : text;
+  const lines = text.trim().split('\n');
+  const [, open = '', info = ''] = opening.exec(lines[0]?.trim() ?? '') ?? [];
+  const [, close = ''] = closing.exec(lines.at(-1)?.trim() ?? '') ?? [];
+  if (lines.length < 2 || open === '' || !closes(close, open)) return text;
+  const body = lines.slice(1, -1);
+  return isOneDocument(body, { open, mayNest: info !== '' }) ? body.join('\n') : text;
 }
 
 /** False when a fence line inside closes the outer one, so that text stands between two fences. */
 function isOneDocument(
-  body: string,
+  body: readonly string[],
   { open, mayNest }: { readonly open: string; readonly mayNest: boolean },
 ): boolean {
   let inner: string | null = null;
-  for (const line of body.split('\n')) {
+  for (const line of body) {
     const [, marks = '', info = ''] = fenceLine.exec(line) ?? [];
     if (marks === '') continue;
+    const isBare = info.trim() === '';
     if (inner === null) {
-      if (info === '' && !mayNest && closes(marks, open)) return false;
+      if (isBare && !mayNest && closes(marks, open)) return false;
       inner = marks;
-    } else if (info === '') {
+    } else if (isBare) {
       if (closes(marks, inner)) inner = null;
     } else if (closes(marks, open)) {
       return false;
@@ -32,6 +36,6 @@ function isOneDocument(
   return inner === null;
 }
 
-function closes(marks: string, opening: string): boolean {
-  return marks[0] === opening[0] && marks.length >= opening.length;
+function closes(marks: string, opened: string): boolean {
+  return marks[0] === opened[0] && marks.length >= opened.length;
 }

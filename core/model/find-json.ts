@@ -43,12 +43,15 @@ export function findJson(answer: string): FoundJson {
   return { texts: [...new Set(objects.length > 0 ? objects : texts)], isCut: false };
 }
 
+/** Of a line; more white space at its ends is no use that anybody makes. */
+const marginChars = 64;
+
 /** A list or something empty in the middle of a line is a mark of prose, such as `[1]` or `{}`. */
 function standsAlone(text: string, start: number, end: number): boolean {
-  const before = text.slice(text.lastIndexOf('\n', start) + 1, start);
-  const after = /[^\n]*/y;
-  after.lastIndex = end;
-  return before.trim() === '' && (after.exec(text)?.[0] ?? '').trim() === '';
+  const before = text.slice(Math.max(0, start - marginChars), start);
+  const isFirst = /^[^\S\n]*$/.test(before) && start <= marginChars;
+  const isBegun = isFirst || /\n[^\S\n]*$/.test(before);
+  return isBegun && /^[^\S\n]*(?:\n|$)/.test(text.slice(end, end + marginChars));
 }
 
 /** Where the bracket at `start` is closed, by counting; -1 when it never is. */

@@ -184,6 +184,14 @@ export function rewritten(body: RequestBody, learned: readonly Rewrite[]): Reque
 
 /** A server's refusal, from its body: in OpenAI's form, FastAPI's, or any other. */
 export function refusalIn(body: string): Refusal {
+  const { param, text } = saidIn(body);
+  return { param: param.slice(0, 200), text: text.slice(0, textCharsMax) };
+}
+
+/** Words of a server are searched for words of ours: so much is enough, and bounded. */
+const textCharsMax = 4_000;
+
+function saidIn(body: string): Refusal {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);

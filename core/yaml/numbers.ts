@@ -13,9 +13,13 @@ export interface LostNumber {
 /** What can be wrong: fewer digits are always kept, and smaller exponents too. */
 const mayBeLost = /\d[\d.]{14,}|[eE][+-]?0*\d{3}/;
 
+/** No number that is kept needs more, zeros included. */
+const charsMax = 400;
+
 /** True when a number comes out as it was written; `1.0` and `1` are the same. */
 export function isKept(text: string): boolean {
   if (/^\d{1,15}$/.test(text)) return true;
+  if (text.length > charsMax) return false;
   if (/^[+-]?0[xob]/i.test(text)) return BigInt(text) === BigInt(Number(text));
   const value = Number(text);
   return Number.isFinite(value) && decimalOf(text) === decimalOf(String(value));

@@ -24,6 +24,8 @@ export interface FittingAnswer {
 }
 
 const repairsMax = 2;
+/** Pieces of JSON in one answer that are tried. */
+const answersMax = 16;
 /** How much of a bad answer the model is shown again. */
 const shownAnswerMax = 20_000;
 
@@ -59,6 +61,9 @@ async function filesOf(
 ): Promise<Rendered> {
   const { texts, isCut } = wantsJson ? findJson(text) : { texts: [text], isCut: false };
   if (isCut) return { ok: false, problem: 'the JSON breaks off before its end' };
+  if (texts.length > answersMax) {
+    return { ok: false, problem: `there are ${texts.length} pieces of JSON in it; give one` };
+  }
   const results: Rendered[] = [];
   for (const found of texts) results.push(await renderedFrom(found, render, isLast));
   const fitting = results.filter(({ ok }) => ok);

@@ -67,6 +67,10 @@ test('hostile text is given up in time', () => {
   for (const text of ['['.repeat(1_000_000), '{"a":'.repeat(200_000), "['".repeat(300_000)]) {
     expect(findJson(text).texts).toEqual([]);
   }
+  expect(findJson('[1]'.repeat(300_000)).texts).toEqual([]);
+  const spaces = ' '.repeat(1_000_000);
+  expect(withoutFence(`\`\`\`md\na${spaces}b\n\`\`\``)).toBe(`a${spaces}b`);
+  expect(withoutThoughts(`${spaces}<think>${spaces}`)).toBe('');
 });
 
 test.each([

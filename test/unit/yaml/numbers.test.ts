@@ -162,3 +162,10 @@ test('a format that takes quadratic time is given up in time', async () => {
   const result = check({ link: `http://${'a.'.repeat(150_000)}` });
   expect(result).toMatchObject({ ok: false });
 });
+
+test('hostile numbers are read in time', () => {
+  const zeros = '0'.repeat(1_000_000);
+  for (const text of [`1${zeros}1`, `0.${zeros}1`, `1e${zeros}9`, `1e9${zeros}`]) {
+    expect(readJson(`[${text}]`).lost).toHaveLength(1);
+  }
+});
