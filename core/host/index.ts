@@ -4,6 +4,7 @@ export { type BrokerStatus, brokerStatus, stopBroker } from './control.ts';
 export { type Endpoints, readEndpoints } from './endpoints.ts';
 export { type EnsureOptions, ensureBroker } from './ensure.ts';
 export {
+  becomeBrokerProcess,
   brokerEnvironment,
   brokerNodeFlags,
   type Ending,

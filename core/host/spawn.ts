@@ -36,6 +36,20 @@ export function brokerEnvironment(): NodeJS.ProcessEnv {
   return { ...brokerMemory, ...Object.fromEntries(kept) };
 }
 
+/**
+ * Gives a process that is to be a broker itself what one that is started gets: it begins anew, as the same
+ * process with the same command line, unless it has that already. Returns where that is not possible.
+ */
+export function becomeBrokerProcess(): void {
+  const { execPath, execArgv, argv, env } = process;
+  const hasAll =
+    brokerNodeFlags.every((flag) => execArgv.includes(flag)) &&
+    Object.keys(brokerMemory).every((name) => env[name] !== undefined);
+  if (hasAll) return;
+  const command = [execPath, ...execArgv, ...brokerNodeFlags, ...argv.slice(1)];
+  process.execve?.(execPath, command, { ...brokerMemory, ...env });
+}
+
 /** How a started process ended. */
 export type Ending =
   | { readonly code: number }

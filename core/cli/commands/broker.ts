@@ -24,6 +24,8 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
   const dir = flags.dir === undefined ? folderOf(await session.config()) : resolve(flags.dir);
   const threads = ioThreads(flags);
   const { terminal } = session;
+  const { becomeBrokerProcess } = await import('../../host/index.ts');
+  becomeBrokerProcess();
   const { startBroker: start } = await import('../../broker/index.ts');
   const broker = await start({
     dir,

@@ -1,5 +1,7 @@
 /** Finding, starting, looking at and stopping the broker of a folder: real processes, real folders. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -240,6 +242,40 @@ test('endpoints that are no endpoints count as missing', async () => {
     expect(await readEndpoints(dir)).toBeNull();
   }
 });
+
+test.runIf(process.platform === 'linux')(
+  'however it is started, the process has the same flags and memory settings (needs Linux)',
+  async () => {
+    const settings = async (pid: number): Promise<string[]> => {
+      const read = async (name: string): Promise<string[]> =>
+        (await fs.readFile(`/proc/${pid}/${name}`, 'utf8')).split('\0');
+      const environment = (await read('environ')).filter((line) => line.startsWith('MALLOC_'));
+      return [
+        ...(await read('cmdline')).filter((word) => word.startsWith('--max')),
+        ...environment,
+      ];
+    };
+    await ensureBroker({ dir, spawn: spawnBroker });
+    const embedded = await settings(await brokerPid());
+    expect(embedded).toEqual([
+      '--max-semi-space-size=4',
+      'MALLOC_ARENA_MAX=2',
+      'MALLOC_MMAP_THRESHOLD_=32768',
+    ]);
+    await stopBroker(dir);
+    const bin = fileURLToPath(new URL('../../../bin/aiq.js', import.meta.url));
+    const child = spawn(process.execPath, [bin, 'broker', 'start', '--dir', dir], {
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    while ((await readEndpoints(dir)) === null && child.exitCode === null) await pause();
+    // It is the same process that was started: a service manager follows it.
+    expect(await brokerPid()).toBe(child.pid);
+    expect(await settings(child.pid ?? 0)).toEqual(embedded);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  },
+);
 
 test('of a folder that is a link nothing is made, where it leads neither', async () => {
   const target = path.join(base, 'documents');
