@@ -28,6 +28,8 @@ export interface EnsureOptions {
 }
 
 const deadlineMsDefault = 10_000;
+/** Whoever listens gets so long to accept, however late it is: that it does decides. */
+const connectMsMin = 1_000;
 const pollMsMin = 5;
 const pollMsMax = 25;
 /** Between two starts: the one that serves, or that is on its way out, gets this long at least. */
@@ -50,7 +52,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
   let pollMs = pollMsMin;
   if (hasEnded(starts.get(dir))) starts.delete(dir);
   for (;;) {
-    const found = await findBroker(dir, Math.max(1, endMs - performance.now()));
+    const found = await findBroker(dir, Math.max(connectMsMin, endMs - performance.now()));
     if (found !== null) return found.endpoint;
     const { text, isSeen, againMs } = await lookForStart(dir);
     if (text !== null) {

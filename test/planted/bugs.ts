@@ -5,6 +5,7 @@
 
 import { accessBugs } from './access-bugs.ts';
 import type { PlantedBug } from './bug.ts';
+import { folderBugs } from './folder-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
 import { queueBugs } from './queue-bugs.ts';
@@ -20,4 +21,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...restBugs,
   ...runtimeBugs,
   ...accessBugs,
+  ...folderBugs,
 ];

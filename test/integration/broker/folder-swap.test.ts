@@ -14,6 +14,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HeldFolder } from '../../../core/broker/held-folder.ts';
 import { FolderGoneError, FolderLockedError } from '../../../core/broker/index.ts';
 import { jobBytes, Place, range } from './broker-peer.ts';
 
@@ -53,18 +54,29 @@ describe('a start that fails', () => {
 
   test('lets go of the folder only when all of it is closed', async () => {
     mkdirSync(join(place.dir, 'endpoints.json.tmp', 'full'), { recursive: true });
-    const first = place.start().catch((error: Error) => error);
+    let isOver = false;
+    const first = place.start().catch((error: Error) => {
+      isOver = true;
+      return error;
+    });
     // While it fails, nobody else gets in: as long as it may answer, it holds the lock.
     let wasLocked = 0;
-    for (let isOver = false; !isOver; ) {
-      const second = await place.start().catch((error: Error) => error);
-      isOver = !(second instanceof FolderLockedError);
-      if (!isOver) wasLocked += 1;
-      await setImmediate();
-      if (isOver) expect(await refusal(join(place.dir, 'broker.sock'))).not.toBeNull();
+    let folder: HeldFolder | null = null;
+    while (folder === null) {
+      try {
+        folder = HeldFolder.take(place.dir);
+      } catch (error) {
+        expect(error).toBeInstanceOf(FolderLockedError);
+        wasLocked += 1;
+        await setImmediate();
+      }
     }
-    expect(await first).toBeInstanceOf(Error);
+    await setImmediate();
+    expect(isOver).toBe(true);
+    expect(await refusal(join(place.dir, 'broker.sock'))).not.toBeNull();
+    folder.release();
     expect(wasLocked).toBeGreaterThan(0);
+    expect(await first).toBeInstanceOf(Error);
   });
 });
 

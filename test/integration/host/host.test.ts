@@ -1,6 +1,6 @@
 /** Finding, starting, looking at and stopping the broker of a folder: real processes, real folders. */
 
-import { spawn } from 'node:child_process';
+import { spawn as startProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import os from 'node:os';
@@ -264,7 +264,7 @@ test.runIf(process.platform === 'linux')(
     ]);
     await stopBroker(dir);
     const bin = fileURLToPath(new URL('../../../bin/aiq.js', import.meta.url));
-    const child = spawn(process.execPath, [bin, 'broker', 'start', '--dir', dir], {
+    const child = startProcess(process.execPath, [bin, 'broker', 'start', '--dir', dir], {
       stdio: 'ignore',
     });
     const ended = once(child, 'exit');
