@@ -1,6 +1,5 @@
-/** The files of one agent's folder: read only inside it, and remembered for the digest. */
+/** The files of one agent's folder: read only inside it. */
 
-import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 
@@ -14,31 +13,11 @@ export type FileResult =
 export interface AgentFiles {
   /** Reads a file named relative to the folder; refuses what lies outside, symbolic links followed. */
   read(name: string): FileResult;
-  /** SHA-256 (hex) over the agent's name, the manifest and every file that was read. */
-  digest(agentName: string, manifest: Buffer): string;
 }
 
 export function createAgentFiles(dir: string): AgentFiles {
   const root = realpathSync(dir);
-  const read = new Map<string, Buffer>();
-  return {
-    read(name) {
-      const result = readInside(dir, root, name);
-      if (result.ok) read.set(relative(dir, result.path).split(sep).join('/'), result.bytes);
-      return result;
-    },
-    digest(agentName, manifest) {
-      const hash = createHash('sha256');
-      // Names are relative and lengths are written out: the same agent has the same digest on every
-      // machine, and no two sets of files can be read as one another.
-      const add = (name: string, bytes: Uint8Array): void => {
-        hash.update(`${Buffer.byteLength(name)}:${name}:${bytes.length}:`).update(bytes);
-      };
-      add(agentName, manifest);
-      for (const name of [...read.keys()].sort()) add(name, read.get(name) ?? Buffer.alloc(0));
-      return hash.digest('hex');
-    },
-  };
+  return { read: (name) => readInside(dir, root, name) };
 }
 
 function readInside(dir: string, root: string, name: string): FileResult {

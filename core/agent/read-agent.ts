@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type Finding, readYamlFile, suggestion } from '../yaml/index.ts';
 import type { Agent, JsonObject, OutputFormat, Problem, TemplateSource } from './agent.ts';
 import { createAgentFiles } from './agent-files.ts';
+import { definitionDigest } from './definition.ts';
 import { durationMs } from './duration.ts';
 import { checkManifest, type Manifest } from './manifest.ts';
 import {
@@ -46,28 +47,32 @@ export async function readAgent(
   const templates = readTemplates(reading, manifest);
   const input = await readInput(reading, manifest);
   const output = await readOutput(reading, manifest);
-  checkTools(reading, manifest.tools);
+  const modules = checkTools(reading, manifest.tools);
   checkKnowledge(reading, manifest);
   const retry = retryOf(reading, manifest);
   if (problems.length > 0 || templates === null || input === null || output === null) {
     return { ok: false, problems };
   }
-  const agent: Agent = {
+  const { tools, knowledge } = manifest;
+  const definition = {
     name,
+    model: modelOf(manifest.model),
+    ...templates,
+    output,
+    tools,
+    knowledge,
+  };
+  const agent: Agent = {
+    ...definition,
     dir,
     builtIn,
     input,
-    output,
     retry,
-    ...templates,
     description: manifest.description,
     version: manifest.version ?? null,
     queue: manifest.queue ?? name,
-    digest: reading.files.digest(name, file.bytes),
+    digest: definitionDigest(definition, modules),
     file: file.file,
-    model: modelOf(manifest.model),
-    tools: manifest.tools,
-    knowledge: manifest.knowledge,
     limits: limitsOf(manifest.limits, defaults.timeoutMs ?? timeoutMsDefault),
     metadata: manifest.metadata,
   };

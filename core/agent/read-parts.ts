@@ -128,8 +128,9 @@ function checkPatterns(reading: Reading, patterns: readonly string[], path: Yaml
   }
 }
 
-/** Every tool must be one of ours, or a module inside the folder; modules count for the digest. */
-export function checkTools(reading: Reading, tools: readonly string[]): void {
+/** Every tool must be one of ours, or a module inside the folder. Returns the modules by their paths. */
+export function checkTools(reading: Reading, tools: readonly string[]): Map<string, Buffer> {
+  const modules = new Map<string, Buffer>();
   for (const [index, tool] of tools.entries()) {
     if (!/[./\\]/.test(tool)) {
       if (builtInTools.includes(tool)) continue;
@@ -144,7 +145,9 @@ export function checkTools(reading: Reading, tools: readonly string[]): void {
       report(reading, ['tools', index], `"${tool}" must be a path like ./tools/x.js`);
     } else {
       const result = reading.files.read(tool);
-      if (!result.ok) report(reading, ['tools', index], result.message);
+      if (result.ok) modules.set(tool, result.bytes);
+      else report(reading, ['tools', index], result.message);
     }
   }
+  return modules;
 }

@@ -23,8 +23,6 @@ export type YamlPath = readonly (string | number)[];
 /** A parsed file. */
 export interface YamlFile {
   readonly file: string;
-  /** The file's bytes, as they were parsed. */
-  readonly bytes: Buffer;
   /** Plain data. */
   readonly value: unknown;
   /** Line and column of the value at a path; of the nearest existing parent when there is none. */
@@ -73,7 +71,7 @@ export function parseYaml(file: string, bytes: Buffer): YamlResult {
     return refused(file, 'the file is not UTF-8 text');
   }
   try {
-    return parseText(file, bytes, text);
+    return parseText(file, text);
   } catch (error) {
     // The parser recurses; a hostile depth ends in a RangeError instead of a YAML error.
     if (error instanceof RangeError) return refused(file, tooDeep);
@@ -91,7 +89,7 @@ function refused(file: string, message: string, place: Place = { line: 1, column
   return { ok: false, findings: [{ file, ...place, message }] };
 }
 
-function parseText(file: string, bytes: Buffer, text: string): YamlResult {
+function parseText(file: string, text: string): YamlResult {
   const yaml = yamlLibrary();
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, {
@@ -132,7 +130,6 @@ function parseText(file: string, bytes: Buffer, text: string): YamlResult {
     ok: true,
     file: {
       file,
-      bytes,
       value: value.value,
       placeOf: (path) => placeAt(find(path, 'value').range?.[0] ?? 0),
       keyPlaceOf: (path) => placeAt(find(path, 'key').range?.[0] ?? 0),

@@ -165,7 +165,43 @@ describe('the digest', () => {
     expect(first.digest).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test.each(['agent.yaml', 'prompt.hbs', 'tools/count.js'])('changes with %s', async (name) => {
+  test.each([
+    ['a comment', (yaml: string) => `# what it is for\n${yaml}`],
+    [
+      'a description',
+      (yaml: string) => yaml.replace(/^description: .*$/m, 'description: Other words.'),
+    ],
+    ['a limit', (yaml: string) => `${yaml}\nlimits: { timeout: 7m, maxSteps: 3 }\n`],
+    ['the attempts', (yaml: string) => `${yaml}\nretry: { attempts: 9 }\n`],
+    ['line ends of Windows', (yaml: string) => yaml.replaceAll('\n', '\r\n')],
+    ['a byte order mark', (yaml: string) => `\u{feff}${yaml}`],
+  ])('does not change with %s', async (_, edit) => {
+    expect(edit(text)).not.toBe(text);
+    const [before, after] = [await loadProbe(text, files), await loadProbe(edit(text), files)];
+    expect(after.digest).toBe(before.digest);
+  });
+
+  test('does not change with line ends and byte order marks of the files that it names', async () => {
+    const lines = { ...files, 'prompt.hbs': 'One\nText: {{input.text}}' };
+    const before = await loadProbe(text, lines);
+    const others = { ...lines, 'prompt.hbs': '\u{feff}One\r\nText: {{input.text}}' };
+    expect((await loadProbe(text, others)).digest).toBe(before.digest);
+  });
+
+  test.each([
+    ['the model', 'model: other-model'],
+    ['an option of the model', 'model: { options: { temperature: 0.5 } }'],
+    ['the path of the file', 'output: { file: "other/{{job.shortId}}.md" }'],
+    ['what is read', 'knowledge: [{ include: [docs/*.md] }]'],
+  ])('changes with %s', async (_, line) => {
+    const [before, after] = [
+      await loadProbe(text, files),
+      await loadProbe(`${text}\n${line}\n`, files),
+    ];
+    expect(after.digest).not.toBe(before.digest);
+  });
+
+  test.each(['prompt.hbs', 'tools/count.js'])('changes with %s', async (name) => {
     const before = await loadProbe(text, files);
     const root = folderWith({});
     mkdirSync(join(root, 'probe'));
