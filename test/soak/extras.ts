@@ -77,11 +77,10 @@ export async function looks({ queue, stop }: Extras): Promise<void> {
 export async function slowReader({ broker, stop }: Extras): Promise<void> {
   await peers(broker, stop, async (peer) => {
     peer.raw(pipelined(1, 'Watch', { queues: [] }));
+    peer.socket.on('data', () => peer.socket.pause());
     while (!peer.isClosed() && !stop.aborted) {
-      peer.socket.pause();
+      peer.socket.resume();
       await sleep(slowReadMs);
-      peer.socket.once('data', () => peer.socket.pause()).resume();
-      await sleep(1);
     }
   });
 }

@@ -80,6 +80,10 @@ function putNext(
     refuse(caller, 'QUEUE_FULL', full);
     return;
   }
+  if (blob === undefined && blobs.uploads.count >= uploadsMax) {
+    const upload = blobs.uploads.mostDispensable;
+    if (upload !== undefined) giveUp(caller.core, blobs, upload);
+  }
   const upload =
     blob === undefined
       ? blobs.uploads.begin(hexOf(fields.sha256), caller.session.id)
@@ -98,7 +102,6 @@ function noRoom({ session }: Caller, blobs: Blobs, totalBytes: number): string |
   if (uploads.countOf(session.id) >= uploadsPerSessionMax) {
     return `the session has ${uploadsPerSessionMax} unfinished uploads: finish some first`;
   }
-  if (uploads.count >= uploadsMax) return `there are ${uploadsMax} unfinished uploads: retry later`;
   if (store.bytes + totalBytes <= bytesMax) return null;
   return `the broker holds ${store.bytes} of at most ${bytesMax} bytes of blobs`;
 }
@@ -193,10 +196,25 @@ export function expireBlobs(
   max: number,
 ): void {
   for (const key of store.unreferenced.due(nowMs, max)) drop(core, store, key);
-  for (const upload of uploads.due(nowMs, max)) {
-    uploads.end(upload);
-    drop(core, store, upload.key);
-  }
+  for (const upload of uploads.due(nowMs, max)) giveUp(core, { store, uploads }, upload);
+}
+
+/** A session said goodbye: what it began and did not finish goes with it. */
+export function endUploads(
+  core: Committing,
+  blobs: Pick<Blobs, 'store' | 'uploads'>,
+  session: string,
+): void {
+  for (const upload of blobs.uploads.ofSession(session)) giveUp(core, blobs, upload);
+}
+
+function giveUp(
+  core: Committing,
+  { store, uploads }: Pick<Blobs, 'store' | 'uploads'>,
+  upload: Upload,
+): void {
+  uploads.end(upload);
+  drop(core, store, upload.key);
 }
 
 function drop(core: Committing, store: BlobStore, key: string): void {

@@ -23,6 +23,7 @@ export interface Upload {
 
 export class BlobUploads {
   readonly #newHash: () => Hash;
+  /** By key; the one that went on last comes last. */
   readonly #uploads: Map<string, Upload> = new Map();
   readonly #countBySession: Map<string, number> = new Map();
   /** Uploads by the time of their last progress. */
@@ -56,7 +57,26 @@ export class BlobUploads {
 
   /** A chunk came: the upload has time again. */
   wentOn(upload: Upload): void {
+    this.#uploads.delete(upload.key);
+    this.#uploads.set(upload.key, upload);
     this.#progress.touch(upload.key);
+  }
+
+  /** Those that the session began. */
+  ofSession(session: string): Upload[] {
+    return [...this.#uploads.values()].filter((upload) => upload.session === session);
+  }
+
+  /**
+   * The one that makes room for another when there are too many: of the session that has the most, the
+   * one that has not gone on for longest. So who begins many crowds out nobody but itself.
+   */
+  get mostDispensable(): Upload | undefined {
+    let greedy = '';
+    for (const [session, count] of this.#countBySession) {
+      if (count > this.countOf(greedy)) greedy = session;
+    }
+    return this.ofSession(greedy)[0];
   }
 
   /** Forgets the upload, whether it is complete or dropped. */

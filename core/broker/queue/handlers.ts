@@ -5,7 +5,7 @@
 
 import { isQueueName, type Message, type RequestName } from '../../protocol/index.ts';
 import type { NetEvent, Now } from '../events.ts';
-import { getBlob, putBlob } from './blob-requests.ts';
+import { endUploads, getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { answer, refuse } from './caller.ts';
 import { type Core, creditMax, type Session } from './core.ts';
@@ -120,6 +120,7 @@ export function handleRequest(
 
 function Goodbye({ core, session, connection, correlationId, now }: Context): void {
   endSession(core, session, now);
+  endUploads(core, core.blobs, session.id);
   core.sendAndClose(connection, correlationId, 'Ok', {});
 }
 
