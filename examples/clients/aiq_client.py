@@ -246,9 +246,16 @@ def connect(folder, broker, token_file):
     trust(file.name, 0o077)
     host, port = broker.rsplit(":", 1)
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    if len(token) < 32 or not ipaddress.ip_address(host).is_loopback:
+    if len(token) < 32 or not is_loopback(host):
         raise AiqError("UNTRUSTED", "over TCP it takes a token, and an address of this machine")
     return Client(socket.create_connection((host, int(port))), token)
+
+
+def is_loopback(host):
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # A name: nobody knows where that leads.
+        return False
 
 
 def trust(path, forbidden):

@@ -76,6 +76,42 @@ export const accessBugs: readonly PlantedBug[] = [
     caughtBy: { test: 'test/unit/broker/queue-past-leases.test.ts' },
   },
   {
+    name: 'strangers-counted-together',
+    what: 'strangers over TCP take the places before Hello of the Unix socket',
+    edits: [
+      {
+        file: 'core/broker/net/crowd.ts',
+        find: '{ client: 0, unix: 1, tcp: 2 }',
+        replace: '{ client: 0, unix: 1, tcp: 1 }',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/net-crowd.test.ts' },
+  },
+  {
+    name: 'wrong-mark-accepted',
+    what: 'a job comes in whose fields are another job to whoever reads tags without their top bit',
+    edits: [
+      {
+        file: 'core/protocol/decode-job.ts',
+        find: '    if (name === undefined) continue;',
+        replace: "    if (name !== 'id') continue;",
+      },
+    ],
+    caughtBy: { test: 'test/unit/protocol/job.test.ts' },
+  },
+  {
+    name: 'knocks-fill-the-log',
+    what: 'every refused login is a line in the messages of the broker',
+    edits: [
+      {
+        file: 'core/broker/notice-limit.ts',
+        find: 'if (window.told >= linesMax) {',
+        replace: 'if (window.told > linesMax * windowMs) {',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/notice-limit.test.ts' },
+  },
+  {
     name: 'session-id-told',
     what: 'Inspect tells everybody whose a lease was, with the id that is the right to it',
     edits: [

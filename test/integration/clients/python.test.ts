@@ -160,6 +160,14 @@ describe.skipIf(!hasPython)(`the Python client (${leftOut})`, () => {
     const refused = await client('stats', [...address, '--token-file', wrong]);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^UNAUTHORIZED: /);
+    for (const host of ['localhost.example.org', '127.1', '192.0.2.1']) {
+      const beyond = await client('stats', ['--broker', `${host}:${tcp?.port}`]);
+      expect(beyond).toMatchObject({ code: 1, stdout: '' });
+      expect(beyond.stderr).toMatch(/^UNTRUSTED: /);
+    }
+    await fs.chmod(wrong, 0o644);
+    const open = await client('stats', [...address, '--token-file', wrong]);
+    expect(open.stderr).toMatch(/^UNTRUSTED: .*wrong/);
   });
 
   test('notices damage on either way: the broker refuses the job, and so does the client', async () => {
