@@ -13,6 +13,8 @@ export interface EngineOptions {
   /** Folder of the log. */
   readonly dir: string;
   readonly segmentBytesMax: number;
+  /** Memory for what was written or read last of the log. */
+  readonly cacheBytesMax?: number;
   readonly disk?: Disk;
   readonly scheduler?: Scheduler;
   readonly clock: BrokerClock;

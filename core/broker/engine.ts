@@ -119,7 +119,7 @@ export class Engine {
     const machine = this.#machine;
     return openLog(
       {
-        dir: this.#options.dir,
+        ...this.#options,
         segmentBytesMax,
         disk,
         scheduler: this.#scheduler,

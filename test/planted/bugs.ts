@@ -5,6 +5,7 @@
 
 import { accessBugs } from './access-bugs.ts';
 import type { PlantedBug } from './bug.ts';
+import { diskBugs } from './disk-bugs.ts';
 import { folderBugs } from './folder-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
@@ -15,6 +16,7 @@ import { timeBugs } from './time-bugs.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...logBugs,
+  ...diskBugs,
   ...leaseBugs,
   ...queueBugs,
   ...timeBugs,

@@ -2,8 +2,10 @@
 
 import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
+import { LostEnd } from './lost-end.ts';
 import type { Medium, MediumFile } from './medium.ts';
 import { quietPhase } from './quiet.ts';
+import type { Reached } from './reach.ts';
 import { noDiskFaults } from './sim-disk.ts';
 import type { Fault } from './swarm.ts';
 import type { World } from './world.ts';
@@ -19,10 +21,13 @@ export class Faults {
   #rot: Rot | null = null;
   /** A file that was healed may have been read before: until the life ends, damage in it is no bug. */
   #healed: MediumFile | null = null;
+  readonly #lostEnd: LostEnd;
+  #endIsRefused: Reached = 'last segment removed and refused';
   count = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#lostEnd = new LostEnd(world.medium);
   }
 
   /** Some bit of the disk is wrong: what lies there cannot be read. */
@@ -48,6 +53,8 @@ export class Faults {
     quiet: () => this.#quiet(),
     fullDisk: () => this.#fill(),
     rot: () => this.#decay(),
+    exhaust: () => this.#exhaust(),
+    lostEnd: () => this.#loseEnd(),
     stop: () => {
       if (this.#world.isServing) this.#world.life?.stop();
     },
@@ -55,6 +62,8 @@ export class Faults {
 
   async #quiet(): Promise<void> {
     const { life } = this.#world;
+    // Nothing rests that waits for a descriptor.
+    this.#world.medium.exhausted = null;
     if (life?.phase === 'serving') await quietPhase(this.#world, life);
   }
 
@@ -62,6 +71,10 @@ export class Faults {
   stop(): void {
     const { medium, life, net } = this.#world;
     medium.foreignBytes = 0;
+    medium.exhausted = null;
+    // A start that is under way may have read it already.
+    if (this.#lostEnd.isTaken) this.#world.endLife();
+    this.#lostEnd.restore();
     this.#heal();
     if (life !== null) Object.assign(life.disk.faults, noDiskFaults);
     net.hurry();
@@ -69,7 +82,10 @@ export class Faults {
 
   /** The log is found damaged: only right when a bit was flipped. Then a backup is brought back. */
   damaged(error: LogDamagedError): void {
-    if (this.#rot === null && !this.#wasHealed(error)) {
+    if (this.#lostEnd.isTaken) {
+      if (this.#rot === null) this.#world.reach.reach(this.#endIsRefused);
+      this.#lostEnd.restore();
+    } else if (this.#rot === null && !this.#wasHealed(error)) {
       this.#world.violate(`a start was refused: ${error.message}`);
     } else this.#world.reach.reach('bit rot refused at the start');
     this.#heal();
@@ -93,6 +109,31 @@ export class Faults {
     return isSimulated(failure);
   }
 
+  /** A broker came up: with the end of its log gone it must not. */
+  started(): void {
+    if (this.#lostEnd.isTaken) this.#world.violate('a log whose proven end is gone was served');
+  }
+
+  /** A process of somebody else takes the last descriptors or inodes, or gives them back. */
+  #exhaust(): void {
+    const { medium, dice } = this.#world;
+    medium.exhausted =
+      medium.exhausted === null ? dice.pick(['descriptors', 'inodes'] as const) : null;
+  }
+
+  #loseEnd(): void {
+    const { life, dice } = this.#world;
+    const tail = life?.phase === 'serving' ? life.proven : null;
+    if (tail === null || tail === undefined) return;
+    this.#world.endLife();
+    const left = dice.chance(0.3) ? null : dice.below(tail.bytes);
+    this.#lostEnd.take(tail, left);
+    this.#endIsRefused =
+      left === null
+        ? 'last segment removed and refused'
+        : 'last segment cut below its proven end and refused';
+  }
+
   #kill(): void {
     const { life, reach } = this.#world;
     if (life === null) return;
@@ -105,6 +146,8 @@ export class Faults {
     if (life === null) return;
     reach.reach(life.phase === 'serving' ? 'power cut' : 'power cut during recovery');
     this.#world.endLife();
+    // It may lose the note of the end, which then proves nothing.
+    this.#lostEnd.restore();
     if (medium.powerCut(dice).lostNames > 0) reach.reach('power cut lost a name');
   }
 

@@ -6,16 +6,27 @@ import { Engine } from '../../core/broker/engine.ts';
 import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
+import { segmentName } from '../../core/broker/log/format.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
 import type { LogAtRest } from '../support/log-rest.ts';
 import { idOf } from './catalog.ts';
 import { ClockLaw } from './clock-law.ts';
+import type { ProvenTail } from './lost-end.ts';
+import type { Reached } from './reach.ts';
 import { SimScheduler } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
 import { listenTo } from './tap.ts';
 import type { World } from './world.ts';
 
 const logDir = '/broker/log';
+
+/** States that only the broker's own messages tell of. */
+const noticesReached: readonly (readonly [string, Reached])[] = [
+  ['over: the log cannot be read', 'reads of the log worked again'],
+  ['the next segment of the log cannot be made', 'next segment could not be made'],
+  ['over: the next segment', 'next segment made after all'],
+  ['compaction waits', 'compaction waited for a read'],
+];
 
 function sha256() {
   return createHash('sha256');
@@ -30,6 +41,9 @@ export class Life {
   readonly #world: World;
   readonly #clock: BrokerClock;
   #engine: Engine | null = null;
+  /** How much of the last segment a later commit proved. */
+  proven: ProvenTail | null = null;
+  #latest: ProvenTail | null = null;
 
   constructor(world: World) {
     this.#world = world;
@@ -125,6 +139,21 @@ export class Life {
     this.phase = 'failed';
   }
 
+  /** What is told durable after a commit proves where the one before it ended. */
+  #noteTail(): void {
+    const tail = this.#engine?.log.segments.at(-1);
+    this.proven = this.#latest;
+    if (tail === undefined) return;
+    this.#latest = { path: `${logDir}/${segmentName(tail.number)}`, bytes: tail.bytes };
+  }
+
+  #noticed(text: string): void {
+    this.#world.note(text);
+    for (const [start, name] of noticesReached) {
+      if (text.startsWith(start)) this.#world.reach.reach(name);
+    }
+  }
+
   #onDiskFull(full: boolean): void {
     this.#world.note(`full ${full}`);
     if (!full) this.#world.reach.reach('disk full: work resumed');
@@ -132,13 +161,14 @@ export class Life {
 
   #options(): Parameters<typeof Engine.open>[0] {
     const { swarm } = this.#world;
-    const { leaseMs, resumeMs, keepMs, keepJobs, segmentBytesMax } = swarm;
+    const { leaseMs, resumeMs, keepMs, keepJobs, segmentBytesMax, cacheBytesMax } = swarm;
     const { crashesMax, returnsMax, returnsMsMax } = swarm;
     const limits = { leaseMs, resumeMs, keepMs, keepJobs, crashesMax, returnsMax, returnsMsMax };
     return {
       core: { ...coreDefaults, ...limits, brokerId: idOf(1), software: 'sim', newHash: sha256 },
       dir: logDir,
       segmentBytesMax,
+      cacheBytesMax,
       disk: this.disk,
       scheduler: this.scheduler,
       clock: this.#clock,
@@ -147,9 +177,9 @@ export class Life {
       onSearch: () => undefined,
       onShutdown: () => undefined,
       onAccess: () => undefined,
-      onDurable: () => undefined,
+      onDurable: () => this.#noteTail(),
       onDiskFull: (full) => this.#onDiskFull(full),
-      onNotice: (text) => this.#world.note(text),
+      onNotice: (text) => this.#noticed(text),
       onFailure: (error) => this.#failed(error),
     };
   }

@@ -115,8 +115,13 @@ export class Medium {
   readonly totalBytes = 8 * 1024 * 1024;
   /** What others have put there. */
   foreignBytes = 0;
+  /** What the system has run out of: descriptors to open a file, or inodes to make one. */
+  exhausted: 'descriptors' | 'inodes' | null = null;
+
   /** How many more files it can hold. */
-  freeFiles = Number.POSITIVE_INFINITY;
+  get freeFiles(): number {
+    return this.exhausted === 'inodes' ? 0 : Number.POSITIVE_INFINITY;
+  }
 
   get freeBytes(): number {
     return Math.max(0, this.totalBytes - this.foreignBytes - this.usedBytes);
@@ -140,6 +145,12 @@ export class Medium {
       if (dirname(path) === dir && !this.names.has(path)) this.#durable.delete(path);
     }
     for (const [path, file] of this.names) if (dirname(path) === dir) this.#durable.set(path, file);
+  }
+
+  /** Makes one name durable as it is. */
+  keepName(path: string): void {
+    const file = this.names.get(path);
+    if (file !== undefined) this.#durable.set(path, file);
   }
 
   /** Each unsynced change of a name came to the medium or did not, each for itself. */

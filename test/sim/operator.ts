@@ -176,5 +176,5 @@ export class Operator extends Client implements Actor {
 
 /** The blob is not there any more, or the disk did not give it this time. */
 function isAbsence({ code }: Message<'Error'>): boolean {
-  return code === errorCodes.NO_BLOB.number || code === errorCodes.INTERNAL.number;
+  return code === errorCodes.NO_BLOB.number || code === errorCodes.LOG_UNREAD.number;
 }

@@ -30,7 +30,8 @@ export class Probe extends Client {
   async compare(): Promise<void> {
     const { faults } = this.#life.disk;
     const { failedRead } = faults;
-    // What cannot be read is told as empty, which is no loss.
+    // What cannot be read is told as empty or refused, which is no loss.
+    this.#world.medium.exhausted = null;
     faults.failedRead = 0;
     this.connect();
     for (let step = 0; step < patience && !this.#isDone; step++) {

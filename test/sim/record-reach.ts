@@ -25,6 +25,7 @@ const byErrorCode: Readonly<Record<string, Reached>> = {
   consumer_lost: 'session lost with leases',
   handed_back: 'lease given back by goodbye',
   never_received: 'lease given back by a resume that does not name it',
+  read_failed: 'job handed back for a read that failed',
 };
 
 const byKind: Partial<Record<LogRecord['kind'], Reached>> = {

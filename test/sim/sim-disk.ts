@@ -36,6 +36,14 @@ type DiskOperation =
   | 'write';
 
 const reads: ReadonlySet<DiskOperation> = new Set(['list', 'openForReading', 'read', 'readFile']);
+const openings: ReadonlySet<DiskOperation> = new Set([
+  'create',
+  'list',
+  'open',
+  'openDir',
+  'openForReading',
+  'readFile',
+]);
 const changesOfNames: ReadonlySet<DiskOperation> = new Set([
   'create',
   'link',
@@ -270,6 +278,15 @@ export class SimDisk implements Disk {
   }
 
   #failNow(kind: DiskOperation): void {
+    const { exhausted } = this.#medium;
+    if (exhausted === 'descriptors' && openings.has(kind)) {
+      this.#diary.reach('no descriptor left');
+      throw this.#fault('EMFILE', kind);
+    }
+    if (exhausted === 'inodes' && kind === 'create') {
+      this.#diary.reach('no inode left');
+      throw this.#fault('ENOSPC', kind);
+    }
     const isRead = reads.has(kind);
     if (!isRead && !changesOfNames.has(kind)) return;
     const { failedRead, failedName } = this.faults;

@@ -16,6 +16,8 @@ export interface Swarm {
   readonly leaseMs: number;
   readonly resumeMs: { readonly unix: number; readonly tcp: number };
   readonly segmentBytesMax: number;
+  /** With little memory for it, most of the log is read from the disk. */
+  readonly cacheBytesMax: number;
   readonly keepMs: number;
   readonly keepJobs: number;
   readonly crashesMax: number;
@@ -58,6 +60,8 @@ const faults = {
   pause: 0.004,
   quiet: 0.001,
   fullDisk: 0.004,
+  exhaust: 0.01,
+  lostEnd: 0.003,
   rot: 0.002,
   stop: 0.002,
 } as const;
@@ -76,6 +80,7 @@ export function swarmOf(dice: Dice): Swarm {
     leaseMs,
     resumeMs: { unix: dice.pick([50, 300]), tcp: dice.pick([100, 2_000]) },
     segmentBytesMax: dice.pick([4_096, 16_384, 65_536]),
+    cacheBytesMax: dice.pick([0, 10_000, 4 * 1024 * 1024]),
     keepMs: dice.pick([500, 60_000, 86_400_000]),
     keepJobs: dice.pick([5, 50, 1_000_000]),
     crashesMax: returnsMax === 3 ? 3 : 100,

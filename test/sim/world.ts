@@ -214,6 +214,7 @@ export class World implements Stage {
   async #checkLife(life: Life): Promise<void> {
     if (life !== this.life) return;
     if (life.phase === 'started') {
+      this.#faults.started();
       life.phase = 'serving';
       await new Probe(this, life).compare();
     }

@@ -13,6 +13,7 @@ import {
   NotMadeError,
   placeFile,
   placeNewFile,
+  syncDir,
   writeAll,
 } from './disk.ts';
 import { batchFrameBytes, type LogCursor, segmentName } from './format.ts';
@@ -131,6 +132,8 @@ async function writeInPlace(
     await file.truncate(Math.min(await file.size(), tail.bytes));
     await writeAll(file, tail.content, tail.from);
     await file.datasync();
+    // Nor need its name be there: an earlier start may have replaced the file and failed right then.
+    await syncDir(disk, dir);
   } catch (error) {
     await file.close().catch(() => undefined);
     throw error;

@@ -350,3 +350,20 @@ test('the mark of a tail that is written again in place follows when the medium 
   for (const each of atSync) replayed.push((await openOn(each)).replayed);
   expect(replayed).toEqual([[answered], [answered, unanswered]]);
 });
+
+test('a segment whose name an earlier start could not sync has it synced before the log goes on in place', async () => {
+  const { disk, log } = await openOn(new MemoryDisk());
+  await commit(log, [answered]);
+  disk.before = (operation) => {
+    if (operation === 'syncDir') throw new Error('EIO');
+  };
+  // The last segment was replaced, as far as a process sees: the medium still has the old name.
+  await expect(openOn(disk)).rejects.toThrow('EIO');
+  disk.before = (operation, path) => {
+    if (operation === 'create' && path.endsWith('.log.tmp')) throw new Error('EMFILE');
+  };
+  const next = await openOn(disk);
+  await commit(next.log, [unanswered]);
+  const { replayed } = await openOn(disk.afterPowerCut());
+  expect(replayed).toEqual([answered, unanswered]);
+});
