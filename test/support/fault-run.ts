@@ -9,7 +9,7 @@ import { runJob } from '../../core/runtime/job/job-runner.ts';
 import type { JobResult } from '../../core/runtime/job/result.ts';
 import { type JobUsage, noJobUsage, sumOfUsage } from '../../core/runtime/job/usage.ts';
 import { defineTool } from '../../core/tools/index.ts';
-import type { FaultAgent, FaultEnd } from './faults/index.ts';
+import type { Fault, FaultAgent, FaultEnd } from './faults/index.ts';
 import { agentOf, fakeJournal } from './runtime-fakes.ts';
 
 export interface FaultRun {
@@ -49,13 +49,13 @@ const agents: Record<FaultAgent, Agent> = {
 
 /** `dir` is a folder of its own. */
 export async function runIntoFault(
-  { name, agent: kind }: { readonly name: string; readonly agent: FaultAgent },
+  { name, agent: kind = 'text', timeoutMs = 10_000 }: Pick<Fault, 'name' | 'agent' | 'timeoutMs'>,
   provider: Provider,
   dir: string,
 ): Promise<FaultRun> {
   const store = await openOutput(dir);
   try {
-    const attempt = await attempts({ name, kind, provider, dir, store });
+    const attempt = await attempts({ name, kind, timeoutMs, provider, dir, store });
     let usage = noJobUsage;
     let [failures, returns] = [0, 0];
     for (;;) {
@@ -74,13 +74,14 @@ export async function runIntoFault(
 interface Setting {
   readonly name: string;
   readonly kind: FaultAgent;
+  readonly timeoutMs: number;
   readonly provider: Provider;
   readonly dir: string;
   readonly store: OutputStore;
 }
 
-async function attempts({ name, kind, provider, dir, store }: Setting) {
-  const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs: 6_000 } };
+async function attempts({ name, kind, timeoutMs, provider, dir, store }: Setting) {
+  const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs } };
   const tools = [{ tool: probe, check: await schemaChecker(probe.parameters), isOwn: true }];
   const ready = {
     agent,

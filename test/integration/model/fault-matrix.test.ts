@@ -25,8 +25,8 @@ test('has no two faults of one name', () => {
 // Side by side, for most of them wait: but not so many that a busy machine makes them late.
 test.concurrent.each(faults)('$group: $name', async (fault) => {
   const dir = join(root, String(faults.indexOf(fault)));
-  const { name, agent = 'text' } = fault;
-  const run = await runIntoFault({ name, agent }, server.provider, dir);
+  const { name } = fault;
+  const run = await runIntoFault(fault, server.provider, dir);
   const calls = server.calls(name);
   const problems = problemsOf(fault, run, calls);
   const verdict = problems.length > 0 ? 'BAD' : 'good';

@@ -18,6 +18,8 @@ export interface Fault {
   /** What the server does; `count` is the number of the request, from 1. */
   readonly answer: Answer;
   readonly agent?: FaultAgent;
+  /** For one attempt; default long enough for a busy machine. */
+  readonly timeoutMs?: number;
   readonly end: FaultEnd;
   /** Requests until then. */
   readonly calls: number;

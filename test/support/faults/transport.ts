@@ -24,6 +24,11 @@ function bytes(name: string, answer: Fault['answer'], end: FaultEnd, calls: numb
   return { name, group: 'transport', answer, end, calls };
 }
 
+/** Nothing but the end of its time ends such an attempt. */
+function late(name: string, answer: Fault['answer']): Fault {
+  return { ...bytes(name, answer, 'dead timeout', 3), timeoutMs: 1_000 };
+}
+
 function paced(response: ServerResponse, piece: string, everyMs: number): void {
   const timer = setInterval(() => response.write(piece), everyMs);
   response.on('close', () => clearInterval(timer));
@@ -69,16 +74,11 @@ export const transport: readonly Fault[] = [
   bytes('[DONE] without a finish reason', stream(halfEvent, '[DONE]'), 'again stream_cut', 3),
   bytes('usage and nothing else', stream(usageEvent, '[DONE]'), 'again stream_cut', 3),
   bytes('silence in the middle', (response) => sse(response, [halfEvent]), 'again stream_idle', 3),
-  bytes('silence before the answer', () => {}, 'dead timeout', 3),
-  bytes(
-    'comments for ever',
-    (response) => {
-      sse(response, []);
-      paced(response, ': waiting\n\n', 100);
-    },
-    'dead timeout',
-    3,
-  ),
+  late('silence before the answer', () => {}),
+  late('comments for ever', (response) => {
+    sse(response, []);
+    paced(response, ': waiting\n\n', 100);
+  }),
   bytes('broken JSON in the stream', stream('{"choices": ['), 'again bad_stream', 3),
   bytes(
     'error in the middle',
