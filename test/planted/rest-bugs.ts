@@ -3,6 +3,7 @@
 import type { PlantedBug } from './bug.ts';
 
 const bulks = { test: 'test/unit/broker/queue-bulks.test.ts' } as const;
+const sessionQuotas = { test: 'test/unit/broker/queue-session-quotas.test.ts' } as const;
 const compactionRests = { test: 'test/unit/broker/compaction-rests.test.ts' } as const;
 
 export const restBugs: readonly PlantedBug[] = [
@@ -109,5 +110,42 @@ export const restBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: { test: 'test/unit/broker/queue-names.test.ts' },
+  },
+  {
+    name: 'uploads-outlive-sessions',
+    what: 'uploads that nobody finishes keep their places for an hour after their session',
+    edits: [
+      {
+        file: 'core/broker/queue/core.ts',
+        find: `    this.state.uploads.sessionEnded(id);
+`,
+        replace: '',
+      },
+    ],
+    caughtBy: sessionQuotas,
+  },
+  {
+    name: 'lease-without-end',
+    what: 'a lease that is renewed for ever is held for ever',
+    edits: [
+      {
+        file: 'core/broker/queue/settle.ts',
+        find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
+        replace: 'now.monotonicMs + core.options.leaseMs',
+      },
+    ],
+    caughtBy: sessionQuotas,
+  },
+  {
+    name: 'times-of-the-gone-kept',
+    what: 'delays and expiries of jobs that are forgotten stay until they are due',
+    edits: [
+      {
+        file: 'core/broker/queue/machine.ts',
+        find: 'const moreToSweep = sweepDeadlines(core);',
+        replace: 'const moreToSweep = false;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/queue-bounds.test.ts' },
   },
 ];

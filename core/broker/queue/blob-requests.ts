@@ -92,7 +92,7 @@ function putNext(
   if (storedBytes === totalBytes) complete(caller, blobs, upload, fields);
   else {
     commitChunk(caller.core, fields);
-    blobs.uploads.wentOn(upload);
+    blobs.uploads.wentOn(upload, caller.session.id);
     answer(caller, 'BlobPutOk', { storedBytes, complete: false });
   }
 }

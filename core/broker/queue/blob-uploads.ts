@@ -14,10 +14,13 @@ export interface Hash {
 export const uploadsMax = 1024;
 export const uploadsPerSessionMax = 64;
 
+/** How long an upload of a session that is over may be gone on with. */
+const orphanGraceMs = 60_000;
+
 export interface Upload {
   readonly key: string;
-  /** Who began it; anybody may go on with it. */
-  readonly session: string;
+  /** Who put its newest chunk; anybody may go on with it. */
+  session: string;
   readonly hash: Hash;
 }
 
@@ -28,6 +31,8 @@ export class BlobUploads {
   readonly #countBySession: Map<string, number> = new Map();
   /** Uploads by the time of their last progress. */
   readonly #progress: Grace = new Grace(blobGraceMs);
+  /** Uploads whose session is over. */
+  readonly #orphans: Grace = new Grace(orphanGraceMs);
 
   constructor(newHash: () => Hash) {
     this.#newHash = newHash;
@@ -44,7 +49,7 @@ export class BlobUploads {
   begin(key: string, session: string): Upload {
     const upload = { key, session, hash: this.#newHash() };
     this.#uploads.set(key, upload);
-    this.#countBySession.set(session, this.countOf(session) + 1);
+    this.#count(session, 1);
     return upload;
   }
 
@@ -56,10 +61,23 @@ export class BlobUploads {
   }
 
   /** A chunk came: the upload has time again. */
-  wentOn(upload: Upload): void {
+  wentOn(upload: Upload, session: string): void {
     this.#uploads.delete(upload.key);
     this.#uploads.set(upload.key, upload);
     this.#progress.touch(upload.key);
+    this.#orphans.stop(upload.key);
+    if (upload.session === session) return;
+    this.#count(upload.session, -1);
+    this.#count(session, 1);
+    upload.session = session;
+  }
+
+  /** Uploads of the session end soon, unless somebody goes on with them. */
+  sessionEnded(session: string): void {
+    if (this.countOf(session) === 0) return;
+    for (const upload of this.#uploads.values()) {
+      if (upload.session === session) this.#orphans.touch(upload.key);
+    }
   }
 
   /** Those that the session began. */
@@ -83,21 +101,25 @@ export class BlobUploads {
   end({ key, session }: Upload): void {
     if (!this.#uploads.delete(key)) return;
     this.#progress.stop(key);
-    const left = this.countOf(session) - 1;
-    if (left === 0) this.#countBySession.delete(session);
-    else this.#countBySession.set(session, left);
+    this.#orphans.stop(key);
+    this.#count(session, -1);
   }
 
   /** Uploads that did not go on for too long, at most `max`. */
   due(nowMs: number, max: number): Upload[] {
-    return this.#progress
-      .due(nowMs, max)
-      .map((key) => this.#uploads.get(key))
-      .filter((upload) => upload !== undefined);
+    const keys = [...this.#progress.due(nowMs, max), ...this.#orphans.due(nowMs, max)];
+    return keys.map((key) => this.#uploads.get(key)).filter((upload) => upload !== undefined);
   }
 
   /** When the next one is due; null when none is. */
   get dueAtMs(): number | null {
-    return this.#progress.dueAtMs;
+    const dues = [this.#progress.dueAtMs, this.#orphans.dueAtMs].filter((due) => due !== null);
+    return dues.length === 0 ? null : Math.min(...dues);
+  }
+
+  #count(session: string, change: number): void {
+    const count = this.countOf(session) + change;
+    if (count === 0) this.#countBySession.delete(session);
+    else this.#countBySession.set(session, count);
   }
 }

@@ -27,6 +27,8 @@ export interface CoreOptions extends StateOptions {
   readonly software: string;
   /** How long a lease lasts without Extend. */
   readonly leaseMs: number;
+  /** A lease ends after so long, however often it is renewed: no agent may take that long for a job. */
+  readonly leaseAgeMsMax: number;
   /** How long a session outlives its connection, by transport. */
   readonly resumeMs: Readonly<Record<Transport, number>>;
   /** Most jobs, finished ones included: each takes about 140 bytes of memory. */
@@ -49,6 +51,7 @@ const dayMs = 24 * 3_600_000;
 
 export const coreDefaults = {
   leaseMs: 30_000,
+  leaseAgeMsMax: 31 * dayMs,
   resumeMs: { unix: 2_000, tcp: 10_000 },
   jobsMax: 5_000_000,
   bytesMax: 1024 ** 4,
@@ -64,8 +67,6 @@ export const coreDefaults = {
 export const creditMax = 1000;
 /** A session that holds this many bytes of jobs gets no more, whatever its credit. */
 export const leasedBytesMax: number = 64 * 1024 * 1024;
-/** Deadlines of ended leases that are kept, above as many as there are leases. */
-const endedLeasesMax = 1024;
 /** Most jobs that one event may touch. */
 export const jobsPerEventMax = 1000;
 
@@ -97,6 +98,8 @@ export interface Lease {
   readonly session: Session;
   readonly bytes: number;
   deadlineMs: number;
+  /** It is not renewed beyond that. */
+  readonly endsAtMs: number;
   ended: boolean;
 }
 
@@ -206,6 +209,12 @@ export class Core {
     return effects;
   }
 
+  /** The session is over: what it uploaded has only a little time left to be gone on with. */
+  forgetSession({ id }: Session): void {
+    this.sessions.delete(id);
+    this.state.uploads.sessionEnded(id);
+  }
+
   /** The session got something: others come first the next time. */
   toTheBack(session: Session): void {
     this.sessions.delete(session.id);
@@ -216,7 +225,8 @@ export class Core {
   addLease(session: Session, job: JobEntry, now: Now): void {
     const deadlineMs = now.monotonicMs + this.options.leaseMs;
     const { seq, jobBytes: bytes } = job;
-    const lease: Lease = { job, seq, session, bytes, deadlineMs, ended: false };
+    const endsAtMs = now.monotonicMs + this.options.leaseAgeMsMax;
+    const lease: Lease = { job, seq, session, bytes, deadlineMs, endsAtMs, ended: false };
     session.leases.set(seq, lease);
     session.leasedBytes += bytes;
     this.#leases.set(seq, lease);
@@ -243,13 +253,6 @@ export class Core {
     this.#leases.delete(seq);
     session.leases.delete(seq);
     session.leasedBytes -= bytes;
-    this.#forgetEndedLeases();
-  }
-
-  /** Deadlines of ended leases would pile up until they are due: a lease time's worth of jobs. */
-  #forgetEndedLeases(): void {
-    if (this.leaseDeadlines.length <= 2 * this.#leases.size + endedLeasesMax) return;
-    this.leaseDeadlines.retain((lease) => !lease.ended);
   }
 
   /** Tells those who wait for a job or watch its queue what became of it. */

@@ -42,6 +42,10 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     return;
   }
   const jobs = jobsWithPrefix(core, idPrefix);
+  if (jobs === null) {
+    refuse(caller, 'BAD_REQUEST', 'too many ids begin almost like idPrefix; give the whole id');
+    return;
+  }
   const bytes = jobs.reduce((sum, job) => sum + job.jobBytes, 0);
   if (withJob && bytes > limits.frameBytesMax / 2 && jobs.length > 1) {
     refuse(caller, 'BAD_REQUEST', 'the jobs are too large for one answer; give a longer idPrefix');
@@ -89,17 +93,11 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
   core.read({ offsets: [], use: () => next(0), unread });
 }
 
-/** Looks at all ids when the text is no whole id: about 10 ms for a million jobs. */
-function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] {
-  const exact = isId(prefix) ? state.jobs.get(prefix) : undefined;
-  if (exact !== undefined) return [exact];
-  const found: JobEntry[] = [];
-  let slot = prefix.length === idTextLength ? 0 : state.jobs.logOrder.head;
-  for (; slot !== 0 && found.length < inspectRowsMax; slot = state.jobs.logOrder.after(slot)) {
-    const job = state.jobs.at(slot);
-    if (job?.id.startsWith(prefix) === true) found.push(job);
-  }
-  return found;
+/** Null when too many ids begin almost like the text. */
+function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] | null {
+  if (prefix.length < idTextLength) return state.jobs.withPrefix(prefix, inspectRowsMax);
+  const job = isId(prefix) ? state.jobs.get(prefix) : undefined;
+  return job === undefined ? [] : [job];
 }
 
 /** A page of jobs, newest first. */
@@ -115,6 +113,8 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
   let seq =
     request.before === 0 ? store.seqs.highest : Math.min(request.before - 1, store.seqs.highest);
   let looksLeft = listScanMax;
+  // Whoever asks for what nobody has waits for no look at all jobs.
+  if (!hasSome(core, request)) seq = 0;
   while (seq > 0 && pictures.length < limit && looksLeft > 0) {
     const near = store.seqs.nearest(seq, -1, looksLeft);
     looksLeft -= near.looks;
@@ -135,6 +135,17 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
     }),
     unread,
   });
+}
+
+/** Whether there is any job as the request wants it, as the queues count them. */
+function hasSome({ state }: Core, request: Message<'List'>): boolean {
+  const { queues } = state.jobs;
+  const one = request.queue === null ? undefined : queues.find(request.queue);
+  const concerned = request.queue === null ? queues.all() : one === undefined ? [] : [one];
+  for (const { known, counts } of concerned) {
+    if ((request.state === null ? known : counts[request.state]) > 0) return true;
+  }
+  return false;
 }
 
 function fits({ state }: Core, job: JobEntry, request: Message<'List'>): boolean {

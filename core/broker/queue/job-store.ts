@@ -53,6 +53,12 @@ export class JobStore {
     return this.at(this.#ids.find(id));
   }
 
+  /** At most `max` jobs whose ids begin with the text; null when that cannot be told in a short time. */
+  withPrefix(text: string, max: number): JobEntry[] | null {
+    const slots = this.#ids.withPrefix(text, max);
+    return slots?.map((slot) => new JobEntry(this.table, slot)) ?? null;
+  }
+
   bySeq(seq: number): JobEntry | undefined {
     return this.at(this.seqs.find(seq));
   }

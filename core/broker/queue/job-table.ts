@@ -68,6 +68,11 @@ export class JobTable {
     return page;
   }
 
+  /** Whether a job has the row: all of them have a number. */
+  holds(slot: number): boolean {
+    return slot < this.#used && this.getF64(slot, f64Columns.seq) !== 0;
+  }
+
   getU32(slot: number, column: number): number {
     return this.page(slot).u32[u32At(slot) + column] ?? 0;
   }

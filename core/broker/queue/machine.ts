@@ -24,7 +24,7 @@ import {
   openSession,
   restoreSessions,
 } from './sessions.ts';
-import { expireWaiting, RetentionClock, wakeDelayed } from './waiting.ts';
+import { expireWaiting, RetentionClock, sweepDeadlines, wakeDelayed } from './waiting.ts';
 
 /** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
 const idleRetentionMs = 60_000;
@@ -93,7 +93,8 @@ export class QueueMachine {
     const moreBulks = core.bulks.round(now);
     const moreToForget = this.#retention.tick(core, now);
     expireBlobs(core, core.blobs, now.monotonicMs, jobsPerEventMax);
-    this.#more = !deliverReady(core, now) || moreBulks || moreToForget;
+    const moreToSweep = sweepDeadlines(core);
+    this.#more = !deliverReady(core, now) || moreBulks || moreToForget || moreToSweep;
     return core.takeEffects();
   }
 
@@ -128,6 +129,12 @@ export class QueueMachine {
   /** Sessions that are connected or hold leases; a broker without any is idle. */
   get sessionCount(): number {
     return this.#core.sessions.size;
+  }
+
+  /** Times that are kept for jobs and leases, until they are due or found to be outdated. */
+  get timesKept(): number {
+    const { leaseDeadlines, state } = this.#core;
+    return leaseDeadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
   }
 
   /** Jobs known, finished ones included. */

@@ -82,7 +82,7 @@ export function connectionClosed(core: Core, connection: ConnectionId, now: Now)
 
 function awaitResume(core: Core, session: Session, untilMs: number): void {
   if (session.leases.size === 0) {
-    core.sessions.delete(session.id);
+    core.forgetSession(session);
     return;
   }
   session.resumeUntilMs = untilMs;
@@ -96,7 +96,7 @@ export function endSession(core: Core, session: Session, now: Now): void {
     errorCode: 'handed_back',
     errorMessage: 'the consumer said goodbye',
   });
-  core.sessions.delete(session.id);
+  core.forgetSession(session);
 }
 
 /** Sessions whose resume window is over lose their leases; stops behind that many jobs. */
@@ -112,7 +112,7 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
         errorCode: 'consumer_lost',
         errorMessage: 'the consumer vanished and did not come back in time',
       });
-      core.sessions.delete(session.id);
+      core.forgetSession(session);
     }
   }
 }
@@ -128,11 +128,12 @@ export function expireLeases(core: Core, now: Now, jobsMax: number): void {
       continue;
     }
     count++;
-    endLease(core, lease.job, now, {
-      end: 'lost',
-      errorCode: 'lease_expired',
-      errorMessage: `the lease ran out after ${core.options.leaseMs} ms without renewal`,
-    });
+    const { leaseMs, leaseAgeMsMax } = core.options;
+    const errorMessage =
+      lease.deadlineMs === lease.endsAtMs
+        ? `the lease was held for ${leaseAgeMsMax} ms, the longest that one may be`
+        : `the lease ran out after ${leaseMs} ms without renewal`;
+    endLease(core, lease.job, now, { end: 'lost', errorCode: 'lease_expired', errorMessage });
   }
 }
 

@@ -174,7 +174,7 @@ function renew(core: Core, session: Session, token: LeaseToken, now: Now): boole
   const job = core.state.jobs.get(token.id);
   const lease = job === undefined ? undefined : core.heldLease(job, token, session);
   if (lease === undefined) return false;
-  lease.deadlineMs = now.monotonicMs + core.options.leaseMs;
+  lease.deadlineMs = Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs);
   return true;
 }
 

@@ -1,11 +1,20 @@
+/** So few entries may be outdated, all of them: it is not worth a look. */
+const unsweptMax = 1024;
+/** Entries that one sweep looks at. */
+const looksMin = 32;
+const denseLooks = 1000;
+
 /**
  * A binary heap of things that become due: 16 bytes each when they are numbers (jobs are named by
- * their acceptance numbers). Entries are never searched: an outdated one stays until it comes up,
- * and the caller then finds that it no longer applies.
+ * their acceptance numbers). Entries are never searched: an outdated one stays until it comes up, and
+ * the caller then finds that it no longer applies, or until a sweep finds it.
  */
 export class TimeHeap<T> {
   readonly #times: number[] = [];
   readonly #items: T[] = [];
+  /** Where the next look of `sweep` begins, and whether the last one found much to forget. */
+  #swept = 0;
+  #isDense = false;
 
   get length(): number {
     return this.#times.length;
@@ -17,16 +26,9 @@ export class TimeHeap<T> {
   }
 
   push(atMs: number, item: T): void {
-    let index = this.#times.length;
     this.#times.push(atMs);
     this.#items.push(item);
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (this.#time(parent) <= atMs) break;
-      this.#move(parent, index);
-      index = parent;
-    }
-    this.#put(index, atMs, item);
+    this.#rise(this.#times.length - 1, atMs, item);
   }
 
   /** Removes and returns the earliest item when it is due at `nowMs`. */
@@ -41,17 +43,45 @@ export class TimeHeap<T> {
     return first;
   }
 
-  /** Forgets all items to which the test does not apply, in time proportional to their number. */
-  retain(applies: (item: T) => boolean): void {
-    let kept = 0;
-    for (let index = 0; index < this.#items.length; index++) {
-      if (applies(this.#item(index))) this.#move(index, kept++);
+  /**
+   * Looks at some items, each time at the next ones, and forgets those to which the test does not apply
+   * any more. Few when the last look found few of them, many when it found many; true when that is so.
+   */
+  sweep(applies: (item: T, atMs: number) => boolean): boolean {
+    if (this.length <= unsweptMax) return false;
+    const looks = Math.min(this.length, this.#isDense ? denseLooks : looksMin);
+    let forgotten = 0;
+    for (let look = 0; look < looks; look++) {
+      if (this.#swept >= this.length) this.#swept = 0;
+      const index = this.#swept;
+      if (applies(this.#item(index), this.#time(index))) this.#swept++;
+      else {
+        this.#removeAt(index);
+        forgotten++;
+      }
     }
-    this.#times.length = kept;
-    this.#items.length = kept;
-    for (let index = (kept >> 1) - 1; index >= 0; index--) {
-      this.#sink(index, this.#time(index), this.#item(index));
+    this.#isDense = 2 * forgotten > looks;
+    return this.#isDense;
+  }
+
+  #removeAt(index: number): void {
+    const atMs = this.#times.pop();
+    const item = this.#items.pop();
+    if (atMs === undefined || item === undefined || index === this.length) return;
+    const parent = (index - 1) >> 1;
+    if (index > 0 && this.#time(parent) > atMs) this.#rise(index, atMs, item);
+    else this.#sink(index, atMs, item);
+  }
+
+  #rise(from: number, atMs: number, item: T): void {
+    let index = from;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (this.#time(parent) <= atMs) break;
+      this.#move(parent, index);
+      index = parent;
     }
+    this.#put(index, atMs, item);
   }
 
   #sink(from: number, atMs: number, item: T): void {

@@ -5,7 +5,7 @@
 
 import { expiryClockMs, type Now } from '../events.ts';
 import { type Core, jobsPerEventMax } from './core.ts';
-import type { JobEntry } from './job-entry.ts';
+import { isFinished, type JobEntry } from './job-entry.ts';
 import type { NamedQueue } from './named-queue.ts';
 
 /** Delayed jobs whose time has come are ready; not logged, because the clock says it again. */
@@ -42,6 +42,27 @@ export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
   if (job.state !== 'ready' && job.state !== 'delayed' && job.state !== 'parked') return false;
   core.commit({ kind: 'expired', ids: [job.id], atMs: now.wallMs });
   return true;
+}
+
+/**
+ * Times of leases and jobs that are gone would pile up until they are due, which may be years: forgets
+ * some of them; true when there may be many more.
+ */
+export function sweepDeadlines({ leaseDeadlines, state }: Core): boolean {
+  const { jobs } = state;
+  const { dueAtMs, expiresAtMs } = jobs.extras;
+  const found = [
+    leaseDeadlines.sweep((lease) => !lease.ended),
+    jobs.delayed.sweep((seq, atMs) => {
+      const job = jobs.bySeq(seq);
+      return job?.state === 'delayed' && dueAtMs.get(job.slot) === atMs;
+    }),
+    jobs.expiry.sweep((seq, atMs) => {
+      const job = jobs.bySeq(seq);
+      return job !== undefined && !isFinished(job.state) && expiresAtMs.get(job.slot) === atMs;
+    }),
+  ];
+  return found.includes(true);
 }
 
 /** Forgets jobs that are over and beyond what their queue keeps; returns how many. */

@@ -92,6 +92,58 @@ test('ids are found as in a map, through growth and removal from the middle of a
   );
 });
 
+test('ids are found by any beginning as in a list of texts, also where rows were freed', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 0, max: 500 }), { maxLength: 60 }),
+      fc.integer({ min: 1, max: 26 }),
+      fc.integer({ min: 1, max: 4 }),
+      (numbers, length, modulus) => {
+        const table = new JobTable();
+        const index = new IdIndex(table);
+        const known = new Map<string, number>();
+        for (const number of numbers) {
+          const slot = table.allocate();
+          const id = idOfNumber(number);
+          index.add(id, slot);
+          new JobEntry(table, slot).seq = number + 1;
+          known.set(id, slot);
+        }
+        for (const [id, slot] of known) {
+          if (slot % modulus !== 0) continue;
+          index.remove(slot);
+          table.free(slot);
+          known.delete(id);
+        }
+        const texts = [...numbers.map(idOfNumber), idOfNumber(999), '0'.repeat(26)];
+        for (const text of texts.map((id) => id.slice(0, length))) {
+          const begin = [...known].filter(([id]) => id.startsWith(text)).map(([, slot]) => slot);
+          expect(new Set(index.withPrefix(text, 1_000))).toEqual(new Set(begin));
+        }
+      },
+    ),
+  );
+});
+
+test('ids that were chosen to be alike do not make a look by their beginning long', () => {
+  const table = new JobTable();
+  const index = new IdIndex(table);
+  const alike = (number: number): string => {
+    const bytes = new Uint8Array(16).fill(7);
+    new DataView(bytes.buffer).setUint32(12, number);
+    return idToText(bytes);
+  };
+  for (let number = 0; number < 30_000; number++) {
+    const slot = table.allocate();
+    index.add(alike(number), slot);
+    new JobEntry(table, slot).seq = number + 1;
+  }
+  expect(index.withPrefix(alike(0).slice(0, 8), 10)).toHaveLength(10);
+  // All begin like it in their first 32 bits, none does in all.
+  expect(index.withPrefix(`${alike(0).slice(0, 8)}zzzz`, 10)).toBeNull();
+  expect(index.find(alike(29_999))).toBeGreaterThan(0);
+});
+
 test('a hundred thousand ids are all found, and half of them after the other half is gone', () => {
   const table = new JobTable();
   const index = new IdIndex(table);
