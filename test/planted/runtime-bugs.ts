@@ -83,6 +83,30 @@ export const runtimeBugs: readonly PlantedBug[] = [
     caughtBy: { test: 'test/unit/runtime/paid-once.test.ts' },
   },
   {
+    name: 'unknown-end-is-whole',
+    what: 'an answer with an unknown finish reason becomes a file',
+    edits: [
+      {
+        file: 'core/model/finish.ts',
+        find: "!name.startsWith('function_call') ? 'filtered' : 'other';",
+        replace: "!name.startsWith('function_call') ? 'filtered' : 'whole';",
+      },
+    ],
+    caughtBy: { test: 'test/integration/model/fault-matrix.test.ts' },
+  },
+  {
+    name: 'end-made-up',
+    what: 'JSON that broke off is an answer as far as it came',
+    edits: [
+      {
+        file: 'core/model/find-json.ts',
+        find: '      if (end === -1) return { texts, isCut: true };',
+        replace: '      if (end === -1) continue;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/model/answers.test.ts' },
+  },
+  {
     name: 'suspect-in-pool',
     what: 'a job behind which a crash lies runs beside others',
     edits: [
