@@ -59,8 +59,9 @@ export class TendedBroker {
   async hasLeft(): Promise<void> {
     const child = this.#child;
     const hasGone = async (): Promise<boolean> => child !== this.#child || !this.#isRunning();
-    await until('a broker to leave', hasGone).catch(() => {
+    await until('a broker to leave', hasGone).catch(async () => {
       this.problems.push('a broker went on at the path of another folder');
+      await this.kill();
     });
   }
 

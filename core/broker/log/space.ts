@@ -147,9 +147,10 @@ export class SpaceGuard {
   }
 
   #onError(error: Error): void {
-    const isLasting = 'code' in error && lastingErrors.has(String(error.code));
-    if (isLasting || error instanceof BallastError) this.#options.onFailure(error);
-    else this.#options.onTrouble(error.message);
+    // What the system did not say, such as that the folder is another's by now, does not pass.
+    const mayPass = 'code' in error && !lastingErrors.has(String(error.code));
+    if (mayPass && !(error instanceof BallastError)) this.#options.onTrouble(error.message);
+    else this.#options.onFailure(error);
   }
 
   async #check(): Promise<void> {

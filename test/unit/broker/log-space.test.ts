@@ -182,13 +182,25 @@ test('somebody who takes the room for the ballast first is no failure', async ()
 test('a disk that cannot be asked is told, and watched on', async () => {
   const { disk, guard, failures, troubles, time } = await guarded(0);
   disk.before = (operation) => {
-    if (operation === 'space') throw new Error('EIO');
+    if (operation === 'space') throw Object.assign(new Error('EIO'), { code: 'EIO' });
   };
   await time.pass();
   disk.before = () => undefined;
   disk.put('/other', Buffer.alloc(8 * miB - disk.get(ballast).length));
   await time.pass();
   expect([troubles, failures, guard.isFull]).toEqual([['EIO'], [], true]);
+});
+
+test('a folder that is gone is no trouble that passes', async () => {
+  const { disk, failures, troubles, time } = await guarded(0);
+  disk.before = (operation) => {
+    if (operation === 'space') throw new Error('the folder was moved away');
+  };
+  await time.pass();
+  expect([troubles, failures.map(({ message }) => message)]).toEqual([
+    [],
+    ['the folder was moved away'],
+  ]);
 });
 
 test('a guard that was closed asks no more', async () => {
