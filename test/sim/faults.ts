@@ -124,7 +124,7 @@ export class Faults {
   #loseEnd(): void {
     const { life, dice } = this.#world;
     const tail = life?.phase === 'serving' ? life.proven : null;
-    if (tail === null || tail === undefined) return;
+    if (tail === null) return;
     this.#world.endLife();
     const left = dice.chance(0.3) ? null : dice.below(tail.bytes);
     this.#lostEnd.take(tail, left);
