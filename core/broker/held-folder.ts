@@ -123,7 +123,10 @@ function identityOf(path: string): string | null {
 }
 
 /** A disk whose paths in the folder lead to what is held, and that changes no name once it is gone. */
-export function heldDisk(disk: Disk, folder: HeldFolder): Disk {
+export function heldDisk(
+  disk: Disk,
+  folder: Pick<HeldFolder, 'dir' | 'root' | 'check' | 'inWords'>,
+): Disk {
   const { dir, root } = folder;
   const at = (path: string): string =>
     path === dir || path.startsWith(`${dir}/`) ? root + path.slice(dir.length) : path;

@@ -88,6 +88,30 @@ export const timeBugs: readonly PlantedBug[] = [
     caughtBy: simulation,
   },
   {
+    name: 'gone-folder-waited-for',
+    what: 'a broker whose folder was moved away waits for it to come back',
+    edits: [
+      {
+        file: 'core/broker/log/space.ts',
+        find: "const mayPass = 'code' in error && !lastingErrors.has(String(error.code));",
+        replace: "const mayPass = !('code' in error) || !lastingErrors.has(String(error.code));",
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
+    name: 'names-changed-elsewhere',
+    what: 'a broker goes on making and removing files in a folder that took the place of its own',
+    edits: [
+      {
+        file: 'core/broker/held-folder.ts',
+        find: '      folder.check();\n      return operation();',
+        replace: '      return operation();',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
     name: 'answer-in-socket-missed',
     what: 'a client that was stopped gives up a request whose answer it had got',
     edits: [

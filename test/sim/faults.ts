@@ -1,12 +1,14 @@
 /** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
 
 import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
+import { FolderGoneError } from '../../core/broker/held-folder.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
+import type { Life } from './life.ts';
 import { LostEnd } from './lost-end.ts';
 import type { Medium, MediumFile } from './medium.ts';
 import { quietPhase } from './quiet.ts';
 import type { Reached } from './reach.ts';
-import { noDiskFaults } from './sim-disk.ts';
+import { forNow, noDiskFaults } from './sim-disk.ts';
 import type { Fault } from './swarm.ts';
 import type { World } from './world.ts';
 
@@ -52,6 +54,7 @@ export class Faults {
     pause: () => this.#pause(),
     quiet: () => this.#quiet(),
     fullDisk: () => this.#fill(),
+    swap: () => this.#swap(),
     rot: () => this.#decay(),
     exhaust: () => this.#exhaust(),
     lostEnd: () => this.#loseEnd(),
@@ -97,8 +100,10 @@ export class Faults {
   }
 
   /** Whether the broker had a reason to stop itself. */
-  explains(failure: Error | null): boolean {
+  explains({ failure, hasServed }: Pick<Life, 'failure' | 'hasServed'>): boolean {
     if (failure === null) return true;
+    if (failure instanceof FolderGoneError) return this.#wasSwapped();
+    if (hasServed && failure.message.includes(forNow)) return false;
     const isExplained =
       this.#rot !== null || (failure instanceof LogDamagedError && this.#wasHealed(failure));
     if (isExplained && /damaged|checksum/i.test(failure.message)) {
@@ -114,11 +119,23 @@ export class Faults {
     if (this.#lostEnd.isTaken) this.#world.violate('a log whose proven end is gone was served');
   }
 
+  /** Somebody moves the folder away and puts another there: it comes back when the broker has left. */
+  #swap(): void {
+    const { medium, isServing } = this.#world;
+    if (isServing) medium.isSwapped = true;
+  }
+
+  #wasSwapped(): boolean {
+    const { medium, reach } = this.#world;
+    reach.reach('folder swapped under the broker');
+    return medium.isSwapped;
+  }
+
   /** A process of somebody else takes the last descriptors or inodes, or gives them back. */
   #exhaust(): void {
     const { medium, dice } = this.#world;
     medium.exhausted =
-      medium.exhausted === null ? dice.pick(['descriptors', 'inodes'] as const) : null;
+      medium.exhausted === null ? dice.pick(['descriptors', 'inodes', 'reads'] as const) : null;
   }
 
   #loseEnd(): void {

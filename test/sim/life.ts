@@ -5,6 +5,7 @@ import { BrokerClock, stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { Engine } from '../../core/broker/engine.ts';
 import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
+import { FolderGoneError, heldDisk } from '../../core/broker/held-folder.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { segmentName } from '../../core/broker/log/format.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
@@ -89,6 +90,11 @@ export class Life {
     return { ...now, monotonicMs: this.#world.clock.ranMs };
   }
 
+  /** It came up before whatever became of it. */
+  get hasServed(): boolean {
+    return this.#engine !== null;
+  }
+
   handle(events: readonly NetEvent[]): void {
     if (this.phase === 'serving') this.#engine?.handle(events);
   }
@@ -154,6 +160,18 @@ export class Life {
     }
   }
 
+  #folder(): Parameters<typeof heldDisk>[1] {
+    const { medium } = this.#world;
+    return {
+      dir: logDir,
+      root: logDir,
+      check: () => {
+        if (medium.isSwapped) throw new FolderGoneError(`${logDir} was replaced`);
+      },
+      inWords: (error) => error,
+    };
+  }
+
   #onDiskFull(full: boolean): void {
     this.#world.note(`full ${full}`);
     if (!full) this.#world.reach.reach('disk full: work resumed');
@@ -169,7 +187,7 @@ export class Life {
       dir: logDir,
       segmentBytesMax,
       cacheBytesMax,
-      disk: this.disk,
+      disk: heldDisk(this.disk, this.#folder()),
       scheduler: this.scheduler,
       clock: this.#clock,
       send: (messages) => this.#world.sent(messages),

@@ -115,8 +115,10 @@ export class Medium {
   readonly totalBytes = 8 * 1024 * 1024;
   /** What others have put there. */
   foreignBytes = 0;
-  /** What the system has run out of: descriptors to open a file, or inodes to make one. */
-  exhausted: 'descriptors' | 'inodes' | null = null;
+  /** What the system refuses to all for now: descriptors to open a file, inodes to make one, or to read. */
+  exhausted: 'descriptors' | 'inodes' | 'reads' | null = null;
+  /** Another folder is in the place of the broker's. */
+  isSwapped = false;
 
   /** How many more files it can hold. */
   get freeFiles(): number {

@@ -81,6 +81,8 @@ export const reachable = [
   'write refused by a full disk',
   'no descriptor left',
   'no inode left',
+  'reads failed for a while',
+  'folder swapped under the broker',
   'job handed back for a read that failed',
   'reads of the log worked again',
   'next segment could not be made',

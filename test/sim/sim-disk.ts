@@ -55,6 +55,9 @@ const changesOfNames: ReadonlySet<DiskOperation> = new Set([
   'truncate',
 ]);
 
+/** In the message of an error that passes: no broker that serves may end of it. */
+export const forNow = 'for now';
+
 /** How likely each kind of fault is, for each operation. */
 export interface DiskFaults {
   shortWrite: number;
@@ -264,6 +267,11 @@ export class SimDisk implements Disk {
     leave: () => void = perform,
   ): Promise<T> {
     if (!this.#alive) return never;
+    // What holds a file or the folder itself goes on in the one that was moved away.
+    const isByName = changesOfNames.has(kind) && kind !== 'syncDir' && kind !== 'truncate';
+    if (this.#medium.isSwapped && isByName) {
+      this.#diary.violation(`${kind} of ${path}, in a folder that is another's by now`);
+    }
     return new Promise((resolve, reject) => {
       const complete = (): void => {
         try {
@@ -281,13 +289,17 @@ export class SimDisk implements Disk {
     const { exhausted } = this.#medium;
     if (exhausted === 'descriptors' && openings.has(kind)) {
       this.#diary.reach('no descriptor left');
-      throw this.#fault('EMFILE', kind);
+      throw this.#fault('EMFILE', `${kind}, ${forNow}`);
     }
     if (exhausted === 'inodes' && kind === 'create') {
       this.#diary.reach('no inode left');
-      throw this.#fault('ENOSPC', kind);
+      throw this.#fault('ENOSPC', `${kind}, ${forNow}`);
     }
     const isRead = reads.has(kind);
+    if (exhausted === 'reads' && isRead) {
+      this.#diary.reach('reads failed for a while');
+      throw this.#fault('EIO', `${kind}, ${forNow}`);
+    }
     if (!isRead && !changesOfNames.has(kind)) return;
     const { failedRead, failedName } = this.faults;
     if (!this.#dice.chance(isRead ? failedRead : failedName)) return;

@@ -59,6 +59,7 @@ const faults = {
   jump: 0.01,
   pause: 0.004,
   quiet: 0.001,
+  swap: 0.001,
   fullDisk: 0.004,
   exhaust: 0.01,
   lostEnd: 0.003,

@@ -228,7 +228,7 @@ export class World implements Stage {
   #bury(life: Life): void {
     const { failure } = life;
     if (failure instanceof LogDamagedError) this.#faults.damaged(failure);
-    else if (!this.#faults.explains(failure)) {
+    else if (!this.#faults.explains(life)) {
       this.violate(`the broker failed: ${failure?.stack ?? 'without a reason'}`);
     }
     this.endLife();
@@ -238,6 +238,7 @@ export class World implements Stage {
   endLife(): void {
     this.life?.end();
     this.life = null;
+    this.medium.isSwapped = false;
     this.net.brokerGone();
   }
 
