@@ -80,6 +80,11 @@ export class BrokerClock {
     this.#steady.standFor(isReachable ? returnMs : unreachableMsMax);
   }
 
+  /** To measure how long work takes; counts also what is missed. */
+  get workMs(): number {
+    return this.#source.monotonicMs();
+  }
+
   /** The log holds this time: the wall clock goes on from there when the system's lies before it. */
   startAfter(newestMs: number): void {
     const behindMs = newestMs - this.#wallMs;

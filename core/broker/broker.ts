@@ -20,6 +20,7 @@ import { nodeDisk } from './log/disk.ts';
 import { type IoPool, startIoPool } from './net/io-pool.ts';
 import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
+import type { StatsFields } from './queue/effects.ts';
 import { recoveryNotices } from './recovery-notices.ts';
 import { searchAnswer } from './search-answer.ts';
 import { type Recovered, StartProgress } from './start-progress.ts';
@@ -156,7 +157,7 @@ class Broker implements RunningBroker {
       disk: heldDisk(nodeDisk, this.#folder),
       clock: this.#clock,
       send: (messages) => this.#pool.send(messages),
-      statsAnswer: (effect) => this.#statsAnswer(effect),
+      statsAnswer: (stats) => this.#statsAnswer(stats),
       onSearch: (effect) => void this.#search(effect),
       onAccess: (kind, text) => this.#access.add(kind, text),
       onShutdown: () => setImmediate(() => void this.stop()),
@@ -192,7 +193,7 @@ class Broker implements RunningBroker {
     if (this.#phase === 'serving') this.#engine.handle(events);
   }
 
-  #statsAnswer({ connection, correlationId, queues, logLiveBytes }: EffectOf<'stats'>): Outgoing {
+  #statsAnswer({ connection, correlationId, queues, logLiveBytes }: StatsFields): Outgoing {
     const { log, room } = this.#engine;
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: process.pid,

@@ -5,7 +5,7 @@ import type { Outgoing } from './events.ts';
 import type { Scheduler } from './log/contract.ts';
 import type { Disk } from './log/disk.ts';
 import type { CoreOptions } from './queue/core.ts';
-import type { CoreEvent, Effect } from './queue/effects.ts';
+import type { CoreEvent, Effect, StatsFields } from './queue/effects.ts';
 import type { Recovered } from './start-progress.ts';
 
 export interface EngineOptions {
@@ -21,7 +21,7 @@ export interface EngineOptions {
   /** Gets messages whose reasons are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
   /** Completes the answer to Stats by what only the driver knows. */
-  readonly statsAnswer: (effect: EffectOf<'stats'>) => Outgoing;
+  readonly statsAnswer: (stats: StatsFields) => Outgoing;
   readonly onSearch: (effect: EffectOf<'search'>) => void;
   readonly onShutdown: () => void;
   /** Every record up to this offset is durable. */
@@ -55,13 +55,6 @@ export function valueBytes(event: CoreEvent): number {
   if (request.name === 'JournalPut') return request.fields.value.inline?.length ?? 0;
   if (request.name !== 'Settle') return 0;
   return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
-}
-
-export function sumOver(
-  events: readonly CoreEvent[],
-  bytesOf: (event: CoreEvent) => number,
-): number {
-  return events.reduce((sum, event) => sum + bytesOf(event), 0);
 }
 
 export function asError(thrown: unknown): Error {

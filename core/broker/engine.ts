@@ -4,33 +4,34 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { Answers } from './answers.ts';
 import { Compactor } from './compactor.ts';
 import { DueTimer } from './due-timer.ts';
 import { asError, type EngineOptions } from './engine-options.ts';
-import type { Now, Outgoing } from './events.ts';
-import { type Log, LogDamagedError, type RecoveryReport, type Scheduler } from './log/contract.ts';
+import type { NetEvent, Outgoing } from './events.ts';
+import type { Log, RecoveryReport, Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
 import { openLog } from './log/open.ts';
-import { restoreAdvice } from './log/scan.ts';
 import { eventLoop } from './log/scheduler.ts';
 import { spaceLimits } from './log/space.ts';
-import { type Answer, LogReads } from './log-reads.ts';
-import { Outbox, type Place } from './outbox.ts';
-import type { CoreEvent, Effect, Fetch } from './queue/effects.ts';
+import type { CoreEvent, Effect } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
 import { SegmentSummary } from './queue/summary.ts';
+import { replayInto } from './replay.ts';
 import { Room } from './room.ts';
 import { Troubles } from './troubles.ts';
+import { Turns } from './turns.ts';
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #scheduler: Scheduler;
   readonly #machine: QueueMachine;
-  readonly #outbox: Outbox;
+  readonly #turns: Turns;
+  readonly #answers: Answers;
   #compactor: Compactor | null = null;
-  readonly #reads: LogReads;
-  /** What reads brought while effects were being carried out. */
-  #news: CoreEvent[] = [];
+  #turnIsDue = false;
+  /** What the core is to hear first: of what left, what was read, and the disk. */
+  readonly #news: CoreEvent[] = [];
   #log!: Log;
   #room!: Room;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
@@ -57,11 +58,16 @@ export class Engine {
       scheduler: this.#scheduler,
       onDue: () => this.#run([]),
     });
-    this.#outbox = new Outbox(options.send);
-    const { clock, onNotice } = options;
-    this.troubles = new Troubles(() => clock.now().monotonicMs, onNotice);
-    const read = (offset: number) => this.#log.read(offset);
-    this.#reads = new LogReads({ read, troubles: this.troubles, onNotice });
+    this.troubles = new Troubles(() => options.clock.now().monotonicMs, options.onNotice);
+    this.#turns = new Turns(this.#machine.unsent, () => options.clock.workMs);
+    this.#answers = new Answers({
+      ...options,
+      troubles: this.troubles,
+      unsent: this.#machine.unsent,
+      turns: this.#turns,
+      scheduler: this.#scheduler,
+      read: (offset) => this.#log.read(offset),
+    });
   }
 
   async #open(): Promise<RecoveryReport> {
@@ -106,8 +112,8 @@ export class Engine {
       isPressed: () => this.#room.isPressed,
       roomBytes: () => this.#room.spareBytes,
       run: (events) => this.#run(events),
-      readsDone: () => this.#reads.done(),
-      readsFailed: () => this.#reads.failedCount,
+      readsDone: () => this.#answers.readsDone(),
+      readsFailed: () => this.#answers.failedReads,
       scheduler: this.#scheduler,
       troubles: this.troubles,
       onNotice: this.#options.onNotice,
@@ -116,7 +122,6 @@ export class Engine {
   }
 
   #recover(segmentBytesMax: number, disk: Disk): Promise<{ log: Log; report: RecoveryReport }> {
-    const machine = this.#machine;
     return openLog(
       {
         ...this.#options,
@@ -128,23 +133,8 @@ export class Engine {
         onFailure: (error) => this.fail(error),
         onTrouble: (what, reason) => this.#room.onTrouble(what, reason),
       },
-      {
-        begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
-        record: (bytes, offset) => this.#replay(bytes, offset),
-        progress: (segments, segmentsTotal) =>
-          this.#options.onRecovered?.({ segments, segmentsTotal, jobs: machine.jobCount }),
-      },
+      replayInto(this.#machine, this.#options),
     );
-  }
-
-  /** @throws LogDamagedError when the records contradict each other, though their checksums hold */
-  #replay(bytes: Uint8Array, offset: number): void {
-    try {
-      this.#machine.replay(bytes, offset);
-    } catch (error) {
-      const message = `${this.#options.dir}: record ${offset}: ${asError(error).message}. ${restoreAdvice}`;
-      throw new LogDamagedError(this.#options.dir, 0, message);
-    }
   }
 
   get room(): Pick<Room, 'isFull' | 'freeBytes'> {
@@ -167,15 +157,32 @@ export class Engine {
     return this.#machine.jobCount;
   }
 
-  /** Handles what happened, in order. */
-  handle(events: readonly CoreEvent[]): void {
-    this.#room.reserve(events, this.#log);
-    this.#run(events);
+  /** What a connection asks is handled in its order, and in turn with what others ask. */
+  handle(events: readonly NetEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'left') this.#news.push(event);
+      else this.#turns.add(event);
+    }
+    if (!this.#turnIsDue) this.#takeTurn();
+  }
+
+  #takeTurn(): void {
+    this.#turnIsDue = false;
+    this.#carryOut(() => this.#machine.handle(this.#nextEvents(), this.#options.clock.now()));
+  }
+
+  *#nextEvents(): Generator<CoreEvent> {
+    yield* this.#news.splice(0);
+    for (const event of this.#turns.take()) {
+      this.#room.reserve(event, this.#log);
+      yield* this.#news.splice(0);
+      yield event;
+    }
   }
 
   /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */
   hold(outgoing: Outgoing): void {
-    this.#outbox.hold(this.#log.endOffset, outgoing);
+    this.#answers.hold(this.#log.endOffset, outgoing);
     this.#reveal();
   }
 
@@ -184,7 +191,7 @@ export class Engine {
     if (this.#phase === 'serving') this.#phase = 'closing';
     this.#timer.cancel();
     await this.#compactor?.stop();
-    await this.#reads.done();
+    await this.#answers.readsDone();
     await this.#room.close();
     await this.#log.close();
     this.#reveal();
@@ -201,7 +208,7 @@ export class Engine {
 
   #run(events: readonly CoreEvent[]): void {
     const news = this.#news.splice(0);
-    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#now()));
+    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#options.clock.now()));
   }
 
   /** It may be called amid an event: the core hears of it as soon as that is over. */
@@ -215,14 +222,14 @@ export class Engine {
     if (this.#phase !== 'serving') return;
     try {
       for (const effect of step()) this.#perform(effect);
+      this.#turns.settle();
       while (this.#news.length > 0) {
-        const news = this.#news;
-        this.#news = [];
-        const effects = this.#machine.handle(news, this.#now());
+        const effects = this.#machine.handle(this.#news.splice(0), this.#options.clock.now());
         for (const effect of effects) this.#perform(effect);
       }
       this.#reveal();
       this.#timer.set();
+      this.#takeTurnSoon();
     } catch (error) {
       this.fail(asError(error));
     }
@@ -235,16 +242,13 @@ export class Engine {
         this.#log.append(effect.record);
         break;
       case 'send':
-        this.#outbox.hold(this.#log.endOffset, effect.outgoing);
+        this.#answers.hold(this.#log.endOffset, effect.outgoing);
         break;
       case 'fetch':
-        this.#fetch(effect.fetch);
-        break;
-      case 'stats':
-        this.#outbox.hold(this.#log.endOffset, this.#options.statsAnswer(effect));
+        this.#hear(this.#answers.fetch(this.#log.endOffset, effect));
         break;
       case 'troubles':
-        this.#outbox.hold(this.#log.endOffset, this.troubles.answer(effect));
+        this.#answers.hold(this.#log.endOffset, this.troubles.answer(effect));
         break;
       case 'search':
         this.#options.onSearch(effect);
@@ -258,26 +262,25 @@ export class Engine {
     }
   }
 
-  /** Reads records; what becomes of them takes the place in line that is kept from now. */
-  #fetch(fetch: Fetch): void {
-    const place = this.#outbox.reserve(this.#log.endOffset);
-    const answer = this.#reads.resolve(fetch);
-    if (answer instanceof Promise) this.#reads.track(this.#fillLater(place, answer));
-    else this.#fill(place, answer);
+  #hear(news: CoreEvent[] | Promise<CoreEvent[]>): void {
+    if (news instanceof Promise) this.#answers.track(this.#hearLater(news));
+    else this.#news.push(...news);
   }
 
-  async #fillLater(place: Place, answer: Promise<Answer>): Promise<void> {
+  async #hearLater(news: Promise<CoreEvent[]>): Promise<void> {
     try {
-      this.#fill(place, await answer);
+      this.#news.push(...(await news));
     } catch (error) {
       this.fail(asError(error));
     }
     this.#carryOut(() => []);
   }
 
-  #fill(place: Place, { messages, events }: Answer): void {
-    place.messages = messages;
-    this.#news.push(...events);
+  /** What did not fit this turn is for the next; others get theirs in between. */
+  #takeTurnSoon(): void {
+    if (this.#turnIsDue || !this.#turns.hasMore) return;
+    this.#turnIsDue = true;
+    void this.#scheduler.afterThisRound().then(() => this.#takeTurn());
   }
 
   #onDurable(offset: number): void {
@@ -287,10 +290,6 @@ export class Engine {
   }
 
   #reveal(): void {
-    if (this.#phase !== 'failed') this.#outbox.release(this.#log.durableOffset);
-  }
-
-  #now(): Now {
-    return this.#options.clock.now();
+    if (this.#phase !== 'failed') this.#answers.release(this.#log.durableOffset);
   }
 }

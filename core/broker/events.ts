@@ -46,7 +46,7 @@ export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
 /** All requests but Enqueue as decoded; those of the handshake never get here, Hello becomes `opened`. */
 type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' | 'Prove' }>;
 
-/** What an I/O thread reports. `opened` comes first on a connection, `closed` last. */
+/** What an I/O thread reports. `opened` comes first on a connection, `closed` last of what was asked. */
 export type NetEvent =
   | {
       readonly type: 'opened';
@@ -64,7 +64,20 @@ export type NetEvent =
       readonly atomic: boolean;
       readonly jobs: readonly CheckedJob[];
     }
-  | { readonly type: 'closed'; readonly connection: ConnectionId };
+  | { readonly type: 'closed'; readonly connection: ConnectionId }
+  | Left;
+
+/** What was sent has left: the peer, or the system for it, took it. Reported now and then. */
+export interface Left {
+  readonly type: 'left';
+  readonly connection: ConnectionId;
+  /** What the core counts for it. */
+  readonly bytes: number;
+  /** How many Deliver frames are among it. */
+  readonly deliveries: number;
+  /** How long the peer lets a slice of what waits for it wait, lately. */
+  readonly slowestMs: number;
+}
 
 /** A message for one connection. */
 export interface Outgoing<N extends MessageName = MessageName> {
@@ -74,6 +87,8 @@ export interface Outgoing<N extends MessageName = MessageName> {
   readonly fields: Message<N>;
   /** Close the connection after this message left. */
   readonly thenClose?: boolean;
+  /** What the core counts for it until it has left; set by whoever counts it. */
+  bytes?: number;
 }
 
 /** Time as the core sees it; see `BrokerClock`. */

@@ -1,8 +1,12 @@
-/** Looks into the log for the core: reads the records of a fetch, and those that it leads to. */
+/**
+ * Looks into the log for the core: reads the records of a fetch, and those that it leads to. So
+ * much in one turn of the event loop: what comes then waits for the next, in the order in which it
+ * came, so that a long answer is made in pieces with others in between.
+ */
 
 import type { Outgoing } from './events.ts';
-import { type Log, LogDamagedError } from './log/contract.ts';
-import type { CoreEvent, Fetch } from './queue/effects.ts';
+import { type Log, LogDamagedError, type Scheduler } from './log/contract.ts';
+import type { CoreEvent, Fetch, StatsFields } from './queue/effects.ts';
 import type { Troubles } from './troubles.ts';
 
 /** What came of a fetch: messages for the place in line, and news for the core. */
@@ -22,15 +26,26 @@ export interface LogReadsOptions {
   readonly onNotice: (text: string) => void;
 }
 
+/** Records of a turn: about a millisecond. */
+const recordsPerTurn = 256;
+
+export interface LogReadsOptions {
+  readonly read: Log['read'];
+  readonly scheduler: Pick<Scheduler, 'afterThisRound'>;
+  readonly troubles: Troubles;
+  readonly statsAnswer: (fields: StatsFields) => Outgoing;
+  readonly onNotice: (text: string) => void;
+}
+
 export class LogReads {
-  readonly #readLog: Log['read'];
   readonly #options: LogReadsOptions;
   readonly #underWay: Set<Promise<void>> = new Set();
+  #recordsLeft = recordsPerTurn;
+  #nextTurn: Promise<void> | null = null;
   #failedCount = 0;
   readonly #toldDamage = new Set<string>();
 
   constructor(options: LogReadsOptions) {
-    this.#readLog = options.read;
     this.#options = options;
   }
 
@@ -39,7 +54,7 @@ export class LogReads {
     return this.#failedCount;
   }
 
-  /** No promise when everything was in memory, so that the usual case waits for nothing. */
+  /** No promise when all is in memory and the turn has room, so that the usual case waits for nothing. */
   resolve(fetch: Fetch): Answer | Promise<Answer> {
     const answer: Answer = { messages: [], events: [] };
     const pending = this.#resolve(fetch, answer, fetch.unread);
@@ -58,6 +73,10 @@ export class LogReads {
   }
 
   #resolve(fetch: Fetch, answer: Answer, unread: Fetch['unread']): Promise<void> | undefined {
+    const isOver = this.#recordsLeft <= 0;
+    this.#nextTurn ??= this.#options.scheduler.afterThisRound().then(() => this.#beginTurn());
+    if (isOver) return this.#nextTurn.then(() => this.#resolve(fetch, answer, unread));
+    this.#recordsLeft -= fetch.rows ?? fetch.offsets.length;
     const records = fetch.offsets.map((offset) => this.#read(offset));
     const take = (found: readonly Record[]) => this.#take(fetch, found, answer, unread);
     if (records.some((record) => record instanceof Promise)) {
@@ -65,6 +84,11 @@ export class LogReads {
       return read.then(take);
     }
     return take(records as Record[]);
+  }
+
+  #beginTurn(): void {
+    this.#recordsLeft = recordsPerTurn;
+    this.#nextTurn = null;
   }
 
   #take(
@@ -82,6 +106,7 @@ export class LogReads {
     for (const one of next) {
       if (one.type === 'send') answer.messages.push(one.outgoing);
       else if (one.type === 'event') answer.events.push(one.event);
+      else if (one.type === 'stats') answer.messages.push(this.#options.statsAnswer(one.stats));
       else {
         const more = this.#resolve(one.fetch, answer, one.fetch.unread ?? unread);
         if (more !== undefined) pending.push(more);
@@ -93,7 +118,7 @@ export class LogReads {
   /** The record, null when it is not there undamaged, or why it cannot be read now. */
   #read(offset: number): Record | Promise<Record> {
     try {
-      const record = this.#readLog(offset);
+      const record = this.#options.read(offset);
       if (!(record instanceof Promise)) return record;
       return record.then(
         (bytes) => this.#worked(bytes),

@@ -3,7 +3,7 @@
  * can be made. While it has none, nothing new is accepted or delivered, and what runs is settled.
  */
 
-import { newBytes, sumOver, valueBytes } from './engine-options.ts';
+import { newBytes, valueBytes } from './engine-options.ts';
 import type { Log, LogTrouble } from './log/contract.ts';
 import { SpaceGuard, type SpaceGuardOptions, type SpaceLimits } from './log/space.ts';
 import type { CoreEvent } from './queue/effects.ts';
@@ -68,11 +68,11 @@ export class Room {
     return this.#fullReason !== null || this.#options.troubles.has('segment');
   }
 
-  /** Keeps room for what these events bring, before anything is applied: that cannot be undone. */
-  reserve(events: readonly CoreEvent[], log: Log): void {
-    const bytes = sumOver(events, newBytes);
+  /** Keeps room for what an event brings, before anything is applied: that cannot be undone. */
+  reserve(event: CoreEvent, log: Log): void {
+    const bytes = newBytes(event);
     if (bytes > 0) this.#space.reserve(bytes);
-    this.#noteScarcity(sumOver(events, valueBytes), log);
+    this.#noteScarcity(valueBytes(event), log);
   }
 
   /** Books bytes that are appended. */

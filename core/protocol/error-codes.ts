@@ -30,7 +30,7 @@ export const errorCodes = {
   TOO_SLOW: {
     number: 8,
     retryable: true,
-    meaning: 'Hello or the rest of a frame did not arrive in time.',
+    meaning: 'Hello or the rest of a frame did not arrive in time, or a watcher did not keep up.',
   },
   SESSION_IN_USE: {
     number: 9,

@@ -9,6 +9,7 @@ import { diskBugs } from './disk-bugs.ts';
 import { folderBugs } from './folder-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
+import { netBugs } from './net-bugs.ts';
 import { queueBugs } from './queue-bugs.ts';
 import { restBugs } from './rest-bugs.ts';
 import { runtimeBugs } from './runtime-bugs.ts';
@@ -20,6 +21,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...leaseBugs,
   ...queueBugs,
   ...timeBugs,
+  ...netBugs,
   ...restBugs,
   ...runtimeBugs,
   ...accessBugs,

@@ -9,8 +9,8 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine.ts',
-        find: 'this.#outbox.release(this.#log.durableOffset);',
-        replace: 'this.#outbox.release(this.#log.endOffset);',
+        find: 'this.#answers.release(this.#log.durableOffset);',
+        replace: 'this.#answers.release(this.#log.endOffset);',
       },
     ],
     caughtBy: simulation,

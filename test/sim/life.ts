@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import { BrokerClock, stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { Engine } from '../../core/broker/engine.ts';
-import type { EffectOf } from '../../core/broker/engine-options.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
 import { FolderGoneError, heldDisk } from '../../core/broker/held-folder.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { segmentName } from '../../core/broker/log/format.ts';
 import { coreDefaults } from '../../core/broker/queue/core.ts';
+import type { StatsFields } from '../../core/broker/queue/effects.ts';
 import type { LogAtRest } from '../support/log-rest.ts';
 import { idOf } from './catalog.ts';
 import { ClockLaw } from './clock-law.ts';
@@ -191,7 +191,7 @@ export class Life {
       scheduler: this.scheduler,
       clock: this.#clock,
       send: (messages) => this.#world.sent(messages),
-      statsAnswer: (effect) => this.#statsAnswer(effect),
+      statsAnswer: (stats) => this.#statsAnswer(stats),
       onSearch: () => undefined,
       onShutdown: () => undefined,
       onAccess: () => undefined,
@@ -202,7 +202,7 @@ export class Life {
     };
   }
 
-  #statsAnswer({ connection, correlationId, queues }: EffectOf<'stats'>): Outgoing {
+  #statsAnswer({ connection, correlationId, queues }: StatsFields): Outgoing {
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: 1,
       startedAtMs: 0,

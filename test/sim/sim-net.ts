@@ -4,7 +4,7 @@
  * way is lost), go silent for a while, or carry few bytes a second.
  */
 
-import { type NetEvent, type Outgoing } from '../../core/broker/events.ts';
+import type { Left, NetEvent, Outgoing } from '../../core/broker/events.ts';
 import {
   type AnyMessage,
   decodeFrame,
@@ -62,6 +62,8 @@ interface SimNetOptions {
 export class SimNet {
   readonly #options: SimNetOptions;
   readonly wires = new Map<number, Wire>();
+  /** Told when a client took a message, as the threads of a broker tell its core. */
+  onLeft: (left: Left) => void = () => undefined;
   #nextId = 1;
   #mayBeSlow = true;
 
@@ -152,6 +154,7 @@ export class SimNet {
       if (Number.isFinite(wire.bytesPerMs) && message.name === 'Deliver') {
         this.#options.reach('job delivered over a slow line');
       }
+      this.#tellLeft(message);
       wire.peer.onMessage(message);
       return true;
     }
@@ -184,6 +187,11 @@ export class SimNet {
       line.carriedAtMs = monotonicMs + bytesOf(message) / bytesPerMs;
     }
     return line.carriedAtMs <= monotonicMs;
+  }
+
+  #tellLeft({ connection, name, bytes = 0 }: Outgoing): void {
+    const deliveries = name === 'Deliver' ? 1 : 0;
+    this.onLeft({ type: 'left', connection, bytes, deliveries, slowestMs: 0 });
   }
 
   #endForClient(wire: Wire): void {

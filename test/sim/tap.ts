@@ -30,6 +30,14 @@ const tick = own('tick');
 /** `handle` may end with a `tick` of its own: that is one call. */
 let depth = 0;
 
+/** Events come one by one, as the core takes them. */
+function* noting(events: Iterable<CoreEvent>, taken: CoreEvent[]): Generator<CoreEvent> {
+  for (const event of events) {
+    taken.push(event);
+    yield event;
+  }
+}
+
 function told(events: readonly CoreEvent[], now: Now, call: () => Effect[]): Effect[] {
   depth++;
   try {
@@ -42,7 +50,8 @@ function told(events: readonly CoreEvent[], now: Now, call: () => Effect[]): Eff
 }
 
 prototype.handle = function (this: QueueMachine, events, now) {
-  return told(events, now, () => handle(this, events, now));
+  const taken: CoreEvent[] = [];
+  return told(taken, now, () => handle(this, noting(events, taken), now));
 };
 
 prototype.tick = function (this: QueueMachine, now) {

@@ -72,6 +72,7 @@ export class World implements Stage {
     const reach = (name: Reached): void => this.reach.reach(name);
     const { dice, clock, swarm } = this;
     this.net = new SimNet({ dice, clock, slowShare: swarm.slowShare, reach });
+    this.net.onLeft = (left) => this.life?.handle([left]);
     const { book, rules } = this.oracle;
     this.oracle.onRecord = (record) => reachOfRecord(record, { book, rules, reach });
     this.oracle.onSettle = (item, job) => reachOfSettle(item, job, reach);

@@ -35,8 +35,6 @@ export interface ConnectionHost {
   /** Monotonic, milliseconds. */
   now(): number;
   onEvent(event: NetEvent, frameBytes: number): void;
-  /** The peer took all that the core counts so many bytes for; a slice waits so long to be taken. */
-  onTaken(connection: Connection, charge: number, slowestMs: number): void;
   /** Something about access that an operator may want to know; `kind` in the plural. */
   onNotice(kind: string, text: string): void;
   /** `connection.state` has changed from this one. */

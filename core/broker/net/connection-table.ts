@@ -118,7 +118,6 @@ function createHost(
     },
     now: () => time.now(),
     onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
-    onTaken: () => undefined,
     onNotice: (kind, text) => notices.add(kind, text),
     onState(connection, from) {
       count(crowd, connection, from, -1);

@@ -29,9 +29,12 @@ import {
   tellStall,
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
-import { Outflow } from './outflow.ts';
+import { type Cargo, noCargo, Outflow } from './outflow.ts';
 import { assertAsked, receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
+
+/** The core hears at once of so much that was taken, and of less now and then. */
+const reportBytes = 32 * 1024;
 
 export class Connection {
   readonly id: ConnectionId;
@@ -65,8 +68,8 @@ export class Connection {
     this.#handshake = new Handshake(options.guard);
     this.#outflow = new Outflow(socket, {
       now: () => this.#host.now(),
-      onTaken: (charge) => {
-        this.#host.onTaken(this, charge, this.#outflow.slowestMs);
+      onTaken: () => {
+        this.#report(reportBytes);
         this.updateReading();
       },
     });
@@ -93,12 +96,9 @@ export class Connection {
     return this.#state === 'open' && this.#heldBytes > 0 && this.#unanswered.bytes === 0;
   }
 
-  /**
-   * Sends encoded frames; how long they may wait for the peer is `tick`'s business.
-   * @param charge what the host is told once the peer took them
-   */
-  write(frames: Uint8Array, charge = 0): void {
-    if (this.#state !== 'draining') this.#outflow.push(frames, charge);
+  /** Sends encoded frames; how long they may wait for the peer is `tick`'s business. */
+  write(frames: Uint8Array, cargo: Cargo = noCargo): void {
+    if (this.#state !== 'draining') this.#outflow.push(frames, cargo);
   }
 
   /** Told of each message of the core before `write` gets it: it may answer what was asked. */
@@ -134,6 +134,7 @@ export class Connection {
       tellStall(this.#options, this.#client, this.unsentBytes);
       this.destroy();
     } else if (this.#state !== 'draining') this.#refuseLateSender(now);
+    this.#report(1);
     this.updateReading();
   }
 
@@ -162,18 +163,15 @@ export class Connection {
   updateReading(): void {
     this.#readFrames();
     this.#count();
-    const isStarved = this.#heldBytes > this.#host.intake.shareBytes && !this.#mayExceedShare();
+    const isOver = this.#heldBytes > this.#host.intake.shareBytes;
+    const isStarved = isOver && !(this.holdsPartOnly && this.#host.mayExceedShare(this));
     if (isStarved) this.#host.starved.add(this);
     else this.#host.starved.delete(this);
     const shouldRead = this.#state === 'draining' || !(isStarved || this.#isOwedMuch);
     if (shouldRead !== this.#socket.isPaused()) return;
-    if (!shouldRead) {
-      this.#socket.pause();
-      return;
-    }
     // The pause was ours: it must not count against the peer.
-    if (this.#owesSinceMs !== null) this.#owesSinceMs = this.#host.now();
-    this.#socket.resume();
+    if (shouldRead && this.#owesSinceMs !== null) this.#owesSinceMs = this.#host.now();
+    this.#socket[shouldRead ? 'resume' : 'pause']();
   }
 
   /** The peer waits for many answers, or does not read those that it got. */
@@ -181,8 +179,10 @@ export class Connection {
     return this.#unanswered.isFull || this.#outflow.unsentBytes > this.#host.limits.unsentBytesMax;
   }
 
-  #mayExceedShare(): boolean {
-    return this.holdsPartOnly && this.#host.mayExceedShare(this);
+  /** The core hears what was taken when it is that much. */
+  #report(bytesMin: number): void {
+    const left = this.#state === 'open' ? this.#outflow.takeTaken(bytesMin) : null;
+    if (left !== null) this.#host.onEvent({ type: 'left', connection: this.id, ...left }, 0);
   }
 
   /** Tells the intake what is held now. */
@@ -262,7 +262,7 @@ export class Connection {
       return;
     }
     const received = receiveRequest(this.id, frame);
-    if (received.type === 'event') this.#report(received.event, frame);
+    if (received.type === 'event') this.#pass(received.event, frame);
     else this.#writeError(received.error, frame.correlationId);
   }
 
@@ -277,12 +277,12 @@ export class Connection {
     this.#owesSinceMs = null;
     this.#splitter.setFrameBytesMax(limits.frameBytesMax);
     const { id: connection, transport } = this;
-    const { hello } = step;
-    this.#client = hello.client;
-    this.#report({ type: 'opened', connection, transport, correlationId, hello }, frame);
+    this.#client = step.hello.client;
+    const opened = { type: 'opened', connection, transport, correlationId } as const;
+    this.#pass({ ...opened, hello: step.hello }, frame);
   }
 
-  #report(event: NetEvent, { opcode, correlationId, body }: Frame): void {
+  #pass(event: NetEvent, { opcode, correlationId, body }: Frame): void {
     const bytes = frameHeaderBytes + body.length;
     this.#unanswered.asked(opcode, correlationId, bytes);
     this.#host.onEvent(event, bytes);

@@ -10,16 +10,25 @@ const sliceBytes = 32 * 1024;
 /** How much of the longest wait for a slice is still remembered at the next one. */
 const slownessKept = 0.75;
 
+/** What is told of messages once their last byte is taken. */
+export interface Cargo {
+  /** What the core counts for them. */
+  readonly bytes: number;
+  /** How many of them are Deliver frames. */
+  readonly deliveries: number;
+}
+
+export const noCargo: Cargo = { bytes: 0, deliveries: 0 };
+
 interface Waiting {
   readonly bytes: Uint8Array;
-  /** What the core counts for it. */
-  readonly charge: number;
+  readonly cargo: Cargo;
 }
 
 interface OutflowOptions {
   readonly now: () => number;
-  /** The peer took a slice; with it went the last bytes of all that this was counted for. */
-  readonly onTaken: (charge: number) => void;
+  /** The peer took a slice. */
+  readonly onTaken: () => void;
 }
 
 export class Outflow {
@@ -32,7 +41,9 @@ export class Outflow {
   /** When the slice that is on its way was written; null when there is none. */
   #slicedAtMs: number | null = null;
   #tookAtMs: number;
+  /** The longest of the last waits for a slice. */
   #slowestMs = 0;
+  #taken = noCargo;
   #isEnding = false;
 
   constructor(socket: Duplex, options: OutflowOptions) {
@@ -51,15 +62,21 @@ export class Outflow {
     return this.#tookAtMs;
   }
 
-  /** About how long a slice waits to be taken, by the slowest of the last ones. */
-  get slowestMs(): number {
-    return this.#slowestMs;
+  /**
+   * What the peer took since this was asked last, when it is that much, and about how long it lets a
+   * slice wait.
+   */
+  takeTaken(bytesMin: number): (Cargo & { slowestMs: number }) | null {
+    const taken = this.#taken;
+    if (taken.bytes < bytesMin) return null;
+    this.#taken = noCargo;
+    return { ...taken, slowestMs: this.#slowestMs };
   }
 
-  push(bytes: Uint8Array, charge = 0): void {
+  push(bytes: Uint8Array, cargo: Cargo): void {
     if (this.#isEnding || !this.#socket.writable) return;
     if (this.#unsentBytes === 0) this.#tookAtMs = this.#options.now();
-    this.#waiting.push({ bytes, charge });
+    this.#waiting.push({ bytes, cargo });
     this.#unsentBytes += bytes.length;
     this.#writeSlice();
   }
@@ -77,20 +94,20 @@ export class Outflow {
       if (this.#isEnding && !this.#socket.writableEnded) this.#socket.end(this.#onEnded);
       return;
     }
-    const { parts, charge } = this.#cutSlice();
+    const { parts, cargo } = this.#cutSlice();
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.#slicedAtMs = this.#options.now();
     this.#socket.cork();
     for (const part of parts.slice(0, -1)) this.#socket.write(part);
     this.#socket.write(parts.at(-1), (error) => {
-      if (!error) this.#onSliceTaken(bytes, charge);
+      if (!error) this.#onSliceTaken(bytes, cargo);
     });
     this.#socket.uncork();
   }
 
-  #cutSlice(): { parts: Uint8Array[]; charge: number } {
+  #cutSlice(): { parts: Uint8Array[]; cargo: Cargo } {
     const parts: Uint8Array[] = [];
-    let charge = 0;
+    let cargo = noCargo;
     let room = sliceBytes;
     for (let first = this.#waiting[0]; first !== undefined && room > 0; first = this.#waiting[0]) {
       const part = first.bytes.subarray(this.#at, this.#at + room);
@@ -98,25 +115,30 @@ export class Outflow {
       room -= part.length;
       this.#at += part.length;
       if (this.#at < first.bytes.length) break;
-      charge += first.charge;
+      cargo = sumOf(cargo, first.cargo);
       this.#waiting.shift();
       this.#at = 0;
     }
-    return { parts, charge };
+    return { parts, cargo };
   }
 
-  #onSliceTaken(bytes: number, charge: number): void {
+  #onSliceTaken(bytes: number, cargo: Cargo): void {
     const now = this.#options.now();
     const waitedMs = now - (this.#slicedAtMs ?? now);
     this.#slowestMs = Math.max(waitedMs, this.#slowestMs * slownessKept);
     this.#slicedAtMs = null;
     this.#tookAtMs = now;
     this.#unsentBytes -= bytes;
-    this.#options.onTaken(charge);
+    this.#taken = sumOf(this.#taken, cargo);
+    this.#options.onTaken();
     this.#writeSlice();
   }
 
   readonly #onEnded = (): void => {
     this.#tookAtMs = this.#options.now();
   };
+}
+
+export function sumOf(one: Cargo, other: Cargo): Cargo {
+  return { bytes: one.bytes + other.bytes, deliveries: one.deliveries + other.deliveries };
 }

@@ -9,35 +9,41 @@ import {
 } from '../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { Connection } from './connection.ts';
+import { type Cargo, noCargo, sumOf } from './outflow.ts';
 
-/** Frames are written once this many bytes are together, so that no buffer grows without need. */
-const writeBytes = 1024 * 1024;
+/** Frames are written once this many bytes are together, so that the core soon hears what left. */
+const writeBytes = 64 * 1024;
 
 /** Messages for connections that are gone are dropped: their peers cannot be told anything. */
 export function sendMessages(
   messages: readonly Outgoing[],
   connectionOf: (id: ConnectionId) => Connection | undefined,
 ): void {
-  const writers = new Map<Connection, Writer>();
+  const batches = new Map<Connection, { writer: Writer; cargo: Cargo }>();
   const answered = new Set<Connection>();
   for (const message of messages) {
     const connection = connectionOf(message.connection);
     if (connection === undefined) continue;
-    const writer = writers.get(connection) ?? new Writer();
+    const { writer, cargo } = batches.get(connection) ?? { writer: new Writer(), cargo: noCargo };
     const sent = appendMessage(writer, message);
     connection.sent(message.name, message.correlationId);
     answered.add(connection);
     const isLast = message.thenClose === true || sent === 'lost';
+    const batch = { writer, cargo: sumOf(cargo, cargoOf(message)) };
     if (isLast || writer.length >= writeBytes) {
-      connection.write(writer.written());
-      writers.delete(connection);
+      connection.write(writer.written(), batch.cargo);
+      batches.delete(connection);
     } else {
-      writers.set(connection, writer);
+      batches.set(connection, batch);
     }
     if (isLast) connection.drain();
   }
-  for (const [connection, writer] of writers) connection.write(writer.written());
+  for (const [connection, { writer, cargo }] of batches) connection.write(writer.written(), cargo);
   for (const connection of answered) connection.updateReading();
+}
+
+function cargoOf({ name, bytes = 0 }: Outgoing): Cargo {
+  return { bytes, deliveries: name === 'Deliver' ? 1 : 0 };
 }
 
 /**

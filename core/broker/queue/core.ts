@@ -4,21 +4,23 @@
  * randomness; time comes in with each event.
  */
 
-import { type LeaseToken, type Message, type MessageName } from '../../protocol/index.ts';
-import type { ConnectionId, JobFacts, Now, Transport } from '../events.ts';
+import type { LeaseToken, Message, MessageName } from '../../protocol/index.ts';
+import type { ConnectionId, JobFacts, Transport } from '../events.ts';
 import type { Blobs } from './blob-requests.ts';
 import { BulkRunner } from './bulk-runner.ts';
 import type { Reply } from './caller.ts';
-import { type Effect, type Fetch, outgoing } from './effects.ts';
-import { sendInfo } from './job-details.ts';
+import { jobsOf } from './changed-jobs.ts';
+import { type Effect, type Fetch, nobody, outgoing } from './effects.ts';
+import { pictureOf } from './job-details.ts';
 import { isFinished, isNewest, type JobEntry } from './job-entry.ts';
 import { ReadPause } from './read-pause.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
 import { BrokerState, type StateOptions } from './state.ts';
+import { Tellings } from './tellings.ts';
 import { TimeHeap } from './time-heap.ts';
 import { answerUnread, unreadable } from './unread.ts';
+import { Unsent } from './unsent.ts';
 import { WaitList } from './wait-list.ts';
-import { Watchers } from './watchers.ts';
 
 export interface CoreOptions extends StateOptions {
   /** The broker's own id, told in HelloOk. */
@@ -89,6 +91,14 @@ export interface Session {
   resumeUntilMs: number;
   /** Which of its queues is served next. */
   turn: number;
+  /** Deliver frames on their way, by number, oldest first: their leases have not begun. */
+  readonly frames: Map<number, Frame>;
+}
+
+/** What a Deliver frame on its way holds. */
+interface Frame {
+  readonly bytes: number;
+  readonly leases: readonly Lease[];
 }
 
 /** A session's exclusive right to one delivery, until the deadline on the monotonic clock. */
@@ -99,7 +109,7 @@ export interface Lease {
   readonly bytes: number;
   deadlineMs: number;
   /** It is not renewed beyond that. */
-  readonly endsAtMs: number;
+  endsAtMs: number;
   ended: boolean;
 }
 
@@ -115,7 +125,8 @@ export class Core {
   readonly resumeDeadlines: TimeHeap<Session> = new TimeHeap();
   /** Clients that wait for a job to finish. */
   readonly waiting: WaitList = new WaitList();
-  readonly watchers: Watchers = new Watchers();
+  readonly tellings: Tellings = new Tellings();
+  readonly unsent: Unsent = new Unsent();
   /** While the log has no room nothing is accepted and nothing delivered. */
   diskFull = false;
   /** Why it has none. */
@@ -125,6 +136,10 @@ export class Core {
   readonly readPause: ReadPause = new ReadPause(jobsPerEventMax);
   /** Offset of the newest record. */
   offset = 0;
+  /** More could be told to watchers at once. */
+  moreToTell = false;
+  /** Number of the next Deliver frame. */
+  nextFrame = 1;
   readonly #leases: Map<number, Lease> = new Map();
   #effects: Effect[] = [];
   readonly blobs: Blobs;
@@ -155,9 +170,14 @@ export class Core {
     this.#effects.push(effect);
   }
 
-  /** Reads records of the log and goes on with what they hold, in its place in line. */
+  /** Reads records of the log and goes on with what they hold. */
   read(fetch: Fetch): void {
-    this.#effects.push({ type: 'fetch', fetch });
+    this.#effects.push({ type: 'fetch', fetch, connection: nobody, isAnswer: false });
+  }
+
+  /** The same for something that is sent to a connection, in its place in line. */
+  readFor(connection: ConnectionId, fetch: Fetch, isAnswer = false): void {
+    this.#effects.push({ type: 'fetch', fetch, connection, isAnswer });
   }
 
   /** Answers a request from records of the log. */
@@ -167,15 +187,13 @@ export class Core {
     offsets: readonly number[],
     then: (records: readonly Uint8Array[]) => Reply,
   ): void {
-    this.read({
-      offsets,
-      use(records) {
-        const readable = records.filter((record) => record !== null);
-        const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
-        return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];
-      },
-      unread: answerUnread(connection, correlationId),
-    });
+    const use: Fetch['use'] = (records) => {
+      const readable = records.filter((record) => record !== null);
+      const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
+      return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];
+    };
+    const unread = answerUnread(connection, correlationId);
+    this.readFor(connection, { offsets, use, unread }, true);
   }
 
   send<N extends MessageName>(
@@ -203,7 +221,7 @@ export class Core {
   }
 
   takeEffects(): Effect[] {
-    this.watchers.flush(this);
+    this.moreToTell = !this.tellings.flush(this);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -221,16 +239,24 @@ export class Core {
     this.sessions.set(session.id, session);
   }
 
-  /** Records a new lease of `job`, which was just delivered. */
-  addLease(session: Session, job: JobEntry, now: Now): void {
-    const deadlineMs = now.monotonicMs + this.options.leaseMs;
+  /** Records a new lease of a job; its time does not run before `beginLease`. */
+  addLease(session: Session, job: JobEntry): Lease {
     const { seq, jobBytes: bytes } = job;
-    const endsAtMs = now.monotonicMs + this.options.leaseAgeMsMax;
-    const lease: Lease = { job, seq, session, bytes, deadlineMs, endsAtMs, ended: false };
+    const never = Number.POSITIVE_INFINITY;
+    const times = { deadlineMs: never, endsAtMs: never, ended: false };
+    const lease: Lease = { job, seq, session, bytes, ...times };
     session.leases.set(seq, lease);
     session.leasedBytes += bytes;
     this.#leases.set(seq, lease);
-    this.leaseDeadlines.push(deadlineMs, lease);
+    return lease;
+  }
+
+  /** The time of a lease runs from now on. */
+  beginLease(lease: Lease, nowMs: number): void {
+    if (lease.ended) return;
+    lease.deadlineMs = nowMs + this.options.leaseMs;
+    lease.endsAtMs = nowMs + this.options.leaseAgeMsMax;
+    this.leaseDeadlines.push(lease.deadlineMs, lease);
   }
 
   /** The lease of a job that is held. */
@@ -257,28 +283,12 @@ export class Core {
 
   /** Tells those who wait for a job or watch its queue what became of it. */
   #tell(record: LogRecord): void {
-    if (this.waiting.jobCount === 0 && this.watchers.count === 0) return;
+    if (this.waiting.jobCount === 0 && this.tellings.watcherCount === 0) return;
     for (const job of jobsOf(this.state, record)) {
       if (isFinished(job.state)) {
-        for (const { connection, correlationId } of this.waiting.take(job.id)) {
-          sendInfo(this, job, (info) =>
-            outgoing(connection, correlationId, 'WaitOk', { job: info }),
-          );
-        }
+        this.tellings.addEnds(this.waiting.take(job.id), () => pictureOf(this.state.jobs, job));
       }
-      this.watchers.note(this, job);
+      this.tellings.note(this, job);
     }
   }
-}
-
-/** The jobs whose state a record changed, after it was applied. */
-function* jobsOf({ jobs }: BrokerState, record: LogRecord): Iterable<JobEntry> {
-  if (record.kind === 'journaled') return;
-  const found = 'id' in record ? [jobs.get(record.id)] : [];
-  if ('ids' in record && record.kind !== 'forgotten')
-    found.push(...record.ids.map((id) => jobs.get(id)));
-  const added =
-    record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
-  found.push(...added.map(({ seq }) => jobs.bySeq(seq)));
-  for (const job of found) if (job !== undefined) yield job;
 }

@@ -4,8 +4,8 @@
  */
 
 import { type Delivery, limits } from '../../protocol/index.ts';
-import type { Now } from '../events.ts';
-import { type Core, jobsPerEventMax, leasedBytesMax, type Session } from './core.ts';
+import type { ConnectionId, Left, Now } from '../events.ts';
+import { type Core, jobsPerEventMax, type Lease, leasedBytesMax, type Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import { Origins } from './job-details.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
@@ -14,11 +14,16 @@ import { expireJob } from './waiting.ts';
 /** Room that a Deliver frame needs beside the jobs, for each job. */
 const itemOverheadBytes = 64;
 
+/** Slices that the buffers of the system may hold for a peer, after the one that it waits for. */
+const buffersInSlices = 2;
+/** Most bytes of jobs that are handed out in one go: others get their turn before the next ones. */
+const stepBytesMax = 1024 * 1024;
+
 /** A delivery before its bytes were read from the log. */
-interface Grant extends Omit<Delivery, 'job' | 'enqueuedAtMs'> {
+interface Grant {
+  readonly item: Omit<Delivery, 'job' | 'enqueuedAtMs'>;
   readonly base: number;
-  readonly seq: number;
-  readonly jobBytes: number;
+  readonly lease: Lease;
 }
 
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
@@ -26,12 +31,15 @@ export function deliverReady(core: Core, now: Now): boolean {
   if (core.state.jobs.readyCount === 0 || core.diskFull) return true;
   const jobsMax = core.readPause.jobsMax(now.monotonicMs);
   const granted = new Map<Session, Grant[]>();
+  const hasRoom = (session: Session): boolean => sessionHasRoom(core, session);
   let hungry = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
-  while (hungry.length > 0 && count < jobsMax) {
+  let bytes = 0;
+  const isOver = (): boolean => count >= jobsMax || bytes >= stepBytesMax;
+  while (hungry.length > 0 && !isOver()) {
     const stillHungry: Session[] = [];
     for (const session of hungry) {
-      const job = count < jobsMax ? nextJobFor(core, session) : undefined;
+      const job = isOver() ? undefined : nextJobFor(core, session);
       if (job === undefined) continue;
       count++;
       if (expireJob(core, job, now)) {
@@ -40,6 +48,7 @@ export function deliverReady(core: Core, now: Now): boolean {
       }
       const items = granted.get(session) ?? [];
       items.push(grant(core, session, job, now));
+      bytes += job.jobBytes;
       granted.set(session, items);
       if (hasRoom(session)) stillHungry.push(session);
     }
@@ -50,12 +59,13 @@ export function deliverReady(core: Core, now: Now): boolean {
     core.toTheBack(session);
   }
   // In a pass that was cut short for reads that failed, what is read next brings the following one.
-  return count < jobsPerEventMax;
+  return count < jobsPerEventMax && bytes < stepBytesMax;
 }
 
-function hasRoom(session: Session): boolean {
+function sessionHasRoom({ unsent }: Core, session: Session): boolean {
   const { connection, leases, credit, leasedBytes } = session;
-  return connection !== null && leases.size < credit && leasedBytes < leasedBytesMax;
+  if (connection === null || leases.size >= credit || leasedBytes >= leasedBytesMax) return false;
+  return unsent.takesJobs(connection);
 }
 
 function nextJobFor({ state }: Core, session: Session): JobEntry | undefined {
@@ -80,17 +90,21 @@ function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
     isolated: job.crashes > 0,
     atMs: now.wallMs,
   });
-  core.addLease(session, job, now);
-  return {
+  const lease = core.addLease(session, job);
+  // Counted from now on: a peer that has much on its way gets no more.
+  if (session.connection !== null) core.unsent.add(session.connection, bytesInFrame(lease));
+  const item = {
     token: tokenOf(job),
     attempt: job.attempts + 1,
     crashes: job.crashes,
     isolated: job.isolated,
     leaseMs: core.options.leaseMs,
-    base: job.base,
-    seq: job.seq,
-    jobBytes: job.jobBytes,
   };
+  return { item, base: job.base, lease };
+}
+
+function bytesInFrame({ bytes }: Lease): number {
+  return bytes + itemOverheadBytes;
 }
 
 /** Sends deliveries in frames that the client takes, small ones: a slow line should not be busy with one. */
@@ -99,7 +113,7 @@ function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
   let frame: Grant[] = [];
   let frameBytes = 0;
   for (const item of items) {
-    const bytes = item.jobBytes + itemOverheadBytes;
+    const bytes = bytesInFrame(item.lease);
     if (frame.length > 0 && frameBytes + bytes > bytesMax) {
       sendFrame(core, session, frame);
       frame = [];
@@ -111,27 +125,22 @@ function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
   sendFrame(core, session, frame);
 }
 
-function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]): void {
+function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void {
+  const { connection } = session;
   if (connection === null) return;
-  core.read({
+  const leases = grants.map(({ lease }) => lease);
+  const bytes = leases.reduce((sum, lease) => sum + bytesInFrame(lease), 0);
+  const frame = core.nextFrame++;
+  session.frames.set(frame, { bytes, leases });
+  core.readFor(connection, {
     offsets: grants.map(({ base }) => base),
     use: (records) => {
-      const items: Delivery[] = [];
-      const unreadable: string[] = [];
-      const origins = new Origins();
-      for (const [index, { base, seq, jobBytes: _, ...item }] of grants.entries()) {
-        const record = records[index] ?? null;
-        if (record === null) {
-          unreadable.push(item.token.id);
-          continue;
-        }
-        const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq });
-        items.push({ ...item, enqueuedAtMs, job });
-      }
+      const { items, unreadable } = deliveriesOf(grants, records);
       const fetched: Fetched[] = [];
       if (items.length > 0) {
-        fetched.push({ type: 'send', outgoing: outgoing(connection, 0, 'Deliver', { items }) });
-      }
+        const message = outgoing(connection, 0, 'Deliver', { items });
+        fetched.push({ type: 'send', outgoing: { ...message, bytes } });
+      } else fetched.push({ type: 'event', event: { type: 'notMade', connection, frame } });
       if (core.readPause.isOn && items.length > 0) {
         fetched.push({ type: 'event', event: { type: 'readAgain' } });
       }
@@ -141,8 +150,69 @@ function sendFrame(core: Core, { connection }: Session, grants: readonly Grant[]
       return fetched;
     },
     unread: ({ message: reason }) => {
-      const ids = grants.map(({ token }) => token.id);
-      return [{ type: 'event', event: { type: 'unread', ids, reason } }];
+      const ids = grants.map(({ item }) => item.token.id);
+      return [
+        { type: 'event', event: { type: 'unread', ids, reason } },
+        { type: 'event', event: { type: 'notMade', connection, frame } },
+      ];
     },
   });
+}
+
+function deliveriesOf(
+  grants: readonly Grant[],
+  records: readonly (Uint8Array | null)[],
+): { items: Delivery[]; unreadable: string[] } {
+  const items: Delivery[] = [];
+  const unreadable: string[] = [];
+  const origins = new Origins();
+  for (const [index, { item, base, lease }] of grants.entries()) {
+    // It may have been cancelled while its bytes were read.
+    if (lease.ended) continue;
+    const record = records[index] ?? null;
+    if (record === null) {
+      unreadable.push(item.token.id);
+      continue;
+    }
+    const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq: lease.seq });
+    items.push({ ...item, enqueuedAtMs, job });
+  }
+  return { items, unreadable };
+}
+
+/** Deliver frames have left: the time of their leases runs, but not before a slow peer can have them. */
+export function framesLeft(
+  core: Core,
+  { connection, deliveries, slowestMs }: Left,
+  now: Now,
+): void {
+  const session = core.connections.get(connection);
+  if (session === undefined) return;
+  const left = [...session.frames.keys()].slice(0, deliveries);
+  // What left may wait in the buffers of the system, which hold a few slices.
+  const lagMs = buffersInSlices * slowestMs;
+  for (const frame of left) beginLeases(core, session, frame, now.monotonicMs + lagMs);
+}
+
+/** A frame was not made after all. */
+export function frameNotMade(
+  core: Core,
+  { connection, frame }: { connection: ConnectionId; frame: number },
+  now: Now,
+): void {
+  const session = core.connections.get(connection);
+  const bytes = session?.frames.get(frame)?.bytes;
+  if (session === undefined || bytes === undefined) return;
+  core.unsent.remove(connection, bytes);
+  beginLeases(core, session, frame, now.monotonicMs);
+}
+
+/** The connection is gone: what was on its way may have arrived, and its time runs. */
+export function allFramesLeft(core: Core, session: Session, nowMs: number): void {
+  for (const frame of session.frames.keys()) beginLeases(core, session, frame, nowMs);
+}
+
+function beginLeases(core: Core, session: Session, frame: number, nowMs: number): void {
+  for (const lease of session.frames.get(frame)?.leases ?? []) core.beginLease(lease, nowMs);
+  session.frames.delete(frame);
 }

@@ -9,14 +9,13 @@ import type { RecordOf } from './records.ts';
 export type Effect =
   | { readonly type: 'append'; readonly record: Uint8Array }
   | { readonly type: 'send'; readonly outgoing: Outgoing }
-  | { readonly type: 'fetch'; readonly fetch: Fetch }
   | {
-      readonly type: 'stats';
+      readonly type: 'fetch';
+      readonly fetch: Fetch;
+      /** In whose line what comes of it has its place; `nobody` when it is for the core itself. */
       readonly connection: ConnectionId;
-      readonly correlationId: number;
-      readonly queues: QueueInfo[];
-      /** Bytes of the log that are still needed. */
-      readonly logLiveBytes: number;
+      /** True when it answers a request, and not something that the core sends of its own accord. */
+      readonly isAnswer: boolean;
     }
   | {
       readonly type: 'troubles';
@@ -33,9 +32,23 @@ export type Effect =
   /** For the operator: what somebody did to others; `kind` in the plural. */
   | { readonly type: 'notice'; readonly kind: string; readonly text: string };
 
+/** Stands for no connection. */
+export const nobody: ConnectionId = 0;
+
+/** The part of StatsOk that the core knows. */
+export interface StatsFields {
+  readonly connection: ConnectionId;
+  readonly correlationId: number;
+  readonly queues: QueueInfo[];
+  /** Bytes of the log that are still needed. */
+  readonly logLiveBytes: number;
+}
+
 /** Records of the log that are needed to go on. What comes of them keeps its place in line. */
 export interface Fetch {
   readonly offsets: readonly number[];
+  /** How much work `use` is, counted in records, when that is not one for each offset. */
+  readonly rows?: number;
   /** Gets the records in the order of `offsets`, null for one that is not there undamaged. */
   readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
   /**
@@ -48,6 +61,7 @@ export interface Fetch {
 /** What becomes of fetched records: a message, a further look into the log, or news for the core. */
 export type Fetched =
   | { readonly type: 'send'; readonly outgoing: Outgoing }
+  | { readonly type: 'stats'; readonly stats: StatsFields }
   | { readonly type: 'fetch'; readonly fetch: Fetch }
   | { readonly type: 'event'; readonly event: CoreEvent };
 
@@ -72,6 +86,10 @@ export type CoreEvent =
   | { readonly type: 'unread'; readonly ids: readonly string[]; readonly reason: string }
   /** After that: jobs were read well. */
   | { readonly type: 'readAgain' }
+  /** What a connection was to be told of jobs was made, and is on its way. */
+  | { readonly type: 'told'; readonly connection: ConnectionId }
+  /** A Deliver frame was not made in the end: its jobs could not be read, or were cancelled. */
+  | { readonly type: 'notMade'; readonly connection: ConnectionId; readonly frame: number }
   /** Compaction: say again what the log holds up to this offset, in small portions. */
   | { readonly type: 'compact'; readonly upTo: number; readonly bytesMax: number }
   /** Compaction: what was read about a job. */

@@ -9,7 +9,7 @@ import { endUploads, getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { answer, refuse } from './caller.ts';
 import { type Core, creditMax, type Session } from './core.ts';
-import { type CoreCaller, inspect, list, queueInfos, result, wait } from './inspect.ts';
+import { type CoreCaller, inspect, list, result, stats, wait } from './inspect.ts';
 import { getEntry, putEntry } from './journal-requests.ts';
 import { cancel, configureQueue, retry, setPaused } from './operate.ts';
 import { journalsOf } from './past-leases.ts';
@@ -46,14 +46,7 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Result: result,
   Troubles: ({ core, connection, correlationId }) =>
     core.emit({ type: 'troubles', connection, correlationId }),
-  Stats: ({ core, connection, correlationId, now }, { queues }) =>
-    core.emit({
-      type: 'stats',
-      connection,
-      correlationId,
-      queues: queueInfos(core, queues, now),
-      logLiveBytes: core.state.logBytes,
-    }),
+  Stats: stats,
   Search: ({ core, connection, correlationId }, filter) =>
     core.emit({ type: 'search', connection, correlationId, filter }),
   Wait: wait,
@@ -76,7 +69,7 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Signal: signal,
   Bulk: bulkProgress,
   Watch(context, { queues }) {
-    context.core.watchers.add(context.connection, queues);
+    context.core.tellings.watch(context.connection, queues);
     answer(context, 'Ok', {});
   },
   BlobPut(context, fields) {

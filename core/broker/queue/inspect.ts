@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts';
 import type { Now } from '../events.ts';
 import { type Caller, refuse } from './caller.ts';
-import type { Core } from './core.ts';
+import type { Core, Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import {
   endOf,
@@ -20,7 +20,6 @@ import {
   type JobPicture,
   Origins,
   pictureOf,
-  sendInfo,
 } from './job-details.ts';
 import { isFinished, isOver, type JobEntry } from './job-entry.ts';
 import { noJobs, noSettings } from './named-queue.ts';
@@ -90,7 +89,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     return [{ type: 'fetch', fetch: withInfo }];
   };
   const unread = answerUnread(caller.connection, caller.correlationId);
-  core.read({ offsets: [], use: () => next(0), unread });
+  core.readFor(caller.connection, { offsets: [], use: () => next(0), unread }, true);
 }
 
 /** Null when too many ids begin almost like the text. */
@@ -123,18 +122,16 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
     if (job !== undefined && fits(core, job, request)) pictures.push(pictureOf(store, job));
   }
   const after = seq > 0 ? seq + 1 : 0;
-  const unread = answerUnread(connection, correlationId);
-  core.read({
-    ...fetchInfos(pictures, (infos) => {
-      const [jobs = []] = inFrames(infos);
-      const cut = pictures[jobs.length];
-      // What did not fit the frame begins the next page.
-      const next = cut === undefined ? after : cut.seq + 1;
-      const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });
-      return [{ type: 'send', outgoing: answer }];
-    }),
-    unread,
+  const fetch = fetchInfos(pictures, (infos) => {
+    const [jobs = []] = inFrames(infos);
+    const cut = pictures[jobs.length];
+    // What did not fit the frame begins the next page.
+    const next = cut === undefined ? after : cut.seq + 1;
+    const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });
+    return [{ type: 'send', outgoing: answer }];
   });
+  const unread = answerUnread(connection, correlationId);
+  core.readFor(connection, { ...fetch, unread }, true);
 }
 
 /** Whether there is any job as the request wants it, as the queues count them. */
@@ -170,15 +167,30 @@ export function result(caller: CoreCaller, { id }: Message<'Result'>): void {
   }));
 }
 
-/** The counts of the named queues, or of all when none is named. */
-export function queueInfos(core: Core, names: readonly string[], now: Now): QueueInfo[] {
-  const wanted =
-    names.length > 0 ? names : Array.from(core.state.jobs.queues.all(), ({ name }) => name).sort();
-  const consumers = countConsumers(core);
-  return wanted.map((name) => ({
-    ...queueInfo(core, name, now),
-    consumers: consumers.get(name) ?? 0,
-  }));
+/** Queues, and leases, that one piece of an answer to Stats looks at. */
+const statsRowsMax = 250;
+
+/** The counts of the named queues, or of all when none is named; made in pieces, since there may be many. */
+export function stats(caller: CoreCaller, { queues }: Message<'Stats'>): void {
+  const { core, connection, correlationId, now } = caller;
+  const all = core.state.jobs.queues.all();
+  const names = queues.length > 0 ? queues : Array.from(all, ({ name }) => name).sort();
+  const consumers = new Map<string, number>();
+  const sessions = [...core.sessions.values()];
+  const infos: QueueInfo[] = [];
+  const next = (): readonly Fetched[] => {
+    if (sessions.length > 0) countConsumers(core, sessions, consumers);
+    else if (infos.length < names.length) {
+      for (const name of names.slice(infos.length, infos.length + statsRowsMax)) {
+        infos.push({ ...queueInfo(core, name, now), consumers: consumers.get(name) ?? 0 });
+      }
+    } else {
+      const logLiveBytes = core.state.logBytes;
+      return [{ type: 'stats', stats: { connection, correlationId, queues: infos, logLiveBytes } }];
+    }
+    return [{ type: 'fetch', fetch: { offsets: [], rows: statsRowsMax, use: next } }];
+  };
+  core.readFor(connection, { offsets: [], use: next }, true);
 }
 
 function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'consumers'> {
@@ -203,31 +215,43 @@ function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'co
   };
 }
 
-/** By queue: the sessions that are connected with credit for it, or hold leases of it. */
-function countConsumers(core: Core): Map<string, number> {
-  const consumers = new Map<string, number>();
-  for (const { connection, credit, queues, leases } of core.sessions.values()) {
+/**
+ * By queue: the sessions that are connected with credit for it, or hold leases of it. Takes some of
+ * the sessions off the list and adds them.
+ */
+function countConsumers(core: Core, sessions: Session[], consumers: Map<string, number>): void {
+  for (let looks = 0; looks < statsRowsMax; ) {
+    const session = sessions.pop();
+    if (session === undefined) return;
+    const { connection, credit, queues, leases } = session;
+    looks += 1 + leases.size;
     const served = new Set(connection !== null && credit > 0 ? queues : []);
     for (const { job } of leases.values()) served.add(core.state.jobs.queueOf(job).name);
     for (const queue of served) consumers.set(queue, (consumers.get(queue) ?? 0) + 1);
   }
-  return consumers;
 }
 
-/** Waits of one connection that may stand at one time. */
+/** Waits of one connection, and of all, that may stand at one time. */
 const waitsMax = 10_000;
+const waitsMaxOfAll = 100_000;
 
 /** Answers now when the job is finished, else when it will be. */
 export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
   const { core, connection, correlationId } = caller;
+  const { waiting, tellings } = core;
   const job = core.state.jobs.get(id);
+  const count = waiting.countOf(connection) + tellings.endCountOf(connection);
+  const free = waitsMaxOfAll - waiting.count - tellings.endCount;
   if (job === undefined) {
     refuse(caller, 'NOT_FOUND', 'no such job');
-  } else if (isFinished(job.state)) {
-    sendInfo(core, job, (info) => outgoing(connection, correlationId, 'WaitOk', { job: info }));
-  } else if (core.waiting.countOf(connection) >= waitsMax) {
+  } else if (count >= waitsMax) {
     refuse(caller, 'BAD_REQUEST', `this connection waits ${waitsMax} times already, its limit`);
+  } else if (count >= free / 2) {
+    // A part of what is free leaves a part of it free: no client uses it up.
+    refuse(caller, 'QUEUE_FULL', `${waitsMaxOfAll - free} waits stand already; try again later`);
+  } else if (isFinished(job.state)) {
+    tellings.addEnds([{ connection, correlationId }], () => pictureOf(core.state.jobs, job));
   } else {
-    core.waiting.add(id, { connection, correlationId });
+    waiting.add(id, { connection, correlationId });
   }
 }

@@ -11,8 +11,6 @@ import {
   noUsage,
   type Value,
 } from '../../protocol/index.ts';
-import type { Outgoing } from '../events.ts';
-import type { Core } from './core.ts';
 import type { Fetch, Fetched } from './effects.ts';
 import type { JobEntry } from './job-entry.ts';
 import { expiredCode, type JobStore } from './job-store.ts';
@@ -20,8 +18,6 @@ import { decodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** Most bytes of infos in one frame: no client may refuse a frame that holds one job. */
 const infosBytesMax = limits.jobBodyBytesMax;
-/** Changes that are told in one go; keeps the records fetched at one time few. */
-export const infosPerFrameMax = 500;
 
 /** A job's row at one moment, and where the log holds the rest. */
 export interface JobPicture {
@@ -72,25 +68,37 @@ export function pictureOf(store: JobStore, job: JobEntry): JobPicture {
   };
 }
 
-/** Fetches what the infos of these jobs need, and goes on with them, in the same order. */
+/** Jobs whose infos are made in one piece. */
+const infosPerPiece = 100;
+
+/** Fetches what the infos of these jobs need, in pieces, and goes on with them, in the same order. */
 export function fetchInfos(
   pictures: readonly JobPicture[],
   then: (infos: JobInfo[]) => readonly Fetched[],
+  sofar: readonly JobInfo[] = [],
 ): Fetch {
+  const piece = pictures.slice(sofar.length, sofar.length + infosPerPiece);
   return {
-    offsets: pictures.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
+    offsets: piece.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
     use(records) {
-      let next = 0;
-      const origins = new Origins();
-      const take = (offset: number): Uint8Array | null =>
-        offset === 0 ? null : (records[next++] ?? null);
-      return then(
-        pictures.map((picture) =>
-          infoOf(picture, toldAtEnqueue(picture, take(picture.base), origins), take(picture.last)),
-        ),
-      );
+      const infos = [...sofar, ...infosOf(piece, records)];
+      if (infos.length === pictures.length) return then(infos);
+      return [{ type: 'fetch', fetch: fetchInfos(pictures, then, infos) }];
     },
   };
+}
+
+function infosOf(
+  pictures: readonly JobPicture[],
+  records: readonly (Uint8Array | null)[],
+): JobInfo[] {
+  let next = 0;
+  const origins = new Origins();
+  const take = (offset: number): Uint8Array | null =>
+    offset === 0 ? null : (records[next++] ?? null);
+  return pictures.map((picture) =>
+    infoOf(picture, toldAtEnqueue(picture, take(picture.base), origins), take(picture.last)),
+  );
 }
 
 /** Infos in portions that fit a frame each. */
@@ -108,15 +116,6 @@ export function* inFrames(infos: readonly JobInfo[]): Iterable<JobInfo[]> {
     bytes += more;
   }
   if (portion.length > 0) yield portion;
-}
-
-/** Sends one message that carries the info of one job. */
-export function sendInfo(core: Core, job: JobEntry, message: (info: JobInfo) => Outgoing): void {
-  core.read(
-    fetchInfos([pictureOf(core.state.jobs, job)], (infos) =>
-      infos.map((info) => ({ type: 'send' as const, outgoing: message(info) })),
-    ),
-  );
 }
 
 type ToldAtEnqueue = Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'>;

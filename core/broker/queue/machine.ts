@@ -8,7 +8,7 @@ import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
 import { compact, isRestated, moveJob, moveRecord, Restating } from './compaction.ts';
 import { type CompactionPlan, planOf, type SealedSegment } from './compaction-plan.ts';
 import { Core, type CoreOptions, jobsPerEventMax } from './core.ts';
-import { deliverReady } from './delivery.ts';
+import { deliverReady, frameNotMade, framesLeft } from './delivery.ts';
 import type { CoreEvent, Effect } from './effects.ts';
 import { enqueue } from './enqueue.ts';
 import { handleRequest } from './handlers.ts';
@@ -24,10 +24,14 @@ import {
   openSession,
   restoreSessions,
 } from './sessions.ts';
+import type { Unsent } from './unsent.ts';
 import { expireWaiting, RetentionClock, sweepDeadlines, wakeDelayed } from './waiting.ts';
 
 /** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
 const idleRetentionMs = 60_000;
+
+/** What clients say, and that they come and go. */
+type Asked = Extract<CoreEvent, { type: 'opened' | 'closed' | 'enqueue' | 'request' }>;
 
 export class QueueMachine {
   readonly #core: Core;
@@ -76,7 +80,7 @@ export class QueueMachine {
   }
 
   /** Handles what happened, in order, then hands out what is ready. */
-  handle(events: readonly CoreEvent[], now: Now): Effect[] {
+  handle(events: Iterable<CoreEvent>, now: Now): Effect[] {
     // First: whose delay is over stands in line before what comes only now.
     wakeDelayed(this.#core, now, jobsPerEventMax);
     for (const event of events) this.#handleOne(event, now);
@@ -94,8 +98,10 @@ export class QueueMachine {
     const moreToForget = this.#retention.tick(core, now);
     expireBlobs(core, core.blobs, now.monotonicMs, jobsPerEventMax);
     const moreToSweep = sweepDeadlines(core);
-    this.#more = !deliverReady(core, now) || moreBulks || moreToForget || moreToSweep;
-    return core.takeEffects();
+    const moreToDeliver = !deliverReady(core, now);
+    const effects = core.takeEffects();
+    this.#more = moreToDeliver || moreBulks || moreToForget || moreToSweep || core.moreToTell;
+    return effects;
   }
 
   /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
@@ -137,6 +143,11 @@ export class QueueMachine {
     return leaseDeadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
   }
 
+  /** What is on its way to each connection. */
+  get unsent(): Unsent {
+    return this.#core.unsent;
+  }
+
   /** Jobs known, finished ones included. */
   get jobCount(): number {
     return this.#core.state.jobs.size;
@@ -169,13 +180,9 @@ export class QueueMachine {
 
   #handleOne(event: CoreEvent, now: Now): void {
     const core = this.#core;
-    if (isOfReading(event)) {
-      afterReading(core, event, now);
-      return;
-    }
     switch (event.type) {
       case 'opened':
-        openSession(core, event);
+        openSession(core, event, now);
         break;
       case 'closed':
         connectionClosed(core, event.connection, now);
@@ -189,6 +196,24 @@ export class QueueMachine {
         if (session !== undefined) handleRequest(core, session, event, now);
         break;
       }
+      default:
+        this.#handleNews(event, now);
+    }
+  }
+
+  /** What no client said. */
+  #handleNews(event: Exclude<CoreEvent, Asked>, now: Now): void {
+    const core = this.#core;
+    if (isOfReading(event)) {
+      afterReading(core, event, now);
+      return;
+    }
+    switch (event.type) {
+      case 'left':
+      case 'told':
+      case 'notMade':
+        this.#sent(event, now);
+        break;
       case 'disk':
       case 'scarce':
         noteRoom(core, event);
@@ -205,6 +230,17 @@ export class QueueMachine {
       case 'movedRecord':
       case 'restate':
         this.#compact(event, now);
+    }
+  }
+
+  /** What becomes of things that were sent, or were about to be. */
+  #sent(event: Extract<CoreEvent, { type: 'left' | 'told' | 'notMade' }>, now: Now): void {
+    const core = this.#core;
+    if (event.type === 'told') core.tellings.told(event.connection);
+    else if (event.type === 'notMade') frameNotMade(core, event, now);
+    else {
+      core.unsent.left(event);
+      framesLeft(core, event, now);
     }
   }
 

@@ -6,6 +6,7 @@
 import { errorCodes, limits, noUsage } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
 import type { Core, Session } from './core.ts';
+import { allFramesLeft } from './delivery.ts';
 import type { CoreEvent } from './effects.ts';
 import type { JobEntry } from './job-entry.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
@@ -14,10 +15,12 @@ import { damagedInARowMax } from './read-pause.ts';
 type Opened = Extract<NetEvent, { type: 'opened' }>;
 
 /** A client said Hello: a new session, or one that comes back. */
-export function openSession(core: Core, event: Opened): void {
+export function openSession(core: Core, event: Opened, now: Now): void {
   const known = core.sessions.get(event.hello.session);
   const session = known ?? newSession(event.hello.session, event.transport);
+  core.unsent.open(event.connection);
   if (session.connection !== null) takeOver(core, session, event);
+  allFramesLeft(core, session, now.monotonicMs);
   session.connection = event.connection;
   session.transport = event.transport;
   session.client = event.hello.client;
@@ -54,6 +57,7 @@ function newSession(id: string, transport: Transport): Session {
     leasedBytes: 0,
     resumeUntilMs: 0,
     turn: 0,
+    frames: new Map(),
   };
 }
 
@@ -71,12 +75,14 @@ function takeOver(core: Core, session: Session, { hello, transport }: Opened): v
 
 /** The connection is gone. Its session lives on for the resume window when it holds leases. */
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
+  core.unsent.forget(connection);
   core.waiting.forget(connection);
-  core.watchers.remove(connection);
+  core.tellings.forget(connection);
   const session = core.connections.get(connection);
   core.connections.delete(connection);
   if (session === undefined || session.connection !== connection) return;
   session.connection = null;
+  allFramesLeft(core, session, now.monotonicMs);
   awaitResume(core, session, now.monotonicMs + core.options.resumeMs[session.transport]);
 }
 
@@ -222,7 +228,7 @@ export function restoreSessions(core: Core, now: Now): void {
     if (job === undefined) continue;
     const session = core.sessions.get(id) ?? newSession(id, 'unix');
     core.sessions.set(id, session);
-    core.addLease(session, job, now);
+    core.beginLease(core.addLease(session, job), now.monotonicMs);
   }
   for (const session of core.sessions.values()) {
     awaitResume(core, session, now.monotonicMs + core.options.leaseMs);

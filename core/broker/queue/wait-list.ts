@@ -12,6 +12,12 @@ export class WaitList {
   readonly #byJob: Map<string, Map<ConnectionId, Waiter[]>> = new Map();
   readonly #jobsOf: Map<ConnectionId, Set<string>> = new Map();
   readonly #counts: Map<ConnectionId, number> = new Map();
+  #count = 0;
+
+  /** Waits that stand, of all connections. */
+  get count(): number {
+    return this.#count;
+  }
 
   /** Jobs that somebody waits for. */
   get jobCount(): number {
@@ -32,6 +38,7 @@ export class WaitList {
     this.#byJob.set(id, ofJob.set(connection, waiters));
     this.#jobsOf.set(connection, jobs.add(id));
     this.#counts.set(connection, this.countOf(connection) + 1);
+    this.#count += 1;
   }
 
   /** Removes and returns those who wait for the job. */
@@ -42,8 +49,9 @@ export class WaitList {
     for (const [connection, { length }] of ofJob) {
       this.#jobsOf.get(connection)?.delete(id);
       const left = this.countOf(connection) - length;
-      if (left > 0) this.#counts.set(connection, left);
-      else this.forget(connection);
+      this.#count -= length;
+      this.#counts.set(connection, left);
+      if (left === 0) this.forget(connection);
     }
     return [...ofJob.values()].flat();
   }
@@ -56,6 +64,7 @@ export class WaitList {
       if (ofJob?.size === 0) this.#byJob.delete(id);
     }
     this.#jobsOf.delete(connection);
+    this.#count -= this.countOf(connection);
     this.#counts.delete(connection);
   }
 }

@@ -19,7 +19,7 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
     const dueAtMs = jobs.extras.dueAtMs.get(job.slot) ?? 0;
     if (dueAtMs > now.wallMs) continue;
     jobs.makeReady(job);
-    core.watchers.note(core, job);
+    core.tellings.note(core, job);
   }
 }
 

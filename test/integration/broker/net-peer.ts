@@ -205,7 +205,7 @@ function answersTo(events: readonly NetEvent[]): Outgoing[] {
       const { connection, correlationId } = event;
       return [{ connection, correlationId, name: 'HelloOk', fields: helloOk }];
     }
-    if (event.type === 'closed') return [];
+    if (event.type === 'closed' || event.type === 'left') return [];
     const correlationId =
       event.type === 'enqueue' ? event.correlationId : event.request.correlationId;
     return [{ connection: event.connection, correlationId, name: 'Ok', fields: {} }];

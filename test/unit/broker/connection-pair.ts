@@ -52,10 +52,6 @@ export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
     starved: new Set<Connection>(),
     mayExceedShare: () => host.hasRoomForFrame,
     hasRoomForFrame: false,
-    taken: [] as { charge: number; slowestMs: number }[],
-    onTaken: (_: Connection, charge: number, slowestMs: number) => {
-      if (charge > 0) host.taken.push({ charge, slowestMs });
-    },
     nowMs: 0,
     events: [] as NetEvent[],
     states: [] as string[],

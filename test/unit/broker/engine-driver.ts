@@ -5,7 +5,7 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import { BrokerClock } from '../../../core/broker/broker-clock.ts';
 import { Engine } from '../../../core/broker/engine.ts';
-import type { CheckedJob, Outgoing } from '../../../core/broker/events.ts';
+import type { CheckedJob, Left, Outgoing } from '../../../core/broker/events.ts';
 import type { Scheduler } from '../../../core/broker/log/contract.ts';
 import type { CoreEvent } from '../../../core/broker/queue/effects.ts';
 import { type Message, type MessageName, noUsage } from '../../../core/protocol/index.ts';
@@ -19,6 +19,11 @@ const opened: Engine[] = [];
 afterEach(async () => {
   for (const engine of opened.splice(0)) await engine.close().catch(() => undefined);
 });
+
+/** The peer takes what is sent. */
+function leftAtOnce({ connection, name, bytes = 0 }: Outgoing): Left {
+  return { type: 'left', connection, bytes, deliveries: name === 'Deliver' ? 1 : 0, slowestMs: 0 };
+}
 
 /** An engine with one client on connection 1, and what it was sent. */
 export async function start(
@@ -34,7 +39,10 @@ export async function start(
     segmentBytesMax: 16 * 1024,
     disk,
     clock: new BrokerClock({ stepMsMax: 1_000, onNotice: (text) => notices.push(text) }),
-    send: (messages) => sent.push(...messages),
+    send: (messages) => {
+      sent.push(...messages);
+      setImmediate(() => engine.handle(messages.map(leftAtOnce)));
+    },
     statsAnswer: () => {
       throw new Error('nobody asks here');
     },

@@ -2,8 +2,13 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { Left } from '../../../core/broker/events.ts';
 import { netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
 import { frameOf, greet, hello, openPair, type Pair, typesOf } from './connection-pair.ts';
+
+function leftOf({ host }: Pair): Left[] {
+  return host.events.flatMap((event) => (event.type === 'left' ? [event] : []));
+}
 
 /** Lets the peer take one slice at a time, with so much time before each. */
 async function takeSlowly({ far, host, connection }: Pair, slices: number, ms: number) {
@@ -27,12 +32,15 @@ describe('what a peer takes', () => {
     await greet(pair);
     pair.far.pause();
     pair.far.removeAllListeners('data');
-    pair.connection.write(large, 7);
+    pair.connection.write(large, { bytes: 7, deliveries: 1 });
     await takeSlowly(pair, 40, netLimitDefaults.unixStallMs / 2);
     expect(pair.connection.state).toBe('open');
     expect(pair.connection.unsentBytes).toBe(0);
-    expect(pair.host.taken).toEqual([{ charge: 7, slowestMs: expect.any(Number) }]);
-    expect(pair.host.taken[0]?.slowestMs).toBeGreaterThan(1000);
+    pair.connection.tick(pair.host.nowMs);
+    const [left, ...others] = leftOf(pair);
+    expect(left).toMatchObject({ type: 'left', connection: 5, bytes: 7, deliveries: 1 });
+    expect(left?.slowestMs).toBeGreaterThan(1000);
+    expect(others).toEqual([]);
   });
 
   it('ends a peer that takes nothing any more', async () => {
@@ -40,24 +48,31 @@ describe('what a peer takes', () => {
     await greet(pair);
     pair.far.pause();
     pair.far.removeAllListeners('data');
-    pair.connection.write(large, 7);
+    pair.connection.write(large, { bytes: 7, deliveries: 1 });
     await takeSlowly(pair, 5, 1000);
     pair.host.nowMs += netLimitDefaults.unixStallMs + 1;
     pair.connection.tick(pair.host.nowMs);
     await setImmediate();
     expect(pair.connection.state).toBe('closed');
-    expect(pair.host.taken).toEqual([]);
+    expect(leftOf(pair)).toEqual([]);
   });
 
-  it('is told with the last byte of each write, small ones joined into one slice', async () => {
+  it('is told when much was taken, and of the rest now and then, in one', async () => {
     const pair = openPair();
     await greet(pair);
-    for (let charge = 1; charge <= 3; charge++) {
-      pair.connection.write(frameOf('Ok', charge, {}), charge);
+    for (const id of [1, 2, 3]) {
+      pair.connection.write(frameOf('Ok', id, {}), { bytes: 100, deliveries: 0 });
     }
     for (let turn = 0; turn < 5; turn++) await setImmediate();
-    expect(pair.host.taken.reduce((sum, { charge }) => sum + charge, 0)).toBe(6);
-    expect(pair.received().map(({ correlationId }) => correlationId)).toEqual([1, 2, 3]);
+    expect(leftOf(pair)).toEqual([]);
+    pair.connection.write(frameOf('Ok', 4, {}), { bytes: 40_000, deliveries: 1 });
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    pair.connection.write(frameOf('Ok', 5, {}), { bytes: 50, deliveries: 0 });
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    expect(leftOf(pair)).toMatchObject([{ bytes: 40_300, deliveries: 1 }]);
+    pair.connection.tick(0);
+    expect(leftOf(pair)).toMatchObject([{ bytes: 40_300 }, { bytes: 50, deliveries: 0 }]);
+    expect(pair.received().map(({ correlationId }) => correlationId)).toEqual([1, 2, 3, 4, 5]);
   });
 });
 

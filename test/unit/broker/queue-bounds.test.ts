@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Core } from '../../../core/broker/queue/core.ts';
-import { deliverReady } from '../../../core/broker/queue/delivery.ts';
+import { deliverReady, framesLeft } from '../../../core/broker/queue/delivery.ts';
 import { enqueue } from '../../../core/broker/queue/enqueue.ts';
 import { wait } from '../../../core/broker/queue/inspect.ts';
 import { connectionClosed, endLease, openSession } from '../../../core/broker/queue/sessions.ts';
@@ -30,13 +30,17 @@ function range(count: number): number[] {
 function coreWithConsumer(): Core {
   const core = new Core(testOptions);
   const hello = { session: idOf(1), client: '', proof: new Uint8Array(0), features: 0 };
-  openSession(core, {
-    type: 'opened',
-    connection: 1,
-    transport: 'unix',
-    correlationId: 1,
-    hello: { ...hello, frameBytesMax: 4_194_304 },
-  });
+  openSession(
+    core,
+    {
+      type: 'opened',
+      connection: 1,
+      transport: 'unix',
+      correlationId: 1,
+      hello: { ...hello, frameBytesMax: 4_194_304 },
+    },
+    now,
+  );
   const session = core.connections.get(1);
   if (session === undefined) throw new Error('no session');
   session.queues = ['q'];
@@ -120,6 +124,10 @@ describe('what the core keeps', () => {
       const jobs = [checkedJob({ id })];
       enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
       deliverReady(core, now);
+      const bytes = core.unsent.of(1);
+      core.unsent.remove(1, bytes);
+      const left = { type: 'left', connection: 1, bytes, deliveries: 1, slowestMs: 0 } as const;
+      framesLeft(core, left, now);
       const entry = core.state.jobs.get(idOf(id));
       if (entry?.state !== 'leased') throw new Error('not delivered');
       endLease(core, entry, now, returned);

@@ -2,7 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type CheckedJob, factsOfJob, type Now } from '../../../core/broker/events.ts';
+import {
+  type CheckedJob,
+  factsOfJob,
+  type Left,
+  type Now,
+  type Outgoing,
+} from '../../../core/broker/events.ts';
+import { encodedBytes } from '../../../core/broker/message-size.ts';
 import { type CoreOptions, coreDefaults } from '../../../core/broker/queue/core.ts';
 import type { CoreEvent, Effect, Fetch } from '../../../core/broker/queue/effects.ts';
 import { QueueMachine } from '../../../core/broker/queue/machine.ts';
@@ -75,6 +82,9 @@ export function bytesOf(checked: CheckedJob): Uint8Array {
   return checked.bytes;
 }
 
+/** What waits for room on the way to a peer: when it leaves, the core goes on. */
+const unasked: ReadonlySet<MessageName> = new Set(['Deliver', 'JobEvents', 'WaitOk']);
+
 /** What compaction took off the log. */
 export interface Cut {
   readonly droppedUpTo: number;
@@ -109,7 +119,12 @@ export class Driver {
   cut: Cut;
   /** Reads of compaction that wait, when it is to be slow: what changes meanwhile is what counts. */
   slowReads: Fetch[] | null = null;
+  /** Connections whose peers take nothing, and what is on its way to them. */
+  readonly silent: Set<number> = new Set();
+  readonly onTheirWay: Left[] = [];
   #correlationId = 0;
+  readonly #left: Left[] = [];
+  #depth = 0;
 
   constructor(
     log: Uint8Array[] = [],
@@ -281,21 +296,36 @@ export class Driver {
   /** Resolves a fetch from the log in memory. */
   #fetch({ offsets, use }: Fetch): void {
     for (const fetched of use(offsets.map((offset) => this.#read(offset)))) {
-      if (fetched.type === 'send') this.sent.push(fetched.outgoing);
-      else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
+      if (fetched.type === 'send') this.#send(fetched.outgoing);
+      else if (fetched.type === 'stats') {
+        const { connection, correlationId, queues } = fetched.stats;
+        this.sent.push({ connection, correlationId, name: 'StatsOk', fields: { queues } });
+      } else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
       else this.#handle(fetched.event);
     }
   }
 
   #take(effects: readonly Effect[]): void {
+    this.#depth += 1;
     for (const effect of effects) {
       if (effect.type === 'append') this.log.push(effect.record.slice());
-      if (effect.type === 'send') this.sent.push(effect.outgoing);
+      if (effect.type === 'send') this.#send(effect.outgoing);
       if (effect.type === 'fetch') this.#fetch(effect.fetch);
-      if (effect.type === 'stats') {
-        const { connection, correlationId, queues } = effect;
-        this.sent.push({ connection, correlationId, name: 'StatsOk', fields: { queues } });
-      }
     }
+    this.#depth -= 1;
+    // The core hears of it when all that it decided is in the log.
+    while (this.#depth === 0 && this.#left.length > 0) this.#handle(this.#left.shift() as Left);
+  }
+
+  #send(message: Outgoing): void {
+    this.sent.push(message);
+    const { connection, name, fields } = message;
+    if (message.bytes === undefined) this.machine.unsent.add(connection, encodedBytes(fields));
+    const bytes = message.bytes ?? encodedBytes(fields);
+    const deliveries = name === 'Deliver' ? 1 : 0;
+    const left = { type: 'left', connection, bytes, deliveries, slowestMs: 0 } as const;
+    if (this.silent.has(connection)) this.onTheirWay.push(left);
+    else if (unasked.has(name)) this.#left.push(left);
+    else this.machine.unsent.left(left);
   }
 }

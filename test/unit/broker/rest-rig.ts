@@ -7,8 +7,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { BrokerClock } from '../../../core/broker/broker-clock.ts';
 import { Engine } from '../../../core/broker/engine.ts';
-import type { CheckedJob } from '../../../core/broker/events.ts';
-import type { CoreEvent } from '../../../core/broker/queue/effects.ts';
+import type { CheckedJob, NetEvent } from '../../../core/broker/events.ts';
 import {
   type LeaseToken,
   type Message,
@@ -171,7 +170,7 @@ export class RestRig {
     return bytes;
   }
 
-  #handle(event: CoreEvent): void {
+  #handle(event: NetEvent): void {
     this.engine.handle([event]);
   }
 }

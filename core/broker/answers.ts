@@ -1,0 +1,93 @@
+/**
+ * What the core sends: held in the line of its connection until its reasons are durable, made from
+ * records of the log where it must be, and counted until the peer took it.
+ */
+
+import type { ConnectionId, Outgoing } from './events.ts';
+import { type Answer, LogReads, type LogReadsOptions } from './log-reads.ts';
+import { encodedBytes } from './message-size.ts';
+import { Outbox } from './outbox.ts';
+import { type CoreEvent, type Effect, nobody } from './queue/effects.ts';
+import type { Unsent } from './queue/unsent.ts';
+import type { Turns } from './turns.ts';
+
+interface AnswersOptions extends LogReadsOptions {
+  /** Gets messages whose reasons are durable, in the order of each connection. */
+  readonly send: (messages: Outgoing[]) => void;
+  readonly unsent: Unsent;
+  readonly turns: Turns;
+}
+
+export class Answers {
+  readonly #options: AnswersOptions;
+  readonly #outbox: Outbox;
+  readonly #reads: LogReads;
+
+  constructor(options: AnswersOptions) {
+    this.#options = options;
+    this.#outbox = new Outbox(options.send);
+    this.#reads = new LogReads(options);
+  }
+
+  /** Keeps a message until `offset` is durable. Offsets never decrease. */
+  hold(offset: number, outgoing: Outgoing): void {
+    this.#count(outgoing);
+    this.#outbox.hold(offset, outgoing);
+  }
+
+  /**
+   * Reads records; what becomes of them takes the place in line that is kept from now. Gives the
+   * news that it has for the core, at once when everything was in memory.
+   */
+  fetch(
+    offset: number,
+    { fetch, connection, isAnswer }: Extract<Effect, { type: 'fetch' }>,
+  ): CoreEvent[] | Promise<CoreEvent[]> {
+    const fill = this.#placeFor(offset, connection, isAnswer);
+    const answer = this.#reads.resolve(fetch);
+    return answer instanceof Promise ? answer.then(fill) : fill(answer);
+  }
+
+  /** The work after a read counts as part of it; it must not fail. */
+  track(work: Promise<void>): void {
+    this.#reads.track(work);
+  }
+
+  /** Reads that are under way now have ended. */
+  readsDone(): Promise<void> {
+    return this.#reads.done();
+  }
+
+  /** How many reads failed for a reason that may pass. */
+  get failedReads(): number {
+    return this.#reads.failedCount;
+  }
+
+  /** Lets go of everything that depends on nothing beyond `durableOffset`. */
+  release(durableOffset: number): void {
+    this.#outbox.release(durableOffset);
+  }
+
+  #placeFor(
+    offset: number,
+    connection: ConnectionId,
+    isAnswer: boolean,
+  ): (answer: Answer) => CoreEvent[] {
+    if (connection === nobody) return ({ events }) => events;
+    const { turns } = this.#options;
+    const place = this.#outbox.reserve(offset, connection);
+    if (isAnswer) turns.reading(connection);
+    return ({ messages, events }) => {
+      for (const message of messages) this.#count(message);
+      place.messages = messages;
+      if (isAnswer) turns.made(connection);
+      return events;
+    };
+  }
+
+  #count(message: Outgoing): void {
+    if (message.bytes !== undefined) return;
+    message.bytes = encodedBytes(message.fields);
+    this.#options.unsent.add(message.connection, message.bytes);
+  }
+}

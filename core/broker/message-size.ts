@@ -1,0 +1,18 @@
+/** How many bytes a message takes, about: for counting, where encoding it would be too much work. */
+
+import { frameHeaderBytes } from '../protocol/index.ts';
+
+/** The fields of a message as encoded, or a little more; texts count as if they were ASCII. */
+export function encodedBytes(fields: object): number {
+  return frameHeaderBytes + bytesOf(fields);
+}
+
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return 4 + value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  if (value instanceof Uint8Array) return 4 + value.length;
+  let bytes = 4;
+  if (Array.isArray(value)) for (const item of value) bytes += bytesOf(item);
+  else for (const name in value) bytes += bytesOf((value as Record<string, unknown>)[name]);
+  return bytes;
+}

@@ -1,0 +1,167 @@
+/**
+ * Whose request is next. Each connection has a line, since its requests take effect in the order in
+ * which they were sent; the lines are served in turn, a little of each, and a line whose answers
+ * nobody reads waits. So whatever one connection asks, others wait no longer than for a slice.
+ */
+
+import type { RequestName } from '../protocol/index.ts';
+import type { ConnectionId, NetEvent } from './events.ts';
+import type { Unsent } from './queue/unsent.ts';
+
+/** Time for one turn of the core; what one request takes comes on top. */
+const sliceMs = 4;
+/** Time for one line before the next one is looked at. */
+const visitMs = 1;
+/** Requests of one line before the next one is looked at. */
+const visitMax = 64;
+/** Requests of a turn: a bound also where the clock stands still. */
+const turnMax = 2_000;
+/** Large answers that are in the making at one time. */
+const makingMax = 8;
+
+/** Requests whose answers are made from much of what the broker has: one at a time for each connection. */
+const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([
+  'Inspect',
+  'List',
+  'Result',
+  'Stats',
+  'BlobGet',
+  'JournalGet',
+]);
+
+interface Line {
+  readonly connection: ConnectionId;
+  events: NetEvent[];
+  /** How many of them are done. */
+  at: number;
+  /** An answer is being made. */
+  isMaking: boolean;
+  /** The peer is gone: what only tells is left out, the rest takes effect. */
+  isGone: boolean;
+}
+
+export class Turns {
+  readonly #lines: Map<ConnectionId, Line> = new Map();
+  /** Those that may have something to do, in the order in which they are served. */
+  readonly #ready: Set<Line> = new Set();
+  /** Those that must wait: for an answer in the making, or for their peer to read. */
+  readonly #waiting: Set<Line> = new Set();
+  /** Those that asked for a large answer in this turn. */
+  readonly #asked: Set<Line> = new Set();
+  readonly #unsent: Unsent;
+  readonly #nowMs: () => number;
+  #making = 0;
+
+  constructor(unsent: Unsent, nowMs: () => number) {
+    this.#unsent = unsent;
+    this.#nowMs = nowMs;
+  }
+
+  add(event: NetEvent): void {
+    const { connection } = event;
+    let line = this.#lines.get(connection);
+    if (line === undefined) {
+      line = { connection, events: [], at: 0, isMaking: false, isGone: false };
+      this.#lines.set(connection, line);
+    }
+    if (event.type === 'closed') line.isGone = true;
+    line.events.push(event);
+    if (!this.#waiting.has(line) || line.isGone) this.#toReady(line);
+  }
+
+  /** True when there is something that could be done at once. */
+  get hasMore(): boolean {
+    for (const line of this.#waiting) if (this.#mayGoOn(line)) this.#toReady(line);
+    return this.#ready.size > 0;
+  }
+
+  /** The next events, for as long as a turn may last. Each is to be handled before the next is taken. */
+  *take(): Generator<NetEvent> {
+    const untilMs = this.#nowMs() + sliceMs;
+    let left = turnMax;
+    while (left > 0 && this.hasMore && this.#nowMs() <= untilMs) {
+      const [line] = this.#ready;
+      if (line === undefined) return;
+      this.#ready.delete(line);
+      for (const event of this.#visit(line)) {
+        left -= 1;
+        yield event;
+      }
+      this.#putBack(line);
+    }
+  }
+
+  /** Records are being read for an answer to the connection. */
+  reading(connection: ConnectionId): void {
+    const line = this.#lines.get(connection);
+    if (line !== undefined) this.#asked.delete(line);
+  }
+
+  /** The answer that records were read for is made. */
+  made(connection: ConnectionId): void {
+    const line = this.#lines.get(connection);
+    if (line !== undefined) this.#setMaking(line, false);
+  }
+
+  /** All that the events of this turn led to was done: what is not being read by now is made. */
+  settle(): void {
+    for (const line of this.#asked) this.#setMaking(line, false);
+    this.#asked.clear();
+  }
+
+  #setMaking(line: Line, isMaking: boolean): void {
+    if (line.isMaking === isMaking) return;
+    line.isMaking = isMaking;
+    this.#making += isMaking ? 1 : -1;
+  }
+
+  *#visit(line: Line): Generator<NetEvent> {
+    const untilMs = this.#nowMs() + visitMs;
+    for (let count = 0; count < visitMax && this.#mayGoOn(line); count++) {
+      const event = line.events[line.at] as NetEvent;
+      line.at += 1;
+      if (line.isGone && isLarge(event)) continue;
+      // Until its answer is made nobody knows how large it is, and the next request waits.
+      if (isLarge(event)) {
+        this.#setMaking(line, true);
+        this.#asked.add(line);
+      }
+      yield event;
+      if (this.#nowMs() > untilMs) return;
+    }
+  }
+
+  #putBack(line: Line): void {
+    if (line.at < line.events.length) {
+      line.events = line.at > 0 ? line.events.slice(line.at) : line.events;
+      line.at = 0;
+      if (this.#mayGoOn(line)) this.#ready.add(line);
+      else this.#waiting.add(line);
+      return;
+    }
+    line.events = [];
+    line.at = 0;
+    if (!line.isGone) return;
+    this.#setMaking(line, false);
+    this.#lines.delete(line.connection);
+  }
+
+  #toReady(line: Line): void {
+    this.#waiting.delete(line);
+    this.#ready.add(line);
+  }
+
+  #mayGoOn(line: Line): boolean {
+    const event = line.events[line.at];
+    if (event === undefined) return false;
+    if (line.isGone || event.type === 'opened') return true;
+    if (line.isMaking) return false;
+    return isLarge(event)
+      ? this.#making < makingMax && this.#unsent.takesLarge(line.connection)
+      : this.#unsent.takesSmall(line.connection);
+  }
+}
+
+function isLarge(event: NetEvent): boolean {
+  return event.type === 'request' && largeAnswers.has(event.request.name as RequestName);
+}

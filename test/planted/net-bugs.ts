@@ -1,0 +1,72 @@
+/** Bugs in what peers may take of the broker: one that is greedy, slow or silent would cost the others. */
+
+import type { PlantedBug } from './bug.ts';
+
+export const netBugs: readonly PlantedBug[] = [
+  {
+    name: 'lease-runs-while-unsent',
+    what: 'a lease runs from when it was decided, though its job still waits for a slow line',
+    edits: [
+      {
+        file: 'core/broker/queue/delivery.ts',
+        find: '  const lease = core.addLease(session, job);',
+        replace:
+          '  const lease = core.addLease(session, job);\n  core.beginLease(lease, now.monotonicMs);',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/queue-unsent.test.ts' },
+  },
+  {
+    name: 'jobs-for-the-silent',
+    what: 'jobs are delivered to a peer however much it has not read',
+    edits: [
+      {
+        file: 'core/broker/queue/delivery.ts',
+        find: '  return unsent.takesJobs(connection);',
+        replace: '  return unsent.bytes >= 0;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/queue-unsent.test.ts' },
+  },
+  {
+    name: 'one-line-first',
+    what: 'all that one connection asked is handled before the next one has its turn',
+    edits: [
+      {
+        file: 'core/broker/turns.ts',
+        find: '      if (this.#nowMs() > untilMs) return;',
+        replace: '      if (this.#nowMs() > untilMs && this.#unsent.bytes < 0) return;',
+      },
+      {
+        file: 'core/broker/turns.ts',
+        find: 'const visitMax = 64;',
+        replace: 'const visitMax = 64_000;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/turns.test.ts' },
+  },
+  {
+    name: 'answers-unpaid',
+    what: 'large answers are made for a peer that does not read',
+    edits: [
+      {
+        file: 'core/broker/turns.ts',
+        find: 'this.#making < makingMax && this.#unsent.takesLarge(line.connection)',
+        replace: 'this.#making < makingMax',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/turns.test.ts' },
+  },
+  {
+    name: 'progress-by-whole-writes',
+    what: 'a peer counts as stalled until a whole write is over, however steadily it reads',
+    edits: [
+      {
+        file: 'core/broker/net/outflow.ts',
+        find: 'const sliceBytes = 32 * 1024;',
+        replace: 'const sliceBytes = 32 * 1024 * 1024;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/net-connection-flow.test.ts' },
+  },
+];
