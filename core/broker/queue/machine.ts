@@ -31,7 +31,12 @@ import { expireWaiting, RetentionClock, sweepDeadlines, wakeDelayed } from './wa
 const idleRetentionMs = 60_000;
 
 /** What clients say, and that they come and go. */
-type Asked = Extract<CoreEvent, { type: 'opened' | 'closed' | 'enqueue' | 'request' }>;
+const asked = ['opened', 'closed', 'enqueue', 'request'] as const;
+type Asked = Extract<CoreEvent, { type: (typeof asked)[number] }>;
+
+function isAsked(event: CoreEvent): event is Asked {
+  return (asked as readonly string[]).includes(event.type);
+}
 
 export class QueueMachine {
   readonly #core: Core;
@@ -179,6 +184,12 @@ export class QueueMachine {
   }
 
   #handleOne(event: CoreEvent, now: Now): void {
+    if (isAsked(event)) this.#handleAsked(event, now);
+    else this.#handleNews(event, now);
+  }
+
+  /** What clients do. */
+  #handleAsked(event: Asked, now: Now): void {
     const core = this.#core;
     switch (event.type) {
       case 'opened':
@@ -194,10 +205,7 @@ export class QueueMachine {
         // A connection that was taken over may still have sent something.
         const session = core.connections.get(event.connection);
         if (session !== undefined) handleRequest(core, session, event, now);
-        break;
       }
-      default:
-        this.#handleNews(event, now);
     }
   }
 
