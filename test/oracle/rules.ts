@@ -275,9 +275,9 @@ export class Rules {
   }
 
   #wasGivenBack(job: BookJob, session: string, errorCode: string): boolean {
-    if (errorCode === 'read_failed') {
-      return this.#asked.unread.has(job.id) || this.#asked.unreadable.has(job.id);
-    }
+    // Its record names that cause unless the job may not run again, expired say.
+    if (this.#asked.unread.has(job.id) || this.#asked.unreadable.has(job.id)) return true;
+    if (errorCode === 'read_failed') return false;
     if (this.#asked.leaving.has(session)) return true;
     return this.#asked.resumed.some(
       (each) => each.session === session && !each.tokens.some((token) => isTokenOf(job, token)),
