@@ -17,6 +17,8 @@ export interface LeaseOptions {
 interface LeaseLaw extends LeaseOptions {
   /** A job that is to expire by then may not run again. */
   readonly expiryMs: number;
+  /** It was not sent, because it could not be read. */
+  readonly isUnread: boolean;
 }
 
 interface Charge {
@@ -42,9 +44,9 @@ const charges: Readonly<Record<LeaseEnd, Charge>> = {
 };
 
 /** A crash that its consumer reports is the job's own when it ran alone; else it only came back. */
-function chargeOf({ end, errorCode }: LeaseEnded, isolated: boolean): Charge {
+function chargeOf({ end }: LeaseEnded, isolated: boolean, isUnread: boolean): Charge {
   // The broker took it back before anybody had it.
-  if (end === 'returned' && errorCode === 'read_failed') return nothing;
+  if (end === 'returned' && isUnread) return nothing;
   const charge = charges[end];
   if (charge.crashes === 0) return charge;
   const isItsOwn = end === 'crashed' && isolated;
@@ -53,7 +55,7 @@ function chargeOf({ end, errorCode }: LeaseEnded, isolated: boolean): Charge {
 
 /** What is wrong with the record, or null. */
 export function wrongCounters(job: BookJob, next: LeaseEnded, options: LeaseLaw): string | null {
-  const charge = chargeOf(next, job.isolated);
+  const charge = chargeOf(next, job.isolated, options.isUnread);
   for (const counter of ['attempts', 'crashes', 'returns'] as const) {
     if (next[counter] !== job[counter] + charge[counter]) {
       return `${counter} went from ${job[counter]} to ${next[counter]}`;

@@ -244,7 +244,11 @@ export class Rules {
     if (job === null) return;
     const problem =
       this.#unlawfulEnd(job, record) ??
-      wrongCounters(job, record, { ...this.#options, expiryMs: this.#expiryMs });
+      wrongCounters(job, record, {
+        ...this.#options,
+        expiryMs: this.#expiryMs,
+        isUnread: this.#isUnread(record),
+      });
     if (problem !== null) {
       this.#violate(`the lease ${describe(tokenOf(job))} ended by ${record.end}: ${problem}`);
     }
@@ -275,13 +279,19 @@ export class Rules {
   }
 
   #wasGivenBack(job: BookJob, session: string, errorCode: string): boolean {
-    // Its record names that cause unless the job may not run again, expired say.
-    if (this.#asked.unread.has(job.id) || this.#asked.unreadable.has(job.id)) return true;
+    if (this.#isUnread({ id: job.id, errorCode })) return true;
     if (errorCode === 'read_failed') return false;
     if (this.#asked.leaving.has(session)) return true;
     return this.#asked.resumed.some(
       (each) => each.session === session && !each.tokens.some((token) => isTokenOf(job, token)),
     );
+  }
+
+  /** The broker took it back unsent. The record says so unless the job may not run again: it expired. */
+  #isUnread({ id, errorCode }: Pick<LeaseEnded, 'id' | 'errorCode'>): boolean {
+    const { unread, unreadable } = this.#asked;
+    const isCause = errorCode === 'read_failed' || errorCode === 'expired';
+    return isCause && (unread.has(id) || unreadable.has(id));
   }
 
   #mayBeLost(job: BookJob, session: string): boolean {
