@@ -63,6 +63,8 @@ function fetchJob(core: Core, job: JobEntry, origins: Origins): void {
       ];
       return [fetchHistory(last, event)];
     },
+    // Of this job or of the ends of its leases: all of it is said again, or nothing.
+    unread: () => [],
   });
 }
 

@@ -45,7 +45,7 @@ function lookUp(core: Core, caller: Caller, fields: Message<'JournalPut'>): void
     const refusal = outgoing(connection, correlationId, 'Error', refusalFields(notHeld));
     return [{ type: 'send', outgoing: refusal }];
   };
-  core.read({
+  core.readFor(connection, {
     offsets: [],
     use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
     // What cannot be read says nothing about who held it.

@@ -139,6 +139,42 @@ test('compaction that cannot read goes on by itself when it can', async () => {
   expect(client.engine.troubles.texts).toEqual([]);
 }, 120_000);
 
+/** Delivers the one job of queue `old` and hands it back. */
+async function handBack(client: Client, errorCode: string, park: string | null): Promise<void> {
+  const seen = (await client.delivered(0)).length;
+  client.request('Subscribe', { queues: ['old'], credit: 1 });
+  const { token } = (await client.delivered(seen + 1))[seen]!;
+  client.request('Subscribe', { queues: ['old'], credit: 0 });
+  const item = { ...ack(token), outcome: 'throttled' as const, errorCode, park };
+  await client.answer(client.request('Settle', { items: [item] }));
+}
+
+test('compaction keeps the end of a lease that it cannot read just then', async () => {
+  const disk = new MemoryDisk();
+  const before = await start(disk);
+  const fillSegment = () => before.answer(before.enqueue(jobs(100 * nextFill++, 8, body)));
+  const body = JSON.stringify('x'.repeat(2000));
+  let nextFill = 1;
+  await before.answer(before.enqueue([checkedJob({ id: 1, queue: 'old', body: '"old"' })]));
+  await fillSegment();
+  await handBack(before, 'first', null);
+  await fillSegment();
+  await handBack(before, 'second', 'later');
+  await fillSegment();
+  await before.engine.close();
+  const client = await start(disk);
+  // Only the first end lies there: what compaction reads of the job before can be read.
+  fail(disk, 'EIO', ['openForReading', 'read'], '0000000003.log');
+  client.request('Purge', { queue: 'q' });
+  const waits = () => client.engine.troubles.texts.join().includes('compaction waits');
+  await until('compaction', () => waits() || !disk.files.has('/log/0000000001.log'));
+  disk.before = () => undefined;
+  await until('all three segments dropped', () => !disk.files.has('/log/0000000003.log'));
+  const asked = client.request('Inspect', { idPrefix: idOf(1), withJob: false });
+  const { jobs: found } = (await client.answer(asked)) as Message<'InspectOk'>;
+  expect(found[0]?.history.map(({ errorCode }) => errorCode)).toEqual(['second', 'first']);
+}, 120_000);
+
 test.each(['EMFILE', 'ENOSPC', 'EACCES', 'EDQUOT', 'EIO'])(
   'a next segment that cannot be made for %s stops what is new, nothing else, until it can',
   async (code) => {

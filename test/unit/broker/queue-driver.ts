@@ -11,7 +11,12 @@ import {
 } from '../../../core/broker/events.ts';
 import { encodedBytes } from '../../../core/broker/message-size.ts';
 import { type CoreOptions, coreDefaults } from '../../../core/broker/queue/core.ts';
-import type { CoreEvent, Effect, Fetch } from '../../../core/broker/queue/effects.ts';
+import {
+  type CoreEvent,
+  type Effect,
+  type Fetch,
+  nobody,
+} from '../../../core/broker/queue/effects.ts';
 import { QueueMachine } from '../../../core/broker/queue/machine.ts';
 import {
   type Delivery,
@@ -293,14 +298,16 @@ export class Driver {
     return offset > this.cut.droppedUpTo ? (this.log[offset - 1] ?? null) : null;
   }
 
-  /** Resolves a fetch from the log in memory. */
-  #fetch({ offsets, use }: Fetch): void {
+  /** Resolves a fetch from the log in memory; what it sends must be for that connection. */
+  #fetch({ offsets, use }: Fetch, connection = nobody): void {
     for (const fetched of use(offsets.map((offset) => this.#read(offset)))) {
-      if (fetched.type === 'send') this.#send(fetched.outgoing);
-      else if (fetched.type === 'stats') {
-        const { connection, correlationId, queues } = fetched.stats;
-        this.sent.push({ connection, correlationId, name: 'StatsOk', fields: { queues } });
-      } else if (fetched.type === 'fetch') this.#fetch(fetched.fetch);
+      if (fetched.type === 'send') {
+        if (fetched.outgoing.connection !== connection) throw new Error('sent to another line');
+        this.#send(fetched.outgoing);
+      } else if (fetched.type === 'stats') {
+        const { stats } = fetched;
+        this.sent.push({ ...stats, name: 'StatsOk', fields: { queues: stats.queues } });
+      } else if (fetched.type === 'fetch') this.#fetch(fetched.fetch, connection);
       else this.#handle(fetched.event);
     }
   }
@@ -310,7 +317,7 @@ export class Driver {
     for (const effect of effects) {
       if (effect.type === 'append') this.log.push(effect.record.slice());
       if (effect.type === 'send') this.#send(effect.outgoing);
-      if (effect.type === 'fetch') this.#fetch(effect.fetch);
+      if (effect.type === 'fetch') this.#fetch(effect.fetch, effect.connection);
     }
     this.#depth -= 1;
     // The core hears of it when all that it decided is in the log.
