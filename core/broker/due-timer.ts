@@ -27,14 +27,15 @@ export class DueTimer {
   set(): void {
     const { machine, clock, scheduler, onDue } = this.#options;
     this.cancel();
-    const dueMs = machine.nextDueMs(clock.now());
+    const now = clock.now();
+    const dueMs = machine.nextDueMs(now);
     if (dueMs === null) return;
     if (dueMs <= 0) {
       void this.#afterThisRound();
       return;
     }
     // While a deadline runs, the clock must be looked at.
-    const mostMs = machine.hasDeadlines ? clock.lookMs : timerMsMax;
+    const mostMs = machine.hasDeadlines(now) ? clock.lookMs : timerMsMax;
     this.#cancel = scheduler.after(Math.min(dueMs, mostMs), onDue);
   }
 

@@ -112,24 +112,30 @@ export class QueueMachine {
   /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
   nextDueMs(now: Now): number | null {
     if (this.#more) return 0;
-    const { state, leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
-    const { jobs } = state;
+    const { jobs } = this.#core.state;
     const dues = [
       msUntil(jobs.delayed.earliestMs, now.wallMs),
       msUntil(jobs.expiry.earliestMs, expiryClockMs(now)),
-      msUntil(blobsDueAtMs(blobs), now.monotonicMs),
-      msUntil(leaseDeadlines.earliestMs, now.monotonicMs),
-      msUntil(resumeDeadlines.earliestMs, now.monotonicMs),
-      msUntil(readPause.dueMs(now.monotonicMs), now.monotonicMs),
+      ...this.#deadlinesMs(now).map((atMs) => msUntil(atMs, now.monotonicMs)),
       jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
   }
 
-  /** True when something ends at a time on the monotonic clock, which must be looked at meanwhile. */
-  get hasDeadlines(): boolean {
-    const { leaseDeadlines, resumeDeadlines, blobs } = this.#core;
-    return leaseDeadlines.length > 0 || resumeDeadlines.length > 0 || blobsDueAtMs(blobs) !== null;
+  /** True when something is due on the monotonic clock, which stands unless it is looked at meanwhile. */
+  hasDeadlines(now: Now): boolean {
+    return this.#deadlinesMs(now).some((atMs) => atMs !== null);
+  }
+
+  /** All that is due on the monotonic clock. */
+  #deadlinesMs({ monotonicMs }: Now): (number | null)[] {
+    const { leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
+    return [
+      leaseDeadlines.earliestMs,
+      resumeDeadlines.earliestMs,
+      blobsDueAtMs(blobs),
+      readPause.dueMs(monotonicMs),
+    ];
   }
 
   /** The newest time that a record tells of. */
