@@ -21,6 +21,7 @@ interface Rot {
 export class Faults {
   readonly #world: World;
   #rot: Rot | null = null;
+  rots = 0;
   /** A file that was healed may have been read before: until the life ends, damage in it is no bug. */
   #healed: MediumFile | null = null;
   readonly #lostEnd: LostEnd;
@@ -224,6 +225,7 @@ export class Faults {
     this.#healed = null;
     const rot = { file, byte: dice.below(file.cache.length), mask: 1 << dice.below(8) };
     this.#rot = rot;
+    this.rots++;
     file.flip(rot.byte, rot.mask);
   }
 

@@ -20,6 +20,8 @@ export interface Stage {
   readonly isCalm: boolean;
   /** No bit of the disk is wrong. */
   readonly isReadable: boolean;
+  /** How often bytes changed for themselves so far. */
+  readonly rots: number;
   /** Something is not as it was promised. */
   violate(text: string): void;
   /** A new id, never given before. */

@@ -92,6 +92,10 @@ export class World implements Stage {
     return !this.#faults.hasRot;
   }
 
+  get rots(): number {
+    return this.#faults.rots;
+  }
+
   newId(): string {
     return idOf(this.#ids++);
   }
