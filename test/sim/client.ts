@@ -25,6 +25,7 @@ export abstract class Client implements Peer {
   /** Of the broker that was greeted last. */
   protected epoch = 0;
   #correlationId = 0;
+  #helloId = 0;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
 
   constructor(stage: Stage) {
@@ -54,7 +55,10 @@ export abstract class Client implements Peer {
     this.isGreeted = false;
     const wire = net.open(this, this.mayBeSlow);
     this.wire = wire;
+    // Nobody waits for the Hello of a connection that this one takes over.
+    this.#waiting.delete(this.#helloId);
     const correlationId = ++this.#correlationId;
+    this.#helloId = correlationId;
     this.#waiting.set(correlationId, (answer) => {
       if (answer?.name !== 'HelloOk' || this.wire !== wire) return;
       this.isGreeted = true;
