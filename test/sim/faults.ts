@@ -103,7 +103,10 @@ export class Faults {
   /** Whether the broker had a reason to stop itself. */
   explains({ failure, hasServed }: Pick<Life, 'failure' | 'hasServed'>): boolean {
     if (failure === null) return true;
-    if (failure instanceof FolderGoneError) return this.#wasSwapped();
+    // What it met first may tell of the folder as its cause.
+    if ([failure, failure.cause].some((error) => error instanceof FolderGoneError)) {
+      return this.#wasSwapped();
+    }
     if (hasServed && failure.message.includes(forNow)) return false;
     const isExplained =
       this.#rot !== null || (failure instanceof LogDamagedError && this.#wasHealed(failure));
