@@ -27,15 +27,14 @@ export class DueTimer {
   set(): void {
     const { machine, clock, scheduler, onDue } = this.#options;
     this.cancel();
-    const now = clock.now();
-    const dueMs = machine.nextDueMs(now);
+    const dueMs = machine.nextDueMs(clock.now());
     if (dueMs === null) return;
     if (dueMs <= 0) {
       void this.#afterThisRound();
       return;
     }
     // While a deadline runs, the clock must be looked at.
-    const mostMs = machine.hasDeadlines(now) ? clock.lookMs : timerMsMax;
+    const mostMs = machine.hasDeadlines ? clock.lookMs : timerMsMax;
     this.#cancel = scheduler.after(Math.min(dueMs, mostMs), onDue);
   }
 

@@ -22,8 +22,8 @@ export class Asked {
   /** `session` is that of the connection, if it is known. */
   note(event: CoreEvent, session: string | undefined): void {
     if (event.type === 'restate') this.isCompaction = true;
-    if (event.type === 'unreadable') for (const id of event.ids) this.unreadable.add(id);
-    if (event.type === 'unread') for (const id of event.ids) this.unread.add(id);
+    if (event.type === 'unreadable') for (const { id } of event.tokens) this.unreadable.add(id);
+    if (event.type === 'unread') for (const { id } of event.tokens) this.unread.add(id);
     if (event.type === 'enqueue') {
       for (const checked of event.jobs) if (checked.ok) this.enqueued.add(checked.job.id);
     }

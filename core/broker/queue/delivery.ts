@@ -3,7 +3,7 @@
  * its queues in turn, so that neither a large queue nor a large consumer starves the others.
  */
 
-import { type Delivery, limits } from '../../protocol/index.ts';
+import { type Delivery, type LeaseToken, limits } from '../../protocol/index.ts';
 import type { ConnectionId, Left, Now } from '../events.ts';
 import { type Core, jobsPerEventMax, type Lease, leasedBytesMax, type Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
@@ -28,8 +28,8 @@ interface Grant {
 
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
 export function deliverReady(core: Core, now: Now): boolean {
-  if (core.state.jobs.readyCount === 0 || core.diskFull) return true;
   const jobsMax = core.readPause.jobsMax(now.monotonicMs);
+  if (jobsMax === 0 || core.state.jobs.readyCount === 0 || core.diskFull) return true;
   const granted = new Map<Session, Grant[]>();
   const hasRoom = (session: Session): boolean => sessionHasRoom(core, session);
   let hungry = [...core.sessions.values()].filter(hasRoom);
@@ -145,14 +145,14 @@ function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void
         fetched.push({ type: 'event', event: { type: 'readAgain' } });
       }
       if (unreadable.length > 0) {
-        fetched.push({ type: 'event', event: { type: 'unreadable', ids: unreadable } });
+        fetched.push({ type: 'event', event: { type: 'unreadable', tokens: unreadable } });
       }
       return fetched;
     },
     unread: ({ message: reason }) => {
-      const ids = grants.map(({ item }) => item.token.id);
+      const tokens = grants.map(({ item }) => item.token);
       return [
-        { type: 'event', event: { type: 'unread', ids, reason } },
+        { type: 'event', event: { type: 'unread', tokens, reason } },
         { type: 'event', event: { type: 'notMade', connection, frame } },
       ];
     },
@@ -162,16 +162,16 @@ function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void
 function deliveriesOf(
   grants: readonly Grant[],
   records: readonly (Uint8Array | null)[],
-): { items: Delivery[]; unreadable: string[] } {
+): { items: Delivery[]; unreadable: LeaseToken[] } {
   const items: Delivery[] = [];
-  const unreadable: string[] = [];
+  const unreadable: LeaseToken[] = [];
   const origins = new Origins();
   for (const [index, { item, base, lease }] of grants.entries()) {
     // It may have been cancelled while its bytes were read.
     if (lease.ended) continue;
     const record = records[index] ?? null;
     if (record === null) {
-      unreadable.push(item.token.id);
+      unreadable.push(item.token);
       continue;
     }
     const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq: lease.seq });

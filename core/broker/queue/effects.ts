@@ -1,6 +1,6 @@
 /** What the core wants done, and what it is told: plain data and pure functions. */
 
-import type { Message, MessageName, QueueInfo } from '../../protocol/index.ts';
+import type { LeaseToken, Message, MessageName, QueueInfo } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
 import type { Origin } from './job-details.ts';
 import type { RecordOf } from './records.ts';
@@ -81,9 +81,9 @@ export type CoreEvent =
       readonly fields: Message<'JournalPut'>;
     }
   /** Jobs that were just delivered, and whose bytes are damaged. */
-  | { readonly type: 'unreadable'; readonly ids: readonly string[] }
+  | { readonly type: 'unreadable'; readonly tokens: readonly LeaseToken[] }
   /** Jobs that were just delivered, and whose bytes could not be read now, and why. */
-  | { readonly type: 'unread'; readonly ids: readonly string[]; readonly reason: string }
+  | { readonly type: 'unread'; readonly tokens: readonly LeaseToken[]; readonly reason: string }
   /** After that: jobs were read well. */
   | { readonly type: 'readAgain' }
   /** What a connection was to be told of jobs was made, and is on its way. */

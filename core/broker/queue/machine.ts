@@ -116,25 +116,25 @@ export class QueueMachine {
     const dues = [
       msUntil(jobs.delayed.earliestMs, now.wallMs),
       msUntil(jobs.expiry.earliestMs, expiryClockMs(now)),
-      ...this.#deadlinesMs(now).map((atMs) => msUntil(atMs, now.monotonicMs)),
+      ...this.#deadlinesMs.map((atMs) => msUntil(atMs, now.monotonicMs)),
       jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
   }
 
   /** True when something is due on the monotonic clock, which stands unless it is looked at meanwhile. */
-  hasDeadlines(now: Now): boolean {
-    return this.#deadlinesMs(now).some((atMs) => atMs !== null);
+  get hasDeadlines(): boolean {
+    return this.#deadlinesMs.some((atMs) => atMs !== null);
   }
 
   /** All that is due on the monotonic clock. */
-  #deadlinesMs({ monotonicMs }: Now): (number | null)[] {
+  get #deadlinesMs(): (number | null)[] {
     const { leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
     return [
       leaseDeadlines.earliestMs,
       resumeDeadlines.earliestMs,
       blobsDueAtMs(blobs),
-      readPause.dueMs(monotonicMs),
+      readPause.dueAtMs,
     ];
   }
 

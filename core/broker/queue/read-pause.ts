@@ -11,8 +11,8 @@ const damagePauseMs = 250;
 export const damagedInARowMax = 4;
 
 export class ReadPause {
-  /** Monotonic clock. */
-  #untilMs = 0;
+  /** Monotonic clock; null when there is no pause. */
+  #untilMs: number | null = null;
   #failures = 0;
   readonly #usualMax: number;
   /** Most jobs of one pass: from one on, doubled with each read that worked. */
@@ -29,20 +29,22 @@ export class ReadPause {
     return this.#failures > 0;
   }
 
-  /** Most jobs that may be handed out now; 0 during the pause. */
-  jobsMax(nowMs: number): number {
-    return nowMs < this.#untilMs ? 0 : this.#jobsMax;
+  /** When the pause ends: it lasts until somebody asks for `jobsMax` then. Null when there is none. */
+  get dueAtMs(): number | null {
+    return this.#untilMs;
   }
 
-  /** When the pause is over, as long as it lasts. */
-  dueMs(nowMs: number): number | null {
-    return nowMs < this.#untilMs ? this.#untilMs : null;
+  /** Most jobs that may be handed out now; 0 during the pause. */
+  jobsMax(nowMs: number): number {
+    if (this.#untilMs !== null && nowMs < this.#untilMs) return 0;
+    this.#untilMs = null;
+    return this.#jobsMax;
   }
 
   /** A read failed, for a reason that may pass. */
   failed(nowMs: number): void {
     // What was read in the same pass failed with it.
-    if (nowMs < this.#untilMs) return;
+    if (this.#untilMs !== null && nowMs < this.#untilMs) return;
     this.#untilMs = nowMs + Math.min(pauseMsMax, firstPauseMs * 2 ** this.#failures);
     this.#failures += 1;
     this.#jobsMax = 1;
@@ -56,6 +58,6 @@ export class ReadPause {
 
   /** Jobs were found damaged. */
   foundDamage(nowMs: number): void {
-    this.#untilMs = Math.max(this.#untilMs, nowMs + damagePauseMs);
+    this.#untilMs = Math.max(this.#untilMs ?? 0, nowMs + damagePauseMs);
   }
 }

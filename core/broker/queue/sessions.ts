@@ -3,12 +3,12 @@
  * ends the session at once; a session that does not come back loses its leases.
  */
 
-import { errorCodes, limits, noUsage } from '../../protocol/index.ts';
+import { errorCodes, type LeaseToken, limits, noUsage } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Now, Transport } from '../events.ts';
 import type { Core, Session } from './core.ts';
 import { allFramesLeft } from './delivery.ts';
 import type { CoreEvent } from './effects.ts';
-import type { JobEntry } from './job-entry.ts';
+import { isNewest, type JobEntry } from './job-entry.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
 import { damagedInARowMax } from './read-pause.ts';
 
@@ -159,7 +159,7 @@ export function isOfReading(event: CoreEvent): event is ReadEvent {
 
 /** What came of reading jobs that were just handed out. */
 export function afterReading(core: Core, event: ReadEvent, now: Now): void {
-  if (event.type === 'unreadable') endDamaged(core, event.ids, now);
+  if (event.type === 'unreadable') endDamaged(core, event.tokens, now);
   else if (event.type === 'unread') {
     core.readPause.failed(now.monotonicMs);
     handBack(core, event, now);
@@ -170,13 +170,11 @@ export function afterReading(core: Core, event: ReadEvent, now: Now): void {
  * Jobs that were just handed out and whose bytes the log no longer holds undamaged: they are dead. Of
  * many at once the first few are; the others come up again after a pause.
  */
-function endDamaged(core: Core, ids: readonly string[], now: Now): void {
+function endDamaged(core: Core, tokens: readonly LeaseToken[], now: Now): void {
   core.readPause.foundDamage(now.monotonicMs);
-  const rest = { ids: ids.slice(damagedInARowMax), reason: 'jobs beside it are damaged' };
-  handBack(core, rest, now);
-  for (const id of ids.slice(0, damagedInARowMax)) {
-    const job = core.state.jobs.get(id);
-    if (job?.state !== 'leased') continue;
+  const rest = tokens.slice(damagedInARowMax);
+  handBack(core, { tokens: rest, reason: 'jobs beside it are damaged' }, now);
+  for (const job of stillHeld(core, tokens.slice(0, damagedInARowMax))) {
     endLease(core, job, now, {
       end: 'damaged',
       errorCode: 'damaged',
@@ -187,21 +185,27 @@ function endDamaged(core: Core, ids: readonly string[], now: Now): void {
 }
 
 interface Unread {
-  readonly ids: readonly string[];
+  readonly tokens: readonly LeaseToken[];
   readonly reason: string;
 }
 
 /** It counts as nothing: the broker never sent the job, and the error says nothing about it. */
-function handBack(core: Core, { ids, reason }: Unread, now: Now): void {
-  for (const id of ids) {
-    const job = core.state.jobs.get(id);
-    if (job?.state !== 'leased') continue;
+function handBack(core: Core, { tokens, reason }: Unread, now: Now): void {
+  for (const job of stillHeld(core, tokens)) {
     endLease(core, job, now, {
       end: 'returned',
       errorCode: 'read_failed',
       errorMessage: `it was not sent, because it could not be read: ${reason}`,
       uncounted: true,
     });
+  }
+}
+
+/** The jobs of these leases, but for those whose lease ended while they were read: another may have it. */
+function* stillHeld({ state }: Core, tokens: readonly LeaseToken[]): Generator<JobEntry> {
+  for (const token of tokens) {
+    const job = state.jobs.get(token.id);
+    if (job?.state === 'leased' && isNewest(job, token)) yield job;
   }
 }
 

@@ -17,8 +17,9 @@ function withTenJobs(): { driver: Driver; ids: number[] } {
 
 test('of many jobs that are found damaged at once few end before a pause, the others count nothing', () => {
   const { driver, ids } = withTenJobs();
-  expect(driver.deliveries(1)).toHaveLength(10);
-  driver.tell({ type: 'unreadable', ids: ids.map(idOf) });
+  const items = driver.deliveries(1);
+  expect(items).toHaveLength(10);
+  driver.tell({ type: 'unreadable', tokens: items.map(({ token }) => token) });
   const states = () => ids.map((id) => driver.stateOf(id));
   expect(states().filter((state) => state === 'dead')).toHaveLength(4);
   expect(states().filter((state) => state === 'ready')).toHaveLength(6);
@@ -34,7 +35,7 @@ test('jobs that could not be read just then go back uncounted, after pauses that
   const { driver } = withTenJobs();
   let items = driver.deliveries(1);
   for (const pauseMs of [100, 200, 400, 800, 1600, 3200, 5000, 5000]) {
-    driver.tell({ type: 'unread', ids: items.map(({ token }) => token.id), reason: 'EMFILE' });
+    driver.tell({ type: 'unread', tokens: items.map(({ token }) => token), reason: 'EMFILE' });
     driver.advance(pauseMs - 1);
     expect(driver.deliveries(1), `${pauseMs} ms`).toEqual([]);
     driver.advance(1);
@@ -57,11 +58,38 @@ test('after reads that failed jobs are handed out one at a time, then twice as m
   const pause = new ReadPause(8);
   expect(pause.jobsMax(0)).toBe(8);
   pause.failed(0);
-  expect([pause.jobsMax(99), pause.jobsMax(100), pause.dueMs(50)]).toEqual([0, 1, 100]);
+  expect([pause.jobsMax(99), pause.dueAtMs, pause.jobsMax(100)]).toEqual([0, 100, 1]);
   for (const jobsMax of [2, 4, 8]) {
     expect(pause.isOn).toBe(true);
     pause.succeeded();
     expect(pause.jobsMax(100)).toBe(jobsMax);
   }
-  expect([pause.isOn, pause.dueMs(100)]).toEqual([false, null]);
+  expect([pause.isOn, pause.dueAtMs]).toEqual([false, null]);
+});
+
+test('a pause is over at its end, though the clock is looked at just before and just after that', () => {
+  const { driver } = withTenJobs();
+  const tokens = driver.deliveries(1).map(({ token }) => token);
+  driver.tell({ type: 'unread', tokens, reason: 'EMFILE' });
+  expect(driver.machine.hasDeadlines, 'the time of a clock that is not looked at stands').toBe(
+    true,
+  );
+  driver.advance(99);
+  driver.now.monotonicMs += 2;
+  expect(driver.machine.nextDueMs(driver.now)).toBe(0);
+  driver.advance(0);
+  expect(driver.deliveries(1)).toHaveLength(10);
+});
+
+test('a read that ends late changes nothing of a lease that another session has by then', () => {
+  const { driver } = withTenJobs();
+  const tokens = driver.deliveries(1).map(({ token }) => token);
+  driver.request(1, 'Goodbye', {});
+  driver.open(2);
+  driver.subscribe(2, 10);
+  const items = driver.deliveries(2);
+  expect(items).toHaveLength(10);
+  driver.tell({ type: 'unread', tokens, reason: 'EMFILE' });
+  driver.tell({ type: 'unreadable', tokens });
+  for (const { token } of items) expect(driver.settle(2, token)).toMatchObject({ state: 'done' });
 });
