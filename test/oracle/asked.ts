@@ -9,6 +9,8 @@ export class Asked {
   readonly settles: { readonly session: string; readonly item: Settlement }[] = [];
   readonly resumed: { readonly session: string; readonly tokens: readonly LeaseToken[] }[] = [];
   readonly enqueued = new Set<string>();
+  /** Those of them that came while there was room: the disk may have become full behind them. */
+  readonly enqueuedInTime = new Set<string>();
   readonly cancelled = new Set<string>();
   readonly retried = new Set<string>();
   /** Sessions that said goodbye. */
@@ -20,12 +22,16 @@ export class Asked {
   isCompaction = false;
 
   /** `session` is that of the connection, if it is known. */
-  note(event: CoreEvent, session: string | undefined): void {
+  note(event: CoreEvent, session: string | undefined, diskFull: boolean): void {
     if (event.type === 'restate') this.isCompaction = true;
     if (event.type === 'unreadable') for (const { id } of event.tokens) this.unreadable.add(id);
     if (event.type === 'unread') for (const { id } of event.tokens) this.unread.add(id);
     if (event.type === 'enqueue') {
-      for (const checked of event.jobs) if (checked.ok) this.enqueued.add(checked.job.id);
+      for (const checked of event.jobs) {
+        if (!checked.ok) continue;
+        this.enqueued.add(checked.job.id);
+        if (!diskFull) this.enqueuedInTime.add(checked.job.id);
+      }
     }
     if (event.type === 'request' && session !== undefined) this.#noteRequest(event, session);
   }

@@ -140,15 +140,17 @@ export class Rules {
   note(event: CoreEvent): void {
     this.sessions.note(event, this.#now);
     const session = 'connection' in event ? this.sessions.of(event.connection) : undefined;
-    this.#asked.note(event, session);
+    this.#asked.note(event, session, this.#diskFull);
     if (event.type === 'disk') this.#diskFull = event.full;
   }
 
   #enqueued({ jobs }: RecordOf<'enqueued'>): void {
-    if (this.#diskFull) this.#violate('a job was accepted while the disk is full');
     for (const { job: bytes, dueAtMs } of jobs) {
       const job = decodeJob(bytes);
       if (!this.#asked.enqueued.has(job.id)) this.#violate(`nobody enqueued ${job.id}`);
+      else if (!this.#asked.enqueuedInTime.has(job.id)) {
+        this.#violate('a job was accepted while the disk is full');
+      }
       const { wallMs, systemMs } = this.#now;
       const earliest = wallMs + Math.max(job.runAtMs - systemMs, job.delayMs);
       if (dueAtMs < earliest && earliest > wallMs) {
