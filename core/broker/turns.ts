@@ -133,8 +133,11 @@ export class Turns {
 
   #putBack(line: Line): void {
     if (line.at < line.events.length) {
-      line.events = line.at > 0 ? line.events.slice(line.at) : line.events;
-      line.at = 0;
+      // A long line is not copied for each visit: only when as much is done as is left.
+      if (line.at * 2 > line.events.length) {
+        line.events = line.events.slice(line.at);
+        line.at = 0;
+      }
       if (this.#mayGoOn(line)) this.#ready.add(line);
       else this.#waiting.add(line);
       return;
