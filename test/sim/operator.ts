@@ -169,7 +169,11 @@ export class Operator extends Client implements Actor {
         if (Buffer.compare(chunk, expected) !== 0) {
           this.stage.violate(`blob data at ${offset} is not what was stored`);
         }
-      } else if (isReadable && rots === this.stage.rots && !isAbsence(answer.fields as Message<'Error'>)) {
+      } else if (
+        isReadable &&
+        rots === this.stage.rots &&
+        !isAbsence(answer.fields as Message<'Error'>)
+      ) {
         this.stage.violate(`reading a blob was answered with ${JSON.stringify(answer.fields)}`);
       }
     });

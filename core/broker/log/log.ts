@@ -260,11 +260,12 @@ export class SegmentLog implements Log {
 
   async #shutDown(): Promise<void> {
     const summariesStopped = this.#summaries.stop();
-    this.#rotation.stop();
     await this.#dropping;
     // The clean mark says that all before it is durable, so it cannot ride the same commit.
     await this.#commitSoon();
     if (this.#failure === null) await this.#mark('cleanMark');
+    // Not before: what was still pending may need the next segment.
+    this.#rotation.stop();
     try {
       await summariesStopped;
       await this.#reader.close();
