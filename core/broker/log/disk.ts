@@ -244,7 +244,8 @@ async function openNew(
     return { folder, file: await disk.create(path) };
   } catch (error) {
     await folder?.close().catch(() => undefined);
-    throw new NotMadeError(path, error);
+    // Only what the system said may pass: a folder that is another's does not come back.
+    throw error instanceof Error && 'code' in error ? new NotMadeError(path, error) : error;
   }
 }
 

@@ -372,7 +372,8 @@ test('a segment whose name an earlier start could not sync has it synced before 
   // The last segment was replaced, as far as a process sees: the medium still has the old name.
   await expect(openOn(disk)).rejects.toThrow('EIO');
   disk.before = (operation, path) => {
-    if (operation === 'create' && path.endsWith('.log.tmp')) throw new Error('EMFILE');
+    if (operation === 'create' && path.endsWith('.log.tmp'))
+      throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
   };
   const next = await openOn(disk);
   await commit(next.log, [unanswered]);
