@@ -50,8 +50,6 @@ export class Rotation {
       return sealed;
     } catch (error) {
       if (!(error instanceof NotMadeError) || failure() !== null) throw error;
-      // What the system did not say, such as that the folder is another's by now, does not pass.
-      if (!(error.cause instanceof Error && 'code' in error.cause)) throw error.cause;
       this.#waitAgain();
       onTrouble('segment', error.message);
       return null;
