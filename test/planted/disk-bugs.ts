@@ -82,8 +82,8 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/read-pause.ts',
-        find: 'return nowMs < this.#untilMs ? 0 : this.#jobsMax;',
-        replace: 'return this.#jobsMax + 0 * nowMs;',
+        find: 'if (this.#untilMs !== null && nowMs < this.#untilMs) return 0;',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/unit/broker/queue-reading.test.ts' },

@@ -68,9 +68,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'leases run out by the wall clock',
     edits: [
       {
-        file: 'core/broker/queue/core.ts',
-        find: 'const deadlineMs = now.monotonicMs + this.options.leaseMs;',
-        replace: 'const deadlineMs = now.wallMs + this.options.leaseMs;',
+        file: 'core/broker/queue/delivery.ts',
+        find: 'beginLeases(core, session, frame, now.monotonicMs + lagMs);',
+        replace: 'beginLeases(core, session, frame, now.wallMs + lagMs);',
       },
       {
         file: 'core/broker/queue/sessions.ts',
@@ -84,8 +84,8 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
       {
         file: 'core/broker/queue/settle.ts',
-        find: 'lease.deadlineMs = now.monotonicMs + core.options.leaseMs;',
-        replace: 'lease.deadlineMs = now.wallMs + core.options.leaseMs;',
+        find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
+        replace: 'Math.min(now.wallMs + core.options.leaseMs, lease.endsAtMs)',
       },
     ],
     caughtBy: simulation,
@@ -108,8 +108,8 @@ export const leaseBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/delivery.ts',
-        find: 'if (core.state.jobs.readyCount === 0 || core.diskFull) return true;',
-        replace: 'if (core.state.jobs.readyCount === 0) return true;',
+        find: 'core.state.jobs.readyCount === 0 || core.diskFull) return true;',
+        replace: 'core.state.jobs.readyCount === 0) return true;',
       },
     ],
     caughtBy: simulation,

@@ -126,9 +126,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction removes segments before it is durable that they are not needed',
     edits: [
       {
-        file: 'core/broker/log/log.ts',
-        find: '      await this.#stateFloor(first);',
-        replace: '      void this.#stateFloor(first).catch(() => undefined);',
+        file: 'core/broker/log/dropping.ts',
+        find: '      await stateFloor(first);',
+        replace: '      void stateFloor(first).catch(() => undefined);',
       },
     ],
     caughtBy: simulation,
@@ -178,7 +178,7 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/state.ts',
-        find: `      if (paused) yield { kind: 'paused', queue: name, atMs };
+        find: `      if (queue.paused) yield { kind: 'paused', queue: name, atMs };
 `,
         replace: '',
       },

@@ -75,8 +75,8 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/bulk-walk.ts',
-        find: '(job.changedAtMs === atMs && job.seq >= nextSeq)',
-        replace: 'job.changedAtMs === atMs',
+        find: '(this.session !== null || job.seq >= nextSeq)',
+        replace: 'nextSeq > 0',
       },
     ],
     caughtBy: bulks,

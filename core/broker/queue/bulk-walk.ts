@@ -71,8 +71,8 @@ export class BulkWalk {
     const { action, seqMax, atMs, nextSeq } = this.operation;
     if (job.seq > seqMax) return false;
     // What is purged never comes back; of the others, one that was touched may stand there again.
-    if (this.session !== null || action === 'purge') return true;
-    return job.changedAtMs < atMs || (job.changedAtMs === atMs && job.seq >= nextSeq);
+    if (action === 'purge' || job.changedAtMs < atMs) return true;
+    return job.changedAtMs === atMs && (this.session !== null || job.seq >= nextSeq);
   }
 }
 

@@ -71,13 +71,16 @@ export class BulkStore {
     }
   }
 
-  /** The records that say all operations again: of ended ones too, so that no number comes twice. */
+  /**
+   * The records that say all operations again: of ended ones too, so that no number comes twice. What
+   * goes on comes first: it may end before all of this is said, and is among the ended ones then.
+   */
   *restate(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
+    yield* this.#active.values();
     for (const operation of this.#ended.values()) {
       yield operation;
       yield { kind: 'bulkEnded', bulk: operation.bulk };
     }
-    yield* this.#active.values();
   }
 }
 

@@ -110,7 +110,7 @@ const recordKinds = {
       key: { optional: 'text' },
       seqMax: 'u53',
       touched: 'u53',
-      /** Its walk over the acceptance numbers goes on there. */
+      /** Of jobs that came to their state when it began, those before were touched; see `BulkWalk`. */
       nextSeq: 'u53',
       atMs: 'u53',
     },

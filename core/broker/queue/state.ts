@@ -110,9 +110,9 @@ export class BrokerState {
     const seqHighest = this.jobs.seqs.highest;
     yield { kind: 'epochStarted', epoch: this.epoch, seqHighest, atMs };
     for (const queue of this.jobs.queues.all()) {
-      const { name, paused, settings } = queue;
-      if (paused) yield { kind: 'paused', queue: name, atMs };
-      if (queue.isConfigured) yield { kind: 'queueConfigured', queue: name, ...settings };
+      const { name } = queue;
+      if (queue.paused) yield { kind: 'paused', queue: name, atMs };
+      if (queue.isConfigured) yield { kind: 'queueConfigured', queue: name, ...queue.settings };
     }
     yield* this.bulks.restate();
     yield* this.blobs.restate();

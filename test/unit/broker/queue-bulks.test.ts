@@ -1,7 +1,8 @@
 /** Bulk operations: steps of bounded size, progress, a restart amid one, and whom they concern. */
 
 import { describe, expect, test } from 'vitest';
-import { decodeRecord } from '../../../core/broker/queue/records.ts';
+import { BulkStore } from '../../../core/broker/queue/bulks.ts';
+import { decodeRecord, type RecordOf } from '../../../core/broker/queue/records.ts';
 import { errorCodes, type Message, type MessageName } from '../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
@@ -270,7 +271,62 @@ describe('a bulk operation', () => {
   });
 });
 
+test('what compaction says again names an operation that ends amid it', () => {
+  const store = new BulkStore();
+  const what = {
+    action: 'signal',
+    queue: null,
+    key: 'k',
+    seqMax: 9,
+    touched: 0,
+    nextSeq: 1,
+  } as const;
+  for (const bulk of [1, 2, 3]) store.start({ kind: 'bulkStarted', bulk, ...what, atMs: 1 });
+  const after = new BulkStore();
+  const take = (record: RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>): void => {
+    if (record.kind === 'bulkStarted') after.start({ ...record });
+    else after.end(record.bulk);
+  };
+  let isFirst = true;
+  for (const record of store.restate()) {
+    take(record);
+    if (!isFirst) continue;
+    isFirst = false;
+    store.end(3);
+    take({ kind: 'bulkEnded', bulk: 3 });
+  }
+  expect([1, 2, 3].map((bulk) => after.get(bulk)?.done)).toEqual([false, false, true]);
+  expect(after.newest).toBe(3);
+});
+
 describe('dead jobs', () => {
+  test('that die again while they are brought back, for another cause, are not brought back twice', () => {
+    const driver = new Driver();
+    driver.open(1);
+    const ids = range(1_000);
+    driver.enqueue(
+      1,
+      ids.map((id) => checkedJob({ id })),
+    );
+    driver.subscribe(1, ids.length);
+    for (const [index, { token }] of driver.deliveries(1).entries()) {
+      driver.settle(1, token, 'final', { errorCode: index === 999 ? 'b' : 'a' });
+    }
+    driver.subscribe(1, 0);
+    driver.advance(1);
+    begin(driver, 'RetryDead', { queue: 'q', errorCode: null });
+    driver.advance(1);
+    // One that was brought back stands where the walk comes to last.
+    driver.subscribe(1, 1);
+    const [item] = driver.deliveries(1);
+    driver.subscribe(1, 0);
+    expect(driver.settle(1, item!.token, 'final', { errorCode: 'b' }).state).toBe('dead');
+    expect(progress(driver, 1).done).toBe(false);
+    finish(driver);
+    expect(progress(driver, 1)).toEqual({ bulk: 1, touched: 1_000, done: true });
+    expect(readyCount(driver)).toBe(999);
+  });
+
   test('are brought back by queue and by cause, with their counters at zero', () => {
     const driver = new Driver();
     driver.open(1);

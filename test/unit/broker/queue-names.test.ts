@@ -100,3 +100,22 @@ test('a batch is judged by the names that are new, not by those that it names', 
   );
   expect(driver.enqueue(1, [checkedJob({ id: 7, queue: 'd' })])).toMatchObject([full]);
 });
+
+test('settings that change while compaction says them again stay as they were set last', () => {
+  const driver = new Driver();
+  driver.open(1);
+  const set = (queue: string, jobsMax: number): void => {
+    driver.request(1, 'ConfigureQueue', { queue, jobsMax, bytesMax: 0, keepMs: 0, keepJobs: 0 });
+  };
+  const names = Array.from({ length: 300 }, (_, index) => `q${index}`);
+  for (const queue of names) {
+    driver.request(1, 'Pause', { queue });
+    set(queue, 1);
+  }
+  // A portion ends between the pause of a queue and its settings.
+  driver.tell({ type: 'restate', isFirst: true });
+  for (const queue of names) set(queue, 2);
+  driver.tell({ type: 'restate', isFirst: false });
+  const { queues } = driver.request(1, 'Stats', { queues: names }) as Message<'StatsOk'>;
+  expect(queues.filter(({ jobsMax }) => jobsMax !== 2)).toEqual([]);
+});
