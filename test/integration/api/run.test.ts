@@ -68,7 +68,9 @@ describe('run', () => {
       const content = await readFile(files[0] ?? '', 'utf8');
       expect(content).toContain(`Mill ${source.at(-1)} burned`);
     }
-    expect(notices).toEqual([expect.stringContaining('provider: offline')]);
+    // A slow machine is told how far the broker's start is.
+    const told = notices.filter((notice) => !notice.includes('is starting'));
+    expect(told).toEqual([expect.stringContaining('provider: offline')]);
   });
 
   test('works until its signal aborts, also on what is queued later by others', async () => {
