@@ -125,7 +125,8 @@ describe('a folder that is moved away under its broker', () => {
   test('when it is removed, the next broker is reachable, and stays so', async () => {
     const old = await place.start();
     // Again while its broker makes files in it.
-    while (existsSync(place.dir)) rmSync(place.dir, { recursive: true, force: true });
+    const removing = { recursive: true, force: true, maxRetries: 20 };
+    while (existsSync(place.dir)) rmSync(place.dir, removing);
     mkdirSync(place.dir, { mode: 0o700 });
     await place.start();
     expect(await old.closed).toMatchObject({ reason: 'failed' });
