@@ -11,6 +11,7 @@ import type { Core } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import { fetchInfos, inFrames, type JobPicture, pictureOf } from './job-details.ts';
 import type { JobEntry } from './job-entry.ts';
+import { answerUnread } from './unread.ts';
 import type { Waiter } from './wait-list.ts';
 
 /** Jobs that one connection is told of in one piece. */
@@ -19,6 +20,13 @@ const pieceMax = 100;
 const goMax = 400;
 /** Changes that are kept as they were; of more only the jobs are kept. */
 const picturesMax = 1_000;
+
+/** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
+function placedNow({ state }: Core, picture: JobPicture): JobPicture {
+  const job = state.jobs.bySeq(picture.seq);
+  if (job === undefined) return { ...picture, base: 0, last: 0 };
+  return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
+}
 
 interface Telling {
   /** Who waited for a job that is over. */
@@ -139,11 +147,19 @@ export class Tellings {
             outgoing(connection, ends[index]?.correlationId ?? 0, 'WaitOk', { job }),
           )
         : [...inFrames(infos)].map((jobs) => outgoing(connection, 0, 'JobEvents', { jobs }));
-    const fetch = fetchInfos(pictures, (infos): Fetched[] => [
-      ...messages(infos).map((message) => ({ type: 'send' as const, outgoing: message })),
-      { type: 'event', event: { type: 'told', connection } },
-    ]);
-    core.readFor(connection, fetch);
+    const told: Fetched = { type: 'event', event: { type: 'told', connection } };
+    const fetch = fetchInfos(
+      pictures.map((picture) => placedNow(core, picture)),
+      (infos): Fetched[] => [
+        ...messages(infos).map((message) => ({ type: 'send' as const, outgoing: message })),
+        told,
+      ],
+    );
+    const unread = (error: Error): Fetched[] => [
+      ...ends.flatMap(({ correlationId }) => answerUnread(connection, correlationId)(error)),
+      told,
+    ];
+    core.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
     return pictures.length;
   }
 

@@ -92,6 +92,10 @@ test('a request that cannot be answered for a read that failed is told so, and w
   expect(await client.answer(client.request('List', list))).toMatchObject({
     code: errorCodes.LOG_UNREAD.number,
   });
+  client.request('Cancel', { ids: [idOf(1)] });
+  expect(await client.answer(client.request('Wait', { id: idOf(1) }))).toMatchObject({
+    code: errorCodes.LOG_UNREAD.number,
+  });
   disk.before = () => undefined;
   expect(await client.answer(client.request('Inspect', inspect))).toMatchObject({
     jobs: [{ info: { id: idOf(1) } }],

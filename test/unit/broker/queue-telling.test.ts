@@ -19,6 +19,38 @@ function heard(driver: Driver): [string, string][] {
     .map(({ id, state }) => [id, state]);
 }
 
+test('who reads late is told all of a job that compaction moved or that is forgotten meanwhile', () => {
+  const driver = connected({ ...testOptions, keepMs: 1_000 });
+  driver.open(2);
+  driver.request(2, 'Watch', { queues: [] });
+  driver.enqueue(1, [checkedJob({ id: 1 })]);
+  driver.sent = [];
+  // So much is on its way to it that it gets no more.
+  const unreadBytes = 2 * 1024 * 1024;
+  driver.machine.unsent.add(2, unreadBytes);
+  driver.request(2, 'Wait', { id: idOf(1) });
+  driver.subscribe(1, 1);
+  driver.settle(1, driver.deliveries(1)[0]!.token, 'final', { errorCode: 'why', note: 'note' });
+  driver.subscribe(1, 0);
+  driver.enqueue(1, [checkedJob({ id: 2 })]);
+  driver.request(1, 'Cancel', { ids: [idOf(2)] });
+  const upTo = driver.log.length;
+  while (!driver.machine.isRestated(upTo)) driver.compact(upTo);
+  driver.drop(upTo);
+  expect(driver.sent.filter(({ connection }) => connection === 2)).toEqual([]);
+  driver.advance(2_000);
+  driver.machine.unsent.remove(2, unreadBytes);
+  driver.advance(0);
+  const told = driver.sent.find(({ name }) => name === 'WaitOk')?.fields as Message<'WaitOk'>;
+  expect(told.job).toMatchObject({ errorCode: 'why', note: 'note', agent: 'agent' });
+  expect(heard(driver)).toEqual([
+    [idOf(1), 'leased'],
+    [idOf(1), 'dead'],
+    [idOf(2), 'ready'],
+    [idOf(2), 'cancelled'],
+  ]);
+});
+
 describe('a watcher', () => {
   test('hears when a delay ends', () => {
     const driver = connected();
