@@ -152,12 +152,11 @@ export class Peer {
     if (!this.isClosed()) this.socket.write(bytes);
   }
 
-  /** Writes, and waits until the socket takes more. */
+  /** Writes, and waits until the system has taken all of it, or the connection is gone. */
   async flood(bytes: Uint8Array): Promise<void> {
-    if (this.isClosed() || this.socket.write(bytes)) return;
+    if (this.isClosed()) return;
     await new Promise<void>((resolve) => {
-      this.socket.once('drain', resolve);
-      this.socket.once('close', resolve);
+      this.socket.write(bytes, () => resolve());
     });
   }
 
