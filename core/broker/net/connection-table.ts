@@ -7,10 +7,11 @@ import type { ConnectionId, Transport } from '../events.ts';
 import type { NoticeLimit } from '../notice-limit.ts';
 import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionHost, ConnectionState } from './connection-host.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { Crowd } from './crowd.ts';
 import type { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
+import type { NetLimits } from './net-limits.ts';
 import type { ThreadSetup } from './thread-messages.ts';
 
 /** Deadlines are looked at this many times in the shortest of them. */
@@ -55,23 +56,19 @@ export function createConnectionTable(
   return {
     get: (id) => connections.get(id),
     accept(socket, transport) {
+      const verdict = verdictOn(transport, crowd, limits);
+      if (verdict === 'turned away') {
+        socket.destroy();
+        return;
+      }
       const id = nextId;
       nextId += setup.connectionStep;
       const guard = transport === 'tcp' ? setup.guard : null;
-      const connection = new Connection(socket, {
-        id,
-        transport,
-        from: fromOf(socket),
-        guard,
-        host,
-      });
+      const from = fromOf(socket);
+      const connection = new Connection(socket, { id, transport, from, guard, host });
       connections.set(id, connection);
-      count(crowd, connection, connection.state, 1);
-      const [clients, strangers] = [crowd.count('client'), crowd.count(transport)];
-      const isRoom = clients + strangers <= limits.connectionsMax;
-      if (isRoom && strangers <= limits.handshakesMax) return;
-      const message = `the broker holds ${clients} connections, and ${strangers - 1} without Hello over ${transport}; try again later`;
-      connection.refuse(new AiqError('TOO_MANY_CONNECTIONS', message));
+      crowd.add(transport, 1);
+      if (verdict instanceof AiqError) connection.refuse(verdict);
     },
     readStarved() {
       for (const connection of starved) connection.updateReading();
@@ -84,6 +81,20 @@ export function createConnectionTable(
       deadline.unref();
     },
   };
+}
+
+/** Whether one more is taken, or told that there is no room: each of these is an open file meanwhile. */
+function verdictOn(
+  transport: Transport,
+  crowd: Crowd,
+  { connectionsMax, handshakesMax, refusalsMax }: NetLimits,
+): 'taken' | AiqError | 'turned away' {
+  const [clients, strangers] = [crowd.count('client'), crowd.count(transport)];
+  const over = Math.max(clients + strangers - connectionsMax, strangers - handshakesMax);
+  if (over < 0) return 'taken';
+  if (over >= refusalsMax) return 'turned away';
+  const message = `the broker holds ${clients} connections, and ${strangers} without Hello over ${transport}; try again later`;
+  return new AiqError('TOO_MANY_CONNECTIONS', message);
 }
 
 function fromOf({ remoteAddress, remotePort }: Socket): string {
@@ -106,6 +117,8 @@ function createHost(
   { inbox, connections, time, notices }: ThreadState,
 ): Host {
   const crowd = new Crowd(crowdCells, thread);
+  /** Those that said Hello. */
+  const clients = new Set<ConnectionId>();
   let beyondShare: Connection | null = null;
   return {
     limits,
@@ -119,16 +132,17 @@ function createHost(
     now: () => time.now(),
     onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
     onNotice: (kind, text) => notices.add(kind, text),
-    onState(connection, from) {
-      count(crowd, connection, from, -1);
-      count(crowd, connection, connection.state, 1);
-      if (connection.state === 'closed') connections.delete(connection.id);
+    onState(connection) {
+      const { id, state, transport } = connection;
+      if (state === 'open') {
+        clients.add(id);
+        crowd.add(transport, -1);
+        crowd.add('client', 1);
+      } else if (state === 'closed') {
+        // Until then it is an open file, whatever it waits for.
+        crowd.add(clients.delete(id) ? 'client' : transport, -1);
+        connections.delete(id);
+      }
     },
   };
-}
-
-/** Those that are being closed count no more. */
-function count(crowd: Crowd, { transport }: Connection, state: ConnectionState, by: 1 | -1): void {
-  if (state === 'open') crowd.add('client', by);
-  else if (state === 'preamble' || state === 'hello') crowd.add(transport, by);
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 /**
  * Kept for everything but connections: threads, event loops, lock, history and listeners take some
  * 60, the log at most 40 more (segments that are read, written, made and summarized), connections
- * that are just being refused 64.
+ * that are just being refused 64 (`refusalsMax` of each transport).
  */
 const reservedFiles = 192;
 /** Fewer would not even serve those who work on one folder. */
@@ -25,7 +25,11 @@ function readLimits(): string {
   }
 }
 
-/** How many connections leave the log its files, at most `wanted`. */
+/**
+ * How many connections leave the log its files, at most `wanted`. A fifth stays free: strangers of one
+ * transport, a quarter of these, come on top, as they keep nobody off the other one.
+ */
 export function connectionsWithin(filesMax: number, wanted: number): number {
-  return Math.min(wanted, Math.max(connectionsMin, filesMax - reservedFiles));
+  const most = Math.floor(((filesMax - reservedFiles) * 4) / 5);
+  return Math.min(wanted, Math.max(connectionsMin, most));
 }

@@ -8,12 +8,9 @@ import type { NetLimits } from './net-limits.ts';
 import type { Addresses, Listen, TcpAddress } from './thread-messages.ts';
 import { bindSocket } from './unix-socket.ts';
 
-/** Connections above the limit that may be open at a time, only to be told so. */
-const refusalsMax = 64;
-
 interface ListenersOptions {
   readonly listen: Listen;
-  readonly limits: Pick<NetLimits, 'connectionsMax' | 'keepAliveMs'>;
+  readonly limits: Pick<NetLimits, 'keepAliveMs'>;
   readonly onConnection: (socket: Socket, transport: Transport) => void;
 }
 
@@ -101,12 +98,10 @@ export async function bindTcp(
 
 function serverFor(transport: Transport, options: ListenersOptions): Server {
   const { limits, onConnection } = options;
-  const server = createServer(
+  return createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs },
     (socket) => onConnection(socket, transport),
   );
-  server.maxConnections = limits.connectionsMax + refusalsMax;
-  return server;
 }
 
 async function listening(server: Server, where: ListenOptions): Promise<void> {

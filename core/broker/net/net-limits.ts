@@ -12,6 +12,8 @@ export const netLimitDefaults = {
   connectionsMax: 1024,
   /** Of those, how many may be without an accepted Hello: strangers cannot take every place. */
   handshakesMax: 256,
+  /** Above these limits, of each transport: connections that are open only to be told so. */
+  refusalsMax: 32,
   /**
    * Requests of one connection that wait for an answer, before no more are read from it: answers
    * wait for the disk, and requests that wait for them take memory of the core. `Wait` is free.

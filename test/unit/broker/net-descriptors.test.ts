@@ -3,8 +3,8 @@ import { connectionsWithin, openFilesMax } from '../../../core/broker/net/descri
 
 test('connections leave the log its files, whatever the system allows', () => {
   expect(connectionsWithin(1_048_576, 1024)).toBe(1024);
-  expect(connectionsWithin(1024, 1024)).toBe(832);
-  expect(connectionsWithin(256, 1024)).toBe(64);
+  expect(connectionsWithin(1024, 1024)).toBe(665);
+  expect(connectionsWithin(256, 1024)).toBe(51);
   expect(connectionsWithin(64, 1024)).toBe(8);
   expect(connectionsWithin(Number.POSITIVE_INFINITY, 1024)).toBe(1024);
 });
