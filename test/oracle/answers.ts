@@ -23,6 +23,14 @@ type Request =
   | { name: 'EnqueueEvent'; event: Extract<CoreEvent, { type: 'enqueue' }> };
 type EnqueueItem = Message<'EnqueueOk'>['items'][number];
 
+/** A lease as its record told. */
+interface Granted {
+  readonly key: string;
+  readonly crc: number;
+  readonly attempt: number;
+  isOver: boolean;
+}
+
 export class AnswerChecks {
   readonly #book: Book;
   readonly #rules: Rules;
@@ -35,7 +43,7 @@ export class AnswerChecks {
   /** Which jobs an answer is about, as they were known when it was decided. */
   readonly #keys = new WeakMap<object, (string | null)[]>();
   /** What was ever decided about a delivery. */
-  readonly #granted = new Map<string, { key: string; crc: number; attempt: number }>();
+  readonly #granted = new Map<string, Granted>();
   readonly #everJournaled = new Map<string, string>();
   readonly #everResult = new Map<string, string | null>();
 
@@ -83,15 +91,26 @@ export class AnswerChecks {
     delivered: ({ id, epoch, delivery }) => {
       const job = this.#book.jobs.get(id);
       if (job === undefined) return;
-      const granted = { key: keyOfJob(job), crc: job.crc, attempt: job.attempts + 1 };
+      const attempt = job.attempts + 1;
+      const granted = { key: keyOfJob(job), crc: job.crc, attempt, isOver: false };
       this.#granted.set(`${id} ${epoch} ${delivery}`, granted);
     },
     leaseEnded: ({ id, delivery, end, result }) => {
       this.#settled.add(`${id} ${delivery}`);
+      this.#leaseIsOver(id);
       if (end === 'ack') this.#everResult.set(id, result === null ? null : valueKey(result));
+    },
+    cancelled: ({ ids }) => {
+      for (const id of ids) this.#leaseIsOver(id);
     },
     journaled: (record) => this.#journaled(record),
   };
+
+  #leaseIsOver(id: string): void {
+    const job = this.#book.jobs.get(id);
+    const granted = this.#granted.get(`${id} ${job?.leaseEpoch} ${job?.deliveries}`);
+    if (granted !== undefined) granted.isOver = true;
+  }
 
   /** The core answers: what it says must be what it did. */
   decided(outgoing: Outgoing): void {
@@ -252,7 +271,8 @@ export class AnswerChecks {
       if (granted.attempt !== attempt) {
         this.#violate(`${token.id} was delivered as attempt ${attempt}, not ${granted.attempt}`);
       }
-      this.#promises.delivered(granted.key, token);
+      // On another connection what ended the lease may be heard first: its token is worth nothing then.
+      if (!granted.isOver) this.#promises.delivered(granted.key, token);
     }
   }
 
