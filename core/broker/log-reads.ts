@@ -20,12 +20,6 @@ type Record = Uint8Array | Error | null;
 /** More damaged places than that say nothing new. */
 const toldDamageMax = 1000;
 
-export interface LogReadsOptions {
-  readonly read: Log['read'];
-  readonly troubles: Troubles;
-  readonly onNotice: (text: string) => void;
-}
-
 /** Records of a turn: about a millisecond. */
 const recordsPerTurn = 256;
 
