@@ -1,26 +1,55 @@
 /**
  * Gives memory back after a burst of work. V8 collects garbage when more is asked for: what the last
- * burst left would stay for as long as nothing comes, and buffers that nobody needs with it.
+ * burst left would stay for as long as little comes, and buffers that nobody needs with it.
  */
 
 import { getHeapStatistics } from 'node:v8';
 
-/** Work must have stopped for so long: one to two of these pass before memory goes back. */
-const quietMs = 1_000;
-/** Less that is new since the last time is not worth a collection. */
+/** How often is looked whether the burst is over. */
+const lookMs = 1_000;
+/** Share of the time in which a thread that has little to do works. */
+const workShareMax = 0.3;
+/** Less that is new since the last time is not worth a collection when nothing is to be done. */
 const growthBytesMin = 4 * 1024 * 1024;
+/** The same while there is a little to do, which a collection holds up. */
+const growthBytesMinAtWork = 24 * 1024 * 1024;
+/** Share of the time that collections may take while there is something to do. */
+const collectionShareMax = 0.01;
+
+/** What a thread sees of itself. */
+export interface ThreadView {
+  /** Collects all garbage; undefined in a process that was started without `--expose-gc`. */
+  readonly collect: (() => void) | undefined;
+  /** Heap and buffers, garbage included. */
+  bytesTaken(): number;
+  /** Time in which it worked since the process began, in milliseconds. */
+  workMs(): number;
+  /** Monotonic, milliseconds. */
+  nowMs(): number;
+}
 
 /** One for each thread. Does nothing in a process that was started without `--expose-gc`. */
 export class IdleMemory {
-  #isBusy = false;
+  readonly #thread: ThreadView;
+  #isTouched = false;
   #bytesBefore = 0;
+  #lookedAtMs = 0;
+  #workedMs = 0;
+  /** While there is something to do, no collection begins before. */
+  #notBeforeMs = 0;
   #timer: NodeJS.Timeout | undefined;
+
+  constructor(thread: ThreadView = thisThread()) {
+    this.#thread = thread;
+  }
 
   /** Something was done. Cheap: call it for each piece of work. */
   touch(): void {
-    this.#isBusy = true;
-    if (globalThis.gc === undefined) return;
-    this.#timer ??= setInterval(() => this.#look(), quietMs).unref();
+    this.#isTouched = true;
+    if (this.#timer !== undefined || this.#thread.collect === undefined) return;
+    this.#lookedAtMs = this.#thread.nowMs();
+    this.#workedMs = this.#thread.workMs();
+    this.#timer = setInterval(() => this.#look(), lookMs).unref();
   }
 
   stop(): void {
@@ -29,17 +58,42 @@ export class IdleMemory {
   }
 
   #look(): void {
-    const wasBusy = this.#isBusy;
-    this.#isBusy = false;
-    if (wasBusy) return;
-    this.stop();
-    if (bytesTaken() - this.#bytesBefore < growthBytesMin) return;
-    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    this.#bytesBefore = bytesTaken();
+    const isAtWork = this.#isTouched;
+    this.#isTouched = false;
+    if (this.#workShare() > workShareMax) return;
+    if (!isAtWork) this.stop();
+    else if (this.#thread.nowMs() < this.#notBeforeMs) return;
+    const grown = this.#thread.bytesTaken() - this.#bytesBefore;
+    if (grown >= (isAtWork ? growthBytesMinAtWork : growthBytesMin)) this.#collect();
+  }
+
+  /** Share of the time since the last look in which the thread worked. */
+  #workShare(): number {
+    const [nowMs, workMs] = [this.#thread.nowMs(), this.#thread.workMs()];
+    const share = (workMs - this.#workedMs) / (nowMs - this.#lookedAtMs);
+    this.#lookedAtMs = nowMs;
+    this.#workedMs = workMs;
+    return share;
+  }
+
+  #collect(): void {
+    const beganAtMs = this.#thread.nowMs();
+    this.#thread.collect?.();
+    const nowMs = this.#thread.nowMs();
+    this.#notBeforeMs = nowMs + (nowMs - beganAtMs) / collectionShareMax;
+    this.#bytesBefore = this.#thread.bytesTaken();
   }
 }
 
-function bytesTaken(): number {
-  const { total_heap_size, external_memory } = getHeapStatistics();
-  return total_heap_size + external_memory;
+function thisThread(): ThreadView {
+  const { gc } = globalThis;
+  return {
+    collect: gc && (() => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })),
+    bytesTaken: () => {
+      const { total_heap_size, external_memory } = getHeapStatistics();
+      return total_heap_size + external_memory;
+    },
+    workMs: () => performance.eventLoopUtilization().active,
+    nowMs: () => performance.now(),
+  };
 }

@@ -1,7 +1,9 @@
 /**
  * Whose request is next. Each connection has a line, since its requests take effect in the order in
- * which they were sent; the lines are served in turn, a little of each, and a line whose answers
- * nobody reads waits. So whatever one connection asks, others wait no longer than for a slice.
+ * which they were sent. The lines are served in rounds, one visit of each, and a line whose answers
+ * nobody reads waits. Who has not used up its visit goes first whenever it asks, as the new flows of
+ * FQ-CoDel do (RFC 8290, section 4.2). So whoever asks little waits no longer than for a slice, however
+ * many others there are and whatever they ask.
  */
 
 import type { RequestName } from '../protocol/index.ts';
@@ -10,9 +12,9 @@ import type { Unsent } from './queue/unsent.ts';
 
 /** Time for one turn of the core; what one request takes comes on top. */
 const sliceMs = 4;
-/** Time for one line before the next one is looked at. */
+/** Time for one line in a round. */
 const visitMs = 1;
-/** Requests of one line before the next one is looked at. */
+/** Requests of one line in a round. */
 const visitMax = 64;
 /** Requests of a turn: a bound also where the clock stands still. */
 const turnMax = 2_000;
@@ -34,6 +36,9 @@ interface Line {
   events: NetEvent[];
   /** How many of them are done. */
   at: number;
+  /** The round that it had a visit in last, and how much of that visit it used: 1 is all of it. */
+  round: number;
+  used: number;
   /** An answer is being made. */
   isMaking: boolean;
   /** The peer is gone: what only tells is left out, the rest takes effect. */
@@ -42,8 +47,12 @@ interface Line {
 
 export class Turns {
   readonly #lines: Map<ConnectionId, Line> = new Map();
-  /** Those that may have something to do, in the order in which they are served. */
-  readonly #ready: Set<Line> = new Set();
+  /** Those that may have something to do and did not use up their visit in this round: they go first. */
+  readonly #first: Set<Line> = new Set();
+  /** The others of this round, in the order in which they are served, and those of the next one. */
+  #ready: Set<Line> = new Set();
+  #next: Set<Line> = new Set();
+  #round = 0;
   /** Those that must wait: for an answer in the making, or for their peer to read. */
   readonly #waiting: Set<Line> = new Set();
   /** Those that asked for a large answer in this turn. */
@@ -61,7 +70,7 @@ export class Turns {
     const { connection } = event;
     let line = this.#lines.get(connection);
     if (line === undefined) {
-      line = { connection, events: [], at: 0, isMaking: false, isGone: false };
+      line = { connection, events: [], at: 0, round: 0, used: 0, isMaking: false, isGone: false };
       this.#lines.set(connection, line);
     }
     if (event.type === 'closed') line.isGone = true;
@@ -72,7 +81,7 @@ export class Turns {
   /** True when there is something that could be done at once. */
   get hasMore(): boolean {
     for (const line of this.#waiting) if (this.#mayGoOn(line)) this.#toReady(line);
-    return this.#ready.size > 0;
+    return this.#first.size + this.#ready.size + this.#next.size > 0;
   }
 
   /** The next events, for as long as a turn may last. Each is to be handled before the next is taken. */
@@ -80,9 +89,8 @@ export class Turns {
     const untilMs = this.#nowMs() + sliceMs;
     let left = turnMax;
     while (left > 0 && this.hasMore && this.#nowMs() <= untilMs) {
-      const [line] = this.#ready;
+      const line = this.#takeLine();
       if (line === undefined) return;
-      this.#ready.delete(line);
       for (const event of this.#visit(line)) {
         left -= 1;
         yield event;
@@ -115,19 +123,32 @@ export class Turns {
     this.#making += isMaking ? 1 : -1;
   }
 
+  #takeLine(): Line | undefined {
+    if (this.#first.size === 0 && this.#ready.size === 0) {
+      [this.#ready, this.#next] = [this.#next, this.#ready];
+      this.#round += 1;
+    }
+    const lines = this.#first.size > 0 ? this.#first : this.#ready;
+    const [line] = lines;
+    if (line !== undefined) lines.delete(line);
+    return line;
+  }
+
   *#visit(line: Line): Generator<NetEvent> {
-    const untilMs = this.#nowMs() + visitMs;
-    for (let count = 0; count < visitMax && this.#mayGoOn(line); count++) {
+    if (line.round !== this.#round) line.used = 0;
+    line.round = this.#round;
+    while (line.used < 1 && this.#mayGoOn(line)) {
       const event = line.events[line.at] as NetEvent;
       line.at += 1;
       if (line.isGone && isLarge(event)) continue;
+      const beganAtMs = this.#nowMs();
       // Until its answer is made nobody knows how large it is, and the next request waits.
       if (isLarge(event)) {
         this.#setMaking(line, true);
         this.#asked.add(line);
       }
       yield event;
-      if (this.#nowMs() > untilMs) return;
+      line.used += Math.max(1 / visitMax, (this.#nowMs() - beganAtMs) / visitMs);
     }
   }
 
@@ -138,7 +159,7 @@ export class Turns {
         line.events = line.events.slice(line.at);
         line.at = 0;
       }
-      if (this.#mayGoOn(line)) this.#ready.add(line);
+      if (this.#mayGoOn(line)) this.#next.add(line);
       else this.#waiting.add(line);
       return;
     }
@@ -151,7 +172,9 @@ export class Turns {
 
   #toReady(line: Line): void {
     this.#waiting.delete(line);
-    this.#ready.add(line);
+    if (this.#ready.has(line) || this.#next.has(line)) return;
+    const hasVisitLeft = line.round !== this.#round || line.used < 1;
+    (hasVisitLeft ? this.#first : this.#next).add(line);
   }
 
   #mayGoOn(line: Line): boolean {

@@ -58,6 +58,40 @@ test('who asks for a thousand things does not keep the others waiting for more t
   expect(all).toHaveLength(1003);
 });
 
+/** Turns until every connection before this one had its first visit. */
+function firstRound({ turn }: Pick<ReturnType<typeof turnsOf>, 'turn'>, last: number): NetEvent[] {
+  const all: NetEvent[] = [];
+  while (idsOf(all, last).length === 0) all.push(...turn());
+  return all;
+}
+
+test('who asks little goes first, however many ask without an end', () => {
+  const { ask, turn } = turnsOf(101, 0.1);
+  for (let connection = 1; connection <= 100; connection++) ask(connection, 'Ping', 1_000);
+  firstRound({ turn }, 100);
+  for (let time = 0; time < 8; time++) {
+    ask(101, 'Ping');
+    expect(turn()[0]?.connection).toBe(101);
+  }
+});
+
+test('whoever goes first keeps nobody from a visit in each round', () => {
+  const { turns, ask, turn } = turnsOf(101, 1);
+  for (let connection = 1; connection <= 100; connection++) ask(connection, 'Ping', 20);
+  const all = firstRound({ turn }, 100);
+  // It asks again as soon as it was served, and uses up its visit each time.
+  for (let asked = 0; all.length < 1_900; all.push(...turn())) {
+    if (idsOf(all, 101).length < asked) continue;
+    ask(101, 'Ping');
+    asked += 1;
+  }
+  while (turns.hasMore) all.push(...turn());
+  for (let connection = 1; connection <= 100; connection++) {
+    expect(idsOf(all, connection)).toHaveLength(20);
+  }
+  expect(idsOf(all, 101).length).toBeLessThanOrEqual(21);
+});
+
 test('the next request waits for a large answer in the making, those of others do not', () => {
   const { turns, ask, turn } = turnsOf(2);
   ask(1, 'List');
