@@ -9,10 +9,8 @@ import type { AddressInfo } from 'node:net';
 export class MoodyServer {
   key = 'key-1';
   model = 'model-1';
-  /** Answers calls itself, where the test says so; true when it did. */
-  mood: (response: ServerResponse, prompt: string) => boolean = () => false;
-  /** What each answer takes. */
-  latencyMs = 0;
+  /** Answers calls itself, where the test says so, and is true then; or lets an answer wait. */
+  mood: (response: ServerResponse, prompt: string) => boolean | Promise<false> = () => false;
   calls = 0;
   looks = 0;
   #server: Server | null = null;
@@ -62,8 +60,7 @@ export class MoodyServer {
       response.end(JSON.stringify({ data: [{ id: this.model }] }));
     } else {
       const { model } = JSON.parse(text) as { model: string };
-      if (this.mood(response, text)) return;
-      await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
+      if (await this.mood(response, text)) return;
       if (model === this.model) complete(response, model);
       else {
         const message = `The model \`${model}\` does not exist`;
