@@ -37,10 +37,10 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     ...options,
     result: (line) => {
-      process.stdout.write(`${line}\n`);
+      process.stdout.write(shown(`${line}\n`));
     },
     resultText: (text) => {
-      process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+      process.stdout.write(shown(text.endsWith('\n') ? text : `${text}\n`));
     },
     note: (line) => {
       if (!options.quiet) say(line);
@@ -54,6 +54,25 @@ export function createTerminal(options: TerminalOptions): Terminal {
     paint: (style, text) => painted(style, text, options),
   };
 }
+
+/**
+ * Results hold what models and documents say. A pipe gets every byte; a terminal would obey what it
+ * takes for commands (its title, its clipboard, faked lines), so there they are shown instead.
+ */
+function shown(text: string): string {
+  return process.stdout.isTTY ? visible(text) : text;
+}
+
+/** The text with its control characters written out, but for line breaks and tabs. */
+export function visible(text: string): string {
+  return text.replace(controls, (found) => {
+    const code = found.codePointAt(0) ?? 0;
+    return `\\x${code.toString(16).padStart(2, '0')}`;
+  });
+}
+
+/** Controls (C0, C1), and the marks that turn the direction of text; `\r` alone goes back in its line. */
+const controls = /\r(?!\n)|[^\P{Cc}\n\t\r]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
