@@ -79,7 +79,10 @@ export interface Left {
   readonly slowestMs: number;
 }
 
-/** A message for one connection. */
+/**
+ * A message for one connection. A `Wait` on its way out never leaves the broker: it tells the I/O thread
+ * that the wait of this correlation id stands, and is not a request that the core still has to take.
+ */
 export interface Outgoing<N extends MessageName = MessageName> {
   readonly connection: ConnectionId;
   readonly correlationId: number;

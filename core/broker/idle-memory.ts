@@ -24,6 +24,8 @@ export interface ThreadView {
   bytesTaken(): number;
   /** Time in which it worked since the process began, in milliseconds. */
   workMs(): number;
+  /** Processor time that it took, in milliseconds: on a busy machine a collection takes far longer than that. */
+  processorMs(): number;
   /** Monotonic, milliseconds. */
   nowMs(): number;
 }
@@ -32,7 +34,7 @@ export interface ThreadView {
 export class IdleMemory {
   readonly #thread: ThreadView;
   #isTouched = false;
-  #bytesBefore = 0;
+  #bytesBefore: number;
   #lookedAtMs = 0;
   #workedMs = 0;
   /** While there is something to do, no collection begins before. */
@@ -41,6 +43,7 @@ export class IdleMemory {
 
   constructor(thread: ThreadView = thisThread()) {
     this.#thread = thread;
+    this.#bytesBefore = thread.bytesTaken();
   }
 
   /** Something was done. Cheap: call it for each piece of work. */
@@ -77,10 +80,10 @@ export class IdleMemory {
   }
 
   #collect(): void {
-    const beganAtMs = this.#thread.nowMs();
+    const beganAtMs = this.#thread.processorMs();
     this.#thread.collect?.();
-    const nowMs = this.#thread.nowMs();
-    this.#notBeforeMs = nowMs + (nowMs - beganAtMs) / collectionShareMax;
+    const tookMs = this.#thread.processorMs() - beganAtMs;
+    this.#notBeforeMs = this.#thread.nowMs() + tookMs / collectionShareMax;
     this.#bytesBefore = this.#thread.bytesTaken();
   }
 }
@@ -94,6 +97,10 @@ function thisThread(): ThreadView {
       return total_heap_size + external_memory;
     },
     workMs: () => performance.eventLoopUtilization().active,
+    processorMs: () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1_000;
+    },
     nowMs: () => performance.now(),
   };
 }

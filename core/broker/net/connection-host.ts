@@ -27,6 +27,8 @@ export interface ConnectionHost {
   readonly intake: Pick<Intake, 'add' | 'shareBytes'>;
   /** Those that do not read because they hold their share of the intake. */
   readonly starved: Set<Connection>;
+  /** Those that have read their part of this turn of the event loop: they read on in the next one. */
+  readonly later: Pick<Set<Connection>, 'add' | 'delete' | 'has'>;
   /**
    * True when a connection may read on in a frame though it holds its share of the intake: one at a
    * time, or parts of frames would wait for each other for ever.

@@ -11,6 +11,7 @@ import type { ConnectionHost } from './connection-host.ts';
 import { Crowd } from './crowd.ts';
 import type { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
+import { Later } from './later.ts';
 import type { NetLimits } from './net-limits.ts';
 import type { ThreadSetup } from './thread-messages.ts';
 
@@ -119,12 +120,15 @@ function createHost(
   const crowd = new Crowd(crowdCells, thread);
   /** Those that said Hello. */
   const clients = new Set<ConnectionId>();
+  const starved = new Set<Connection>();
+  const later = new Later();
   let beyondShare: Connection | null = null;
   return {
     limits,
     crowd,
     intake: new Intake(intakeCells, thread, limits),
-    starved: new Set(),
+    starved,
+    later,
     mayExceedShare(connection) {
       if (beyondShare?.holdsPartOnly !== true) beyondShare = connection;
       return beyondShare === connection;
@@ -142,6 +146,8 @@ function createHost(
         // Until then it is an open file, whatever it waits for.
         crowd.add(clients.delete(id) ? 'client' : transport, -1);
         connections.delete(id);
+        starved.delete(connection);
+        later.delete(connection);
       }
     },
   };

@@ -29,6 +29,7 @@ import {
   tellStall,
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
+import { framesOfTurn } from './later.ts';
 import { type Cargo, noCargo, Outflow } from './outflow.ts';
 import { assertAsked, receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
@@ -141,9 +142,7 @@ export class Connection {
   /** Time that the peer has to take some of what waits for it, or to close after the half-close. */
   #takeWithinMs(): number {
     const { unixStallMs, tcpStallMs, lingerMs } = this.#host.limits;
-    if (this.#outflow.unsentBytes > 0) {
-      return this.transport === 'unix' ? unixStallMs : tcpStallMs;
-    }
+    if (this.unsentBytes > 0) return this.transport === 'unix' ? unixStallMs : tcpStallMs;
     return this.#state === 'draining' ? lingerMs : Number.POSITIVE_INFINITY;
   }
 
@@ -167,7 +166,8 @@ export class Connection {
     const isStarved = isOver && !(this.holdsPartOnly && this.#host.mayExceedShare(this));
     if (isStarved) this.#host.starved.add(this);
     else this.#host.starved.delete(this);
-    const shouldRead = this.#state === 'draining' || !(isStarved || this.#isOwedMuch);
+    const mustWait = isStarved || this.#isOwedMuch || this.#host.later.has(this);
+    const shouldRead = this.#state === 'draining' || !mustWait;
     if (shouldRead !== this.#socket.isPaused()) return;
     // The pause was ours: it must not count against the peer.
     if (shouldRead && this.#owesSinceMs !== null) this.#owesSinceMs = this.#host.now();
@@ -200,7 +200,6 @@ export class Connection {
     if (!allowed.includes(next)) throw new Error(`connection ${this.id}: ${from} to ${next}`);
     this.#state = next;
     this.#count();
-    this.#host.starved.delete(this);
     if (from === 'open') this.#host.onEvent({ type: 'closed', connection: this.id }, 0);
     this.#host.onState(this, from);
   }
@@ -224,15 +223,16 @@ export class Connection {
     assertOurVersion(version);
   }
 
-  /** Handles the whole frames that are here, as long as the peer waits for not too many answers. */
+  /** Handles the whole frames that are here, some in a turn, as long as the peer waits for not too many answers. */
   #readFrames(): void {
     // What a frame leads to may bring us here again.
-    if (this.#isReading) return;
+    if (this.#isReading || this.#host.later.has(this)) return;
     this.#isReading = true;
     try {
       if (this.#state === 'preamble') this.#readPreamble();
+      const next = framesOfTurn(this, this.#splitter, this.#host.later);
       while ((this.#state === 'hello' || this.#state === 'open') && !this.#isOwedMuch) {
-        const frame = this.#splitter.next();
+        const frame = next();
         if (frame === null) break;
         if (this.#state === 'open') this.#owesSinceMs = null;
         this.#tryFrame(frame);
@@ -282,9 +282,9 @@ export class Connection {
     this.#pass({ ...opened, hello: step.hello }, frame);
   }
 
-  #pass(event: NetEvent, { opcode, correlationId, body }: Frame): void {
+  #pass(event: NetEvent, { correlationId, body }: Frame): void {
     const bytes = frameHeaderBytes + body.length;
-    this.#unanswered.asked(opcode, correlationId, bytes);
+    this.#unanswered.asked(correlationId, bytes);
     this.#host.onEvent(event, bytes);
   }
 

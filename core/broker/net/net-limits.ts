@@ -16,7 +16,7 @@ export const netLimitDefaults = {
   refusalsMax: 32,
   /**
    * Requests of one connection that wait for an answer, before no more are read from it: answers
-   * wait for the disk, and requests that wait for them take memory of the core. `Wait` is free.
+   * wait for the disk, and requests that wait for them take memory of the core. A `Wait` counts until it stands there.
    */
   unansweredMax: 1024,
   /**

@@ -24,10 +24,11 @@ export function sendMessages(
   for (const message of messages) {
     const connection = connectionOf(message.connection);
     if (connection === undefined) continue;
+    answered.add(connection);
+    connection.sent(message.name, message.correlationId);
+    if (message.name === 'Wait') continue;
     const { writer, cargo } = batches.get(connection) ?? { writer: new Writer(), cargo: noCargo };
     const sent = appendMessage(writer, message);
-    connection.sent(message.name, message.correlationId);
-    answered.add(connection);
     const isLast = message.thenClose === true || sent === 'lost';
     const batch = { writer, cargo: sumOf(cargo, cargoOf(message)) };
     if (isLast || writer.length >= writeBytes) {

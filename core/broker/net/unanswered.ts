@@ -1,7 +1,7 @@
 /**
- * The requests of one peer that were not answered yet, and the bytes that they are held in. `Wait`
- * does not count: its answer may rightly take hours, and whoever waits should not be kept from
- * asking other things.
+ * The requests of one peer that were not answered yet, and the bytes that they are held in. A `Wait`
+ * counts until the core has put it where it stands: its answer may rightly take hours, and whoever
+ * waits should not be kept from asking other things.
  */
 
 import { type MessageName, messages } from '../../protocol/index.ts';
@@ -17,6 +17,7 @@ const requestBytes = 512;
 
 export class Unanswered {
   readonly #countMax: number;
+  /** Those that stand; their answers settle nothing any more. */
   readonly #waits = new Set<number>();
   /** By correlation id; what several requests of one id are held in goes with the last of them. */
   readonly #asked = new Map<number, { count: number; bytes: number }>();
@@ -37,11 +38,7 @@ export class Unanswered {
     return this.#bytes;
   }
 
-  asked(opcode: number, correlationId: number, frameBytes: number): void {
-    if (opcode === messages.Wait.opcode) {
-      this.#waits.add(correlationId);
-      return;
-    }
+  asked(correlationId: number, frameBytes: number): void {
     const bytes = frameBytes + requestBytes;
     const same = this.#asked.get(correlationId);
     if (same === undefined) this.#asked.set(correlationId, { count: 1, bytes });
@@ -54,9 +51,17 @@ export class Unanswered {
     if (this.#count >= this.#countMax) this.#isFull = true;
   }
 
-  /** A message for the peer, which may be an answer. */
+  /** A message for the peer, which may be an answer; or `Wait`: the core has put one where it stands. */
   sent(name: MessageName, correlationId: number): void {
-    if (!answers.has(name) || this.#waits.delete(correlationId)) return;
+    if (name === 'Wait') {
+      this.#settle(correlationId);
+      this.#waits.add(correlationId);
+    } else if (answers.has(name) && !this.#waits.delete(correlationId)) {
+      this.#settle(correlationId);
+    }
+  }
+
+  #settle(correlationId: number): void {
     const asked = this.#asked.get(correlationId);
     if (asked === undefined) return;
     asked.count -= 1;

@@ -253,5 +253,9 @@ export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
     tellings.addEnds([{ connection, correlationId }], () => pictureOf(core.state.jobs, job));
   } else {
     waiting.add(id, { connection, correlationId });
+    core.emit({
+      type: 'send',
+      outgoing: { ...outgoing(connection, correlationId, 'Wait', { id }), bytes: 0 },
+    });
   }
 }

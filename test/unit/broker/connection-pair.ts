@@ -50,6 +50,7 @@ export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
       },
     },
     starved: new Set<Connection>(),
+    later: new Set<Connection>(),
     mayExceedShare: () => host.hasRoomForFrame,
     hasRoomForFrame: false,
     nowMs: 0,

@@ -14,17 +14,23 @@ afterEach(() => {
 
 /** A thread whose memory grows by itself, with collections that take so long each. */
 function threadWith({ collectionMs = 10 } = {}) {
-  const state = { bytes: 10 * mebibyte, liveBytes: 10 * mebibyte, workMs: 0, collections: 0 };
-  const nowMs = () => performance.now();
+  const state = {
+    bytes: 10 * mebibyte,
+    liveBytes: 10 * mebibyte,
+    workMs: 0,
+    processorMs: 0,
+    collections: 0,
+  };
   const memory = new IdleMemory({
     collect: () => {
       state.collections += 1;
       state.bytes = state.liveBytes;
-      vi.advanceTimersByTime(collectionMs);
+      state.processorMs += collectionMs;
     },
     bytesTaken: () => state.bytes,
     workMs: () => state.workMs,
-    nowMs,
+    processorMs: () => state.processorMs,
+    nowMs: () => performance.now(),
   });
   /** So many seconds, each with something done that takes this share of it and leaves so much garbage. */
   const work = (seconds: number, share: number, garbageBytes: number): void => {

@@ -132,7 +132,10 @@ describe('requests without an answer', () => {
   async function patientPair() {
     const pair = openPair({ unansweredMax: 4 });
     await greet(pair);
-    const answer = (name: 'HelloOk' | 'Ok' | 'WaitOk' | 'Error' | 'Deliver', id: number): void => {
+    const answer = (
+      name: 'HelloOk' | 'Ok' | 'Wait' | 'WaitOk' | 'Error' | 'Deliver',
+      id: number,
+    ): void => {
       pair.connection.sent(name, id);
       pair.connection.updateReading();
     };
@@ -183,10 +186,11 @@ describe('requests without an answer', () => {
     expect(host.intake.bytes).toBe(0);
   });
 
-  it('do not include Wait, however many there are and whatever answers them', async () => {
+  it('do not include a Wait that stands, however many there are and whatever answers them', async () => {
     const { send, pings, taken, answer } = await patientPair();
     for (let id = 10; id < 20; id++) {
       await send(frameOf('Wait', id, { id: hello.session }));
+      answer('Wait', id);
     }
     await pings(2, 3, 4);
     expect(taken()).toBe(13);
@@ -194,6 +198,42 @@ describe('requests without an answer', () => {
     answer('Error', 19);
     await pings(5, 6);
     expect(taken()).toBe(14);
+  });
+
+  it('include a Wait until it stands, as any other request', async () => {
+    const { send, pings, taken, answer, host } = await patientPair();
+    const waits = [10, 11, 12, 13, 14, 15].map((id) => frameOf('Wait', id, { id: hello.session }));
+    await send(Buffer.concat(waits));
+    expect(taken()).toBe(4);
+    expect(host.intake.bytes).toBeGreaterThanOrEqual(Buffer.concat(waits).length);
+    for (let id = 10; id < 16; id++) {
+      answer('Wait', id);
+      await pings();
+    }
+    expect(taken()).toBe(6);
+    expect(host.intake.bytes).toBe(0);
+  });
+
+  it('are read some at a time, with other connections in between, and each once', async () => {
+    const pair = openPair();
+    await greet(pair);
+    pair.connection.sent('HelloOk', 1);
+    const stream = Buffer.concat(
+      Array.from({ length: 200 }, (_, at) => frameOf('Ping', 2 + at, {})),
+    );
+    const taken = (): number => pair.host.events.length - 1;
+    await pair.send(stream);
+    const first = taken();
+    expect(first).toBeLessThanOrEqual(64);
+    pair.connection.updateReading();
+    expect(taken()).toBe(first);
+    expect(pair.near.isPaused()).toBe(true);
+    for (let turn = 1; pair.host.later.delete(pair.connection); turn++) {
+      expect(taken()).toBeLessThanOrEqual(64 * turn);
+      pair.connection.updateReading();
+    }
+    expect(taken()).toBe(200);
+    expect(pair.near.isPaused()).toBe(false);
   });
 
   it('are not answered by what the broker sends of its own accord', async () => {

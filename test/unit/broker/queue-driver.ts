@@ -325,6 +325,8 @@ export class Driver {
   }
 
   #send(message: Outgoing): void {
+    // It is for the I/O thread.
+    if (message.name === 'Wait') return;
     this.sent.push(message);
     const { connection, name, fields } = message;
     if (message.bytes === undefined) this.machine.unsent.add(connection, encodedBytes(fields));
