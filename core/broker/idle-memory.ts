@@ -9,6 +9,8 @@ import { getHeapStatistics } from 'node:v8';
 const lookMs = 1_000;
 /** Share of the time in which a thread that has little to do works. */
 const workShareMax = 0.3;
+/** The same of one that has next to nothing to do: whoever only renews a lease now and then is held up by nothing. */
+const restShareMax = 0.05;
 /** Less that is new since the last time is not worth a collection when nothing is to be done. */
 const growthBytesMin = 4 * 1024 * 1024;
 /** The same while there is a little to do, which a collection holds up. */
@@ -61,11 +63,13 @@ export class IdleMemory {
   }
 
   #look(): void {
-    const isAtWork = this.#isTouched;
+    const wasTouched = this.#isTouched;
     this.#isTouched = false;
-    if (this.#workShare() > workShareMax) return;
-    if (!isAtWork) this.stop();
+    const workShare = this.#workShare();
+    if (workShare > workShareMax) return;
+    if (!wasTouched) this.stop();
     else if (this.#thread.nowMs() < this.#notBeforeMs) return;
+    const isAtWork = wasTouched && workShare > restShareMax;
     const grown = this.#thread.bytesTaken() - this.#bytesBefore;
     if (grown >= (isAtWork ? growthBytesMinAtWork : growthBytesMin)) this.#collect();
   }

@@ -63,6 +63,13 @@ test('nothing is collected amid much work, nor for little garbage amid a little'
   expect(state.collections).toBe(before + 1);
 });
 
+test('whoever only renews a lease now and then keeps no more from going back than nobody does', () => {
+  const { state, work } = threadWith();
+  work(3, 0.9, 4 * mebibyte);
+  work(3, 0.01, 0);
+  expect([state.collections, state.bytes]).toEqual([1, state.liveBytes]);
+});
+
 test('collections take a hundredth of the time at most while somebody works', () => {
   const { state, work } = threadWith({ collectionMs: 50 });
   work(60, 0.1, 50 * mebibyte);
