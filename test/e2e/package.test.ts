@@ -47,7 +47,9 @@ let tarballBytes: number;
 async function run(file: string, args: readonly string[], cwd: string): Promise<Ended> {
   const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
   const { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry } = process.env;
-  const npm = { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry };
+  // What the machine trusts belongs to reaching its registry.
+  const { NODE_EXTRA_CA_CERTS } = process.env;
+  const npm = { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry, NODE_EXTRA_CA_CERTS };
   // Of this machine's user only npm's settings count, not those of aiq.
   const folders = { HOME: process.env['HOME'], XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home };
   const child = spawn(file, args, {
