@@ -181,8 +181,11 @@ export class SegmentLog implements Log {
     await this.#options.scheduler.afterThisRound();
     this.#cancelMark();
     try {
-      if (this.#rotation.isOverdue) await this.#rotate();
-      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      for (;;) {
+        // Each time: it may have become due while the batches before were being written.
+        if (this.#rotation.isOverdue) await this.#rotate();
+        const next = this.#next();
+        if (next === undefined) break;
         await this.#commit(next);
       }
       this.#markWhenIdle();
