@@ -19,4 +19,4 @@ export interface PlantedBug {
 }
 
 /** Most bugs show within a few of these seeds; the first that shows one ends the run. */
-export const simulation = { seeds: 150, steps: 2_000 } as const;
+export const simulation = { seeds: 400, steps: 2_000 } as const;

@@ -35,7 +35,7 @@ const entry = fileURLToPath(new URL('../../../core/broker/main.ts', import.meta.
 
 /** A broker that leaves after a tenth of a second without work. */
 const spawnImpatient: SpawnBroker = (folder) =>
-  spawnProcess(folder, [entry, '--dir', folder, '--idle-exit-ms', '100']);
+  spawnProcess(folder, [entry, '--dir', folder, '--idle-exit-ms', '2000']);
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
