@@ -95,7 +95,7 @@ export const logBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-recovery.test.ts' },
+    caughtBy: { test: 'test/integration/broker/log-damage.test.ts' },
   },
   {
     name: 'compaction-drops-live-job',

@@ -42,7 +42,7 @@ export const queueBugs: readonly PlantedBug[] = [
         replace: '    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);',
       },
     ],
-    caughtBy: simulation,
+    caughtBy: { test: 'test/unit/broker/queue-blobs.test.ts' },
   },
   {
     name: 'accepts-on-full-disk',
