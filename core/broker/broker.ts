@@ -22,7 +22,7 @@ import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
 import type { StatsFields } from './queue/effects.ts';
 import { recoveryNotices } from './recovery-notices.ts';
-import { searchAnswer } from './search-answer.ts';
+import { SearchAnswers } from './search-answers.ts';
 import { type Recovered, StartProgress } from './start-progress.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
@@ -73,6 +73,7 @@ class Broker implements RunningBroker {
   #engine!: Engine;
   #pool!: IoPool;
   #history: History | null = null;
+  readonly #searches: SearchAnswers = new SearchAnswers();
   /** Closes what was opened so far. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** Why it cannot serve, found while it starts. */
@@ -216,7 +217,7 @@ class Broker implements RunningBroker {
   /** Search sees everything that was answered before it was asked. */
   async #search(effect: EffectOf<'search'>): Promise<void> {
     const upTo = this.#engine.log.durableOffset;
-    this.#engine.hold(await searchAnswer(this.#history, effect, upTo));
+    this.#engine.hold(await this.#searches.answer(this.#history, effect, upTo));
   }
 
   #watchIdle(): void {
