@@ -34,13 +34,8 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/turns.ts',
-        find: '      if (this.#nowMs() > untilMs) return;',
-        replace: '      if (this.#nowMs() > untilMs && this.#unsent.bytes < 0) return;',
-      },
-      {
-        file: 'core/broker/turns.ts',
-        find: 'const visitMax = 64;',
-        replace: 'const visitMax = 64_000;',
+        find: 'while (line.used < 1 && this.#mayGoOn(line)) {',
+        replace: 'while (this.#mayGoOn(line)) {',
       },
     ],
     caughtBy: { test: 'test/unit/broker/turns.test.ts' },
