@@ -175,10 +175,10 @@ test('in every workload, burst by burst', async () => {
         await rig.engine.close();
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 45 },
   );
-  // It had something to do, in most of these runs more than once; what each case must free stands below.
-  expect(runs).toBeGreaterThan(0);
+  // It had something to do.
+  expect(runs).toBeGreaterThan(5);
 }, 120_000);
 
 /** A backlog that stays, and twice as much that is purged. */
