@@ -34,7 +34,7 @@ export async function newcomers(unix: Where, isOver: () => boolean): Promise<Rec
 }
 
 /** Refusals that pass by themselves: every client tries again. */
-const passing = new Set(['EAGAIN', 'TOO_MANY_CONNECTIONS']);
+const passing = new Set(['EAGAIN', 'TOO_MANY_CONNECTIONS', 'CLOSED']);
 
 /**
  * Tries for as long as others are at work, so that who keeps everybody out is found out. Null when

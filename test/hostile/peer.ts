@@ -89,6 +89,12 @@ interface Waiting {
 }
 
 const noBytes = new Uint8Array(0);
+
+/** Also what a peer sees that is turned away without a word: there are too many to tell each. */
+function closedError(): Error {
+  return Object.assign(new Error('the connection was closed'), { code: 'CLOSED' });
+}
+
 /** Behind the numbers that `pipelined` gives. */
 const firstAsked = 0x4000_0000;
 
@@ -109,7 +115,7 @@ export class Peer {
     this.socket = socket;
     socket.on('error', () => undefined);
     socket.on('close', () => {
-      const closed = new Error('the connection was closed');
+      const closed = closedError();
       for (const { reject } of this.#waiting.values()) reject(closed);
       this.#waiting.clear();
     });
@@ -162,7 +168,7 @@ export class Peer {
 
   async ask<N extends RequestName>(name: N, fields: Message<N>): Promise<Message<AnswerOf<N>>> {
     const correlationId = this.#next++;
-    if (this.isClosed()) throw new Error('the connection was closed');
+    if (this.isClosed()) throw closedError();
     const { promise, resolve, reject } = Promise.withResolvers<AnyMessage>();
     this.#waiting.set(correlationId, { resolve, reject });
     this.raw(pipelined(1, name, fields, correlationId));

@@ -57,8 +57,11 @@ export function createConnectionTable(
   return {
     get: (id) => connections.get(id),
     accept(socket, transport) {
+      // Counted first: two threads that looked before they counted would both take the last place.
+      crowd.add(transport, 1);
       const verdict = verdictOn(transport, crowd, limits);
       if (verdict === 'turned away') {
+        crowd.add(transport, -1);
         socket.destroy();
         return;
       }
@@ -68,7 +71,6 @@ export function createConnectionTable(
       const from = fromOf(socket);
       const connection = new Connection(socket, { id, transport, from, guard, host });
       connections.set(id, connection);
-      crowd.add(transport, 1);
       if (verdict instanceof AiqError) connection.refuse(verdict);
     },
     readStarved() {
@@ -84,13 +86,16 @@ export function createConnectionTable(
   };
 }
 
-/** Whether one more is taken, or told that there is no room: each of these is an open file meanwhile. */
+/**
+ * Whether one that is counted already is taken, or told that there is no room: each of these is an
+ * open file meanwhile.
+ */
 function verdictOn(
   transport: Transport,
   crowd: Crowd,
   { connectionsMax, handshakesMax, refusalsMax }: NetLimits,
 ): 'taken' | AiqError | 'turned away' {
-  const [clients, strangers] = [crowd.count('client'), crowd.count(transport)];
+  const [clients, strangers] = [crowd.count('client'), crowd.count(transport) - 1];
   const over = Math.max(clients + strangers - connectionsMax, strangers - handshakesMax);
   if (over < 0) return 'taken';
   if (over >= refusalsMax) return 'turned away';

@@ -93,8 +93,9 @@ describe('the terms of a job', () => {
       jobOf('later', { runAtMs: Date.now() + 150 }),
       jobOf('never', { runAtMs: Date.now() + 60_000, expiresAtMs: Date.now() + 100 }),
     ];
-    const answers = await queue.enqueue([later, never]);
-    expect(answers).toMatchObject([{ state: 'delayed' }, { state: 'delayed' }]);
+    const inAnHour = jobOf('in an hour', { runAtMs: Date.now() + 3_600_000 });
+    const [, , delayed] = await queue.enqueue([later, never, inAnHour]);
+    expect(delayed).toMatchObject({ state: 'delayed' });
     expect(await queue.wait(never.id)).toMatchObject({ state: 'dead', errorCode: 'expired' });
     const { nth } = await work(queue);
     expect((await nth(1)).job.id).toBe(later.id);
