@@ -6,7 +6,9 @@ import type { StoredRecord, Summarizer } from '../log/contract.ts';
 import type { Disk } from '../log/disk.ts';
 import { summaryName } from '../log/format.ts';
 import { decodeSummary, type Summary } from '../log/summary-format.ts';
+import { isMissing } from './folder.ts';
 import type { LogProblem } from './problems.ts';
+import { mediumProblem } from './read-around.ts';
 import type { SurveyedSegment } from './survey.ts';
 
 export interface SummaryFinding {
@@ -26,7 +28,7 @@ export async function checkSummary(
   summarize: () => Summarizer,
 ): Promise<SummaryFinding> {
   const path = join(logDir, summaryName(segment.file.number));
-  const bytes = await disk.readFile(path).catch(() => null);
+  const bytes = await disk.readFile(path).catch(noneOf);
   if (bytes === null) return nothing;
   const summary = decodeSummary(bytes);
   if (summary === null) {
@@ -38,6 +40,12 @@ export async function checkSummary(
   const message = `the summary does not fit its segment: ${wrong}. Remove it; the next start makes it again`;
   const place = { file: path, atByte: 0, bytes: 0, firstOffset: null, records: 0 };
   return { ...nothing, problem: { ...place, kind: 'summary', message } };
+}
+
+/** A summary that is missing or on a bad place of the medium is made again by the next start. */
+function noneOf(error: unknown): null {
+  if (!isMissing(error)) mediumProblem(error);
+  return null;
 }
 
 function contradiction(

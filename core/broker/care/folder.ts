@@ -12,7 +12,7 @@ import {
 import type { Proof } from '../log/proven.ts';
 import { endMissing } from '../log/refusals.ts';
 import { CareError } from './care-error.ts';
-import { readAround, type UnreadableBytes } from './read-around.ts';
+import { mediumProblem, readAround, type UnreadableBytes } from './read-around.ts';
 
 /** A segment file, whole. */
 export interface SegmentFile {
@@ -59,7 +59,7 @@ export async function namesIn(disk: Disk, dir: string): Promise<readonly string[
 
 /**
  * Reads a segment, as far as the disk gives it; null when the file is gone (compaction removed it).
- * @throws Error when it may not be read: that says nothing about the log
+ * @throws Error when the system could not read it just now: that says nothing about the log
  */
 export async function readSegment(
   disk: Disk,
@@ -71,7 +71,7 @@ export async function readSegment(
     return { number, path, bytes: await disk.readFile(path), unreadable: [] };
   } catch (error) {
     if (isMissing(error)) return null;
-    if (isForbidden(error)) throw error;
+    mediumProblem(error);
     return { number, path, ...(await readAround(disk, path)) };
   }
 }
@@ -79,11 +79,6 @@ export async function readSegment(
 /** True for the error of a file or folder that is not there. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function isForbidden(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EISDIR'].includes(String(code));
 }
 
 /** The headers of the segments, as far as they are legible. */
@@ -101,7 +96,10 @@ export async function readHeaders(
   return headers;
 }
 
-/** The first bytes of a file; none when it is gone or the disk fails: reading all of it will tell. */
+/**
+ * The first bytes of a file; none when it is gone or the medium fails: reading all of it will tell.
+ * @throws Error like `readSegment`
+ */
 async function readStart(disk: Disk, path: string, bytes: number): Promise<Uint8Array> {
   const into = new Uint8Array(bytes);
   try {
@@ -111,7 +109,8 @@ async function readStart(disk: Disk, path: string, bytes: number): Promise<Uint8
     } finally {
       await file.close();
     }
-  } catch {
+  } catch (error) {
+    if (!isMissing(error)) mediumProblem(error);
     return into.subarray(0, 0);
   }
 }

@@ -21,7 +21,24 @@ export interface ReadBytes {
   readonly unreadable: readonly UnreadableBytes[];
 }
 
-/** A file that cannot even be opened is read as an empty one. */
+/** How Linux names EBADE, EBADMSG and EUCLEAN, which Node has no names for: checksums of a file system failed. */
+const checksumErrors = [52, 74, 117].map((errno) => `Unknown system error -${errno}`);
+const mediumErrors = new Set(['EIO', 'ENODATA', 'EILSEQ', 'EREMOTEIO', ...checksumErrors]);
+
+/**
+ * Why the medium did not give bytes; only these are lost.
+ * @throws the error itself when it is another one: what the system could not do says nothing about the bytes
+ */
+export function mediumProblem(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (error instanceof Error && mediumErrors.has(String(code))) return error.message;
+  throw error;
+}
+
+/**
+ * A file that the medium does not even let open is read as an empty one.
+ * @throws Error for any failure that is not the medium's
+ */
 export async function readAround(disk: Disk, path: string): Promise<ReadBytes> {
   let file: ReadableFile;
   try {
@@ -29,7 +46,7 @@ export async function readAround(disk: Disk, path: string): Promise<ReadBytes> {
   } catch (error) {
     return {
       bytes: new Uint8Array(0),
-      unreadable: [{ at: 0, bytes: 0, reason: messageOf(error) }],
+      unreadable: [{ at: 0, bytes: 0, reason: mediumProblem(error) }],
     };
   }
   try {
@@ -70,10 +87,6 @@ async function readBlock(file: ReadableFile, into: Uint8Array, at: number): Prom
     await file.read(into, at);
     return null;
   } catch (error) {
-    return messageOf(error);
+    return mediumProblem(error);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

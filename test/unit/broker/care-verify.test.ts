@@ -238,18 +238,21 @@ test('a log that lost its front to compaction is whole', async () => {
   });
 });
 
+function eio(call: string): Promise<never> {
+  return Promise.reject(Object.assign(new Error(`EIO: i/o error, ${call}`), { code: 'EIO' }));
+}
+
 /** A disk that cannot read one block of one file. */
 function failingDisk(failing: string, block: number): Disk {
   const from = block * 4096;
   return {
     ...nodeDisk,
-    readFile: (path) =>
-      path === failing ? Promise.reject(new Error('EIO')) : nodeDisk.readFile(path),
+    readFile: (path) => (path === failing ? eio('read') : nodeDisk.readFile(path)),
     openForReading: async (path) => {
       const file = await nodeDisk.openForReading(path);
       const read = (into: Uint8Array, at: number) =>
         path === failing && at < from + 4096 && at + into.length > from
-          ? Promise.reject(new Error('EIO: i/o error, read'))
+          ? eio('read')
           : file.read(into, at);
       return { ...file, read };
     },
@@ -282,12 +285,11 @@ test('what the disk cannot read of the end is never taken for a write that was c
 
 test('a segment that cannot be opened is told as unreadable, also at the end', async () => {
   const dir = await writeLog(plainLog);
-  const eio = (path: string) =>
-    path === segmentPath(dir, 3) ? Promise.reject(new Error('EIO: i/o error, open')) : null;
+  const failed = (path: string) => (path === segmentPath(dir, 3) ? eio('open') : null);
   const disk = {
     ...nodeDisk,
-    readFile: (path: string) => eio(path) ?? nodeDisk.readFile(path),
-    openForReading: (path: string) => eio(path) ?? nodeDisk.openForReading(path),
+    readFile: (path: string) => failed(path) ?? nodeDisk.readFile(path),
+    openForReading: (path: string) => failed(path) ?? nodeDisk.openForReading(path),
   };
   expect((await verifyLog(dir, { disk })).problems).toMatchObject([
     { kind: 'unreadable', message: 'the disk could not read this segment: EIO: i/o error, open' },
