@@ -33,7 +33,9 @@ function refusals({ peer }: Asker): number[] {
   return peer.received.flatMap((message) => {
     if (message.name === 'Error') return [message.fields.code];
     if (message.name !== 'EnqueueOk') return [];
-    return message.fields.items.filter(({ outcome }) => outcome !== 'created').map((item) => item.code);
+    return message.fields.items
+      .filter(({ outcome }) => outcome !== 'created')
+      .map((item) => item.code);
   });
 }
 
