@@ -13,6 +13,8 @@ import { runJobs } from './run.ts';
 export interface Connection {
   readonly config: Config;
   readonly env: Environment;
+  /** Both as they are now. @throws ConfigError */
+  readonly reread: () => Promise<Pick<Connection, 'config' | 'env'>>;
   readonly queue: JobQueue;
   readonly onNotice: (line: string) => void;
 }

@@ -49,18 +49,22 @@ export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
     env: options.env ?? process.env,
     ...(configFile === undefined ? {} : { file: configFile }),
   };
-  const config = loadConfig({
-    ...lookup,
-    overrides: settings,
-    overridesPlace: 'in the settings of connect()',
+  const read = () => ({
+    config: loadConfig({
+      ...lookup,
+      overrides: settings,
+      overridesPlace: 'in the settings of connect()',
+    }),
+    env: loadEnvironment(lookup).env,
   });
+  const { config, env } = read();
   const queue = await openQueue({
     broker: config.broker,
     tokenFile: config.brokerTokenFile,
     clientName: `aiq api ${process.pid}`,
     onNotice,
   });
-  return createAiq({ config, env: loadEnvironment(lookup).env, queue, onNotice });
+  return createAiq({ config, env, reread: async () => read(), queue, onNotice });
 }
 
 /** A misspelt folder must not be made, with a broker in it. */

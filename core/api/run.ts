@@ -44,11 +44,12 @@ export async function runJobs(
 }
 
 async function start(
-  { config, env, queue, onNotice }: Connection,
+  { config, env, reread, queue, onNotice }: Connection,
   { agents, model }: RunOptions,
   onJob: (report: JobReport) => void,
 ): Promise<StartedConsumer> {
   const chosen = await chooseAgents(config, agents, onNotice);
+  const names = chosen.map(({ name }) => name);
   // Loaded here, so that a program that only queues jobs starts without it.
   const { startConsumer } = await import('../runtime/index.ts');
   try {
@@ -57,6 +58,10 @@ async function start(
       env,
       queue,
       agents: chosen,
+      reread: async () => {
+        const now = await reread();
+        return { ...now, agents: await loadAgents(now.config, names) };
+      },
       model: model ?? null,
       outputDir: config.output.dir,
       concurrency: config.run.concurrency,
@@ -79,7 +84,7 @@ async function chooseAgents(
   onNotice: Connection['onNotice'],
 ): Promise<Agent[]> {
   if (names !== undefined && names.length > 0) {
-    return Promise.all([...new Set(names)].map((name) => loadAgent(name, agentPaths, limits)));
+    return loadAgents({ agentPaths, limits }, [...new Set(names)]);
   }
   const { agents, broken } =
     names === undefined ? await discoverAgents(agentPaths, limits) : nobody;
@@ -89,6 +94,13 @@ async function chooseAgents(
   }
   if (agents.length > 0) return agents;
   throw new RunError('no_agent', 'there is no agent to run; make one: agents/<name>/agent.yaml');
+}
+
+function loadAgents(
+  { agentPaths, limits }: Pick<Config, 'agentPaths' | 'limits'>,
+  names: readonly string[],
+): Promise<Agent[]> {
+  return Promise.all(names.map((name) => loadAgent(name, agentPaths, limits)));
 }
 
 const nobody = { agents: [], broken: [] };

@@ -15,6 +15,8 @@ import {
   UnknownAgentError,
 } from '../../../core/api/index.ts';
 import { stopBroker } from '../../../core/host/index.ts';
+import { MoodyServer } from '../../support/moody-server.ts';
+import { patienceMs } from '../../support/patience.ts';
 
 let dir: string;
 let opened: Aiq[];
@@ -117,6 +119,48 @@ describe('run', () => {
     expect(await other.job(id)).toMatchObject({ state: 'ready', attempts: 0 });
     await expect(aiq.run()).rejects.toThrow('the connection was closed');
   });
+});
+
+test('a run goes on by itself once the key and the model are mended in its files', async () => {
+  const server = await MoodyServer.start();
+  try {
+    const configure = async (model: string, key: string): Promise<void> => {
+      await writeFile(join(dir, '.env'), `MOODY_KEY=${key}\n`);
+      await writeFile(
+        join(dir, 'aiq.config.yaml'),
+        `provider: moody
+model: ${model}
+providers:
+  moody: { baseURL: '${server.baseURL}', apiKey: '\${env:MOODY_KEY}' }
+`,
+      );
+    };
+    await configure(server.model, 'wrong');
+    const aiq = await open({ 'run.concurrency': 1 });
+    await aiq.enqueueMany('summarize', [{ input: text(1) }, { input: text(2) }]);
+    const done: string[] = [];
+    const stopping = new AbortController();
+    const running = aiq.run({
+      untilEmpty: false,
+      signal: stopping.signal,
+      onJob: ({ outcome, source, id }) => {
+        if (outcome !== 'ack') return;
+        done.push(source || id);
+        server.model = 'model-2';
+      },
+    });
+    const said = (words: RegExp) =>
+      expect.poll(() => notices.join('\n'), { timeout: patienceMs }).toMatch(words);
+    await said(/held, nothing is charged: .*key was refused/);
+    await configure('model-1', server.key);
+    await said(/held, nothing is charged: .*model is not there/);
+    await configure('model-2', server.key);
+    await expect.poll(() => done.length, { timeout: patienceMs }).toBe(2);
+    stopping.abort();
+    expect(await running).toMatchObject({ counts: { done: 2, dead: 0, retried: 0 } });
+  } finally {
+    await server.goAway();
+  }
 });
 
 describe('a run that cannot do anything rejects with its reason', () => {
