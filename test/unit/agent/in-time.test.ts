@@ -30,6 +30,17 @@ test('a loop and a pattern that backtracks are interrupted, and the next call wo
   expect(inTime(() => 1, 20)).toBe(1);
 });
 
+test('time in which the machine gave no processor is not held against it', () => {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  let calls = 0;
+  const paused = (): number => {
+    calls++;
+    if (calls < 3) Atomics.wait(never, 0, 0, 60);
+    return calls;
+  };
+  expect(inTime(paused, 20)).toBe(3);
+});
+
 test('an input whose check does not end is a problem of the input, not the end of the process', async () => {
   const schema = '{ type: object, properties: { v: { type: string, pattern: "^(a+)+$" } } }';
   const checkInput = await inputChecker(await loadProbe(manifest(`input: { schema: ${schema} }`)));
