@@ -1,7 +1,7 @@
 /**
  * The history: a table of all jobs that the log's records make, kept in SQLite. Records come in
  * order and in batches; a batch is one transaction, with the offset that it reaches. Of several
- * records about one job in a batch only the outcome is written.
+ * records about one job in a batch mostly only the outcome is written.
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -18,14 +18,19 @@ interface Touched {
   readonly storedText: string | null;
 }
 
+/** More is not held at a time: a record may speak of a thousand jobs, and a batch has thousands of records. */
+const jobsHeldMax = 5_000;
+
 export class Projection {
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
+  readonly #jobsHeldMax: number;
   #offset: number;
 
   /** @param offset what the database has reached */
-  constructor(db: DatabaseSync, offset: number) {
+  constructor(db: DatabaseSync, offset: number, heldMax: number = jobsHeldMax) {
     this.#db = db;
+    this.#jobsHeldMax = heldMax;
     this.#statements = prepare(db);
     this.#offset = offset;
   }
@@ -43,8 +48,13 @@ export class Projection {
     if (upTo <= this.#offset) throw new Error(`records up to ${upTo} come after ${this.#offset}`);
     this.#db.exec('BEGIN');
     try {
-      const batch = new Batch(this.#statements);
-      for (const record of records) applyRecord(batch, decodeRecord(record));
+      let batch = new Batch(this.#statements);
+      for (const record of records) {
+        applyRecord(batch, decodeRecord(record));
+        if (batch.size < this.#jobsHeldMax) continue;
+        batch.write();
+        batch = new Batch(this.#statements);
+      }
       batch.write();
       this.#statements.progress.run(upTo);
       this.#db.exec('COMMIT');
@@ -88,7 +98,7 @@ function prepare(db: DatabaseSync): Statements {
   };
 }
 
-/** The jobs of one transaction: read when first spoken of, written at the end. */
+/** Jobs of one transaction: read when first spoken of, written at the end. */
 class Batch implements Jobs {
   readonly #statements: Statements;
   /** By id; null for a job that is not there, or no longer. */
@@ -97,6 +107,11 @@ class Batch implements Jobs {
 
   constructor(statements: Statements) {
     this.#statements = statements;
+  }
+
+  /** Jobs that it holds. */
+  get size(): number {
+    return this.#touched.size;
   }
 
   get(id: string): JobInfo | undefined {

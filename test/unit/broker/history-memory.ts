@@ -12,6 +12,9 @@ import { everything } from './history-model.ts';
 /** Pages after which a search that should have ended is broken off. */
 const pagesMax = 1000;
 
+/** So few that many a batch is written in parts. */
+const jobsHeldMax = 3;
+
 export class MemoryHistory {
   readonly db: DatabaseSync;
   readonly projection: Projection;
@@ -19,7 +22,7 @@ export class MemoryHistory {
   constructor() {
     this.db = new DatabaseSync(':memory:');
     makeTables(this.db, 'test');
-    this.projection = new Projection(this.db, 0);
+    this.projection = new Projection(this.db, 0, jobsHeldMax);
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,11 @@
 /** The projection against a plain map: every record counts once, whatever the batches. */
 
+import type { SQLInputValue } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isOfInterest } from '../../../core/broker/history/chunk.ts';
 import { foldedKinds } from '../../../core/broker/history/job-fold.ts';
+import { Projection } from '../../../core/broker/history/projection.ts';
 import { encodeRecord, type LogRecord } from '../../../core/broker/queue/records.ts';
 import type { JobInfo } from '../../../core/protocol/index.ts';
 import { MemoryHistory } from './history-memory.ts';
@@ -12,6 +14,7 @@ import {
   enqueued,
   everything,
   filters,
+  idOf,
   leaseEnded,
   Model,
   recordsOf,
@@ -156,4 +159,43 @@ test('a record that cannot be read changes nothing', () => {
   history.projection.apply([record], 2);
   expect(history.find({})).toHaveLength(1);
   expect(() => history.projection.apply([record], 2)).toThrow('come after');
+});
+
+test('records that speak of very many jobs are applied without holding all of these', () => {
+  using history = new MemoryHistory();
+  const { db } = history;
+  const ids = Array.from({ length: 9_000 }, (_, number) => idOf(number));
+  const accepted = ids.map((_, number) => enqueued(number));
+  history.applyAll(accepted, [accepted.length]);
+  // A job is held from when it was looked up until it is written.
+  let held = 0;
+  let most = 0;
+  const prepare = db.prepare.bind(db);
+  db.prepare = (sql) => {
+    const statement = prepare(sql);
+    const [get, run] = [statement.get.bind(statement), statement.run.bind(statement)];
+    const count = (kind: string, by: number): void => {
+      held = sql.startsWith(kind) ? held + by : held;
+      most = Math.max(most, held);
+    };
+    return Object.assign(statement, {
+      get(...cells: SQLInputValue[]) {
+        count('SELECT', 1);
+        return get(...cells);
+      },
+      run(...cells: SQLInputValue[]) {
+        count('UPDATE jobs', -1);
+        return run(...cells);
+      },
+    });
+  };
+  const records = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((part) => {
+    const cancelled = ids.slice(1_000 * part, 1_000 * (part + 1));
+    return encodeRecord({ kind: 'cancelled', ids: cancelled, atMs: 5 }).slice();
+  });
+  const { offset } = history.projection;
+  new Projection(db, offset).apply(records, offset + records.length);
+  expect(most).toBeGreaterThan(1_000);
+  expect(most).toBeLessThanOrEqual(6_000);
+  expect(history.find({ states: ['ready'] })).toEqual([]);
 });
