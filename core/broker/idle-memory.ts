@@ -15,6 +15,8 @@ const restShareMax = 0.05;
 const growthBytesMin = 4 * 1024 * 1024;
 /** The same while there is a little to do, which a collection holds up. */
 const growthBytesMinAtWork = 24 * 1024 * 1024;
+/** What was still needed at the last collection may not be by now: a thread that rests collects once more. */
+const againMs = 20_000;
 /** Share of the time that collections may take while there is something to do. */
 const collectionShareMax = 0.01;
 
@@ -35,8 +37,12 @@ export interface ThreadView {
 /** One for each thread. Does nothing in a process that was started without `--expose-gc`. */
 export class IdleMemory {
   readonly #thread: ThreadView;
+  readonly #bytesAtFirst: number;
   #isTouched = false;
+  /** Something was done since the last collection. */
+  #isDirty = false;
   #bytesBefore: number;
+  #collectedAtMs = Number.NEGATIVE_INFINITY;
   #lookedAtMs = 0;
   #workedMs = 0;
   /** While there is something to do, no collection begins before. */
@@ -45,12 +51,14 @@ export class IdleMemory {
 
   constructor(thread: ThreadView = thisThread()) {
     this.#thread = thread;
-    this.#bytesBefore = thread.bytesTaken();
+    this.#bytesAtFirst = thread.bytesTaken();
+    this.#bytesBefore = this.#bytesAtFirst;
   }
 
   /** Something was done. Cheap: call it for each piece of work. */
   touch(): void {
     this.#isTouched = true;
+    this.#isDirty = true;
     if (this.#timer !== undefined || this.#thread.collect === undefined) return;
     this.#lookedAtMs = this.#thread.nowMs();
     this.#workedMs = this.#thread.workMs();
@@ -67,11 +75,19 @@ export class IdleMemory {
     this.#isTouched = false;
     const workShare = this.#workShare();
     if (workShare > workShareMax) return;
-    if (!wasTouched) this.stop();
-    else if (this.#thread.nowMs() < this.#notBeforeMs) return;
+    if (wasTouched && this.#thread.nowMs() < this.#notBeforeMs) return;
     const isAtWork = wasTouched && workShare > restShareMax;
-    const grown = this.#thread.bytesTaken() - this.#bytesBefore;
-    if (grown >= (isAtWork ? growthBytesMinAtWork : growthBytesMin)) this.#collect();
+    const bytes = this.#thread.bytesTaken();
+    if (bytes - this.#bytesBefore >= (isAtWork ? growthBytesMinAtWork : growthBytesMin)) {
+      this.#collect();
+    } else if (!isAtWork) this.#rest(bytes);
+    if (!wasTouched && !this.#isDirty) this.stop();
+  }
+
+  #rest(bytes: number): void {
+    if (bytes - this.#bytesAtFirst < growthBytesMin) this.#isDirty = false;
+    else if (this.#isDirty && this.#thread.nowMs() - this.#collectedAtMs >= againMs)
+      this.#collect();
   }
 
   /** Share of the time since the last look in which the thread worked. */
@@ -89,6 +105,8 @@ export class IdleMemory {
     const tookMs = this.#thread.processorMs() - beganAtMs;
     this.#notBeforeMs = this.#thread.nowMs() + tookMs / collectionShareMax;
     this.#bytesBefore = this.#thread.bytesTaken();
+    this.#collectedAtMs = this.#thread.nowMs();
+    this.#isDirty = false;
   }
 }
 

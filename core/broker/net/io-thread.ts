@@ -15,7 +15,11 @@ import { sendMessages } from './outgoing.ts';
 import { packBytes } from './slab.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
+/** There is no work but what ends in a message to or from the core. */
+const memory = new IdleMemory();
+
 function tell(core: MessagePort, message: FromThread): void {
+  memory.touch();
   const { value, transfer } = packBytes(message);
   core.postMessage(value, transfer);
 }
@@ -23,7 +27,6 @@ function tell(core: MessagePort, message: FromThread): void {
 /** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
 async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
   const { listen, limits } = setup;
-  const memory = new IdleMemory();
   const inbox = createInbox({
     limits,
     post: (events) => tell(core, { type: 'events', events }),
@@ -33,7 +36,6 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
   const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
 
   core.on('message', (message: ToThread) => {
-    // There is no work but what ends in a message to or from the core.
     memory.touch();
     switch (message.type) {
       case 'send':

@@ -88,3 +88,27 @@ test('when nothing is done any more, little garbage goes as well, and nothing is
   expect(state.collections).toBe(collections);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('what was needed while it was collected goes back later, when it is not needed any more', () => {
+  const { state, work } = threadWith();
+  state.liveBytes = 60 * mebibyte;
+  work(3, 0.2, 60 * mebibyte);
+  expect(state.bytes).toBe(state.liveBytes);
+  // As when readers are cut off that had much on its way to them: hardly any work, and no new memory.
+  state.liveBytes = 10 * mebibyte;
+  work(1, 0.01, 0);
+  vi.advanceTimersByTime(60_000);
+  expect(state.bytes).toBe(state.liveBytes);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a thread that needs much for long and is asked now and then collects seldom', () => {
+  const { state, work } = threadWith();
+  state.liveBytes = 200 * mebibyte;
+  work(3, 0.2, 200 * mebibyte);
+  const before = state.collections;
+  work(600, 0.01, 0);
+  const collections = state.collections - before;
+  expect(collections).toBeGreaterThan(0);
+  expect(collections).toBeLessThanOrEqual(600 / 20);
+});
