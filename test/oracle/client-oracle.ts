@@ -68,6 +68,11 @@ export class ClientOracle {
     this.notBeforeMs.set(id, Number.POSITIVE_INFINITY);
   }
 
+  /** Nobody waits for the answer that tells of its end. */
+  isOver(id: string): boolean {
+    return this.ended.has(id) || this.#unheard.has(id);
+  }
+
   hasFollowUp(parent: string, followUp: string): void {
     this.#parents.set(followUp, parent);
   }

@@ -3,13 +3,16 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobQueue, newJob } from '../../core/queue/index.ts';
+import { queueName } from '../crash/broker-cycles-load.ts';
 import { Peer, pipelined } from '../hostile/peer.ts';
+import type { ClientOracle } from '../oracle/client-oracle.ts';
 import type { Promises } from '../oracle/promises.ts';
 import type { TendedBroker } from './broker.ts';
 
 export interface Extras {
   readonly queue: JobQueue;
   readonly promises: Promises;
+  readonly oracle: ClientOracle;
   readonly broker: TendedBroker;
   readonly random: () => number;
   readonly stop: AbortSignal;
@@ -17,6 +20,9 @@ export interface Extras {
 
 const purgedQueue = 'purged';
 const purgedJobs = 40;
+/** Of what was purged so much is kept as is looked at. */
+const purgedKept = 4 * purgedJobs;
+const deadLooks = 500;
 const blobBytes = 300_000;
 const pauseMs = 700;
 const slowReadMs = 250;
@@ -24,6 +30,8 @@ const reconnectMs = 500;
 
 /** Jobs that nobody consumes are accepted and purged: then every one of them is cancelled. */
 export async function purges({ queue, promises, stop, random }: Extras): Promise<void> {
+  const settings = { jobsMax: 0, bytesMax: 0, keepMs: 0, keepJobs: purgedKept };
+  await again(stop, () => queue.configureQueue(purgedQueue, settings).then(() => true));
   for (let round = 0; !stop.aborted; round++) {
     const input = { round, salt: random() };
     const jobs = Array.from({ length: purgedJobs }, (_, index) =>
@@ -59,6 +67,21 @@ export async function blobs({ queue, promises, stop, random }: Extras): Promise<
     const ref = await again(stop, () => queue.putBlob(content));
     const back = ref === null ? null : await again(stop, () => queue.getBlob(ref));
     if (back !== null && Buffer.compare(back, content) !== 0) promises.violate('a blob changed');
+    await sleep(pauseMs);
+  }
+}
+
+/**
+ * An operator looks at dead letters and throws them away, which nobody else may. One whose consumer still
+ * waits for its answer is left: it would be told that the job is cancelled.
+ */
+export async function clearing({ queue, oracle, stop }: Extras): Promise<void> {
+  while (!stop.aborted) {
+    const dead = { queue: queueName, state: 'dead', limit: deadLooks } as const;
+    const page = await again(stop, () => queue.list(dead));
+    const ids = (page?.jobs ?? []).map(({ id }) => id).filter((id) => oracle.isOver(id));
+    for (const id of ids) oracle.isIn(id, 'dead');
+    if (ids.length > 0) await again(stop, () => queue.cancel(ids));
     await sleep(pauseMs);
   }
 }

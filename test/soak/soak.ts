@@ -15,7 +15,16 @@ import { Promises } from '../oracle/promises.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { TendedBroker } from './broker.ts';
-import { blobs, deafReader, type Extras, looks, purges, silentPeer, slowReader } from './extras.ts';
+import {
+  blobs,
+  clearing,
+  deafReader,
+  type Extras,
+  looks,
+  purges,
+  silentPeer,
+  slowReader,
+} from './extras.ts';
 import { type Point, slopeOf } from './slope.ts';
 
 export interface SoakOptions {
@@ -203,7 +212,9 @@ async function run(
   const working = [
     ...loads.slice(0, producers).map(produce),
     ...(await extrasOf(main, seed, stop.signal)).flatMap((extras) =>
-      [purges, blobs, looks, slowReader, deafReader, silentPeer].map((work) => work(extras)),
+      [purges, clearing, blobs, looks, slowReader, deafReader, silentPeer].map((work) =>
+        work(extras),
+      ),
     ),
     ...(await extrasOf(other, seed + 1, stop.signal)).map(purges),
   ];
@@ -234,9 +245,9 @@ async function run(
 }
 
 async function extrasOf(side: Side, seed: number, stop: AbortSignal): Promise<[Extras]> {
-  const { promises, broker } = side;
+  const { promises, oracle, broker } = side;
   const queue = await side.open('extras');
-  return [{ queue, promises, broker, random: randomOf(seed), stop }];
+  return [{ queue, promises, oracle, broker, random: randomOf(seed), stop }];
 }
 
 async function watchMemory(
