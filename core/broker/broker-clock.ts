@@ -23,8 +23,16 @@ const systemClocks: ClockSource = {
   uptimeMs: () => uptime() * 1000,
 };
 
+/** What the broker's wall clock showed at an uptime of the machine. */
+export interface KeptClock {
+  readonly wallMs: number;
+  readonly uptimeMs: number;
+}
+
 interface BrokerClockOptions {
   readonly source?: ClockSource;
+  /** Of an earlier broker of the folder, since when the machine has not started anew. */
+  readonly kept?: KeptClock | null;
   /** See `SteadyTime`. */
   readonly stepMsMax: number;
   readonly onNotice: (text: string) => void;
@@ -47,6 +55,11 @@ const unreachableMsMax = 15_000;
 const slewShare = 0.01;
 /** What a time server corrects without anybody noticing. */
 const jumpMsMin = 5_000;
+/**
+ * A start takes the system's clock over unless it is so much off what really passed: suspended guests may miss weeks, but
+ * nothing that is kept for its default time may be forgotten at once.
+ */
+export const takeoverMsMax: number = 30 * 86_400_000;
 /** Above what the uptime may be told wrong by. */
 const sleepMsMin = 2_000;
 
@@ -60,7 +73,7 @@ export class BrokerClock {
   #systemMs: number;
   #wallMs: number;
 
-  constructor({ source = systemClocks, stepMsMax, onNotice }: BrokerClockOptions) {
+  constructor({ source = systemClocks, kept, stepMsMax, onNotice }: BrokerClockOptions) {
     this.#source = source;
     this.#onNotice = onNotice;
     this.#steady = new SteadyTime(source.monotonicMs, stepMsMax);
@@ -68,6 +81,13 @@ export class BrokerClock {
     this.#sleptMs = source.uptimeMs() - this.#realMs;
     this.#systemMs = source.wallMs();
     this.#wallMs = this.#systemMs;
+    if (kept) this.#goOnFrom(kept.wallMs + source.uptimeMs() - kept.uptimeMs);
+  }
+
+  /** For the next start. */
+  get kept(): KeptClock {
+    const { wallMs } = this.now();
+    return { wallMs, uptimeMs: Math.floor(this.#source.uptimeMs()) };
   }
 
   /** While a deadline runs, the clock must be looked at this often. */
@@ -96,6 +116,17 @@ export class BrokerClock {
           `in the log: times go on from ${dateOf(newestMs)}`,
       );
     }
+  }
+
+  #goOnFrom(passedMs: number): void {
+    const aheadMs = this.#systemMs - passedMs;
+    if (Math.abs(aheadMs) < takeoverMsMax) return;
+    this.#wallMs = passedMs;
+    this.#onNotice(
+      `the system's clock shows ${dateOf(this.#systemMs)}, ${spanOf(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the time that ` +
+        `passed since the last broker started: times go on from ${dateOf(passedMs)}; to take the system's over, stop the broker ` +
+        'and remove the file clock in its folder',
+    );
   }
 
   now(): Now {
@@ -134,7 +165,7 @@ export class BrokerClock {
     const direction = jumpMs > 0 ? 'ahead' : 'back';
     this.#onNotice(
       `the system's clock was set ${direction} by ${spanOf(Math.abs(jumpMs))}: delays and what is kept ` +
-        'go on by the time that passed; the next start takes the new clock over',
+        'go on by the time that passed; the next start takes the new clock over, unless it is 30 days off',
     );
   }
 }

@@ -6,7 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { idToText } from '../protocol/index.ts';
-import { BrokerClock, stepMsMaxOf } from './broker-clock.ts';
+import type { BrokerClock } from './broker-clock.ts';
+import { startClock } from './clock-file.ts';
 import { Engine } from './engine.ts';
 import type { EffectOf } from './engine-options.ts';
 import type { NetEvent, Outgoing } from './events.ts';
@@ -150,7 +151,7 @@ class Broker implements RunningBroker {
     const { dir, segmentBytesMax, history } = this.#options;
     const core = coreOptions(this.#options, this.id);
     const onNotice = (text: string): void => this.#notice(text);
-    this.#clock = new BrokerClock({ stepMsMax: stepMsMaxOf(core.leaseMs), onNotice });
+    this.#clock = startClock(this.#folder, core.leaseMs, onNotice);
     const { engine, report } = await Engine.open({
       core,
       dir: join(dir, 'log'),
@@ -269,12 +270,7 @@ class Broker implements RunningBroker {
     }
     this.#clearTimers();
     this.#phase = 'failing';
-    void this.#goDown(error);
-  }
-
-  async #goDown(error: Error): Promise<void> {
-    await this.#closeAll();
-    this.#down({ reason: 'failed', error });
+    void this.#closeAll().then(() => this.#down({ reason: 'failed', error }));
   }
 
   /** The folder is free when nothing of this broker writes or listens: the next one may start then. */

@@ -64,6 +64,18 @@ export const timeBugs: readonly PlantedBug[] = [
     caughtBy: simulation,
   },
   {
+    name: 'set-clock-taken-over',
+    what: 'a start takes over a clock that was set by years while no broker ran',
+    edits: [
+      {
+        file: 'core/broker/broker-clock.ts',
+        find: 'this.#wallMs = passedMs;',
+        replace: '',
+      },
+    ],
+    caughtBy: simulation,
+  },
+  {
     name: 'expired-by-a-set-clock',
     what: 'a clock that was set ahead ends jobs before their time',
     edits: [

@@ -167,6 +167,7 @@ export class Faults {
     if (life === null) return;
     reach.reach(life.phase === 'serving' ? 'power cut' : 'power cut during recovery');
     this.#world.endLife();
+    this.#world.keptClock = null;
     // It may lose the note of the end, which then proves nothing.
     this.#lostEnd.restore();
     if (medium.powerCut(dice).lostNames > 0) reach.reach('power cut lost a name');

@@ -11,7 +11,6 @@ import { coreDefaults } from '../../core/broker/queue/core.ts';
 import type { StatsFields } from '../../core/broker/queue/effects.ts';
 import type { LogAtRest } from '../support/log-rest.ts';
 import { idOf } from './catalog.ts';
-import { ClockLaw } from './clock-law.ts';
 import type { ProvenTail } from './lost-end.ts';
 import type { Reached } from './reach.ts';
 import { SimScheduler } from './sim-clock.ts';
@@ -49,11 +48,14 @@ export class Life {
   constructor(world: World) {
     this.#world = world;
     const { medium, swarm, dice, reach, clock } = world;
+    if (world.clockLaw.begins(world.keptClock)) reach.reach('a start went on by what passed');
     this.#clock = new BrokerClock({
       source: clock.source,
+      kept: world.keptClock,
       stepMsMax: stepMsMaxOf(swarm.leaseMs),
       onNotice: (text) => world.note(text),
     });
+    world.keptClock = this.#clock.kept;
     this.disk = new SimDisk(medium, world.isCalm ? null : swarm.disk, dice, {
       reach: (name) => reach.reach(name),
       violation: (text) => world.violate(text),
@@ -62,8 +64,7 @@ export class Life {
   }
 
   start(): void {
-    const { oracle, clock } = this.#world;
-    const clockLaw = new ClockLaw(clock, (text) => this.#world.violate(text));
+    const { oracle, clockLaw } = this.#world;
     listenTo({
       onStart: (offset, now, effects) => {
         if (offset < oracle.offset) {

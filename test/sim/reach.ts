@@ -98,6 +98,7 @@ export const reachable = [
   'machine slept',
   'wall clock set forward',
   'wall clock set back',
+  'a start went on by what passed',
   'connection cut',
   'connection stalled',
   'job delivered over a slow line',

@@ -4,11 +4,13 @@
  */
 
 import { createHash } from 'node:crypto';
+import type { KeptClock } from '../../core/broker/broker-clock.ts';
 import type { NetEvent, Outgoing } from '../../core/broker/events.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { JobInfo, Message } from '../../core/protocol/index.ts';
 import { Oracle } from '../oracle/oracle.ts';
 import { Catalog, idOf } from './catalog.ts';
+import { ClockLaw } from './clock-law.ts';
 import { Consumer } from './consumer.ts';
 import { Dice } from './dice.ts';
 import { Faults } from './faults.ts';
@@ -48,6 +50,7 @@ export class World implements Stage {
   readonly dice: Dice;
   readonly swarm: Swarm;
   readonly clock = new SimClock();
+  readonly clockLaw = new ClockLaw(this.clock, (text) => this.violate(text));
   readonly net: SimNet;
   readonly medium = new Medium();
   readonly catalog: Catalog;
@@ -55,6 +58,8 @@ export class World implements Stage {
   readonly oracle: Oracle;
   isCalm = false;
   life: Life | null = null;
+  /** What the broker's file holds; null when the machine started anew since. */
+  keptClock: KeptClock | null = null;
   restarts = 0;
   readonly #seed: number;
   readonly #faults: Faults;

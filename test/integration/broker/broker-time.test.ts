@@ -128,4 +128,28 @@ describe('a system clock that is set by a year', () => {
     expect(ids.toSorted()).toEqual([idOf(2), idOf(3)].toSorted());
     expect(await later.enqueue([1])).toEqual(['exists']);
   });
+
+  test('ahead over a restart: nothing is forgotten, and nothing comes before its time', async () => {
+    const before = place.spawn([], setClock(0));
+    const asker = await place.patientAsker(1);
+    await asker.enqueue([1]);
+    await asker.subscribe(1);
+    const [first] = await asker.deliveries(1);
+    await asker.settle([first!.token]);
+    await asker.enqueue([2]);
+    await retryIn(asker, 3_600_000);
+    await kill(before);
+    place.spawn([], setClock(yearMs));
+    const later = await place.patientAsker(2);
+    await later.enqueue([3]);
+    await later.subscribe(2);
+    const [delivered] = await later.deliveries(1);
+    expect(delivered!.token.id).toBe(idOf(3));
+    const states = (await later.list()).map(({ id, state }) => [id, state]);
+    expect(Object.fromEntries(states)).toEqual({
+      [idOf(1)]: 'done',
+      [idOf(2)]: 'delayed',
+      [idOf(3)]: 'leased',
+    });
+  });
 });

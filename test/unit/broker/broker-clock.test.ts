@@ -1,7 +1,12 @@
 /** Time as the broker counts it: what it missed, what was set, and what really passed. */
 
 import { describe, expect, test } from 'vitest';
-import { BrokerClock, type ClockSource, stepMsMaxOf } from '../../../core/broker/broker-clock.ts';
+import {
+  BrokerClock,
+  type ClockSource,
+  type KeptClock,
+  stepMsMaxOf,
+} from '../../../core/broker/broker-clock.ts';
 import { SteadyTime } from '../../../core/broker/steady-time.ts';
 
 const stepMsMax = 250;
@@ -14,13 +19,18 @@ class Machine {
   uptimeMs = 9_000;
   readonly notices: string[] = [];
 
-  clock(): BrokerClock {
+  clock(kept: KeptClock | null = null): BrokerClock {
     const source: ClockSource = {
       monotonicMs: () => this.monotonicMs,
       wallMs: () => this.systemMs,
       uptimeMs: () => this.uptimeMs,
     };
-    return new BrokerClock({ source, stepMsMax, onNotice: (text) => this.notices.push(text) });
+    return new BrokerClock({
+      source,
+      kept,
+      stepMsMax,
+      onNotice: (text) => this.notices.push(text),
+    });
   }
 
   pass(ms: number): void {
@@ -197,4 +207,32 @@ describe('the wall clock of the broker', () => {
     expect(clock.now().wallMs).toBe(machine.systemMs);
     expect(machine.notices).toEqual([]);
   });
+
+  test.each([yearMs, -yearMs])(
+    'goes on by what passed at a start before which the system’s was set by %d ms, and says so',
+    (jumpMs) => {
+      const machine = new Machine();
+      const { kept } = machine.clock();
+      machine.pass(3_600_000);
+      machine.systemMs += jumpMs;
+      const clock = machine.clock(kept);
+      expect(clock.now()).toMatchObject({
+        wallMs: kept.wallMs + 3_600_000,
+        systemMs: machine.systemMs,
+      });
+      expect(machine.notices).toEqual([expect.stringContaining('365 days')]);
+      expect(clock.kept.wallMs).toBe(kept.wallMs + 3_600_000);
+    },
+  );
+
+  test.each([86_400_000, -86_400_000])(
+    'takes the system’s over at a start that finds it %d ms off, as after a guest was suspended',
+    (jumpMs) => {
+      const machine = new Machine();
+      const { kept } = machine.clock();
+      machine.systemMs += jumpMs;
+      expect(machine.clock(kept).now().wallMs).toBe(machine.systemMs);
+      expect(machine.notices).toEqual([]);
+    },
+  );
 });
