@@ -1,5 +1,6 @@
 /** An agent ready to run: schemas and templates compiled, every template proven against the schema. */
 
+import { createHash } from 'node:crypto';
 import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './agent.ts';
 import { AgentError } from './agent.ts';
 import { inputChecker } from './check-input.ts';
@@ -72,7 +73,29 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
 
 function variablesOf(agent: Agent, input: JsonObject, job: JobContext): Variables {
   const { name, version } = agent;
-  return { input, job, agent: { name, version }, now: job.createdAt };
+  const fenced = {
+    ...job,
+    // Made when a template asks for it: it reads the whole input.
+    get fence() {
+      return fenceOf(job.id, input);
+    },
+  };
+  return { input, job: fenced, agent: { name, version }, now: job.createdAt };
+}
+
+const fenceChars = 16;
+
+/**
+ * A code that stands nowhere in the input. Whoever writes a document cannot know it, because it follows
+ * from all of it; and a job that runs again has the same.
+ */
+function fenceOf(id: string, input: JsonObject): string {
+  const text = JSON.stringify(input);
+  for (let round = 0; ; round += 1) {
+    const hash = createHash('sha256').update(`${round}\n${id}\n${text}`);
+    const code = hash.digest('hex').slice(0, fenceChars);
+    if (!text.includes(code)) return code;
+  }
 }
 
 /** `createdAt` and `now` are ours, and stay what `date` can read. */

@@ -24,7 +24,7 @@ export function variablesOf(agent: Agent, withOutput: boolean): Shape {
   const output: JsonObject = agent.output.schema ?? {};
   const properties: { [name: string]: JsonObject } = {
     input: { [embedded]: input },
-    job: objectOf('id', 'shortId', 'agent', 'attempt', 'source', 'createdAt'),
+    job: objectOf('id', 'shortId', 'agent', 'attempt', 'source', 'createdAt', 'fence'),
     agent: objectOf('name', 'version'),
     now: text,
   };

@@ -2,6 +2,7 @@
 
 import type { Config, Environment } from '../config/index.ts';
 import { AiqError, type JobQueue } from '../queue/index.ts';
+import type { Trust } from '../trust/index.ts';
 import { checkRunOptions } from './check-options.ts';
 import type { Aiq, RunOptions, RunSummary } from './contract.ts';
 import { findJob, listJobs, searchJobs, waitForJob } from './jobs.ts';
@@ -14,8 +15,9 @@ export interface Connection {
   readonly config: Config;
   readonly env: Environment;
   /** Both as they are now. @throws ConfigError */
-  readonly reread: () => Promise<Pick<Connection, 'config' | 'env'>>;
+  readonly reread: () => Promise<Pick<Connection, 'config' | 'env' | 'trust'>>;
   readonly queue: JobQueue;
+  readonly trust: Trust;
   readonly onNotice: (line: string) => void;
 }
 

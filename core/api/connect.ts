@@ -12,7 +12,8 @@ import {
   settingPaths,
 } from '../config/index.ts';
 import { openQueue } from '../queue/index.ts';
-import { createAiq } from './aiq.ts';
+import { createTrust, fileNeeds, isTrustGiven } from '../trust/index.ts';
+import { type Connection, createAiq } from './aiq.ts';
 import type { Aiq } from './contract.ts';
 
 export interface ConnectOptions {
@@ -28,6 +29,11 @@ export interface ConnectOptions {
   /** Default: the process's own. Variables of a `.env` file beside the configuration are added. */
   readonly env?: Environment;
   /**
+   * True lets the folder send keys to its addresses and run its tool modules, as `aiq --trust` does.
+   * Default: what was allowed with `aiq trust`, or `AIQ_TRUST=1`.
+   */
+  readonly trust?: boolean;
+  /**
    * Told, in one line each, what a person may want to know: the provider that was chosen, agents
    * that are left out, connections lost and regained. Default: nobody is told.
    */
@@ -38,6 +44,7 @@ export interface ConnectOptions {
  * Connects to the broker that the configuration names. With the default `file:./.aiq` it starts that
  * folder's broker when none runs; it leaves by itself when nobody uses it.
  * @throws ConfigError when a setting cannot be used, or `dir` is no folder
+ * @throws TrustError when the configuration belongs to another user
  * @throws AiqError `UNREACHABLE` when nobody answers, `UNAUTHORIZED` when the token is wrong
  */
 export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
@@ -49,22 +56,27 @@ export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
     env: options.env ?? process.env,
     ...(configFile === undefined ? {} : { file: configFile }),
   };
-  const read = () => ({
-    config: loadConfig({
+  const read = async (): Promise<Pick<Connection, 'config' | 'env' | 'trust'>> => {
+    const config = loadConfig({
       ...lookup,
       overrides: settings,
       overridesPlace: 'in the settings of connect()',
-    }),
-    env: loadEnvironment(lookup).env,
-  });
-  const { config, env } = read();
+    });
+    const { env, envFile, brought } = loadEnvironment(lookup);
+    const isGiven = options.trust === true || isTrustGiven(lookup.env);
+    const trust = createTrust({ config, env: lookup.env, brought, isGiven, question: null });
+    await trust.allow(fileNeeds({ file: config.file, envFile }));
+    return { config, env, trust };
+  };
+  const now = await read();
+  const { config } = now;
   const queue = await openQueue({
     broker: config.broker,
     tokenFile: config.brokerTokenFile,
     clientName: `aiq api ${process.pid}`,
     onNotice,
   });
-  return createAiq({ config, env, reread: async () => read(), queue, onNotice });
+  return createAiq({ ...now, reread: read, queue, onNotice });
 }
 
 /** A misspelt folder must not be made, with a broker in it. */

@@ -67,6 +67,7 @@ export interface Aiq {
    * counted in the summary; they do not reject it.
    * @throws UnknownAgentError, BrokenAgentError for a named agent
    * @throws RunError when nothing can be done: no agent, no usable provider, a refused key
+   * @throws TrustError when it would send a key or run code that nobody has allowed
    */
   run(options?: RunOptions): Promise<RunSummary>;
   /** Stops what `run` does here, hands its jobs back uncharged, and disconnects. */

@@ -33,6 +33,7 @@ export {
   type ToolContext,
   type ToolParameters,
 } from '../tools/index.ts';
+export { TrustError } from '../trust/index.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export type {
   Aiq,

@@ -18,6 +18,7 @@ import {
   newJobFor,
   shortId,
 } from '../queue/index.ts';
+import { agentNeeds, type Trust } from '../trust/index.ts';
 import { checkEnqueueOptions } from './check-options.ts';
 import type { Aiq, EnqueueOptions, JobRequest } from './contract.ts';
 import { jobTermsOf } from './job-terms.ts';
@@ -33,13 +34,15 @@ const problemsShownMax = 50;
 export function createProducer({
   config,
   queue,
+  trust,
 }: {
   readonly config: Pick<Config, 'agentPaths' | 'baseDir'>;
+  readonly trust: Pick<Trust, 'allow'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
 }): Pick<Aiq, 'enqueue' | 'enqueueMany'> {
   const loaded = new Map<string, Promise<LoadedAgent>>();
   const load = async (name: string): Promise<LoadedAgent> => {
-    const loading = loaded.get(name) ?? loadOne(name, config.agentPaths);
+    const loading = loaded.get(name) ?? loadOne(name, config.agentPaths, trust);
     loaded.set(name, loading);
     try {
       const { agent, check } = await loading;
@@ -68,8 +71,13 @@ export function createProducer({
   };
 }
 
-async function loadOne(name: string, paths: readonly string[]): Promise<LoadedAgent> {
+async function loadOne(
+  name: string,
+  paths: readonly string[],
+  trust: Pick<Trust, 'allow'>,
+): Promise<LoadedAgent> {
   const agent = await loadAgent(name, paths);
+  await trust.allow(agentNeeds(agent));
   // An agent that could never run takes no jobs: its templates are compiled here already.
   const compiled = await compileAgent(agent);
   return { agent, check: (input) => compiled.checkInput(input) };

@@ -44,7 +44,7 @@ export async function runJobs(
 }
 
 async function start(
-  { config, env, reread, queue, onNotice }: Connection,
+  { config, env, reread, queue, trust, onNotice }: Connection,
   { agents, model }: RunOptions,
   onJob: (report: JobReport) => void,
 ): Promise<StartedConsumer> {
@@ -57,6 +57,7 @@ async function start(
       config,
       env,
       queue,
+      trust,
       agents: chosen,
       reread: async () => {
         const now = await reread();

@@ -13,13 +13,21 @@ import {
 import type { Config } from '../config/index.ts';
 import type { Session } from './session.ts';
 
-/** All agents; one whose templates or tool modules cannot work is broken, like a bad manifest. */
-export async function discoverUsable(session: Session): ReturnType<typeof discoverAgents> {
-  const config = await session.config();
+/**
+ * All agents; one whose templates or tool modules cannot work is broken, like a bad manifest.
+ * @param how whether tool modules are read, or run, which asks for that first
+ * @throws TrustError
+ */
+export async function discoverUsable(
+  session: Session,
+  how: 'read' | 'run',
+): ReturnType<typeof discoverAgents> {
+  const config = await (how === 'run' ? session.config() : session.foundConfig());
   warnOfMissingPaths(session, config);
   const found = await discoverAgents(config.agentPaths, config.limits);
+  if (how === 'run') await allowJobs(session, found.agents);
   const checked = await Promise.all(
-    found.agents.map(async (agent) => ({ agent, problems: await faultsOf(agent) })),
+    found.agents.map(async (agent) => ({ agent, problems: await faultsOf(agent, how) })),
   );
   const broken = checked.filter(({ problems }) => problems.length > 0);
   return {
@@ -32,33 +40,46 @@ export async function discoverUsable(session: Session): ReturnType<typeof discov
 }
 
 /**
- * One agent by name.
- * @throws UnknownAgentError; BrokenAgentError also for templates and tool modules
+ * One agent by name, whose tool modules are run.
+ * @throws UnknownAgentError; BrokenAgentError also for templates and tool modules; TrustError
  */
-export async function loadUsable(name: string, { agentPaths, limits }: Config): Promise<Agent> {
+export async function loadUsable(session: Session, name: string): Promise<Agent> {
+  const { agentPaths, limits } = await session.config();
   const agent = await loadAgent(name, agentPaths, limits);
-  const faults = await faultsOf(agent);
+  await allowJobs(session, [agent]);
+  const faults = await faultsOf(agent, 'run');
   if (faults.length > 0) throw new BrokenAgentError(name, faults);
   return agent;
 }
 
+/** Asks for what doing the jobs of these agents needs. @throws TrustError */
+async function allowJobs(session: Session, agents: readonly Agent[]): Promise<void> {
+  const { jobNeeds } = await import('../trust/index.ts');
+  await (await session.trust()).allow(agents.flatMap(jobNeeds));
+}
+
 /**
  * An agent with a tool module that does not load could do none of its jobs. Only such modules are
- * looked at: agents without any need nothing loaded.
- * @throws BrokenAgentError
+ * looked at: agents without any need nothing loaded. They are run where that is allowed already;
+ * queueing a job alone is no reason to ask.
+ * @throws BrokenAgentError; TrustError when the agent's files are another user's
  */
-export async function refuseBrokenTools(agent: Agent): Promise<void> {
+export async function refuseBrokenTools(session: Session, agent: Agent): Promise<void> {
+  const { agentNeeds, jobNeeds } = await import('../trust/index.ts');
+  const trust = await session.trust();
+  await trust.allow(agentNeeds(agent));
   if (!agent.tools.some((tool) => tool.startsWith('./'))) return;
+  const how = trust.missing(jobNeeds(agent)).length === 0 ? 'run' : 'read';
   const { toolProblems } = await import('../runtime/index.ts');
-  const problems = await toolProblems(agent);
+  const problems = await toolProblems(agent, how);
   if (problems.length > 0) throw new BrokenAgentError(agent.name, problems);
 }
 
-async function faultsOf(agent: Agent): Promise<Problem[]> {
+async function faultsOf(agent: Agent, how: 'read' | 'run'): Promise<Problem[]> {
   const faults = await templateFaults(agent);
   if (agent.tools.length === 0) return faults;
   const { toolProblems } = await import('../runtime/index.ts');
-  return [...faults, ...(await toolProblems(agent))];
+  return [...faults, ...(await toolProblems(agent, how))];
 }
 
 /** The default folder need not be there; one that somebody named should. */

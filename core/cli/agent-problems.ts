@@ -1,4 +1,4 @@
-/** What is wrong with an agent that could be read: its files, and whether its tool modules load. */
+/** What is wrong with an agent that could be read: its files, tool modules among them. None is run. */
 
 import { type Agent, lintAgent, type Problem } from '../agent/index.ts';
 
@@ -6,5 +6,5 @@ export async function agentProblems(agent: Agent): Promise<Problem[]> {
   const problems = await lintAgent(agent);
   if (agent.tools.length === 0) return problems;
   const { toolProblems } = await import('../runtime/index.ts');
-  return [...problems, ...(await toolProblems(agent))];
+  return [...problems, ...(await toolProblems(agent, 'read'))];
 }

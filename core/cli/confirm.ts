@@ -24,12 +24,21 @@ export async function confirm(
   refusal: string,
   fix = 'This needs a yes: add --yes',
 ): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new CliError('usage', refusal, [fix]);
+  if (!canAsk()) throw new CliError('usage', refusal, [fix]);
+  if (!(await askYes(question))) throw new CliError('usage', 'not confirmed; nothing was changed');
+}
+
+/** Whether somebody is there to answer. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+/** True when the person at the terminal says yes. */
+export async function askYes(question: string): Promise<boolean> {
   const questions = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await questions.question(`${question} [y/N] `);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-    throw new CliError('usage', 'not confirmed; nothing was changed');
+    return /^y(es)?$/i.test(answer.trim());
   } finally {
     questions.close();
   }

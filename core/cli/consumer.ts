@@ -44,10 +44,11 @@ export async function startConsumer(
       ...rest,
       config: { ...config, baseDir },
       env: await session.environment(),
+      trust: await session.trust(),
       reread: async () => {
-        const { config: now, env } = await session.reread();
+        const { config: now, env, trust } = await session.reread();
         const agents = (await rereadAgents?.(now)) ?? settings.agents;
-        return { config: { ...now, baseDir }, env, agents };
+        return { config: { ...now, baseDir }, env, agents, trust };
       },
       onStuck: (reason) => onStuck?.(stuckError(reason)),
       log: await runtimeLog(terminal),

@@ -8,6 +8,7 @@ import type { AgentError } from '../agent/index.ts';
 import type { CareError } from '../broker/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
 import type { AiqError, ErrorCode } from '../queue/index.ts';
+import type { TrustError } from '../trust/index.ts';
 import type { ExitName } from './exit-codes.ts';
 import { oneLine } from './table.ts';
 
@@ -75,6 +76,7 @@ const reporters: Readonly<Record<string, Reporter>> = {
   ConfigError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
   FolderError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
   OutputError: (error) => ({ exit: 'invalid', message: error.message, details: [] }),
+  TrustError: (error) => trustReport(error as TrustError),
   ProviderError: (error) => providerReport(error as ProviderError),
   FolderLockedError: (error) => ({
     exit: 'broker',
@@ -100,6 +102,22 @@ const reporters: Readonly<Record<string, Reporter>> = {
   ModelError: (error) => modelReport(error as ModelError),
   AiqError: (error) => aiqReport(error as AiqError),
 };
+
+function trustReport({ folder, wants, wasAsked }: TrustError): Report {
+  const would = wasAsked
+    ? `${folder} was not allowed to`
+    : `nobody has allowed yet what ${folder} would do`;
+  return {
+    exit: 'untrusted',
+    message: would,
+    details: [
+      ...wants,
+      '',
+      'Nothing of it was done. Look at it, then allow it: aiq trust',
+      'For one command: --trust, or AIQ_TRUST=1 in the environment. More: aiq help trust',
+    ],
+  };
+}
 
 function providerReport({ code, message }: ProviderError): Report {
   return { exit: exitOfProvider[code] ?? 'credential', message, details: [] };

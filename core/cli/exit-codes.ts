@@ -38,6 +38,12 @@ export const exitCodes = {
     code: 75,
     meaning: 'A broker serves the folder: it must be stopped before broker restore and salvage.',
   },
+  untrusted: {
+    code: 77,
+    meaning:
+      'The folder would send a key to an address or run code, or belongs to another user, and nobody ' +
+      'has allowed that: see aiq help trust.',
+  },
   interrupted: { code: 130, meaning: 'Ended by SIGINT: tail, or at once by a second Ctrl-C.' },
   terminated: { code: 143, meaning: 'Ended by SIGTERM: tail, or at once by the second one.' },
 } as const;

@@ -18,6 +18,7 @@ export function realProvider(session: Session, agent: Agent): RealProvider {
 
 async function choose(session: Session, agent: Agent): Promise<string | null> {
   const { chooseProvider, ProviderError } = await import('../model/index.ts');
+  const { useNeeds } = await import('../trust/index.ts');
   const { provider, providers, model } = await session.config();
   const own = agent.model.provider;
   try {
@@ -26,6 +27,7 @@ async function choose(session: Session, agent: Agent): Promise<string | null> {
       providers,
       model: own === null ? model : null,
       env: await session.environment(),
+      allow: async (use) => (await session.trust()).allow(useNeeds(use)),
     });
     return choice.provider === 'offline' ? null : choice.provider.name;
   } catch (error) {

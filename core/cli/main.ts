@@ -66,7 +66,7 @@ async function enqueueHint(program: Program, argv: readonly string[]): Promise<s
   if (name !== argv.find((arg) => arg === name)) return [];
   try {
     const { loadAgent } = await import('../agent/index.ts');
-    await loadAgent(name, (await program.session().config()).agentPaths);
+    await loadAgent(name, (await program.session().foundConfig()).agentPaths);
     return [`Did you mean: ${['aiq enqueue', name, ...rest].join(' ')}`];
   } catch {
     return [];

@@ -12,7 +12,7 @@ import { addAgents, addBroker, addJobs } from './family-commands.ts';
 import { addDead, addTail } from './operator-commands.ts';
 import { addQueues, addSignal } from './queue-commands.ts';
 import { type Act, createSession, type GlobalFlags, type Session } from './session.ts';
-import { addCompletion, addConfig, addDoctor, addInit } from './setup-commands.ts';
+import { addCompletion, addConfig, addDoctor, addInit, addTrust } from './setup-commands.ts';
 import { helpTopics } from './topics.ts';
 
 /** A built program; `exit` says how its action ended once `parseAsync` resolved. */
@@ -49,6 +49,7 @@ export function createProgram(version: string): Program {
   addBroker(root, act);
   addConfig(root, act);
   addDoctor(root, act);
+  addTrust(root, act);
   addCompletion(root, act);
   addHelp(root);
   return { command: root, session: current, exit: () => exit };
@@ -65,6 +66,7 @@ function configureRoot(root: Command, version: string): void {
     .helpCommand(false)
     .option('--config <file>', 'Use this configuration file.')
     .option('--broker <address>', 'Broker to use: file:<folder>, unix:<path>, tcp://<host>:<port>.')
+    .option('--trust', 'Let the folder send keys and run code, this time: aiq help trust.')
     .option('--json', 'Print results as JSON: one document, or one line per item.')
     .option('-q, --quiet', 'Print results and errors only.')
     .option('-v, --verbose', 'Print more, such as the place of an unexpected error.')

@@ -11,6 +11,7 @@ import type {
   Overrides,
 } from '../config/index.ts';
 import type { JobQueue } from '../queue/index.ts';
+import type { Trust } from '../trust/index.ts';
 import { usageError, withTokenFile } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import { type ColorMode, createTerminal, type Terminal } from './terminal.ts';
@@ -18,6 +19,7 @@ import { type ColorMode, createTerminal, type Terminal } from './terminal.ts';
 /** Flags that every command takes. */
 export interface GlobalFlags {
   readonly config?: string;
+  readonly trust?: boolean;
   readonly broker?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -27,10 +29,14 @@ export interface GlobalFlags {
 
 export interface Session {
   readonly terminal: Terminal;
-  /** @throws ConfigError; CliError when a flag is at fault */
+  /** @throws ConfigError; CliError when a flag is at fault; TrustError when it is another user's */
   config(): Promise<Config>;
-  /** Both read again, as they are now. @throws as `config` */
-  reread(): Promise<{ readonly config: Config; readonly env: LoadedEnvironment['env'] }>;
+  /** The same, for commands that only tell what stands there, whoever wrote it. @throws as `config` */
+  foundConfig(): Promise<Config>;
+  /** What the folder may do. @throws as `foundConfig` */
+  trust(): Promise<Trust>;
+  /** All read again, as they are now; nobody is asked. @throws as `config` */
+  reread(): Promise<Reread>;
   /** Every setting with where it comes from. @throws as `config` */
   settings(): Promise<ExplainedSetting[]>;
   /** The process's environment with what `.env` adds. */
@@ -40,6 +46,12 @@ export interface Session {
   /** Connects, and starts the broker of a `file:` folder when none runs. @throws AiqError */
   queue(): Promise<JobQueue>;
   close(): Promise<void>;
+}
+
+interface Reread {
+  readonly config: Config;
+  readonly env: LoadedEnvironment['env'];
+  readonly trust: Trust;
 }
 
 /** Runs a command's work in the invocation's session, and closes it. */
@@ -52,7 +64,9 @@ export type Act = (
 export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Session {
   const broker = flags.broker === undefined ? {} : { broker: flags.broker };
   const allOverrides: Overrides = { ...overrides, ...broker };
+  let found: Promise<Config> | null = null;
   let config: Promise<Config> | null = null;
+  let trust: Promise<Trust> | null = null;
   let queue: Promise<JobQueue> | null = null;
   const session: Session = {
     terminal: createTerminal({
@@ -61,15 +75,27 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
       verbose: flags.verbose ?? false,
       color: flags.color ?? 'auto',
     }),
-    config: () => (config ??= readConfig(flags, allOverrides, session.terminal)),
+    foundConfig: () => (found ??= readConfig(flags, allOverrides, session.terminal)),
+    config: () => (config ??= trustedConfig(session)),
+    trust: () => (trust ??= readTrust(flags, session)),
     reread: async () => {
       const { loadConfig, loadEnvironment } = await import('../config/index.ts');
+      const { trustFor } = await import('./trust-question.ts');
+      const { fileNeeds } = await import('../trust/index.ts');
       const lookup = lookupOf(flags);
       const now = loadConfig({ ...lookup, overrides: allOverrides });
-      return { config: now, env: loadEnvironment(lookup).env };
+      const loaded = loadEnvironment(lookup);
+      const { silent } = trustFor({
+        config: now,
+        loaded,
+        flag: flags.trust,
+        terminal: session.terminal,
+      });
+      await silent.allow(fileNeeds({ file: now.file, envFile: loaded.envFile }));
+      return { config: now, env: loaded.env, trust: silent };
     },
     settings: async () => {
-      await session.config();
+      await session.foundConfig();
       const { explainConfig } = await import('../config/index.ts');
       return explainConfig({ ...lookupOf(flags), overrides: allOverrides });
     },
@@ -99,13 +125,31 @@ async function readConfig(
   const lookup = lookupOf(flags);
   try {
     const config = loadConfig({ ...lookup, overrides });
-    for (const line of unknownVariables(loadEnvironment(lookup).env)) terminal.warn(line);
+    const { env, envFile, brought } = loadEnvironment(lookup);
+    for (const line of unknownVariables(env)) terminal.warn(line);
+    if (brought.has('AIQ_TRUST'))
+      terminal.warn(`AIQ_TRUST in ${envFile} has no effect: a folder cannot allow itself`);
     return config;
   } catch (error) {
     // What is fine without the flags is the flags' fault; this throws when it is not.
     loadConfig(lookup);
     throw usageError((error as Error).message);
   }
+}
+
+/** Nothing is done by a configuration of another user before somebody says so. */
+async function trustedConfig(session: Session): Promise<Config> {
+  const config = await session.foundConfig();
+  const { fileNeeds } = await import('../trust/index.ts');
+  const { envFile } = await session.loadedEnvironment();
+  await (await session.trust()).allow(fileNeeds({ file: config.file, envFile }));
+  return config;
+}
+
+async function readTrust({ trust: flag }: GlobalFlags, session: Session): Promise<Trust> {
+  const { trustFor } = await import('./trust-question.ts');
+  const [config, loaded] = [await session.foundConfig(), await session.loadedEnvironment()];
+  return trustFor({ config, loaded, flag, terminal: session.terminal });
 }
 
 function lookupOf({ config }: GlobalFlags): Lookup {

@@ -24,6 +24,25 @@ export function addDoctor(root: Command, act: Act): void {
     .action(() => act(async (session) => (await import('./commands/doctor.ts')).doctor(session)));
 }
 
+export function addTrust(root: Command, act: Act): void {
+  root
+    .command('trust')
+    .description('Allow what this folder would do with your keys and with code of its own.')
+    .option('--list', 'List what was allowed, for all folders.')
+    .option('--remove', 'Forget what was allowed for this folder.')
+    .addHelpText(
+      'after',
+      examplesText([
+        ['aiq trust', 'shows each variable with its address, and each module, and allows them'],
+        ['aiq trust --list'],
+        ['aiq trust --remove'],
+      ]),
+    )
+    .action((options) =>
+      act(async (session) => (await import('./commands/trust.ts')).trust(session, options)),
+    );
+}
+
 export function addConfig(root: Command, act: Act): void {
   const config = root
     .command('config')

@@ -6,6 +6,8 @@ export interface ProviderConfig {
   readonly apiKey: string | null;
   /** The variable that `apiKey`, a header or a parameter names, when it is not set. */
   readonly apiKeyMissing?: string;
+  /** The variables that key, headers and parameters name: their values go to the address. */
+  readonly variables?: readonly string[];
   readonly model: string | null;
   /** Sent with every request, already expanded; may hold secrets. */
   readonly headers?: { readonly [name: string]: string };

@@ -53,9 +53,14 @@ export function locateConfig({ cwd, env, file }: Lookup): Located {
     if (parent === folder || existsSync(join(folder, '.git'))) break;
     folder = parent;
   }
-  const home = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
-  const own = join(home, 'aiq', 'config.yaml');
+  const own = ownConfigFile(env);
   return { file: existsSync(own) ? own : null, baseDir: resolve(cwd) };
+}
+
+/** The user's own configuration, which belongs to no folder; it need not be there. */
+export function ownConfigFile(env: Environment): string {
+  const home = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
+  return join(home, 'aiq', 'config.yaml');
 }
 
 /** The environment with what `.env` adds. */
@@ -63,6 +68,8 @@ export interface LoadedEnvironment {
   readonly env: Environment;
   /** The file that added something; null when there is none. */
   readonly envFile: string | null;
+  /** Names of the variables that have their values from it. */
+  readonly brought: ReadonlySet<string>;
 }
 
 /**
@@ -72,9 +79,13 @@ export interface LoadedEnvironment {
  */
 export function loadEnvironment(lookup: Lookup): LoadedEnvironment {
   const envFile = join(locateConfig(lookup).baseDir, '.env');
-  if (!existsSync(envFile)) return { env: lookup.env, envFile: null };
+  if (!existsSync(envFile)) return { env: lookup.env, envFile: null, brought: new Set() };
   try {
-    return { env: { ...parseEnv(readFileSync(envFile, 'utf8')), ...lookup.env }, envFile };
+    const written = parseEnv(readFileSync(envFile, 'utf8'));
+    const brought = new Set(
+      Object.keys(written).filter((name) => !Object.hasOwn(lookup.env, name)),
+    );
+    return { env: { ...written, ...lookup.env }, envFile, brought };
   } catch (error) {
     throw new ConfigError(`${envFile} cannot be read: ${(error as Error).message}`, {
       cause: error,

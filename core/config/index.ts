@@ -9,5 +9,6 @@ export {
   loadEnvironment,
 } from './find-config.ts';
 export { loadConfig } from './load-config.ts';
+export { ownProviders } from './own-config.ts';
 export { environmentName, type SettingPath, settingPaths, unknownVariables } from './settings.ts';
 export type { ConfigRequest, Overrides } from './written.ts';

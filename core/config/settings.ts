@@ -61,7 +61,7 @@ export const settingPaths = Object.keys(settings) as readonly SettingPath[];
 export const structuredSettings = ['providers', 'prices'] as const;
 
 /** Variables with our prefix that are no settings. */
-const otherVariables = ['AIQ_OFFLINE', 'AIQ_COLOR'];
+const otherVariables = ['AIQ_OFFLINE', 'AIQ_COLOR', 'AIQ_TRUST'];
 
 /** A line for each variable with our prefix that means nothing: a typo would else go unnoticed. */
 export function unknownVariables(env: { readonly [name: string]: string | undefined }): string[] {

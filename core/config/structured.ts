@@ -52,10 +52,14 @@ export function readProviders(config: ConfigFile, env: Environment): Config['pro
     const query = readTexts(reader, entry['query'], [...path, 'query'], env);
     const contextTokens = readTokens(reader, entry['contextTokens'], [...path, 'contextTokens']);
     const missing = key.apiKeyMissing ?? headers.missing ?? query.missing;
+    const variables = [entry['apiKey'], ...textsOf(entry['headers']), ...textsOf(entry['query'])]
+      .map((text) => variablePattern.exec(String(text))?.[1])
+      .filter((variable) => variable !== undefined);
     providers[name] = {
       baseURL: readBaseURL(reader, entry['baseURL'], [...path, 'baseURL']),
       apiKey: key.apiKey,
       ...(missing === undefined ? {} : { apiKeyMissing: missing }),
+      ...(variables.length === 0 ? {} : { variables }),
       model: readOptionalText(reader, entry['model'], [...path, 'model']),
       ...(entry['headers'] === undefined ? {} : { headers: headers.texts }),
       ...(entry['query'] === undefined ? {} : { query: query.texts }),
@@ -63,6 +67,10 @@ export function readProviders(config: ConfigFile, env: Environment): Config['pro
     };
   }
   return providers;
+}
+
+function textsOf(value: unknown): unknown[] {
+  return isMapping(value) ? Object.values(value) : [];
 }
 
 function readOptionalText(reader: Reader, value: unknown, path: readonly string[]): string | null {

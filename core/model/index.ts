@@ -28,12 +28,12 @@ export { checkOfflineModel } from './offline/knobs.ts';
 export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
 export { promptTruncated } from './prompt-tokens.ts';
+export { chooseProvider, modelFor, type ProviderChoice } from './provider.ts';
 export {
-  chooseProvider,
-  modelFor,
-  type ProviderChoice,
   type ProviderQuery,
   type ProviderSettings,
-} from './provider.ts';
+  type ProviderUse,
+  usesOf,
+} from './provider-address.ts';
 export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
 export { printable } from './redact.ts';

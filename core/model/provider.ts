@@ -9,39 +9,21 @@ import { checkedBaseURL, isOpenAiHost, shownBaseURL } from './base-url.ts';
 import type { Provider } from './model.ts';
 import { listModels } from './model-list.ts';
 import { checkOfflineModel } from './offline/knobs.ts';
+import {
+  type Address,
+  addressOf,
+  localBaseURL,
+  openAiBaseURL,
+  type ProviderQuery,
+  settingsOf,
+  useOf,
+} from './provider-address.ts';
 import { ProviderError } from './provider-error.ts';
 
-const openAiBaseURL = 'https://api.openai.com/v1';
 const openAiDefaultModel = 'gpt-5-mini';
-const localBaseURL = 'http://127.0.0.1:11434/v1';
 const listTimeoutMs = 10_000;
 
 const offlineModel = 'aiq-offline';
-
-export interface ProviderQuery {
-  /** `auto`, `openai`, `offline`, `local` or a name under `providers`. */
-  readonly provider: string;
-  readonly providers: { readonly [name: string]: ProviderSettings };
-  /** From the flag or the configuration; null leaves the choice to the provider. */
-  readonly model: string | null;
-  readonly env: { readonly [name: string]: string | undefined };
-  /** How long the local server may take to answer; default 300. */
-  readonly probeMs?: number;
-  /** False where extracts would be taken for answers, for instance on a shared queue; default true. */
-  readonly allowOffline?: boolean;
-  readonly fetch?: typeof fetch;
-}
-
-export interface ProviderSettings {
-  readonly baseURL: string | null;
-  readonly apiKey: string | null;
-  /** The variable that should hold the key, when it is not set: such a provider is not called. */
-  readonly apiKeyMissing?: string;
-  readonly model: string | null;
-  readonly headers?: Provider['headers'];
-  readonly query?: Provider['query'];
-  readonly contextTokens?: Provider['contextTokens'];
-}
 
 export interface ProviderChoice {
   /** `offline`: the endpoint of this process, which the caller starts. */
@@ -74,62 +56,6 @@ export function modelFor(provider: Provider, wanted: string | null): string {
   return wanted;
 }
 
-interface Address {
-  readonly name: string;
-  /** null: OpenAI's own. */
-  readonly baseURL: string | null;
-  readonly apiKey: string | null;
-  readonly model: string | null;
-  readonly because: string;
-}
-
-/** What the name or the environment points to; null when there is nothing but to look around. */
-function addressOf(query: ProviderQuery): Address | null {
-  const { provider: name, env } = query;
-  const settings = settingsOf(query);
-  const fromEnv = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
-  if (name === 'openai' || (name === 'auto' && fromEnv)) return openAi(settings, env);
-  if (settings === undefined) {
-    if (name === 'auto' || name === 'local') return null;
-    throw unknownProvider(query);
-  }
-  if (settings.baseURL === null) {
-    throw new ProviderError(
-      'bad_base_url',
-      `provider ${name}: no baseURL. Set \`providers.${name}.baseURL\` in aiq.config.yaml.`,
-    );
-  }
-  return { name, because: 'by configuration', ...settings };
-}
-
-function settingsOf({ provider, providers }: ProviderQuery): ProviderSettings | undefined {
-  return Object.hasOwn(providers, provider) ? providers[provider] : undefined;
-}
-
-function openAi(settings: ProviderSettings | undefined, env: ProviderQuery['env']): Address {
-  const configured = settings?.baseURL ?? null;
-  // The key of the environment belongs to the address of the environment, and to OpenAI's own.
-  const mayUseEnvKey = configured === null || isOpenAiHost(configured);
-  const envKey = mayUseEnvKey ? env['OPENAI_API_KEY'] || null : null;
-  const apiKey = settings?.apiKey ?? envKey;
-  return {
-    name: 'openai',
-    baseURL: configured ?? (env['OPENAI_BASE_URL'] || null),
-    apiKey,
-    model: settings?.model ?? null,
-    because: apiKey === null ? 'without a key' : 'API key found',
-  };
-}
-
-function unknownProvider({ provider, providers }: ProviderQuery): ProviderError {
-  const known = new Set(['auto', 'openai', 'local', 'offline', ...Object.keys(providers)]);
-  return new ProviderError(
-    'unknown_provider',
-    `provider "${provider}" is not known; there are ${[...known].join(', ')}. ` +
-      'Add it under `providers` in aiq.config.yaml, with its baseURL.',
-  );
-}
-
 async function at(query: ProviderQuery, address: Address): Promise<ProviderChoice> {
   const { name, because } = address;
   const missing = settingsOf(query)?.apiKeyMissing;
@@ -137,6 +63,7 @@ async function at(query: ProviderQuery, address: Address): Promise<ProviderChoic
   const baseURL = checkedBaseURL(name, address.baseURL ?? openAiBaseURL);
   const isOpenAi = isOpenAiHost(baseURL);
   if (isOpenAi && address.apiKey === null) throw noCredentials(name);
+  await query.allow(useOf(query, { name, baseURL, variables: address.variables }));
   const apiKey = address.apiKey ?? noKey;
   const more = moreOf(query, name);
   const model =
@@ -202,6 +129,7 @@ async function firstModel(
   );
 }
 
+/** Asks for its models without a key: nothing is told there. */
 async function probeLocal(
   query: ProviderQuery,
   timeoutMs: number,
@@ -212,7 +140,7 @@ async function probeLocal(
 async function automatic(query: ProviderQuery): Promise<ProviderChoice> {
   const list = await probeLocal(query, query.probeMs ?? 300);
   const first = list.ok ? list.models[0] : undefined;
-  if (first !== undefined) return localChoice(query, first);
+  if (first !== undefined) return localChoice(query, first, true);
   const found = list.ok ? 'no model on the server at' : 'no server on';
   const tried = `no OPENAI_API_KEY; ${found} 127.0.0.1:11434`;
   refuseOffline(query, tried);
@@ -222,7 +150,7 @@ async function automatic(query: ProviderQuery): Promise<ProviderChoice> {
 async function local(query: ProviderQuery): Promise<ProviderChoice> {
   const list = await probeLocal(query, Math.max(query.probeMs ?? 300, 3000));
   const first = list.ok ? (query.model ?? list.models[0]) : undefined;
-  if (first !== undefined) return localChoice(query, first);
+  if (first !== undefined) return localChoice(query, first, false);
   throw new ProviderError(
     'no_local_server',
     `provider local: no model server at 127.0.0.1:11434 (${list.ok ? 'it has no model' : list.reason}). ` +
@@ -230,7 +158,12 @@ async function local(query: ProviderQuery): Promise<ProviderChoice> {
   );
 }
 
-function localChoice(query: ProviderQuery, first: string): ProviderChoice {
+async function localChoice(
+  query: ProviderQuery,
+  first: string,
+  isFound: boolean,
+): Promise<ProviderChoice> {
+  await query.allow(useOf(query, { name: 'local', baseURL: localBaseURL, isFound }));
   const model = query.model ?? first;
   return {
     provider: {

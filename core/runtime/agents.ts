@@ -59,7 +59,7 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
 async function brokenness(agent: Agent): Promise<string | null> {
   try {
     await compileAgent(agent);
-    const problems = await toolProblems(agent);
+    const problems = await toolProblems(agent, 'run');
     return problems.length === 0 ? null : new BrokenAgentError(agent.name, problems).message;
   } catch (error) {
     if (error instanceof BrokenAgentError) return error.message;

@@ -10,6 +10,7 @@ import {
   type ProviderQuery,
   startOfflineThread,
 } from '../model/index.ts';
+import { type Trust, useNeeds } from '../trust/index.ts';
 
 export interface ProvidersRequest {
   readonly config: Pick<ProviderQuery, 'provider' | 'providers' | 'model'>;
@@ -17,6 +18,7 @@ export interface ProvidersRequest {
   /** Wins over the configured model; null for none. */
   readonly model: string | null;
   readonly agents: readonly Agent[];
+  readonly trust: Trust;
   readonly onWarning: (line: string) => void;
 }
 
@@ -60,6 +62,11 @@ export async function openProviders(request: ProvidersRequest): Promise<OpenedPr
   };
 }
 
+/** Nothing goes to an address before that is allowed. */
+function allowedBy(trust: Trust): ProviderQuery['allow'] {
+  return (use) => trust.allow(useNeeds(use));
+}
+
 interface Choices {
   readonly main: ProviderChoice;
   readonly named: ReadonlyMap<string, ProviderChoice>;
@@ -68,7 +75,13 @@ interface Choices {
 async function choose(request: ProvidersRequest): Promise<Choices> {
   const { config, env, model } = request;
   const { provider, providers } = config;
-  const main = await chooseProvider({ provider, providers, env, model: model ?? config.model });
+  const main = await chooseProvider({
+    provider,
+    providers,
+    env,
+    model: model ?? config.model,
+    allow: allowedBy(request.trust),
+  });
   return { main, named: await chooseNamed(request) };
 }
 
@@ -84,13 +97,14 @@ function providersOf({ main, named }: Choices, endpoint: OfflineEndpoint | null)
 }
 
 async function chooseNamed(request: ProvidersRequest): Promise<Map<string, ProviderChoice>> {
-  const { config, env, agents, onWarning } = request;
+  const { config, env, agents, trust, onWarning } = request;
   const names = new Set(agents.flatMap(({ model: { provider } }) => provider ?? []));
   names.delete(config.provider);
   const chosen = new Map<string, ProviderChoice>();
   for (const provider of names) {
     try {
-      const query = { provider, providers: config.providers, env, model: null };
+      const { providers } = config;
+      const query = { provider, providers, env, model: null, allow: allowedBy(trust) };
       chosen.set(provider, await chooseProvider(query));
     } catch (error) {
       // One provider that cannot be used stops its own agents only; the runtime leaves them out.

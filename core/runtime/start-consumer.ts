@@ -4,6 +4,7 @@
  */
 
 import type { ProviderQuery } from '../model/index.ts';
+import { jobNeeds, type Trust } from '../trust/index.ts';
 import { extractingAgents } from './extracts.ts';
 import type { ReloadedAgents, Runtime, RuntimeOptions } from './options.ts';
 import { type OpenedProviders, openProviders } from './providers.ts';
@@ -20,7 +21,7 @@ export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices'
 }
 
 /** What a person may change while a provider is held. */
-export type Mendable = Pick<ConsumerOptions, 'config' | 'env' | 'agents'>;
+export type Mendable = Pick<ConsumerOptions, 'config' | 'env' | 'agents' | 'trust'>;
 
 export interface ConsumerOptions
   extends Pick<
@@ -29,6 +30,8 @@ export interface ConsumerOptions
   > {
   readonly config: ConsumerConfig;
   readonly env: ProviderQuery['env'];
+  /** Asked before code of the agents runs, and before a key leaves. */
+  readonly trust: Trust;
   /** Reads them again as they are now; what it throws means: not usable at the moment. */
   readonly reread?: () => Promise<Mendable>;
   /** Model id that wins over the agents' own; null for none. */
@@ -47,11 +50,13 @@ export interface StartedConsumer {
 
 /**
  * Starts working.
- * @throws ProviderError when no provider can be used as asked for; what `startRuntime` throws
+ * @throws ProviderError when no provider can be used as asked for; TrustError when the folder may not
+ *   do what it needs; what `startRuntime` throws
  */
 export async function startConsumer(options: ConsumerOptions): Promise<StartedConsumer> {
-  const { config, env, model, reread, onProvider, onWarning, ...rest } = options;
-  const opened = await openProviders({ config, env, model, agents: rest.agents, onWarning });
+  const { config, env, model, reread, trust, onProvider, onWarning, ...rest } = options;
+  await trust.allow(rest.agents.flatMap(jobNeeds));
+  const opened = await openProviders({ config, env, model, agents: rest.agents, trust, onWarning });
   try {
     for (const reason of opened.reasons) onProvider(reason);
     const { provider } = config;
@@ -86,8 +91,16 @@ async function reload(
   opened: OpenedProviders,
   model: string | null,
 ): Promise<ReloadedAgents | null> {
-  const { config, env, agents } = await reread();
-  const chosen = await opened.chooseAgain({ config, env, model, agents, onWarning: () => {} });
+  const { config, env, agents, trust } = await reread();
+  await trust.allow(agents.flatMap(jobNeeds));
+  const chosen = await opened.chooseAgain({
+    config,
+    env,
+    model,
+    agents,
+    trust,
+    onWarning: () => {},
+  });
   if (chosen === null) return null;
   const { provider, named: providers } = chosen;
   return { agents, provider, providers, configModel: config.model };

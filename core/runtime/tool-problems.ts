@@ -2,11 +2,14 @@
 
 import { type Agent, type Problem, schemaChecker } from '../agent/index.ts';
 
-/** Loads the modules in a thread of their own, with a deadline. Empty when all is well. */
-export async function toolProblems(agent: Agent): Promise<Problem[]> {
+/**
+ * Looks at the modules in a thread of their own, with a deadline. Empty when all is well.
+ * @param how `run` runs their code, which must be allowed; `read` finds what can be found without
+ */
+export async function toolProblems(agent: Agent, how: 'read' | 'run'): Promise<Problem[]> {
   const { checkToolModules, hasToolModules } = await import('../tools/index.ts');
   if (!hasToolModules(agent)) return [];
-  const checked = await checkToolModules(agent);
+  const checked = await checkToolModules({ ...agent, how });
   if (!checked.ok) {
     const { file, line, column, message } = checked;
     return [{ file, line, column, message }];

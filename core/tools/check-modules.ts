@@ -1,4 +1,4 @@
-/** Whether an agent's tool modules load, found out without running their code in this thread. */
+/** Whether an agent's tool modules load, found out without running their code in this thread, or at all. */
 
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,10 +6,14 @@ import { Worker } from 'node:worker_threads';
 import type { Agent, JsonObject, Problem } from '../agent/index.ts';
 
 /** What the thread is given. */
-export type CheckRequest = Pick<Agent, 'dir' | 'tools'>;
+export interface CheckRequest extends Pick<Agent, 'dir' | 'tools'> {
+  /** `read` runs none of their code. */
+  readonly how: 'read' | 'run';
+}
 
 /** What the thread answers. */
 export type CheckResult =
+  /** `tools` is empty where nothing was run. */
   | { readonly ok: true; readonly tools: readonly CheckedTool[] }
   | ({ readonly ok: false } & Problem);
 
@@ -29,14 +33,14 @@ export function hasToolModules({ tools }: Pick<Agent, 'tools'>): boolean {
 
 /** Never throws: a module that hangs, exits or crashes its thread is a finding like any other. */
 export function checkToolModules(
-  { dir, tools }: CheckRequest,
+  { dir, tools, how }: CheckRequest,
   deadlineMs = deadlineMsDefault,
 ): Promise<CheckResult> {
   // Named after this file, because the published package is JavaScript.
   const name = `./check-thread${extname(fileURLToPath(import.meta.url))}`;
   const { promise, resolve } = Promise.withResolvers<CheckResult>();
   const worker = new Worker(new URL(name, import.meta.url), {
-    workerData: { dir, tools },
+    workerData: { dir, tools, how } satisfies CheckRequest,
     resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax },
     // What a module prints belongs to no command's output.
     stdout: true,

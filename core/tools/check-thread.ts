@@ -1,6 +1,6 @@
 /**
- * The entry of a thread that loads an agent's tools to see whether they load, and ends. Whatever a
- * module does while it is loaded happens to this thread alone.
+ * The entry of a thread that loads an agent's tools, or only reads them, to see whether they load, and
+ * ends. Whatever a module does while it is loaded happens to this thread alone.
  */
 
 import { readFileSync } from 'node:fs';
@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CheckRequest, CheckResult } from './check-modules.ts';
-import { loadTools, ToolModuleError } from './load.ts';
+import { loadTools, noExport, ToolModuleError } from './load.ts';
 
 /** A place in a stack: file, line, column. */
 const frame = /((?:file:\/\/)?\/[^\s()]*?):(\d+)(?::(\d+))?(?=[\s)]|$)/g;
 
-const { dir, tools } = workerData as CheckRequest;
-parentPort?.postMessage(await check(), []);
+const { dir, tools, how } = workerData as CheckRequest;
+parentPort?.postMessage(how === 'run' ? await check() : read(), []);
 // A module may have left a timer or a server that would keep the thread alive.
 process.exit();
 
@@ -37,6 +37,21 @@ async function check(): Promise<CheckResult> {
   }
 }
 
+/** What can be seen of the modules without running them: whether they parse, and export anything. */
+function read(): CheckResult {
+  for (const tool of tools.filter((name) => name.startsWith('./'))) {
+    const file = join(dir, tool);
+    const text = readFileSync(file, 'utf8');
+    const fault = syntaxFault(text);
+    if (fault !== null) return { ok: false, file, ...fault };
+    // A module that exports one of these names it; what else may stand there is not looked at.
+    if (!/\bexports\b|\bexport\b[^]*(?:\btool\b|\bdefault\b|\*)/.test(text)) {
+      return { ok: false, file, line: 1, column: 1, message: noExport };
+    }
+  }
+  return { ok: true, tools: [] };
+}
+
 interface Place {
   readonly line: number;
   readonly column: number;
@@ -49,19 +64,21 @@ function placeIn(file: string, cause: unknown): Place {
     const name = path.startsWith('file:') ? fileURLToPath(path) : path;
     if (name === file) return { line: Number(line), column: Number(column ?? 1) };
   }
-  const found = cause instanceof SyntaxError ? syntaxPlace(file) : null;
-  return found ?? { line: 1, column: 1 };
+  const found = cause instanceof SyntaxError ? syntaxFault(readFileSync(file, 'utf8')) : null;
+  return { line: found?.line ?? 1, column: found?.column ?? 1 };
 }
 
 /** A module's SyntaxError does not say where; the parser that strips types does. */
-function syntaxPlace(file: string): Place | null {
+function syntaxFault(text: string): (Place & { readonly message: string }) | null {
   try {
-    stripTypeScriptTypes(readFileSync(file, 'utf8'));
+    stripTypeScriptTypes(text);
     return null;
   } catch (error) {
-    const stack = error instanceof Error ? (error.stack ?? '') : '';
+    const { message = '', stack = '' } = error as Partial<Error>;
     const line = /^[^\n]*?:(\d+)\n/.exec(stack)?.[1];
     const before = /^( *)\^/m.exec(stack)?.[1] ?? '';
-    return line === undefined ? null : { line: Number(line), column: before.length + 1 };
+    const place = line === undefined ? null : { line: Number(line), column: before.length + 1 };
+    const said = `the module cannot be loaded: SyntaxError: ${message}`;
+    return { ...(place ?? { line: 1, column: 1 }), message: said };
   }
 }

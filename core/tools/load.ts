@@ -12,6 +12,8 @@ const builtIn = new Map(
   [searchFiles, readFile].map((tool) => [tool.name, tool as unknown as Tool]),
 );
 
+export const noExport = 'the module exports neither "tool" nor a default';
+
 /** A tool module that cannot be used. */
 export class ToolModuleError extends Error {
   /** Absolute path of the module. */
@@ -44,7 +46,7 @@ async function loadModule(file: string): Promise<Tool> {
   const loaded = await importFile(file);
   const tool = loaded['tool'] ?? loaded['default'];
   if (tool === undefined) {
-    throw new ToolModuleError(file, 'the module exports neither "tool" nor a default');
+    throw new ToolModuleError(file, noExport);
   }
   const problem = toolProblem(tool);
   if (problem !== null)

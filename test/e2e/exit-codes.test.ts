@@ -7,13 +7,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExitName, exitCode, exitCodes } from '../../core/cli/exit-codes.ts';
 import { type Finished, Project } from '../support/project.ts';
 
+const config = `provider: offline
+providers:
+  elsewhere: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:MY_KEY}', model: m }
+`;
+
 let project: Project;
 let dead: string;
 let waiting: string;
 
 beforeAll(async () => {
-  project = await Project.make();
-  await project.write('aiq.config.yaml', 'provider: offline\n');
+  project = await Project.make({ AIQ_TRUST: '', MY_KEY: 'a key' });
+  await project.write('aiq.config.yaml', config);
   dead = await add('one');
   await project.aiq('run', '--until-empty', '--model', 'aiq-offline?error=400');
   waiting = await add('two');
@@ -53,6 +58,7 @@ const producers: { readonly [name in ExitName]: () => Promise<Finished> } = {
   partial: () => project.aiq('jobs', 'retry', dead, waiting),
   damaged: () => project.aiq('broker', 'verify', 'damaged'),
   locked: () => project.aiq('broker', 'salvage', 'salvaged'),
+  untrusted: () => project.aiq('run', '--until-empty', '--provider', 'elsewhere'),
   interrupted: () => signalled('SIGINT'),
   terminated: () => signalled('SIGTERM'),
 };

@@ -14,6 +14,15 @@ import { patienceMs } from './patience.ts';
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const bin = join(repository, 'bin', 'aiq.js');
 
+/**
+ * The folders of most tests are the tester's own: they may send keys and run code without a question.
+ * `AIQ_TRUST: ''` takes that away.
+ */
+function environmentOf(dir: string, env: Record<string, string>): NodeJS.ProcessEnv {
+  const all = { PATH: process.env['PATH'], NO_COLOR: '1', AIQ_TRUST: '1', HOME: dir, ...env };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
+}
+
 export interface Finished {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -46,7 +55,7 @@ export class Project {
   start(...args: string[]): { readonly child: ChildProcess; readonly finished: Promise<Finished> } {
     const child = spawn(process.execPath, [bin, ...args], {
       cwd: this.dir,
-      env: { PATH: process.env['PATH'], HOME: this.dir, NO_COLOR: '1', ...this.#env },
+      env: environmentOf(this.dir, this.#env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#children.add(child);

@@ -13,7 +13,7 @@ import { nearestFolder, refuseObstacle } from './machine.ts';
 /** The configuration with its row; null when it cannot be used. */
 export async function checkConfig(session: Session): Promise<[Check, Config | null]> {
   try {
-    const config = await session.config();
+    const config = await session.foundConfig();
     const file = config.file === null ? 'no file, the defaults hold' : pathFromHere(config.file);
     return [ok('config', `${file}${await envFileText(session)}`), config];
   } catch (error) {

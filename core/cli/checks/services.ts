@@ -1,16 +1,18 @@
 /** Who answers: the broker and the model provider, each asked once and within two seconds. */
 
 import { access, constants } from 'node:fs/promises';
-import type { Config, Environment } from '../../config/index.ts';
+import type { Config } from '../../config/index.ts';
 import { FolderError } from '../../files/index.ts';
-import type { Provider } from '../../model/index.ts';
+import type { Provider, ProviderUse } from '../../model/index.ts';
 import type { QueueStats } from '../../queue/index.ts';
 import { reportOf } from '../errors.ts';
+import type { Session } from '../session.ts';
 import { formatAge } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import { nearestFolder, refuseObstacle } from './machine.ts';
 
 const answerMs = 2_000;
+const allowIt = 'Allow it: aiq trust. More: aiq help trust';
 
 /** Asks a broker that runs; where none does, whether one could start. Starts none. */
 export async function checkBroker(config: Config): Promise<Check> {
@@ -70,16 +72,26 @@ async function checkStart(broker: string): Promise<Check> {
 }
 
 /** Chooses as `aiq run` would, then asks the provider for its models with the key that calls use. */
-export async function checkProvider(config: Config, env: Environment): Promise<Check> {
+export async function checkProvider(session: Session, config: Config): Promise<Check> {
   const { chooseProvider } = await import('../../model/index.ts');
+  const { TrustError, useNeeds } = await import('../../trust/index.ts');
+  const [env, { silent }] = [await session.environment(), await session.trust()];
   const { provider, providers, model } = config;
   try {
     const signal = AbortSignal.timeout(answerMs);
     const patient: typeof fetch = (input, init) => fetch(input, { ...init, signal });
-    const chosen = await chooseProvider({ provider, providers, model, env, fetch: patient });
+    const allow = (use: ProviderUse): Promise<void> => silent.allow(useNeeds(use));
+    const chosen = await chooseProvider({ provider, providers, model, env, allow, fetch: patient });
     if (chosen.provider === 'offline') return offline(provider, chosen.reason);
     return await askForModels(chosen.provider, chosen.model);
   } catch (error) {
+    if (error instanceof TrustError) {
+      return warn(
+        'provider',
+        `not asked: nobody allowed yet to ${error.wants.join(', and to ')}`,
+        allowIt,
+      );
+    }
     const { exit, message, details } = reportOf(error);
     const [first = '', ...rest] = message.split('\n');
     return fail('provider', exit, first, ...rest, ...details);

@@ -25,7 +25,7 @@ import { outputWidth, type Terminal } from '../terminal.ts';
 import { agentOf } from './enqueue.ts';
 
 export async function listAgents(session: Session): Promise<ExitName> {
-  const { agents, broken } = await discoverUsable(session);
+  const { agents, broken } = await discoverUsable(session, 'read');
   const { terminal } = session;
   if (terminal.json) {
     for (const agent of agents) terminal.result(JSON.stringify(agentJson(agent)));
@@ -76,7 +76,7 @@ export async function validateAgents(
   names: readonly string[],
   reserved: ReadonlySet<string>,
 ): Promise<ExitName> {
-  const { agentPaths, limits } = await session.config();
+  const { agentPaths, limits } = await session.foundConfig();
   const found = await discoverAgents(agentPaths, limits);
   const isWanted = ({ name }: { name: string }): boolean =>
     names.length === 0 || names.includes(name);
@@ -114,7 +114,7 @@ export async function refuseUnknown(
 ): Promise<void> {
   const missing = names.find((name) => !known.some((agent) => agent.name === name));
   if (missing === undefined) return;
-  await loadAgent(missing, (await session.config()).agentPaths);
+  await loadAgent(missing, (await session.foundConfig()).agentPaths);
 }
 
 interface RenderFlags extends SourceFlags {

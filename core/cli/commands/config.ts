@@ -47,7 +47,7 @@ function originText({ from, place }: SettingOrigin): string {
 
 /** Prints the file that counts, for `$EDITOR "$(aiq config path)"`. */
 export async function showConfigPath(session: Session): Promise<ExitName> {
-  const { file } = await session.config();
+  const { file } = await session.foundConfig();
   const { terminal } = session;
   if (terminal.json) {
     terminal.result(JSON.stringify({ file }));

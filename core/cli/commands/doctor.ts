@@ -4,6 +4,7 @@ import { type Check, type CheckStatus } from '../checks/check.ts';
 import { checkClock, checkDisk, checkNode, datedFiles } from '../checks/machine.ts';
 import { checkAgents, checkConfig, checkOutput } from '../checks/project.ts';
 import { checkBroker, checkProvider } from '../checks/services.ts';
+import { checkTrust, isTrusted } from '../checks/trust.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { Session } from '../session.ts';
 import type { Style, Terminal } from '../terminal.ts';
@@ -19,6 +20,8 @@ export async function doctor(session: Session): Promise<ExitName> {
 async function allChecks(session: Session): Promise<Check[]> {
   const [configured, config] = await checkConfig(session);
   if (config === null) return [checkNode(), configured];
+  const trusted = await checkTrust(session, config);
+  if (!(await isTrusted(session, config))) return [checkNode(), configured, trusted];
   const { packageRoot } = await import('../../agent/index.ts');
   const { broker, file, output } = config;
   const brokerFolder = broker.startsWith('file:') ? broker.slice('file:'.length) : null;
@@ -28,10 +31,10 @@ async function allChecks(session: Session): Promise<Check[]> {
     brokerFolder === null ? [] : checkDisk('disk', brokerFolder),
     checkDisk('disk', output.dir),
     checkOutput(config),
-    checkProvider(config, await session.environment()),
+    checkProvider(session, config),
   ]);
   const clock = checkClock(datedFiles(packageRoot(), file, broker));
-  return [checkNode(), clock, configured, ...rest.flat()];
+  return [checkNode(), clock, configured, trusted, ...rest.flat()];
 }
 
 const styles: { readonly [status in CheckStatus]: Style } = {

@@ -40,7 +40,7 @@ export async function enqueue(
   refuseContradictions(flags);
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
   const wish = { identity: identityOf(flags), terms: jobTermsOf(flags, Date.now()) };
-  await refuseBrokenTools(agentOf(invocation));
+  await refuseBrokenTools(session, agentOf(invocation));
   const agent = await withKnowledge(session, agentOf(invocation));
   const { accepted, refused, refusal } =
     flags.jsonl === undefined

@@ -1,7 +1,6 @@
 /** `aiq run`: does the queued jobs until it is stopped, or until nothing is left to do. */
 
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
-import type { Config } from '../../config/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
 import { discoverUsable, loadUsable } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
@@ -25,7 +24,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   if (flags.model?.trim() === '')
     throw usageError('--model is empty', 'Name one, or leave it out.');
   const config = await session.config();
-  const agents = await pickAgents(session, config, flags.agents);
+  const agents = await pickAgents(session, flags.agents);
   const names = agents.map(({ name }) => name);
   const { terminal } = session;
   const consumer = await startConsumer(session, {
@@ -47,18 +46,14 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
 }
 
 /** The agents to serve: all usable ones, or exactly those that were named. */
-async function pickAgents(
-  session: Session,
-  config: Config,
-  names: string | undefined,
-): Promise<Agent[]> {
+async function pickAgents(session: Session, names: string | undefined): Promise<Agent[]> {
   if (names !== undefined) {
     const wanted = new Set(names.split(',').map((name) => name.trim()));
     wanted.delete('');
     if (wanted.size === 0) throw usageError('--agents names no agent', 'Like --agents summarize');
-    return Promise.all([...wanted].map((name) => loadUsable(name, config)));
+    return Promise.all([...wanted].map((name) => loadUsable(session, name)));
   }
-  const { agents, broken } = await discoverUsable(session);
+  const { agents, broken } = await discoverUsable(session, 'run');
   for (const agent of broken) warnOfBroken(session.terminal, agent);
   if (agents.length > 0) return agents;
   throw new CliError('notFound', 'there is no agent to run', [

@@ -17,7 +17,7 @@ export async function showAgent(
   reserved: ReadonlySet<string>,
 ): Promise<ExitName> {
   const { flaglessProperties, loadAgent, schemaFlags } = await import('../../agent/index.ts');
-  const { agentPaths, limits } = await session.config();
+  const { agentPaths, limits } = await session.foundConfig();
   const agent = await loadAgent(name, agentPaths, limits);
   const flags = schemaFlags(agent);
   const { terminal } = session;
@@ -115,7 +115,7 @@ export async function printSchema(session: Session, flags: SchemaFlags): Promise
   if (input === undefined) {
     terminal.resultText(await packagedSchema('agent.schema.json'));
   } else {
-    const { schema } = (await loadAgent(input, (await session.config()).agentPaths)).input;
+    const { schema } = (await loadAgent(input, (await session.foundConfig()).agentPaths)).input;
     terminal.resultText(JSON.stringify(schema, null, 2));
   }
   return 'ok';

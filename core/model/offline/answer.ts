@@ -134,11 +134,13 @@ function quotes(results: string, question: string): string {
   return sentences.map((sentence) => `> ${sentence}`).join('\n>\n');
 }
 
-/** What stands between text tags is the text; without them, the whole message is. */
+/** What stands between text tags, which may have a code, is the text; without them, the whole message is. */
 function textBlock(message: string): string {
-  const open = message.indexOf('<text>');
-  const close = message.lastIndexOf('</text>');
-  return open !== -1 && close > open ? message.slice(open + '<text>'.length, close) : message;
+  const open = /<text(-[0-9a-z]+)?>/.exec(message);
+  if (open === null) return message;
+  const begin = open.index + open[0].length;
+  const close = message.lastIndexOf(`</text${open[1] ?? ''}>`);
+  return close > begin ? message.slice(begin, close) : message;
 }
 
 /** What the tools returned; null when none was called. */

@@ -1,6 +1,6 @@
 /** Tool modules of agents: loaded, and checked in a thread that survives whatever they do. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { builtInTools } from '../../../core/agent/index.ts';
@@ -26,7 +26,7 @@ describe('a tool module', () => {
   ])('is loaded from %s', async (_, source) => {
     const dir = folderWith({ 'x.js': source });
     const agent = agentOf({ dir, tools: ['./x.js'] });
-    expect(await toolProblems(agent)).toEqual([]);
+    expect(await toolProblems(agent, 'run')).toEqual([]);
     const [tool] = await loadTools(agent);
     expect(await tool!.run({}, {} as never)).toBe('noon');
   });
@@ -58,7 +58,7 @@ describe('a tool module', () => {
   ])('that %s is a finding with its place', async (_, source, place, message) => {
     const dir = folderWith({ 'tools/x.js': source });
     const agent = agentOf({ dir, tools: ['read_file', './tools/x.js'] });
-    const [problem, ...more] = await toolProblems(agent);
+    const [problem, ...more] = await toolProblems(agent, 'run');
     expect(more).toEqual([]);
     expect(problem?.file).toBe(join(dir, 'tools/x.js'));
     expect(`${problem?.line}:${problem?.column}`).toBe(place);
@@ -74,15 +74,42 @@ describe('a tool module', () => {
     const document = readFileSync(join(import.meta.dirname, '../../../docs/agents.md'), 'utf8');
     const [, source = ''] = /```js\n([\s\S]*?)```/.exec(document) ?? [];
     const agent = agentOf({ dir: folderWith({ 'time.js': source }), tools: ['./time.js'] });
-    expect(await toolProblems(agent)).toEqual([]);
+    expect(await toolProblems(agent, 'run')).toEqual([]);
     const [tool] = await loadTools(agent);
     const { signal } = new AbortController();
     expect(await tool!.run({ zone: 'UTC' }, { signal } as never)).toMatch(/^\d\d:\d\d:\d\d$/);
   });
 
+  test.each([
+    ['does not parse', 'export default {\n  a: 1\n  b: 2 };', '3:3', /SyntaxError/],
+    ['exports nothing', 'globalThis.ran = true;', '1:1', /neither "tool" nor a default/],
+  ])('that %s is found by reading as well', async (_, source, place, message) => {
+    const agent = agentOf({ dir: folderWith({ 'x.js': source }), tools: ['./x.js'] });
+    const [problem] = await toolProblems(agent, 'read');
+    expect(`${problem?.line}:${problem?.column}`).toBe(place);
+    expect(problem?.message).toMatch(message);
+  });
+
+  test.each([
+    ['that would do harm', 'import { writeFileSync } from "node:fs";\nwriteFileSync(MARK, "");'],
+    [
+      'in CommonJS',
+      'require("node:fs").writeFileSync(MARK, "");\nmodule.exports = {};\nexports.a = 1;',
+    ],
+    ['in TypeScript', 'process.getBuiltinModule("fs").writeFileSync(MARK as string, "");'],
+  ])('%s is read without being run', async (_, source) => {
+    const dir = folderWith({ 'x.ts': '' });
+    const mark = join(dir, 'ran');
+    const text = `${source.replace('MARK', JSON.stringify(mark))}\n`;
+    writeFileSync(join(dir, 'x.ts'), text.includes('exports') ? text : `${text}export default 1;`);
+    const agent = agentOf({ dir, tools: ['./x.ts'] });
+    expect(await toolProblems(agent, 'read')).toEqual([]);
+    expect(existsSync(mark)).toBe(false);
+  });
+
   test('that never ends loading is given up', async () => {
     const dir = folderWith({ 'x.js': 'for (;;);' });
-    expect(await checkToolModules({ dir, tools: ['./x.js'] }, 500)).toMatchObject({
+    expect(await checkToolModules({ dir, tools: ['./x.js'], how: 'run' }, 500)).toMatchObject({
       ok: false,
       file: join(dir, 'x.js'),
       message: 'the module did not load within 0.5 s',

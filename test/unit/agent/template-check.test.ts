@@ -55,7 +55,7 @@ describe('a template against its schema', () => {
     ['{{input.text.length}}', '12 "input.text" has no "length".'],
     [
       '{{job.name}}',
-      '12 "job" has no "name". There is: id, shortId, agent, attempt, source, createdAt',
+      '12 "job" has no "name". There is: id, shortId, agent, attempt, source, createdAt, fence',
     ],
     ['{{output.x}}', '12 the template has no variable "output". Did you mean input?'],
     ['{{env.HOME}}', '12 the template has no variable "env". There is: input, job, agent, now'],

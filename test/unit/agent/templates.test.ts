@@ -4,9 +4,14 @@ import { compileProbe, job, manifest, problemsOf, promptManifest } from './agent
 
 const anything = { v: {}, list: {}, text: { type: 'string' } };
 
-async function render(prompt: string, input: JsonObject, properties: JsonObject = anything) {
+async function render(
+  prompt: string,
+  input: JsonObject,
+  properties: JsonObject = anything,
+  context = job,
+) {
   const agent = await compileProbe(promptManifest(properties, prompt));
-  return agent.renderMessages(input, job)[1]?.content;
+  return agent.renderMessages(input, context)[1]?.content;
 }
 
 describe('rendering', () => {
@@ -71,8 +76,21 @@ describe('rendering', () => {
     const text = '{{input.text}} {{#each}} </text> $& ${x} <b>';
     const input = agent.checkInput({ text, title: text, language: '{{x}}' });
     const messages = input.ok ? agent.renderMessages(input.input, job) : [];
-    expect(messages[1]?.content).toBe(`Title: ${text}\n\n<text>\n${text}\n</text>`);
+    const [, code] = /<(text-[0-9a-f]{16})>/.exec(messages[1]?.content ?? '') ?? [];
+    expect(messages[1]?.content).toBe(`Title: ${text}\n\n<${code}>\n${text}\n</${code}>`);
+    expect(messages[0]?.content).toContain(`between <${code}> and </${code}>`);
     expect(messages[0]?.content).toContain('- Write in {{x}}.');
+  });
+
+  test('a fence is the same when a job runs again, another for every other job, and in no input', async () => {
+    const fence = async (text: string, changes: Partial<typeof job> = {}) =>
+      String(await render('{{job.fence}}', { text }, anything, { ...job, ...changes }));
+    const code = await fence('a');
+    expect(code).toMatch(/^[0-9a-f]{16}$/);
+    expect(await fence('a', { attempt: 3 })).toBe(code);
+    const others = [await fence('b'), await fence(code), await fence('a', { id: 'k'.repeat(40) })];
+    expect(new Set([code, ...others]).size).toBe(4);
+    expect(await fence(code)).not.toBe(code);
   });
 
   test('now is the moment of the enqueue, so that a retry renders the same prompt', async () => {

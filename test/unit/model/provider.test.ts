@@ -25,7 +25,9 @@ function models(lists: { readonly [baseURL: string]: readonly string[] }): typeo
 const localURL = 'http://127.0.0.1:11434/v1';
 
 function query(changes: Partial<ProviderQuery> = {}): ProviderQuery {
-  return { provider: 'auto', providers: {}, model: null, env: {}, fetch: models({}), ...changes };
+  const allow = () => Promise.resolve();
+  const nothing = { provider: 'auto', providers: {}, model: null, env: {}, allow };
+  return { ...nothing, fetch: models({}), ...changes };
 }
 
 async function codeOf(changes: Partial<ProviderQuery>): Promise<string> {
@@ -188,4 +190,52 @@ test('a key that is configured but not set is refused by the name of its variabl
   }
   const open = await chooseProvider(query({ provider: 'f', providers: { f } }));
   expect(open).toMatchObject({ provider: { kind: 'compatible' }, model: 'm' });
+});
+
+test.each<[string, Partial<ProviderQuery>, unknown]>([
+  ['the key of the environment', { env: { OPENAI_API_KEY: 'k' } }, ['OPENAI_API_KEY']],
+  [
+    'what the openai package sends by itself',
+    { env: { OPENAI_BASE_URL: 'http://a/v1', OPENAI_ORG_ID: 'o', OPENAI_CUSTOM_HEADERS: 'x: y' } },
+    ['OPENAI_ORG_ID', 'OPENAI_CUSTOM_HEADERS'],
+  ],
+  [
+    'what the settings of a provider name',
+    { provider: 'mine', providers: { mine: { ...settings, variables: ['A', 'B'] } } },
+    ['A', 'B'],
+  ],
+  [
+    'what settings of the name auto name, though the address is called openai then',
+    {
+      env: { OPENAI_API_KEY: 'k' },
+      providers: {
+        auto: { ...settings, variables: ['A'] },
+        openai: { ...settings, variables: ['B'] },
+      },
+    },
+    ['B', 'A'],
+  ],
+])('before anything is sent, %s must be allowed', async (_, changes, variables) => {
+  asked.length = 0;
+  const uses: unknown[] = [];
+  const refused = new Error('not allowed');
+  const allow: ProviderQuery['allow'] = (use) => {
+    uses.push(use.variables);
+    return Promise.reject(refused);
+  };
+  await expect(chooseProvider(query({ ...changes, allow }))).rejects.toBe(refused);
+  expect(uses).toEqual([variables]);
+  expect(asked).toEqual([]);
+});
+
+test('a local server that was only found must be allowed; one that was asked for by name need not', async () => {
+  const fetch = models({ [localURL]: ['llama'] });
+  const found: boolean[] = [];
+  const allow: ProviderQuery['allow'] = ({ isFound }) => {
+    found.push(isFound);
+    return Promise.resolve();
+  };
+  await chooseProvider(query({ fetch, allow }));
+  await chooseProvider(query({ provider: 'local', fetch, allow }));
+  expect(found).toEqual([true, false]);
 });

@@ -1,0 +1,115 @@
+/** What a folder needs a person's word for, each thing by itself. Plain data. */
+
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Agent } from '../agent/index.ts';
+import type { ProviderUse } from '../model/index.ts';
+
+export type Need =
+  /** The value of a variable goes to an address. */
+  | { readonly kind: 'key'; readonly variable: string; readonly origin: string }
+  /** Texts go to a server on this machine that nobody named. */
+  | { readonly kind: 'text'; readonly origin: string }
+  /** A module runs. Its real path. */
+  | { readonly kind: 'code'; readonly module: string }
+  /** A file or folder of another user is gone by. Its real path. */
+  | { readonly kind: 'file'; readonly path: string; readonly uid: number };
+
+/** The same need has the same text. */
+export function keyOf(need: Need): string {
+  switch (need.kind) {
+    case 'key':
+      return `key ${need.variable} ${need.origin}`;
+    case 'text':
+      return `text ${need.origin}`;
+    case 'code':
+      return `code ${need.module}`;
+    case 'file':
+      return `file ${need.uid} ${need.path}`;
+  }
+}
+
+/** What it would do, as the end of a sentence that begins with "would". */
+export function needText(need: Need, folder: string): string {
+  switch (need.kind) {
+    case 'key':
+      return `send ${need.variable} to ${need.origin}`;
+    case 'text':
+      return `send your texts to the server at ${need.origin}, which aiq did not start`;
+    case 'code':
+      return `run ${nearPath(need.module, folder)}`;
+    case 'file':
+      return `go by ${nearPath(need.path, folder)}, which belongs to another user (uid ${need.uid})`;
+  }
+}
+
+function nearPath(path: string, folder: string): string {
+  const below = relative(folder, path);
+  return below === '' || below.startsWith('..') ? path : below;
+}
+
+/** What the choice of a provider means. */
+export function useNeeds({ baseURL, variables, isFound }: ProviderUse): Need[] {
+  if (!URL.canParse(baseURL)) return [];
+  const { origin } = new URL(baseURL);
+  const keys = variables.map((variable): Need => ({ kind: 'key', variable, origin }));
+  return isFound ? [{ kind: 'text', origin }, ...keys] : keys;
+}
+
+type AgentFiles = Pick<
+  Agent,
+  'dir' | 'file' | 'builtIn' | 'tools' | 'instructions' | 'prompt' | 'output'
+>;
+
+/** What it means to go by an agent, without running its code. */
+export function agentNeeds(agent: AgentFiles): Need[] {
+  if (agent.builtIn) return [];
+  const { dir, file, instructions, prompt, output } = agent;
+  const templates = [instructions, prompt, output.file, output.template];
+  const beside = readdirSync(dir).map((name) => join(dir, name));
+  const files = [dir, file, ...templates.flatMap((source) => source?.file ?? []), ...beside];
+  return foreignNeeds([...files, ...modulesOf(agent)]);
+}
+
+/** What it means to do an agent's jobs. */
+export function jobNeeds(agent: AgentFiles): Need[] {
+  if (agent.builtIn) return [];
+  const modules = modulesOf(agent).map(
+    (module): Need => ({ kind: 'code', module: realPath(module) }),
+  );
+  return [...agentNeeds(agent), ...modules];
+}
+
+function modulesOf({ dir, tools }: Pick<Agent, 'dir' | 'tools'>): string[] {
+  return tools.filter((tool) => tool.startsWith('./')).map((tool) => join(dir, tool));
+}
+
+/** The package itself, as it was installed or cloned. */
+const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
+
+/** One for each file that another user owns, or that is reached by a link of another user. */
+export function foreignNeeds(files: readonly string[]): Need[] {
+  const own = process.getuid?.();
+  if (own === undefined) return [];
+  return [...new Set(files)].flatMap((file) => {
+    const uid = [lstatSync, statSync]
+      .map((look) => look(file, { throwIfNoEntry: false })?.uid)
+      .find((owner) => owner !== undefined && owner !== own);
+    const path = realPath(file);
+    return uid === undefined || isPackaged(path, uid) ? [] : [{ kind: 'file', path, uid }];
+  });
+}
+
+/** What came with the program, by the same hand, is trusted as the program is. */
+function isPackaged(path: string, uid: number): boolean {
+  return path.startsWith(packageRoot) && statSync(packageRoot).uid === uid;
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
