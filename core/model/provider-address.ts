@@ -97,19 +97,19 @@ function openAi(settings: ProviderSettings | undefined, env: ProviderQuery['env'
     apiKey,
     model: settings?.model ?? null,
     because: apiKey === null ? 'without a key' : 'API key found',
-    variables: [...(settings?.variables ?? []), ...implied(settings, envKey, env)],
+    variables: sentAlong(settings, envKey, env),
   };
 }
 
-/** What goes along without being named. */
-function implied(
+/** What the settings name, and what goes along without being named. */
+function sentAlong(
   settings: ProviderSettings | undefined,
   envKey: string | null,
   env: ProviderQuery['env'],
 ): string[] {
-  const usesKey = settings?.apiKey == null && envKey !== null;
-  const sent = sdkVariables.filter((name) => env[name] || process.env[name]);
-  return usesKey ? ['OPENAI_API_KEY', ...sent] : sent;
+  const key = settings?.apiKey == null && envKey !== null ? ['OPENAI_API_KEY'] : [];
+  const bySdk = sdkVariables.filter((name) => env[name] || process.env[name]);
+  return [...(settings?.variables ?? []), ...key, ...bySdk];
 }
 
 /** Everything that the names of a configuration and the environment may send, and where. */

@@ -149,8 +149,14 @@ describe('.env', () => {
       '.env': 'MY_KEY=abc',
     });
     expect(load(root).providers).toEqual({
-      mine: { baseURL: 'http://127.0.0.1:1/v1', apiKey: 'abc', model: 'm' },
-      other: { baseURL: null, apiKey: null, apiKeyMissing: 'NOT_SET', model: null },
+      mine: { baseURL: 'http://127.0.0.1:1/v1', apiKey: 'abc', model: 'm', variables: ['MY_KEY'] },
+      other: {
+        baseURL: null,
+        apiKey: null,
+        apiKeyMissing: 'NOT_SET',
+        model: null,
+        variables: ['NOT_SET'],
+      },
     });
   });
 
