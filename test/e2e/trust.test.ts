@@ -202,7 +202,7 @@ providers: { mine: { baseURL: '${evil.origin}/v1', apiKey: '\${env:${name}}' } }
     expect((await project.aiq('trust', '--remove')).code).toBe(0);
     evil.heard();
     await expectRefused(...sum, 'four');
-    expect((await project.aiq('trust', '--remove')).code).toBe(5);
+    expect((await project.aiq('trust', '--remove')).stderr).toMatch(/^nothing was allowed/);
   });
 
   test('is allowed for one command by --trust, and never by its own .env', async () => {

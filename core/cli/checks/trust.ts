@@ -11,7 +11,10 @@ const fix = 'Look at it, then allow it: aiq trust. More: aiq help trust';
 export async function checkTrust(session: Session, config: Config): Promise<Check> {
   const loaded = await session.loadedEnvironment();
   const trust = await session.trust();
-  const needs = (await folderNeeds({ ...config, ...loaded })).filter(({ kind }) => kind !== 'text');
+  // A variable that is not set sends nothing, and a server that is only looked for may not be there.
+  const needs = (await folderNeeds({ ...config, ...loaded })).filter((need) =>
+    need.kind === 'key' ? loaded.env[need.variable] : need.kind !== 'text',
+  );
   const missing = trust.missing(needs);
   if (missing.length > 0) {
     const texts = missing.map((need) => needText(need, trust.folder));

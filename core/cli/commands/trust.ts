@@ -9,7 +9,7 @@ import {
   removeRecord,
   writeRecord,
 } from '../../trust/index.ts';
-import { CliError, usageError } from '../errors.ts';
+import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { Session } from '../session.ts';
 import { oneLine } from '../table.ts';
@@ -31,10 +31,8 @@ export async function trust(session: Session, flags: TrustFlags): Promise<ExitNa
   }
   const { folder } = await session.trust();
   if (flags.remove !== true) return allow(session, records, folder);
-  if (!removeRecord(records, folder)) {
-    throw new CliError('notFound', `nothing was allowed for ${folder}`, ['aiq trust --list']);
-  }
-  session.terminal.note(`forgotten: ${oneLine(folder)}`);
+  const did = removeRecord(records, folder) ? 'forgotten' : 'nothing was allowed';
+  session.terminal.note(`${did}: ${oneLine(folder)}`);
   return 'ok';
 }
 
