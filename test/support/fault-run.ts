@@ -21,6 +21,7 @@ export interface FaultRun {
 }
 
 const attemptsMax = 3;
+const patientMs = 600_000;
 const probe = defineTool({
   name: 'probe',
   description: 'Probes.',
@@ -49,13 +50,13 @@ const agents: Record<FaultAgent, Agent> = {
 
 /** `dir` is a folder of its own. */
 export async function runIntoFault(
-  { name, agent: kind = 'text', timeoutMs = 10_000 }: Pick<Fault, 'name' | 'agent' | 'timeoutMs'>,
+  fault: Pick<Fault, 'name' | 'agent' | 'timeoutMs' | 'idleMs'>,
   provider: Provider,
   dir: string,
 ): Promise<FaultRun> {
   const store = await openOutput(dir);
   try {
-    const attempt = await attempts({ name, kind, timeoutMs, provider, dir, store });
+    const attempt = await attempts({ fault, provider, dir, store });
     let usage = noJobUsage;
     let [failures, returns] = [0, 0];
     for (;;) {
@@ -72,15 +73,14 @@ export async function runIntoFault(
 }
 
 interface Setting {
-  readonly name: string;
-  readonly kind: FaultAgent;
-  readonly timeoutMs: number;
+  readonly fault: Pick<Fault, 'name' | 'agent' | 'timeoutMs' | 'idleMs'>;
   readonly provider: Provider;
   readonly dir: string;
   readonly store: OutputStore;
 }
 
-async function attempts({ name, kind, timeoutMs, provider, dir, store }: Setting) {
+async function attempts({ fault, provider, dir, store }: Setting) {
+  const { name, agent: kind = 'text', timeoutMs = patientMs, idleMs = patientMs } = fault;
   const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs } };
   const tools = [{ tool: probe, check: await schemaChecker(probe.parameters), isOwn: true }];
   const ready = {
@@ -93,7 +93,7 @@ async function attempts({ name, kind, timeoutMs, provider, dir, store }: Setting
   };
   const jobTools = {
     prices: { [name]: { input: 1, cachedInput: 0.1, output: 10 } },
-    idleMs: 1_500,
+    idleMs,
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
     agent: async () => ready,

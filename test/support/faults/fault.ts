@@ -18,8 +18,12 @@ export interface Fault {
   /** What the server does; `count` is the number of the request, from 1. */
   readonly answer: Answer;
   readonly agent?: FaultAgent;
-  /** For one attempt; default long enough for a busy machine. */
+  /**
+   * For one attempt, and for silence in an answer; default long enough for a machine that is paused.
+   * A call that is broken off for its time may not have reached the server: the account has it.
+   */
   readonly timeoutMs?: number;
+  readonly idleMs?: number;
   readonly end: FaultEnd;
   /** Requests until then. */
   readonly calls: number;

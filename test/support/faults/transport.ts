@@ -73,7 +73,10 @@ export const transport: readonly Fault[] = [
   bytes('end in the middle', stream(halfEvent), 'again stream_cut', 3),
   bytes('[DONE] without a finish reason', stream(halfEvent, '[DONE]'), 'again stream_cut', 3),
   bytes('usage and nothing else', stream(usageEvent, '[DONE]'), 'again stream_cut', 3),
-  bytes('silence in the middle', (response) => sse(response, [halfEvent]), 'again stream_idle', 3),
+  {
+    ...bytes('silence in the middle', (r) => sse(r, [halfEvent]), 'again stream_idle', 3),
+    idleMs: 1_500,
+  },
   late('silence before the answer', () => {}),
   late('comments for ever', (response) => {
     sse(response, []);
