@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
-const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--resume]] [--seed S]
+const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--seed S]
        npm run test:crash -- --syscalls [--from N] [--count N]
        npm run test:crash -- --damage [--seed S]`;
 
@@ -11,6 +11,7 @@ const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--resume]]
 const options = /** @type {const} */ ({
   rounds: { type: 'string' },
   cycles: { type: 'string' },
+  threads: { type: 'string' },
   seed: { type: 'string' },
   resume: { type: 'boolean' },
   syscalls: { type: 'boolean' },

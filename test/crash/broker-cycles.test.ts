@@ -3,10 +3,9 @@
  * during recovery. The oracle knows only what was answered.
  *
  * More cycles, a failed run again, or on with an interrupted one:
- * `npm run test:crash -- --cycles 300 --seed 7 [--resume]`.
+ * `npm run test:crash -- --cycles 300 --seed 7 [--threads 3] [--resume]`.
  */
 
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
@@ -15,12 +14,15 @@ import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { KilledBroker } from './broker-cycles-broker.ts';
-import { consume, type Load, produce, toldStates } from './broker-cycles-load.ts';
+import { consume, kinds, type Load, produce, toldStates } from './broker-cycles-load.ts';
 import { CycleState } from './broker-cycles-state.ts';
 
 const asked = process.env['AIQ_CRASH_CYCLES'];
 const cycles = Number(asked ?? 4);
 const seed = Number(process.env['AIQ_CRASH_SEED'] ?? 1);
+const threads = Number(process.env['AIQ_CRASH_THREADS'] ?? 1);
+/** A delivery on one thread may cross the answer to a cancel on another. */
+const wanted = threads === 1 ? kinds : kinds.filter((kind) => kind !== 'cancelled');
 const resume = process.env['AIQ_CRASH_RESUME'] === '1';
 const producers = 8;
 const consumers = 4;
@@ -30,17 +32,13 @@ const afterLoadMs = 40;
 /** From the start of the process to its first answers, more or less: mostly in recovery. */
 const recoveryMs = 150;
 
-async function connect(broker: KilledBroker, dir: string): Promise<JobQueue[]> {
-  const opening = {
-    broker: `unix:${join(dir, 'broker.sock')}`,
-    tokenFile: null,
-    connectDeadlineMs: 60_000,
-  };
+async function connect(broker: KilledBroker): Promise<JobQueue[]> {
   broker.start();
   return Promise.all(
-    Array.from({ length: producers + consumers }, (_, index) =>
-      untilOpen(() => openQueue({ ...opening, clientName: `${index}` })),
-    ),
+    Array.from({ length: producers + consumers }, (_, index) => {
+      const opening = { ...broker.address(index), connectDeadlineMs: 60_000 };
+      return untilOpen(() => openQueue({ ...opening, clientName: `${index}` }));
+    }),
   );
 }
 
@@ -106,15 +104,14 @@ test(
     const oracle = new ClientOracle();
     const keptForSeed = asked === undefined ? null : seed;
     const state = await CycleState.open({ keptForSeed, resume, oracle });
-    const broker = new KilledBroker(state.brokerDir);
+    const broker = await KilledBroker.of(state.brokerDir, threads);
     const stop = new AbortController();
     let queues: JobQueue[] = [];
     let passed = false;
     try {
-      queues = await connect(broker, state.brokerDir);
-      const loads = queues.map(
-        (queue): Load => ({ queue, oracle, stop: stop.signal, life: state.life }),
-      );
+      queues = await connect(broker);
+      const common = { oracle, stop: stop.signal, life: state.life, kinds: wanted };
+      const loads = queues.map((queue): Load => ({ queue, ...common }));
       if (state.cycles.length > 0) await cancelParked(queues[0] as JobQueue, oracle);
       const consuming = await Promise.all(loads.slice(producers).map(consume));
       const producing = loads.slice(0, producers).map(produce);
@@ -154,7 +151,8 @@ test(
     } finally {
       stop.abort();
       if (!passed) {
-        console.log(`replay with: npm run test:crash -- --cycles ${cycles} --seed ${seed}`);
+        const more = threads === 1 ? '' : ` --threads ${threads}`;
+        console.log(`replay with: npm run test:crash -- --cycles ${cycles} --seed ${seed}${more}`);
       }
       await Promise.all(queues.map((queue) => queue.close()));
       await broker.kill();
