@@ -53,7 +53,12 @@ describe('a tool module', () => {
       /two tools/,
     ],
     ['ends the process', 'process.exit(0);', '1:1', /ended its thread/],
-    ['eats all memory', 'const a = []; for (;;) a.push(new Array(1e6).fill(0.5));', '1:1', /memory/i],
+    [
+      'eats all memory',
+      'const a = []; for (;;) a.push(new Array(1e6).fill(0.5));',
+      '1:1',
+      /memory/i,
+    ],
     ['rejects later', 'await Promise.reject(new Error("late"));', '1:22', /late/],
   ])('that %s is a finding with its place', async (_, source, place, message) => {
     const dir = folderWith({ 'tools/x.js': source });
