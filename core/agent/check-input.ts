@@ -3,6 +3,7 @@
 import type { Agent, CompiledAgent, InputProblem, JsonObject } from './agent.ts';
 import { copyJson } from './copy-json.ts';
 import { problemsOf } from './explain.ts';
+import { hideSecrets, isSecretPlace } from './secrets.ts';
 import { compileSchema, type ValidateFunction } from './validator.ts';
 
 const problemsMax = 50;
@@ -21,14 +22,24 @@ export function inputChecker(agent: Agent): Promise<ValueChecker> {
  */
 export async function schemaChecker(schema: JsonObject): Promise<ValueChecker> {
   const validate = await compileSchema(schema);
-  return (value) => checkValue(validate, value);
+  return (value) => checkValue(schema, validate, value);
 }
 
-function checkValue(validate: ValidateFunction, value: unknown): ReturnType<ValueChecker> {
+function checkValue(
+  schema: JsonObject,
+  validate: ValidateFunction,
+  value: unknown,
+): ReturnType<ValueChecker> {
   const copied = copyJson(value);
-  if (!copied.ok) return { ok: false, problems: [copied.problem] };
+  if (!copied.ok) return { ok: false, problems: [hidden(schema, copied.problem)] };
   if (validate(copied.value)) return { ok: true, input: copied.value as JsonObject };
-  return { ok: false, problems: bounded(problemsOf(validate.errors ?? [])) };
+  const { value: shown } = hideSecrets(schema, copied.value);
+  return { ok: false, problems: bounded(problemsOf(validate.errors ?? [], shown)) };
+}
+
+function hidden(schema: JsonObject, problem: InputProblem): InputProblem {
+  if (!isSecretPlace(schema, problem.property.split('.'))) return problem;
+  return { ...problem, message: 'is secret, so it is not shown; it is nothing that JSON can hold' };
 }
 
 function bounded(problems: InputProblem[]): InputProblem[] {

@@ -7,6 +7,7 @@ import { inputChecker } from './check-input.ts';
 import { BrokenAgentError } from './errors.ts';
 import { asPathValues, cleanPath } from './output-path.ts';
 import { type OutputParts, renderOutput } from './render-output.ts';
+import { hideSecrets } from './secrets.ts';
 import { asProblem, needsOutput, templateProblems } from './template-problems.ts';
 import { pathsOf, type Template, templateEngine } from './templates.ts';
 import { compileSchema, validator } from './validator.ts';
@@ -42,7 +43,9 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
     // The pattern itself is sound: what is wrong with its path comes from a value.
     const empty = pathValues.find(({ parts }) => valueAt(variables, parts) === '');
     const why = empty === undefined ? result.message : `${empty.original} gives no file name`;
-    throw new AgentError('path_invalid', `output.file: ${why}`);
+    const { secrets } = hideSecrets(agent.input.schema, input);
+    const told = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
+    throw new AgentError('path_invalid', `output.file: ${told}`);
   };
   const parts: Omit<OutputParts, 'pathFor'> = {
     agent,

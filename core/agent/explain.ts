@@ -2,6 +2,7 @@
 
 import { type LostNumber, listOf, lostText, shorten, suggestion } from '../yaml/index.ts';
 import type { InputProblem } from './agent.ts';
+import { hiddenValue } from './secrets.ts';
 import type { ErrorObject } from './validator.ts';
 
 /** One violation: where it is, and what is wrong there. The message begins with the value. */
@@ -50,9 +51,23 @@ function isTypeOf(error: ErrorObject, branching: ErrorObject): boolean {
   return error.keyword === 'type' && error.instancePath === branching.instancePath;
 }
 
-/** The violations as the rows of an input report. */
-export function problemsOf(errors: readonly ErrorObject[]): InputProblem[] {
-  return violationsOf(errors).map(({ path, message }) => ({ property: dotted(path), message }));
+/**
+ * The violations as the rows of an input report.
+ * @param shown the checked value as it may be shown
+ */
+export function problemsOf(errors: readonly ErrorObject[], shown: unknown): InputProblem[] {
+  const told = errors.map((error) => ({ ...error, data: shownAt(error, shown) }));
+  return violationsOf(told).map(({ path, message }) => ({ property: dotted(path), message }));
+}
+
+/** What may be shown of the value that an error is about. */
+function shownAt({ instancePath }: ErrorObject, shown: unknown): unknown {
+  let value = shown;
+  for (const step of pointerSteps(instancePath)) {
+    if (value === hiddenValue) break;
+    value = (value as { readonly [key: string]: unknown } | undefined)?.[step];
+  }
+  return value;
 }
 
 /** Numbers that cannot be kept, as rows of an input report. */
@@ -137,6 +152,8 @@ const explanations: { readonly [keyword: string]: Explain } = {
 };
 
 function messageOf(error: ErrorObject, params: { [key: string]: unknown }): string {
+  if (error.data === hiddenValue)
+    return `is secret, so it is not shown; it breaks "${error.keyword}"`;
   const value = shorten(error.data);
   const limit = error.keyword === 'type' ? params['type'] : params['limit'];
   const explain = explanations[error.keyword];

@@ -3,6 +3,7 @@
 import { isKept, lostText, readJson, shorten } from '../yaml/index.ts';
 import type { Agent, InputProblem, JsonObject } from './agent.ts';
 import { lostProblems } from './explain.ts';
+import { isSecret } from './secrets.ts';
 
 export type FlagType = 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
 
@@ -54,10 +55,6 @@ function splitProperties({ input: { schema } }: Agent): {
     list.push(flagOf(property, flag, child as JsonObject, required.has(property)));
   }
   return { flags, flagless };
-}
-
-function isSecret(node: JsonObject): boolean {
-  return node['writeOnly'] === true || extensionOf(node)['secret'] === true;
 }
 
 function extensionOf(node: JsonObject): JsonObject {

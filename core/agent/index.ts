@@ -33,3 +33,4 @@ export { compileAgent, lintAgent, templateFaults } from './on-demand.ts';
 export { packageRoot } from './package-root.ts';
 export { type AgentDefaults, isAgentName } from './read-agent.ts';
 export { builtInTools } from './read-parts.ts';
+export { hideSecrets, isSecretPlace, withoutTexts } from './secrets.ts';

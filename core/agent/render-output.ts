@@ -98,7 +98,7 @@ function parseAnswer(
     });
   }
   if (validate === null || validate(output)) return { output, lost };
-  const problems = problemsOf(validate.errors ?? []);
+  const problems = problemsOf(validate.errors ?? [], output);
   const lines = problems
     .slice(0, 10)
     .map(({ property, message }) => `${property} ${message}`.trim());

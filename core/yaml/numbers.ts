@@ -41,7 +41,7 @@ export function readJson(text: string): {
   readonly value: unknown;
   readonly lost: readonly LostNumber[];
 } {
-  const value: unknown = JSON.parse(text);
+  const value = parsed(text);
   if (!mayBeLost.test(text)) return { value, lost: [] };
   const marked: unknown = JSON.parse(text, ((_key: string, member: unknown, context?: Source) =>
     typeof member === 'number' && !isKept(context?.source ?? '')
@@ -50,6 +50,18 @@ export function readJson(text: string): {
   const lost: LostNumber[] = [];
   collect(marked, [], lost);
   return { value, lost };
+}
+
+/** The text may hold what must not be shown: the parser's message is told without its excerpt. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new SyntaxError(message.replace(/, (?:\.\.\.)?".*is not valid JSON$/s, ''), {
+      cause: error,
+    });
+  }
 }
 
 interface Source {

@@ -51,7 +51,8 @@ async function run(file: string, args: readonly string[], cwd: string): Promise<
   const { NODE_EXTRA_CA_CERTS } = process.env;
   const npm = { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry, NODE_EXTRA_CA_CERTS };
   // Of this machine's user only npm's settings count, not those of aiq.
-  const folders = { HOME: process.env['HOME'], XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home };
+  const own = { XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_STATE_HOME: home };
+  const folders = { HOME: process.env['HOME'], ...own };
   const child = spawn(file, args, {
     cwd,
     env: { PATH: path, NO_COLOR: '1', AIQ_PROVIDER: 'offline', ...folders, ...npm },
@@ -254,6 +255,7 @@ describe('the installed command', () => {
     await writeFile(join(app, 'agents/stock/agent.yaml'), stockAgent);
     await writeFile(join(app, 'agents/stock/count.ts'), stockTool);
     await aiq('agents', 'validate');
+    expect(await aiq('trust')).toContain('run agents/stock/count.ts');
     const answer = await aiq('enqueue', 'stock', '--question', 'bolts', '--wait');
     expect(answer).toContain('The shelf holds 120 bolts.');
   });

@@ -7,8 +7,10 @@ import {
   compileAgent,
   discoverAgents,
   formatProblem,
+  hideSecrets,
   loadAgent,
   schemaFlags,
+  withoutTexts,
 } from '../../agent/index.ts';
 import { discoverUsable } from '../agent-files.ts';
 import { agentProblems } from '../agent-problems.ts';
@@ -140,9 +142,13 @@ export async function renderAgent(
   const [draft] = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
   if (draft === undefined) throw new CliError('invalid', 'there is no input to render');
   const context = previewContext(agent, draft.source);
-  const messages = compiled.renderMessages(draft.input, context);
+  const { secrets } = hideSecrets(agent.input.schema, draft.input);
+  const hide = (text: string): string => withoutTexts(text, secrets);
+  const messages = compiled
+    .renderMessages(draft.input, context)
+    .map(({ role, content }) => ({ role, content: hide(content) }));
   const path = compiled.renderPath(draft.input, context);
-  printMessages(session, messages, path);
+  printMessages(session, messages, path === null ? null : hide(path));
   return 'ok';
 }
 

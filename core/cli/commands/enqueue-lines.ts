@@ -1,7 +1,7 @@
 /** `aiq enqueue --jsonl`: sends good lines in batches as they are read, and reports bad ones. */
 
 import { createReadStream } from 'node:fs';
-import { type Agent, compileAgent, type JsonObject } from '../../agent/index.ts';
+import { type Agent, compileAgent, isSecretPlace, type JsonObject } from '../../agent/index.ts';
 import { CliError } from '../errors.ts';
 import { realProvider } from '../extracts.ts';
 import { type DraftCheck, draftCheck, inputDoesNotFit } from '../input/check.ts';
@@ -57,6 +57,7 @@ export async function enqueueLines(
   const lines = readJsonLines(openLines(flags.jsonl), {
     agent: agent.name,
     lineBytesMax: bytesMax,
+    isHidden: (path) => isSecretPlace(agent.input.schema, path),
   });
   return sendLines(session, lines, maker);
 }

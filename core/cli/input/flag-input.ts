@@ -5,6 +5,7 @@ import {
   convertFlag,
   flaglessProperties,
   type InputProblem,
+  isSecretPlace,
   type JsonObject,
   type SchemaFlag,
   schemaFlags,
@@ -13,7 +14,7 @@ import { usageError } from '../errors.ts';
 import type { TypedFlag } from '../schema-flags.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
-import { parseAssignment, readAt, readDataObject } from './values.ts';
+import { type IsHidden, parseAssignment, readAt, readDataObject } from './values.ts';
 
 /** Values by property, and the texts that are no value of their property's type. */
 export interface FlagInput {
@@ -28,7 +29,8 @@ export async function readFlagInput(
   flags: { readonly set?: readonly string[]; readonly data?: string },
   bytesMax: number,
 ): Promise<FlagInput> {
-  const data = flags.data === undefined ? {} : await readDataObject(flags.data, bytesMax);
+  const isHidden: IsHidden = (path) => isSecretPlace(agent.input.schema, path);
+  const data = flags.data === undefined ? {} : await readDataObject(flags.data, bytesMax, isHidden);
   const set = await readAssignments(agent, flags.set ?? [], bytesMax);
   const own = await convertAll(typed, (flag, text) => textOf(flag, text, bytesMax));
   return {
@@ -48,7 +50,8 @@ async function readAssignments(
     readAt(text, bytesMax, `--set ${property}=`);
   const input: JsonObject = {};
   const typed: TypedFlag[] = [];
-  for (const assignment of assignments.map(parseAssignment)) {
+  const isHidden: IsHidden = (path) => isSecretPlace(agent.input.schema, path);
+  for (const assignment of assignments.map((text) => parseAssignment(text, isHidden))) {
     const { property } = assignment;
     const flag = known.get(property);
     const isTyped = typed.some((one) => one.flag === flag);

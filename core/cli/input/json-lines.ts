@@ -5,13 +5,20 @@
  */
 
 import type { JsonObject } from '../../agent/index.ts';
-import { lostText, readJson } from '../../yaml/index.ts';
-import { isJsonObject } from './values.ts';
+import { readJson } from '../../yaml/index.ts';
+import { type IsHidden, isJsonObject, lostNumberText } from './values.ts';
 
 /** One line that is not blank: its job, or what is wrong with it. */
 export type JsonLine =
   | { readonly line: number; readonly input: JsonObject; readonly id: string | null }
   | { readonly line: number; readonly problem: string };
+
+interface LineOptions {
+  readonly agent: string;
+  readonly lineBytesMax: number;
+  /** Default: everything may be shown. */
+  readonly isHidden?: IsHidden;
+}
 
 const newline = 0x0a;
 const envelopeKeys = new Set(['input', 'id', 'agent']);
@@ -19,7 +26,7 @@ const envelopeKeys = new Set(['input', 'id', 'agent']);
 /** Reads all lines; one over `lineBytesMax` is a bad line, and its bytes are not kept. */
 export async function* readJsonLines(
   chunks: AsyncIterable<Uint8Array>,
-  options: { readonly agent: string; readonly lineBytesMax: number },
+  options: LineOptions,
 ): AsyncGenerator<JsonLine> {
   let line = 0;
   for await (const bytes of splitLines(chunks, options.lineBytesMax)) {
@@ -28,21 +35,28 @@ export async function* readJsonLines(
       yield { line, problem: `is longer than ${options.lineBytesMax} bytes` };
       continue;
     }
-    const parsed = parseLine(bytes, options.agent);
+    const parsed = parseLine(bytes, options);
     if (parsed !== null) yield { line, ...parsed };
   }
 }
 
 type Parsed = { input: JsonObject; id: string | null } | { problem: string };
 
-function parseLine(bytes: Uint8Array, agent: string): Parsed | null {
+function parseLine(
+  bytes: Uint8Array,
+  { agent, isHidden = () => false }: LineOptions,
+): Parsed | null {
   let value: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (text.trim() === '') return null;
     const { value: read, lost } = readJson(text);
     const [first] = lost;
-    if (first !== undefined) return { problem: `${first.path.join('.')} ${lostText(first.text)}` };
+    if (first !== undefined) {
+      // An envelope has the input one step further down.
+      const isSecret: IsHidden = (path) => isHidden(path) || isHidden(path.slice(1));
+      return { problem: `${first.path.join('.')} ${lostNumberText(first, isSecret)}` };
+    }
     value = read;
   } catch (error) {
     return {

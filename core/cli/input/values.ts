@@ -1,7 +1,7 @@
 /** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
 
 import type { JsonObject } from '../../agent/index.ts';
-import { lostText, readJson } from '../../yaml/index.ts';
+import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
@@ -86,6 +86,17 @@ export function parseSize(flag: string, text: string): number {
   throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Like 500MiB or 2GiB.');
 }
 
+/** Whether what stands at a place of the input must not be shown. */
+export type IsHidden = (path: readonly string[]) => boolean;
+
+const shown: IsHidden = () => false;
+
+/** What is wrong with a number that cannot be kept. */
+export function lostNumberText({ path, text }: LostNumber, isHidden: IsHidden): string {
+  if (!isHidden(path)) return lostText(text);
+  return 'is secret, so it is not shown; it is more than a number can hold; write it as text, in quotes';
+}
+
 /** `--set`: text to convert by the schema, or a JSON value as it stands. */
 export type Assignment =
   | { readonly property: string; readonly text: string }
@@ -95,7 +106,7 @@ export type Assignment =
  * `key=text` or `key:=json`.
  * @throws CliError `usage` without a `=`, `invalid` when the JSON does not parse
  */
-export function parseAssignment(argument: string): Assignment {
+export function parseAssignment(argument: string, isHidden: IsHidden = shown): Assignment {
   const match = /^([^=]+?)(:?)=([^]*)$/.exec(argument);
   const [, property, typed, text] = match ?? [];
   if (property === undefined || property === ':' || text === undefined) {
@@ -105,17 +116,24 @@ export function parseAssignment(argument: string): Assignment {
     );
   }
   if (typed === '') return { property, text };
-  return { property, value: parseJson(text, `--set ${property}:=`) };
+  return {
+    property,
+    value: parseJson(text, `--set ${property}:=`, (path) => isHidden([property, ...path])),
+  };
 }
 
 /**
  * The value of `--data`: JSON, `@file` or `-`.
  * @throws CliError `invalid` when it is no JSON object
  */
-export async function readDataObject(argument: string, bytesMax: number): Promise<JsonObject> {
+export async function readDataObject(
+  argument: string,
+  bytesMax: number,
+  isHidden: IsHidden = shown,
+): Promise<JsonObject> {
   const text =
     argument === '-' ? await readStdin(bytesMax) : await readAt(argument, bytesMax, '--data ');
-  const value = parseJson(text, '--data');
+  const value = parseJson(text, '--data', isHidden);
   if (!isJsonObject(value)) {
     throw inputError(
       '--data is not a JSON object',
@@ -140,7 +158,7 @@ export async function readAt(value: string, bytesMax: number, before = ''): Prom
 /**
  * @throws CliError `invalid` that names `what` and the place
  */
-export function parseJson(text: string, what: string): unknown {
+export function parseJson(text: string, what: string, isHidden: IsHidden = shown): unknown {
   let read: ReturnType<typeof readJson>;
   try {
     read = readJson(text);
@@ -149,7 +167,8 @@ export function parseJson(text: string, what: string): unknown {
   }
   const [first] = read.lost;
   if (first === undefined) return read.value;
-  throw inputError(`${[what, first.path.join('.')].join(' ').trim()} ${lostText(first.text)}`);
+  const place = [what, first.path.join('.')].join(' ').trim();
+  throw inputError(`${place} ${lostNumberText(first, isHidden)}`);
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

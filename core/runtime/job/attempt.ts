@@ -47,6 +47,8 @@ export interface Course {
   readonly paid: PaidOnce;
   readonly signal: AbortSignal;
   readonly startedAtMs: number;
+  /** Texts of the input that must stand in no message and no file but the job's own; filled once it is read. */
+  readonly secrets: Set<string>;
 }
 
 export interface Attempt extends Course, Output {

@@ -88,8 +88,9 @@ async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer
   return answer;
 }
 
-function senderOf({ dir, request, ready }: Attempt): Sender {
-  return { dir, jobId: request.id, attempt: request.attempt, provider: ready.provider };
+function senderOf({ dir, request, ready, secrets }: Attempt): Sender {
+  const { id: jobId, attempt } = request;
+  return { dir, jobId, attempt, provider: ready.provider, secrets };
 }
 
 function toolCallsOf({ tools, ready, request, paid, signal }: Attempt): ToolCalls | null {

@@ -6,7 +6,13 @@
 
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Agent, JobContext, JsonObject } from '../../agent/index.ts';
+import {
+  type Agent,
+  hideSecrets,
+  type JobContext,
+  type JsonObject,
+  withoutTexts,
+} from '../../agent/index.ts';
 import type { CommitRecord } from '../../output/index.ts';
 import { readJobBody, shortId } from '../../queue/index.ts';
 import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
@@ -30,7 +36,8 @@ export async function runJob(
   const signal = AbortSignal.any([stop, deadline.signal]);
   const { journal } = tools;
   const paid = new PaidOnce({ journal, isRedelivery: request.isRedelivery, signal });
-  const course = { tools, request, meter, paid, signal, startedAtMs: Date.now() };
+  const secrets = new Set<string>();
+  const course = { tools, request, meter, paid, signal, secrets, startedAtMs: Date.now() };
   try {
     const body = readJobBody(request);
     return await tools.withOutput(body.outputDir, async (output) => {
@@ -39,7 +46,8 @@ export async function runJob(
       return runInTime({ ...course, ...output }, body.input, deadline);
     });
   } catch (error) {
-    const failure = failureOf(error, signal);
+    const found = failureOf(error, signal);
+    const failure = { ...found, message: withoutTexts(found.message, secrets) };
     if (isHopeless(failure)) await inTime(paid.spend());
     return { ok: false, failure, usage: meter.total };
   }
@@ -63,6 +71,7 @@ async function runInTime(
   const { tools, request } = course;
   const ready = await tools.agent(request.agent);
   if (ready === null) throw unknownAgent(request.agent);
+  for (const text of hideSecrets(ready.agent.input.schema, value).secrets) course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
   const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
   try {

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutTexts } from '../../agent/index.ts';
 import { makeFolder } from '../../files/index.ts';
 import type { Message, ModelCall, Provider } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
@@ -53,6 +54,8 @@ export interface Sender {
   readonly jobId: string;
   readonly attempt: number;
   readonly provider: Provider;
+  /** Texts of the input that are not kept. */
+  readonly secrets: ReadonlySet<string>;
 }
 
 /**
@@ -117,7 +120,7 @@ function withCall(before: SentPrompts | null, sender: Sender, call: ModelCall): 
   }
 }
 
-function sentCall({ attempt, provider }: Sender, call: ModelCall): SentCall {
+function sentCall({ attempt, provider, secrets }: Sender, call: ModelCall): SentCall {
   return {
     at: new Date().toISOString(),
     attempt,
@@ -126,8 +129,16 @@ function sentCall({ attempt, provider }: Sender, call: ModelCall): SentCall {
     options: call.options,
     tools: (call.tools ?? []).map(({ name }) => name),
     responseSchema: call.responseSchema?.name ?? null,
-    messages: call.messages.map((message) => ({ ...message, content: cut(message.content) })),
+    messages: call.messages.map((message) => shown(message, secrets)),
   };
+}
+
+function shown(message: Message, secrets: ReadonlySet<string>): Message {
+  const { content, toolCalls } = message;
+  const hide = (text: string): string => withoutTexts(text, secrets);
+  const calls = toolCalls?.map((made) => ({ ...made, arguments: hide(made.arguments) }));
+  const hidden = { ...message, content: cut(hide(content)) };
+  return calls === undefined ? hidden : { ...hidden, toolCalls: calls };
 }
 
 function cut(content: string): string {

@@ -84,6 +84,54 @@ describe('an input', () => {
     expect(await check({ v: schema }, { v: value })).toEqual([expected]);
   });
 
+  const hidden = 'S3CRETVALUE99';
+  const secret = { writeOnly: true };
+  test.each<[string, JsonObject, unknown, JsonObject?]>([
+    ['writeOnly', { v: { ...secret, type: 'string', pattern: '^a' } }, { v: hidden }],
+    ['x-aiq', { v: { 'x-aiq': { secret: true }, enum: ['a'] } }, { v: hidden }],
+    ['of another type', { v: { ...secret, type: 'integer' } }, { v: hidden }],
+    ['too long', { v: { ...secret, type: 'string', maxLength: 3 } }, { v: hidden }],
+    [
+      'inside an object that is secret',
+      { v: { ...secret, type: 'object', properties: { a: { type: 'number' } } } },
+      { v: { a: hidden } },
+    ],
+    [
+      'the name of a property in there',
+      { v: { ...secret, type: 'object', propertyNames: { maxLength: 3 } } },
+      { v: { [hidden]: 1 } },
+    ],
+    ['in a list', { v: { type: 'array', items: { ...secret, type: 'null' } } }, { v: [hidden] }],
+    [
+      'in a value that is itself wrong',
+      { v: { type: 'object', properties: { a: secret }, enum: [{}] } },
+      { v: { a: hidden } },
+    ],
+    [
+      'behind a reference',
+      { v: { $ref: '#/$defs/s' } },
+      { v: hidden },
+      { $defs: { s: { ...secret, type: 'null' } } },
+    ],
+    [
+      'in a branch',
+      { v: { anyOf: [{ ...secret, type: 'null' }, { type: 'number' }] } },
+      { v: hidden },
+    ],
+    ['where the whole input fits none', { v: secret }, { v: hidden }, { not: { type: 'object' } }],
+    [
+      'by a pattern of names',
+      {},
+      { 'v-x': hidden },
+      { additionalProperties: true, patternProperties: { '^v': { ...secret, type: 'null' } } },
+    ],
+  ])('that is secret is in no problem: %s', async (_, properties, input, rest = {}) => {
+    const problems = await check(properties, input, rest);
+    expect(problems).not.toEqual(input);
+    expect(JSON.stringify(problems)).not.toContain(hidden.slice(0, 6));
+    expect(JSON.stringify(problems)).toContain('v');
+  });
+
   test.each([null, [], 'text', 5, undefined])('%j is no input', async (value) => {
     expect(await check({}, value)).toHaveLength(1);
   });

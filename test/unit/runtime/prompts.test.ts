@@ -20,6 +20,7 @@ const sender = (attempt = 1, apiKey = 'none'): Sender => ({
   jobId: 'job1',
   attempt,
   provider: { name: 'test', kind: 'openai', baseURL: '', apiKey, defaultModel: 'm' },
+  secrets: new Set(),
 });
 
 const call = (content: string, parts: Partial<ModelCall> = {}): ModelCall => ({
@@ -99,4 +100,20 @@ test('an id that is no file name reads and writes nothing', async () => {
   await expect(readPrompts(dir, '../../etc')).rejects.toThrow('not a job id');
   await expect(keepPrompt({ ...sender(), jobId: '../x' }, call('one'))).rejects.toThrow();
   expect(await readPrompts(dir, 'job2')).toBeNull();
+});
+
+test('no secret input is kept, in whatever form it was sent', async () => {
+  const secrets = new Set(['S3cret "token" 99', 'four digits 4711']);
+  const made = { id: 'c', name: 't', arguments: JSON.stringify({ a: 'S3cret "token" 99' }) };
+  const messages: ModelCall['messages'] = [
+    { role: 'system', content: 'It is S3cret "token" 99, or S3CRET "TOKEN" 99.' },
+    { role: 'user', content: JSON.stringify({ token: 'S3cret "token" 99' }, null, 2) },
+    { role: 'assistant', content: 'four digits 4711', toolCalls: [made] },
+  ];
+  await keepPrompt({ ...sender(), secrets }, call('', { messages }));
+  const text = await readFile(join(dir, '.aiq', 'prompts', 'job1.json'), 'utf8');
+  expect(text).not.toMatch(/s3cret|4711/i);
+  expect((await readPrompts(dir, 'job1'))?.calls[0]?.messages[0]?.content).toBe(
+    'It is [secret], or [secret].',
+  );
 });
