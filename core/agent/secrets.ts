@@ -127,7 +127,8 @@ export function isSecretPlace(schema: JsonObject, path: readonly string[]): bool
 function collect(value: unknown, secrets: Set<string>): void {
   if (typeof value === 'number') secrets.add(String(value));
   else if (typeof value === 'string' && value.trim() !== '') {
-    secrets.add(value);
+    // Prompts are trimmed at their ends.
+    secrets.add(value.trim());
     // Templates may set its lines apart.
     for (const line of value.split('\n'))
       if (line.trim().length >= lineCharsMin) secrets.add(line.trim());
