@@ -129,9 +129,10 @@ describe('standard input that nobody mentioned', () => {
   });
 
   test('is read for a required one, and said when nothing comes', async () => {
-    const added = await shell('(sleep 2; echo Text.) | aiq enqueue summarize');
-    expect(added.stdout, added.stderr).toMatch(/^[0-9a-z]{12}\n$/);
-    expect(added.stderr).toContain('reading standard input');
+    // Nothing comes before it was said.
+    const feed = 'until grep -qs "reading standard input" said; do sleep 0.1; done; echo Text.';
+    const added = await shell(`(${feed}) | aiq enqueue summarize 2>said`);
+    expect(added.stdout, await project.read('said')).toMatch(/^[0-9a-z]{12}\n$/);
     const quiet = await shell('(sleep 2; echo Text.) | aiq enqueue summarize --quiet');
     expect(quiet.stderr).toBe('');
   });

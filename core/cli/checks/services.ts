@@ -1,4 +1,4 @@
-/** Who answers: the broker and the model provider, each asked once and within two seconds. */
+/** Who answers: the broker and the model provider, each asked once, for some seconds. */
 
 import { access, constants } from 'node:fs/promises';
 import type { Config } from '../../config/index.ts';
@@ -11,7 +11,9 @@ import { formatAge } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import { nearestFolder, refuseObstacle } from './machine.ts';
 
-const answerMs = 2_000;
+const brokerMs = 2_000;
+/** A server that loads a model may take seconds. */
+const providerMs = 10_000;
 const allowIt = 'Allow it: aiq trust. More: aiq help trust';
 
 /** Asks a broker that runs; where none does, whether one could start. Starts none. */
@@ -38,7 +40,7 @@ async function statsOf({ broker, brokerTokenFile }: Config): Promise<Stats | nul
     broker,
     tokenFile: brokerTokenFile,
     clientName: `aiq doctor ${process.pid}`,
-    connectDeadlineMs: answerMs,
+    connectDeadlineMs: brokerMs,
     startBroker: false,
   });
   try {
@@ -78,7 +80,7 @@ export async function checkProvider(session: Session, config: Config): Promise<C
   const [env, { silent }] = [await session.environment(), await session.trust()];
   const { provider, providers, model } = config;
   try {
-    const signal = AbortSignal.timeout(answerMs);
+    const signal = AbortSignal.timeout(providerMs);
     const patient: typeof fetch = (input, init) => fetch(input, { ...init, signal });
     const allow = (use: ProviderUse): Promise<void> => silent.allow(useNeeds(use));
     const chosen = await chooseProvider({ provider, providers, model, env, allow, fetch: patient });
@@ -107,7 +109,7 @@ function offline(asked: string, reason: string): Check {
 async function askForModels(provider: Provider, model: string): Promise<Check> {
   const { name, baseURL } = provider;
   const { listModels } = await import('../../model/index.ts');
-  const list = await listModels(baseURL, { ...provider, timeoutMs: answerMs, fetch });
+  const list = await listModels(baseURL, { ...provider, timeoutMs: providerMs, fetch });
   const where = `${name} at ${baseURL}`;
   if (!list.ok) {
     const fix = 'Check the key and the address; without a provider: aiq run --provider offline';
