@@ -154,14 +154,23 @@ export interface CompiledAgent {
     | { readonly ok: false; readonly problems: InputProblem[] };
   /** @throws AgentError `template_failed` */
   renderMessages(input: JsonObject, job: JobContext): ChatMessage[];
-  /** Path of the output without an answer at hand, or null when the pattern needs `output`. */
-  renderPath(input: JsonObject, job: JobContext): string | null;
+  /**
+   * Path of the output without an answer at hand, or null when the pattern needs `output`.
+   * @param extractNotice as for `renderOutput`
+   */
+  renderPath(input: JsonObject, job: JobContext, extractNotice?: string | null): string | null;
   /**
    * Turns the model's answer into files.
+   * @param extractNotice what an extract says inside, where its name does not; null for an answer
    * @throws AgentError `output_invalid` when a JSON answer does not fit `output.schema`,
    *   `template_failed` when a template fails
    */
-  renderOutput(answer: string, input: JsonObject, job: JobContext): RenderedFile[];
+  renderOutput(
+    answer: string,
+    input: JsonObject,
+    job: JobContext,
+    extractNotice?: string | null,
+  ): RenderedFile[];
 }
 
 /** A failure that the agent's own files or the model's answer cause. */

@@ -5,6 +5,7 @@ import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './ag
 import { AgentError } from './agent.ts';
 import { inputChecker } from './check-input.ts';
 import { BrokenAgentError } from './errors.ts';
+import { extractFolder, extractName } from './extract-names.ts';
 import { asPathValues, cleanPath } from './output-path.ts';
 import { type OutputParts, renderOutput } from './render-output.ts';
 import { hideSecrets } from './secrets.ts';
@@ -47,7 +48,11 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
     const told = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
     throw new AgentError('path_invalid', `output.file: ${told}`);
   };
-  const parts: Omit<OutputParts, 'pathFor'> = {
+  const nameFor = (extractNotice: string | null) => {
+    if (extractNotice === null) return (path: string) => path;
+    return output.format === 'files' ? extractFolder : extractName;
+  };
+  const parts: Omit<OutputParts, 'pathFor' | 'extractNotice'> = {
     agent,
     validate: output.schema === null ? null : await compileSchema(output.schema),
     template: compile(output.template),
@@ -64,10 +69,15 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
         { role: 'user', content: user.trim() },
       ];
     },
-    renderPath: (input, job) => (pathNeedsOutput ? null : pathFor(input, job)),
-    renderOutput: (answer, input, job) =>
+    renderPath: (input, job, extractNotice = null) =>
+      pathNeedsOutput ? null : nameFor(extractNotice)(pathFor(input, job)),
+    renderOutput: (answer, input, job, extractNotice = null) =>
       renderOutput(
-        { ...parts, pathFor: (parsed) => pathFor(input, job, parsed) },
+        {
+          ...parts,
+          extractNotice,
+          pathFor: (parsed) => nameFor(extractNotice)(pathFor(input, job, parsed)),
+        },
         answer,
         variablesOf(agent, input, job),
       ),

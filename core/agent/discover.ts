@@ -48,6 +48,11 @@ export async function discoverAgents(
   return { agents, broken };
 }
 
+/** Whether an agent of the user's own stands in the place of one that ships with aiq. */
+export function shadowsShipped({ name, builtIn }: Pick<Agent, 'name' | 'builtIn'>): boolean {
+  return !builtIn && existsSync(join(shippedAgentsPath(), name, manifestName));
+}
+
 /**
  * One agent by name, without reading any other.
  * @throws UnknownAgentError when no path has a folder of that name

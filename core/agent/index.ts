@@ -19,7 +19,7 @@ export {
   type TemplateSource,
 } from './agent.ts';
 export { inputChecker, schemaChecker, type ValueChecker } from './check-input.ts';
-export { discoverAgents, loadAgent } from './discover.ts';
+export { discoverAgents, loadAgent, shadowsShipped } from './discover.ts';
 export { BrokenAgentError, UnknownAgentError } from './errors.ts';
 export {
   type Converted,

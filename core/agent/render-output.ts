@@ -3,6 +3,7 @@
 import { type LostNumber, readJson, shorten } from '../yaml/index.ts';
 import { type Agent, AgentError, type JsonObject, type RenderedFile } from './agent.ts';
 import { lostProblems, problemsOf } from './explain.ts';
+import { withNotice } from './extract-names.ts';
 import { cleanPath } from './output-path.ts';
 import type { Template } from './templates.ts';
 import type { ValidateFunction } from './validator.ts';
@@ -16,6 +17,8 @@ export interface OutputParts {
   readonly validate: ValidateFunction | null;
   readonly template: Template | null;
   readonly pathNeedsOutput: boolean;
+  /** Says inside a text that it is an extract; null for an answer. */
+  readonly extractNotice: string | null;
   /** The clean path for an answer. @throws AgentError */
   pathFor(output: unknown): string;
 }
@@ -51,7 +54,8 @@ function oneFile(
 ): RenderedFile {
   const text = parts.template === null ? plain : parts.template({ ...variables, output });
   const shown = parts.agent.output.trim ? text.trim() : text;
-  return { path: parts.pathFor(output), content: closedByOneLineEnd(shown) };
+  const file = { path: parts.pathFor(output), content: closedByOneLineEnd(shown) };
+  return parts.extractNotice === null ? file : withNotice(file, parts.extractNotice);
 }
 
 /** As the model wrote it, but for what follows its last line: exactly one line end, of its own kind. */

@@ -8,10 +8,21 @@ import {
   discoverAgents,
   loadAgent,
   type Problem,
+  shadowsShipped,
   templateFaults,
 } from '../agent/index.ts';
 import type { Config } from '../config/index.ts';
+import { pathFromHere } from './paths.ts';
 import type { Session } from './session.ts';
+
+/** Says which agents are not those that ship with aiq, although they have their names. */
+export function tellShadows({ terminal }: Session, agents: readonly Agent[]): void {
+  for (const agent of agents.filter(shadowsShipped)) {
+    terminal.note(`agent "${agent.name}" is that of ${pathFromHere(agent.dir)}, ${inPlace}`);
+  }
+}
+
+export const inPlace = 'in place of the one that comes with aiq';
 
 /**
  * All agents; one whose templates or tool modules cannot work is broken, like a bad manifest.

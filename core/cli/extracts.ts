@@ -4,7 +4,7 @@
  */
 
 import type { Agent } from '../agent/index.ts';
-import { type Enqueued, type Job, type JobInfo, jobAfter, readNote } from '../queue/index.ts';
+import { type Enqueued, isExtract, type Job, type JobInfo, jobAfter } from '../queue/index.ts';
 import type { Session } from './session.ts';
 
 /** Name of the provider that would do the agent's jobs now; null where that would be the offline endpoint. */
@@ -35,10 +35,6 @@ async function choose(session: Session, agent: Agent): Promise<string | null> {
     if (error instanceof ProviderError) return null;
     throw error;
   }
-}
-
-export function isExtract({ state, note }: Pick<JobInfo, 'state' | 'note'>): boolean {
-  return state === 'done' && readNote(note).provider === 'offline';
 }
 
 export interface Sending {

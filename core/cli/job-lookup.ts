@@ -1,6 +1,13 @@
 /** From what a person typed to one job: any unique beginning of an id. */
 
-import { type InspectedJob, isIdPrefix, type JobQueue, shortId } from '../queue/index.ts';
+import {
+  type InspectedJob,
+  isExtract,
+  isIdPrefix,
+  type JobQueue,
+  shortId,
+  stateWord,
+} from '../queue/index.ts';
 import { CliError, usageError } from './errors.ts';
 import { formatAge } from './table.ts';
 
@@ -31,6 +38,6 @@ function candidates(found: readonly InspectedJob[]): string[] {
   const now = Date.now();
   return found.map(
     ({ info }) =>
-      `${shortId(info.id)}  ${info.agent}  ${info.state}  ${formatAge(now - info.enqueuedAtMs)} old  ${info.source}`,
+      `${shortId(info.id)}  ${info.agent}  ${stateWord(info)}${isExtract(info) ? ' (extract)' : ''}  ${formatAge(now - info.enqueuedAtMs)} old  ${info.source}`,
   );
 }

@@ -35,11 +35,15 @@ function wordOf(report: JobReport): { word: string; style: Style } {
   return { word: report.outcome === 'lost' ? 'lost' : 'back', style: 'yellow' };
 }
 
+function isExtractReport({ outcome, provider }: JobReport): boolean {
+  return outcome === 'ack' && provider === 'offline';
+}
+
 function outcomeText(report: JobReport): string {
   if (report.outcome === 'ack') {
     const files = filesOf(report).map(pathFromHere).join(' ');
     const how = report.recovered ? 'was there already' : formatElapsed(report.elapsedMs);
-    return `-> ${files}  ${how}`;
+    return `-> ${isExtractReport(report) ? 'extract: ' : ''}${files}  ${how}`;
   }
   const again = report.delayMs > 0 ? `; again in ${formatElapsed(report.delayMs)}` : '';
   return `attempt ${report.attempt}: ${report.errorCode} ${report.errorMessage}${again}`;

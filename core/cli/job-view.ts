@@ -4,11 +4,14 @@ import {
   describeJob,
   describeUsage,
   type InspectedJob,
+  isExtract,
   type JobInfo,
   type LeaseEndInfo,
   readNote,
   shortId,
+  stateWord,
 } from '../queue/index.ts';
+import { madeText } from './extract-words.ts';
 import { pathFromHere } from './paths.ts';
 import { formatAge, formatBytes, formatTable, oneLine } from './table.ts';
 import { outputWidth, type Terminal } from './terminal.ts';
@@ -18,12 +21,11 @@ export const jobHeading = ['ID', 'AGENT', 'STATE', 'FAILED', 'AGE', 'SOURCE', 'R
 
 /** One row of a list. */
 export function jobRow(info: JobInfo, nowMs: number): string[] {
-  const { files } = readNote(info.note);
-  const result = info.state === 'done' ? files.map(pathFromHere).join(' ') : failureOf(info);
+  const result = info.state === 'done' ? madeText(info) : failureOf(info);
   return [
     shortId(info.id),
     info.agent,
-    info.state,
+    stateWord(info),
     `${info.attempts}/${info.attemptsMax}`,
     formatAge(nowMs - info.enqueuedAtMs),
     info.source === '' ? '-' : info.source,
@@ -64,7 +66,7 @@ export function jobSheet(
     ['id', info.id],
     ['agent', info.agent],
     ['queue', info.queue],
-    ['state', `${info.state} for ${formatAge(nowMs - info.changedAtMs)}`],
+    ['state', `${stateText(info)} for ${formatAge(nowMs - info.changedAtMs)}`],
     ['waits for', info.parkKey],
     ['priority', info.priority === 'normal' ? '' : info.priority],
     ['tags', info.tags.join(' ')],
@@ -85,6 +87,10 @@ export function jobSheet(
   return rows
     .filter(([, value]) => value !== '')
     .map(([label, value]) => `${label.padEnd(12)}${oneLine(value)}`);
+}
+
+function stateText(info: JobInfo): string {
+  return isExtract(info) ? `${info.state} (extract)` : stateWord(info);
 }
 
 function timeText(atMs: number): string {

@@ -1,8 +1,7 @@
 /** What to say when the same job exists already: where it stands, and the fix if that is unwanted. */
 
 import { existsSync } from 'node:fs';
-import { type JobInfo, readNote, shortId } from '../queue/index.ts';
-import { isExtract } from './extracts.ts';
+import { isExtract, type JobInfo, readNote, shortId } from '../queue/index.ts';
 import { failureOf } from './job-view.ts';
 import { pathFromHere } from './paths.ts';
 

@@ -16,7 +16,7 @@ import type { Session } from './session.ts';
 import { exitOfSignal, onStopSignals } from './signals.ts';
 import type { Accepted } from './submit.ts';
 import type { Terminal } from './terminal.ts';
-import { exitOfFinished, reportFinished, waitForJobs } from './wait.ts';
+import { exitOfFinished, reportFinished, tellFinished, waitForJobs } from './wait.ts';
 
 /** Whether somebody works on the queue is looked at this often. */
 const lookMs = 1_000;
@@ -51,6 +51,7 @@ export async function waitForResults(
       },
     );
     await printResults(session, finished);
+    tellFinished(terminal, finished);
     return exitOfFinished(finished);
   } finally {
     release();

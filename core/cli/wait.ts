@@ -1,10 +1,10 @@
 /** Waiting for jobs to finish, and telling how they ended. */
 
-import { describeJob, type JobInfo, type JobQueue, readNote, shortId } from '../queue/index.ts';
+import { describeJob, isExtract, type JobInfo, type JobQueue, shortId } from '../queue/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
+import { madeText, tellExtracts } from './extract-words.ts';
 import { failureOf } from './job-view.ts';
-import { pathFromHere } from './paths.ts';
 import { formatElapsed } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -55,12 +55,17 @@ export function reportFinished(terminal: Terminal, info: JobInfo): void {
   }
   const what = `${shortId(info.id)}  ${info.agent}`;
   if (info.state === 'done') {
-    const files = readNote(info.note).files.map(pathFromHere).join(' ');
-    terminal.note(`${terminal.paint('green', 'done')}  ${what}  ${files}`.trimEnd());
+    terminal.note(`${terminal.paint('green', 'done')}  ${what}  ${madeText(info)}`.trimEnd());
     return;
   }
   const word = terminal.paint('red', info.state);
   terminal.failure(`${word}  ${what}  ${failureOf(info)}`.trimEnd());
+}
+
+/** The line over all of them that says which are no answers. */
+export function tellFinished(terminal: Terminal, jobs: readonly JobInfo[]): void {
+  const done = jobs.filter(({ state }) => state === 'done');
+  tellExtracts(terminal, done.filter(isExtract).length, done.length);
 }
 
 /** 0 when all are done, 9 when some are, 7 when none is. */

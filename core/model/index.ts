@@ -23,6 +23,7 @@ export {
   type OfflineEndpoint,
   type OfflineOptions,
   offlineLabel,
+  offlineNotice,
 } from './offline/contract.ts';
 export { checkOfflineModel } from './offline/knobs.ts';
 export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';

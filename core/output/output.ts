@@ -11,6 +11,8 @@ export interface PublishRequest {
   /** Paths relative to the root with forward slashes, as rendered: not yet trusted. */
   readonly files: readonly { readonly path: string; readonly content: string | Uint8Array }[];
   readonly overwrite: Overwrite;
+  /** An earlier result that this one takes the place of: its files go, unless somebody changed them. */
+  readonly replaces?: CommitRecord | null;
   /** Kept in the commit record, for people and for `jobs show`: agent, model, provider, usage … */
   readonly provenance: { readonly [key: string]: unknown };
   /** Looked at right before the commit: once aborted, nothing is published. */
@@ -59,9 +61,10 @@ export interface OutputStore {
   find(jobId: string): Promise<CommitRecord | null>;
   /**
    * Checks, before anything is bought, that the path is legal and free under the policy.
+   * @param replaces as for `publish`
    * @throws OutputError `path_invalid` or `exists`
    */
-  check(path: string, overwrite: Overwrite): Promise<void>;
+  check(path: string, overwrite: Overwrite, replaces?: CommitRecord | null): Promise<void>;
   /**
    * Makes the result visible and durable, exactly once per job: when a record stands already, that
    * one is rolled forward and returned, and the files given here are dropped.

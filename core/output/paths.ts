@@ -89,11 +89,9 @@ export function folded(path: string): string {
   return path.toUpperCase().toLowerCase();
 }
 
-/** `notes/a.md` as `notes/a-2.md`. */
+/** `notes/a.md` as `notes/a-2.md`, and `a.offline.json` as `a-2.offline.json`. */
 export function numbered(path: string, number: number): string {
-  const nameAt = path.lastIndexOf('/') + 1;
-  const dotAt = path.lastIndexOf('.');
-  const end = dotAt > nameAt ? dotAt : path.length;
+  const end = path.search(/(?<=[^/])(?:\.offline)?(?:\.[^./]*)?$/);
   return `${path.slice(0, end)}-${number}${path.slice(end)}`;
 }
 

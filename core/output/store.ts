@@ -15,6 +15,7 @@ import {
 } from './output.ts';
 import { checkPath, checkPaths } from './paths.ts';
 import { checkJobId, findStanding, linkRecord, type Standing } from './records.ts';
+import { isUnchangedPart, removeUnchanged } from './replaced.ts';
 import { type RollForward, rollForward } from './roll-forward.ts';
 import { type Attempt, removeStaged, stage } from './staging.ts';
 import { sweepStaged } from './sweep.ts';
@@ -37,9 +38,12 @@ export async function openOutput(root: string, options: OutputOptions = {}): Pro
     async find(jobId) {
       return (await guarded(tree, jobId, () => findStanding(tree, jobId)))?.record ?? null;
     },
-    async check(path, overwrite) {
+    async check(path, overwrite, replaces = null) {
       const normal = checkPath(path);
-      await guarded(tree, normal, () => checkFree(tree, normal, overwrite));
+      await guarded(tree, normal, async () => {
+        if (await isUnchangedPart(tree, replaces, normal)) return;
+        await checkFree(tree, normal, overwrite);
+      });
     },
     publish: (request) => guarded(tree, request.jobId, () => publish(context, request)),
     rollForward: ({ jobId }) =>
@@ -60,6 +64,7 @@ async function publish(context: RollForward, request: Request): Promise<CommitRe
   const before = await findStanding(tree, request.jobId);
   if (before !== null) return finish(context, before);
 
+  if (request.replaces != null) await removeUnchanged(tree, request.replaces);
   const chosen = await names.choose(paths, request.overwrite);
   try {
     const attempt = await stage(tree, request.jobId, request.files);

@@ -20,6 +20,8 @@ export interface JobNote {
   readonly moreFiles?: number;
   readonly provider?: string;
   readonly model?: string;
+  /** The job that does the work in its place. */
+  readonly supersededBy?: string;
   readonly elapsedMs?: number;
   /** Part of the input tokens of the attempt that came from the provider's cache. */
   readonly cachedInputTokens?: number;
@@ -41,6 +43,10 @@ export interface JobDescription {
   readonly agent: string;
   readonly queue: string;
   readonly state: JobState;
+  /** True for one that is done as an extract of the offline provider, which is no answer. */
+  readonly extract: boolean;
+  /** Id of the job that does its work, after its agent's definition changed; null for most. */
+  readonly supersededBy: string | null;
   /** Where the input came from; empty when nobody said. */
   readonly source: string;
   /** Charged failures so far. */
@@ -69,7 +75,7 @@ export interface JobDescription {
   readonly usage: UsageDescription;
   /** The result's files, absolute where the consumer named its output folder. */
   readonly files: readonly string[];
-  readonly note: Omit<JobNote, 'files'>;
+  readonly note: Omit<JobNote, 'files' | 'supersededBy'>;
 }
 
 /** How one lease of a job ended. */
@@ -104,14 +110,26 @@ function absolute(root: string | undefined, path: string): string {
   return root === undefined || isAbsolute(path) ? path : join(root, path);
 }
 
+/** Whether the job is done, but as an extract of the offline provider, which is no answer. */
+export function isExtract({ state, note }: Pick<JobInfo, 'state' | 'note'>): boolean {
+  return state === 'done' && readNote(note).provider === 'offline';
+}
+
+/** Where the job stands, for people: `superseded` is done by another job in its place. */
+export function stateWord({ state, note }: Pick<JobInfo, 'state' | 'note'>): string {
+  return readNote(note).supersededBy === undefined ? state : 'superseded';
+}
+
 export function describeJob(info: JobInfo): JobDescription {
-  const { files, ...note } = readNote(info.note);
+  const { files, supersededBy = null, ...note } = readNote(info.note);
   return {
     id: info.id,
     shortId: shortId(info.id),
     agent: info.agent,
     queue: info.queue,
     state: info.state,
+    extract: isExtract(info),
+    supersededBy,
     source: info.source,
     attempts: info.attempts,
     attemptsMax: info.attemptsMax,

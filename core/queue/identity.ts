@@ -40,12 +40,9 @@ export function identify(
   return { id: idFrom(contentHash, content, identity), digest: firstHalf(digest) };
 }
 
-/**
- * The job that follows on one that was done and does not count any more: the same in all but its id,
- * which is always the same again.
- */
-export function jobAfter<T extends { readonly id: string }>(job: T): T {
-  return { ...job, id: idToText(sha256('after', job.id)) };
+/** The id of the job that follows on one of the same content. */
+export function idAfter(id: string): string {
+  return idToText(sha256('after', id));
 }
 
 const noHash = Buffer.alloc(0);

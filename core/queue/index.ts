@@ -31,21 +31,25 @@ export {
   describeInspected,
   describeJob,
   describeUsage,
+  isExtract,
   type JobDescription,
   type JobDetails,
   type JobNote,
   type LeaseEndDescription,
   readNote,
+  stateWord,
   type UsageDescription,
 } from './describe-job.ts';
-export { type JobContent, type JobIdentity, jobAfter, jobIdOf } from './identity.ts';
+export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
 export {
   type JobAgent,
   type JobBody,
   type JobTerms,
+  jobAfter,
   type NewJob,
   newJob,
   newJobFor,
+  type Place,
   readJobBody,
 } from './new-job.ts';
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';

@@ -1,11 +1,11 @@
 /**
  * Making a job from an agent and an input, and reading it again at the other end. The body is JSON
- * text: `{"input": …, "outputDir": "/…"}`, the second only when the producer chose a folder.
+ * text: `{"input": …, "outputDir": "/…", …}`; all but the first only where there is something to say.
  */
 
-import { AiqError, type Job, type Priority, plainJob } from '../protocol/index.ts';
+import { AiqError, isId, type Job, type Priority, plainJob } from '../protocol/index.ts';
 import { type LostNumber, lostText, readJson } from '../yaml/index.ts';
-import { identify, type JobContent, type JobIdentity } from './identity.ts';
+import { idAfter, identify, type JobContent, type JobIdentity } from './identity.ts';
 
 /** When and how a job is to be done, which is no part of what it is: the same job keeps its first. */
 export interface JobTerms {
@@ -27,6 +27,8 @@ export interface NewJob extends JobContent, JobTerms {
   readonly source?: string | undefined;
   readonly attemptsMax?: number | undefined;
   readonly identity?: JobIdentity | undefined;
+  /** Where it is made; nowhere that is known when it is left out. */
+  readonly madeIn?: Place | undefined;
   readonly createdAtMs?: number | undefined;
 }
 
@@ -35,6 +37,19 @@ export interface JobBody {
   readonly input: unknown;
   /** Absolute folder for the outputs; null when the consumer decides. */
   readonly outputDir: string | null;
+  /** Where it was made; absent where nobody said. */
+  readonly madeIn?: Place;
+  /** How its id was chosen; absent for one that its content decides. */
+  readonly idBy?: 'key' | 'random';
+  /** The job of the same content that this one follows on; absent for the first. */
+  readonly after?: string;
+}
+
+/** A project: the folder that its agents are configured in, and its machine. */
+export interface Place {
+  readonly host: string;
+  /** Absolute. */
+  readonly dir: string;
 }
 
 const utf8 = new TextEncoder();
@@ -45,12 +60,13 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
  * @throws TypeError when the input is no JSON value
  */
 export function newJob(options: NewJob): Job {
-  const { input, outputDir } = options;
+  const { input, outputDir, madeIn, identity = 'content' } = options;
+  const idBy = identity === 'content' ? undefined : 'key' in identity ? 'key' : 'random';
   return {
     ...plainJob,
-    ...identify(options, options.identity),
+    ...identify(options, identity),
     queue: options.queue,
-    body: utf8.encode(JSON.stringify({ input, outputDir })),
+    body: utf8.encode(JSON.stringify({ input, outputDir, madeIn, idBy })),
     agent: options.agent,
     agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
     source: options.source ?? '',
@@ -79,7 +95,7 @@ export interface JobAgent {
  */
 export function newJobFor(
   agent: JobAgent,
-  options: JobTerms & Pick<NewJob, 'input' | 'source' | 'identity'>,
+  options: JobTerms & Pick<NewJob, 'input' | 'outputDir' | 'source' | 'identity' | 'madeIn'>,
 ): Job {
   const { name, queue, digest, retry } = agent;
   return newJob({
@@ -89,6 +105,16 @@ export function newJobFor(
     agentDigest: digest,
     attemptsMax: retry.attempts,
   });
+}
+
+/**
+ * The job that follows on one that was done and does not count any more: the same in all but its id,
+ * which is always the same again.
+ */
+export function jobAfter(job: Job): Job {
+  const body: unknown = JSON.parse(strictUtf8.decode(job.body));
+  const after = utf8.encode(JSON.stringify({ ...(body as object), after: job.id }));
+  return { ...job, id: idAfter(job.id), body: after };
 }
 
 /**
@@ -115,5 +141,18 @@ export function readJobBody({ body }: Pick<Job, 'body'>): JobBody {
   if (outputDir !== null && typeof outputDir !== 'string') {
     throw new AiqError('BAD_JOB', '"outputDir" in the body of the job is no text');
   }
-  return { input: value.input, outputDir };
+  return { input: value.input, outputDir, ...originOf(value as Origin) };
+}
+
+type Origin = Partial<Record<'madeIn' | 'idBy' | 'after', unknown>>;
+
+/** Only told to people and compared: what is no such thing counts as not said. */
+function originOf(body: Origin): Omit<JobBody, 'input' | 'outputDir'> {
+  const { madeIn, idBy, after } = body;
+  const { host, dir } = (madeIn ?? {}) as Partial<Record<keyof Place, unknown>>;
+  return {
+    ...(typeof host === 'string' && typeof dir === 'string' ? { madeIn: { host, dir } } : {}),
+    ...(idBy === 'key' || idBy === 'random' ? { idBy } : {}),
+    ...(typeof after === 'string' && isId(after) ? { after } : {}),
+  };
 }

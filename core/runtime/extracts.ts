@@ -5,7 +5,7 @@
 
 import type { Agent } from '../agent/index.ts';
 import { ProviderError } from '../model/index.ts';
-import { type JobQueue, readNote } from '../queue/index.ts';
+import { type JobQueue, limits, readNote } from '../queue/index.ts';
 
 export interface Fallback {
   readonly agents: readonly Agent[];
@@ -14,9 +14,6 @@ export interface Fallback {
   readonly provider: string;
   readonly onWarning: (line: string) => void;
 }
-
-/** As many finished jobs of a queue are looked at for a real answer. */
-const lookMax = 200;
 
 const waysOut =
   'Set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server, or ask for extracts with --provider offline.';
@@ -42,7 +39,24 @@ async function refusalOf(agent: Agent, { queue, provider }: Fallback): Promise<s
   const start = `agent "${agent.name}": there is no model provider, and`;
   if (!agent.output.extracts)
     return `${start} extracts would be invented data in its ${agent.output.format}`;
-  const { jobs } = await queue.list({ queue: agent.queue, state: 'done', limit: lookMax });
-  const isReal = jobs.some(({ note }) => (readNote(note).provider ?? 'offline') !== 'offline');
+  const isReal = await hasRealAnswer(queue, agent.queue);
   return isReal ? `${start} its queue has had real answers` : null;
+}
+
+/** Over all finished jobs that the broker still knows: extracts that were asked for may be the newest. */
+async function hasRealAnswer(queue: Fallback['queue'], name: string): Promise<boolean> {
+  let next: number | null = 0;
+  while (next !== null) {
+    const cursor: { before?: number } = next === 0 ? {} : { before: next };
+    const page = await queue.list({
+      queue: name,
+      state: 'done',
+      limit: limits.listRowsMax,
+      ...cursor,
+    });
+    if (page.jobs.some(({ note }) => (readNote(note).provider ?? 'offline') !== 'offline'))
+      return true;
+    next = page.next;
+  }
+  return false;
 }

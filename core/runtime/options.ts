@@ -94,6 +94,8 @@ export interface RuntimeCounts {
   /** Leases held right now. */
   readonly held: number;
   readonly done: number;
+  /** Those of `done` that are extracts of the offline provider. */
+  readonly extracts: number;
   /** Dead-lettered: permanent failures and those without attempts left. */
   readonly dead: number;
   /** Failed, charged, and will run again. */

@@ -16,6 +16,7 @@ export function createTally(): Tally {
   const startedAtMs = performance.now();
   const counts: Record<Counted, number> = {
     done: 0,
+    extracts: 0,
     dead: 0,
     retried: 0,
     returned: 0,
@@ -25,7 +26,9 @@ export function createTally(): Tally {
   let usage = noJobUsage;
   return {
     add(report) {
-      counts[countOf(report)] += 1;
+      const counted = countOf(report);
+      counts[counted] += 1;
+      if (counted === 'done' && report.provider === 'offline') counts.extracts += 1;
       usage = sumOfUsage(usage, report.usage);
     },
     counts: (held) => ({ held, ...counts }),

@@ -1,7 +1,8 @@
 /** An extract of the offline endpoint never passes for an answer once a real provider is there. */
 
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { join, relative } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { MoodyServer } from '../support/moody-server.ts';
 import { Project } from '../support/project.ts';
@@ -93,6 +94,97 @@ test('without a provider no table is invented: it is refused with three ways out
   expect(await project.list('out')).toEqual([]);
   const asked = await project.aiq('run', '--until-empty', '--provider', 'offline');
   expect(asked.code, asked.stderr).toBe(0);
+});
+
+const answer = { total: 7, files: [{ path: 'a.txt', content: 'A file.' }] };
+
+function answerInJson(response: ServerResponse, prompt: string): boolean {
+  const content = prompt.includes('json_schema') ? JSON.stringify(answer) : 'A summary.';
+  const message = { role: 'assistant', content };
+  response.setHeader('content-type', 'application/json');
+  response.end(
+    JSON.stringify({
+      model: 'model-1',
+      choices: [{ index: 0, message, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 60, completion_tokens: 4 },
+    }),
+  );
+  return true;
+}
+
+/** One agent for each kind of output; all write under one name, and refuse one that is taken. */
+const kinds = {
+  page: 'format: markdown, file: x.md, overwrite: error',
+  note: 'format: text, file: note, overwrite: number',
+  sheet: 'format: text, file: x.csv, overwrite: number',
+  data: 'format: json, file: deep/x.json, overwrite: error',
+  report: 'format: json, file: report.md, overwrite: number, template: "Total: {{output.total}}"',
+  tree: 'format: files, file: site, overwrite: error',
+};
+
+const files =
+  'properties: { files: { type: array, minItems: 1, items: { type: object, required: [path, content], properties: { path: { type: string }, content: { type: string } } } } }';
+const total = 'required: [total], properties: { total: { type: number } }';
+
+async function filesIn(project: Project): Promise<string[]> {
+  const entries = await readdir(join(project.dir, 'out'), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(join(project.dir, 'out'), join(parentPath, name)))
+    .filter((path) => !path.startsWith('.aiq'))
+    .sort();
+}
+
+async function addKinds(project: Project): Promise<void> {
+  for (const [name, output] of Object.entries(kinds)) {
+    const schema = name === 'tree' ? files : total;
+    const isText = output.startsWith('format: markdown') || output.startsWith('format: text');
+    const shaped = isText ? output : `${output}, schema: { type: object, ${schema} }`;
+    await mkdir(join(project.dir, 'agents', name), { recursive: true });
+    await project.write(
+      `agents/${name}/agent.yaml`,
+      `description: One kind.\ninstructions: Do it.\nprompt: '{{input.text}}'\n` +
+        `input: { schema: { type: object, required: [text], properties: { text: { type: string } } } }\n` +
+        `output: { ${shaped} }\n`,
+    );
+  }
+}
+
+test('an extract is told from an answer by its files; the answer takes the plain name and the extract goes', async () => {
+  const { project, server, goReal } = await set();
+  await addKinds(project);
+  for (const name of Object.keys(kinds)) {
+    const text = 'One sentence stands here. Another one stands there.';
+    const made = await project.aiq('enqueue', name, '--text', text, '--wait', '-q');
+    expect(made.code, made.stderr).toBe(0);
+    expect(made.stderr).toMatch(/it is an extract of the offline provider/);
+  }
+  const extracts = await filesIn(project);
+  expect(extracts.filter((path) => !path.startsWith('site')).sort()).toEqual(
+    ['deep/x.offline.json', 'note', 'report.md', 'x.md', 'x.offline.csv'].sort(),
+  );
+  const folders = extracts.filter((path) => path.startsWith('site'));
+  expect(folders.length).toBeGreaterThan(0);
+  expect(folders.every((path) => path.startsWith('site.offline/'))).toBe(true);
+  for (const path of ['note', 'report.md', 'x.md']) {
+    expect(await project.read(`out/${path}`)).toMatch(/made by aiq-offline/);
+  }
+  const listed = await project.aiq('jobs', 'list', '-q');
+  expect(listed.stdout.match(/extract: /g)).toHaveLength(Object.keys(kinds).length);
+
+  await project.write('out/note', 'What a person wrote.');
+  await goReal();
+  server.mood = answerInJson;
+  for (const name of Object.keys(kinds)) {
+    const text = 'One sentence stands here. Another one stands there.';
+    const made = await project.aiq('enqueue', name, '--text', text, '--wait');
+    expect(made.code, made.stderr).toBe(0);
+  }
+  const answers = await filesIn(project);
+  expect(answers.sort()).toEqual(
+    ['deep/x.json', 'note', 'note-2', 'report.md', 'site/a.txt', 'x.csv', 'x.md'].sort(),
+  );
+  expect(await project.read('out/note')).toBe('What a person wrote.');
 });
 
 test('a lost key does not go unnoticed: a queue that had real answers gets no extracts by itself', async () => {

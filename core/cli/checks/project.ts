@@ -30,14 +30,16 @@ async function envFileText(session: Session): Promise<string> {
 
 /** A row for each agent that `aiq agents validate` refuses, then one for the others. */
 export async function checkAgents({ agentPaths }: Config): Promise<Check[]> {
-  const { discoverAgents } = await import('../../agent/index.ts');
+  const { discoverAgents, shadowsShipped } = await import('../../agent/index.ts');
+  const { inPlace } = await import('../agent-files.ts');
   const { agentProblems } = await import('../agent-problems.ts');
   const { agents, broken } = await discoverAgents(agentPaths);
   const rows = broken.map(({ name, problems }) => refusedRow(name, problems));
   const sound: string[] = [];
   for (const agent of agents) {
     const problems = await agentProblems(agent);
-    if (problems.length === 0) sound.push(agent.name);
+    if (problems.length === 0)
+      sound.push(agent.name + (shadowsShipped(agent) ? ` (${inPlace})` : ''));
     else rows.push(refusedRow(agent.name, problems));
   }
   return [...rows, ok('agents', sound.length === 0 ? 'none is sound' : sound.join(', '))];

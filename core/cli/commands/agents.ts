@@ -10,9 +10,10 @@ import {
   hideSecrets,
   loadAgent,
   schemaFlags,
+  shadowsShipped,
   withoutTexts,
 } from '../../agent/index.ts';
-import { discoverUsable } from '../agent-files.ts';
+import { discoverUsable, inPlace } from '../agent-files.ts';
 import { agentProblems } from '../agent-problems.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -46,7 +47,8 @@ function byName([left = '']: readonly string[], [right = '']: readonly string[])
 }
 
 function agentRow(agent: Agent): string[] {
-  const from = agent.builtIn ? 'built in' : pathFromHere(agent.dir);
+  const dir = pathFromHere(agent.dir);
+  const from = agent.builtIn ? 'built in' : shadowsShipped(agent) ? `${dir} (${inPlace})` : dir;
   return [agent.name, agent.queue, from, agent.description];
 }
 
@@ -66,7 +68,9 @@ function agentJson({
   digest,
   input,
 }: Agent): unknown {
-  return { name, queue, description, version, file, builtIn, digest, inputSchema: input.schema };
+  const shadows = shadowsShipped({ name, builtIn });
+  const inputSchema = input.schema;
+  return { name, queue, description, version, file, builtIn, shadows, digest, inputSchema };
 }
 
 /**

@@ -16,6 +16,7 @@ import type { JobReport, RunSummary } from '../../runtime/index.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { tellExtracts } from '../extract-words.ts';
 import { sourceName } from '../input/sources.ts';
 import { readTextFile } from '../input/text-file.ts';
 import { filesOf, tellJob } from '../job-report.ts';
@@ -118,6 +119,8 @@ async function perform(session: Session, stage: Stage): Promise<string[]> {
     });
     await workUntilDone(consumer);
     terminal.note(`all done in ${formatElapsed(performance.now() - startedAtMs)}`);
+    const extracts = reports.filter(({ provider }) => provider === 'offline').length;
+    tellExtracts(terminal, extracts, jobs.length);
     return await standingFiles(reports, jobs.length);
   } finally {
     await queue.close();

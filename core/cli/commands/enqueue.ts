@@ -2,7 +2,7 @@
 
 import { type Agent, compileAgent } from '../../agent/index.ts';
 import type { JobIdentity } from '../../queue/index.ts';
-import { refuseBrokenTools, withKnowledge } from '../agent-files.ts';
+import { refuseBrokenTools, tellShadows, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -41,6 +41,7 @@ export async function enqueue(
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
   const wish = { identity: identityOf(flags), terms: jobTermsOf(flags, Date.now()) };
   await refuseBrokenTools(session, agentOf(invocation));
+  tellShadows(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
   const { accepted, refused, refusal } =
     flags.jsonl === undefined

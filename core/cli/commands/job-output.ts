@@ -5,10 +5,11 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../output/index.ts';
-import { type InspectedJob, readNote, shortId } from '../../queue/index.ts';
+import { type InspectedJob, isExtract, readNote, shortId } from '../../queue/index.ts';
 import type { SentCall, SentPrompts } from '../../runtime/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { tellExtracts } from '../extract-words.ts';
 import { outputFolders } from '../job-folders.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf } from '../job-view.ts';
@@ -41,9 +42,10 @@ export async function showResult(
   const found = await findWithContent(session, typed);
   refuseUnfinished(found);
   const files = await resultFiles(session, found);
+  const { terminal } = session;
+  tellExtracts(terminal, isExtract(found.info) ? 1 : 0, 1);
   if (flags.output !== undefined) return saveResult(session, found, { files, to: flags.output });
   if (files.length === 0) return showKept(session, found, flags);
-  const { terminal } = session;
   if (terminal.json) {
     const { id } = found.info;
     terminal.result(JSON.stringify({ id, shortId: shortId(id), files }, null, 2));
@@ -99,9 +101,12 @@ async function resultFiles(session: Session, found: InspectedJob): Promise<Resul
   for (const folder of await outputFolders(session, found)) {
     const record = await recordIn(folder, id);
     if (record === null) continue;
-    return record.files.map(({ path, bytes, sha256 }) => {
+    const files = record.files.map(({ path, bytes, sha256 }) => {
       return { path: join(folder, path), bytes, sha256 };
     });
+    const [only, second] = files;
+    const isGone = second === undefined && !existsSync(only?.path ?? '');
+    return isGone && found.info.resultBytes > 0 ? [] : files;
   }
   const noted = readNote(note).files;
   // Files that are elsewhere are of no use when the broker has the result itself.

@@ -12,7 +12,7 @@ import { parseCount, parseDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
 import { jobSheet, tellJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
-import { exitOfFinished, reportFinished, waitForJobs } from '../wait.ts';
+import { exitOfFinished, reportFinished, tellFinished, waitForJobs } from '../wait.ts';
 
 interface ListFlags {
   readonly agent?: string;
@@ -79,5 +79,6 @@ export async function waitJobs(
     found.map(({ info }) => info.id),
     { timeoutMs, onFinished: (info) => reportFinished(session.terminal, info) },
   );
+  tellFinished(session.terminal, finished);
   return exitOfFinished(finished);
 }

@@ -2,10 +2,11 @@
 
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
-import { discoverUsable, loadUsable } from '../agent-files.ts';
+import { discoverUsable, loadUsable, tellShadows } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
+import { tellExtracts } from '../extract-words.ts';
 import { tellJob } from '../job-report.ts';
 import { warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
@@ -27,6 +28,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   const agents = await pickAgents(session, flags.agents);
   const names = agents.map(({ name }) => name);
   const { terminal } = session;
+  tellShadows(session, agents);
   const consumer = await startConsumer(session, {
     queue: await session.queue(),
     agents,
@@ -123,6 +125,7 @@ function tellSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummar
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
   const used = usageText(usage);
   if (used !== '') terminal.note(used);
+  tellExtracts(terminal, counts.extracts, counts.done);
 }
 
 function exitOf({ counts }: RunSummary): ExitName {

@@ -1,11 +1,11 @@
 /** `aiq tail`: every change of a job's state as it happens, one line each. */
 
-import { describeJob, type JobInfo, readNote, shortId } from '../../queue/index.ts';
+import { describeJob, type JobInfo, shortId, stateWord } from '../../queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { madeText } from '../extract-words.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf } from '../job-view.ts';
-import { pathFromHere } from '../paths.ts';
 import { findQueue } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals } from '../signals.ts';
@@ -136,7 +136,7 @@ function tellChange(terminal: Terminal, info: JobInfo): void {
     return;
   }
   const time = timeOf(info.changedAtMs);
-  const state = info.state.padEnd(9);
+  const state = stateWord(info).padEnd(9);
   const style = styles[info.state];
   const shown = style === undefined || !process.stdout.isTTY ? state : terminal.paint(style, state);
   const what = info.source === '' ? info.agent : `${info.agent}  ${info.source}`;
@@ -147,7 +147,7 @@ function tellChange(terminal: Terminal, info: JobInfo): void {
 
 function detailOf(info: JobInfo): string {
   if (info.state === 'done') {
-    return `-> ${readNote(info.note).files.map(pathFromHere).join(' ')}`;
+    return `-> ${madeText(info)}`;
   }
   if (info.state === 'leased') return `attempt ${info.attempts + 1} of ${info.attemptsMax}`;
   const due = info.state === 'delayed' ? `due ${timeOf(info.dueAtMs)}` : '';

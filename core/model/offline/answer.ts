@@ -53,7 +53,7 @@ export function answerTo(request: ChatRequest): OfflineAnswer {
   if (format?.type === 'json_object') {
     return { kind: 'json', text: JSON.stringify({ text: fillSource(source).sentences.join(' ') }) };
   }
-  const text = prose === null ? summary(source, messages) : quotes(prose, user);
+  const text = results === null ? summary(source, messages) : quotes(results, user);
   return { kind: 'text', text: `${text}\n\n${offlineLabel}` };
 }
 
@@ -128,10 +128,35 @@ function summary(source: string, messages: readonly ChatRequestMessage[]): strin
   return sentences.map((sentence) => `- ${sentence}`).join('\n');
 }
 
-function quotes(results: string, question: string): string {
-  const sentences = extractSentences(results, { sentencesMax: 4, wordsMax: 200 }, question);
-  if (sentences.length === 0) return 'The tools returned nothing to quote.';
-  return sentences.map((sentence) => `> ${sentence}`).join('\n>\n');
+/** The best sentences of what the tools returned; what holds no sentence is shown as it is. */
+function quotes(results: readonly string[], question: string): string {
+  const extracted = (texts: readonly string[]): string[] =>
+    extractSentences(texts.map(proseOf).join('\n\n'), { sentencesMax: 4, wordsMax: 200 }, question);
+  const bare = results.filter((result) => extracted([result]).length === 0).flatMap(linesOf);
+  const sentences = extracted(results).map((sentence) => `> ${sentence}`);
+  const shown = bare.slice(0, bareLinesMax).map((line) => `> ${cut(line)}`);
+  const more = bare.length - shown.length;
+  const quoted = [...sentences, ...shown, ...(more > 0 ? [`> … and ${more} more lines`] : [])];
+  return quoted.length === 0 ? 'The tools returned nothing.' : quoted.join('\n>\n');
+}
+
+const bareLinesMax = 40;
+const bareLineMax = 400;
+
+/** A number, a time, a word, an object: as the tool gave it, text without its quotation marks. */
+function linesOf(result: string): string[] {
+  let text = result;
+  try {
+    const value: unknown = JSON.parse(result);
+    if (typeof value === 'string') text = value;
+  } catch {
+    // It is no JSON, so it is shown as it came.
+  }
+  return text.split('\n').filter((line) => line.trim() !== '');
+}
+
+function cut(line: string): string {
+  return line.length > bareLineMax ? `${line.slice(0, bareLineMax)}…` : line;
 }
 
 /** What stands between text tags, which may have a code, is the text; without them, the whole message is. */

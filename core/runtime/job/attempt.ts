@@ -2,7 +2,7 @@
 
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
-import type { OutputStore } from '../../output/index.ts';
+import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import type { Journal } from './journal.ts';
 import type { PaidOnce } from './paid-once.ts';
 import type { JobRequest } from './result.ts';
@@ -55,4 +55,8 @@ export interface Attempt extends Course, Output {
   readonly ready: ReadyAgent;
   readonly input: JsonObject;
   readonly context: JobContext;
+  /** What an extract says of itself; null for an answer. */
+  readonly extractNotice: string | null;
+  /** The extract that this result takes the place of. */
+  readonly replaces: CommitRecord | null;
 }

@@ -28,7 +28,7 @@ export interface Answered {
 
 /** @throws ModelError, AgentError, AttemptError */
 export async function callModel(state: Attempt): Promise<Answered> {
-  const { tools, ready, input, context } = state;
+  const { tools, ready, input, context, extractNotice } = state;
   const { agent, compiled } = ready;
   const messages = tools.blocking(() => compiled.renderMessages(input, context));
   checkInputSize(state, messages);
@@ -46,7 +46,7 @@ export async function callModel(state: Attempt): Promise<Answered> {
     render: async (answer, isLast) => {
       const text = format === 'markdown' ? withoutFence(answer) : answer;
       const checked = await withVerifiedCitations(state, { text, isLast, calls });
-      return tools.blocking(() => compiled.renderOutput(checked, input, context));
+      return tools.blocking(() => compiled.renderOutput(checked, input, context, extractNotice));
     },
   });
   return { ...answered, toolCalls: calls?.made ?? [] };

@@ -13,8 +13,9 @@ import {
   type JsonObject,
   withoutTexts,
 } from '../../agent/index.ts';
-import type { CommitRecord } from '../../output/index.ts';
-import { readJobBody, shortId } from '../../queue/index.ts';
+import { offlineNotice } from '../../model/index.ts';
+import type { CommitRecord, OutputStore } from '../../output/index.ts';
+import { type JobBody, readJobBody, shortId } from '../../queue/index.ts';
 import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
@@ -43,7 +44,7 @@ export async function runJob(
     return await tools.withOutput(body.outputDir, async (output) => {
       const standing = await output.store.find(request.id);
       if (standing !== null) return recovered(output, standing, meter);
-      return runInTime({ ...course, ...output }, body.input, deadline);
+      return runInTime({ ...course, ...output }, body, deadline);
     });
   } catch (error) {
     const found = failureOf(error, signal);
@@ -65,7 +66,7 @@ function isHopeless({ class: kind, code }: JobFailure): boolean {
 
 async function runInTime(
   course: Course & Output,
-  value: unknown,
+  body: JobBody,
   deadline: AbortController,
 ): Promise<JobSuccess> {
   const { tools, request } = course;
@@ -75,9 +76,11 @@ async function runInTime(
   const { timeoutMs } = ready.agent.limits;
   const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
   try {
-    const input = tools.blocking(() => checkedInput(ready, value));
+    const input = tools.blocking(() => checkedInput(ready, body.input));
     const context = contextOf(request, ready.agent);
-    return await runAttempt({ ...course, ready, input, context });
+    const extractNotice = ready.provider.kind === 'offline' ? offlineNotice : null;
+    const replaces = await extractBefore(course.store, body);
+    return await runAttempt({ ...course, ready, input, context, extractNotice, replaces });
   } finally {
     clearTimeout(timer);
   }
@@ -92,6 +95,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     jobId: request.id,
     files: answered.files,
     overwrite: ready.agent.output.overwrite,
+    replaces: state.replaces,
     provenance: tools.blocking(() => provenanceOf(state, answered)),
     signal,
   });
@@ -127,6 +131,12 @@ async function recovered(
   };
 }
 
+/** The extract that stands where the job of the same content before this one put it. */
+async function extractBefore(store: OutputStore, { after }: JobBody): Promise<CommitRecord | null> {
+  const before = after === undefined ? null : await store.find(after);
+  return before?.provenance['provider'] === 'offline' ? before : null;
+}
+
 /** The agent may have changed since the job was enqueued, so its input is checked again. */
 function checkedInput({ compiled }: ReadyAgent, value: unknown): JsonObject {
   const checked = compiled.checkInput(value);
@@ -149,14 +159,14 @@ function contextOf({ id, source, createdAtMs, attempt }: JobRequest, agent: Agen
 
 /** A path that needs no answer can be refused before anything was bought. */
 async function checkPathFirst(state: Attempt): Promise<void> {
-  const { tools, ready, store, input, context } = state;
+  const { tools, ready, store, input, context, extractNotice, replaces } = state;
   const { format, overwrite } = ready.agent.output;
-  const path = tools.blocking(() => ready.compiled.renderPath(input, context));
+  const path = tools.blocking(() => ready.compiled.renderPath(input, context, extractNotice));
   if (path === null) return;
   // For a set of files the pattern is a folder: any name in it shows whether it can be used.
   await (format === 'files'
     ? store.check(`${path.replace(/\/+$/, '')}/file`, 'number')
-    : store.check(path, overwrite));
+    : store.check(path, overwrite, replaces));
 }
 
 function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObject {

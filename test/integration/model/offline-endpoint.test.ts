@@ -116,6 +116,28 @@ test('a schema is filled, a tool is called, and its result is quoted', async () 
   expect(quoted.text).toContain('> It burned down in the winter of 1901.');
 });
 
+test.each(['15:54:01', '42', '"15:54:01"', '{"price":12.5,"ok":true}', '[]', 'yes'])(
+  'what a tool returned is shown, also where it holds no sentence: %s',
+  async (content) => {
+    const { text: answer } = await call(
+      endpoint.provider,
+      modelCall({
+        model: 'aiq-offline',
+        messages: [
+          { role: 'user', content: 'What time is it?' },
+          {
+            role: 'assistant',
+            content: '',
+            toolCalls: [{ id: 'c1', name: 'clock', arguments: '{}' }],
+          },
+          { role: 'tool', toolCallId: 'c1', content },
+        ],
+      }),
+    );
+    expect(answer).toContain(`> ${content.replace(/^"|"$/g, '')}`);
+  },
+);
+
 const faulty = 'aiq-offline?error=429:0.2&error=500:0.1&cut=0.15&html=0.1&reset=0.1&length=0.1';
 
 function round(seed: number): Promise<string[]> {

@@ -61,6 +61,24 @@ describe('publish', () => {
     expect((await stat(join(root, 'a/b/note.md'))).mode & 0o111).toBe(0);
   });
 
+  it('takes the place of an earlier result, but for what somebody changed of it', async () => {
+    const before = await store.publish(
+      request('job1', 'set/a.md', {
+        files: [
+          { path: 'set/a.md', content: 'a' },
+          { path: 'set/deep/b.md', content: 'b' },
+          { path: 'note.md', content: 'note' },
+        ],
+      }),
+    );
+    await store.check('note.md', 'error', before);
+    await writeFile(join(root, 'set/a.md'), 'A');
+    await expect(store.check('set/a.md', 'error', before)).rejects.toEqual(refusal('exists'));
+    await store.publish(request('job2', 'note.md', { overwrite: 'error', replaces: before }));
+    expect(await read('note.md')).toBe('text of job2');
+    expect(await readdir(join(root, 'set'))).toEqual(['a.md']);
+  });
+
   it('keeps the first result of a job, whatever later attempts bring', async () => {
     await store.publish(request('job1', 'note.md'));
     const second = await store.publish(

@@ -7,6 +7,7 @@ import {
   BrokenAgentError,
   discoverAgents,
   loadAgent,
+  shadowsShipped,
   UnknownAgentError,
 } from '../../../core/agent/index.ts';
 import { folderWith, loadProbe, manifest } from './agent-folder.ts';
@@ -28,6 +29,12 @@ describe('discoverAgents', () => {
     expect(names(agents)).toEqual(['alpha', ...shippedNames, 'zeta']);
     expect(broken).toEqual([]);
     expect(agents.map((agent) => agent.builtIn)).toEqual([false, true, true, true, false]);
+  });
+
+  test('an agent of the name of a shipped one is known to stand in its place', async () => {
+    const root = folderWith({ 'search/agent.yaml': manifest(), 'other/agent.yaml': manifest() });
+    const { agents } = await discoverAgents([root]);
+    expect(names(agents.filter(shadowsShipped))).toEqual(['search']);
   });
 
   test('one broken agent is a row with its reason, and the others go on', async () => {

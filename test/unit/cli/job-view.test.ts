@@ -34,6 +34,15 @@ describe('a row', () => {
     expect(row).toHaveLength(jobHeading.length);
   });
 
+  test('of an extract, and of a superseded job, says so', () => {
+    const extract = JSON.stringify({ files: ['/out/a.md'], provider: 'offline' });
+    const row = jobRow(job({ state: 'done', note: extract }), now);
+    expect(row.at(-1)).toMatch(/^extract: .*a\.md$/);
+    const superseded = job({ state: 'done', note: JSON.stringify({ supersededBy: id }) });
+    expect(jobRow(superseded, now)[2]).toBe('superseded');
+    expect(describeJob(superseded)).toMatchObject({ extract: false, supersededBy: id });
+  });
+
   test('of a dead job tells its last error on one line', () => {
     const row = jobRow(
       job({ state: 'dead', errorCode: 'template_failed', errorMessage: 'a\nb' }),

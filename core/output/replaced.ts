@@ -1,0 +1,93 @@
+/** Files of an earlier result that make room for a better one, as long as nobody changed them. */
+
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, rmdir, unlink } from 'node:fs/promises';
+import { inChunks } from './chunks.ts';
+import { closeAll, type Directory, errorCode, openDirectory } from './directory.ts';
+import type { CommitRecord, PublishedFile } from './output.ts';
+import type { Tree } from './tree.ts';
+
+/** Whether the path is a file of the record and still is as it was published. */
+export async function isUnchangedPart(
+  tree: Tree,
+  record: CommitRecord | null,
+  path: string,
+): Promise<boolean> {
+  const file = record?.files.find((one) => one.path === path);
+  return file !== undefined && (await inFolderOf(tree, path, (at) => isAsPublished(at, file)));
+}
+
+/** Removes the record's files that nobody changed, and the folders that are empty then. */
+export async function removeUnchanged(tree: Tree, { files }: CommitRecord): Promise<void> {
+  await inChunks(files, (file) =>
+    inFolderOf(tree, file.path, async (at, parent) => {
+      if (!(await isAsPublished(at, file))) return false;
+      await unlink(at);
+      await tree.sync(parent);
+      return true;
+    }),
+  );
+  const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
+  for (const folder of [...folders].sort((a, b) => b.length - a.length)) {
+    await inFolderOf(tree, folder, async (at) => {
+      await rmdir(at);
+      return true;
+    });
+  }
+}
+
+/** `a/b/c` lies in `a` and in `a/b`. */
+function foldersOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
+async function isAsPublished(at: string, { bytes, sha256 }: PublishedFile): Promise<boolean> {
+  const handle = await open(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile() || stat.size !== bytes) return false;
+    return (
+      createHash('sha256')
+        .update(await handle.readFile())
+        .digest('hex') === sha256
+    );
+  } finally {
+    await handle.close();
+  }
+}
+
+/** False also for what is not there, not empty, or no such thing any more: that is somebody else's. */
+async function inFolderOf(
+  tree: Tree,
+  path: string,
+  use: (at: string, parent: Directory) => Promise<boolean>,
+): Promise<boolean> {
+  const segments = path.split('/');
+  const name = segments.pop() ?? '';
+  const opened: Directory[] = [];
+  let parent = tree.root;
+  try {
+    for (const segment of segments) {
+      parent = await openDirectory(`${parent.at}/${segment}`);
+      opened.push(parent);
+    }
+    return await use(`${parent.at}/${name}`, parent);
+  } catch (error) {
+    const others = [
+      'ENOENT',
+      'ENOTDIR',
+      'ELOOP',
+      'ENOTEMPTY',
+      'EEXIST',
+      'EISDIR',
+      'ENXIO',
+      'EBUSY',
+    ];
+    if (others.includes(errorCode(error))) return false;
+    throw error;
+  } finally {
+    await closeAll(opened);
+  }
+}
