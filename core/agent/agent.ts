@@ -161,7 +161,7 @@ export interface CompiledAgent {
   renderPath(input: JsonObject, job: JobContext, extractNotice?: string | null): string | null;
   /**
    * Turns the model's answer into files.
-   * @param extractNotice what an extract says inside, where its name does not; null for an answer
+   * @param extractNotice what an extract says inside, where its name does not, if anything; null for an answer
    * @throws AgentError `output_invalid` when a JSON answer does not fit `output.schema`,
    *   `template_failed` when a template fails
    */

@@ -9,13 +9,17 @@ import {
   type JsonObject,
   loadAgent,
 } from '../agent/index.ts';
-import type { Config } from '../config/index.ts';
+import type { Config, Environment } from '../config/index.ts';
 import {
   AiqError,
+  type Enqueued,
   type Job,
   type JobIdentity,
-  type JobQueue,
   newJobFor,
+  type Place,
+  placeOf,
+  type Sender,
+  sendJobs,
   shortId,
 } from '../queue/index.ts';
 import { agentNeeds, type Trust } from '../trust/index.ts';
@@ -33,14 +37,26 @@ const problemsShownMax = 50;
 /** An agent's files are read at its first job, and count as long as the connection lives. */
 export function createProducer({
   config,
+  env = {},
   queue,
   trust,
 }: {
-  readonly config: Pick<Config, 'agentPaths' | 'baseDir'>;
+  readonly config: Pick<Config, 'agentPaths' | 'baseDir' | 'provider' | 'providers' | 'model'>;
+  readonly env?: Environment;
+  readonly queue: Sender;
   readonly trust: Pick<Trust, 'allow'>;
-  readonly queue: Pick<JobQueue, 'enqueue'>;
 }): Pick<Aiq, 'enqueue' | 'enqueueMany'> {
   const loaded = new Map<string, Promise<LoadedAgent>>();
+  const madeIn = placeOf(config.baseDir);
+  const send = async (agent: Agent, jobs: readonly Job[]): Promise<readonly Enqueued[]> => {
+    const { answers } = await sendJobs(queue, jobs, async () => {
+      // Loaded when somebody asks, so that a program that only queues jobs starts without it.
+      const { realProvider } = await import('../runtime/index.ts');
+      const { provider, providers, model } = config;
+      return realProvider({ provider, providers, model, env, trust }, agent.model);
+    });
+    return answers;
+  };
   const load = async (name: string): Promise<LoadedAgent> => {
     const loading = loaded.get(name) ?? loadOne(name, config.agentPaths, trust);
     loaded.set(name, loading);
@@ -58,14 +74,14 @@ export function createProducer({
       const { agent, check } = await load(name);
       const result = check(input);
       if (!result.ok) throw notFitting(agent, result.problems);
-      const [answer] = await queue.enqueue([toJob(agent, result.input, options)]);
+      const [answer] = await send(agent, [toJob(agent, result.input, options, madeIn)]);
       if (answer === undefined) throw new AiqError('INTERNAL', 'the broker did not answer for it');
       if (answer.outcome === 'refused') throw new AiqError(answer.code, answer.message);
       return { ...answer, shortId: shortId(answer.id) };
     },
     async enqueueMany(name, requests) {
       const { agent, check } = await load(name);
-      const answers = await queue.enqueue(toJobs(agent, check, requests));
+      const answers = await send(agent, toJobs(agent, check, requests, madeIn));
       return answers.map((answer) => ({ ...answer, shortId: shortId(answer.id) }));
     },
   };
@@ -95,12 +111,13 @@ function toJobs(
   agent: Agent,
   check: LoadedAgent['check'],
   requests: readonly JobRequest[],
+  madeIn: Place,
 ): readonly Job[] {
   const jobs: Job[] = [];
   const problems: InputProblem[] = [];
   for (const [index, request] of requests.entries()) {
     const result = check(request.input);
-    if (result.ok) jobs.push(toJob(agent, result.input, request));
+    if (result.ok) jobs.push(toJob(agent, result.input, request, madeIn));
     for (const { property, message } of result.ok ? [] : result.problems) {
       const place = `[${index}]`;
       problems.push({ property: property === '' ? place : `${place}.${property}`, message });
@@ -110,13 +127,14 @@ function toJobs(
   return jobs;
 }
 
-function toJob(agent: Agent, input: JsonObject, options: EnqueueOptions): Job {
+function toJob(agent: Agent, input: JsonObject, options: EnqueueOptions, madeIn: Place): Job {
   checkEnqueueOptions(options);
   const { source } = options;
   return newJobFor(agent, {
     ...jobTermsOf(options),
     input,
     source,
+    madeIn,
     identity: identityOf(options),
   });
 }

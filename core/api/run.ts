@@ -56,6 +56,11 @@ async function start(
     return await startConsumer({
       config,
       env,
+      reread: async () => ({
+        config,
+        env,
+        agents: await chooseAgents(config, names, () => undefined),
+      }),
       queue,
       trust,
       agents: chosen,

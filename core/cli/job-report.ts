@@ -27,6 +27,7 @@ export function filesOf({ root, files }: JobReport): string[] {
 }
 
 function wordOf(report: JobReport): { word: string; style: Style } {
+  if (report.supersededBy !== '') return { word: 'moved', style: 'yellow' };
   if (report.outcome === 'ack') return { word: 'ok', style: 'green' };
   if (report.state === 'dead') return { word: 'dead', style: 'red' };
   if (report.outcome === 'retry' || report.outcome === 'crashed') {
@@ -40,6 +41,7 @@ function isExtractReport({ outcome, provider }: JobReport): boolean {
 }
 
 function outcomeText(report: JobReport): string {
+  if (report.supersededBy !== '') return report.errorMessage;
   if (report.outcome === 'ack') {
     const files = filesOf(report).map(pathFromHere).join(' ');
     const how = report.recovered ? 'was there already' : formatElapsed(report.elapsedMs);

@@ -67,6 +67,7 @@ export function jobSheet(
     ['agent', info.agent],
     ['queue', info.queue],
     ['state', `${stateText(info)} for ${formatAge(nowMs - info.changedAtMs)}`],
+    ['done by', note.supersededBy ?? ''],
     ['waits for', info.parkKey],
     ['priority', info.priority === 'normal' ? '' : info.priority],
     ['tags', info.tags.join(' ')],

@@ -13,6 +13,7 @@ export function knownJobText(info: JobInfo): string {
   if (info.state === 'done') return doneText(info, id);
   if (info.state === 'dead') return `failed before: ${id} (${failureOf(info)}). ${again}`;
   if (info.state === 'cancelled') return `was cancelled: ${id}. ${again}`;
+  if (info.state === 'parked' && info.errorCode !== '') return `waits: ${id} (${failureOf(info)})`;
   if (info.state === 'parked') return `already parked on ${info.parkKey}: ${id}`;
   return `${info.state === 'leased' ? 'already running' : 'already queued'}: ${id}`;
 }

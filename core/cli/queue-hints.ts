@@ -26,6 +26,22 @@ export async function warnOfUnserved(session: Session, agents: readonly Agent[])
   }
 }
 
+/** Names the jobs that wait for somebody who has the definition that they were made with. */
+export async function warnOfForeign(session: Session, agents: readonly Agent[]): Promise<void> {
+  const { putAside } = await import('../runtime/index.ts');
+  const queue = await session.queue();
+  const { queues } = await queue.stats([...new Set(agents.map((agent) => agent.queue))]);
+  for (const row of queues.filter(({ parked }) => parked > 0)) {
+    const reasons = (await putAside(queue, row.queue)).map(({ errorMessage }) => errorMessage);
+    for (const [reason, same] of Map.groupBy(reasons, (text) => text)) {
+      const jobs = same.length === 1 ? '1 job waits' : `${same.length} jobs wait`;
+      session.terminal.warn(
+        `${jobs} in queue "${row.queue}", ${reason}. Look: aiq jobs list --queue ${row.queue} --state parked`,
+      );
+    }
+  }
+}
+
 /** Says that jobs wait, and that nobody works where that is so: the commonest question. */
 export async function tellQueued(
   session: Session,

@@ -2,6 +2,7 @@
 
 import type { Agent } from '../agent/index.ts';
 import {
+  type ChosenProvider,
   type Enqueued,
   type Job,
   type JobIdentity,
@@ -10,11 +11,13 @@ import {
   type JobTerms,
   limits,
   newJobFor,
+  type Place,
+  type Sent,
+  sendJobs,
   shortId,
 } from '../queue/index.ts';
 import { CliError, exitOfErrorCode } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { type RealProvider, type Sent, sendJobs } from './extracts.ts';
 import type { Draft } from './input/drafts.ts';
 import { knownJobText } from './known-job.ts';
 import { formatBytes } from './table.ts';
@@ -40,14 +43,18 @@ export interface Submission {
 export interface JobWish {
   readonly identity: JobIdentity;
   readonly terms: JobTerms;
+  /** Where it is made. */
+  readonly madeIn: Place;
 }
 
 /**
  * Encodes a checked input.
  * @throws CliError `invalid` when it is over the size that a job may have
  */
-export function makeJob(draft: Draft, agent: Agent, { identity, terms }: JobWish): OutgoingJob {
-  const job = newJobFor(agent, { ...terms, input: draft.input, source: draft.source, identity });
+export function makeJob(draft: Draft, agent: Agent, wish: JobWish): OutgoingJob {
+  const { identity, terms, madeIn } = wish;
+  const { input, source } = draft;
+  const job = newJobFor(agent, { ...terms, input, source, identity, madeIn });
   if (job.body.length > limits.blobBytesMax) {
     throw new CliError(
       'invalid',
@@ -66,7 +73,7 @@ export interface SubmitOptions {
   /** Where the jobs of this command came from, by id: filled here, shared by its batches. */
   readonly origins: Map<string, string>;
   /** Who would do the jobs now. */
-  readonly provider: RealProvider;
+  readonly provider: ChosenProvider;
   /** Told of each job that the broker refused; may throw. */
   readonly onRefused: (error: CliError) => void;
 }
@@ -79,12 +86,9 @@ export async function submit(
 ): Promise<Submission> {
   const { terminal, printIds, origins, provider, onRefused } = options;
   const { answers, known, again } = await sendJobs(
+    queue,
     jobs.map(({ job }) => job),
-    {
-      enqueue: (sent) => queue.enqueue(sent),
-      known: (answered) => knownJobs(queue, answered),
-      provider,
-    },
+    provider,
   );
   tellAgain(terminal, again);
   const accepted: Accepted[] = [];
@@ -138,17 +142,4 @@ function refusalError(answer: Refused, origin: string, standing: JobInfo | undef
 
 function answerJson({ id, outcome, state }: Accepted, origin: string): string {
   return JSON.stringify({ id, shortId: shortId(id), outcome, state, origin });
-}
-
-/** Where the jobs stand that were known already, or whose ids others have, by id. */
-async function knownJobs(
-  queue: JobQueue,
-  answers: readonly Enqueued[],
-): Promise<Map<string, JobInfo>> {
-  const known = answers.filter(
-    (answer) =>
-      answer.outcome === 'exists' || (answer.outcome === 'refused' && answer.code === 'CONFLICT'),
-  );
-  const found = await Promise.all(known.map(({ id }) => queue.inspect(id)));
-  return new Map(found.flat().map(({ info }) => [info.id, info]));
 }

@@ -106,11 +106,9 @@ async function startHere(
     concurrency,
     threads: Math.min(run.threads, concurrency),
     onJob: () => undefined,
-    rereadAgents: async ({ agentPaths, limits }) => {
-      const now = await loadAgent(agent.name, agentPaths, limits);
-      // What it reads is part of what the job is: that stays as it was enqueued.
-      return [{ ...now, knowledge: agent.knowledge, digest: agent.digest }];
-    },
+    rereadAgents: async ({ agentPaths, limits }) => [
+      await loadAgent(agent.name, agentPaths, limits),
+    ],
     onStuck: (error) => ending.abort(error),
   });
   void endWhenFatal(consumer, ending);

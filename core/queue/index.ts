@@ -53,6 +53,7 @@ export {
   readJobBody,
 } from './new-job.ts';
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
+export { type Definition, definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
 export type {
   BulkOptions,
   DeadFilter,
@@ -76,3 +77,5 @@ export type {
   Settle,
   Settled,
 } from './port-consumer.ts';
+export { type ChosenProvider, type Sender, type Sent, sendJobs } from './send-jobs.ts';
+export { standIn, supersededBy } from './superseded.ts';

@@ -7,6 +7,7 @@ import { AiqError } from '../protocol/index.ts';
 import { type BrokerAddress, parseBrokerAddress } from './address.ts';
 import { openAiqQueue } from './aiq/aiq-queue.ts';
 import type { JobQueue } from './port.ts';
+import { followingSuperseded } from './superseded.ts';
 
 export interface OpenQueueOptions {
   /** `file:<absolute folder>`, `unix:<absolute path>` or `tcp://host:port`. */
@@ -36,7 +37,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
     requestDeadlineMs: options.connectDeadlineMs,
     onNotice: options.onNotice,
   };
-  return openAiqQueue(options.broker, session);
+  return followingSuperseded(await openAiqQueue(options.broker, session));
 }
 
 async function endpointOf(

@@ -151,7 +151,7 @@ export interface JobQueue {
   /** Searches the history, which follows the log at a small distance. */
   search(filter: SearchFilter): Promise<SearchPage>;
   /**
-   * What the job's consumer kept with it; null when there is nothing.
+   * What the consumer kept with the job, or with the one that does its work; null when there is nothing.
    * @throws AiqError `NOT_FOUND`, `BAD_STATE` when the job is not done
    */
   result(id: string): Promise<Uint8Array | null>;
@@ -159,7 +159,9 @@ export interface JobQueue {
   stats(queues?: readonly string[]): Promise<QueueStats>;
   /** What the engine cannot do at the moment and tries again by itself, a sentence each. */
   troubles(): Promise<readonly string[]>;
-  /** Resolves when the job is done, dead or cancelled; rejects with the signal's reason when aborted. */
+  /**
+   * Resolves when the job, or the one that does its work, is done, dead or cancelled; rejects with the signal's reason when aborted.
+   */
   wait(id: string, signal?: AbortSignal): Promise<JobInfo>;
   cancel(ids: readonly string[]): Promise<Settled[]>;
   /** Makes dead jobs ready again with their attempts at zero. */

@@ -4,20 +4,23 @@
  */
 
 import type { Verdict } from '../health/index.ts';
-import { AiqError, type LeasedJob, type Settle, type Settled } from '../queue/index.ts';
+import type { LeasedJob, Settle } from '../queue/index.ts';
+import { type Definitions, foreignCode } from './definitions.ts';
 import type { Gates } from './gates.ts';
 import type { Group } from './groups.ts';
 import type { IsolatedRuns } from './isolated/isolated-runs.ts';
 import type { Journal } from './job/journal.ts';
-import type { JobRequest, StopReason } from './job/result.ts';
+import type { StopReason } from './job/result.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import type { JobReport, RuntimeLog } from './options.ts';
 import type { Pool } from './pool/pool.ts';
-import type { Run, RunEnd } from './pool/run.ts';
+import type { RunEnd } from './pool/run.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import type { ProviderHealth } from './provider-health.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
-import { putOff, settleOf } from './settlement.ts';
+import { answerTo } from './settle.ts';
+import { putOff, settleOf, supersededSettle } from './settlement.ts';
+import { requestOf, type Task, unknownAgent } from './task.ts';
 
 export interface DeskOptions {
   readonly pool: Pool;
@@ -26,21 +29,13 @@ export interface DeskOptions {
   readonly journals: JournalKeeper;
   readonly gates: Gates;
   readonly health: ProviderHealth;
+  /** Default: every job is of the definition that is here. */
+  readonly definitions?: Pick<Definitions, 'isOwn' | 'judge' | 'followUp'>;
   readonly agents: ReadonlyMap<string, ThreadAgent>;
   readonly log: RuntimeLog;
   readonly onReport: (report: JobReport) => void;
   /** Leases came, began or ended. */
   readonly onChange: () => void;
-}
-
-interface Task {
-  readonly leased: LeasedJob;
-  readonly group: Group;
-  readonly agent: ThreadAgent;
-  readonly takenAtMs: number;
-  run: Run | null;
-  /** `settling`: the outcome is on its way, and the broker's answer decides; `over`: not ours any more. */
-  state: 'held' | 'settling' | 'over';
 }
 
 /** An attempt that does not stop by itself at its deadline loses its thread after this time. */
@@ -86,10 +81,13 @@ export class Desk {
     const agent = known ?? this.#options.agents.get(group.agents[0] ?? '');
     if (agent === undefined) return;
     const takenAtMs = performance.now();
-    const task: Task = { leased, group, agent, takenAtMs, run: null, state: 'held' };
+    const { definitions } = this.#options;
+    const purpose = (definitions?.isOwn(leased) ?? true) ? 'work' : null;
+    const task: Task = { leased, group, agent, purpose, takenAtMs, run: null, state: 'held' };
     this.#tasks.set(leased, task);
     if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
     else if (this.#options.health.isShut(agent)) this.#sendBack(task);
+    else if (purpose === null) void this.#judgeDefinition(task, definitions);
     else this.#pump();
   }
 
@@ -144,13 +142,40 @@ export class Desk {
     clearTimeout(this.#wake);
     let wakeMs = Infinity;
     for (const task of this.#tasks.values()) {
-      if (task.state !== 'held' || task.run !== null) continue;
+      if (task.state !== 'held' || task.run !== null || task.purpose === null) continue;
       if (this.#isPutOff(task)) this.#putOff(task, suspected);
       else if (gates.room(task.agent) >= 1) void this.#work(task);
       else wakeMs = Math.min(wakeMs, gates.opensInMs(task.agent) ?? Infinity);
     }
     if (wakeMs !== Infinity) this.#wake = setTimeout(() => this.#pump(), wakeMs);
     onChange();
+  }
+
+  /** Whose the job is, by the definition that it was made with. */
+  async #judgeDefinition(task: Task, definitions: DeskOptions['definitions']): Promise<void> {
+    const { leased } = task;
+    const standing = await definitions?.judge(leased);
+    if (standing === undefined || task.state !== 'held') return;
+    if (standing.of === 'unknown') return this.#putOff(task, standing.why);
+    if (standing.of === 'foreign') {
+      const { key: park, why: errorMessage } = standing;
+      const settle = { outcome: 'returned', errorCode: foreignCode, errorMessage, park } as const;
+      return this.#settle(task, settle, null);
+    }
+    task.agent = this.#options.agents.get(leased.job.agent) ?? task.agent;
+    task.purpose = standing.of === 'older' ? 'move' : 'work';
+    this.#pump();
+  }
+
+  /** The old job ends and the one that does its work begins, in one settle. */
+  async #move(task: Task, input: unknown): Promise<void> {
+    try {
+      const next = await this.#options.definitions?.followUp(task.leased, input);
+      if (next === undefined || task.state !== 'held') return;
+      await this.#settle(task, supersededSettle(task.leased.job, next), null);
+    } catch (error) {
+      this.#putOff(task, `it cannot be moved to the present definition: ${String(error)}`);
+    }
   }
 
   /** Suspects run after all others of their provider and model that are here. */
@@ -189,7 +214,7 @@ export class Desk {
     const { id } = leased.job;
     gates.started(agent);
     health.started(agent, id);
-    task.run = (leased.isolated ? isolated : pool).run(requestOf(leased), {
+    task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
       journal: this.#journalOf(task),
     });
@@ -198,7 +223,9 @@ export class Desk {
     const verdict = this.#judge(task, end);
     if (task.state === 'held') {
       const isOurDoing = this.#threadsDie && end.type !== 'finished';
-      this.#end(task, isOurDoing ? { type: 'unstarted' } : end, verdict);
+      const input = end.type === 'finished' && !end.result.ok ? end.result.input : undefined;
+      if (input !== undefined) void this.#move(task, input);
+      else this.#end(task, isOurDoing ? { type: 'unstarted' } : end, verdict);
     }
     this.#pump();
   }
@@ -241,9 +268,9 @@ export class Desk {
       return;
     }
     task.state = 'settling';
-    const answer = await answerTo(task, settle);
+    const { answer, said } = await answerTo(task, settle);
     this.#close(task);
-    this.#report(task, answer.ok ? endOf(settle, end, answer.state) : refusedEnd(answer));
+    this.#report(task, answer.ok ? endOf(said, end, answer.state) : refusedEnd(answer));
   }
 
   #drop(task: Task, reason: StopReason, why: string): void {
@@ -266,33 +293,4 @@ export class Desk {
     const { attempt } = leased;
     this.#options.onReport({ id, agent, source, attempt, elapsedMs, ...fields });
   }
-}
-
-function requestOf({ job, attempt, token }: LeasedJob): JobRequest {
-  const { id, agent, body, source, createdAtMs } = job;
-  return { id, agent, body, source, createdAtMs, attempt, isRedelivery: token.delivery > 1 };
-}
-
-/** The broker's answer. A result that it does not take is no reason to do the work again. */
-async function answerTo(task: Task, settle: Settle): Promise<Settled> {
-  const answer = await answerOnce(task, settle);
-  if (answer.ok || settle.result === undefined) return answer;
-  const { result: _, ...rest } = settle;
-  return answerOnce(task, rest);
-}
-
-/** A settle that nobody took has an answer too. */
-async function answerOnce({ leased, group }: Task, settle: Settle): Promise<Settled> {
-  try {
-    return await group.consumer.settle(leased, settle);
-  } catch (error) {
-    const code = error instanceof AiqError ? error.code : 'INTERNAL';
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ok: false, code, message: `the outcome did not reach the broker: ${reason}` };
-  }
-}
-
-function unknownAgent({ job }: LeasedJob): Settle {
-  const errorMessage = `this consumer has no agent "${job.agent}"; add its folder, then retry the job`;
-  return { outcome: 'final', errorCode: 'agent_unknown', errorMessage };
 }

@@ -7,6 +7,8 @@ import type { StuckReason } from './provider-health.ts';
 export interface EmptyOptions {
   readonly queue: Pick<JobQueue, 'stats'>;
   readonly queues: readonly string[];
+  /** Wakes parked jobs that can be worked on here after all; resolves with their number. */
+  readonly claim?: (rows: readonly QueueInfo[]) => Promise<number>;
   /** Resolves when no lease is held here. */
   readonly idle: () => Promise<void>;
   /** Why the queue's jobs can only wait for a person; null when they can be worked on. */
@@ -25,18 +27,20 @@ const absentMsMax = 60_000;
  * @throws AiqError when the broker cannot be asked for a minute
  */
 export async function untilEmpty(options: EmptyOptions): Promise<StuckReason | null> {
-  const { queue, queues, idle, stuckReason, stopped } = options;
+  const { queue, queues, claim = async () => 0, idle, stuckReason, stopped } = options;
   const { promise: stop, resolve } = Promise.withResolvers<void>();
   stopped.addEventListener('abort', () => resolve(), { once: true });
   let answeredAtMs = performance.now();
   while (!stopped.aborted) {
     await Promise.race([idle(), stop]);
     try {
-      const open = (await queue.stats(queues)).queues.filter(hasOpenJobs);
-      if (open.length === 0) return null;
+      const rows = (await queue.stats(queues)).queues;
+      const open = rows.filter(hasOpenJobs);
+      const isOver = open.length === 0 && (await claim(rows)) === 0;
+      if (isOver) return null;
       const reasons = open.map((one) => (one.leased === 0 ? stuckReason(one.queue) : null));
       const [reason = null] = reasons;
-      if (reasons.every((one) => one !== null)) return reason;
+      if (reason !== null && reasons.every((one) => one !== null)) return reason;
       answeredAtMs = performance.now();
     } catch (error) {
       const isPassing = error instanceof AiqError && error.retryable;

@@ -1,5 +1,6 @@
 /** A leased job to a settled one: thread pool, job runner, lease keeper, shutdown. */
 
+export { putAside } from './definitions.ts';
 export { readPrompts, type SentCall, type SentPrompts } from './job/prompts.ts';
 export type {
   JobReport,
@@ -9,6 +10,7 @@ export type {
   RuntimeLog,
   RuntimeOptions,
 } from './options.ts';
+export { realProvider } from './real-provider.ts';
 export { startRuntime } from './runtime.ts';
 export {
   type ConsumerConfig,

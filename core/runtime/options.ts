@@ -20,6 +20,10 @@ export interface RuntimeOptions {
    * the working folder.
    */
   readonly baseDir?: string;
+  /** Whether everybody at the broker is on this machine, so that folders tell places apart. Default true. */
+  readonly isOneMachine?: boolean;
+  /** The agents as their files are now; default: as they were given. Rejects when they cannot be used. */
+  readonly rereadAgents?: () => Promise<readonly Agent[]>;
   /** Absolute folder for jobs that name none. */
   readonly outputDir: string;
   /**
@@ -79,6 +83,8 @@ export interface JobReport {
   readonly files: readonly string[];
   readonly model: string;
   readonly provider: string;
+  /** Id of the job that does the work in its place; empty for most. */
+  readonly supersededBy: string;
   /** True when an earlier attempt had published the result: no model was called. */
   readonly recovered: boolean;
   readonly errorCode: string;
@@ -96,6 +102,8 @@ export interface RuntimeCounts {
   readonly done: number;
   /** Those of `done` that are extracts of the offline provider. */
   readonly extracts: number;
+  /** Moved to the present definition of their agents: another job each does the work. */
+  readonly superseded: number;
   /** Dead-lettered: permanent failures and those without attempts left. */
   readonly dead: number;
   /** Failed, charged, and will run again. */

@@ -63,7 +63,7 @@ export async function openProviders(request: ProvidersRequest): Promise<OpenedPr
 }
 
 /** Nothing goes to an address before that is allowed. */
-function allowedBy(trust: Trust): ProviderQuery['allow'] {
+export function allowedBy(trust: Pick<Trust, 'allow'>): ProviderQuery['allow'] {
   return (use) => trust.allow(useNeeds(use));
 }
 

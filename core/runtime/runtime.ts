@@ -7,7 +7,10 @@ import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openOutput } from '../output/index.ts';
-import { changedAgents, chooseAgents } from './agents.ts';
+import { placeOf } from '../queue/index.ts';
+import { chooseAgents } from './agents.ts';
+import { Claims } from './claims.ts';
+import { Definitions } from './definitions.ts';
 import { Desk } from './desk.ts';
 import { untilEmpty } from './empty.ts';
 import { createGates, type Gates } from './gates.ts';
@@ -21,6 +24,7 @@ import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
 import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import { ProviderHealth, type StuckReason } from './provider-health.ts';
+import { Reread } from './reread.ts';
 import { createTally } from './tally.ts';
 
 /** Isolated jobs at one time: each is a whole process. */
@@ -60,6 +64,9 @@ class ConsumerProcess implements Runtime {
   readonly done: Promise<RunSummary>;
   readonly #options: RuntimeOptions;
   readonly #agents: Map<string, ThreadAgent>;
+  readonly #reread: Reread;
+  readonly #definitions: Definitions;
+  readonly #claims: Claims;
   readonly #health: ProviderHealth;
   readonly #gates: Gates;
   readonly #tally = createTally();
@@ -80,9 +87,23 @@ class ConsumerProcess implements Runtime {
     this.#agents = agents;
     this.done = this.#ended.promise;
     const { log, queue, threads, concurrency, outageMs = outageMsDefault } = options;
+    const { baseDir = process.cwd(), isOneMachine = true } = options;
+    this.#reread = new Reread(options, agents, () =>
+      this.#stopping === null ? [this.#pool, this.#isolated, this.#health] : [],
+    );
+    this.#definitions = new Definitions({
+      queue,
+      agents,
+      baseDir,
+      isOneMachine,
+      place: placeOf(baseDir),
+      refresh: () => this.#reread.agents(),
+      isCurrent: (name) => this.#reread.isCurrent(name),
+    });
+    this.#claims = new Claims({ queue, definitions: this.#definitions });
     this.#health = new ProviderHealth({
       look: lookAt,
-      reload: () => this.#reload(),
+      reload: () => this.#reread.all(),
       outage: { answeredMs: outageMs, unansweredMs: Math.min(outageMs, unansweredOutageMs) },
       log,
       onChange: () => this.#desk.resume(),
@@ -113,6 +134,7 @@ class ConsumerProcess implements Runtime {
       journals: this.#journals,
       gates: this.#gates,
       health: this.#health,
+      definitions: this.#definitions,
       agents,
       log,
       onReport: (report) => {
@@ -152,6 +174,11 @@ class ConsumerProcess implements Runtime {
         onLost: (leased, why) => this.#desk.lose(leased, 'lease_lost', why),
       }),
     );
+    this.#claims.start(this.#queues());
+  }
+
+  #queues(): string[] {
+    return [...new Set(this.#groups?.all.flatMap((group) => group.queues))];
   }
 
   get counts(): RunSummary['counts'] {
@@ -169,11 +196,11 @@ class ConsumerProcess implements Runtime {
   }
 
   async untilEmpty(): Promise<RunSummary> {
-    const queues = [...new Set(this.#groups?.all.flatMap((group) => group.queues))];
     const { queue } = this.#options;
     const reason = await untilEmpty({
       queue,
-      queues,
+      queues: this.#queues(),
+      claim: (rows) => this.#claims.wake(rows),
       idle: () => this.#desk.idle(),
       stuckReason: (name) => this.#stuckReason(name),
       stopped: this.#stop.signal,
@@ -190,24 +217,6 @@ class ConsumerProcess implements Runtime {
     return reasons.every((reason) => reason !== null) ? (reasons[0] ?? null) : null;
   }
 
-  /** Puts into use what a person changed while a provider was held. */
-  async #reload(): Promise<void> {
-    const { reload, log } = this.#options;
-    const found = await reload?.().catch(() => null);
-    if (found == null || this.#stopping !== null) return;
-    const changed = await changedAgents(this.#agents, { ...this.#options, ...found });
-    if (changed.size === 0) return;
-    for (const [name, agent] of changed) {
-      this.#agents.set(name, agent);
-      const { provider, model } = agent;
-      log.warn({ agent: name, provider: provider.name, model }, 'read again: used from now on');
-    }
-    const agents = [...this.#agents.values()];
-    this.#pool.adopt(agents);
-    this.#isolated.adopt(agents);
-    this.#health.adopt(agents);
-  }
-
   #fail(code: string, message: string): void {
     if (this.#fatal !== null) return;
     this.#fatal = { code, message };
@@ -216,6 +225,7 @@ class ConsumerProcess implements Runtime {
 
   async #shutDown(): Promise<void> {
     this.#stop.abort();
+    this.#claims.stop();
     this.#health.close();
     this.#groups?.shut();
     this.#desk.returnWaiting();

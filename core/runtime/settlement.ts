@@ -6,7 +6,7 @@
 import type { Agent } from '../agent/index.ts';
 import type { Verdict } from '../health/index.ts';
 import type { FailureClass } from '../model/index.ts';
-import { limits, type Settle, type SettleOutcome } from '../queue/index.ts';
+import { type Job, limits, type Settle, type SettleOutcome, shortId } from '../queue/index.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { JobFailure, JobSuccess } from './job/result.ts';
 import { queueUsage } from './job/usage.ts';
@@ -89,6 +89,13 @@ function failedSettle(failure: JobFailure, job: SettledJob): Settle {
     errorCode,
     errorMessage,
   };
+}
+
+/** For a job of an older definition, whose work the next one does: both are one record, or nothing is. */
+export function supersededSettle({ agent }: Job, next: Job): Settle {
+  const errorMessage = `agent "${agent}" was changed: job ${shortId(next.id)} does the work with the present definition`;
+  const note = JSON.stringify({ supersededBy: next.id });
+  return { outcome: 'ack', errorCode: 'superseded', errorMessage, note, enqueue: [next] };
 }
 
 const putOffMsMin = 2_000;

@@ -77,7 +77,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
       prices: config.prices,
       graceMs: config.run.graceMs,
       outageMs: config.run.outageMs,
-      ...(reread === undefined ? {} : { reload: () => reload(reread, opened, model) }),
+      isOneMachine: !config.broker.startsWith('tcp:'),
+      ...(reread === undefined
+        ? {}
+        : {
+            reload: () => reload(reread, opened, model),
+            rereadAgents: async () => (await allowed(reread)).agents,
+          }),
     });
     return { runtime, close: opened.close };
   } catch (error) {
@@ -86,13 +92,19 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
   }
 }
 
+/** @throws TrustError when they want what nobody has allowed */
+async function allowed(reread: NonNullable<ConsumerOptions['reread']>): Promise<Mendable> {
+  const found = await reread();
+  await found.trust.allow(found.agents.flatMap(jobNeeds));
+  return found;
+}
+
 async function reload(
   reread: NonNullable<ConsumerOptions['reread']>,
   opened: OpenedProviders,
   model: string | null,
 ): Promise<ReloadedAgents | null> {
-  const { config, env, agents, trust } = await reread();
-  await trust.allow(agents.flatMap(jobNeeds));
+  const { config, env, agents, trust } = await allowed(reread);
   const chosen = await opened.chooseAgain({
     config,
     env,

@@ -17,6 +17,7 @@ export function createTally(): Tally {
   const counts: Record<Counted, number> = {
     done: 0,
     extracts: 0,
+    superseded: 0,
     dead: 0,
     retried: 0,
     returned: 0,
@@ -51,6 +52,7 @@ const countByOutcome: Record<JobReport['outcome'], Counted> = {
   lost: 'lost',
 };
 
-function countOf({ outcome, state }: JobReport): Counted {
+function countOf({ outcome, state, supersededBy }: JobReport): Counted {
+  if (supersededBy !== '') return 'superseded';
   return state === 'dead' ? 'dead' : countByOutcome[outcome];
 }

@@ -1,12 +1,12 @@
 /** `aiq enqueue`: reads inputs, checks them all, sends them, and tells what became of each. */
 
 import { type Agent, compileAgent } from '../../agent/index.ts';
-import type { JobIdentity } from '../../queue/index.ts';
+import { type JobIdentity, placeOf } from '../../queue/index.ts';
 import { refuseBrokenTools, tellShadows, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { realProvider } from '../extracts.ts';
+import { realProviderOf } from '../extracts.ts';
 import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
@@ -39,7 +39,9 @@ export async function enqueue(
 ): Promise<ExitName> {
   refuseContradictions(flags);
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
-  const wish = { identity: identityOf(flags), terms: jobTermsOf(flags, Date.now()) };
+  const { baseDir } = await session.config();
+  const terms = jobTermsOf(flags, Date.now());
+  const wish = { identity: identityOf(flags), terms, madeIn: placeOf(baseDir) };
   await refuseBrokenTools(session, agentOf(invocation));
   tellShadows(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
@@ -54,7 +56,7 @@ export async function enqueue(
     return sent;
   }
   const { waitForResults } = await import('../wait-here.ts');
-  const ended = await waitForResults(session, agent, accepted, timeoutMs);
+  const ended = await waitForResults(session, agentOf(invocation), accepted, timeoutMs);
   return ended === 'ok' ? sent : ended;
 }
 
@@ -110,7 +112,7 @@ async function enqueueDrafts(
     terminal: session.terminal,
     printIds: flags.wait !== true,
     origins: new Map(),
-    provider: realProvider(session, agent),
+    provider: realProviderOf(session, agent),
     onRefused: (error) => {
       // A refused one of several is told beside what became of the others.
       if (jobs.length === 1) throw error;

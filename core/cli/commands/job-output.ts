@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitRecord } from '../../output/index.ts';
-import { type InspectedJob, isExtract, readNote, shortId } from '../../queue/index.ts';
+import { type InspectedJob, isExtract, readNote, shortId, standIn } from '../../queue/index.ts';
 import type { SentCall, SentPrompts } from '../../runtime/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -69,7 +69,12 @@ export async function showResult(
 /** In two steps: the content of several jobs that an ambiguous id fits is more than is needed. */
 async function findWithContent(session: Session, typed: string): Promise<InspectedJob> {
   const queue = await session.queue();
-  const found = await findJob(queue, typed);
+  const typedJob = await findJob(queue, typed);
+  const id = await standIn(queue, typedJob.info.id);
+  const found = id === typedJob.info.id ? typedJob : await findJob(queue, id);
+  if (found !== typedJob) {
+    session.terminal.note(`${shortId(typedJob.info.id)} was superseded: this is of ${shortId(id)}`);
+  }
   const [whole] = await queue.inspect(found.info.id, { withJob: true });
   if (whole === undefined || whole.job === null) return whole ?? found;
   // A body that cannot be had names no folder; the others may still have what is asked for.

@@ -6,11 +6,12 @@ import {
   type JobInfo,
   type JobQueue,
   type JobState,
+  shortId,
 } from '../../queue/index.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, parseDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
-import { jobSheet, tellJobs } from '../job-view.ts';
+import { failureOf, jobSheet, tellJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
 import { exitOfFinished, reportFinished, tellFinished, waitForJobs } from '../wait.ts';
 
@@ -74,6 +75,10 @@ export async function waitJobs(
   const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
   const queue = await session.queue();
   const found = await Promise.all(ids.map((id) => findJob(queue, id)));
+  for (const { info } of found) {
+    if (info.state !== 'parked' || info.errorCode === '') continue;
+    session.terminal.warn(`${shortId(info.id)} waits: ${failureOf(info)}`);
+  }
   const finished = await waitForJobs(
     queue,
     found.map(({ info }) => info.id),

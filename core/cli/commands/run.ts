@@ -8,7 +8,7 @@ import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { tellExtracts } from '../extract-words.ts';
 import { tellJob } from '../job-report.ts';
-import { warnOfUnserved } from '../queue-hints.ts';
+import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
 import { formatElapsed } from '../table.ts';
@@ -42,6 +42,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   });
   terminal.hint(`working on ${names.join(', ')}; Ctrl-C stops`);
   const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
+  await warnOfForeign(session, agents);
   const isOver = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
   if (isOver && flags.agents === undefined) await warnOfUnserved(session, agents);
   return exit;
@@ -120,6 +121,9 @@ function stopOnSignals(
 function tellSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummary): void {
   const parts = [`${counts.done} done`];
   if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
+  if (counts.superseded > 0) {
+    parts.push(`${counts.superseded} moved to the present definition of their agents`);
+  }
   if (counts.returned > 0) parts.push(`${counts.returned} handed back`);
   if (counts.lost > 0) parts.push(`${counts.lost} given up (lease lost or cancelled)`);
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);

@@ -1,6 +1,6 @@
 /** `aiq tail`: every change of a job's state as it happens, one line each. */
 
-import { describeJob, type JobInfo, shortId, stateWord } from '../../queue/index.ts';
+import { describeJob, type JobInfo, shortId, stateWord, supersededBy } from '../../queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { madeText } from '../extract-words.ts';
@@ -94,12 +94,17 @@ async function followJob(
   const queue = await session.queue();
   const { id, queue: name } = (await findJob(queue, typed)).info;
   let told = '';
+  const goOn = (work: Promise<void>): void => {
+    work.catch((error: unknown) => resolve(Promise.reject(error as Error)));
+  };
   const tell = (info: JobInfo): void => {
     const change = `${info.state} ${info.deliveries} ${info.changedAtMs}`;
     if (info.id !== id || change === told) return;
     told = change;
     tellChange(terminal, info);
-    if (isFinished(info)) resolve(exitOfFinished([info]));
+    const next = supersededBy(info);
+    if (next !== null) goOn(followJob(session, next, { resolve, signal }));
+    else if (isFinished(info)) resolve(exitOfFinished([info]));
   };
   const look = async (): Promise<void> => {
     for (const { info } of await queue.inspect(id)) tell(info);
@@ -110,7 +115,7 @@ async function followJob(
     onChange: tell,
     onGap: () => {
       tellGap(terminal);
-      look().catch((error: unknown) => resolve(Promise.reject(error as Error)));
+      goOn(look());
     },
   });
   await look();

@@ -28,7 +28,7 @@ export interface Answered {
 
 /** @throws ModelError, AgentError, AttemptError */
 export async function callModel(state: Attempt): Promise<Answered> {
-  const { tools, ready, input, context, extractNotice } = state;
+  const { tools, ready, input, context } = state;
   const { agent, compiled } = ready;
   const messages = tools.blocking(() => compiled.renderMessages(input, context));
   checkInputSize(state, messages);
@@ -46,7 +46,9 @@ export async function callModel(state: Attempt): Promise<Answered> {
     render: async (answer, isLast) => {
       const text = format === 'markdown' ? withoutFence(answer) : answer;
       const checked = await withVerifiedCitations(state, { text, isLast, calls });
-      return tools.blocking(() => compiled.renderOutput(checked, input, context, extractNotice));
+      const { extractNotice } = state;
+      const notice = checked.isAbstention && extractNotice !== null ? '' : extractNotice;
+      return tools.blocking(() => compiled.renderOutput(checked.text, input, context, notice));
     },
   });
   return { ...answered, toolCalls: calls?.made ?? [] };
@@ -109,15 +111,21 @@ interface GivenAnswer {
   readonly calls: ToolCalls | null;
 }
 
+interface CheckedAnswer {
+  readonly text: string;
+  /** It says that nothing was found: nothing is extracted then, whoever answers. */
+  readonly isAbstention: boolean;
+}
+
 /** @throws AgentError `output_invalid` when citations cannot be verified and may be asked for again */
 async function withVerifiedCitations(
   { ready: { agent } }: Attempt,
   { text, isLast, calls }: GivenAnswer,
-): Promise<string> {
-  if (calls === null || !citesKnowledge(agent)) return text;
+): Promise<CheckedAnswer> {
+  if (calls === null || !citesKnowledge(agent)) return { text, isAbstention: false };
   const { value, lost } = parsed(text);
   const checked = await checkCitations(value, agent, calls);
-  if (checked === null) return text;
+  if (checked === null) return { text, isAbstention: false };
   if (checked.problems.length > 0 && !isLast) {
     throw new AgentError('output_invalid', `citations: ${checked.problems.join('; ')}`);
   }
@@ -125,7 +133,7 @@ async function withVerifiedCitations(
   if (first !== undefined) {
     throw new AgentError('output_invalid', `${first.path.join('.')} ${lostText(first.text)}`);
   }
-  return JSON.stringify(checked.output);
+  return { text: JSON.stringify(checked.output), isAbstention: checked.output['found'] === false };
 }
 
 function parsed(text: string): ReturnType<typeof readJson> {

@@ -68,16 +68,18 @@ async function runInTime(
   course: Course & Output,
   body: JobBody,
   deadline: AbortController,
-): Promise<JobSuccess> {
+): Promise<JobResult> {
   const { tools, request } = course;
   const ready = await tools.agent(request.agent);
   if (ready === null) throw unknownAgent(request.agent);
-  for (const text of hideSecrets(ready.agent.input.schema, value).secrets) course.secrets.add(text);
+  if (ready.agent.digest !== (request.definition ?? ready.agent.digest)) throw changedMeanwhile();
+  for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets) course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
   const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
   try {
     const input = tools.blocking(() => checkedInput(ready, body.input));
     const context = contextOf(request, ready.agent);
+    if (request.isSuperseded === true) return superseded(input, course.meter);
     const extractNotice = ready.provider.kind === 'offline' ? offlineNotice : null;
     const replaces = await extractBefore(course.store, body);
     return await runAttempt({ ...course, ready, input, context, extractNotice, replaces });
@@ -188,6 +190,17 @@ function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObje
     startedAt: new Date(startedAtMs).toISOString(),
     answeredAt: new Date().toISOString(),
   };
+}
+
+/** The agent was put into use anew between the look at the job and its start: it is looked at again. */
+function changedMeanwhile(): AttemptError {
+  return new AttemptError('aborted', 'agent_changed', 'its agent was changed before it began');
+}
+
+function superseded(input: JsonObject, { total: usage }: UsageMeter): JobResult {
+  const message = 'another job does the work with the present definition';
+  const failure = { class: 'permanent', code: 'superseded', message, retryAfterMs: null } as const;
+  return { ok: false, failure, input, usage };
 }
 
 function unknownAgent(name: string): AttemptError {

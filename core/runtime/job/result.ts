@@ -1,5 +1,6 @@
 /** What a job thread is asked and what it answers. Plain data: it crosses threads. */
 
+import type { JsonObject } from '../../agent/index.ts';
 import type { FailureClass } from '../../model/index.ts';
 import type { JobUsage } from './usage.ts';
 
@@ -14,6 +15,10 @@ export interface JobRequest {
   readonly attempt: number;
   /** False when nobody had the job before: nothing can have been paid for yet. */
   readonly isRedelivery: boolean;
+  /** Digest of the definition that the job was found to be for; absent where any will do. */
+  readonly definition?: string;
+  /** The job was made with an older definition: its input is checked, and another job does the work. */
+  readonly isSuperseded?: boolean;
 }
 
 export interface JobFailure {
@@ -41,7 +46,13 @@ export interface JobSuccess {
 /** A failed attempt carries its usage too: it was paid for. */
 export type JobResult =
   | JobSuccess
-  | { readonly ok: false; readonly failure: JobFailure; readonly usage: JobUsage };
+  | {
+      readonly ok: false;
+      readonly failure: JobFailure;
+      /** Of a job that was superseded: its input, as the present definition has it. */
+      readonly input?: JsonObject;
+      readonly usage: JobUsage;
+    };
 
 /** Why the main thread stops a running attempt. */
 export type StopReason = 'shutdown' | 'cancelled' | 'lease_lost';
