@@ -56,11 +56,6 @@ async function start(
     return await startConsumer({
       config,
       env,
-      reread: async () => ({
-        config,
-        env,
-        agents: await chooseAgents(config, names, () => undefined),
-      }),
       queue,
       trust,
       agents: chosen,

@@ -17,25 +17,20 @@ import {
   limits,
   newJob,
   type Place,
+  placeOf,
   readJobBody,
   readNote,
 } from '../queue/index.ts';
 import { pinKnowledge } from '../tools/index.ts';
+import type { RuntimeOptions } from './options.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 
-export interface DefinitionsOptions {
-  readonly queue: Pick<JobQueue, 'inspect' | 'list' | 'signal'>;
-  /** By name, as they are now. */
-  readonly agents: ReadonlyMap<string, ThreadAgent>;
-  /** Folder that knowledge is relative to. */
-  readonly baseDir: string;
-  readonly place: Place;
-  /** Whether everybody at the broker is on this machine. */
-  readonly isOneMachine: boolean;
-  /** Brings the agents up to date with their files; rejects when those cannot be used. */
-  readonly refresh: () => Promise<void>;
+/** Who brings the agents up to date with their files. */
+export interface Refreshing {
+  /** Rejects when the files cannot be used. */
+  agents(): Promise<void>;
   /** Whether the agent is in use as its files are. */
-  readonly isCurrent: (name: string) => boolean;
+  isCurrent(name: string): boolean;
 }
 
 /**
@@ -60,21 +55,36 @@ interface Pin {
 }
 
 export class Definitions {
-  readonly #options: DefinitionsOptions;
+  readonly #queue: Pick<JobQueue, 'inspect' | 'list' | 'signal'>;
+  readonly #agents: ReadonlyMap<string, ThreadAgent>;
+  readonly #refreshing: Refreshing;
+  readonly #baseDir: string;
+  readonly #place: Place;
+  readonly #isOneMachine: boolean;
   /** Digests over the knowledge of agents, too, as their jobs have them. */
   readonly #pins = new Map<string, Pin>();
   #looking: Promise<void> = Promise.resolve();
   #nextLook: Promise<void> | null = null;
 
-  constructor(options: DefinitionsOptions) {
-    this.#options = options;
+  /** @param agents by name, as they are now */
+  constructor(
+    { queue, baseDir = process.cwd(), isOneMachine = true }: RuntimeOptions,
+    agents: ReadonlyMap<string, ThreadAgent>,
+    refreshing: Refreshing,
+  ) {
+    this.#queue = queue;
+    this.#agents = agents;
+    this.#refreshing = refreshing;
+    this.#baseDir = baseDir;
+    this.#place = placeOf(baseDir);
+    this.#isOneMachine = isOneMachine;
   }
 
   /** Without looking: true for nearly all jobs. */
   isOwn({ job }: LeasedJob): boolean {
     const digest = digestOf(job);
     // A producer that names no definition takes the one that is there.
-    if (digest === null || digest === this.#options.agents.get(job.agent)?.agent.digest) {
+    if (digest === null || digest === this.#agents.get(job.agent)?.agent.digest) {
       return true;
     }
     const pin = this.#pins.get(job.agent);
@@ -91,14 +101,14 @@ export class Definitions {
       return { of: 'unknown', why: `its agent cannot be read at the moment: ${String(error)}` };
     }
     if (this.isOwn(leased)) return { of: 'own' };
-    if (!this.#options.isCurrent(job.agent)) {
+    if (!this.#refreshing.isCurrent(job.agent)) {
       return { of: 'unknown', why: 'its agent cannot be used as its files are now' };
     }
     const body = bodyOf(job);
     // What cannot be read is told by whoever works on it.
     if (body === null) return { of: 'own' };
     const { madeIn, idBy } = body;
-    const { place, isOneMachine } = this.#options;
+    const [place, isOneMachine] = [this.#place, this.#isOneMachine];
     if (madeIn !== undefined && isSamePlace(madeIn, place, isOneMachine)) {
       return { of: idBy === 'key' ? 'own' : 'older' };
     }
@@ -107,7 +117,7 @@ export class Definitions {
   }
 
   #whyForeign({ agent }: Job, madeIn: Place | undefined): string {
-    const { place, isOneMachine } = this.#options;
+    const [place, isOneMachine] = [this.#place, this.#isOneMachine];
     const at = madeIn === undefined ? 'somewhere else' : `in ${madeIn.dir}`;
     const isElsewhere = madeIn !== undefined && !isOneMachine && madeIn.host !== place.host;
     const on = isElsewhere ? ` on ${madeIn.host}` : '';
@@ -117,7 +127,7 @@ export class Definitions {
 
   /** The job that does the work of an older one: all that it is stays, but for the definition. */
   async followUp({ job }: LeasedJob, input: unknown): Promise<Job> {
-    const { agents, queue } = this.#options;
+    const [agents, queue] = [this.#agents, this.#queue];
     const present = agents.get(job.agent);
     const body = bodyOf(job);
     if (present === undefined || body === null) throw new Error(`no agent "${job.agent}"`);
@@ -154,7 +164,8 @@ export class Definitions {
    * this consumer has; resolves with their number.
    */
   async claim(queues: readonly string[]): Promise<number> {
-    const { queue, agents, place, isOneMachine } = this.#options;
+    const [queue, isOneMachine] = [this.#queue, this.#isOneMachine];
+    const agents = this.#agents;
     const parked: string[] = [];
     for (const name of queues) {
       for (const { parkKey } of await putAside(queue, name)) parked.push(parkKey);
@@ -163,19 +174,21 @@ export class Definitions {
     for (const name of agents.keys()) await this.#pin(name);
     const digests = [...agents.values()].map(({ agent }) => agent.digest);
     for (const { digest } of this.#pins.values()) digests.push(digest);
-    const keys = new Set(parked.filter((key) => isKeyOf(key, place, { digests, isOneMachine })));
+    const keys = new Set(
+      parked.filter((key) => isKeyOf(key, this.#place, { digests, isOneMachine })),
+    );
     let woken = 0;
     for (const key of keys) woken += await queue.signal(key);
     return woken;
   }
 
   async #pin(name: string): Promise<void> {
-    const agent = this.#options.agents.get(name)?.agent;
+    const agent = this.#agents.get(name)?.agent;
     if (agent === undefined || agent.knowledge.length === 0) return;
     const pin = this.#pins.get(name);
     if (pin !== undefined && performance.now() - pin.atMs < pinnedMs) return;
     const atMs = performance.now();
-    const { digest } = (await pinKnowledge(agent, this.#options.baseDir)).agent;
+    const { digest } = (await pinKnowledge(agent, this.#baseDir)).agent;
     this.#pins.set(name, { digest, atMs });
   }
 
@@ -186,7 +199,7 @@ export class Definitions {
       .then(() => {
         this.#nextLook = null;
         this.#pins.clear();
-        this.#looking = this.#options.refresh();
+        this.#looking = this.#refreshing.agents();
         return this.#looking;
       });
     return this.#nextLook;

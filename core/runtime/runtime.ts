@@ -7,7 +7,6 @@ import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openOutput } from '../output/index.ts';
-import { placeOf } from '../queue/index.ts';
 import { chooseAgents } from './agents.ts';
 import { Claims } from './claims.ts';
 import { Definitions } from './definitions.ts';
@@ -87,19 +86,10 @@ class ConsumerProcess implements Runtime {
     this.#agents = agents;
     this.done = this.#ended.promise;
     const { log, queue, threads, concurrency, outageMs = outageMsDefault } = options;
-    const { baseDir = process.cwd(), isOneMachine = true } = options;
     this.#reread = new Reread(options, agents, () =>
       this.#stopping === null ? [this.#pool, this.#isolated, this.#health] : [],
     );
-    this.#definitions = new Definitions({
-      queue,
-      agents,
-      baseDir,
-      isOneMachine,
-      place: placeOf(baseDir),
-      refresh: () => this.#reread.agents(),
-      isCurrent: (name) => this.#reread.isCurrent(name),
-    });
+    this.#definitions = new Definitions(options, agents, this.#reread);
     this.#claims = new Claims({ queue, definitions: this.#definitions });
     this.#health = new ProviderHealth({
       look: lookAt,
