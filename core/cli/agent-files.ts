@@ -107,7 +107,7 @@ function warnOfMissingPaths({ terminal }: Session, { agentPaths, baseDir }: Conf
 export async function withKnowledge(session: Session, agent: Agent): Promise<Agent> {
   if (agent.knowledge.length === 0) return agent;
   const { baseDir } = await session.config();
-  const { pinKnowledge } = await import('../tools/index.ts');
+  const { leftOutText, pinKnowledge } = await import('../tools/index.ts');
   const pinned = await pinKnowledge(agent, baseDir);
   if (pinned.files === 0) {
     const patterns = agent.knowledge.flatMap(({ include }) => include).join(', ');
@@ -115,5 +115,7 @@ export async function withKnowledge(session: Session, agent: Agent): Promise<Age
       `agent "${agent.name}" has no files: ${patterns} match none in ${baseDir}`,
     );
   }
+  const out = leftOutText(pinned.leftOut ?? []);
+  if (out !== '') session.terminal.warn(`agent "${agent.name}" does not search ${out}`);
   return pinned.agent;
 }

@@ -19,6 +19,8 @@ export function tellJob(terminal: Terminal, report: JobReport): void {
   const shown = `${terminal.paint(style, word.padEnd(6))}${oneLine(line)}`;
   if (word === 'dead') terminal.failure(shown);
   else terminal.note(shown);
+  if (report.notSearched === undefined) return;
+  terminal.warn(oneLine(`${shortId(report.id)} did not search ${report.notSearched}`));
 }
 
 /** Absolute paths of what the job made. */

@@ -27,6 +27,8 @@ export interface JobNote {
   readonly cachedInputTokens?: number;
   /** Part of its output tokens that was reasoning. */
   readonly reasoningTokens?: number;
+  /** Files that should have been searched and were not: how many, and the first of them. */
+  readonly notSearched?: string;
 }
 
 /** What the calls of all attempts used. */

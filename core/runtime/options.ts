@@ -83,6 +83,8 @@ export interface JobReport {
   readonly files: readonly string[];
   readonly model: string;
   readonly provider: string;
+  /** Files that should have been searched and were not: how many, and the first of them. */
+  readonly notSearched?: string;
   /** Id of the job that does the work in its place; empty for most. */
   readonly supersededBy: string;
   /** True when an earlier attempt had published the result: no model was called. */

@@ -40,8 +40,9 @@ export function endOf(settle: Settle, end: RunEnd | null, state: JobState): EndF
 
 function madeBy(end: RunEnd | null): Partial<EndFields> {
   if (end?.type !== 'finished' || !end.result.ok) return {};
-  const { root, files, model, provider, recovered } = end.result;
-  return { root, files, model, provider, recovered };
+  const { root, files, model, provider, recovered, notSearched } = end.result;
+  const made = { root, files, model, provider, recovered };
+  return notSearched === undefined ? made : { ...made, notSearched };
 }
 
 /** The broker did not take the outcome: the lease was not ours any more. */

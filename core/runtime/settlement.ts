@@ -122,7 +122,8 @@ export function noteOf(result: JobSuccess, elapsedMs: number): string {
       ...(cachedInputTokens > 0 ? { cachedInputTokens } : {}),
       ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
     };
-    const note = { root, files, ...left, provider, model, ...tokens };
+    const searched = result.notSearched === undefined ? {} : { notSearched: result.notSearched };
+    const note = { root, files, ...left, provider, model, ...tokens, ...searched };
     const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
     if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
   }

@@ -6,6 +6,7 @@
 import type { Agent, JsonObject } from '../agent/index.ts';
 import type { KnowledgeBase } from './knowledge/base.ts';
 import { findComposed } from './knowledge/composed.ts';
+import { type LeftOut, leftOutText } from './knowledge/left-out.ts';
 import { literal } from './literal.ts';
 
 /** A citation whose quote is the file's own text. */
@@ -63,16 +64,19 @@ export interface Evidence {
   readonly knowledge: KnowledgeBase;
   /** What was searched for, to be told when nothing was found. */
   readonly queries: readonly string[];
+  /** Files that should have been searched and were not. */
+  readonly leftOut?: readonly LeftOut[];
 }
 
 /** @param answer as the model gave it; null comes back for one that is left to the schema */
 export async function checkCitations(
   answer: unknown,
   agent: Agent,
-  { knowledge, queries }: Evidence,
+  evidence: Evidence,
 ): Promise<CheckedCitations | null> {
   if (!isCiting(answer)) return null;
-  if (!answer.found) return { output: notFound(answer, queries), problems: [] };
+  const { knowledge } = evidence;
+  if (!answer.found) return { output: notFound(answer, evidence, agent), problems: [] };
   const checked = await Promise.all(
     answer.citations.map((citation) => located(citation, knowledge)),
   );
@@ -80,14 +84,15 @@ export async function checkCitations(
   const problems = checked.filter((one) => typeof one === 'string');
   if (kept.length === 0) {
     const problem = 'no citation supports the answer; quote the files, or set found to false';
-    return { output: notFound(answer, queries), problems: [...problems, problem] };
+    return { output: notFound(answer, evidence, agent), problems: [...problems, problem] };
   }
   const numbers = checked.map((one) => (typeof one === 'string' ? 0 : kept.indexOf(one) + 1));
   const text = renumbered(answer.answer, numbers);
   const citations = kept.map(({ line, ...citation }) =>
     'line' in (citationProperties(agent) ?? {}) ? { ...citation, line } : citation,
   );
-  return { output: { ...answer, answer: text, citations }, problems };
+  const told = withNotSearched(text, evidence, agent);
+  return { output: { ...answer, answer: told, citations }, problems };
 }
 
 function isCiting(answer: unknown): answer is CitingAnswer {
@@ -135,8 +140,17 @@ function renumbered(answer: string, numbers: readonly number[]): string {
   });
 }
 
-function notFound(answer: CitingAnswer, queries: readonly string[]): JsonObject {
+/** An answer is only as good as what was looked into: it says what was not, where it has room for that. */
+function withNotSearched(text: string, { leftOut = [] }: Evidence, agent: Agent): string {
+  if (leftOut.length === 0) return text;
+  const told = `${text}\n\nNot searched: ${leftOutText(leftOut)}.`;
+  const { maxLength } = childOf(childOf(agent.output.schema, 'properties'), 'answer') ?? {};
+  return typeof maxLength === 'number' && told.length > maxLength ? text : told;
+}
+
+function notFound(answer: CitingAnswer, evidence: Evidence, agent: Agent): JsonObject {
+  const { queries } = evidence;
   const tried = queries.map((query) => `"${query}"`).join(', ');
   const text = `Not found in the files searched.${tried === '' ? '' : ` Searched for: ${tried}.`}`;
-  return { ...answer, found: false, answer: text, citations: [] };
+  return { ...answer, found: false, answer: withNotSearched(text, evidence, agent), citations: [] };
 }

@@ -8,6 +8,7 @@ export {
   type Evidence,
 } from './citations.ts';
 export type { FoundPassage, KnowledgeBase, SearchResult } from './knowledge/base.ts';
+export { type LeftOut, leftOutText } from './knowledge/left-out.ts';
 export { openKnowledge } from './knowledge/open.ts';
 export { type Pinned, pinKnowledge } from './knowledge/pin.ts';
 export { loadTools, ToolModuleError } from './load.ts';

@@ -1,6 +1,7 @@
 /** The tool `search_files`: full-text search over the agent's knowledge, passages verbatim. */
 
 import type { FoundPassage, SearchResult } from './knowledge/base.ts';
+import { leftOutText } from './knowledge/left-out.ts';
 import { defineTool, type Tool } from './tool.ts';
 
 interface SearchArguments {
@@ -10,7 +11,6 @@ interface SearchArguments {
 
 /** So many bytes of passages fit into one answer of a tool, with their paths. */
 const passageBytesMax = 24 * 1024;
-const leftOutMax = 5;
 
 export const searchFiles: Tool<SearchArguments> = defineTool({
   name: 'search_files',
@@ -42,7 +42,7 @@ export const searchFiles: Tool<SearchArguments> = defineTool({
       passages: fitting(result).map(shown),
       files: result.files,
       ...(note === null ? {} : { note }),
-      ...(result.leftOut.length === 0 ? {} : { notSearched: result.leftOut.slice(0, leftOutMax) }),
+      ...(result.leftOut.length === 0 ? {} : { notSearched: leftOutText(result.leftOut) }),
     };
   },
 });

@@ -11,7 +11,7 @@ import {
   promptTruncated,
   withoutFence,
 } from '../../model/index.ts';
-import { checkCitations, citesKnowledge } from '../../tools/index.ts';
+import { checkCitations, citesKnowledge, type LeftOut } from '../../tools/index.ts';
 import { lostText, readJson } from '../../yaml/index.ts';
 import { ask } from './ask.ts';
 import type { Attempt } from './attempt.ts';
@@ -24,6 +24,8 @@ export interface Answered {
   readonly answer: ModelAnswer;
   readonly files: readonly RenderedFile[];
   readonly toolCalls: readonly MadeCall[];
+  /** Files that should have been searched and were not. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** @throws ModelError, AgentError, AttemptError */
@@ -51,7 +53,7 @@ export async function callModel(state: Attempt): Promise<Answered> {
       return tools.blocking(() => compiled.renderOutput(checked.text, input, context, notice));
     },
   });
-  return { ...answered, toolCalls: calls?.made ?? [] };
+  return { ...answered, toolCalls: calls?.made ?? [], leftOut: calls?.leftOut ?? [] };
 }
 
 function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {

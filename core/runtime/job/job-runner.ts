@@ -16,6 +16,7 @@ import {
 import { offlineNotice } from '../../model/index.ts';
 import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import { type JobBody, readJobBody, shortId } from '../../queue/index.ts';
+import { leftOutText } from '../../tools/index.ts';
 import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
@@ -108,6 +109,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     model: answered.answer.model,
     provider: ready.provider.name,
     recovered: false,
+    ...notSearchedOf(answered),
     result: resultOf(record, state.dir, answered.files),
     usage: meter.total,
   };
@@ -171,7 +173,12 @@ async function checkPathFirst(state: Attempt): Promise<void> {
     : store.check(path, overwrite, replaces));
 }
 
-function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObject {
+function notSearchedOf({ leftOut }: Pick<Answered, 'leftOut'>): { readonly notSearched?: string } {
+  return leftOut.length === 0 ? {} : { notSearched: leftOutText(leftOut) };
+}
+
+function provenanceOf(state: Attempt, answered: Answered): JsonObject {
+  const { answer, toolCalls } = answered;
   const { ready, request, input, meter, paid, startedAtMs } = state;
   return {
     agent: ready.agent.name,
@@ -183,6 +190,7 @@ function provenanceOf(state: Attempt, { answer, toolCalls }: Answered): JsonObje
     usage: meter.total,
     ...(paid.replayed === 0 ? {} : { replayedCalls: paid.replayed }),
     ...(ready.toolSet === null ? {} : { toolCalls }),
+    ...notSearchedOf(answered),
     attempt: request.attempt,
     source: request.source,
     inputSha256: createHash('sha256').update(JSON.stringify(input)).digest('hex'),

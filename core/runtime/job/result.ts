@@ -38,6 +38,8 @@ export interface JobSuccess {
   readonly provider: string;
   /** True when an earlier attempt had published it: no model was called. */
   readonly recovered: boolean;
+  /** Files that should have been searched and were not: how many, and the first of them. */
+  readonly notSearched?: string;
   /** What the acknowledgement carries; null when it is too large, or gone. */
   readonly result: Uint8Array | null;
   readonly usage: JobUsage;

@@ -6,7 +6,13 @@
 import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
 import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
 import { canonicalJson } from '../../queue/index.ts';
-import { type KnowledgeBase, type Tool, type ToolContext, thrownText } from '../../tools/index.ts';
+import {
+  type KnowledgeBase,
+  type LeftOut,
+  type Tool,
+  type ToolContext,
+  thrownText,
+} from '../../tools/index.ts';
 import { lostText, readJson } from '../../yaml/index.ts';
 import type { PaidOnce } from './paid-once.ts';
 import { resultText, shortened, type ToolResult } from './tool-result.ts';
@@ -66,12 +72,13 @@ export class ToolCalls {
   readonly #results = new Map<string, Promise<ToolResult>>();
   readonly #made: MadeCall[] = [];
   readonly #queries = new Set<string>();
+  #leftOut: readonly LeftOut[] = [];
   #bytesLeft: number = limits.resultsBytesMax;
 
   constructor(options: ToolCallsOptions) {
     const { tools } = options.set;
     this.#options = options;
-    this.knowledge = options.set.openKnowledge();
+    this.knowledge = this.#remembering(options.set.openKnowledge());
     this.#tools = new Map(tools.map((ready) => [ready.tool.name, ready]));
     this.definitions = tools.map(({ tool: { name, description, parameters } }) => ({
       name,
@@ -89,6 +96,11 @@ export class ToolCalls {
     return [...this.#queries];
   }
 
+  /** Files that the last search should have looked into and did not. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#leftOut;
+  }
+
   /**
    * Answers the calls of one turn, side by side; at most `callsPerTurnMax`.
    * @throws the signal's reason once the attempt was stopped
@@ -104,6 +116,17 @@ export class ToolCalls {
       this.#note(call, affordable);
       return { role: 'tool', toolCallId: call.id, content: affordable.text };
     });
+  }
+
+  #remembering(knowledge: KnowledgeBase): KnowledgeBase {
+    return {
+      ...knowledge,
+      search: async (query, limit) => {
+        const result = await knowledge.search(query, limit);
+        this.#leftOut = result.leftOut;
+        return result;
+      },
+    };
   }
 
   async #resultOf(call: ToolCall): Promise<ToolResult> {

@@ -8,6 +8,8 @@ import { open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Agent } from '../../agent/index.ts';
 import { createGitignore } from './gitignore.ts';
+import { bounded, knowledgeLimits, type LeftOut, leftOut } from './left-out.ts';
+import { ownOutputs } from './own-outputs.ts';
 
 export type Patterns = Agent['knowledge'];
 
@@ -22,16 +24,9 @@ export interface KnowledgeFile {
 
 export interface FileList {
   readonly files: readonly KnowledgeFile[];
-  /** Over a limit: the path with the reason. */
-  readonly leftOut: readonly string[];
+  /** Over a limit, or of a format that is no text. */
+  readonly leftOut: readonly LeftOut[];
 }
-
-export const knowledgeLimits = {
-  fileBytesMax: 1024 * 1024,
-  /** Of all files of one agent: their index takes some fifteen times as much memory in a thread. */
-  totalBytesMax: 8 * 1024 * 1024,
-  filesMax: 20_000,
-} as const;
 
 /** Never looked into, whatever a pattern says. */
 const alwaysIgnored = ['**/node_modules/**', '**/.git/**', '**/.aiq/**'];
@@ -41,14 +36,21 @@ export async function listFiles(patterns: Patterns, baseDir: string): Promise<Fi
   const root = await realpath(baseDir);
   const gitignore = createGitignore(root);
   const isInside = linkCheck(root);
+  const kindOf = ownOutputs(root);
   const found = new Map<string, KnowledgeFile>();
+  const results: LeftOut[] = [];
   for (const { include, exclude, chunkSize } of patterns) {
     for (const file of await matches(root, include, exclude)) {
       if (found.has(file.path) || gitignore.ignores(file.path)) continue;
-      if (await isInside(file.path)) found.set(file.path, { ...file, chunkSize });
+      if (!(await isInside(file.path))) continue;
+      const kind = await kindOf(file.path);
+      if (kind === 'other') found.set(file.path, { ...file, chunkSize });
+      else if (kind !== 'own') results.push(leftOut(file.path, kind));
     }
   }
-  return bounded([...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1)));
+  const sorted = [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const list = bounded(sorted);
+  return results.length === 0 ? list : { ...list, leftOut: [...list.leftOut, ...results] };
 }
 
 async function matches(
@@ -88,26 +90,6 @@ async function isRealPath(path: string): Promise<boolean> {
   return (await realpath(path).catch(() => null)) === path;
 }
 
-function bounded(all: readonly KnowledgeFile[]): FileList {
-  const { fileBytesMax, totalBytesMax, filesMax } = knowledgeLimits;
-  const files: KnowledgeFile[] = [];
-  const leftOut: string[] = [];
-  let bytes = 0;
-  for (const file of all) {
-    if (file.bytes > fileBytesMax) {
-      leftOut.push(`${file.path}: over ${fileBytesMax} bytes`);
-    } else if (bytes + file.bytes > totalBytesMax || files.length === filesMax) {
-      leftOut.push(
-        `${file.path}: the knowledge is over ${totalBytesMax} bytes or ${filesMax} files`,
-      );
-    } else {
-      files.push(file);
-      bytes += file.bytes;
-    }
-  }
-  return { files, leftOut };
-}
-
 /** The bytes of a listed file; null when it is gone, has become a link, or has grown over the limit. */
 export async function readListed(baseDir: string, path: string): Promise<Buffer | null> {
   const full = join(await realpath(baseDir), path);
@@ -126,12 +108,4 @@ export async function readListed(baseDir: string, path: string): Promise<Buffer 
   }
 }
 
-/** The text in the bytes, or null when they are none. */
-export function textOf(bytes: Buffer): string | null {
-  if (bytes.includes(0)) return null;
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-}
+export { knowledgeLimits } from './left-out.ts';

@@ -1,7 +1,8 @@
 /** One knowledge base for each set of patterns and folder, shared by all jobs of a thread. */
 
 import type { KnowledgeBase } from './base.ts';
-import { type FileList, listFiles, type Patterns, readListed, textOf } from './files.ts';
+import { type FileList, listFiles, type Patterns, readListed } from './files.ts';
+import { textOf } from './left-out.ts';
 import { createIndex, type SearchIndex } from './search-index.ts';
 
 /** In order of last use. Beyond this number the one used longest ago is let go. */

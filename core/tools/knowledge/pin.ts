@@ -3,12 +3,15 @@
 import { createHash } from 'node:crypto';
 import type { Agent } from '../../agent/index.ts';
 import { listFiles, readListed } from './files.ts';
+import { type LeftOut, leftOut, noText, textOf } from './left-out.ts';
 
 export interface Pinned {
   /** The agent with a digest that covers its knowledge files as they stand. */
   readonly agent: Agent;
   /** Number of files; null for an agent that reads none. */
   readonly files: number | null;
+  /** Files that belong to it and are not searched; absent where there are none. */
+  readonly leftOut?: readonly LeftOut[];
 }
 
 /**
@@ -17,12 +20,15 @@ export interface Pinned {
  */
 export async function pinKnowledge(agent: Agent, baseDir: string): Promise<Pinned> {
   if (agent.tools.length === 0 || agent.knowledge.length === 0) return { agent, files: null };
-  const { files } = await listFiles(agent.knowledge, baseDir);
+  const { files, leftOut: over } = await listFiles(agent.knowledge, baseDir);
+  const out: LeftOut[] = [...over];
   const hash = createHash('sha256').update(agent.digest);
   for (const { path } of files) {
     const bytes = (await readListed(baseDir, path)) ?? Buffer.alloc(0);
+    if (textOf(bytes) === null) out.push(leftOut(path, noText));
     const content = createHash('sha256').update(bytes).digest('hex');
     hash.update(`${Buffer.byteLength(path)}:${path}:${bytes.length}:${content}`);
   }
-  return { agent: { ...agent, digest: hash.digest('hex') }, files: files.length };
+  const pinned = { agent: { ...agent, digest: hash.digest('hex') }, files: files.length };
+  return out.length === 0 ? pinned : { ...pinned, leftOut: out };
 }

@@ -6,7 +6,8 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type MiniSearch from 'minisearch';
 import type { FoundPassage } from './base.ts';
-import { type FileList, type KnowledgeFile, readListed, textOf } from './files.ts';
+import { type FileList, type KnowledgeFile, readListed } from './files.ts';
+import { type LeftOut, leftOut, noText, textOf, tooManyWords } from './left-out.ts';
 import { type Passage, passagesOf } from './passages.ts';
 import { termsOf } from './terms.ts';
 
@@ -21,12 +22,13 @@ interface IndexedFile {
   readonly stamp: string;
   readonly ids: readonly number[];
   /** Why the file is not in the index although it was listed; null when it is. */
-  readonly leftOut: string | null;
+  readonly why: string | null;
 }
 
 /** Lists of numbers and codes have as many different words as they have words; prose has not. */
 const termsMax = 200_000;
-const full = 'the files have too many different words';
+/** Passages that are taken in at a time; other jobs of the thread get their turn in between. */
+const passagesAtOnce = 500;
 
 /** Made by `createIndex`. */
 export class SearchIndex {
@@ -42,7 +44,7 @@ export class SearchIndex {
   }
 
   /** Takes over what changed. Resolves with the files that are not searched, each with the reason. */
-  async update({ files }: FileList): Promise<string[]> {
+  async update({ files }: FileList): Promise<LeftOut[]> {
     const present = new Set(files.map(({ path }) => path));
     for (const path of this.#files.keys()) if (!present.has(path)) this.#forget(path);
     for (const file of files) {
@@ -52,9 +54,7 @@ export class SearchIndex {
       // Other jobs of this thread get their turn while many files are read.
       await breathe();
     }
-    return [...this.#files].flatMap(([path, { leftOut }]) =>
-      leftOut === null ? [] : [`${path}: ${leftOut}`],
-    );
+    return [...this.#files].flatMap(([path, { why }]) => (why === null ? [] : leftOut(path, why)));
   }
 
   search(query: string, limit: number): FoundPassage[] {
@@ -70,7 +70,7 @@ export class SearchIndex {
   /** Whether nothing about a file can have changed: it did not, and what was full still is. */
   #isSettled({ path, stamp }: KnowledgeFile): boolean {
     const known = this.#files.get(path);
-    return known?.stamp === stamp && (known.leftOut !== full || this.#isFull());
+    return known?.stamp === stamp && (known.why !== tooManyWords || this.#isFull());
   }
 
   #isFull(): boolean {
@@ -88,15 +88,18 @@ export class SearchIndex {
   async #take({ path, stamp, chunkSize }: KnowledgeFile): Promise<void> {
     const bytes = await readListed(this.#baseDir, path);
     const text = bytes === null ? null : textOf(bytes);
-    const leftOut = text === null ? 'no text in UTF-8' : this.#isFull() ? full : null;
+    const why = text === null ? noText : this.#isFull() ? tooManyWords : null;
     const entries: Entry[] = [];
-    for (const passage of leftOut === null ? passagesOf(text ?? '', chunkSize) : []) {
+    for (const passage of why === null ? passagesOf(text ?? '', chunkSize) : []) {
       this.#lastId += 1;
       this.#passages.set(this.#lastId, { ...passage, path });
       entries.push({ id: this.#lastId, path, heading: passage.heading, text: passage.text });
     }
-    this.#engine.addAll(entries);
-    this.#files.set(path, { stamp, ids: entries.map(({ id }) => id), leftOut });
+    for (let at = 0; at < entries.length; at += passagesAtOnce) {
+      this.#engine.addAll(entries.slice(at, at + passagesAtOnce));
+      await breathe();
+    }
+    this.#files.set(path, { stamp, ids: entries.map(({ id }) => id), why });
   }
 }
 

@@ -5,6 +5,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../../../core/agent/index.ts';
+import { openOutput } from '../../../core/output/index.ts';
 import { loadTools, pinKnowledge, type ToolContext } from '../../../core/tools/index.ts';
 import { knowledgeLimits } from '../../../core/tools/knowledge/files.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
@@ -86,6 +87,64 @@ describe('search', () => {
       'docs/latin.txt: no text in UTF-8',
       'docs/photo.jpg: no text in UTF-8',
     ]);
+  });
+});
+
+test('formats that are no text are named with the fix, take no room, and a long book is searched', async () => {
+  const room = Math.floor(knowledgeLimits.totalBytesMax / 2) - 1;
+  const root = folderWith({
+    'docs/a.pdf': 'x'.repeat(room),
+    'docs/b.PDF': 'x'.repeat(room),
+    'docs/c.docx': 'x'.repeat(room),
+    'docs/z-book.txt': `${'A long book about rivers.\n\n'.repeat(80_000)}The heron wades at dawn.\n`,
+  });
+  const knowledge = knowledgeOf(root);
+  const { passages, leftOut } = await knowledge.search('heron', 3);
+  expect(passages.map(({ path }) => path)).toEqual(['docs/z-book.txt']);
+  expect(leftOut).toEqual([
+    expect.stringMatching(/^docs\/a\.pdf: a PDF; .*pdftotext/),
+    expect.stringMatching(/^docs\/b\.PDF: a PDF/),
+    expect.stringMatching(/^docs\/c\.docx: a document; .*pandoc/),
+  ]);
+  const agent = agentOf({
+    tools: ['search_files'],
+    knowledge: [{ include: ['docs/**'], exclude: [], chunkSize: 400 }],
+  });
+  expect((await pinKnowledge(agent, root)).leftOut).toEqual(leftOut);
+});
+
+describe('results of jobs', () => {
+  const publish = async (root: string, jobId: string, path: string) => {
+    const store = await openOutput(root);
+    const content = 'The canary sings.\n';
+    const files = [{ path, content }];
+    await store.publish({ jobId, files, overwrite: 'number', provenance: {} });
+    await store.close();
+  };
+
+  test('are no knowledge, wherever they lie, and what lies beside them is', async () => {
+    const root = folderWith({ ...files, 'docs/own.md': 'The canary sings, too.\n' });
+    await publish(join(root, 'out'), 'job1', 'summaries/a.md');
+    await publish(join(root, 'docs'), 'job2', 'b.md');
+    await publish(root, 'job3', 'c.md');
+    await publish(join(root, 'elsewhere/deep'), 'job4', 'd.md');
+    put(root, 'out/notes.md', 'The canary sings here.\n');
+    const knowledge = knowledgeOf(root, ['**/*.md']);
+    const { passages, leftOut } = await knowledge.search('canary', 9);
+    expect(passages.map(({ path }) => path).sort()).toEqual(['docs/own.md', 'out/notes.md']);
+    expect(leftOut).toEqual([]);
+    expect(await knowledge.read('c.md')).toBe(null);
+  });
+
+  test('change no job that reads the folder', async () => {
+    const root = folderWith(files);
+    const agent = agentOf({
+      tools: ['search_files'],
+      knowledge: [{ include: ['**/*.md'], exclude: [], chunkSize: 400 }],
+    });
+    const before = await pinKnowledge(agent, root);
+    await publish(join(root, 'out'), 'job1', 'a.md');
+    expect(await pinKnowledge(agent, root)).toEqual(before);
   });
 });
 

@@ -53,6 +53,17 @@ describe('the rule', () => {
   });
 });
 
+test('an answer names the files that were not searched, whether it found something or not', async () => {
+  const leftOut = ['a.pdf: a PDF', 'b.txt: no text in UTF-8'];
+  const evidence = { knowledge, queries: ['fire'], leftOut };
+  const citations = [{ path: 'river.md', quote: 'The river drives two mills.', line: 1 }];
+  for (const found of [true, false]) {
+    const answer = { found, answer: 'Two mills [1].', citations };
+    const checked = await checkCitations(answer, citing(), evidence);
+    expect(checked?.output['answer']).toMatch(/Not searched: 2 files: a\.pdf: a PDF · b\.txt/);
+  }
+});
+
 describe('a quote', () => {
   test('that stands in its file is given in the file’s own words, with its line put right', async () => {
     const quote = 'The mill burned in the winter of 1901 (a cold one). It cost $5.00 [sic].';
