@@ -74,6 +74,8 @@ export interface SubmitOptions {
   readonly origins: Map<string, string>;
   /** Who would do the jobs now. */
   readonly provider: ChosenProvider;
+  /** The model that would do them now; null where nobody knows. */
+  readonly presentModel: () => Promise<string | null>;
   /** Told of each job that the broker refused; may throw. */
   readonly onRefused: (error: CliError) => void;
 }
@@ -84,13 +86,17 @@ export async function submit(
   jobs: readonly OutgoingJob[],
   options: SubmitOptions,
 ): Promise<Submission> {
-  const { terminal, printIds, origins, provider, onRefused } = options;
+  const { terminal, printIds, origins, provider, presentModel, onRefused } = options;
   const { answers, known, again } = await sendJobs(
     queue,
     jobs.map(({ job }) => job),
     provider,
   );
   tellAgain(terminal, again);
+  const isAnyDone = answers.some(
+    (answer) => answer.outcome === 'exists' && answer.state === 'done',
+  );
+  const model = isAnyDone ? await presentModel() : null;
   const accepted: Accepted[] = [];
   let refused = 0;
   let refusal: ExitName | null = null;
@@ -108,7 +114,7 @@ export async function submit(
     const first = origins.get(answer.id);
     if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
     else if (answer.outcome === 'exists' && info !== undefined) {
-      terminal.note(knownJobText(info) + (jobs.length > 1 ? ` (${origin})` : ''));
+      terminal.note(knownJobText(info, model) + (jobs.length > 1 ? ` (${origin})` : ''));
     }
     if (first === undefined) origins.set(answer.id, origin);
   }

@@ -20,6 +20,8 @@ export interface JobNote {
   readonly moreFiles?: number;
   readonly provider?: string;
   readonly model?: string;
+  /** The model that was asked for, where the server named it otherwise. */
+  readonly askedModel?: string;
   /** The job that does the work in its place. */
   readonly supersededBy?: string;
   readonly elapsedMs?: number;

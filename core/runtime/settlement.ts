@@ -122,8 +122,9 @@ export function noteOf(result: JobSuccess, elapsedMs: number): string {
       ...(cachedInputTokens > 0 ? { cachedInputTokens } : {}),
       ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
     };
+    const asked = result.askedModel === undefined ? {} : { askedModel: result.askedModel };
     const searched = result.notSearched === undefined ? {} : { notSearched: result.notSearched };
-    const note = { root, files, ...left, provider, model, ...tokens, ...searched };
+    const note = { root, files, ...left, provider, model, ...asked, ...tokens, ...searched };
     const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
     if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
   }

@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { type Agent, compileAgent, isSecretPlace, type JsonObject } from '../../agent/index.ts';
 import { CliError } from '../errors.ts';
-import { realProviderOf } from '../extracts.ts';
+import { presentModelOf, realProviderOf } from '../extracts.ts';
 import { type DraftCheck, draftCheck, inputDoesNotFit } from '../input/check.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { type JsonLine, readJsonLines } from '../input/json-lines.ts';
@@ -77,6 +77,7 @@ async function sendLines(
     printIds: maker.printIds,
     origins: new Map<string, string>(),
     provider: realProviderOf(session, maker.agent),
+    presentModel: presentModelOf(session, maker.agent),
     onRefused: (error: CliError) => terminal.warn(error.message),
   };
   const send = async (): Promise<void> => {

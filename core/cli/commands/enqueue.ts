@@ -6,7 +6,7 @@ import { refuseBrokenTools, tellShadows, withKnowledge } from '../agent-files.ts
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { realProviderOf } from '../extracts.ts';
+import { presentModelOf, realProviderOf } from '../extracts.ts';
 import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
@@ -113,6 +113,7 @@ async function enqueueDrafts(
     printIds: flags.wait !== true,
     origins: new Map(),
     provider: realProviderOf(session, agent),
+    presentModel: presentModelOf(session, agent),
     onRefused: (error) => {
       // A refused one of several is told beside what became of the others.
       if (jobs.length === 1) throw error;

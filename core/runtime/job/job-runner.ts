@@ -107,6 +107,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     root: state.dir,
     files: record.files.map((file) => file.path),
     model: answered.answer.model,
+    ...askedOf(ready.model, answered.answer.model),
     provider: ready.provider.name,
     recovered: false,
     ...notSearchedOf(answered),
@@ -122,12 +123,13 @@ async function recovered(
 ): Promise<JobSuccess> {
   await store.rollForward(standing);
   const record = (await store.find(standing.jobId)) ?? standing;
-  const { model, provider } = record.provenance;
+  const { model, askedModel, provider } = record.provenance;
   return {
     ok: true,
     root: dir,
     files: record.files.map((file) => file.path),
     model: typeof model === 'string' ? model : '',
+    ...askedOf(askedModel, model),
     provider: typeof provider === 'string' ? provider : '',
     recovered: true,
     result: await publishedResult(record, dir),
@@ -173,6 +175,11 @@ async function checkPathFirst(state: Attempt): Promise<void> {
     : store.check(path, overwrite, replaces));
 }
 
+/** The id that was asked for, where the server named the model otherwise. */
+function askedOf(asked: unknown, named: unknown): { readonly askedModel?: string } {
+  return typeof asked === 'string' && asked !== named ? { askedModel: asked } : {};
+}
+
 function notSearchedOf({ leftOut }: Pick<Answered, 'leftOut'>): { readonly notSearched?: string } {
   return leftOut.length === 0 ? {} : { notSearched: leftOutText(leftOut) };
 }
@@ -186,6 +193,7 @@ function provenanceOf(state: Attempt, answered: Answered): JsonObject {
     agentDigest: ready.agent.digest,
     provider: ready.provider.name,
     model: answer.model,
+    ...askedOf(ready.model, answer.model),
     finishReason: answer.finishReason,
     usage: meter.total,
     ...(paid.replayed === 0 ? {} : { replayedCalls: paid.replayed }),

@@ -35,6 +35,8 @@ export interface JobSuccess {
   readonly root: string;
   readonly files: readonly string[];
   readonly model: string;
+  /** The model that was asked for, where the server named it otherwise. */
+  readonly askedModel?: string;
   readonly provider: string;
   /** True when an earlier attempt had published it: no model was called. */
   readonly recovered: boolean;

@@ -117,8 +117,8 @@ describe('results of jobs', () => {
   const publish = async (root: string, jobId: string, path: string) => {
     const store = await openOutput(root);
     const content = 'The canary sings.\n';
-    const files = [{ path, content }];
-    await store.publish({ jobId, files, overwrite: 'number', provenance: {} });
+    const only = [{ path, content }];
+    await store.publish({ jobId, files: only, overwrite: 'number', provenance: {} });
     await store.close();
   };
 

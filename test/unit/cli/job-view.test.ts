@@ -1,10 +1,14 @@
 /** How jobs are shown: rows, sheets and the documented JSON. */
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findJob } from '../../../core/cli/job-lookup.ts';
 import { jobHeading, jobRow, jobSheet } from '../../../core/cli/job-view.ts';
 import { knownJobText } from '../../../core/cli/known-job.ts';
 import { exitOfFinished } from '../../../core/cli/wait.ts';
+import { openOutput } from '../../../core/output/index.ts';
 import {
   describeInspected,
   describeJob,
@@ -166,6 +170,48 @@ describe('the same job again', () => {
 
   test('says when the file is gone, and how to make it again', () => {
     expect(doneWith('gone.md')).toMatch(/gone\.md is not there any more\. .*--force/);
+  });
+
+  test('says which other model made it, and that it counts all the same', () => {
+    const root = import.meta.dirname;
+    const note = {
+      root,
+      files: ['job-view.test.ts'],
+      provider: 'p',
+      model: 'm-2026',
+      askedModel: 'm',
+    };
+    const done = (parts: object) =>
+      job({ state: 'done', note: JSON.stringify({ ...note, ...parts }) });
+    expect(knownJobText(done({}), 'm')).toMatch(/^already done: /);
+    expect(knownJobText(done({}), null)).toMatch(/^already done: /);
+    expect(knownJobText(done({}), 'n')).toMatch(/^already done, by m and not by n: .*--force$/);
+    expect(knownJobText(done({ provider: 'offline' }), 'n')).toMatch(
+      /^already done, as an extract: /,
+    );
+  });
+
+  test('says when another job replaced the file since', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'aiq-known-'));
+    const store = await openOutput(root);
+    const publish = (jobId: string) =>
+      store.publish({
+        jobId,
+        files: [{ path: 'x.md', content: jobId }],
+        overwrite: 'replace',
+        provenance: {},
+      });
+    await publish(id);
+    const done = job({
+      state: 'done',
+      note: JSON.stringify({ root, files: ['x.md'] }),
+      resultBytes: 3,
+    });
+    expect(knownJobText(done)).toMatch(/^already done: /);
+    await publish('other');
+    expect(knownJobText(done)).toMatch(/x\.md is not as it was written\. .*jobs result .*--force$/);
+    await store.close();
+    await rm(root, { recursive: true });
   });
 
   test('tells why a dead one failed', () => {
