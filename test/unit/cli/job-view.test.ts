@@ -173,7 +173,6 @@ describe('the same job again', () => {
   });
 
   test('says which other model made it, and that it counts all the same', () => {
-    const root = import.meta.dirname;
     const note = {
       root,
       files: ['job-view.test.ts'],
@@ -192,8 +191,8 @@ describe('the same job again', () => {
   });
 
   test('says when another job replaced the file since', async () => {
-    const root = await mkdtemp(join(tmpdir(), 'aiq-known-'));
-    const store = await openOutput(root);
+    const out = await mkdtemp(join(tmpdir(), 'aiq-known-'));
+    const store = await openOutput(out);
     const publish = (jobId: string) =>
       store.publish({
         jobId,
@@ -204,14 +203,14 @@ describe('the same job again', () => {
     await publish(id);
     const done = job({
       state: 'done',
-      note: JSON.stringify({ root, files: ['x.md'] }),
+      note: JSON.stringify({ root: out, files: ['x.md'] }),
       resultBytes: 3,
     });
     expect(knownJobText(done)).toMatch(/^already done: /);
     await publish('other');
     expect(knownJobText(done)).toMatch(/x\.md is not as it was written\. .*jobs result .*--force$/);
     await store.close();
-    await rm(root, { recursive: true });
+    await rm(out, { recursive: true });
   });
 
   test('tells why a dead one failed', () => {
