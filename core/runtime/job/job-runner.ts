@@ -74,7 +74,8 @@ async function runInTime(
   const ready = await tools.agent(request.agent);
   if (ready === null) throw unknownAgent(request.agent);
   if (ready.agent.digest !== (request.definition ?? ready.agent.digest)) throw changedMeanwhile();
-  for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets) course.secrets.add(text);
+  for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets)
+    course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
   const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
   try {
