@@ -103,7 +103,10 @@ const reporters: Readonly<Record<string, Reporter>> = {
   AiqError: (error) => aiqReport(error as AiqError),
 };
 
-function trustReport({ folder, wants, wasAsked }: TrustError): Report {
+const nameProvider =
+  'Or say who answers: provider (AIQ_PROVIDER) is local for that server, offline for extracts.';
+
+function trustReport({ folder, needs, wants, wasAsked }: TrustError): Report {
   const would = wasAsked
     ? `${folder} was not allowed to`
     : `nobody has allowed yet what ${folder} would do`;
@@ -115,6 +118,7 @@ function trustReport({ folder, wants, wasAsked }: TrustError): Report {
       '',
       'Nothing of it was done. Look at it, then allow it: aiq trust',
       'For one command: --trust, or AIQ_TRUST=1 in the environment. More: aiq help trust',
+      ...(needs.some(({ kind }) => kind === 'text') ? [nameProvider] : []),
     ],
   };
 }

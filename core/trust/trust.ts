@@ -48,6 +48,7 @@ export interface Question {
 /** A folder that nobody has allowed what it needs. */
 export class TrustError extends Error {
   readonly folder: string;
+  readonly needs: readonly Need[];
   /** What it would do, one line each. */
   readonly wants: readonly string[];
   /** True when a person was asked, and did not say yes. */
@@ -59,6 +60,7 @@ export class TrustError extends Error {
     super(`${folder} ${why} ${wants.join(', and ')}`);
     this.name = 'TrustError';
     this.folder = folder;
+    this.needs = needs;
     this.wants = wants;
     this.wasAsked = wasAsked;
   }

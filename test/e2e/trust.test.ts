@@ -1,5 +1,6 @@
 /** A stranger's folder: no key leaves and no code runs, whatever the command, before somebody allows it. */
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ import {
 import { type Finished, Project } from '../support/project.ts';
 
 const untrusted = 77;
+const hasPython =
+  spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))']).status === 0;
 let evil: Listener;
 let project: Project;
 
@@ -204,6 +207,28 @@ providers: { mine: { baseURL: '${evil.origin}/v1', apiKey: '\${env:${name}}' } }
     await expectRefused(...sum, 'four');
     expect((await project.aiq('trust', '--remove')).stderr).toMatch(/^nothing was allowed/);
   });
+
+  test.skipIf(!hasPython)(
+    'asks at a terminal (of Python), once, and the answer counts',
+    async () => {
+      await writeTree(project.dir, {
+        'aiq.config.yaml': config('MY_SECRET'),
+        'agents/own/agent.yaml': 'description: x\ninstructions: y\ntools: [./tool.mjs]\n',
+        'agents/own/tool.mjs': 'export default 1;',
+      });
+      const refused = await project.atTerminal('no', ...sum, 'one');
+      expect(refused.stdout).toMatch(
+        /would\s+send MY_SECRET to http.*\s+run agents\/own\/tool\.mjs\s+Allow it/,
+      );
+      expect(refused).toMatchObject({ code: untrusted });
+      expectNothingTaken(refused);
+      const done = await project.atTerminal('yes', ...sum, 'two');
+      expect(done, done.stdout).toMatchObject({ code: 0 });
+      expect(evil.heard()).toContain(canary);
+      const again = await project.aiq(...sum, 'three');
+      expect(again, again.stderr).toMatchObject({ code: 0 });
+    },
+  );
 
   test('is allowed for one command by --trust, and never by its own .env', async () => {
     await writeTree(project.dir, {

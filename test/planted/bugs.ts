@@ -14,6 +14,7 @@ import { queueBugs } from './queue-bugs.ts';
 import { restBugs } from './rest-bugs.ts';
 import { runtimeBugs } from './runtime-bugs.ts';
 import { timeBugs } from './time-bugs.ts';
+import { trustBugs } from './trust-bugs.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...logBugs,
@@ -26,4 +27,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...runtimeBugs,
   ...accessBugs,
   ...folderBugs,
+  ...trustBugs,
 ];

@@ -37,6 +37,28 @@ interface EndpointCall {
   readonly userSha256: string;
 }
 
+/** Runs a command at a terminal of its own, and types one line at the first question. */
+const terminal = `
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+seen, typed = b'', False
+while True:
+    try:
+        part = os.read(fd, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+    if b'[y/N]' in seen and not typed:
+        typed = True
+        os.write(fd, sys.argv[1].encode() + b'\\n')
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
 export class Project {
   readonly dir: string;
   readonly #env: Record<string, string>;
@@ -60,6 +82,17 @@ export class Project {
     });
     this.#children.add(child);
     return { child, finished: this.#gather(child) };
+  }
+
+  /** The same at a terminal, where the answer is typed when something is asked; both streams are one there. */
+  async atTerminal(answer: string, ...args: string[]): Promise<Finished> {
+    const child = spawn('python3', ['-c', terminal, answer, process.execPath, bin, ...args], {
+      cwd: this.dir,
+      env: environmentOf(this.dir, this.#env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#children.add(child);
+    return this.#gather(child);
   }
 
   async aiq(...args: string[]): Promise<Finished> {
