@@ -119,7 +119,14 @@ async function goOn(load: Load, { kind, name, job }: { kind: Kind; name: string;
   if (kind === 'cancelled') {
     const [settled] = (await untilAnswered(load, () => queue.cancel([job.id]))) ?? [];
     if (settled?.ok === true) oracle.isIn(job.id, settled.state);
+    else await lookUp(load, job.id);
   }
+}
+
+/** It is over: by a cancel whose answer was lost, or because it was done before. */
+async function lookUp(load: Load, id: string): Promise<void> {
+  const [found] = (await untilAnswered(load, () => load.queue.inspect(id))) ?? [];
+  if (found !== undefined) load.oracle.isIn(id, found.info.state);
 }
 
 /** Also when the load has stopped: a job that stays parked would never end. */

@@ -56,7 +56,7 @@ const consumers = 3;
 const producerPauseMs = 250;
 const segmentBytes = 16 * 1024 * 1024;
 /** Share of the time in which brokers are ended: what is left of the half warms the last one up. */
-const unrestShare = 0.45;
+const unrestShare = 0.4;
 const awayMsMax = 1_500;
 const sampleEveryMs = 500;
 const restMs = 10_000;
