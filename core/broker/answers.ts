@@ -14,6 +14,7 @@ import type { Turns } from './turns.ts';
 interface AnswersOptions extends LogReadsOptions {
   /** Gets messages whose reasons are durable, in the order of each connection. */
   readonly send: (messages: Outgoing[]) => void;
+  readonly takes?: (connection: ConnectionId) => boolean;
   readonly unsent: Unsent;
   readonly turns: Turns;
 }
@@ -22,10 +23,13 @@ export class Answers {
   readonly #options: AnswersOptions;
   readonly #outbox: Outbox;
   readonly #reads: LogReads;
+  #releasesSoon = false;
+  #isStopped = false;
 
   constructor(options: AnswersOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.send);
+    const { send, takes = () => true } = options;
+    this.#outbox = new Outbox({ send, takes });
     this.#reads = new LogReads(options);
   }
 
@@ -63,9 +67,27 @@ export class Answers {
     return this.#reads.failedCount;
   }
 
-  /** Lets go of everything that depends on nothing beyond `durableOffset`. */
+  /** Lets go of what depends on nothing beyond `durableOffset`: a part of it now, the rest in the next turns. */
   release(durableOffset: number): void {
-    this.#outbox.release(durableOffset);
+    const hasMore = this.#outbox.release(durableOffset);
+    if (hasMore && !this.#releasesSoon) void this.#releaseSoon(durableOffset);
+  }
+
+  async #releaseSoon(durableOffset: number): Promise<void> {
+    this.#releasesSoon = true;
+    await this.#options.scheduler.afterThisRound();
+    this.#releasesSoon = false;
+    if (!this.#isStopped) this.release(durableOffset);
+  }
+
+  /** Nothing leaves any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** The same of all of it: nothing comes any more. */
+  releaseAll(durableOffset: number): void {
+    this.#outbox.releaseAll(durableOffset);
   }
 
   #placeFor(

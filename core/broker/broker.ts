@@ -68,7 +68,8 @@ class Broker implements RunningBroker {
   readonly #resolveClosed: (end: BrokerEnd) => void;
   #phase: 'starting' | 'serving' | 'stopping' | 'failing' | 'down' = 'starting';
   #idleTimer: NodeJS.Timeout | undefined;
-  readonly #access = new NoticeLimit((text) => this.#notice(text));
+  readonly #notice = (text: string): void => this.#options.onNotice?.(text);
+  readonly #access = new NoticeLimit(this.#notice);
   readonly #memory = new IdleMemory();
   #clock!: BrokerClock;
   #engine!: Engine;
@@ -99,7 +100,7 @@ class Broker implements RunningBroker {
   }
 
   async open(): Promise<void> {
-    const progress = new StartProgress(this.#folder, (text) => this.#notice(text));
+    const progress = new StartProgress(this.#folder, this.#notice);
     try {
       removeEndpoints(this.#folder, null);
       await this.#openEngine((recovered) => progress.recovered(recovered));
@@ -133,15 +134,15 @@ class Broker implements RunningBroker {
 
   #listen(): Promise<IoPool> {
     const { unix, tcp } = this.#options;
-    const onNotice = (text: string): void => this.#notice(text);
-    const token = tcp === null ? null : readOrMakeToken(this.#folder, onNotice);
+    const token = tcp === null ? null : readOrMakeToken(this.#folder, this.#notice);
     return startIoPool({
       unixPath: unix ? this.#folder.path('broker.sock') : null,
       tcp,
       guard: token === null ? null : { token, broker: this.id },
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
-      onNotice,
+      onTaken: () => this.#engine.reveal(),
+      onNotice: this.#notice,
       onReachable: (isReachable) => this.#clock.reachable(isReachable),
       onThreadLost: (error) => this.#fail(error),
     });
@@ -150,8 +151,7 @@ class Broker implements RunningBroker {
   async #openEngine(onRecovered: (recovered: Recovered) => void): Promise<void> {
     const { dir, segmentBytesMax, history } = this.#options;
     const core = coreOptions(this.#options, this.id);
-    const onNotice = (text: string): void => this.#notice(text);
-    this.#clock = startClock(this.#folder, core.leaseMs, onNotice);
+    this.#clock = startClock(this.#folder, core.leaseMs, this.#notice);
     const { engine, report } = await Engine.open({
       core,
       dir: join(dir, 'log'),
@@ -159,6 +159,7 @@ class Broker implements RunningBroker {
       disk: heldDisk(nodeDisk, this.#folder),
       clock: this.#clock,
       send: (messages) => this.#pool.send(messages),
+      takes: (connection) => this.#pool.takes(connection),
       statsAnswer: (stats) => this.#statsAnswer(stats),
       onSearch: (effect) => void this.#search(effect),
       onAccess: (kind, text) => this.#access.add(kind, text),
@@ -168,7 +169,7 @@ class Broker implements RunningBroker {
         this.#history?.onDurable();
       },
       onDiskFull: (full) => this.#history?.pause(full),
-      onNotice,
+      onNotice: this.#notice,
       onRecovered,
       onFailure: (error) => this.#fail(error),
     });
@@ -182,7 +183,7 @@ class Broker implements RunningBroker {
       file: this.#folder.path('history.sqlite'),
       logId: engine.log.id,
       log: engine.log,
-      onNotice,
+      onNotice: this.#notice,
     });
     // It stops first: it reads the log.
     this.#closers.unshift(() => started.close());
@@ -288,9 +289,5 @@ class Broker implements RunningBroker {
   #clearTimers(): void {
     clearInterval(this.#idleTimer);
     this.#memory.stop();
-  }
-
-  #notice(text: string): void {
-    this.#options.onNotice?.(text);
   }
 }

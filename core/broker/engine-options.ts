@@ -1,7 +1,7 @@
 /** What an engine is driven by, and what it tells its driver. */
 
 import type { BrokerClock } from './broker-clock.ts';
-import type { Outgoing } from './events.ts';
+import type { ConnectionId, Outgoing } from './events.ts';
 import type { Scheduler } from './log/contract.ts';
 import type { Disk } from './log/disk.ts';
 import type { CoreOptions } from './queue/core.ts';
@@ -20,6 +20,8 @@ export interface EngineOptions {
   readonly clock: BrokerClock;
   /** Gets messages whose reasons are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
+  /** False while so much is on its way to that connection's thread that more would only wait there. */
+  readonly takes?: (connection: ConnectionId) => boolean;
   /** Completes the answer to Stats by what only the driver knows. */
   readonly statsAnswer: (stats: StatsFields) => Outgoing;
   readonly onSearch: (effect: EffectOf<'search'>) => void;

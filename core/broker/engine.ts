@@ -183,7 +183,7 @@ export class Engine {
   /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */
   hold(outgoing: Outgoing): void {
     this.#answers.hold(this.#log.endOffset, outgoing);
-    this.#reveal();
+    this.reveal();
   }
 
   /** Takes nothing new, makes all durable, lets its answers leave, and closes the log cleanly. */
@@ -194,13 +194,14 @@ export class Engine {
     await this.#answers.readsDone();
     await this.#room.close();
     await this.#log.close();
-    this.#reveal();
+    if (this.#phase !== 'failed') this.#answers.releaseAll(this.#log.durableOffset);
   }
 
   /** Stops at once: nothing leaves any more, and the next start sorts it out. */
   fail(error: Error): void {
     if (this.#phase === 'failed') return;
     this.#phase = 'failed';
+    this.#answers.stop();
     this.#timer.cancel();
     void this.#compactor?.stop();
     this.#options.onFailure(error);
@@ -227,7 +228,7 @@ export class Engine {
         const effects = this.#machine.handle(this.#news.splice(0), this.#options.clock.now());
         for (const effect of effects) this.#perform(effect);
       }
-      this.#reveal();
+      this.reveal();
       this.#timer.set();
       this.#takeTurnSoon();
     } catch (error) {
@@ -284,12 +285,13 @@ export class Engine {
   }
 
   #onDurable(offset: number): void {
-    this.#reveal();
+    this.reveal();
     this.#options.onDurable(offset);
     if (this.#phase === 'serving') this.#compactor?.consider(this.#log);
   }
 
-  #reveal(): void {
+  /** Lets answers leave whose reasons are durable: so much now, the rest in the next turns. */
+  reveal(): void {
     if (this.#phase !== 'failed') this.#answers.release(this.#log.durableOffset);
   }
 }

@@ -1,14 +1,14 @@
 /**
  * Whose request is next. Each connection has a line, since its requests take effect in the order in
  * which they were sent. The lines are served in rounds, one visit of each, and a line whose answers
- * nobody reads waits. Who has not used up its visit goes first whenever it asks, as the new flows of
- * FQ-CoDel do (RFC 8290, section 4.2). So whoever asks little waits no longer than for a slice, however
- * many others there are and whatever they ask.
+ * nobody reads waits. So whoever asks little waits no longer than for a slice, however many others there
+ * are and whatever they ask.
  */
 
 import type { RequestName } from '../protocol/index.ts';
 import type { ConnectionId, NetEvent } from './events.ts';
 import type { Unsent } from './queue/unsent.ts';
+import { Rounds } from './rounds.ts';
 
 /** Time for one turn of the core; what one request takes comes on top. */
 const sliceMs = 4;
@@ -16,6 +16,8 @@ const sliceMs = 4;
 const visitMs = 1;
 /** Requests of one line in a round. */
 const visitMax = 64;
+/** So few requests of one line are little. */
+const smallMax = 8;
 /** Requests of a turn: a bound also where the clock stands still. */
 const turnMax = 2_000;
 /** Large answers that are in the making at one time. */
@@ -36,9 +38,6 @@ interface Line {
   events: NetEvent[];
   /** How many of them are done. */
   at: number;
-  /** The round that it had a visit in last, and how much of that visit it used: 1 is all of it. */
-  round: number;
-  used: number;
   /** An answer is being made. */
   isMaking: boolean;
   /** The peer is gone: what only tells is left out, the rest takes effect. */
@@ -47,12 +46,8 @@ interface Line {
 
 export class Turns {
   readonly #lines: Map<ConnectionId, Line> = new Map();
-  /** Those that may have something to do and did not use up their visit in this round: they go first. */
-  readonly #first: Set<Line> = new Set();
-  /** The others of this round, in the order in which they are served, and those of the next one. */
-  #ready: Set<Line> = new Set();
-  #next: Set<Line> = new Set();
-  #round = 0;
+  /** Those that may have something to do. */
+  readonly #ready: Rounds<Line> = new Rounds();
   /** Those that must wait: for an answer in the making, or for their peer to read. */
   readonly #waiting: Set<Line> = new Set();
   /** Those that asked for a large answer in this turn. */
@@ -70,7 +65,7 @@ export class Turns {
     const { connection } = event;
     let line = this.#lines.get(connection);
     if (line === undefined) {
-      line = { connection, events: [], at: 0, round: 0, used: 0, isMaking: false, isGone: false };
+      line = { connection, events: [], at: 0, isMaking: false, isGone: false };
       this.#lines.set(connection, line);
     }
     if (event.type === 'closed') line.isGone = true;
@@ -81,7 +76,7 @@ export class Turns {
   /** True when there is something that could be done at once. */
   get hasMore(): boolean {
     for (const line of this.#waiting) if (this.#mayGoOn(line)) this.#toReady(line);
-    return this.#first.size + this.#ready.size + this.#next.size > 0;
+    return this.#ready.size > 0;
   }
 
   /** The next events, for as long as a turn may last. Each is to be handled before the next is taken. */
@@ -89,7 +84,7 @@ export class Turns {
     const untilMs = this.#nowMs() + sliceMs;
     let left = turnMax;
     while (left > 0 && this.hasMore && this.#nowMs() <= untilMs) {
-      const line = this.#takeLine();
+      const line = this.#ready.take();
       if (line === undefined) return;
       for (const event of this.#visit(line)) {
         left -= 1;
@@ -123,21 +118,9 @@ export class Turns {
     this.#making += isMaking ? 1 : -1;
   }
 
-  #takeLine(): Line | undefined {
-    if (this.#first.size === 0 && this.#ready.size === 0) {
-      [this.#ready, this.#next] = [this.#next, this.#ready];
-      this.#round += 1;
-    }
-    const lines = this.#first.size > 0 ? this.#first : this.#ready;
-    const [line] = lines;
-    if (line !== undefined) lines.delete(line);
-    return line;
-  }
-
   *#visit(line: Line): Generator<NetEvent> {
-    if (line.round !== this.#round) line.used = 0;
-    line.round = this.#round;
-    while (line.used < 1 && this.#mayGoOn(line)) {
+    let used = 0;
+    while (used < 1 && this.#mayGoOn(line)) {
       const event = line.events[line.at] as NetEvent;
       line.at += 1;
       if (line.isGone && isLarge(event)) continue;
@@ -148,8 +131,9 @@ export class Turns {
         this.#asked.add(line);
       }
       yield event;
-      line.used += Math.max(1 / visitMax, (this.#nowMs() - beganAtMs) / visitMs);
+      used += Math.max(1 / visitMax, (this.#nowMs() - beganAtMs) / visitMs);
     }
+    this.#ready.use(line, used);
   }
 
   #putBack(line: Line): void {
@@ -159,7 +143,7 @@ export class Turns {
         line.events = line.events.slice(line.at);
         line.at = 0;
       }
-      if (this.#mayGoOn(line)) this.#next.add(line);
+      if (this.#mayGoOn(line)) this.#toReady(line);
       else this.#waiting.add(line);
       return;
     }
@@ -172,9 +156,7 @@ export class Turns {
 
   #toReady(line: Line): void {
     this.#waiting.delete(line);
-    if (this.#ready.has(line) || this.#next.has(line)) return;
-    const hasVisitLeft = line.round !== this.#round || line.used < 1;
-    (hasVisitLeft ? this.#first : this.#next).add(line);
+    this.#ready.add(line, line.events.length - line.at <= smallMax);
   }
 
   #mayGoOn(line: Line): boolean {

@@ -40,6 +40,8 @@ export interface SummaryKeeperOptions {
 /** One step: bytes read and hashed, or records taken, before the event loop has its turn. */
 const partBytes = 256 * 1024;
 const recordsPerStep = 256;
+/** Of the bytes of records, which may hold many jobs each. */
+const bytesPerStep = 64 * 1024;
 
 /** Thrown to leave a summary that nobody needs any more, or not now. */
 class Abandoned extends Error {}
@@ -168,9 +170,13 @@ export class SummaryKeeper {
       const found: StoredRecord[] = [];
       cursor = cursor === null ? readHeader(part) : readPart(part, cursor, found);
       await this.#pause(segment);
-      for (const [index, record] of found.entries()) {
+      let step = 0;
+      for (const record of found) {
         summarizer.add(record);
-        if (index % recordsPerStep === recordsPerStep - 1) await this.#pause(segment);
+        step += 1 / recordsPerStep + record.bytes.length / bytesPerStep;
+        if (step < 1) continue;
+        await this.#pause(segment);
+        step = 0;
       }
     }
     if (cursor?.chain !== segment.after.chain) throw damaged(path, segment.bytes);

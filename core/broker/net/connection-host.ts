@@ -4,6 +4,7 @@ import type { ConnectionId, NetEvent, Transport } from '../events.ts';
 import type { Connection } from './connection.ts';
 import type { Guard } from './hello.ts';
 import type { Intake } from './intake.ts';
+import type { Turn } from './later.ts';
 import type { NetLimits } from './net-limits.ts';
 
 /** The states of a connection and those that may follow each. */
@@ -27,8 +28,8 @@ export interface ConnectionHost {
   readonly intake: Pick<Intake, 'add' | 'shareBytes'>;
   /** Those that do not read because they hold their share of the intake. */
   readonly starved: Set<Connection>;
-  /** Those that have read their part of this turn of the event loop: they read on in the next one. */
-  readonly later: Pick<Set<Connection>, 'add' | 'delete' | 'has'>;
+  /** Those that have read their part: they read on in their turn. */
+  readonly later: Turn;
   /**
    * True when a connection may read on in a frame though it holds its share of the intake: one at a
    * time, or parts of frames would wait for each other for ever.

@@ -23,13 +23,15 @@ export interface ConnectionTable {
   readonly accept: (socket: Socket, transport: Transport) => void;
   /** To be called when peers may have got answers: others may hold more then. */
   readStarved(): void;
+  /** To be called when the core takes more. */
+  readOn(): void;
   /** Closes all, each after its peer took what was sent; after `stopMs` without regard to that. */
   stop(): void;
 }
 
 export function createConnectionTable(
   setup: ThreadSetup,
-  inbox: Inbox,
+  inbox: Pick<Inbox, 'add' | 'isOpen'>,
   notices: NoticeLimit,
 ): ConnectionTable {
   const { limits } = setup;
@@ -45,7 +47,7 @@ export function createConnectionTable(
   // What the thread misses must not count against its peers.
   const time = new SteadyTime(() => performance.now(), 2 * tickMs);
   const host = createHost(setup, { inbox, connections, time, notices });
-  const { crowd, starved } = host;
+  const { crowd, starved, later } = host;
   let nextId = setup.firstConnection;
   const ticker = setInterval(() => {
     const nowMs = time.now();
@@ -76,6 +78,7 @@ export function createConnectionTable(
     readStarved() {
       for (const connection of starved) connection.updateReading();
     },
+    readOn: () => later.readSoon(),
     stop() {
       for (const connection of connections.values()) connection.drain();
       const deadline = setTimeout(() => {
@@ -109,10 +112,11 @@ function fromOf({ remoteAddress, remotePort }: Socket): string {
 
 interface Host extends ConnectionHost {
   readonly crowd: Crowd;
+  readonly later: Later;
 }
 
 interface ThreadState {
-  readonly inbox: Inbox;
+  readonly inbox: Pick<Inbox, 'add' | 'isOpen'>;
   readonly connections: Map<ConnectionId, Connection>;
   readonly time: SteadyTime;
   readonly notices: NoticeLimit;
@@ -126,7 +130,7 @@ function createHost(
   /** Those that said Hello. */
   const clients = new Set<ConnectionId>();
   const starved = new Set<Connection>();
-  const later = new Later();
+  const later = new Later(() => inbox.isOpen);
   let beyondShare: Connection | null = null;
   return {
     limits,

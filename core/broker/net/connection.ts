@@ -29,7 +29,6 @@ import {
   tellStall,
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
-import { framesOfTurn } from './later.ts';
 import { type Cargo, noCargo, Outflow } from './outflow.ts';
 import { assertAsked, receiveRequest } from './requests.ts';
 import { Unanswered } from './unanswered.ts';
@@ -230,9 +229,8 @@ export class Connection {
     this.#isReading = true;
     try {
       if (this.#state === 'preamble') this.#readPreamble();
-      const next = framesOfTurn(this, this.#splitter, this.#host.later);
       while ((this.#state === 'hello' || this.#state === 'open') && !this.#isOwedMuch) {
-        const frame = next();
+        const frame = this.#host.later.next(this, this.#splitter);
         if (frame === null) break;
         if (this.#state === 'open') this.#owesSinceMs = null;
         this.#tryFrame(frame);

@@ -29,6 +29,8 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly threads?: number;
   /** One batch. Called again only after it returned; a slow core makes the threads read less. */
   readonly onEvents: (events: NetEvent[]) => void;
+  /** A thread has taken some of what it was to send: `takes` may say more by now. */
+  readonly onTaken?: () => void;
   /** Something that an operator should know: a thread died and starts again. */
   readonly onNotice: (text: string) => void;
   /** A thread is gone, and clients of its addresses cannot connect; or all threads listen again. */
@@ -44,6 +46,8 @@ export interface IoPool {
   readonly connections: number;
   /** Sends in order. What goes to a connection that is gone is dropped. */
   send(messages: readonly Outgoing[]): void;
+  /** False while the connection's thread has much to send that it has not taken. */
+  takes(connection: ConnectionId): boolean;
   /** Closes after what was sent before has left. */
   close(connection: ConnectionId): void;
   /** Refuses new connections from here on; those that stand go on. */
@@ -71,6 +75,7 @@ export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
 /** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
 function slotsOf(options: IoPoolOptions): ThreadSlot[] {
   const { tcp, guard, threads = 1, onEvents, onNotice, onReachable, onThreadLost } = options;
+  const { onTaken = () => undefined } = options;
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
   const crowdCells = createCrowdCells(count);
@@ -85,6 +90,7 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
       setup,
       guard: crashGuard,
       onEvents,
+      onTaken,
       onNotice,
       onDown: (isDown) => {
         downCount += isDown ? 1 : -1;
@@ -122,8 +128,9 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
     },
     send(messages) {
       const bySlot = Map.groupBy(messages, ({ connection }) => slotOf(connection));
-      for (const [slot, batch] of bySlot) slot?.tell({ type: 'send', messages: batch });
+      for (const [slot, batch] of bySlot) slot?.send(batch);
     },
+    takes: (connection) => slotOf(connection)?.takes ?? true,
     close: (connection) => slotOf(connection)?.tell({ type: 'close', connection }),
     async stopListening() {
       await Promise.all(slots.map(async (slot) => await slot.stopListening()));

@@ -2,14 +2,17 @@
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { ConnectionId, NetEvent } from '../events.ts';
+import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import { Ahead, messageBytes } from './ahead.ts';
 import { ListenError } from './listen-error.ts';
-import { packBytes } from './slab.ts';
+import { encodeMessages } from './outgoing.ts';
 import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
 interface IoThreadOptions {
   readonly setup: ThreadSetup;
   readonly onEvents: (events: NetEvent[]) => void;
+  /** The thread has taken some of what it was to send. */
+  readonly onTaken: () => void;
   /** Told what an operator should know. */
   readonly onNotice: (text: string) => void;
   /** The thread ended, after it listened, without being asked to; `closed` came for all its connections. */
@@ -28,6 +31,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 12 };
 export class IoThread {
   readonly #options: IoThreadOptions;
   readonly #worker: Worker;
+  readonly #ahead: Ahead;
   readonly #open = new Set<ConnectionId>();
   readonly #listening = Promise.withResolvers<Addresses>();
   readonly #notListening = Promise.withResolvers<void>();
@@ -38,6 +42,7 @@ export class IoThread {
 
   constructor(options: IoThreadOptions) {
     this.#options = options;
+    this.#ahead = new Ahead(options.setup.limits.aheadBytesMax);
     // The extension of this file, because the built package holds .js files only.
     const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
     this.#nextConnection = options.setup.firstConnection;
@@ -70,8 +75,20 @@ export class IoThread {
   }
 
   tell(message: ToThread): void {
-    const { value, transfer } = packBytes(message);
-    this.#worker.postMessage(value, transfer);
+    const transfer = message.type === 'send' ? [message.encoded.bytes.buffer] : [];
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** Sends messages of the core to their connections. */
+  send(messages: readonly Outgoing[]): void {
+    const encoded = encodeMessages(messages);
+    const bytes = encoded.bytes.length + messageBytes * messages.length;
+    this.tell({ type: 'send', encoded, confirm: this.#ahead.add(bytes) });
+  }
+
+  /** False while the thread has much to send that it has not taken. */
+  get takes(): boolean {
+    return this.#ahead.isOpen;
   }
 
   async stopListening(): Promise<void> {
@@ -104,6 +121,12 @@ export class IoThread {
         break;
       case 'events':
         if (this.#state === 'running') this.#onEvents(message.events);
+        // Behind all else that is due: what comes next is for the next turn of the event loop.
+        if (message.confirm) setImmediate(() => this.tell({ type: 'taken' }));
+        break;
+      case 'taken':
+        this.#ahead.taken();
+        this.#options.onTaken();
         break;
       case 'notice':
         this.#options.onNotice(message.text);

@@ -8,10 +8,10 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { IdleMemory } from '../idle-memory.ts';
 import { NoticeLimit } from '../notice-limit.ts';
 import { type ConnectionTable, createConnectionTable } from './connection-table.ts';
-import { createInbox } from './inbox.ts';
+import { Inbox } from './inbox.ts';
 import { ListenError } from './listen-error.ts';
 import { openListeners } from './listeners.ts';
-import { sendMessages } from './outgoing.ts';
+import { sendEncoded } from './outgoing.ts';
 import { packBytes } from './slab.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
@@ -27,9 +27,9 @@ function tell(core: MessagePort, message: FromThread): void {
 /** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
 async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
   const { listen, limits } = setup;
-  const inbox = createInbox({
+  const inbox = new Inbox({
     limits,
-    post: (events) => tell(core, { type: 'events', events }),
+    post: (events, confirm) => tell(core, { type: 'events', events, confirm }),
   });
   const notices = new NoticeLimit((text) => tell(core, { type: 'notice', text }));
   const connections: ConnectionTable = createConnectionTable(setup, inbox, notices);
@@ -39,8 +39,13 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
     memory.touch();
     switch (message.type) {
       case 'send':
-        sendMessages(message.messages, connections.get);
+        sendEncoded(message.encoded, connections.get);
+        if (message.confirm) tell(core, { type: 'taken' });
         connections.readStarved();
+        break;
+      case 'taken':
+        inbox.taken();
+        connections.readOn();
         break;
       case 'close':
         connections.get(message.connection)?.drain();

@@ -1,55 +1,75 @@
-/** Connections that have read their part of a turn of the event loop and go on in the next one. */
+/**
+ * Connections that have read their part and go on when it is their turn: in rounds, and only while the
+ * core takes what was read before. So no peer that sends much is read ahead of one that sends little.
+ */
 
-import type { Frame, FrameSplitter } from '../../protocol/index.ts';
+import { type Frame, type FrameSplitter, frameHeaderBytes } from '../../protocol/index.ts';
+import { Rounds } from '../rounds.ts';
 import type { Connection } from './connection.ts';
 
-/** Of one connection before the others have their turn: frames, and bytes in them. */
+/** Of one connection in a visit: frames, and bytes in them. */
 const framesMax = 64;
 const bytesMax = 64 * 1024;
+/** With so little that is received and not read a connection asks little. */
+const smallBytes = 4 * 1024;
 /** Reading on in one turn of the event loop; what one connection reads comes on top. */
 const sliceMs = 4;
 
-/** Gives the next whole frame of a connection, as long as it has not read its part; then it reads on `later`. */
-export function framesOfTurn(
-  connection: Connection,
-  splitter: FrameSplitter,
-  later: Pick<Set<Connection>, 'add'>,
-): () => Frame | null {
-  let used = 0;
-  return () => {
-    if (used >= 1) {
-      later.add(connection);
+/** Who may read on now. */
+export interface Turn {
+  has(connection: Connection): boolean;
+  /** Frames of the connection until it has read its part; then null, and it reads on later. */
+  next(connection: Connection, splitter: FrameSplitter): Frame | null;
+}
+
+export class Later implements Turn {
+  readonly #waiting: Rounds<Connection> = new Rounds();
+  readonly #isOpen: () => boolean;
+  #isDue = false;
+
+  /** @param isOpen the core takes more */
+  constructor(isOpen: () => boolean) {
+    this.#isOpen = isOpen;
+  }
+
+  has(connection: Connection): boolean {
+    return this.#waiting.has(connection);
+  }
+
+  delete(connection: Connection): void {
+    this.#waiting.delete(connection);
+  }
+
+  next(connection: Connection, splitter: FrameSplitter): Frame | null {
+    if (splitter.bufferedBytes < frameHeaderBytes) return null;
+    const isSmall = splitter.bufferedBytes <= smallBytes;
+    if (!this.#isOpen() || !this.#waiting.mayGoFirst(connection, isSmall)) {
+      this.#waiting.add(connection, isSmall);
+      this.readSoon();
       return null;
     }
     const frame = splitter.next();
-    if (frame !== null) used += Math.max(1 / framesMax, frame.body.length / bytesMax);
+    if (frame !== null) {
+      this.#waiting.use(connection, Math.max(1 / framesMax, frame.body.length / bytesMax));
+    }
     return frame;
-  };
-}
-
-export class Later extends Set<Connection> {
-  #isDue = false;
-
-  override add(connection: Connection): this {
-    this.#readSoon();
-    return super.add(connection);
   }
 
-  #readSoon(): void {
-    if (this.#isDue) return;
+  /** The core may take more by now. */
+  readSoon(): void {
+    if (this.#isDue || !this.#isOpen() || this.#waiting.size === 0) return;
     this.#isDue = true;
     setImmediate(() => this.#readOn());
   }
 
-  /** In turn: one that has still more comes again behind the others. */
   #readOn(): void {
     this.#isDue = false;
     const untilMs = performance.now() + sliceMs;
-    for (const connection of this) {
-      this.delete(connection);
+    while (this.#isOpen() && performance.now() <= untilMs) {
+      const connection = this.#waiting.take();
+      if (connection === undefined) return;
       connection.updateReading();
-      if (performance.now() > untilMs) break;
     }
-    if (this.size > 0) this.#readSoon();
+    this.readSoon();
   }
 }

@@ -32,8 +32,13 @@ export const netLimitDefaults = {
    * sent at once: one on a slow line must be able to renew its leases meanwhile.
    */
   unsentBytesMax: 8 * mebibyte,
-  /** A batch for the core leaves at this size even inside a tick, so that work begins early. */
-  batchBytesMax: mebibyte,
+  /**
+   * A batch for the core leaves at this size even inside a tick, so that work begins early, and the core
+   * takes it in one step.
+   */
+  batchBytesMax: mebibyte / 8,
+  /** What is handed to the core before it has taken what came before: some milliseconds of its time. */
+  aheadBytesMax: mebibyte / 2,
   /** Time for preamble and Hello to arrive. */
   handshakeMs: limits.handshakeMs,
   /** Time that a frame which has begun may take besides that for its bytes. */

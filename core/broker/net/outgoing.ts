@@ -1,4 +1,7 @@
-/** Encodes what the core sends and writes it: one write for each connection and batch. */
+/**
+ * What the core sends, on its way to the connections: encoded by the core, so that threads pass bytes
+ * and no objects, and written by their I/O thread.
+ */
 
 import {
   AiqError,
@@ -14,32 +17,71 @@ import { type Cargo, noCargo, sumOf } from './outflow.ts';
 /** Frames are written once this many bytes are together, so that the core soon hears what left. */
 const writeBytes = 64 * 1024;
 
-/** Messages for connections that are gone are dropped: their peers cannot be told anything. */
-export function sendMessages(
-  messages: readonly Outgoing[],
+/** Frames for one connection. */
+interface Part {
+  readonly connection: ConnectionId;
+  /** Where they end among the bytes of all parts. */
+  end: number;
+  cargo: Cargo;
+  /** The messages that they hold, and the waits that stand by now. */
+  readonly sent: { readonly name: MessageName; readonly correlationId: number }[];
+  /** The connection ends behind them. */
+  isLast: boolean;
+}
+
+/** Parts for the connections of one thread, one after the other in one buffer. */
+export interface Encoded {
+  readonly parts: readonly Part[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export function encodeMessages(messages: readonly Outgoing[]): Encoded {
+  const writer = new Writer(messages.reduce((sum, { bytes = 0 }) => sum + bytes, writeBytes / 64));
+  const parts: Part[] = [];
+  for (const [connection, those] of Map.groupBy(messages, (message) => message.connection)) {
+    let part: Part | null = null;
+    for (const message of those) {
+      const { name, correlationId } = message;
+      if (part === null || part.isLast || writer.length - startOf(parts) >= writeBytes) {
+        part = { connection, end: 0, cargo: noCargo, sent: [], isLast: false };
+        parts.push(part);
+      }
+      part.sent.push({ name, correlationId });
+      if (name !== 'Wait') {
+        const sent = appendMessage(writer, message);
+        part.isLast = message.thenClose === true || sent === 'lost';
+        part.cargo = sumOf(part.cargo, cargoOf(message));
+      }
+      part.end = writer.length;
+    }
+  }
+  return { parts, bytes: writer.written() };
+}
+
+/** Where the last of the parts begins. */
+function startOf(parts: readonly Part[]): number {
+  return parts.at(-2)?.end ?? 0;
+}
+
+/** Parts for connections that are gone are dropped: their peers cannot be told anything. */
+export function sendEncoded(
+  { parts, bytes }: Encoded,
   connectionOf: (id: ConnectionId) => Connection | undefined,
 ): void {
-  const batches = new Map<Connection, { writer: Writer; cargo: Cargo }>();
   const answered = new Set<Connection>();
-  for (const message of messages) {
-    const connection = connectionOf(message.connection);
+  let start = 0;
+  for (const { connection: id, end, cargo, sent, isLast } of parts) {
+    const frames = bytes.subarray(start, end);
+    start = end;
+    const connection = connectionOf(id);
     if (connection === undefined) continue;
     answered.add(connection);
-    connection.sent(message.name, message.correlationId);
-    if (message.name === 'Wait') continue;
-    const { writer, cargo } = batches.get(connection) ?? { writer: new Writer(), cargo: noCargo };
-    const sent = appendMessage(writer, message);
-    const isLast = message.thenClose === true || sent === 'lost';
-    const batch = { writer, cargo: sumOf(cargo, cargoOf(message)) };
-    if (isLast || writer.length >= writeBytes) {
-      connection.write(writer.written(), batch.cargo);
-      batches.delete(connection);
-    } else {
-      batches.set(connection, batch);
-    }
+    for (const { name, correlationId } of sent) connection.sent(name, correlationId);
+    // A little must not hold on to all the others until its peer has read it.
+    const isMost = 2 * frames.length > bytes.length;
+    if (frames.length > 0) connection.write(isMost ? frames : frames.slice(), cargo);
     if (isLast) connection.drain();
   }
-  for (const [connection, { writer, cargo }] of batches) connection.write(writer.written(), cargo);
   for (const connection of answered) connection.updateReading();
 }
 

@@ -1,10 +1,11 @@
 /** What passes between the pool (the core's thread) and an I/O thread, typed in both directions. */
 
-import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import type { ConnectionId, NetEvent } from '../events.ts';
 import type { CrowdCells } from './crowd.ts';
 import type { Guard } from './hello.ts';
 import type { IntakeCells } from './intake.ts';
 import type { NetLimits } from './net-limits.ts';
+import type { Encoded } from './outgoing.ts';
 
 export interface TcpAddress {
   readonly host: string;
@@ -38,7 +39,10 @@ export interface ThreadSetup {
 }
 
 export type ToThread =
-  | { readonly type: 'send'; readonly messages: readonly Outgoing[] }
+  /** With `confirm` the thread is to say when it has taken them. */
+  | { readonly type: 'send'; readonly encoded: Encoded; readonly confirm: boolean }
+  /** The core has taken events that it was to confirm. */
+  | { readonly type: 'taken' }
   | { readonly type: 'close'; readonly connection: ConnectionId }
   | { readonly type: 'stopListening' }
   | { readonly type: 'stop' };
@@ -46,7 +50,9 @@ export type ToThread =
 export type FromThread =
   | { readonly type: 'listening'; readonly addresses: Addresses }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
-  | { readonly type: 'events'; readonly events: NetEvent[] }
+  | { readonly type: 'events'; readonly events: NetEvent[]; readonly confirm: boolean }
+  /** The thread has taken messages that it was to confirm. */
+  | { readonly type: 'taken' }
   /** For the operator; the thread sees to it that there are not many. */
   | { readonly type: 'notice'; readonly text: string }
   | { readonly type: 'stoppedListening' };

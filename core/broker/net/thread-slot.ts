@@ -4,7 +4,7 @@
  */
 
 import { performance } from 'node:perf_hooks';
-import type { NetEvent } from '../events.ts';
+import type { NetEvent, Outgoing } from '../events.ts';
 import type { CrashGuard } from './crash-guard.ts';
 import { Crowd } from './crowd.ts';
 import { Intake } from './intake.ts';
@@ -16,6 +16,8 @@ export interface SlotOptions {
   readonly setup: Omit<ThreadSetup, 'listen'>;
   readonly guard: CrashGuard;
   readonly onEvents: (events: NetEvent[]) => void;
+  /** The thread has taken some of what it was to send. */
+  readonly onTaken: () => void;
   /** Told when a thread died and starts again, and who was refused or cut off. */
   readonly onNotice: (text: string) => void;
   /** The thread is gone and will be replaced; or the next one listens. */
@@ -57,6 +59,15 @@ export class ThreadSlot {
     return addresses;
   }
 
+  send(messages: readonly Outgoing[]): void {
+    this.#thread?.send(messages);
+  }
+
+  /** False while the thread has much to send that it has not taken. */
+  get takes(): boolean {
+    return this.#thread?.takes ?? true;
+  }
+
   tell(message: ToThread): void {
     this.#thread?.tell(message);
   }
@@ -78,11 +89,12 @@ export class ThreadSlot {
   }
 
   #startThread(listen: Listen): IoThread {
-    const { setup, onEvents, onNotice } = this.#options;
+    const { setup, onEvents, onTaken, onNotice } = this.#options;
     const firstConnection = this.#thread?.nextConnection ?? setup.firstConnection;
     this.#thread = new IoThread({
       setup: { ...setup, listen, firstConnection },
       onEvents,
+      onTaken,
       onNotice,
       onLost: (error) => this.#lost(error),
     });

@@ -250,9 +250,11 @@ export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
     // A part of what is free leaves a part of it free: no client uses it up.
     refuse(caller, 'QUEUE_FULL', `${waitsMaxOfAll - free} waits stand already; try again later`);
   } else if (isFinished(job.state)) {
-    tellings.addEnds([{ connection, correlationId }], () => pictureOf(core.state.jobs, job));
+    tellings.addEnds(new Map([[connection, [correlationId]]]), () =>
+      pictureOf(core.state.jobs, job),
+    );
   } else {
-    waiting.add(id, { connection, correlationId });
+    waiting.add(id, connection, correlationId);
     core.emit({
       type: 'send',
       outgoing: { ...outgoing(connection, correlationId, 'Wait', { id }), bytes: 0 },

@@ -6,20 +6,17 @@
 
 import { errorCodes, type JobInfo } from '../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
-import { BehindWatchers } from './behind-watchers.ts';
 import type { Core } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import { fetchInfos, inFrames, type JobPicture, pictureOf } from './job-details.ts';
 import type { JobEntry } from './job-entry.ts';
 import { answerUnread } from './unread.ts';
-import type { Waiter } from './wait-list.ts';
+import { Watchers } from './watchers.ts';
 
 /** Jobs that one connection is told of in one piece. */
 const pieceMax = 100;
 /** Jobs that all are told of in one go. */
 const goMax = 400;
-/** Changes that are kept as they were; of more only the jobs are kept. */
-const picturesMax = 1_000;
 
 /** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
 function placedNow({ state }: Core, picture: JobPicture): JobPicture {
@@ -28,26 +25,42 @@ function placedNow({ state }: Core, picture: JobPicture): JobPicture {
   return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
 }
 
+function pictureNow({ state }: Core, seq: number): JobPicture | null {
+  const job = state.jobs.bySeq(seq);
+  return job === undefined ? null : pictureOf(state.jobs, job);
+}
+
+/** Who of a connection waited for a job that is over. */
+interface End {
+  readonly picture: JobPicture;
+  readonly correlationIds: readonly number[];
+  /** How many of them are told. */
+  told: number;
+}
+
 interface Telling {
-  /** Who waited for a job that is over. */
-  readonly ends: { readonly picture: JobPicture; readonly correlationId: number }[];
-  /** Changes for a watcher, oldest first. */
-  pictures: JobPicture[];
+  readonly ends: End[];
+  endCount: number;
   /** A piece is being made. */
   isMaking: boolean;
 }
 
+interface EndOfWait {
+  readonly picture: JobPicture;
+  readonly correlationId: number;
+}
+
 export class Tellings {
-  /** The queues that each watches; an empty set means all. */
-  readonly #queues: Map<ConnectionId, ReadonlySet<string>> = new Map();
+  readonly #watchers = new Watchers();
   readonly #tellings: Map<ConnectionId, Telling> = new Map();
-  readonly #behind = new BehindWatchers();
   /** Connections with something to be told and nothing in the making, in the order of their turns. */
   readonly #due: Set<ConnectionId> = new Set();
+  /** Something changed that watchers were not told of. */
+  #hasNews = false;
   #endCount = 0;
 
   get watcherCount(): number {
-    return this.#queues.size;
+    return this.#watchers.count;
   }
 
   /** Waits whose end is to be told. */
@@ -57,46 +70,40 @@ export class Tellings {
 
   /** The same of one connection. */
   endCountOf(connection: ConnectionId): number {
-    return this.#tellings.get(connection)?.ends.length ?? 0;
+    return this.#tellings.get(connection)?.endCount ?? 0;
   }
 
   watch(connection: ConnectionId, queues: readonly string[]): void {
-    this.#queues.set(connection, new Set(queues));
+    this.#watchers.watch(connection, queues);
   }
 
   forget(connection: ConnectionId): void {
     this.#endCount -= this.endCountOf(connection);
-    this.#queues.delete(connection);
+    this.#watchers.forget(connection);
     this.#tellings.delete(connection);
-    this.#behind.forget(connection);
     this.#due.delete(connection);
   }
 
-  /** The job that these waited for is over. */
-  addEnds(waiters: readonly Waiter[], pictureOfJob: () => JobPicture): void {
-    if (waiters.length === 0) return;
+  /** The job that these of each connection waited for is over. */
+  addEnds(
+    waiters: ReadonlyMap<ConnectionId, readonly number[]>,
+    pictureOfJob: () => JobPicture,
+  ): void {
+    if (waiters.size === 0) return;
     const picture = pictureOfJob();
-    for (const { connection, correlationId } of waiters) {
-      this.#of(connection).ends.push({ picture, correlationId });
+    for (const [connection, correlationIds] of waiters) {
+      const telling = this.#of(connection);
+      telling.ends.push({ picture, correlationIds, told: 0 });
+      telling.endCount += correlationIds.length;
+      this.#endCount += correlationIds.length;
     }
-    this.#endCount += waiters.length;
   }
 
   /** A job changed: whoever watches its queue hears of it as it is now. */
   note(core: Core, job: JobEntry): void {
-    if (this.#queues.size === 0) return;
-    const { name } = core.state.jobs.queueOf(job);
-    const picture = pictureOf(core.state.jobs, job);
-    for (const [connection, queues] of this.#queues) {
-      if (queues.size === 0 || queues.has(name)) this.#addChange(core, connection, picture);
-    }
-  }
-
-  #addChange(core: Core, connection: ConnectionId, picture: JobPicture): void {
-    const telling = this.#of(connection);
-    const keepsUp = this.#behind.countOf(connection) === 0;
-    if (keepsUp && telling.pictures.length < picturesMax) telling.pictures.push(picture);
-    else if (!this.#behind.add(connection, picture.seq)) this.#give(core, connection);
+    const { jobs } = core.state;
+    const { name } = jobs.queueOf(job);
+    if (this.#watchers.note(name, () => pictureOf(jobs, job))) this.#hasNews = true;
   }
 
   /** The watcher is too far behind: it hears that it missed something by the end of its connection. */
@@ -118,6 +125,8 @@ export class Tellings {
 
   /** Begins with what may be told now. Returns false when more could be told at once. */
   flush(core: Core): boolean {
+    if (this.#hasNews) for (const connection of this.#watchers.connections) this.#of(connection);
+    this.#hasNews = false;
     let left = goMax;
     for (const connection of this.#due) {
       if (!core.unsent.takesLarge(connection)) continue;
@@ -128,16 +137,21 @@ export class Tellings {
     return true;
   }
 
-  /** Tells one piece and returns how many jobs it is about. */
+  /** Tells one piece and returns how much work that is, counted in jobs. */
   #tell(core: Core, connection: ConnectionId): number {
+    if (this.#watchers.isTooFarBehind(connection)) {
+      this.#give(core, connection);
+      return 1;
+    }
     const telling = this.#of(connection);
-    const ends = telling.ends.splice(0, pieceMax);
-    this.#endCount -= ends.length;
-    const pictures =
-      ends.length > 0 ? ends.map((end) => end.picture) : this.#next(core, connection);
+    const ends = this.#takeEnds(telling);
+    const { pictures, work } =
+      ends.length > 0
+        ? { pictures: ends.map((end) => end.picture), work: ends.length }
+        : this.#watchers.take(connection, pieceMax, (seq) => pictureNow(core, seq));
     if (pictures.length === 0) {
-      this.#due.delete(connection);
-      return 0;
+      if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
+      return work;
     }
     telling.isMaking = true;
     this.#due.delete(connection);
@@ -160,21 +174,29 @@ export class Tellings {
       told,
     ];
     core.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
-    return pictures.length;
+    return work;
   }
 
-  /** The next changes for a watcher: as they were, then jobs as they are by now. */
-  #next(core: Core, connection: ConnectionId): JobPicture[] {
-    const pictures = this.#of(connection).pictures.splice(0, pieceMax);
-    if (pictures.length > 0) return pictures;
-    const jobs = this.#behind.take(connection, pieceMax).map((seq) => core.state.jobs.bySeq(seq));
-    return jobs.filter((job) => job !== undefined).map((job) => pictureOf(core.state.jobs, job));
+  /** Takes as many ends of waits as one piece tells. */
+  #takeEnds(telling: Telling): EndOfWait[] {
+    const taken: EndOfWait[] = [];
+    for (let end = telling.ends[0]; end !== undefined; end = telling.ends[0]) {
+      const { picture, correlationIds, told } = end;
+      const ids = correlationIds.slice(told, told + pieceMax - taken.length);
+      taken.push(...ids.map((correlationId) => ({ picture, correlationId })));
+      end.told += ids.length;
+      if (end.told < correlationIds.length) break;
+      telling.ends.shift();
+    }
+    telling.endCount -= taken.length;
+    this.#endCount -= taken.length;
+    return taken;
   }
 
   #of(connection: ConnectionId): Telling {
     let telling = this.#tellings.get(connection);
     if (telling === undefined) {
-      telling = { ends: [], pictures: [], isMaking: false };
+      telling = { ends: [], endCount: 0, isMaking: false };
       this.#tellings.set(connection, telling);
     }
     if (!telling.isMaking) this.#due.add(connection);

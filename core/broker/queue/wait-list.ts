@@ -2,14 +2,9 @@
 
 import type { ConnectionId } from '../events.ts';
 
-/** Whom to answer: a request of a connection. */
-export interface Waiter {
-  readonly connection: ConnectionId;
-  readonly correlationId: number;
-}
-
 export class WaitList {
-  readonly #byJob: Map<string, Map<ConnectionId, Waiter[]>> = new Map();
+  /** By job and connection: the requests that are to be answered. */
+  readonly #byJob: Map<string, Map<ConnectionId, number[]>> = new Map();
   readonly #jobsOf: Map<ConnectionId, Set<string>> = new Map();
   readonly #counts: Map<ConnectionId, number> = new Map();
   #count = 0;
@@ -29,12 +24,11 @@ export class WaitList {
     return this.#counts.get(connection) ?? 0;
   }
 
-  add(id: string, waiter: Waiter): void {
-    const { connection } = waiter;
-    const ofJob = this.#byJob.get(id) ?? new Map<ConnectionId, Waiter[]>();
+  add(id: string, connection: ConnectionId, correlationId: number): void {
+    const ofJob = this.#byJob.get(id) ?? new Map<ConnectionId, number[]>();
     const waiters = ofJob.get(connection) ?? [];
     const jobs = this.#jobsOf.get(connection) ?? new Set();
-    waiters.push(waiter);
+    waiters.push(correlationId);
     this.#byJob.set(id, ofJob.set(connection, waiters));
     this.#jobsOf.set(connection, jobs.add(id));
     this.#counts.set(connection, this.countOf(connection) + 1);
@@ -42,9 +36,9 @@ export class WaitList {
   }
 
   /** Removes and returns those who wait for the job. */
-  take(id: string): Waiter[] {
+  take(id: string): ReadonlyMap<ConnectionId, readonly number[]> {
     const ofJob = this.#byJob.get(id);
-    if (ofJob === undefined) return [];
+    if (ofJob === undefined) return new Map();
     this.#byJob.delete(id);
     for (const [connection, { length }] of ofJob) {
       this.#jobsOf.get(connection)?.delete(id);
@@ -53,7 +47,7 @@ export class WaitList {
       this.#counts.set(connection, left);
       if (left === 0) this.forget(connection);
     }
-    return [...ofJob.values()].flat();
+    return ofJob;
   }
 
   /** The connection is gone: nothing of it waits any more. */

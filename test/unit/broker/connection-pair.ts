@@ -4,6 +4,7 @@ import { duplexPair } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { NetEvent } from '../../../core/broker/events.ts';
 import { Connection } from '../../../core/broker/net/connection.ts';
+import { Later } from '../../../core/broker/net/later.ts';
 import { type NetLimits, netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
 import {
   type AnyMessage,
@@ -38,7 +39,10 @@ export function frameOf<N extends MessageName>(
 }
 
 /** A connection, the other end of its stream, and a clock that only the test moves. */
-export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
+export function openPair(
+  limitsOfTest: Partial<NetLimits> = {},
+  later: Later = new Later(() => true),
+) {
   const [near, far] = duplexPair();
   const host = {
     limits: { ...netLimitDefaults, ...limitsOfTest },
@@ -50,7 +54,7 @@ export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
       },
     },
     starved: new Set<Connection>(),
-    later: new Set<Connection>(),
+    later,
     mayExceedShare: () => host.hasRoomForFrame,
     hasRoomForFrame: false,
     nowMs: 0,
@@ -59,7 +63,7 @@ export function openPair(limitsOfTest: Partial<NetLimits> = {}) {
     now: () => host.nowMs,
     notices: [] as string[],
     onNotice: (kind: string, text: string) => void host.notices.push(`${kind}: ${text}`),
-    onEvent: (event: NetEvent) => void host.events.push(event),
+    onEvent: (event: NetEvent): unknown => host.events.push(event),
     onState: ({ state }: Connection, from: string) => {
       host.states.push(`${from} to ${state}`);
     },

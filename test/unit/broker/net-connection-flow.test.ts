@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Left } from '../../../core/broker/events.ts';
+import { Later } from '../../../core/broker/net/later.ts';
 import { netLimitDefaults } from '../../../core/broker/net/net-limits.ts';
 import { frameOf, greet, hello, openPair, type Pair, typesOf } from './connection-pair.ts';
 
@@ -214,26 +215,40 @@ describe('requests without an answer', () => {
     expect(host.intake.bytes).toBe(0);
   });
 
-  it('are read some at a time, with other connections in between, and each once', async () => {
-    const pair = openPair();
-    await greet(pair);
-    pair.connection.sent('HelloOk', 1);
-    const stream = Buffer.concat(
-      Array.from({ length: 200 }, (_, at) => frameOf('Ping', 2 + at, {})),
-    );
-    const taken = (): number => pair.host.events.length - 1;
-    await pair.send(stream);
-    const first = taken();
-    expect(first).toBeLessThanOrEqual(64);
-    pair.connection.updateReading();
-    expect(taken()).toBe(first);
-    expect(pair.near.isPaused()).toBe(true);
-    for (let turn = 1; pair.host.later.delete(pair.connection); turn++) {
-      expect(taken()).toBeLessThanOrEqual(64 * turn);
-      pair.connection.updateReading();
+  it('are read some at a time, those of others first who send little, and each once', async () => {
+    let isOpen = true;
+    const later = new Later(() => isOpen);
+    const [greedy, modest] = [openPair({}, later), openPair({}, later)];
+    for (const pair of [greedy, modest]) {
+      await greet(pair);
+      pair.connection.sent('HelloOk', 1);
     }
-    expect(taken()).toBe(200);
-    expect(pair.near.isPaused()).toBe(false);
+    const taken = ({ host }: Pair): number => host.events.length - 1;
+    const pings = (count: number): Uint8Array =>
+      Buffer.concat(Array.from({ length: count }, (_, at) => frameOf('Ping', 2 + at, {})));
+    const { promise: isRead, resolve } = Promise.withResolvers<void>();
+    greedy.near.once('pause', () => {
+      isOpen = false;
+      resolve();
+    });
+    greedy.far.write(pings(1000));
+    await isRead;
+    const before = taken(greedy);
+    expect(before).toBeLessThanOrEqual(64);
+    // The core takes no more: what one that sends little asks is read next, before the rest.
+    await modest.send(pings(1));
+    expect(taken(modest)).toBe(0);
+    isOpen = true;
+    later.readSoon();
+    const seen = Promise.withResolvers<number>();
+    modest.host.onEvent = () => {
+      seen.resolve(taken(greedy) - before);
+      return 0;
+    };
+    expect(await seen.promise).toBe(0);
+    while (later.has(greedy.connection)) await setImmediate();
+    expect(taken(greedy)).toBe(1000);
+    expect(greedy.near.isPaused()).toBe(false);
   });
 
   it('are not answered by what the broker sends of its own accord', async () => {

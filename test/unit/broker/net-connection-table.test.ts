@@ -27,7 +27,7 @@ function openTable() {
       firstConnection: 1,
       connectionStep: 1,
     },
-    { add: () => undefined },
+    { add: () => undefined, isOpen: true },
     new NoticeLimit(() => undefined),
   );
   return (transport: Transport) => {

@@ -174,9 +174,9 @@ describe('what the core keeps', () => {
 
   test('waits of one connection are counted each, those for the same job too, until they end', () => {
     const waiting = new WaitList();
-    for (const correlationId of range(3)) waiting.add('a', { connection: 1, correlationId });
-    waiting.add('b', { connection: 1, correlationId: 4 });
-    waiting.add('a', { connection: 2, correlationId: 4 });
+    for (const correlationId of range(3)) waiting.add('a', 1, correlationId);
+    waiting.add('b', 1, 4);
+    waiting.add('a', 2, 4);
     expect([waiting.countOf(1), waiting.countOf(2)]).toEqual([4, 1]);
     waiting.take('a');
     expect([waiting.countOf(1), waiting.countOf(2)]).toEqual([1, 0]);
@@ -186,16 +186,13 @@ describe('what the core keeps', () => {
 
   test('of those who wait for a job each is answered once, and only those still connected', () => {
     const waiting = new WaitList();
-    waiting.add('a', { connection: 1, correlationId: 5 });
-    waiting.add('a', { connection: 2, correlationId: 5 });
-    waiting.add('a', { connection: 2, correlationId: 6 });
-    waiting.add('b', { connection: 1, correlationId: 7 });
+    waiting.add('a', 1, 5);
+    waiting.add('a', 2, 5);
+    waiting.add('a', 2, 6);
+    waiting.add('b', 1, 7);
     waiting.forget(1);
-    expect(waiting.take('a')).toEqual([
-      { connection: 2, correlationId: 5 },
-      { connection: 2, correlationId: 6 },
-    ]);
-    expect([waiting.take('a'), waiting.take('b'), waiting.jobCount]).toEqual([[], [], 0]);
+    expect([...waiting.take('a')]).toEqual([[2, [5, 6]]]);
+    expect([waiting.take('a').size, waiting.take('b').size, waiting.jobCount]).toEqual([0, 0, 0]);
   });
 });
 

@@ -1,7 +1,10 @@
 /** What is on its way to each peer: bounded for each and for all, and what leases and watchers have of it. */
 
 import { describe, expect, test } from 'vitest';
+import { changesMax } from '../../../core/broker/queue/changes.ts';
+import type { JobPicture } from '../../../core/broker/queue/job-details.ts';
 import { Unsent, unsentBytesMax } from '../../../core/broker/queue/unsent.ts';
+import { Watchers } from '../../../core/broker/queue/watchers.ts';
 import type { Message } from '../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
@@ -165,23 +168,56 @@ describe('a watcher that does not read', () => {
     );
   });
 
-  test('ends when it is behind too far, and is told that it was too slow', () => {
+  test('ends when it is behind too far, and is told that it was too slow; others go on', () => {
     const driver = watched();
-    const source = 's'.repeat(4000);
-    const jobs = range(5000).map((id) => checkedJob({ id, more: { source } }));
-    // Others are so far behind that little is left.
-    for (const connection of range(200).map((each) => each + 100)) {
-      driver.open(connection);
-      driver.silent.add(connection);
-      driver.request(connection, 'Watch', { queues: [] });
-    }
-    for (let at = 0; at < jobs.length; at += 100) driver.enqueue(1, jobs.slice(at, at + 100));
-    const last = driver.sent.filter(({ connection }) => connection === 2).at(-1);
-    expect(last).toMatchObject({ name: 'Error', thenClose: true });
     driver.open(3);
     driver.request(3, 'Watch', { queues: [] });
+    const source = 's'.repeat(4000);
+    driver.enqueue(
+      1,
+      range(1000).map((id) => checkedJob({ id, more: { source } })),
+    );
+    driver.request(1, 'Pause', { queue: 'q' });
+    for (let count = 0; count < changesMax; count += 2000) {
+      const jobs = range(1000).map((id) => checkedJob({ id: count + id + 10_000 }));
+      driver.enqueue(1, jobs);
+      driver.request(1, 'Cancel', { ids: jobs.map((job) => (job.ok ? job.job.id : '')) });
+    }
+    driver.silent.clear();
+    takeAll(driver);
+    while (driver.machine.nextDueMs(driver.now) === 0) driver.advance(0);
+    const lastOf = (to: number) => driver.sent.filter(({ connection }) => connection === to).at(-1);
+    expect(lastOf(2)).toMatchObject({ name: 'Error', thenClose: true });
     driver.request(1, 'Cancel', { ids: [idOf(1)] });
-    expect(driver.sent.filter(({ connection }) => connection === 3).at(-1)?.name).toBe('JobEvents');
+    expect(lastOf(3)).toMatchObject({ name: 'JobEvents' });
+  });
+
+  test('costs nothing for each change: what changed is kept once, however many watch', () => {
+    const watchers = new Watchers();
+    let made = 0;
+    const picture = (): JobPicture => ({ seq: ++made, row: { queue: 'q' } }) as JobPicture;
+    for (const connection of range(1000)) watchers.watch(connection, connection % 2 ? [] : ['q']);
+    for (const _ of range(500)) expect(watchers.note('q', picture)).toBe(true);
+    for (const connection of range(1000)) {
+      const { pictures } = watchers.take(connection, 1000, () => null);
+      expect(pictures.map(({ seq }) => seq)).toEqual(range(500));
+    }
+    expect(made).toBe(500);
+    for (const connection of range(1000)) watchers.forget(connection);
+    expect(watchers.note('q', picture)).toBe(false);
+  });
+
+  test('is told nothing of other queues, and what others watch is looked through in pieces', () => {
+    const watchers = new Watchers();
+    watchers.watch(1, ['quiet']);
+    const picture = (): JobPicture => ({ seq: 1, row: { queue: 'busy' } }) as JobPicture;
+    expect(watchers.note('busy', picture)).toBe(false);
+    watchers.watch(2, []);
+    for (const _ of range(5000)) watchers.note('busy', picture);
+    for (const isLast of [false, false, true]) {
+      expect(watchers.take(1, 100, () => null).pictures).toEqual([]);
+      expect(watchers.hasMore(1)).toBe(!isLast);
+    }
   });
 });
 
