@@ -1,6 +1,6 @@
 /** How many bytes a message takes, about: for counting, where encoding it would be too much work. */
 
-import { frameHeaderBytes } from '../protocol/index.ts';
+import { frameHeaderBytes, pieceAt } from '../protocol/index.ts';
 
 /** The fields of a message as encoded, or a little more; texts count as if they were ASCII. */
 export function encodedBytes(fields: object): number {
@@ -11,8 +11,18 @@ function bytesOf(value: unknown): number {
   if (typeof value === 'string') return 4 + value.length;
   if (typeof value !== 'object' || value === null) return 8;
   if (value instanceof Uint8Array) return 4 + value.length;
+  if (Array.isArray(value)) return bytesOfList(value);
   let bytes = 4;
-  if (Array.isArray(value)) for (const item of value) bytes += bytesOf(item);
-  else for (const name in value) bytes += bytesOf((value as Record<string, unknown>)[name]);
+  for (const name in value) bytes += bytesOf((value as Record<string, unknown>)[name]);
+  return bytes;
+}
+
+function bytesOfList(values: readonly unknown[]): number {
+  let bytes = 4;
+  for (let at = 0; at < values.length; ) {
+    const piece = pieceAt(values, at);
+    bytes += piece?.bytes.length ?? bytesOf(values[at]);
+    at += piece?.count ?? 1;
+  }
   return bytes;
 }

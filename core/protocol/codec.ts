@@ -6,7 +6,8 @@
 import { idBytes, idFromText, idToText } from './ids.ts';
 import type { FieldType, FieldValue, Message, MessageName } from './message-types.ts';
 import { messages } from './messages.ts';
-import { malformed, type Reader, Reader as WireReader, type Writer } from './wire.ts';
+import { jobInfo, queueInfo } from './structs.ts';
+import { malformed, type Reader, Reader as WireReader, Writer } from './wire.ts';
 
 /** How one wire type is written and read, and the fewest bytes that it takes. */
 interface FieldCodec {
@@ -52,7 +53,12 @@ function listCodec(element: FieldCodec): FieldCodec {
     bytesMin: 4,
     write(writer, values: never[]) {
       writer.u32(values.length);
-      for (const value of values) element.write(writer, value);
+      for (let at = 0; at < values.length; ) {
+        const piece = pieceAt(values, at);
+        if (piece === undefined) element.write(writer, values[at] as never);
+        else writer.raw(piece.bytes);
+        at += piece?.count ?? 1;
+      }
     },
     read(reader) {
       const count = reader.u32();
@@ -145,6 +151,41 @@ export function decodeFields<N extends MessageName>(name: N, body: Uint8Array): 
   const fields = codecFor(name).read(reader) as Message<N>;
   if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after ${name}`);
   return fields;
+}
+
+const infoCodecs = { job: structCodec(jobInfo.struct), queue: structCodec(queueInfo.struct) };
+
+/** Elements of a list, one after the other, that were encoded before the message that they are part of. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  readonly last: unknown;
+}
+
+/** By their first element. */
+const pieces = new WeakMap<object, Piece>();
+
+/**
+ * Encodes infos that will be part of a long message, so that this is done in pieces and not in one go.
+ * They must not change any more. When one cannot be encoded, its message finds that out.
+ */
+export function encodeAhead(kind: 'job' | 'queue', infos: readonly object[]): void {
+  const [first] = infos;
+  if (first === undefined) return;
+  const writer = new Writer();
+  try {
+    for (const info of infos) infoCodecs[kind].write(writer, info as never);
+  } catch {
+    return;
+  }
+  pieces.set(first, { bytes: writer.written(), count: infos.length, last: infos.at(-1) });
+}
+
+/** What was encoded ahead of the elements from `at` on, if they are still the same. */
+export function pieceAt(values: readonly unknown[], at: number): Piece | undefined {
+  const first = values[at];
+  const piece = typeof first === 'object' && first !== null ? pieces.get(first) : undefined;
+  return piece !== undefined && values[at + piece.count - 1] === piece.last ? piece : undefined;
 }
 
 function codecFor(name: MessageName): FieldCodec {

@@ -2,10 +2,12 @@
 
 export {
   decodeFields,
+  encodeAhead,
   encodeFields,
   type FieldsCodec,
   fieldsCodec,
   messageNameOf,
+  pieceAt,
 } from './codec.ts';
 export { decodeJob, decodeNewJob, jobChecksumFits } from './decode-job.ts';
 export { encodeJob } from './encode-job.ts';

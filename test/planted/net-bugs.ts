@@ -34,7 +34,7 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/turns.ts',
-        find: 'while (line.used < 1 && this.#mayGoOn(line)) {',
+        find: 'while (used < 1 && this.#mayGoOn(line)) {',
         replace: 'while (this.#mayGoOn(line)) {',
       },
     ],
@@ -51,6 +51,30 @@ export const netBugs: readonly PlantedBug[] = [
       },
     ],
     caughtBy: { test: 'test/unit/broker/turns.test.ts' },
+  },
+  {
+    name: 'answers-in-one-go',
+    what: 'all answers that may leave at one time leave at once, and who waits for a small one waits for them',
+    edits: [
+      {
+        file: 'core/broker/outbox.ts',
+        find: 'const partBytesMax = 512 * 1024;',
+        replace: 'const partBytesMax = 512 * 1024 * 1024;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/outbox.test.ts' },
+  },
+  {
+    name: 'read-ahead-of-the-core',
+    what: 'requests are read however many the core has not taken, and all wait in one line behind them',
+    edits: [
+      {
+        file: 'core/broker/net/later.ts',
+        find: 'if (!this.#isOpen() || !this.#waiting.mayGoFirst(connection, isSmall)) {',
+        replace: 'if (!this.#waiting.mayGoFirst(connection, isSmall)) {',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/net-connection-flow.test.ts' },
   },
   {
     name: 'progress-by-whole-writes',

@@ -1,6 +1,7 @@
 /** Inspect, List, Result, Stats and Wait: what the broker tells about its jobs. Nothing here changes a job. */
 
 import {
+  encodeAhead,
   idTextLength,
   isId,
   isIdPrefix,
@@ -181,9 +182,12 @@ export function stats(caller: CoreCaller, { queues }: Message<'Stats'>): void {
   const next = (): readonly Fetched[] => {
     if (sessions.length > 0) countConsumers(core, sessions, consumers);
     else if (infos.length < names.length) {
-      for (const name of names.slice(infos.length, infos.length + statsRowsMax)) {
-        infos.push({ ...queueInfo(core, name, now), consumers: consumers.get(name) ?? 0 });
-      }
+      const piece = names.slice(infos.length, infos.length + statsRowsMax).map((name) => ({
+        ...queueInfo(core, name, now),
+        consumers: consumers.get(name) ?? 0,
+      }));
+      encodeAhead('queue', piece);
+      infos.push(...piece);
     } else {
       const logLiveBytes = core.state.logBytes;
       return [{ type: 'stats', stats: { connection, correlationId, queues: infos, logLiveBytes } }];

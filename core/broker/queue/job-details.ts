@@ -5,6 +5,7 @@
 
 import {
   decodeJob,
+  encodeAhead,
   type JobInfo,
   type LeaseEndInfo,
   limits,
@@ -69,7 +70,7 @@ export function pictureOf(store: JobStore, job: JobEntry): JobPicture {
 }
 
 /** Jobs whose infos are made in one piece. */
-const infosPerPiece = 100;
+const infosPerPiece = 50;
 
 /** Fetches what the infos of these jobs need, in pieces, and goes on with them, in the same order. */
 export function fetchInfos(
@@ -81,7 +82,9 @@ export function fetchInfos(
   return {
     offsets: piece.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
     use(records) {
-      const infos = [...sofar, ...infosOf(piece, records)];
+      const made = infosOf(piece, records);
+      encodeAhead('job', made);
+      const infos = [...sofar, ...made];
       if (infos.length === pictures.length) return then(infos);
       return [{ type: 'fetch', fetch: fetchInfos(pictures, then, infos) }];
     },
@@ -179,7 +182,8 @@ export class Origins {
     }
     if (record.kind === 'enqueued' || record.kind === 'leaseEnded') {
       const jobs = record.kind === 'enqueued' ? record.jobs : record.enqueue;
-      const found = jobs.find((job) => job.seq === seq);
+      const next = jobs[seq - (jobs[0]?.seq ?? 0)];
+      const found = next?.seq === seq ? next : jobs.find((job) => job.seq === seq);
       if (found !== undefined) return { encoded: found.job, enqueuedAtMs: record.atMs };
     }
     throw new Error(`record ${base} is ${record.kind}; it should hold job number ${seq}`);

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { sessionMark } from '../../../core/broker/queue/session-marks.ts';
-import { errorCodes, type Message, noUsage } from '../../../core/protocol/index.ts';
+import { errorCodes, type Message, noUsage, pieceAt } from '../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './queue-driver.ts';
 
 function connected(options = testOptions): Driver {
@@ -104,6 +104,25 @@ test('a page of no rows is refused, as it would never end; one of too many is cu
   expect(page(0)).toMatchObject({ code: errorCodes.BAD_REQUEST.number });
   expect((page(1) as Message<'ListOk'>).jobs).toHaveLength(1);
   expect((page(0xffff_ffff) as Message<'ListOk'>).jobs).toHaveLength(2);
+});
+
+test('long answers are encoded in pieces of few rows', () => {
+  const driver = connected();
+  for (let first = 0; first < 600; first += 200) {
+    const jobs = Array.from({ length: 200 }, (_, index) =>
+      checkedJob({ id: first + index + 1, queue: `q${first + index}` }),
+    );
+    driver.enqueue(1, jobs);
+  }
+  const list = { queue: null, state: null, before: 0, limit: 1000 };
+  const { jobs } = driver.request(1, 'List', list) as Message<'ListOk'>;
+  const { queues } = driver.request(1, 'Stats', { queues: [] }) as Message<'StatsOk'>;
+  for (const rows of [jobs, queues]) {
+    expect(rows).toHaveLength(600);
+    for (let at = 0; at < rows.length; at += pieceAt(rows, at)!.count) {
+      expect(pieceAt(rows, at)?.count).toBeLessThanOrEqual(250);
+    }
+  }
 });
 
 describe('inspect', () => {

@@ -7,15 +7,19 @@ import {
   type AnyMessage,
   decodeFields,
   decodeFrame,
+  encodeAhead,
   encodeFields,
   encodeFrame,
   errorCodeOf,
   errorCodes,
   FrameSplitter,
   frameHeaderBytes,
+  type Message,
   messageNameOf,
   messages,
   noError,
+  pieceAt,
+  type QueueInfo,
   Writer,
 } from '../../../core/protocol/index.ts';
 import { messageNames, messageOf } from './message-arbitraries.ts';
@@ -142,5 +146,74 @@ describe('the bytes of v1', () => {
     ['a text longer than its bytes', 'Pause', [255, 255, 255, 255, 0x61]],
   ] as const)('forbid %s', (_, name, body) => {
     expect(codeOf(() => decodeFields(name, Uint8Array.from(body)))).toBe('BAD_FRAME');
+  });
+});
+
+describe('infos that are encoded ahead of their message', () => {
+  const info = (name: string, jobs = 1) =>
+    ({
+      queue: name,
+      paused: false,
+      delayed: 0,
+      ready: jobs,
+      leased: 0,
+      done: 3,
+      dead: 0,
+      cancelled: 0,
+      parked: 0,
+      oldestReadyMs: 4,
+      bytes: 5,
+      jobsMax: 0,
+      bytesMax: 0,
+      keepMs: 0,
+      keepJobs: 0,
+      consumers: 1,
+    }) as const;
+  const infos = Array.from({ length: 10 }, (_, at) => info(`queue-${at}`));
+  const stats = (queues: readonly QueueInfo[]): Message<'StatsOk'> => ({
+    pid: 1,
+    startedAtMs: 1,
+    connections: 1,
+    sessions: 1,
+    logBytes: 1,
+    logLiveBytes: 1,
+    logSegments: 1,
+    durableOffset: 1,
+    diskFreeBytes: 1,
+    diskFull: false,
+    historyOffset: 1,
+    queues: [...queues],
+  });
+  const bytesOf = (queues: readonly QueueInfo[]): string => {
+    const writer = new Writer();
+    encodeFields(writer, 'StatsOk', stats(queues));
+    return Buffer.from(writer.written()).toString('hex');
+  };
+
+  it('take the same bytes, in whole, in part and beside others', () => {
+    const copies = (): QueueInfo[] => infos.map((one) => ({ ...one }));
+    const ahead = copies();
+    encodeAhead('queue', ahead.slice(0, 4));
+    encodeAhead('queue', ahead.slice(4, 8));
+    expect(pieceAt(ahead, 4)?.count).toBe(4);
+    for (const [from, to] of [
+      [0, 10],
+      [0, 3],
+      [2, 10],
+      [4, 7],
+      [5, 6],
+      [8, 10],
+      [9, 9],
+    ] as const) {
+      expect(bytesOf(ahead.slice(from, to))).toBe(bytesOf(copies().slice(from, to)));
+    }
+    expect(bytesOf(ahead.toReversed())).toBe(bytesOf(copies().toReversed()));
+  });
+
+  it('that cannot be encoded are found out with their message', () => {
+    const bad = [info('good'), info('bad', -1)];
+    encodeAhead('queue', bad);
+    expect(pieceAt(bad, 0)).toBeUndefined();
+    expect(() => bytesOf(bad)).toThrow(RangeError);
   });
 });
