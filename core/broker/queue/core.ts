@@ -16,6 +16,7 @@ import { isFinished, isNewest, type JobEntry } from './job-entry.ts';
 import { ReadPause } from './read-pause.ts';
 import { encodeRecord, type LogRecord } from './records.ts';
 import { BrokerState, type StateOptions } from './state.ts';
+import { Subscriptions } from './subscriptions.ts';
 import { Tellings } from './tellings.ts';
 import { TimeHeap } from './time-heap.ts';
 import { answerUnread, unreadable } from './unread.ts';
@@ -69,8 +70,8 @@ export const coreDefaults = {
 export const creditMax = 1000;
 /** A session that holds this many bytes of jobs gets no more, whatever its credit. */
 export const leasedBytesMax: number = 64 * 1024 * 1024;
-/** Most jobs that one event may touch. */
-export const jobsPerEventMax = 1000;
+/** Most jobs that one step changes of what is due, or hands out. */
+export const jobsPerStepMax = 250;
 
 /** A consumer (or producer) across its connections. */
 export interface Session {
@@ -91,6 +92,8 @@ export interface Session {
   resumeUntilMs: number;
   /** Which of its queues is served next. */
   turn: number;
+  /** False once none of its queues had a job, until one of them has. */
+  mayFind: boolean;
   /** Deliver frames on their way, by number, oldest first: their leases have not begun. */
   readonly frames: Map<number, Frame>;
 }
@@ -125,6 +128,7 @@ export class Core {
   readonly resumeDeadlines: TimeHeap<Session> = new TimeHeap();
   /** Clients that wait for a job to finish. */
   readonly waiting: WaitList = new WaitList();
+  readonly subscriptions: Subscriptions = new Subscriptions();
   readonly tellings: Tellings = new Tellings();
   readonly unsent: Unsent = new Unsent();
   /** While the log has no room nothing is accepted and nothing delivered. */
@@ -133,7 +137,7 @@ export class Core {
   fullReason = '';
   /** While it is full and little is left: only what ends leases is taken, without values. */
   diskScarce = false;
-  readonly readPause: ReadPause = new ReadPause(jobsPerEventMax);
+  readonly readPause: ReadPause = new ReadPause(jobsPerStepMax);
   /** Offset of the newest record. */
   offset = 0;
   /** More could be told to watchers at once. */
@@ -228,9 +232,10 @@ export class Core {
   }
 
   /** The session is over: what it uploaded has only a little time left to be gone on with. */
-  forgetSession({ id }: Session): void {
-    this.sessions.delete(id);
-    this.state.uploads.sessionEnded(id);
+  forgetSession(session: Session): void {
+    this.subscriptions.set(session, [], 0);
+    this.sessions.delete(session.id);
+    this.state.uploads.sessionEnded(session.id);
   }
 
   /** The session got something: others come first the next time. */

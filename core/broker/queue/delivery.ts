@@ -5,7 +5,7 @@
 
 import { type Delivery, type LeaseToken, limits } from '../../protocol/index.ts';
 import type { ConnectionId, Left, Now } from '../events.ts';
-import { type Core, jobsPerEventMax, type Lease, leasedBytesMax, type Session } from './core.ts';
+import { type Core, jobsPerStepMax, type Lease, leasedBytesMax, type Session } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
 import { Origins } from './job-details.ts';
 import { type JobEntry, tokenOf } from './job-entry.ts';
@@ -28,6 +28,7 @@ interface Grant {
 
 /** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
 export function deliverReady(core: Core, now: Now): boolean {
+  core.subscriptions.wake(core.state.jobs.queues.readied);
   const jobsMax = core.readPause.jobsMax(now.monotonicMs);
   if (jobsMax === 0 || core.state.jobs.readyCount === 0 || core.diskFull) return true;
   const granted = new Map<Session, Grant[]>();
@@ -39,8 +40,12 @@ export function deliverReady(core: Core, now: Now): boolean {
   while (hungry.length > 0 && !isOver()) {
     const stillHungry: Session[] = [];
     for (const session of hungry) {
-      const job = isOver() ? undefined : nextJobFor(core, session);
-      if (job === undefined) continue;
+      if (isOver()) break;
+      const job = nextJobFor(core, session);
+      if (job === undefined) {
+        session.mayFind = false;
+        continue;
+      }
       count++;
       if (expireJob(core, job, now)) {
         stillHungry.push(session);
@@ -59,12 +64,13 @@ export function deliverReady(core: Core, now: Now): boolean {
     core.toTheBack(session);
   }
   // In a pass that was cut short for reads that failed, what is read next brings the following one.
-  return count < jobsPerEventMax && bytes < stepBytesMax;
+  return count < jobsPerStepMax && bytes < stepBytesMax;
 }
 
 function sessionHasRoom({ unsent }: Core, session: Session): boolean {
-  const { connection, leases, credit, leasedBytes } = session;
-  if (connection === null || leases.size >= credit || leasedBytes >= leasedBytesMax) return false;
+  const { connection, leases, credit, leasedBytes, mayFind } = session;
+  if (!mayFind || connection === null || leases.size >= credit || leasedBytes >= leasedBytesMax)
+    return false;
   return unsent.takesJobs(connection);
 }
 

@@ -127,7 +127,6 @@ function Subscribe(context: Context, { queues, credit }: Message<'Subscribe'>): 
     refuse(context, 'BAD_REQUEST', `credit is ${credit}; at most ${creditMax} is allowed`);
     return;
   }
-  context.session.queues = [...new Set(queues)];
-  context.session.credit = credit;
+  context.core.subscriptions.set(context.session, queues, credit);
   answer(context, 'Ok', {});
 }

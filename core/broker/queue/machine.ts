@@ -7,7 +7,7 @@ import { expiryClockMs, type Now } from '../events.ts';
 import { blobsDueAtMs, dropCutUploads, expireBlobs } from './blob-requests.ts';
 import { compact, isRestated, moveJob, moveRecord, Restating } from './compaction.ts';
 import { type CompactionPlan, planOf, type SealedSegment } from './compaction-plan.ts';
-import { Core, type CoreOptions, jobsPerEventMax } from './core.ts';
+import { Core, type CoreOptions, jobsPerStepMax } from './core.ts';
 import { deliverReady, frameNotMade, framesLeft } from './delivery.ts';
 import type { CoreEvent, Effect } from './effects.ts';
 import { enqueue } from './enqueue.ts';
@@ -87,7 +87,7 @@ export class QueueMachine {
   /** Handles what happened, in order, then hands out what is ready. */
   handle(events: Iterable<CoreEvent>, now: Now): Effect[] {
     // First: whose delay is over stands in line before what comes only now.
-    wakeDelayed(this.#core, now, jobsPerEventMax);
+    wakeDelayed(this.#core, now, jobsPerStepMax);
     for (const event of events) this.#handleOne(event, now);
     return this.tick(now);
   }
@@ -95,13 +95,13 @@ export class QueueMachine {
   /** Does what is due: delays, expiries, lost sessions, expired leases, bulk steps, deliveries. */
   tick(now: Now): Effect[] {
     const core = this.#core;
-    expireSessions(core, now, jobsPerEventMax);
-    expireLeases(core, now, jobsPerEventMax);
-    wakeDelayed(core, now, jobsPerEventMax);
-    expireWaiting(core, now, jobsPerEventMax);
+    expireSessions(core, now, jobsPerStepMax);
+    expireLeases(core, now, jobsPerStepMax);
+    wakeDelayed(core, now, jobsPerStepMax);
+    expireWaiting(core, now, jobsPerStepMax);
     const moreBulks = core.bulks.round(now);
     const moreToForget = this.#retention.tick(core, now);
-    expireBlobs(core, core.blobs, now.monotonicMs, jobsPerEventMax);
+    expireBlobs(core, core.blobs, now.monotonicMs, jobsPerStepMax);
     const moreToSweep = sweepDeadlines(core);
     const moreToDeliver = !deliverReady(core, now);
     const effects = core.takeEffects();

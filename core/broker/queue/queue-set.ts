@@ -19,6 +19,8 @@ export class QueueSet {
   readonly #lines: (Line | undefined)[] = [undefined];
   readonly #freeLines: number[] = [];
   readonly #walks: Set<LineWalk> = new Set();
+  /** Names of queues whose first job became ready, or that are no longer paused, since somebody emptied this. */
+  readonly readied: Set<string> = new Set();
   #linesMade = 0;
   #withJobs = 0;
   #settingsBytes = 0;
@@ -75,6 +77,7 @@ export class QueueSet {
   setPaused(name: string, paused: boolean): void {
     this.#set(name, (queue) => {
       queue.paused = paused;
+      if (!paused) this.readied.add(name);
     });
   }
 
@@ -96,9 +99,12 @@ export class QueueSet {
     return line;
   }
 
-  /** Where a job of that state stands, parked on the key or dead by that cause; null for a leased one. */
+  /** Where a job that enters that state is to stand, parked on the key or dead by that cause; null for a leased one. */
   lineFor(queue: NamedQueue, { state, priority }: StateOfJob, key: string): Line | null {
-    if (state === 'ready') return queue.ready[priorities[priority] - 1]?.line ?? null;
+    if (state === 'ready') {
+      if (queue.counts.ready === 1) this.readied.add(queue.name);
+      return queue.ready[priorities[priority] - 1]?.line ?? null;
+    }
     if (state === 'delayed') return queue.delayed;
     if (state === 'parked') return this.#keyedLine(queue.parked, key);
     if (state === 'dead') return this.#keyedLine(queue.dead, key);

@@ -26,8 +26,7 @@ export function openSession(core: Core, event: Opened, now: Now): void {
   session.client = event.hello.client;
   session.frameBytesMax = Math.min(event.hello.frameBytesMax, limits.frameBytesMax);
   // Until it subscribes anew it gets nothing: a delivery before Resume would be given back by it.
-  session.queues = [];
-  session.credit = 0;
+  core.subscriptions.set(session, [], 0);
   core.sessions.set(session.id, session);
   core.connections.set(event.connection, session);
   core.send(event.connection, event.correlationId, 'HelloOk', {
@@ -57,6 +56,7 @@ function newSession(id: string, transport: Transport): Session {
     leasedBytes: 0,
     resumeUntilMs: 0,
     turn: 0,
+    mayFind: false,
     frames: new Map(),
   };
 }
@@ -105,20 +105,25 @@ export function endSession(core: Core, session: Session, now: Now): void {
   core.forgetSession(session);
 }
 
-/** Sessions whose resume window is over lose their leases; stops behind that many jobs. */
+/** Sessions whose resume window is over lose their leases, so many in one step. */
 export function expireSessions(core: Core, now: Now, jobsMax: number): void {
   for (let count = 0; count < jobsMax; ) {
     const session = core.resumeDeadlines.popDue(now.monotonicMs);
     if (session === undefined) return;
     const gone = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
     if (gone && core.sessions.get(session.id) === session) {
+      const left = jobsMax - count;
       count += Math.max(1, session.leases.size);
-      endLeases(core, session, now, {
-        end: 'lost',
-        errorCode: 'consumer_lost',
-        errorMessage: 'the consumer vanished and did not come back in time',
-      });
-      core.forgetSession(session);
+      const jobs = [...session.leases.values()].slice(0, left).map((lease) => lease.job);
+      for (const job of jobs) {
+        endLease(core, job, now, {
+          end: 'lost',
+          errorCode: 'consumer_lost',
+          errorMessage: 'the consumer vanished and did not come back in time',
+        });
+      }
+      if (session.leases.size === 0) core.forgetSession(session);
+      else core.resumeDeadlines.push(session.resumeUntilMs, session);
     }
   }
 }

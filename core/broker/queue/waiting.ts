@@ -4,7 +4,7 @@
  */
 
 import { expiryClockMs, type Now } from '../events.ts';
-import { type Core, jobsPerEventMax } from './core.ts';
+import { type Core, jobsPerStepMax } from './core.ts';
 import { isFinished, type JobEntry } from './job-entry.ts';
 import type { NamedQueue } from './named-queue.ts';
 
@@ -106,7 +106,7 @@ export class RetentionClock {
   /** Forgets what is due; true when a bound left some for the next time. */
   tick(core: Core, now: Now): boolean {
     if (now.wallMs < this.#nextMs) return false;
-    const more = forgetOld(core, now, jobsPerEventMax) === jobsPerEventMax;
+    const more = forgetOld(core, now, jobsPerStepMax) === jobsPerStepMax;
     if (!more) this.#nextMs = now.wallMs + retentionMs;
     return more;
   }

@@ -1,11 +1,12 @@
 /** What one event may cost and what the core may keep: limits that hold however many clients there are. */
 
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Core } from '../../../core/broker/queue/core.ts';
 import { deliverReady, framesLeft } from '../../../core/broker/queue/delivery.ts';
 import { enqueue } from '../../../core/broker/queue/enqueue.ts';
 import { wait } from '../../../core/broker/queue/inspect.ts';
+import { QueueSet } from '../../../core/broker/queue/queue-set.ts';
 import { connectionClosed, endLease, openSession } from '../../../core/broker/queue/sessions.ts';
 import { TimeHeap } from '../../../core/broker/queue/time-heap.ts';
 import { WaitList } from '../../../core/broker/queue/wait-list.ts';
@@ -43,12 +44,75 @@ function coreWithConsumer(): Core {
   );
   const session = core.connections.get(1);
   if (session === undefined) throw new Error('no session');
-  session.queues = ['q'];
-  session.credit = 1;
+  core.subscriptions.set(session, ['q'], 1);
   return core;
 }
 
 describe('one event', () => {
+  test('does not look through all queues that sessions wait for in vain', () => {
+    const driver = new Driver();
+    driver.open(99);
+    driver.enqueue(99, [checkedJob({ id: 1, queue: 'there' })]);
+    for (const consumer of range(50)) {
+      driver.open(consumer);
+      const names = range(1000).map((number) => `none-${number}`);
+      driver.subscribe(consumer, 1, [...names, 'paused']);
+    }
+    driver.enqueue(99, [checkedJob({ id: 2, queue: 'paused' })]);
+    const find = vi.spyOn(QueueSet.prototype, 'find');
+    for (let count = 0; count < 100; count++) driver.request(99, 'Ping', {});
+    driver.enqueue(99, [checkedJob({ id: 3, queue: 'there' })]);
+    expect(find.mock.calls.length).toBeLessThan(100);
+    find.mockRestore();
+    driver.enqueue(99, [checkedJob({ id: 4, queue: 'none-7' })]);
+    expect(driver.stateOf(4)).toBe('leased');
+  });
+
+  test('an unpaused queue, one that comes back, and a retry are found by who waited in vain', () => {
+    const driver = new Driver();
+    driver.open(1);
+    driver.open(2);
+    driver.subscribe(1, 10);
+    driver.request(2, 'Pause', { queue: 'q' });
+    driver.enqueue(2, [checkedJob({ id: 1 }), checkedJob({ id: 2, more: { parkKey: 'k' } })]);
+    expect(driver.deliveries(1)).toEqual([]);
+    driver.request(2, 'Unpause', { queue: 'q' });
+    const [first] = driver.deliveries(1);
+    expect(first?.token.id).toBe(idOf(1));
+    driver.request(2, 'Signal', { key: 'k' });
+    while (driver.machine.nextDueMs(driver.now) === 0) driver.advance(0);
+    const [second] = driver.deliveries(1);
+    expect(second?.token.id).toBe(idOf(2));
+    driver.settle(1, first!.token, 'retry');
+    expect(driver.deliveries(1).map(({ token }) => token.id)).toEqual([idOf(1)]);
+    driver.settle(1, second!.token, 'final');
+    driver.request(2, 'Retry', { ids: [idOf(2)] });
+    expect(driver.deliveries(1).map(({ token }) => token.id)).toEqual([idOf(2)]);
+  });
+
+  test('a lost session gives its leases back in steps, also when it comes back amid them', () => {
+    const driver = new Driver();
+    driver.open(99);
+    driver.enqueue(
+      99,
+      range(1000).map((id) => checkedJob({ id })),
+    );
+    driver.open(1);
+    driver.subscribe(1, 1000);
+    while (driver.machine.nextDueMs(driver.now) === 0) driver.advance(0);
+    const tokens = driver.deliveries(1).map(({ token }) => token);
+    driver.close(1);
+    const before = driver.log.length;
+    driver.advance(testOptions.resumeMs.unix);
+    expect(driver.log.length - before).toBeLessThanOrEqual(250);
+    driver.open(2, 1);
+    const { items } = driver.request(2, 'Resume', { tokens }) as Message<'ResumeOk'>;
+    const lost = items.filter(({ code }) => code !== 0).length;
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThan(1000);
+    expect(driver.log.length - before).toBe(lost);
+  });
+
   test('losing many sessions at once is spread over many ticks, and no job is forgotten', () => {
     const driver = new Driver();
     const consumers = range(12);
