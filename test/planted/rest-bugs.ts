@@ -117,7 +117,7 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/queue/core.ts',
-        find: `    this.state.uploads.sessionEnded(id);
+        find: `    this.state.uploads.sessionEnded(session.id);
 `,
         replace: '',
       },

@@ -202,13 +202,11 @@ describe('a thread that dies', () => {
   it('by an exception is reported with what it threw', async () => {
     await start({ threads: 2 });
     const peer = await peerOf(1);
-    const connection = connectionsOf(broker.events, 'opened').at(-1) ?? 0;
     // Nothing that a peer sends does this: a thread trusts the core that it works for.
-    const impossible = { connection, correlationId: -1, name: 'Ok', fields: {} } as const;
-    broker.pool.send([impossible]);
+    worker(1).postMessage({ type: 'send' }, []);
     await peer.closed;
     await broker.until(() => broker.notices.length > 0);
-    expect(broker.notices[0]).toMatch(/an I\/O thread died \(not an integer/);
+    expect(broker.notices[0]).toMatch(/an I\/O thread died \(Cannot destructure/);
   });
 
   it('too often is not started again, while the others still serve', async () => {
