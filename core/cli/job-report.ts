@@ -19,8 +19,16 @@ export function tellJob(terminal: Terminal, report: JobReport): void {
   const shown = `${terminal.paint(style, word.padEnd(6))}${oneLine(line)}`;
   if (word === 'dead') terminal.failure(shown);
   else terminal.note(shown);
-  if (report.notSearched === undefined) return;
-  terminal.warn(oneLine(`${shortId(report.id)} did not search ${report.notSearched}`));
+}
+
+/** Says once which files an agent's searches leave out, however many jobs do. */
+export function leftOutTeller(terminal: Terminal): (report: JobReport) => void {
+  const told = new Set<string>();
+  return ({ agent, notSearched }) => {
+    if (notSearched === undefined || told.has(`${agent} ${notSearched}`)) return;
+    told.add(`${agent} ${notSearched}`);
+    terminal.warn(oneLine(`agent "${agent}" does not search ${notSearched}`));
+  };
 }
 
 /** Absolute paths of what the job made. */

@@ -81,7 +81,7 @@ export function jobSheet(
     ['last error', failureOf(info)],
     ['model', [note.provider, note.model].filter(Boolean).join(' ')],
     ['usage', usageText({ ...note, ...describeUsage(info.usage) })],
-    ['not searched', note.notSearched ?? ''],
+    ['unsearched', note.notSearched ?? ''],
     ['result', info.resultBytes === 0 ? '' : formatBytes(info.resultBytes)],
     ...note.files.map((file): [string, string] => ['file', pathFromHere(file)]),
     ...history.map((end): [string, string] => ['history', leaseEndText(end)]),

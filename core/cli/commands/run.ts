@@ -7,7 +7,7 @@ import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { tellExtracts } from '../extract-words.ts';
-import { tellJob } from '../job-report.ts';
+import { leftOutTeller, tellJob } from '../job-report.ts';
 import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
@@ -29,6 +29,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   const names = agents.map(({ name }) => name);
   const { terminal } = session;
   tellShadows(session, agents);
+  const tellLeftOut = leftOutTeller(terminal);
   const consumer = await startConsumer(session, {
     queue: await session.queue(),
     agents,
@@ -36,7 +37,10 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     outputDir: config.output.dir,
     concurrency: config.run.concurrency,
     threads: config.run.threads,
-    onJob: (report) => tellJob(terminal, report),
+    onJob: (report) => {
+      tellJob(terminal, report);
+      tellLeftOut(report);
+    },
     rereadAgents: ({ agentPaths, limits }) =>
       Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
   });

@@ -5,11 +5,13 @@ import { extname } from 'node:path';
 /** Such as `docs/book.pdf: a PDF; convert it to text first (pdftotext)`. */
 export type LeftOut = string;
 
+const mebi = 1024 * 1024;
+
 export const knowledgeLimits = {
   /** A long book; what memory is needed depends on the total. */
-  fileBytesMax: 4 * 1024 * 1024,
+  fileBytesMax: 4 * mebi,
   /** Of all files of one agent: their index takes some fifteen times as much memory in a thread. */
-  totalBytesMax: 8 * 1024 * 1024,
+  totalBytesMax: 8 * mebi,
   filesMax: 20_000,
 } as const;
 
@@ -48,9 +50,9 @@ export function bounded<File extends Sized>(
     const { path, bytes } = file;
     const format = formats.get(extname(path).toLowerCase());
     if (format !== undefined) out.push(leftOut(path, format));
-    else if (bytes > fileBytesMax) out.push(leftOut(path, `over ${fileBytesMax} bytes`));
+    else if (bytes > fileBytesMax) out.push(leftOut(path, `over ${fileBytesMax / mebi} MiB`));
     else if (total + bytes > totalBytesMax || files.length === filesMax) {
-      const why = `the knowledge is over ${totalBytesMax} bytes or ${filesMax} files`;
+      const why = `the knowledge is over ${totalBytesMax / mebi} MiB or ${filesMax} files`;
       out.push(leftOut(path, why));
     } else {
       files.push(file);

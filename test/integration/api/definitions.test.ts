@@ -173,3 +173,19 @@ test('the same definition in another folder does the job', async () => {
   expect((await b.run()).counts).toMatchObject({ done: 1, superseded: 0 });
   expect((await a.wait(job.id)).state).toBe('done');
 });
+
+test('knowledge that changes moves the jobs that wait for it once, and their own results move none', async () => {
+  await define('a', 'v1', 'other: { type: string }');
+  const file = join(dir, 'a', 'agents', 'say', 'agent.yaml');
+  const reading = "tools: [search_files]\nknowledge: [{ include: ['**/*.txt'] }]\n";
+  await writeFile(file, (await readFile(file, 'utf8')) + reading);
+  await writeFile(join(dir, 'a', 'notes.txt'), 'The heron wades at dawn.\n');
+  const aiq = await open('a');
+  const requests = [1, 2, 3, 4].map((index) => ({ input: { text: `Heron ${index} wades.` } }));
+  await aiq.enqueueMany('say', requests);
+  expect((await aiq.run()).counts).toMatchObject({ done: 4, superseded: 0 });
+  const more = [5, 6].map((index) => ({ input: { text: `Heron ${index} wades.` } }));
+  await aiq.enqueueMany('say', more);
+  await writeFile(join(dir, 'a', 'notes.txt'), 'The heron wades at noon.\n');
+  expect((await aiq.run()).counts).toMatchObject({ done: 2, superseded: 2 });
+});
