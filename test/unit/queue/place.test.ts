@@ -4,14 +4,14 @@ import { expect, test } from 'vitest';
 import { isKey } from '../../../core/protocol/index.ts';
 import { definitionKey, isKeyOf, isSamePlace } from '../../../core/queue/index.ts';
 
-const here = { host: 'ada', dir: '/home/a/notes' };
+const here = { host: 'ada', dir: '/srv/notes' };
 const digest = 'ab'.repeat(32);
 
 test('the name of the machine counts where not everybody at the broker is on it', () => {
   const there = { ...here, host: 'bob' };
   expect(isSamePlace(here, there, true)).toBe(true);
   expect(isSamePlace(here, there, false)).toBe(false);
-  expect(isSamePlace(here, { ...here, dir: '/home/a/other' }, true)).toBe(false);
+  expect(isSamePlace(here, { ...here, dir: '/srv/other' }, true)).toBe(false);
 });
 
 test('a job that was put aside is known again by its folder, and by whoever has its definition', () => {
