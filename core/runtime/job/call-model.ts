@@ -3,7 +3,12 @@
  * published here, and what is bought is counted in the attempt's meter.
  */
 
-import { AgentError, type ChatMessage, type RenderedFile } from '../../agent/index.ts';
+import {
+  AgentError,
+  type ChatMessage,
+  type RenderedFile,
+  withoutTexts,
+} from '../../agent/index.ts';
 import {
   type ModelAnswer,
   type ModelCall,
@@ -97,13 +102,22 @@ function senderOf({ dir, request, ready, secrets }: Attempt): Sender {
   return { dir, jobId, attempt, provider: ready.provider, secrets };
 }
 
-function toolCallsOf({ tools, ready, request, paid, signal }: Attempt): ToolCalls | null {
+function toolCallsOf({ tools, ready, request, paid, signal, secrets }: Attempt): ToolCalls | null {
   const { agent, toolSet } = ready;
   if (toolSet === null) return null;
   const { id, attempt } = request;
   // The tools' own name for it: a tool may block the thread like any other code of an agent.
   const blocking = tools.blocking.bind(tools);
-  return new ToolCalls({ set: toolSet, agent, job: { id, attempt }, signal, blocking, paid });
+  const shown = (text: string): string => withoutTexts(text, secrets);
+  return new ToolCalls({
+    set: toolSet,
+    agent,
+    job: { id, attempt },
+    signal,
+    shown,
+    blocking,
+    paid,
+  });
 }
 
 interface GivenAnswer {

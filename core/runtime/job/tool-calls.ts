@@ -48,6 +48,8 @@ export interface ToolCallsOptions {
   readonly agent: Agent;
   readonly job: ToolContext['job'];
   readonly signal: AbortSignal;
+  /** A text as it may be kept. */
+  readonly shown: (text: string) => string;
   /** Runs code that may block the thread. */
   readonly blocking: <T>(work: () => T) => T;
   readonly paid: Pick<PaidOnce, 'toolResult'>;
@@ -179,7 +181,7 @@ export class ToolCalls {
     if (this.#made.length === limits.madeMax) return;
     this.#made.push({
       tool: shortened(name, 80),
-      arguments: shortened(args, 300),
+      arguments: shortened(this.#options.shown(args), 300),
       ok,
       bytes: Buffer.byteLength(text),
     });

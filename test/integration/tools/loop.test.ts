@@ -70,6 +70,27 @@ describe('a model that uses its tools well', () => {
     ]);
   });
 
+  test('passes a secret input on, and no record or kept prompt of the job has it', async () => {
+    const secret = 'S3CRET-4711-value';
+    const { tool, calls: made } = counted(async ({ text }) => `used ${String(text)}`);
+    const turns: Turn[] = [[['probe', JSON.stringify({ text: secret })]], 'Done.'];
+    const text = { type: 'string', 'x-aiq': { secret: true } };
+    const schema = { type: 'object', required: ['text'], properties: { text } };
+    const { result, calls, root, provenance } = await runAgainst(turns, {
+      agent: agentOf({ tools: ['./probe.js'], input: { schema, primary: 'text', schemaLine: 1 } }),
+      tools: [tool],
+      input: { text: secret },
+      baseDir: folder(),
+    });
+    expect(result).toMatchObject({ ok: true });
+    expect(made).toEqual([{ n: 7, text: secret }]);
+    expect(calls[0]?.messages[1]?.content).toBe(secret);
+    expect(provenance?.['toolCalls']).toMatchObject([{ arguments: '{"text":"[secret]"}' }]);
+    const kept = await readFile(join(root, '.aiq', 'prompts', 'job1.json'), 'utf8');
+    expect(kept).toContain('used [secret]');
+    expect(kept + JSON.stringify(provenance)).not.toContain(secret);
+  });
+
   test('gets defaults filled in, and the first result again for the same question', async () => {
     const { tool, calls: made } = counted(async () => 'done');
     const turns: Turn[] = [
