@@ -147,7 +147,8 @@ export class Tellings {
     const ends = this.#takeEnds(telling);
     const { pictures, work } =
       ends.length > 0
-        ? { pictures: ends.map((end) => end.picture), work: ends.length }
+        ? // What many wait for is looked up once.
+          { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
         : this.#watchers.take(connection, pieceMax, (seq) => pictureNow(core, seq));
     if (pictures.length === 0) {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
@@ -157,8 +158,10 @@ export class Tellings {
     this.#due.delete(connection);
     const messages = (infos: readonly JobInfo[]): Outgoing[] =>
       ends.length > 0
-        ? infos.map((job, index) =>
-            outgoing(connection, ends[index]?.correlationId ?? 0, 'WaitOk', { job }),
+        ? infos.flatMap((job, index) =>
+            ends
+              .filter(({ picture }) => picture === pictures[index])
+              .map(({ correlationId }) => outgoing(connection, correlationId, 'WaitOk', { job })),
           )
         : [...inFrames(infos)].map((jobs) => outgoing(connection, 0, 'JobEvents', { jobs }));
     const told: Fetched = { type: 'event', event: { type: 'told', connection } };

@@ -1,6 +1,6 @@
 /** What is on its way to each peer: bounded for each and for all, and what leases and watchers have of it. */
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { changesMax } from '../../../core/broker/queue/changes.ts';
 import type { JobPicture } from '../../../core/broker/queue/job-details.ts';
 import { Unsent, unsentBytesMax } from '../../../core/broker/queue/unsent.ts';
@@ -233,4 +233,25 @@ test('waits for one job are answered in pieces, as they are read, each once', ()
   expect(answers()).toBeLessThan(500);
   while (driver.onTheirWay.length > 0) takeAll(driver);
   expect(answers()).toBe(1000);
+});
+
+test('each wait is told of its own job, and a job that many wait for is read once for all of a piece', () => {
+  const driver = new Driver();
+  driver.open(1);
+  driver.open(2);
+  driver.enqueue(1, [checkedJob({ id: 1 }), checkedJob({ id: 2 })]);
+  driver.sent = [];
+  for (const id of range(90)) driver.request(2, 'Wait', { id: idOf((id % 2) + 1) });
+  const decode = vi.spyOn(TextDecoder.prototype, 'decode');
+  driver.request(1, 'Cancel', { ids: [idOf(1), idOf(2)] });
+  const texts = decode.mock.calls.length;
+  decode.mockRestore();
+  const told = driver.sent.filter(({ name }) => name === 'WaitOk');
+  const first = Math.min(...told.map(({ correlationId }) => correlationId));
+  expect(new Set(told.map(({ correlationId }) => correlationId)).size).toBe(90);
+  for (const { correlationId, fields } of told) {
+    const { job } = fields as Message<'WaitOk'>;
+    expect(job.id).toBe(idOf(((correlationId - first + 1) % 2) + 1));
+  }
+  expect(texts).toBeLessThan(90);
 });
