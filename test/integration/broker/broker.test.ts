@@ -266,11 +266,14 @@ describe('a log that fails', () => {
     const end = await broker.closed;
     expect(end).toMatchObject({ reason: 'failed', error: { name: 'FolderGoneError' } });
     await asker.peer.closed;
-    // The third job is not answered at all, or refused for want of a segment.
-    expect(refusals(asker).filter((code) => code !== errorCodes.DISK_FULL.number)).toEqual([]);
-    const answered = [idOf(1), idOf(2), ...createdIds(asker)];
+    // The third job is taken by a segment that was already begun, refused for want of one, or not answered.
+    const refused = refusals(asker);
+    expect(refused.filter((code) => code !== errorCodes.DISK_FULL.number)).toEqual([]);
     renameSync(`${log}-away`, log);
-    const found = await place.recovered();
-    expect([...found.keys()].toSorted()).toEqual(answered.toSorted());
+    const found = [...(await place.recovered()).keys()];
+    const answered = [idOf(1), idOf(2), ...createdIds(asker)];
+    expect(answered.filter((id) => !found.includes(id))).toEqual([]);
+    const mayBe = refused.length > 0 ? answered : [...answered, idOf(3)];
+    expect(found.filter((id) => !mayBe.includes(id))).toEqual([]);
   });
 });
