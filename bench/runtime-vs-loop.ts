@@ -11,23 +11,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OpenAI } from 'openai';
 import { type Agent, loadAgent } from '../core/agent/index.ts';
-import { type Provider, startOfflineEndpoint } from '../core/model/index.ts';
+import type { Provider } from '../core/model/index.ts';
 import { type JobQueue, newJob, openQueue } from '../core/queue/index.ts';
 import { type Runtime, startRuntime } from '../core/runtime/index.ts';
+import { serveModel } from './measure/model-server.ts';
 
 const jobs = 200;
 const concurrency = 32;
 const threads = 2;
 const latencyMs = 100;
-const model = `aiq-offline?latency=${latencyMs}ms`;
 const text = 'The mill burned in 1901. It was rebuilt in 1903. It shut in 1950. '.repeat(20);
 
 if (process.send === undefined) await compare(Number(process.argv[2] ?? 7));
-else await serveModel();
+else await serve();
 
-/** The child: the endpoint, and a sleeper whose late wake-ups show how long the machine was paused. */
-async function serveModel(): Promise<void> {
-  const { provider } = await startOfflineEndpoint();
+/** The child: the model server, and a sleeper whose late wake-ups show how long the machine was paused. */
+async function serve(): Promise<void> {
+  const { provider } = await serveModel(latencyMs);
   const sampleMs = 10;
   let pausedMs = 0;
   let sampledAtMs = performance.now();
@@ -98,7 +98,6 @@ async function startConsumer(
     queue,
     agents: [agent],
     provider,
-    modelFlag: model,
     outputDir,
     concurrency,
     threads,
@@ -147,7 +146,7 @@ async function runAiq(
 /** What a careful user writes by hand: bounded, and each file durable before the next job begins. */
 async function runLoop(provider: Provider, outputDir: string): Promise<number> {
   await mkdir(outputDir);
-  const { baseURL, apiKey } = provider;
+  const { baseURL, apiKey, defaultModel: model } = provider;
   const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
   const startedAtMs = performance.now();
   let next = 0;

@@ -19,13 +19,11 @@ export {
 } from './model.ts';
 export { listModels, type ModelList } from './model-list.ts';
 export {
-  type OfflineCall,
+  checkOfflineModel,
   type OfflineEndpoint,
-  type OfflineOptions,
   offlineLabel,
   offlineNotice,
 } from './offline/contract.ts';
-export { checkOfflineModel } from './offline/knobs.ts';
 export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
 export { promptTruncated } from './prompt-tokens.ts';

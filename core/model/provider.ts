@@ -8,7 +8,7 @@ import { noKey } from './authorization.ts';
 import { checkedBaseURL, isOpenAiHost, shownBaseURL } from './base-url.ts';
 import type { Provider } from './model.ts';
 import { listModels } from './model-list.ts';
-import { checkOfflineModel } from './offline/knobs.ts';
+import { checkOfflineModel, offlineModel } from './offline/contract.ts';
 import {
   type Address,
   addressOf,
@@ -22,8 +22,6 @@ import { ProviderError } from './provider-error.ts';
 
 const openAiDefaultModel = 'gpt-5-mini';
 const listTimeoutMs = 10_000;
-
-const offlineModel = 'aiq-offline';
 
 export interface ProviderChoice {
   /** `offline`: the endpoint of this process, which the caller starts. */
@@ -180,7 +178,7 @@ async function localChoice(
   };
 }
 
-/** @throws ProviderError `bad_model`: its knobs are known here, so no job has to find out */
+/** @throws ProviderError `bad_model` */
 function offline(query: ProviderQuery, because: string): ProviderChoice {
   const model = query.model?.startsWith(offlineModel) ? query.model : offlineModel;
   const problem = checkOfflineModel(model);

@@ -3,17 +3,21 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
 
 let project: Project;
+let server: FaultServer;
 
 beforeAll(async () => {
-  project = await Project.make();
+  server = await faultServer();
+  project = await Project.make({ ...server.env });
   await project.write('aiq.config.yaml', 'provider: offline\n');
 });
 
 afterAll(async () => {
   await project.remove();
+  await server.close();
 });
 
 async function succeed(...args: string[]): Promise<Finished> {
@@ -28,7 +32,7 @@ async function add(id: string, ...args: string[]): Promise<string> {
   return (await succeed('enqueue', 'summarize', '--text', text, '--id', id, ...args)).stdout.trim();
 }
 
-const die = ['run', '--until-empty', '--model', 'aiq-offline?error=400'];
+const die = ['run', '--until-empty', '--provider', 'openai', '--model', 'aiq-offline?error=400'];
 
 async function json(...args: string[]): Promise<Record<string, unknown>[]> {
   const { stdout } = await succeed(...args, '--json');

@@ -11,16 +11,19 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exampleJobs } from '../../core/cli/examples.ts';
 import { allCommands, examplesOf, isLeaf, type PrintedExample } from '../support/command-tree.ts';
+import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
 
 const bin = fileURLToPath(new URL('../../bin/aiq.js', import.meta.url));
 const tree = allCommands();
 let project: Project;
+let server: FaultServer;
 let env: Record<string, string>;
 const running = new Set<ChildProcess>();
 
 beforeAll(async () => {
-  project = await Project.make();
+  server = await faultServer();
+  project = await Project.make({ ...server.env });
   env = await makeShim();
   await project.write('aiq.config.yaml', 'provider: offline\n');
   await mkdir(join(project.dir, 'docs'));
@@ -37,6 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const child of running) child.kill('SIGKILL');
   await project.remove();
+  await server.close();
 });
 
 /** `aiq` as a command of its own on the path, as an installation has it. */
@@ -57,7 +61,13 @@ async function addJobs(): Promise<void> {
   };
   await Promise.all([add('tuesday'), add('thursday'), add('friday')]);
   const drain = ['run', '--agents', 'summarize', '--until-empty'];
-  const died = await project.aiq(...drain, '--model', 'aiq-offline?error=400');
+  const died = await project.aiq(
+    ...drain,
+    '--provider',
+    'openai',
+    '--model',
+    'aiq-offline?error=400',
+  );
   expect(died.code, died.stderr).toBe(7);
   await add('monday');
   const done = await project.aiq(...drain);

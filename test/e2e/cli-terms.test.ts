@@ -3,17 +3,21 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
 
 let project: Project;
+let server: FaultServer;
 
 beforeAll(async () => {
-  project = await Project.make();
+  server = await faultServer();
+  project = await Project.make({ ...server.env });
   await project.write('aiq.config.yaml', 'provider: offline\n');
 });
 
 afterAll(async () => {
   await project.remove();
+  await server.close();
 });
 
 async function succeed(...args: string[]): Promise<Finished> {
@@ -74,7 +78,14 @@ test.each([
 test('dead jobs are queued again by cause, all at once', async () => {
   await succeed('queues', 'purge', 'summarize', '--yes');
   const id = await add('dies');
-  await project.aiq('run', '--until-empty', '--model', 'aiq-offline?error=400');
+  await project.aiq(
+    'run',
+    '--until-empty',
+    '--provider',
+    'openai',
+    '--model',
+    'aiq-offline?error=400',
+  );
   const { error } = (await json('jobs', 'show', id)) as { error: { code: string } };
   expect(await json('jobs', 'retry', '--dead', '--cause', 'nothing_like_it')).toEqual({
     retried: 0,

@@ -5,22 +5,33 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExitName, exitCode, exitCodes } from '../../core/cli/exit-codes.ts';
+import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
 
-const config = `provider: offline
+const config = ({ baseURL, apiKey }: FaultServer['provider']): string => `provider: offline
 providers:
+  drills: { baseURL: '${baseURL}', apiKey: ${apiKey} }
   elsewhere: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:MY_KEY}', model: m }
 `;
 
 let project: Project;
+let server: FaultServer;
 let dead: string;
 let waiting: string;
 
 beforeAll(async () => {
+  server = await faultServer();
   project = await Project.make({ AIQ_TRUST: '', MY_KEY: 'a key' });
-  await project.write('aiq.config.yaml', config);
+  await project.write('aiq.config.yaml', config(server.provider));
   dead = await add('one');
-  await project.aiq('run', '--until-empty', '--model', 'aiq-offline?error=400');
+  await project.aiq(
+    'run',
+    '--until-empty',
+    '--provider',
+    'drills',
+    '--model',
+    'aiq-offline?error=400',
+  );
   waiting = await add('two');
   await project.write('file', 'This is no folder.');
   await mkdir(join(project.dir, 'damaged', 'log'), { recursive: true });
@@ -29,6 +40,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await project.remove();
+  await server.close();
 });
 
 async function add(id: string): Promise<string> {

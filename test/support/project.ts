@@ -30,13 +30,6 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** A line of the endpoint's call log: written when a call starts and when it ends. */
-interface EndpointCall {
-  readonly phase: 'started' | 'finished';
-  /** Of the user message. */
-  readonly userSha256: string;
-}
-
 /** Runs a command at a terminal of its own, and types one line at the first question. */
 const terminal = `
 import os, pty, sys
@@ -141,16 +134,17 @@ export class Project {
   }
 }
 
-/** The offline model endpoint in a process of its own, counting its calls in a file. */
+/** The fault server in a process of its own, counting its calls in a file. */
 export class EndpointProcess {
   readonly env: Record<string, string>;
   readonly #child: ChildProcess;
   readonly #dir: string;
 
+  /** @param model a fault, or a drill such as `aiq-offline?latency=1s` */
   static async start(model: string): Promise<EndpointProcess> {
     const dir = await mkdtemp(join(tmpdir(), 'aiq-endpoint-'));
-    const main = join(repository, 'core', 'model', 'offline', 'main.ts');
-    const child = spawn(process.execPath, [main, '--calls', join(dir, 'calls.jsonl')], {
+    const main = join(repository, 'test', 'support', 'fault-process.ts');
+    const child = spawn(process.execPath, [main, '--calls', join(dir, 'calls')], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
@@ -167,10 +161,8 @@ export class EndpointProcess {
 
   /** The user-message digests of all calls that began, in order. */
   async started(): Promise<string[]> {
-    const text = await readFile(join(this.#dir, 'calls.jsonl'), 'utf8').catch(() => '');
-    const lines = text.split('\n').slice(0, -1);
-    const calls = lines.map((line) => JSON.parse(line) as EndpointCall);
-    return calls.filter((call) => call.phase === 'started').map((call) => call.userSha256);
+    const text = await readFile(join(this.#dir, 'calls'), 'utf8').catch(() => '');
+    return text.split('\n').slice(0, -1);
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { estimatedTokens } from '../wire-usage.ts';
 import type { OfflineAnswer } from './answer.ts';
+import { offlineModel } from './contract.ts';
 
 export interface Completion {
   readonly id: string;
@@ -10,40 +11,25 @@ export interface Completion {
   readonly model: string;
   readonly answer: OfflineAnswer;
   readonly finishReason: string;
-  /** null leaves it out. */
-  readonly usage: object | null;
+  readonly usage: object;
 }
 
-export interface CompletionSettings {
-  readonly model: string;
-  readonly promptBytes: number;
-  readonly usage: boolean;
-  /** The answer stops early and says so, as a model at its token limit does. */
-  readonly isCutByLength: boolean;
-}
-
-export function completionOf(answer: OfflineAnswer, settings: CompletionSettings): Completion {
+export function completionOf(answer: OfflineAnswer, promptBytes: number): Completion {
   const outputBytes = Buffer.byteLength(answer.kind === 'tool' ? answer.arguments : answer.text);
-  const prompt = estimatedTokens(settings.promptBytes);
+  const prompt = estimatedTokens(promptBytes);
   const completion = estimatedTokens(outputBytes);
   return {
     id: `chatcmpl-${randomUUID()}`,
     created: Math.floor(Date.now() / 1000),
-    model: settings.model,
+    model: offlineModel,
     answer,
-    finishReason: settings.isCutByLength
-      ? 'length'
-      : answer.kind === 'tool'
-        ? 'tool_calls'
-        : 'stop',
-    usage: settings.usage
-      ? {
-          prompt_tokens: prompt,
-          completion_tokens: completion,
-          total_tokens: prompt + completion,
-          estimated: true,
-        }
-      : null,
+    finishReason: answer.kind === 'tool' ? 'tool_calls' : 'stop',
+    usage: {
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      total_tokens: prompt + completion,
+      estimated: true,
+    },
   };
 }
 
@@ -57,7 +43,7 @@ export function wholeCompletion(completion: Completion): object {
   return {
     ...head(completion, 'chat.completion'),
     choices: [{ index: 0, message, finish_reason, logprobs: null }],
-    ...(usage === null ? {} : { usage }),
+    usage,
   };
 }
 
@@ -87,7 +73,7 @@ export function* completionChunks(
     for (const piece of pieces(answer.text)) yield chunk({ content: piece });
   }
   yield chunk({}, finishReason);
-  if (includeUsage && usage !== null) {
+  if (includeUsage) {
     yield { ...head(completion, 'chat.completion.chunk'), choices: [], usage };
   }
 }

@@ -1,7 +1,9 @@
-/** What the offline endpoint shows to others, light to load: its options, its address, its label. */
+/** What the offline endpoint shows to others, light to load: its model, its address, its label. */
 
 import type { Provider } from '../model.ts';
-import type { CallCounts, Counters } from './counters.ts';
+
+/** The id of the only model there. */
+export const offlineModel = 'aiq-offline';
 
 /** Says what an answer is, for places that have their own marks for a comment. */
 export const offlineNotice = 'made by aiq-offline: extracted, not written by a model';
@@ -9,35 +11,10 @@ export const offlineNotice = 'made by aiq-offline: extracted, not written by a m
 /** Ends every text answer, so that no extract passes for a model's words. */
 export const offlineLabel = `<!-- ${offlineNotice} -->`;
 
-/** Something that happened to a call: it came in, or it ended. */
-export interface OfflineCall {
-  readonly phase: 'started' | 'finished';
-  readonly model: string;
-  /** Hex, over the latest user message: tells which job it was without keeping its text. */
-  readonly userSha256: string;
-  /** HTTP status; null while the call runs, 0 when the connection was lost before one was sent. */
-  readonly status: number | null;
-  /** True once the answer went out whole. */
-  readonly ok: boolean;
-}
-
-export interface OfflineOptions {
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 0: any free port. */
-  readonly port?: number;
-  /** Default: random. */
-  readonly apiKey?: string;
-  readonly onCall?: (call: OfflineCall) => void;
-  /** Where to count; default: memory of its own. */
-  readonly counters?: Counters;
-}
-
 export interface OfflineEndpoint {
   readonly baseURL: string;
   readonly apiKey: string;
   readonly provider: Provider;
-  counts(): CallCounts;
   /** Ends running calls and frees the port. */
   close(): Promise<void>;
 }
@@ -52,7 +29,13 @@ export function offlineAddress(
     kind: 'offline',
     baseURL,
     apiKey,
-    defaultModel: 'aiq-offline',
+    defaultModel: offlineModel,
   };
   return { baseURL, apiKey, provider };
+}
+
+/** What is wrong with an id that looks like the offline model's; null for it and for all others. */
+export function checkOfflineModel(id: string): string | null {
+  if (!id.startsWith(offlineModel) || id === offlineModel) return null;
+  return `there is no model "${id}"; there is ${offlineModel}.`;
 }

@@ -1,45 +1,35 @@
 /**
  * The offline endpoint: a real HTTP server on loopback that speaks chat completions and answers with
- * extracts. The demo runs on it, and so do tests and fault drills; it is never a stand-in for a
- * provider that fails.
+ * extracts. It is never a stand-in for a provider that fails.
  */
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type ChatContext, handleChat } from './chat.ts';
+import { handleChat } from './chat.ts';
 import { errorBody } from './completion.ts';
-import { type OfflineEndpoint, type OfflineOptions, offlineAddress } from './contract.ts';
-import { createCounters } from './counters.ts';
-import { RepeatCounter } from './faults.ts';
+import { type OfflineEndpoint, offlineAddress, offlineModel } from './contract.ts';
 import { sendJson, sha256 } from './respond.ts';
 
 const bodyBytesMax = 32 * 1024 * 1024;
 
-/** Starts listening; rejects when the port is taken. */
-export async function listenOffline(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
-  const apiKey = options.apiKey ?? `aiq-offline-${randomBytes(18).toString('base64url')}`;
-  const counters = options.counters ?? createCounters();
-  const repeats = new RepeatCounter();
+/** Starts listening on a free port. */
+export async function listenOffline(): Promise<OfflineEndpoint> {
+  const apiKey = `aiq-offline-${randomBytes(18).toString('base64url')}`;
   const server = createServer((request, response) => {
     // A client that hangs up in the middle is no error of ours.
     response.on('error', () => {});
-    route({ request, response, apiKey }, { counters, repeats, onCall: options.onCall }).catch(
-      (error: unknown) => sendFailure(response, error),
-    );
+    route({ request, response, apiKey }).catch((error: unknown) => sendFailure(response, error));
   });
   // Longer than clients keep idle connections, so that none is closed just as it is used again.
   server.keepAliveTimeout = 30_000;
-  const host = options.host ?? '127.0.0.1';
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, host, resolve);
+    server.listen(0, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const baseURL = `http://${host.includes(':') ? `[${host}]` : host}:${port}/v1`;
   return {
-    ...offlineAddress(baseURL, apiKey),
-    counts: () => counters.read(),
+    ...offlineAddress(`http://127.0.0.1:${port}/v1`, apiKey),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -54,7 +44,7 @@ interface Exchange {
   readonly apiKey: string;
 }
 
-async function route({ request, response, apiKey }: Exchange, context: ChatContext): Promise<void> {
+async function route({ request, response, apiKey }: Exchange): Promise<void> {
   const path = (request.url ?? '/').replace(/\?.*$/, '');
   const target = `${request.method} ${path}`;
   const body = await readBody(request);
@@ -70,11 +60,11 @@ async function route({ request, response, apiKey }: Exchange, context: ChatConte
     return sendJson(response, 401, errorBody(401, 'invalid_api_key', message));
   }
   if (target === 'GET /v1/models') {
-    const model = { id: 'aiq-offline', object: 'model', created: 0, owned_by: 'aiq' };
+    const model = { id: offlineModel, object: 'model', created: 0, owned_by: 'aiq' };
     return sendJson(response, 200, { object: 'list', data: [model] });
   }
   if (target === 'POST /v1/chat/completions') {
-    return handleChat(response, body, context);
+    return handleChat(response, body);
   }
   const message = `Unknown request: ${target}. There are GET /v1/models and POST /v1/chat/completions.`;
   return sendJson(response, 404, errorBody(404, 'unknown_url', message));

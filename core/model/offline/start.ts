@@ -7,20 +7,12 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type OfflineEndpoint, type OfflineOptions, offlineAddress } from './contract.ts';
-import { countersBytes, createCounters } from './counters.ts';
+import { type OfflineEndpoint, offlineAddress } from './contract.ts';
 
 /** Starts the endpoint in this thread; rejects when it cannot listen. */
-export async function startOfflineEndpoint(options: OfflineOptions = {}): Promise<OfflineEndpoint> {
+export async function startOfflineEndpoint(): Promise<OfflineEndpoint> {
   const { listenOffline } = await import('./endpoint.ts');
-  return listenOffline(options);
-}
-
-export interface ThreadSettings {
-  readonly counters: SharedArrayBuffer;
-  readonly host?: string;
-  readonly port?: number;
-  readonly apiKey?: string;
+  return listenOffline();
 }
 
 export interface ThreadReady {
@@ -32,14 +24,10 @@ export interface ThreadReady {
  * Starts the endpoint in a thread of its own, so that extracting from long texts never holds up the
  * one that keeps leases alive. Rejects when it cannot listen; does not keep the process alive.
  */
-export async function startOfflineThread(
-  options: Omit<ThreadSettings, 'counters'> = {},
-): Promise<OfflineEndpoint> {
-  const counters = new SharedArrayBuffer(countersBytes);
+export async function startOfflineThread(): Promise<OfflineEndpoint> {
   // From source it is .ts, from the published package .js: whatever this file is.
   const extension = extname(fileURLToPath(import.meta.url));
   const worker = new Worker(new URL(`./offline-thread${extension}`, import.meta.url), {
-    workerData: { ...options, counters } satisfies ThreadSettings,
     execArgv: [],
   });
   // `once` rejects when the thread fails before it is ready.
@@ -49,7 +37,6 @@ export async function startOfflineThread(
   worker.unref();
   return {
     ...offlineAddress(baseURL, apiKey),
-    counts: () => createCounters(counters).read(),
     close: async () => {
       await worker.terminate();
     },

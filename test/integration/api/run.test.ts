@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import {
   type Aiq,
   ConfigError,
@@ -16,6 +16,7 @@ import {
   UnknownAgentError,
 } from '../../../core/api/index.ts';
 import { stopBroker } from '../../../core/host/index.ts';
+import { faultServer } from '../../support/fault-server.ts';
 import { MoodyServer } from '../../support/moody-server.ts';
 import { patienceMs } from '../../support/patience.ts';
 
@@ -35,11 +36,14 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function open(settings: ConnectOptions['settings'] = { provider: 'offline' }): Promise<Aiq> {
+async function open(
+  settings: ConnectOptions['settings'] = { provider: 'offline' },
+  env: ConnectOptions['env'] = {},
+): Promise<Aiq> {
   const aiq = await connect({
     dir,
     settings,
-    env: { HOME: dir },
+    env: { HOME: dir, ...env },
     onNotice: (line) => notices.push(line),
   });
   opened.push(aiq);
@@ -109,12 +113,13 @@ describe('run', () => {
   });
 
   test('closing the connection ends it and hands its job back, uncharged', async () => {
-    const aiq = await open({ provider: 'offline' });
+    const server = await faultServer();
+    onTestFinished(() => server.close());
+    const aiq = await open({}, server.env);
     const { id } = await aiq.enqueue('summarize', text(1));
     const running = aiq.run({ model: 'aiq-offline?latency=60s' });
     const other = await open();
-    const stateOf = async () => (await other.job(id))?.state;
-    await expect.poll(stateOf).toBe('leased');
+    await expect.poll(() => server.calls(), { timeout: patienceMs }).toBe(1);
     await aiq.close();
     expect(await running).toMatchObject({ counts: { done: 0, returned: 1 } });
     expect(await other.job(id)).toMatchObject({ state: 'ready', attempts: 0 });
@@ -181,7 +186,9 @@ describe('a run that cannot do anything rejects with its reason', () => {
   });
 
   test('a key that the provider refuses; the job stays queued and is not charged', async () => {
-    const aiq = await open();
+    const server = await faultServer();
+    onTestFinished(() => server.close());
+    const aiq = await open({}, server.env);
     const { id } = await aiq.enqueue('summarize', text(1));
     const error = await rejection(aiq.run({ model: 'aiq-offline?error=401' }));
     expect(error).toBeInstanceOf(RunError);

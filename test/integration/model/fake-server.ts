@@ -31,7 +31,7 @@ export async function fakeServer(answer: Answer): Promise<FakeServer> {
   const server = createServer((request, response) => {
     void (async () => {
       let text = '';
-      for await (const chunk of request) text += String(chunk);
+      for await (const chunk of request.setEncoding('utf8')) text += String(chunk);
       const seen = {
         url: request.url ?? '',
         headers: request.headers,
@@ -41,6 +41,8 @@ export async function fakeServer(answer: Answer): Promise<FakeServer> {
       await answer(response, seen, requests.length);
     })();
   });
+  // Longer than clients keep idle connections, so that none is closed just as it is used again.
+  server.keepAliveTimeout = 30_000;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

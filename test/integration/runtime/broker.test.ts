@@ -4,7 +4,6 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OfflineEndpoint, startOfflineEndpoint } from '../../../core/model/index.ts';
 import {
   type JobQueue,
   type LeasedJob,
@@ -13,18 +12,19 @@ import {
   openQueue,
 } from '../../../core/queue/index.ts';
 import { type Runtime, startRuntime } from '../../../core/runtime/index.ts';
+import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
 
 let dir: string;
 let queue: JobQueue;
-let endpoint: OfflineEndpoint;
+let endpoint: FaultServer;
 let runtime: Runtime | null = null;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'aiq-rt-'));
   const broker = `file:${join(dir, '.aiq')}`;
   queue = await openQueue({ broker, tokenFile: null, clientName: 'test' });
-  endpoint = await startOfflineEndpoint();
+  endpoint = await faultServer();
 });
 afterEach(async () => {
   await runtime?.abort();
@@ -139,7 +139,7 @@ describe('on a real broker', () => {
   it('a drained consumer leaves its jobs to the next one, uncharged', async () => {
     await enqueue(4);
     const first = await start('aiq-offline?latency=60s');
-    while (endpoint.counts().calls < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (endpoint.calls() < 4) await new Promise((resolve) => setTimeout(resolve, 5));
     await first.abort();
     const second = await start('aiq-offline');
     expect((await second.untilEmpty()).counts.done).toBe(4);

@@ -4,7 +4,6 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OfflineEndpoint, startOfflineEndpoint } from '../../../core/model/index.ts';
 import { openOutput } from '../../../core/output/index.ts';
 import { AiqError, type LeasedJob } from '../../../core/queue/index.ts';
 import {
@@ -13,14 +12,15 @@ import {
   type RuntimeOptions,
   startRuntime,
 } from '../../../core/runtime/index.ts';
+import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { agentOf, fakeQueue, leaseOf } from '../../support/runtime-fakes.ts';
 
 let root: string;
-let endpoint: OfflineEndpoint;
+let endpoint: FaultServer;
 let runtime: Runtime | null = null;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'aiq-runtime-'));
-  endpoint = await startOfflineEndpoint();
+  endpoint = await faultServer();
 });
 afterEach(async () => {
   await runtime?.abort();
@@ -62,7 +62,7 @@ const slow = { modelFlag: 'aiq-offline?latency=60s' };
 const until = async (holds: () => boolean) => {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
-const calling = (count: number) => until(() => endpoint.counts().calls >= count);
+const calling = (count: number) => until(() => endpoint.calls() >= count);
 
 describe('a job', () => {
   it('becomes a file, then an ack that says where, then a report', async () => {
@@ -76,11 +76,23 @@ describe('a job', () => {
     expect(JSON.parse(settle.note ?? '')).toMatchObject({
       root,
       files: ['one.md'],
-      provider: 'offline',
+      provider: 'test',
       model: 'aiq-offline',
     });
     const ends = reports.map(({ id, outcome, state }) => `${id} ${outcome} ${state}`);
     expect(ends.toSorted()).toEqual(['one ack done', 'two ack done']);
+  });
+
+  it('may have a thousand years, and is not ended by a timer that cannot hold them', async () => {
+    const ms = 365_250 * 86_400_000;
+    const { deliver, settledCount, consumer } = await start({
+      agents: [agentOf({ limits: { timeoutMs: ms } })],
+      limits: { idleMs: ms, answerBytesMax: 100_000 },
+      modelFlag: 'aiq-offline?latency=100ms',
+    });
+    deliver(leaseOf(), leaseOf({ isolated: true, crashes: 1 }));
+    await settledCount(2);
+    expect(consumer.settled.map(({ settle }) => settle.outcome)).toEqual(['ack', 'ack']);
   });
 
   it('of an unknown agent is refused for good and calls nobody', async () => {
@@ -90,7 +102,7 @@ describe('a job', () => {
     expect(consumer.settled.map(({ settle }) => [settle.outcome, settle.errorCode])).toEqual([
       ['final', 'agent_unknown'],
     ]);
-    expect(endpoint.counts().calls).toBe(0);
+    expect(endpoint.calls()).toBe(0);
   });
 
   it('of an agent whose tool module is broken stays queued, and the other agents work', async () => {
@@ -161,7 +173,7 @@ describe('what was paid for', () => {
     await loseResult('one');
     deliver(again('one'));
     await settledCount(2);
-    expect(endpoint.counts().calls).toBe(1);
+    expect(endpoint.calls()).toBe(1);
     expect(consumer.settled[1]?.settle).toMatchObject({ outcome: 'ack', usage: { calls: 0 } });
   });
 
@@ -173,7 +185,7 @@ describe('what was paid for', () => {
     deliver({ ...again('one'), isolated: true, crashes: 1 });
     await settledCount(2);
     expect(consumer.settled[1]?.settle).toMatchObject({ outcome: 'ack', usage: { calls: 0 } });
-    expect(endpoint.counts().calls).toBe(1);
+    expect(endpoint.calls()).toBe(1);
     expect(journal.entries.size).toBe(1);
     expect(lines.join()).not.toMatch(/died|took its process down/);
   });
@@ -187,7 +199,7 @@ describe('what was paid for', () => {
     deliver(leaseOf(), leaseOf());
     await settledCount(2);
     expect(lines.filter((line) => line.includes('keeps no journal'))).toHaveLength(1);
-    expect(endpoint.counts().calls).toBe(2);
+    expect(endpoint.calls()).toBe(2);
   });
 
   it('comes with the acknowledgement, which goes without it where the broker does not take it', async () => {
@@ -357,7 +369,7 @@ describe('limits', () => {
     bound!.options.onDelivery(leaseOf({ job: { ...job, id: 'b' } }));
     await calling(1);
     await until(() => free!.credits.at(-1) === 2);
-    expect(endpoint.counts().calls).toBe(1);
+    expect(endpoint.calls()).toBe(1);
   });
 
   it('of a provider stop deliveries for the time that it asks for, and no longer', async () => {

@@ -1,72 +1,18 @@
-/** The pieces of the offline model: knobs, limits read from prompts, schemas filled from words. */
+/** The pieces of the offline model: its id, limits read from prompts, schemas filled from words. */
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
-import { faultFor } from '../../../core/model/offline/faults.ts';
+import { checkOfflineModel } from '../../../core/model/offline/contract.ts';
 import { fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
 import { FillError } from '../../../core/model/offline/fill-string.ts';
-import { checkOfflineModel, parseKnobs } from '../../../core/model/offline/knobs.ts';
 import { shapeOf } from '../../../core/model/offline/limits.ts';
 
-test('knobs are read from the model id', () => {
-  const id =
-    'aiq-offline?latency=1.5s&error=429:0.2&error=500:.1&retryAfter=3&cut=0.05&long=2kb&seed=7';
-  expect(parseKnobs(id)).toMatchObject({
-    ok: true,
-    knobs: {
-      latencyMs: 1500,
-      errors: [
-        { status: 429, probability: 0.2 },
-        { status: 500, probability: 0.1 },
-      ],
-      retryAfterSeconds: 3,
-      faults: { cut: 0.05, html: 0 },
-      longBytes: 2048,
-      seed: 7,
-    },
-  });
-  expect(parseKnobs('gpt-5')).toBeNull();
-  expect(parseKnobs('aiq-offline-2')).toBeNull();
-});
-
-test.each([
-  ['latency=300', 'latency'],
-  ['error=200:0.5', 'error'],
-  ['error=429:2', 'error'],
-  ['cut=yes', 'cut'],
-  ['seed=-1', 'seed'],
-  ['usage=maybe', 'usage'],
-  ['toString=1', 'toString'],
-  ['speed=1', 'unknown knob "speed"'],
-  ['cut=0.7&html=0.7', 'more than 1'],
-])('%s is refused with its reason', (knobs, reason) => {
-  const result = parseKnobs(`aiq-offline?${knobs}`);
-  expect(result).toMatchObject({ ok: false, problem: expect.stringContaining(reason) });
-});
-
-test('a wrong knob is told as a sentence, with the knob that was probably meant', () => {
+test('there is one offline model, and an id that looks like it is told', () => {
   expect(checkOfflineModel('aiq-offline')).toBeNull();
-  expect(checkOfflineModel('aiq-offline?latency=3ms')).toBeNull();
-  expect(checkOfflineModel('gpt-5?lateny=3ms')).toBeNull();
-  expect(checkOfflineModel('aiq-offline-2')).toBe(
-    'there is no model "aiq-offline-2"; there is aiq-offline.',
-  );
-  const meant = (knob: string) => checkOfflineModel(`aiq-offline?${knob}=1`);
-  expect(meant('lateny')).toContain('unknown knob "lateny" (did you mean "latency"?); there are');
-  expect(meant('BADJSON')).toContain('did you mean "badJson"?');
-  expect(meant('xyz')).not.toContain('did you mean');
-});
-
-test('faults come about as often as they should', () => {
-  const parsed = parseKnobs('aiq-offline?error=429:0.2&cut=0.1&seed=1');
-  if (parsed === null || !parsed.ok) throw new Error('The knobs are wrong.');
-  const counts = { error: 0, cut: 0, none: 0 };
-  for (let index = 0; index < 4000; index += 1) {
-    counts[faultFor(parsed.knobs, `body-${index}`, 0).kind as keyof typeof counts] += 1;
+  expect(checkOfflineModel('gpt-5')).toBeNull();
+  for (const id of ['aiq-offline-2', 'aiq-offline?latency=3ms']) {
+    expect(checkOfflineModel(id)).toBe(`there is no model "${id}"; there is aiq-offline.`);
   }
-  // The dice are seeded, so these counts are always the same; the margins only say what is meant.
-  expect(counts.error / 4000).toBeCloseTo(0.2, 1);
-  expect(counts.cut / 4000).toBeCloseTo(0.1, 1);
 });
 
 test.each([

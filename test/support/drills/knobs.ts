@@ -1,7 +1,6 @@
 /**
- * Reads the knobs of an offline model id, such as
- * `aiq-offline?latency=300ms&error=429:0.2&retryAfter=3&seed=7`: one endpoint serves demo, tests,
- * benchmarks and fault drills.
+ * Reads the knobs of a drill's model id, such as
+ * `aiq-offline?latency=300ms&error=429:0.2&retryAfter=3&seed=7`: extracts, late, changed or broken.
  */
 
 /** Faults with a probability of their own. In this order they share one throw of the dice. */
@@ -87,12 +86,12 @@ const readers: { readonly [knob: string]: Reader } = {
   },
 };
 
-const offlineId = 'aiq-offline';
+export const drillId = 'aiq-offline';
 
-/** The knobs of `model`, or null when this is no model of the offline endpoint. */
+/** The knobs of `model`, or null when it names no drill. */
 export function parseKnobs(model: string): KnobsResult | null {
   const [id, query = ''] = splitOnce(model, '?');
-  if (id !== offlineId) return null;
+  if (id !== drillId) return null;
   const knobs: Mutable = {
     latencyMs: 0,
     errors: [],
@@ -113,17 +112,6 @@ export function parseKnobs(model: string): KnobsResult | null {
   return { ok: true, knobs };
 }
 
-/**
- * What is wrong with a model id of the offline endpoint, as a sentence; null when nothing is, and
- * for the ids of other models.
- */
-export function checkOfflineModel(id: string): string | null {
-  if (!id.startsWith(offlineId)) return null;
-  const parsed = parseKnobs(id);
-  if (parsed === null) return `there is no model "${id}"; there is ${offlineId}.`;
-  return parsed.ok ? null : `model "${id}": ${parsed.problem}.`;
-}
-
 function readKnob(name: string, value: string, into: Mutable): string | null {
   if (isFaultName(name)) {
     const probability = probabilityOf(value);
@@ -133,9 +121,7 @@ function readKnob(name: string, value: string, into: Mutable): string | null {
   const reader = Object.hasOwn(readers, name) ? readers[name] : undefined;
   if (reader === undefined) {
     const known = [...Object.keys(readers), ...faultNames];
-    const near = alike(name, known);
-    const meant = near === null ? '' : ` (did you mean "${near}"?)`;
-    return `unknown knob "${name}"${meant}; there are ${known.join(', ')}`;
+    return `unknown knob "${name}"; there are ${known.join(', ')}`;
   }
   return reader.read(value, into) ? null : badValue(name, value, reader.meaning);
 }
@@ -153,16 +139,6 @@ function probabilityOf(value: string): number {
   return /^(?:0?\.\d+|[01](?:\.\d+)?)$/.test(value) && Number(value) <= 1
     ? Number(value)
     : Number.NaN;
-}
-
-/** The known name with the longest beginning in common, from three letters on. */
-function alike(name: string, known: readonly string[]): string | null {
-  for (let length = name.length; length >= 3; length -= 1) {
-    const start = name.slice(0, length).toLowerCase();
-    const near = known.find((one) => one.toLowerCase().startsWith(start));
-    if (near !== undefined) return near;
-  }
-  return null;
 }
 
 function splitOnce(text: string, mark: string): [string, string?] {

@@ -6,13 +6,10 @@
 import { createHash } from 'node:crypto';
 import { type FaultName, faultNames, type Knobs } from './knobs.ts';
 
-export type Fault =
+export type DrillFault =
   | { readonly kind: 'none' }
   | { readonly kind: 'error'; readonly status: number }
   | { readonly kind: FaultName };
-
-/** Remembers this many different requests; the oldest are forgotten first. */
-const requestsMax = 100_000;
 
 /** How often each request body came, by its hash. */
 export class RepeatCounter {
@@ -21,17 +18,12 @@ export class RepeatCounter {
   /** 0 for the first time. */
   next(bodyHash: string): number {
     const count = this.#counts.get(bodyHash) ?? 0;
-    this.#counts.delete(bodyHash);
     this.#counts.set(bodyHash, count + 1);
-    if (this.#counts.size > requestsMax) {
-      const [oldest] = this.#counts.keys();
-      if (oldest !== undefined) this.#counts.delete(oldest);
-    }
     return count;
   }
 }
 
-export function faultFor(knobs: Knobs, bodyHash: string, repeat: number): Fault {
+export function faultFor(knobs: Knobs, bodyHash: string, repeat: number): DrillFault {
   let dice = diceOf(`${knobs.seed}:${bodyHash}:${repeat}`);
   for (const { status, probability } of knobs.errors) {
     if (dice < probability) return { kind: 'error', status };
