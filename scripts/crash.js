@@ -3,15 +3,19 @@
 import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
-const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--seed S]
+const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--losses N] [--seed S]
        npm run test:crash -- --syscalls [--from N] [--count N]
        npm run test:crash -- --damage [--seed S]`;
 
-/** Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker. */
+/**
+ * Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker; losses
+ * kill one consumer after the other over the same jobs.
+ */
 const options = /** @type {const} */ ({
   rounds: { type: 'string' },
   cycles: { type: 'string' },
   threads: { type: 'string' },
+  losses: { type: 'string' },
   seed: { type: 'string' },
   resume: { type: 'boolean' },
   syscalls: { type: 'boolean' },
@@ -23,6 +27,7 @@ const options = /** @type {const} */ ({
 const programmes = /** @type {const} */ ({
   rounds: 'test/crash/kill.test.ts',
   cycles: 'test/crash/broker-cycles.test.ts',
+  losses: 'test/crash/lost-consumer.test.ts',
   syscalls: 'test/crash/syscalls.test.ts',
   damage: 'test/integration/broker/log-damage.test.ts',
 });

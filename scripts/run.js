@@ -47,6 +47,14 @@ const tasks = {
         env: { ...place.env, AIQ_FAULT_TABLE: '1' },
       }),
   },
+  outage: {
+    packages: 'all',
+    run: (args, place) =>
+      runTool('vitest', ['run', 'test/e2e/provider-health.test.ts', ...args], {
+        ...place,
+        env: { AIQ_HEALTH_JOBS: '2000', AIQ_HEALTH_AWAY_MS: '60000', ...place.env },
+      }),
+  },
   planted: { packages: 'all', run: planted },
   sim: { packages: 'all', run: sim },
   hostile: { packages: 'all', run: programme('test/hostile/main.ts') },

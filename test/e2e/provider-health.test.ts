@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { MoodyServer, refuse } from '../support/moody-server.ts';
 import { type Finished, Project, until } from '../support/project.ts';
 
-/** The whole programme takes 2,000 jobs and a server that is away for a minute. */
+/** The whole programme, `npm run test:outage`, takes 2,000 jobs and a server that is away for a minute. */
 const jobsMax = Number(process.env['AIQ_HEALTH_JOBS'] ?? 120);
 const awayMs = Number(process.env['AIQ_HEALTH_AWAY_MS'] ?? 3_000);
 const deadlineMs = 300_000;
