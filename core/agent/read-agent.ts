@@ -1,11 +1,11 @@
 /** One agent's folder to a checked `Agent`, or to the list of everything that is wrong with it. */
 
 import { basename, join } from 'node:path';
+import { durationProblem, parseDuration } from '../time/index.ts';
 import { type Finding, readYamlFile, suggestion } from '../yaml/index.ts';
 import type { Agent, JsonObject, OutputFormat, Problem, TemplateSource } from './agent.ts';
 import { createAgentFiles } from './agent-files.ts';
 import { definitionDigest } from './definition.ts';
-import { durationMs } from './duration.ts';
 import { checkManifest, type Manifest } from './manifest.ts';
 import {
   checkKnowledge,
@@ -50,6 +50,7 @@ export async function readAgent(
   const modules = checkTools(reading, manifest.tools);
   checkKnowledge(reading, manifest);
   const retry = retryOf(reading, manifest);
+  const limits = limitsOf(reading, manifest, defaults.timeoutMs ?? timeoutMsDefault);
   if (problems.length > 0 || templates === null || input === null || output === null) {
     return { ok: false, problems };
   }
@@ -73,7 +74,7 @@ export async function readAgent(
     queue: manifest.queue ?? name,
     digest: definitionDigest(definition, modules),
     file: file.file,
-    limits: limitsOf(manifest.limits, defaults.timeoutMs ?? timeoutMsDefault),
+    limits,
     metadata: manifest.metadata,
   };
   return { ok: true, agent };
@@ -220,9 +221,20 @@ function modelOf(model: Manifest['model']): Agent['model'] {
   return { id: model.id ?? null, provider: model.provider ?? null, options: model.options };
 }
 
-function limitsOf(limits: Manifest['limits'], timeoutMs: number): Agent['limits'] {
+/** Of a text that has the form of one. */
+function durationOf(reading: Reading, path: readonly string[], text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) {
+    report(reading, path, `"${path.join('.')}": "${text}" ${durationProblem(text)}`);
+  }
+  return ms ?? Number.NaN;
+}
+
+function limitsOf(reading: Reading, { limits }: Manifest, timeoutMs: number): Agent['limits'] {
+  const { timeout } = limits;
   return {
-    timeoutMs: limits.timeout === undefined ? timeoutMs : durationMs(limits.timeout),
+    timeoutMs:
+      timeout === undefined ? timeoutMs : durationOf(reading, ['limits', 'timeout'], timeout),
     concurrency: limits.concurrency ?? null,
     requestsPerMinute: limits.requestsPerMinute ?? null,
     tokensPerMinute: limits.tokensPerMinute ?? null,
@@ -234,8 +246,8 @@ function limitsOf(limits: Manifest['limits'], timeoutMs: number): Agent['limits'
 
 function retryOf(reading: Reading, { retry }: Manifest): Agent['retry'] {
   const { attempts, backoff } = retry;
-  const delayMs = durationMs(retry.delay);
-  const maxDelayMs = durationMs(retry.maxDelay);
+  const delayMs = durationOf(reading, ['retry', 'delay'], retry.delay);
+  const maxDelayMs = durationOf(reading, ['retry', 'maxDelay'], retry.maxDelay);
   if (maxDelayMs < delayMs) {
     report(reading, ['retry', 'maxDelay'], '"retry.maxDelay" is shorter than "retry.delay"');
   }

@@ -1,6 +1,7 @@
 /** Waiting for jobs to finish, and telling how they ended. */
 
 import { describeJob, isExtract, type JobInfo, type JobQueue, shortId } from '../queue/index.ts';
+import { startTimer } from '../time/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import { madeText, tellExtracts } from './extract-words.ts';
@@ -25,9 +26,10 @@ export async function waitForJobs(
   ids: readonly string[],
   options: WaitOptions,
 ): Promise<JobInfo[]> {
-  const timeout = options.timeoutMs === null ? null : AbortSignal.timeout(options.timeoutMs);
-  const signals = [timeout, options.signal].filter((signal) => signal != null);
-  const signal = AbortSignal.any(signals);
+  const timeout = new AbortController();
+  const { timeoutMs } = options;
+  const timer = timeoutMs === null ? null : startTimer(timeoutMs, () => timeout.abort());
+  const signal = AbortSignal.any([timeout.signal, ...(options.signal ? [options.signal] : [])]);
   let open = ids.length;
   const one = async (id: string): Promise<JobInfo> => {
     const info = await queue.wait(id, signal);
@@ -38,12 +40,12 @@ export async function waitForJobs(
   try {
     return await Promise.all(ids.map(one));
   } catch (error) {
-    if (timeout?.aborted !== true) throw error;
-    throw new CliError(
-      'waitTimeout',
-      `gave up waiting after ${formatElapsed(options.timeoutMs ?? 0)}`,
-      [`${open} of ${ids.length} jobs not finished; they live on. Look: aiq jobs list`],
-    );
+    if (!timeout.signal.aborted) throw error;
+    throw new CliError('waitTimeout', `gave up waiting after ${formatElapsed(timeoutMs ?? 0)}`, [
+      `${open} of ${ids.length} jobs not finished; they live on. Look: aiq jobs list`,
+    ]);
+  } finally {
+    timer?.clear();
   }
 }
 

@@ -5,11 +5,11 @@ import { suggestion } from '../yaml/index.ts';
 import {
   parseBroker,
   parseCount,
-  parseDuration,
   parsePath,
   parsePaths,
   parseSize,
   parseText,
+  readDuration,
 } from './values.ts';
 
 /** Turns what was written into a value, or throws a `ValueError` that says why not. */
@@ -45,12 +45,12 @@ export const settings = {
   'output.dir': setting(parsePath, () => './out'),
   'run.concurrency': setting(parseCount(1, 1024), () => concurrencyDefault),
   'run.threads': setting(parseCount(1, 64), () => Math.min(availableParallelism(), threadsMax)),
-  'run.grace': setting(parseDuration, () => '25s'),
-  'run.outage': setting(parseDuration, () => '10m'),
+  'run.grace': setting(readDuration, () => '25s'),
+  'run.outage': setting(readDuration, () => '10m'),
   'limits.inputBytesMax': setting(parseSize(inputBytesMax), () => inputBytesDefault),
   'limits.answerBytesMax': setting(parseSize(64 * mib), () => 4 * mib),
-  'limits.timeout': setting(parseDuration, () => '2m'),
-  'limits.idle': setting(parseDuration, () => '60s'),
+  'limits.timeout': setting(readDuration, () => '2m'),
+  'limits.idle': setting(readDuration, () => '60s'),
   agentPaths: setting(parsePaths, () => ['./agents']),
 } as const;
 

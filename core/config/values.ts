@@ -1,6 +1,7 @@
 /** The small languages of settings: durations, sizes, counts, paths and broker addresses. */
 
 import { resolve } from 'node:path';
+import { durationProblem, parseDuration } from '../time/index.ts';
 import { shorten } from '../yaml/index.ts';
 
 /** Why a value cannot be used; the reader adds where it was written. */
@@ -42,16 +43,10 @@ export function parseCount(min: number, max: number): (raw: unknown) => number {
   };
 }
 
-const unitMs: { readonly [unit: string]: number } = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Longest time that a timer of the platform can hold: 24.8 days. */
-const durationMsMax = 2 ** 31 - 1;
-
-/** `250ms`, `90s`, `5m`, `1h` in milliseconds. */
-export function parseDuration(raw: unknown): number {
-  const [, count, unit = ''] = /^(\d+)(ms|s|m|h)$/.exec(String(raw)) ?? [];
-  const ms = Number(count) * (unitMs[unit] ?? Number.NaN);
-  if (ms >= 1 && ms <= durationMsMax) return ms;
-  return fail(`${shorten(raw)} is not a duration such as 90s, 5m or 1h`);
+/** `250ms`, `90s`, `5m`, `1h`, `2d` in milliseconds. */
+export function readDuration(raw: unknown): number {
+  const text = String(raw);
+  return parseDuration(text) ?? fail(`${shorten(raw)} ${durationProblem(text)}`);
 }
 
 const mib = 1024 * 1024;

@@ -37,6 +37,9 @@ interface Endpoint {
   answeredBefore: boolean;
 }
 
+/** The deadline is ours; the client's own is the longest that its timer can hold. */
+const clientTimeoutMs = 2 ** 31 - 1;
+
 /** Loads the `openai` package on first use (some 650 ms cold) and binds it to one provider. */
 export async function createCaller(provider: Provider): Promise<ModelCaller> {
   const [{ OpenAI: Client }, { Stream: Events }] = await Promise.all([
@@ -178,7 +181,7 @@ async function receive(
   watch: CallWatch,
 ): Promise<void> {
   const response = await clientFor(endpoint, watch)
-    .chat.completions.create(body, { signal: watch.signal, timeout: request.timeoutMs + 1000 })
+    .chat.completions.create(body, { signal: watch.signal, timeout: clientTimeoutMs })
     .asResponse();
   const type = response.headers.get('content-type') ?? '';
   if (/\bhtml\b/i.test(type)) throw notAnEndpoint(endpoint, `it answered with ${type}`);

@@ -4,7 +4,9 @@
  */
 
 import type { ReadableStream } from 'node:stream/web';
+import { startTimer, type Timer } from '../time/index.ts';
 import { ModelError } from './model.ts';
+import { patientFetch } from './patient-fetch.ts';
 
 /** A stream whose finish reason is in may only add its usage: nobody waits long for that. */
 const lingerMs = 2000;
@@ -45,19 +47,19 @@ export interface WatchLimits {
 export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch {
   const controller = new AbortController();
   let idleMs = limits.idleMs;
-  let idle: NodeJS.Timeout | undefined;
+  let idle: Timer | undefined;
   const seen: Seen = { state: 'idle', bodyBytes: 0, errorBody: '' };
 
   const stop = (error: ModelError): void => controller.abort(error);
   const onOutside = (): void => stop(new ModelError('aborted', 'aborted', 'The call was aborted.'));
-  const deadline = setTimeout(() => {
-    stop(timedOut('deadline', `The call took longer than ${limits.timeoutMs} ms.`));
-  }, limits.timeoutMs);
+  const deadline = startTimer(limits.timeoutMs, () =>
+    stop(timedOut('deadline', `The call took longer than ${limits.timeoutMs} ms.`)),
+  );
   const touch = (): void => {
-    clearTimeout(idle);
-    idle = setTimeout(() => {
-      stop(timedOut('stream_idle', `The server went silent for ${idleMs} ms in its answer.`));
-    }, idleMs);
+    idle?.clear();
+    idle = startTimer(idleMs, () =>
+      stop(timedOut('stream_idle', `The server went silent for ${idleMs} ms in its answer.`)),
+    );
   };
 
   if (outside.aborted) onOutside();
@@ -77,8 +79,8 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
       touch();
     },
     close: () => {
-      clearTimeout(deadline);
-      clearTimeout(idle);
+      deadline.clear();
+      idle?.clear();
       outside.removeEventListener('abort', onOutside);
       controller.abort();
     },
@@ -100,7 +102,7 @@ function boundedFetch(
 ): typeof fetch {
   return async (input, init) => {
     Object.assign(seen, { state: 'sent', errorBody: '', bodyBytes: 0 } satisfies Seen);
-    const response = await fetch(input, { ...init, redirect: 'error' });
+    const response = await patientFetch(input, { ...init, redirect: 'error' });
     seen.state = response.ok ? 'answered' : 'refused';
     if (response.body === null) return response;
     touch();

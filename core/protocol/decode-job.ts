@@ -22,7 +22,6 @@ import { type Priority, priorities } from './structs.ts';
 import { Reader } from './wire.ts';
 
 const attemptsMaxLimit = 1000;
-const delayMsLimit = 366 * 24 * 3600 * 1000;
 const digestBytes = 16;
 const agentDigestBytes = 32;
 
@@ -129,7 +128,7 @@ function jobOf(found: Map<JobFieldName, Uint8Array>): Job {
       plainJob.attemptsMax,
       attemptsMaxLimit,
     ),
-    delayMs: numberOf(found.get('delayMs'), 'delayMs', 0, delayMsLimit),
+    delayMs: numberOf(found.get('delayMs'), 'delayMs', 0, limits.delayMsMax),
     ...optionsOf(found),
   };
 }

@@ -28,6 +28,8 @@ export const limits = {
   batchItemsMax: 1000,
   /** Longest queue name, in bytes. */
   queueNameBytesMax: 128,
+  /** Longest delay: a thousand years, however one counts their days. */
+  delayMsMax: 1_000 * 366 * 86_400_000,
   /** Longest error code and message that a settle may carry. */
   errorCodeBytesMax: 64,
   errorMessageBytesMax: 4 * 1024,

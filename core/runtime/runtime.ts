@@ -4,9 +4,9 @@
  */
 
 import { extname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openOutput } from '../output/index.ts';
+import { startTimer } from '../time/index.ts';
 import { chooseAgents } from './agents.ts';
 import { Claims } from './claims.ts';
 import { Definitions } from './definitions.ts';
@@ -275,8 +275,10 @@ async function sweepOutput({ outputDir, log }: RuntimeOptions): Promise<void> {
 }
 
 /** A pause that keeps no process alive: it only bounds the wait for something that does. */
-async function pause(ms: number): Promise<void> {
-  await sleep(ms, undefined, { ref: false });
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    startTimer(ms, resolve, { keepsAlive: false });
+  });
 }
 
 function checkNumbers({ concurrency, threads, graceMs }: RuntimeOptions): void {

@@ -20,8 +20,6 @@ import { type JobEntry, wasHeldBy } from './job-entry.ts';
 import { decideLeaseEnd } from './lease-end.ts';
 import { endLease } from './sessions.ts';
 
-const delayMsMax = 366 * 24 * 3600 * 1000;
-
 export function settle(
   core: Core,
   session: Session,
@@ -80,7 +78,7 @@ function admit(core: Core, item: Settlement, now: Now): Admission | Refusal<'ite
 }
 
 function refusalOf(core: Core, item: Settlement): Refusal<'item'> | null {
-  const { errorCodeBytesMax, errorMessageBytesMax, noteBytesMax } = limits;
+  const { delayMsMax, errorCodeBytesMax, errorMessageBytesMax, noteBytesMax } = limits;
   if (item.delayMs > delayMsMax)
     return badRequest(`delayMs is ${item.delayMs}; at most ${delayMsMax} is allowed`);
   // UTF-16 units are never more than UTF-8 bytes, so these bounds are no stricter than the documented ones.

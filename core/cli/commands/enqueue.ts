@@ -11,7 +11,7 @@ import { checkDrafts, draftCheck } from '../input/check.ts';
 import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { type JobFlags, jobTermsOf } from '../input/job-flags.ts';
-import { parseDuration } from '../input/values.ts';
+import { readDuration } from '../input/values.ts';
 import { tellQueued } from '../queue-hints.ts';
 import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
@@ -38,7 +38,7 @@ export async function enqueue(
   flags: EnqueueFlags,
 ): Promise<ExitName> {
   refuseContradictions(flags);
-  const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
+  const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const { baseDir } = await session.config();
   const terms = jobTermsOf(flags, Date.now());
   const wish = { identity: identityOf(flags), terms, madeIn: placeOf(baseDir) };

@@ -9,7 +9,7 @@ import {
   shortId,
 } from '../../queue/index.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { parseCount, parseDuration } from '../input/values.ts';
+import { parseCount, readDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf, jobSheet, tellJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
@@ -72,7 +72,7 @@ export async function waitJobs(
   ids: readonly string[],
   flags: { readonly timeout?: string },
 ): Promise<ExitName> {
-  const timeoutMs = flags.timeout === undefined ? null : parseDuration('--timeout', flags.timeout);
+  const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const queue = await session.queue();
   const found = await Promise.all(ids.map((id) => findJob(queue, id)));
   for (const { info } of found) {

@@ -3,7 +3,7 @@
 import type { QueueInfo, QueueSettings } from '../../queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { parseCount, parseDuration, parseSize } from '../input/values.ts';
+import { parseCount, parseSize, readDuration } from '../input/values.ts';
 import { findQueue } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 
@@ -37,7 +37,7 @@ function changesOf({ maxJobs, maxBytes, keep, keepJobs }: SetFlags): Partial<Que
   return {
     ...(maxJobs === undefined ? {} : { jobsMax: orZero('--max-jobs', maxJobs, count) }),
     ...(maxBytes === undefined ? {} : { bytesMax: orZero('--max-bytes', maxBytes, parseSize) }),
-    ...(keep === undefined ? {} : { keepMs: Math.round(orZero('--keep', keep, parseDuration)) }),
+    ...(keep === undefined ? {} : { keepMs: orZero('--keep', keep, readDuration) }),
     ...(keepJobs === undefined ? {} : { keepJobs: orZero('--keep-jobs', keepJobs, count) }),
   };
 }

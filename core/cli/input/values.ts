@@ -1,33 +1,23 @@
 /** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
 
 import type { JsonObject } from '../../agent/index.ts';
+import { durationProblem, parseDuration } from '../../time/index.ts';
 import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile } from './text-file.ts';
 
-const unitMs: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
 /**
  * `90s`, `5m`, `250ms`, `1h`, `2d` in milliseconds.
  * @throws CliError `usage`
  */
-export function parseDuration(flag: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  const ms = Number(match?.[1]) * (unitMs[match?.[2] ?? ''] ?? Number.NaN);
-  if (!Number.isFinite(ms) || ms <= 0) {
-    throw usageError(
-      `${flag}: ${JSON.stringify(text)} is not a duration`,
-      'Like 90s, 5m, 1h or 2d.',
-    );
-  }
-  return ms;
+export function readDuration(flag: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== null) return ms;
+  throw usageError(
+    `${flag}: ${JSON.stringify(text)} ${durationProblem(text)}`,
+    'Like 250ms, 90s, 5m, 1h or 2d.',
+  );
 }
 
 const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
@@ -43,8 +33,8 @@ export function parseMoment(
   { nowMs, durations }: { readonly nowMs: number; readonly durations: 'ahead' | 'ago' },
 ): number {
   if (/^\d+(\.\d+)?[a-z]+$/.test(text)) {
-    const ms = Math.round(parseDuration(flag, text));
-    return durations === 'ahead' ? nowMs + ms : nowMs - ms;
+    const ms = readDuration(flag, text);
+    return durations === 'ahead' ? nowMs + ms : Math.max(0, nowMs - ms);
   }
   const isDate = !text.includes('T');
   const atMs = isoTime.test(text) ? Date.parse(isDate ? `${text}T00:00` : text) : Number.NaN;

@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../../model/index.ts';
+import { startTimer, type Timer } from '../../time/index.ts';
 import type { JobRequest } from '../job/result.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from '../pool/run.ts';
 import type { JournalQuestion, ThreadData } from '../pool/thread-messages.ts';
@@ -48,7 +49,7 @@ class IsolatedRun {
   readonly #runOptions: RunOptions;
   readonly #child: ChildProcess;
   readonly #resolve: (end: RunEnd) => void;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   /** Why it was ended from here. */
   #crash: Crash | null = null;
   #ended: RunEnd | null = null;
@@ -61,7 +62,7 @@ class IsolatedRun {
     this.end = promise;
     this.#resolve = resolve;
     const { hardLimitMs } = runOptions;
-    this.#timer = setTimeout(() => this.kill(overtime(hardLimitMs)), hardLimitMs);
+    this.#timer = startTimer(hardLimitMs, () => this.kill(overtime(hardLimitMs)));
     // Named after this file, because the published package is JavaScript.
     const main = new URL(`./main${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
     this.#child = fork(main, {
@@ -139,7 +140,7 @@ class IsolatedRun {
   }
 
   #gone(how: string): void {
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     const end: RunEnd = this.#ended ?? { type: 'crashed', ...(this.#crash ?? this.#judged(how)) };
     if (end.type !== 'crashed') this.#resolve(end);
     else this.#resolve({ ...end, message: `alone in a process of its own: ${this.#told(end)}` });

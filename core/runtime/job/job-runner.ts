@@ -16,6 +16,7 @@ import {
 import { offlineNotice } from '../../model/index.ts';
 import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import { type JobBody, readJobBody, shortId } from '../../queue/index.ts';
+import { startTimer } from '../../time/index.ts';
 import { leftOutText } from '../../tools/index.ts';
 import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
@@ -77,7 +78,7 @@ async function runInTime(
   for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets)
     course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
-  const timer = setTimeout(() => deadline.abort(timedOut(timeoutMs)), timeoutMs);
+  const timer = startTimer(timeoutMs, () => deadline.abort(timedOut(timeoutMs)));
   try {
     const input = tools.blocking(() => checkedInput(ready, body.input));
     const context = contextOf(request, ready.agent);
@@ -86,7 +87,7 @@ async function runInTime(
     const replaces = await extractBefore(course.store, body);
     return await runAttempt({ ...course, ready, input, context, extractNotice, replaces });
   } finally {
-    clearTimeout(timer);
+    timer.clear();
   }
 }
 

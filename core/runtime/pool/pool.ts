@@ -3,6 +3,7 @@
  * Dead threads are replaced.
  */
 
+import { startTimer } from '../../time/index.ts';
 import type { JobRequest, StopReason } from '../job/result.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { watchMemory } from './memory-watch.ts';
@@ -120,9 +121,9 @@ export class Pool {
     this.#placed.set(run, seat);
     seat.thread ??= this.#newThread(seat);
     const { thread } = seat;
-    const timer = setTimeout(() => void thread.end(overtime(hardLimitMs), run), hardLimitMs);
+    const timer = startTimer(hardLimitMs, () => void thread.end(overtime(hardLimitMs), run));
     const end = await thread.run(run, request, journal);
-    clearTimeout(timer);
+    timer.clear();
     this.#placed.delete(run);
     seat.on.delete(run);
     resolve(end);

@@ -102,6 +102,11 @@ describe('agent.yaml', () => {
       ['limits: { timeout: 2 minutes }'],
       '3:20 "limits.timeout": "2 minutes" is not of the form 90s or 5m',
     ],
+    [
+      'a duration beyond all',
+      ['retry: { maxDelay: 999999d }'],
+      '3:20 "retry.maxDelay": "999999d" is longer than 1000 years',
+    ],
     ['a model of a wrong type', ['model: 5'], '3:8 "model": 5 is not text or an object'],
     [
       'a name unlike the folder',

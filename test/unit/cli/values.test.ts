@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   parseAssignment,
   parseCount,
-  parseDuration,
   parseMoment,
   parseSize,
   readAt,
   readDataObject,
+  readDuration,
 } from '../../../core/cli/input/values.ts';
 
 let dir: string;
@@ -22,14 +22,14 @@ afterAll(() => rm(dir, { recursive: true }));
 
 test('durations are read with their unit', () => {
   expect(
-    ['250ms', '90s', '5m', '1h', '2d', '1.5s'].map((text) => parseDuration('--timeout', text)),
+    ['250ms', '90s', '5m', '1h', '2d', '1.5s'].map((text) => readDuration('--timeout', text)),
   ).toEqual([250, 90_000, 300_000, 3_600_000, 172_800_000, 1500]);
 });
 
 test.each(['5', '', 's', '0s', '-1s', '5 m', '1w', 'Infinitys'])(
   'the duration %j is refused as a usage error',
   (text) => {
-    expect(() => parseDuration('--timeout', text)).toThrow(
+    expect(() => readDuration('--timeout', text)).toThrow(
       expect.objectContaining({ exit: 'usage', message: expect.stringContaining('--timeout') }),
     );
   },

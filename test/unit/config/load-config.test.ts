@@ -208,6 +208,7 @@ describe('a setting that cannot be used', () => {
       'limits: { timeout: 0s }',
       '1:20: "limits.timeout": "0s" is not a duration such as 90s, 5m or 1h',
     ],
+    ['limits: { timeout: 999999d }', '1:20: "limits.timeout": "999999d" is longer than 1000 years'],
     [
       'limits: { inputBytesMax: 65MiB }',
       '1:26: "limits.inputBytesMax": "65MiB" is not a size up to 64MiB, such as 512KiB',
