@@ -33,6 +33,8 @@ async function createValidator(): Promise<Ajv2020> {
     allowUnionTypes: true,
     allErrors: true,
     useDefaults: true,
+    // What every object inherits, `toString` and its like, was not given by anybody.
+    ownProperties: true,
     // Errors carry the schema around the keyword, so that a message can name examples.
     verbose: true,
     // Compiling the meta-schema would cost 20 ms in every command. `lintAgent` asks for it by name;

@@ -47,7 +47,7 @@ export async function makeDrafts(
   const named = [...(flags.input ?? []), ...flags.inputs];
   const { primary } = agent.input;
   if (named.length === 0 && flags.text === undefined) {
-    const isMissing = primary !== null && !(primary in base) && isRequired(agent, primary);
+    const isMissing = primary !== null && !Object.hasOwn(base, primary) && isRequired(agent, primary);
     if (!isMissing || !stdinIsPiped()) return [{ input: base, source: '', origin: '' }];
     const text = await readStdin(options.bytesMax, options.note);
     return [{ input: { ...base, [primary]: text }, source: '', origin: stdinName }];
@@ -81,7 +81,7 @@ function refuseTwice(
   text: string | undefined,
 ): void {
   const givers = [
-    ...(primary in base ? ['a flag, --set or --data'] : []),
+    ...(Object.hasOwn(base, primary) ? ['a flag, --set or --data'] : []),
     ...(text === undefined ? [] : ['--text']),
     ...named.slice(0, 1),
   ];

@@ -24,6 +24,24 @@ async function check(
 const line = ({ property, message }: InputProblem): string => `${property}  ${message}`;
 
 describe('an input', () => {
+  test.each([
+    'toString',
+    'toLocaleString',
+    'valueOf',
+    'hasOwnProperty',
+    'isPrototypeOf',
+    'propertyIsEnumerable',
+  ])('may have a property named like the method %s of every object', async (name) => {
+    const properties = {
+      [name]: { type: 'string' },
+      nested: { type: 'object', required: [name], properties: { [name]: {} } },
+    };
+    expect(await check(properties, {})).toEqual({});
+    expect(await check(properties, { [name]: 'mine' })).toEqual({ [name]: 'mine' });
+    expect(await check(properties, {}, { required: [name] })).toEqual([`${name}  is required`]);
+    expect(await check(properties, { nested: {} })).toEqual([`nested.${name}  is required`]);
+  });
+
   test('is told everything that is wrong with it, with value, limit and the nearest word', async () => {
     const checkInput = await inputChecker(await loadAgent('summarize', []));
     const result = checkInput({ style: 'bulet', points: 99, stile: 'x', words: '12' });
