@@ -63,7 +63,7 @@ export function toModelError(provider: Provider, thrown: unknown, body = ''): Mo
   const text = textOf(inner.message);
   if (/unexpected redirect/i.test(text)) return failureOf(provider, redirected, '');
   // Its text shows the character and so a part of the key.
-  if (/cannot convert argument to a bytestring/i.test(text)) {
+  if (/cannot convert argument to a bytestring|invalid header value/i.test(text)) {
     return failureOf(provider, malformedKey, '');
   }
   const code = typeof inner.code === 'string' && !text.includes(inner.code) ? inner.code : '';
