@@ -8,9 +8,9 @@ import { type ExitName, exitCode, exitCodes } from '../../core/cli/exit-codes.ts
 import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
 
-const config = ({ baseURL, apiKey }: FaultServer['provider']): string => `provider: offline
+const config = `provider: offline
 providers:
-  drills: { baseURL: '${baseURL}', apiKey: ${apiKey} }
+  keyless: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:NO_KEY}', model: m }
   elsewhere: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:MY_KEY}', model: m }
 `;
 
@@ -21,14 +21,14 @@ let waiting: string;
 
 beforeAll(async () => {
   server = await faultServer();
-  project = await Project.make({ AIQ_TRUST: '', MY_KEY: 'a key' });
-  await project.write('aiq.config.yaml', config(server.provider));
+  project = await Project.make({ ...server.env, AIQ_TRUST: '', MY_KEY: 'a key' });
+  await project.write('aiq.config.yaml', config);
   dead = await add('one');
   await project.aiq(
     'run',
     '--until-empty',
     '--provider',
-    'drills',
+    'openai',
     '--model',
     'aiq-offline?error=400',
   );
@@ -62,7 +62,7 @@ const producers: { readonly [name in ExitName]: () => Promise<Finished> } = {
   unexpected: () => project.aiq('--config', 'bad-place.yaml', 'agents', 'new', 'mine'),
   usage: () => project.aiq('enqueue', 'summarize', '--frobnicate'),
   invalid: () => project.aiq('enqueue', 'summarize', 'missing.txt'),
-  credential: () => project.aiq('run', '--provider', 'openai', '--until-empty'),
+  credential: () => project.aiq('run', '--provider', 'keyless', '--until-empty'),
   notFound: () => project.aiq('jobs', 'show', '0000'),
   broker: () => project.aiq('broker', 'start'),
   jobFailed: () => project.aiq('jobs', 'wait', dead),
