@@ -25,6 +25,7 @@ beforeAll(async () => {
   await project.write('aiq.config.yaml', config);
   dead = await add('one');
   await project.aiq(
+    '--trust',
     'run',
     '--until-empty',
     '--provider',

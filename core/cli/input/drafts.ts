@@ -47,7 +47,8 @@ export async function makeDrafts(
   const named = [...(flags.input ?? []), ...flags.inputs];
   const { primary } = agent.input;
   if (named.length === 0 && flags.text === undefined) {
-    const isMissing = primary !== null && !Object.hasOwn(base, primary) && isRequired(agent, primary);
+    const isMissing =
+      primary !== null && !Object.hasOwn(base, primary) && isRequired(agent, primary);
     if (!isMissing || !stdinIsPiped()) return [{ input: base, source: '', origin: '' }];
     const text = await readStdin(options.bytesMax, options.note);
     return [{ input: { ...base, [primary]: text }, source: '', origin: stdinName }];

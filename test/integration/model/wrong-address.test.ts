@@ -1,4 +1,4 @@
-/** Servers that are no model endpoint, and endpoints that only look so for a moment. */
+/** Servers that are no model endpoint, those that only look so for a moment, and keys that nobody can send. */
 
 import type { ServerResponse } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
@@ -114,4 +114,23 @@ test('a failure names the whole base URL, and no key that stands in it', async (
   const keyed = await failureOf({ ...server.provider, baseURL: `${at}${testKey}/v1` });
   expect(keyed.message).toContain('/gateway/[key]/v1');
   expect(keyed.message).not.toContain(testKey);
+});
+
+test('a port that fetch blocks and a key that no header can carry need a person, and say so', async () => {
+  const server = await serving((response) => goodAnswer(response));
+  const port = await failureOf({ ...server.provider, baseURL: 'http://127.0.0.1:6667/v1' });
+  expect(port).toMatchObject({ failure: 'misconfigured', code: 'port_blocked' });
+  for (const apiKey of [
+    'sk-ключ',
+    '“sk-1”',
+    'sk\u200b-1',
+    'sk-se\ncret',
+    'sk-se\rcret',
+    'sk\0-1',
+  ]) {
+    const key = await failureOf({ ...server.provider, apiKey });
+    expect(key).toMatchObject({ failure: 'misconfigured', code: 'key_malformed' });
+    expect(key.message).not.toMatch(/ключ|cret|sk/);
+  }
+  expect(server.requests).toHaveLength(0);
 });
