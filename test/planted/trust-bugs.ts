@@ -25,7 +25,7 @@ export const trustBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/integration/api/run.test.ts' },
+    caughtBy: { test: 'test/integration/api/trust.test.ts' },
   },
   {
     name: 'validate-runs-modules',

@@ -12,7 +12,6 @@ import {
   connect,
   type JobReport,
   RunError,
-  TrustError,
   UnknownAgentError,
 } from '../../../core/api/index.ts';
 import { stopBroker } from '../../../core/host/index.ts';
@@ -193,36 +192,6 @@ describe('a run that cannot do anything rejects with its reason', () => {
     const error = await rejection(aiq.run({ model: 'aiq-offline?error=401' }));
     expect(error).toBeInstanceOf(RunError);
     expect(await aiq.job(id)).toMatchObject({ attempts: 0 });
-  });
-
-  test('a key and a module that nobody has allowed; with trust it goes on', async () => {
-    await writeFile(
-      join(dir, 'aiq.config.yaml'),
-      "providers: { mine: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '${env:MY_KEY}', model: m } }\n",
-    );
-    await mkdir(join(dir, 'agents', 'own'), { recursive: true });
-    const manifest = 'description: x\ninstructions: y\ntools: [./tool.mjs]\n';
-    await writeFile(join(dir, 'agents', 'own', 'agent.yaml'), manifest);
-    const mark = join(dir, 'ran');
-    const code = `import fs from 'node:fs';\nfs.writeFileSync(${JSON.stringify(mark)}, '');\nexport default 1;\n`;
-    await writeFile(join(dir, 'agents', 'own', 'tool.mjs'), code);
-    const settings = { provider: 'mine' };
-    const env = { HOME: dir, MY_KEY: 'a secret' };
-    const plain = await connect({ dir, settings, env });
-    opened.push(plain);
-    await plain.enqueue('own', { text: 'x' });
-    expect(await rejection(plain.run({ agents: ['own'] }))).toMatchObject({
-      name: 'TrustError',
-      wants: ['run agents/own/tool.mjs'],
-    });
-    expect(await rejection(plain.run({ agents: ['summarize'] }))).toMatchObject({
-      wants: ['send MY_KEY to http://127.0.0.1:9'],
-    });
-    expect(existsSync(mark)).toBe(false);
-    const trusting = await connect({ dir, settings, env, trust: true });
-    opened.push(trusting);
-    expect(await rejection(trusting.run({ agents: ['own'] }))).not.toBeInstanceOf(TrustError);
-    expect(existsSync(mark)).toBe(true);
   });
 
   test('while one broken agent among others is only told about', async () => {
