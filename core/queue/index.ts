@@ -53,7 +53,7 @@ export {
   readJobBody,
 } from './new-job.ts';
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
-export { type Definition, definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
+export { definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
 export type {
   BulkOptions,
   DeadFilter,

@@ -3,8 +3,8 @@
  * consumer has, which with an older one of its own folder, and which with one of another folder.
  */
 
+import type { Agent } from '../agent/index.ts';
 import {
-  type Definition,
   definitionKey,
   isExtract,
   isKeyOf,
@@ -50,7 +50,9 @@ const pinnedMs = 1_000;
 const parkedRowsMax = 10_000;
 
 interface Pin {
-  readonly digest: string;
+  readonly digest: Promise<string>;
+  /** The digest, once it is known. */
+  known: string | null;
   readonly atMs: number;
 }
 
@@ -88,19 +90,20 @@ export class Definitions {
       return true;
     }
     const pin = this.#pins.get(job.agent);
-    return pin?.digest === digest && performance.now() - pin.atMs < pinnedMs;
+    return pin?.known === digest && performance.now() - pin.atMs < pinnedMs;
   }
 
   /** Where the job stands; the agents' files are looked at again, for it may be of a newer definition. */
-  async judge(leased: LeasedJob): Promise<Standing> {
-    const { job } = leased;
+  async judge({ job }: LeasedJob): Promise<Standing> {
+    let present: readonly string[];
     try {
       await this.#look();
-      await this.#pin(job.agent);
+      present = await this.#digestsOf(job.agent);
     } catch (error) {
       return { of: 'unknown', why: `its agent cannot be read at the moment: ${String(error)}` };
     }
-    if (this.isOwn(leased)) return { of: 'own' };
+    const digest = digestOf(job) ?? '';
+    if (present.includes(digest)) return { of: 'own' };
     if (!this.#refreshing.isCurrent(job.agent)) {
       return { of: 'unknown', why: 'its agent cannot be used as its files are now' };
     }
@@ -112,8 +115,11 @@ export class Definitions {
     if (madeIn !== undefined && isSamePlace(madeIn, place, isOneMachine)) {
       return { of: idBy === 'key' ? 'own' : 'older' };
     }
-    const definition: Definition = { madeIn, digest: digestOf(job) ?? '' };
-    return { of: 'foreign', key: definitionKey(definition), why: this.#whyForeign(job, madeIn) };
+    return {
+      of: 'foreign',
+      key: definitionKey({ madeIn, digest }),
+      why: this.#whyForeign(job, madeIn),
+    };
   }
 
   #whyForeign({ agent }: Job, madeIn: Place | undefined): string {
@@ -144,7 +150,7 @@ export class Definitions {
       source,
       createdAtMs,
       input,
-      agentDigest: this.#pins.get(agent.name)?.digest ?? agent.digest,
+      agentDigest: (await this.#digestsOf(agent.name)).at(-1) ?? agent.digest,
       outputDir: body.outputDir ?? undefined,
       madeIn: body.madeIn,
       identity: body.idBy === 'random' ? { random: true } : 'content',
@@ -171,9 +177,9 @@ export class Definitions {
       for (const { parkKey } of await putAside(queue, name)) parked.push(parkKey);
     }
     if (parked.length === 0) return 0;
-    for (const name of agents.keys()) await this.#pin(name);
-    const digests = [...agents.values()].map(({ agent }) => agent.digest);
-    for (const { digest } of this.#pins.values()) digests.push(digest);
+    const digests = (
+      await Promise.all([...agents.keys()].map((name) => this.#digestsOf(name)))
+    ).flat();
     const keys = new Set(
       parked.filter((key) => isKeyOf(key, this.#place, { digests, isOneMachine })),
     );
@@ -182,14 +188,28 @@ export class Definitions {
     return woken;
   }
 
-  async #pin(name: string): Promise<void> {
+  /** Of the agent as it is now: its own, and with the contents of its knowledge, where it has any. */
+  async #digestsOf(name: string): Promise<readonly string[]> {
     const agent = this.#agents.get(name)?.agent;
-    if (agent === undefined || agent.knowledge.length === 0) return;
-    const pin = this.#pins.get(name);
-    if (pin !== undefined && performance.now() - pin.atMs < pinnedMs) return;
+    if (agent === undefined) return [];
+    return agent.knowledge.length === 0
+      ? [agent.digest]
+      : [agent.digest, await this.#pinned(agent)];
+  }
+
+  #pinned(agent: Agent): Promise<string> {
+    const { name } = agent;
+    const before = this.#pins.get(name);
     const atMs = performance.now();
-    const { digest } = (await pinKnowledge(agent, this.#baseDir)).agent;
-    this.#pins.set(name, { digest, atMs });
+    if (before !== undefined && atMs - before.atMs < pinnedMs) return before.digest;
+    const digest = pinKnowledge(agent, this.#baseDir).then((pinned) => pinned.agent.digest);
+    const pin: Pin = { digest, known: null, atMs };
+    this.#pins.set(name, pin);
+    const remember = async (): Promise<void> => {
+      pin.known = await digest;
+    };
+    remember().catch(() => this.#pins.delete(name));
+    return digest;
   }
 
   /** A look that begins after the question; those who ask meanwhile share the next one. */
