@@ -81,7 +81,7 @@ export function loadEnvironment(lookup: Lookup): LoadedEnvironment {
   const envFile = join(locateConfig(lookup).baseDir, '.env');
   if (!existsSync(envFile)) return { env: lookup.env, envFile: null, brought: new Set() };
   try {
-    const written = parseEnv(readFileSync(envFile, 'utf8'));
+    const written = parseEnv(decoded(readFileSync(envFile)));
     const brought = new Set(
       Object.keys(written).filter((name) => !Object.hasOwn(lookup.env, name)),
     );
@@ -91,4 +91,12 @@ export function loadEnvironment(lookup: Lookup): LoadedEnvironment {
       cause: error,
     });
   }
+}
+
+/** Windows puts a mark in front, or writes UTF-16 behind one; without it the first variable has another name. */
+function decoded(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  const encoding = !isUtf16 ? 'utf-8' : first === 0xff ? 'utf-16le' : 'utf-16be';
+  return new TextDecoder(encoding).decode(bytes);
 }

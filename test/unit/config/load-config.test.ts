@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -136,6 +137,17 @@ describe('.env', () => {
       model: 'dotted',
       provider: 'offline',
     });
+  });
+
+  test.each([
+    ['UTF-8 with a byte order mark', Buffer.from('\ufeffMY_KEY=k1\nOTHER=2\n')],
+    ['UTF-16, as PowerShell writes it', Buffer.from('\ufeffMY_KEY=k1\r\nOTHER=2\r\n', 'utf16le')],
+    ['UTF-16 the other way round', Buffer.from('\ufeffMY_KEY=k1\nOTHER=2\n', 'utf16le').swap16()],
+  ])('loses no variable in %s', (_, bytes) => {
+    const root = folderWith({ 'aiq.config.yaml': '' });
+    writeFileSync(join(root, '.env'), bytes);
+    const { env } = loadEnvironment({ cwd: root, env: {} });
+    expect(env).toEqual({ MY_KEY: 'k1', OTHER: '2' });
   });
 
   test('keys come from it by name only', () => {
