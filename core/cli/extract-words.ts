@@ -4,10 +4,10 @@ import { isExtract, type JobInfo, readNote } from '../queue/index.ts';
 import { pathFromHere } from './paths.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Where a job that is done put its files, such as `extract: out/a.md`. */
+/** Where a job that is done put its files, such as `out/a.md (extract)`. */
 export function madeText(info: JobInfo): string {
   const files = readNote(info.note).files.map(pathFromHere).join(' ');
-  return isExtract(info) ? `extract: ${files}` : files;
+  return isExtract(info) ? `${files} (extract)` : files;
 }
 
 /** The closing line over the jobs that a command did or showed; nothing where all are answers. */

@@ -55,7 +55,7 @@ function outcomeText(report: JobReport): string {
   if (report.outcome === 'ack') {
     const files = filesOf(report).map(pathFromHere).join(' ');
     const how = report.recovered ? 'was there already' : formatElapsed(report.elapsedMs);
-    return `-> ${isExtractReport(report) ? 'extract: ' : ''}${files}  ${how}`;
+    return `-> ${files}${isExtractReport(report) ? ' (extract)' : ''}  ${how}`;
   }
   const again = report.delayMs > 0 ? `; again in ${formatElapsed(report.delayMs)}` : '';
   return `attempt ${report.attempt}: ${report.errorCode} ${report.errorMessage}${again}`;

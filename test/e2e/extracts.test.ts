@@ -170,7 +170,7 @@ test('an extract is told from an answer by its files; the answer takes the plain
     expect(await project.read(`out/${path}`)).toMatch(/made by aiq-offline/);
   }
   const listed = await project.aiq('jobs', 'list', '-q');
-  expect(listed.stdout.match(/extract: /g)).toHaveLength(Object.keys(kinds).length);
+  expect(listed.stdout.match(/\(extract\)/g)).toHaveLength(Object.keys(kinds).length);
 
   await project.write('out/note', 'What a person wrote.');
   await goReal();

@@ -106,12 +106,9 @@ async function resultFiles(session: Session, found: InspectedJob): Promise<Resul
   for (const folder of await outputFolders(session, found)) {
     const record = await recordIn(folder, id);
     if (record === null) continue;
-    const files = record.files.map(({ path, bytes, sha256 }) => {
+    return record.files.map(({ path, bytes, sha256 }) => {
       return { path: join(folder, path), bytes, sha256 };
     });
-    const [only, second] = files;
-    const isGone = second === undefined && !existsSync(only?.path ?? '');
-    return isGone && found.info.resultBytes > 0 ? [] : files;
   }
   const noted = readNote(note).files;
   // Files that are elsewhere are of no use when the broker has the result itself.

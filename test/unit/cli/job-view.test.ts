@@ -41,7 +41,7 @@ describe('a row', () => {
   test('of an extract, and of a superseded job, says so', () => {
     const extract = JSON.stringify({ files: ['/out/a.md'], provider: 'offline' });
     const row = jobRow(job({ state: 'done', note: extract }), now);
-    expect(row.at(-1)).toMatch(/^extract: .*a\.md$/);
+    expect(row.at(-1)).toMatch(/a\.md \(extract\)$/);
     const superseded = job({ state: 'done', note: JSON.stringify({ supersededBy: id }) });
     expect(jobRow(superseded, now)[2]).toBe('superseded');
     expect(describeJob(superseded)).toMatchObject({ extract: false, supersededBy: id });
