@@ -139,6 +139,8 @@ describe('every command in a hostile clone, with 40 secrets in the environment',
 describe('a folder', () => {
   beforeEach(async () => {
     project = await Project.make({ ...secrets, AIQ_TRUST: '', AIQ_MODEL: 'a-model' });
+    // What an earlier test allowed is no leak of this one.
+    evil.heard();
   });
 
   afterEach(async () => {
