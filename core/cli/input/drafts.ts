@@ -7,7 +7,7 @@ import type { Agent, JsonObject } from '../../agent/index.ts';
 import { CliError, formatReport, reportOf, usageError } from '../errors.ts';
 import { expandSources, type Source } from './sources.ts';
 import { readStdin, stdinIsPiped, stdinName } from './stdin.ts';
-import { readTextFile } from './text-file.ts';
+import { readTextFile, shownName } from './text-file.ts';
 
 /** The flags that say where input comes from; `inputs` are the positionals. */
 export interface SourceFlags {
@@ -127,7 +127,7 @@ async function readOne(source: Source, bytesMax: number): Promise<ReadSource> {
   if (source.kind === 'stdin') {
     return { text: await readStdin(bytesMax), source: '', origin: stdinName };
   }
-  const hint = `Is it the text itself? Then: --text ${JSON.stringify(source.path)}`;
+  const hint = `Is it the text itself? Then: --text ${JSON.stringify(shownName(source.path))}`;
   const text = await readTextFile(source.path, bytesMax, hint);
   return { text, source: source.source, origin: source.path };
 }

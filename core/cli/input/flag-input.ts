@@ -13,7 +13,7 @@ import {
 import { usageError } from '../errors.ts';
 import type { TypedFlag } from '../schema-flags.ts';
 import { readStdin } from './stdin.ts';
-import { readTextFile } from './text-file.ts';
+import { readTextFile, shownName } from './text-file.ts';
 import { type IsHidden, parseAssignment, readAt, readDataObject } from './values.ts';
 
 /** Values by property, and the texts that are no value of their property's type. */
@@ -91,7 +91,7 @@ function textOf(flag: SchemaFlag, text: string, bytesMax: number): Promise<strin
   const name = `--${flag.flag}`;
   if (!flag.fromFile) return readAt(text, bytesMax, `${name} `);
   if (text === '-') return readStdin(bytesMax);
-  const itself = `--set ${flag.property}=${JSON.stringify(text)}`;
+  const itself = `--set ${flag.property}=${JSON.stringify(shownName(text))}`;
   return readTextFile(
     text,
     bytesMax,

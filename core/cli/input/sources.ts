@@ -8,6 +8,7 @@ import { type Dirent, existsSync, statSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { inputError } from '../errors.ts';
+import { shownName } from './text-file.ts';
 
 /** A place to read one input from. */
 export type Source =
@@ -40,7 +41,7 @@ async function pathsOf(value: string): Promise<string[]> {
     if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
   }
   if (paths.length === 0) {
-    const quoted = JSON.stringify(value);
+    const quoted = JSON.stringify(shownName(value));
     throw inputError(`no file matches ${quoted}`, `Is it the text itself? Then: --text ${quoted}`);
   }
   return paths.sort();

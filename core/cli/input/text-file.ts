@@ -4,6 +4,7 @@
  */
 
 import { open } from 'node:fs/promises';
+import { getSystemErrorMessage } from 'node:util';
 import { inputError } from '../errors.ts';
 import { formatBytes } from '../table.ts';
 
@@ -29,7 +30,12 @@ export async function readTextFile(
       );
     }
     if (stat.size > bytesMax) throw tooLarge(path, formatBytes(stat.size), bytesMax);
-    return decodeText(await readStream(path, file.createReadStream(), bytesMax), path);
+    const bytes = await readStream(path, file.createReadStream(), bytesMax).catch(
+      (error: unknown) => {
+        throw openError(path, error, hint);
+      },
+    );
+    return decodeText(bytes, path);
   } finally {
     await file.close();
   }
@@ -72,13 +78,24 @@ export function decodeText(bytes: Uint8Array, what: string): string {
 
 /** The file system's refusal to open `path`, worded for people; the hint is for what is missing. */
 export function openError(path: string, error: unknown, hint: string | null): Error {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return inputError(`no such file: ${path}`, ...(hint === null ? [] : [hint]));
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (errno === undefined) return error as Error;
+  // A name that is too long for every file names none: most often it is the text itself.
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') {
+    return inputError(`no such file: ${shownName(path)}`, ...(hint === null ? [] : [hint]));
   }
   if (code === 'EISDIR') return inputError(`${path} is a directory`);
   if (code === 'EACCES' || code === 'EPERM') return inputError(`no right to read ${path}`);
-  return error as Error;
+  if (code === 'ELOOP') return inputError(`${path} cannot be read: its links lead in a circle`);
+  if (code === 'ENXIO') return inputError(`${path} cannot be read: it is a socket or a device`);
+  return inputError(`${path} cannot be read: ${getSystemErrorMessage(errno)}`);
+}
+
+const nameLengthMax = 200;
+
+/** A name for messages: what was meant as text can be long. */
+export function shownName(name: string): string {
+  return name.length > nameLengthMax ? `${name.slice(0, nameLengthMax - 1)}…` : name;
 }
 
 function tooLarge(what: string, size: string, bytesMax: number): Error {

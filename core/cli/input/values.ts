@@ -5,7 +5,7 @@ import { durationProblem, parseDuration } from '../../time/index.ts';
 import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
-import { readTextFile } from './text-file.ts';
+import { readTextFile, shownName } from './text-file.ts';
 
 /**
  * `90s`, `5m`, `250ms`, `1h`, `2d` in milliseconds.
@@ -141,7 +141,8 @@ export async function readAt(value: string, bytesMax: number, before = ''): Prom
   if (!value.startsWith('@')) return value;
   if (value.startsWith('@@')) return value.slice(1);
   if (value === '@-') return readStdin(bytesMax);
-  const hint = `${before}${value} reads a file. Is it the text itself? Then: ${before}@${value}`;
+  const name = shownName(value);
+  const hint = `${before}${name} reads a file. Is it the text itself? Then: ${before}@${name}`;
   return readTextFile(value.slice(1), bytesMax, hint);
 }
 

@@ -1,10 +1,12 @@
 /** Input files: what is text, and what is refused by name. */
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readTextFile } from '../../../core/cli/input/text-file.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openError, readTextFile } from '../../../core/cli/input/text-file.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -51,6 +53,48 @@ test('a missing file is refused, with the way to give the text itself where ther
   await expect(readTextFile(path, 100)).rejects.toMatchObject({ ...error, details: [] });
   const hinted = readTextFile(path, 100, 'Then: --text x');
   await expect(hinted).rejects.toMatchObject({ ...error, details: ['Then: --text x'] });
+});
+
+test.each([
+  ['one name', 'word '.repeat(80)],
+  ['more than any path', `${'some words/'.repeat(500)}end`],
+])('a text given as a file is refused as a missing one, and shortened: %s', async (_, text) => {
+  const error = await readTextFile(text, 100, 'Then: --text x').catch((reason: unknown) => reason);
+  expect(error).toMatchObject({
+    exit: 'invalid',
+    message: expect.stringMatching(/^no such file: .{20,200}…$/),
+    details: ['Then: --text x'],
+  });
+});
+
+describe('what is there and cannot be read is refused by name, with the reason in words', () => {
+  const refused = async (name: string, reason: string): Promise<void> => {
+    const path = join(dir, name);
+    const message = `${path} cannot be read: ${reason}`;
+    await expect(readTextFile(path, 100)).rejects.toMatchObject({ exit: 'invalid', message });
+  };
+
+  test('links in a circle', async () => {
+    await symlink('circle-b', join(dir, 'circle-a'));
+    await symlink('circle-a', join(dir, 'circle-b'));
+    await refused('circle-a', 'its links lead in a circle');
+  });
+
+  test('a socket', async () => {
+    const server = createServer().listen(join(dir, 'socket'));
+    await once(server, 'listening');
+    await refused('socket', 'it is a socket or a device');
+    server.close();
+  });
+
+  test.each([
+    ['EIO', -5, 'i/o error'],
+    ['EMFILE', -24, 'too many open files'],
+  ])('%s', (code, errno, reason) => {
+    const error = Object.assign(new Error(code), { code, errno });
+    const message = `a.md cannot be read: ${reason}`;
+    expect(openError('a.md', error, null)).toMatchObject({ exit: 'invalid', message });
+  });
 });
 
 test('a directory is refused, with a pattern for its files', async () => {
