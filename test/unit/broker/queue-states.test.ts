@@ -179,7 +179,7 @@ describe('settling', () => {
       ['throttled', { enqueue, result }],
       ['ack', { result: { inline: null, blob: null } }],
       ['ack', { result: { inline: new Uint8Array(limits.inlineBytesMax + 1), blob: null } }],
-      ['retry', { delayMs: 367 * 24 * 3_600_000 }],
+      ['retry', { delayMs: limits.delayMsMax + 1 }],
       ['retry', { errorCode: 'x'.repeat(limits.errorCodeBytesMax + 1) }],
       ['retry', { errorMessage: 'x'.repeat(limits.errorMessageBytesMax + 1) }],
       ['ack', { note: 'x'.repeat(limits.noteBytesMax + 1) }],
