@@ -120,7 +120,7 @@ describe('test:crash', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(words);
     expect(stderr).toContain(
-      'npm run test:crash -- [--rounds N] [--cycles N [--resume]] [--seed S]',
+      'npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--losses N] [--seed S]',
     );
   });
 });
