@@ -11,4 +11,5 @@ export {
 export { loadConfig } from './load-config.ts';
 export { ownProviders } from './own-config.ts';
 export { environmentName, type SettingPath, settingPaths, unknownVariables } from './settings.ts';
+export { parsePath, ValueError } from './values.ts';
 export type { ConfigRequest, Overrides } from './written.ts';

@@ -18,10 +18,21 @@ export function parseText(raw: unknown): string | null {
   return fail(`${shorten(raw)} is not a text`);
 }
 
+/** What only a shell fills in: a folder would get that very name. */
+const variable = /\$\{|(?:^|\/)\$[A-Z_][A-Z0-9_]*(?:\/|$)/;
+
 /** A path, absolute or seen from `dir`. */
 export function parsePath(raw: unknown, dir: string): string {
-  if (typeof raw === 'string' && raw !== '' && !raw.includes('\0')) return resolve(dir, raw);
-  return fail(`${shorten(raw)} is not a path`);
+  const refused = `${shorten(raw)} is not a path`;
+  if (typeof raw !== 'string' || raw === '' || raw.includes('\0')) return fail(refused);
+  if (raw.startsWith('~')) {
+    const fix = `write the folder in full, or ./${raw} for one of that name`;
+    return fail(`${refused}: only a shell knows ~; ${fix}`);
+  }
+  if (variable.test(raw)) {
+    return fail(`${refused}: variables are not filled in here; write the folder in full`);
+  }
+  return resolve(dir, raw);
 }
 
 /** A list of paths; a text holds several between colons, as `PATH` does. */
@@ -70,6 +81,11 @@ export function parseBroker(raw: unknown, dir: string): string {
   const [, scheme = '', rest = ''] = /^([a-z]+):(.*)$/.exec(raw) ?? [];
   if (scheme === 'file' || scheme === 'unix') {
     if (rest === '') return fail(`${shorten(raw)} names no path: ${forms}`);
+    const [, named] = /^\/\/([^/].*)$/.exec(rest) ?? [];
+    if (named !== undefined) {
+      const fix = `what stands behind // is a machine; write ${scheme}:${named}`;
+      return fail(`${shorten(raw)} is no folder: ${fix}`);
+    }
     return `${scheme}:${parsePath(rest, dir)}`;
   }
   if (scheme === 'tcp') return parseTcp(raw);

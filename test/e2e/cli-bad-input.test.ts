@@ -1,7 +1,7 @@
 /** Bad input of every kind: a message with what, where and the fix, an exit code, and nothing queued. */
 
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../core/queue/index.ts';
@@ -218,6 +218,22 @@ describe('the configuration', () => {
     await project.write('typo.yaml', 'modle: x\n');
     await expectRefused(['jobs', 'list', '--config', 'typo.yaml'], 3, /typo\.yaml:1:1/, /model/);
     await expectRefused(['jobs', 'list', '--config', 'none.yaml'], 3, /none\.yaml/);
+  });
+});
+
+describe('paths that only a shell fills in make no folder of that name', () => {
+  const cases: string[][] = [
+    ['init', '~/project'],
+    ['init', ''],
+    ['broker', 'start', '--dir=~/broker'],
+    ['broker', 'verify', '${HOME}/broker'],
+    ['broker', 'backup', '~'],
+    ['broker', 'salvage', '$HOME/rescued'],
+    ['jobs', 'list', '--broker=file:~/broker'],
+  ];
+  test.each(cases)('%s %s %s', async (...args) => {
+    await expectRefused(args, 2, /is not a path/);
+    expect(await readdir(project.dir)).not.toContainEqual(expect.stringMatching(/^[~$]/));
   });
 });
 

@@ -1,12 +1,12 @@
 /** `aiq broker start | status | stop`. */
 
-import { resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import type { Starting } from '../../host/index.ts';
 import type { QueueStats } from '../../queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { parseCount } from '../input/values.ts';
+import { pathAsGiven } from '../paths.ts';
 import { queueTable } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals } from '../signals.ts';
@@ -21,7 +21,7 @@ interface StartFlags {
 /** Runs until it is stopped by a signal or by `aiq broker stop`. */
 export async function startBroker(session: Session, flags: StartFlags): Promise<ExitName> {
   const tcp = flags.listen === undefined ? null : parseListen(flags.listen);
-  const dir = flags.dir === undefined ? folderOf(await session.config()) : resolve(flags.dir);
+  const dir = flags.dir === undefined ? folderOf(await session.config()) : pathAsGiven(flags.dir);
   const threads = ioThreads(flags);
   const { terminal } = session;
   const { becomeBrokerProcess } = await import('../../host/index.ts');

@@ -1,9 +1,9 @@
 /** `aiq broker verify | backup | restore | salvage`. */
 
-import { resolve } from 'node:path';
 import type { VerifyReport } from '../../broker/index.ts';
 import { CliError, reportOf } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { pathAsGiven } from '../paths.ts';
 import type { Session } from '../session.ts';
 import { formatBytes } from '../table.ts';
 import { folderOf } from './broker.ts';
@@ -34,7 +34,7 @@ export async function verify(session: Session, folder: string | undefined): Prom
 export async function backup(session: Session, to: string, flags: CareFlags): Promise<ExitName> {
   const { backupLog } = await import('../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(backupLog(await folderFor(session, flags.dir), resolve(to)));
+  const report = await asCare(backupLog(await folderFor(session, flags.dir), pathAsGiven(to)));
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     for (const line of summaryLines(report.copy)) terminal.result(line);
@@ -48,7 +48,7 @@ export async function backup(session: Session, to: string, flags: CareFlags): Pr
 export async function restore(session: Session, from: string, flags: CareFlags): Promise<ExitName> {
   const { restoreLog } = await import('../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(restoreLog(resolve(from), await folderFor(session, flags.dir)));
+  const report = await asCare(restoreLog(pathAsGiven(from), await folderFor(session, flags.dir)));
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     for (const line of summaryLines(report.restored)) terminal.result(line);
@@ -62,7 +62,7 @@ export async function restore(session: Session, from: string, flags: CareFlags):
 export async function salvage(session: Session, to: string, flags: CareFlags): Promise<ExitName> {
   const { salvageLog } = await import('../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(salvageLog(await folderFor(session, flags.dir), resolve(to)));
+  const report = await asCare(salvageLog(await folderFor(session, flags.dir), pathAsGiven(to)));
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     const { kept, lost } = report.loss;
@@ -79,7 +79,7 @@ export async function salvage(session: Session, to: string, flags: CareFlags): P
 
 /** The folder that was named, or that of the configured broker. */
 async function folderFor(session: Session, folder: string | undefined): Promise<string> {
-  return folder === undefined ? folderOf(await session.config()) : resolve(folder);
+  return folder === undefined ? folderOf(await session.config()) : pathAsGiven(folder);
 }
 
 /** Tells damage and a lock by exit codes of their own: scripts that look after a log go by them. */

@@ -2,12 +2,12 @@
 
 import { constants } from 'node:fs';
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { FolderError, makeFolder } from '../../files/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { pathFromHere } from '../paths.ts';
+import { pathAsGiven, pathFromHere } from '../paths.ts';
 import { schemaLine, withSchemaLine } from '../schema-reference.ts';
 import type { Session } from '../session.ts';
 
@@ -23,7 +23,7 @@ type Put = (path: string) => Promise<void>;
 
 /** The agents that ship with aiq need no copy; one commented agent shows how to make another. */
 export async function init(session: Session, folder: string | undefined): Promise<ExitName> {
-  const dir = resolve(folder ?? '.');
+  const dir = pathAsGiven(folder ?? '.');
   await prepareFolder(dir);
   const { packageRoot } = await import('../../agent/index.ts');
   const root = packageRoot();

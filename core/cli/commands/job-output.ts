@@ -13,7 +13,7 @@ import { tellExtracts } from '../extract-words.ts';
 import { outputFolders } from '../job-folders.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf } from '../job-view.ts';
-import { pathFromHere } from '../paths.ts';
+import { pathAsGiven, pathFromHere } from '../paths.ts';
 import type { Session } from '../session.ts';
 import { formatBytes } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -150,7 +150,7 @@ async function saveResult(
   }
   const isKept = only === undefined || found.info.resultBytes > 0;
   const bytes = isKept ? await keptResult(session, found) : await readResult(only, found);
-  await writeFile(to, bytes);
+  await writeFile(pathAsGiven(to), bytes);
   session.terminal.note(`wrote ${formatBytes(bytes.length)} to ${to}`);
   return 'ok';
 }

@@ -110,8 +110,14 @@ describe('which value counts', () => {
     expect(load(folderWith({}), { overrides: { 'run.concurrency': 1 } }).run.threads).toBe(1);
   });
 
+  test('a folder whose name is a sign of the shell is reached from the working folder', () => {
+    const root = folderWith({ 'aiq.config.yaml': "output: { dir: './~/out$' }" });
+    expect(load(root).output.dir).toBe(join(root, '~/out$'));
+  });
+
   test.each([
     ['file:/var/aiq', 'file:/var/aiq'],
+    ['file:///var/aiq', 'file:/var/aiq'],
     ['unix:/run/aiq.sock', 'unix:/run/aiq.sock'],
     ['tcp://127.0.0.1:7717', 'tcp://127.0.0.1:7717'],
     ['tcp://LOCALHOST:7717/', 'tcp://localhost:7717'],
@@ -228,6 +234,34 @@ describe('a setting that cannot be used', () => {
     ['agentPaths: agents\nmodel: [x]', '2:8: "model": ["x"] is not a text'],
     ['output: { dir: 5 }', '1:16: "output.dir": 5 is not a path'],
     [
+      "output: { dir: '~/out' }",
+      '1:16: "output.dir": "~/out" is not a path: only a shell knows ~; write the folder in full, or ./~/out for one of that name',
+    ],
+    [
+      "agentPaths: [a, '~me']",
+      '1:13: "agentPaths": "~me" is not a path: only a shell knows ~; write the folder in full, or ./~me for one of that name',
+    ],
+    [
+      "output: { dir: '${HOME}/out' }",
+      '1:16: "output.dir": "${HOME}/out" is not a path: variables are not filled in here; write the folder in full',
+    ],
+    [
+      "brokerTokenFile: '/run/$USER/token'",
+      '1:18: "brokerTokenFile": "/run/$USER/token" is not a path: variables are not filled in here; write the folder in full',
+    ],
+    [
+      "broker: 'file:~/b'",
+      '1:9: "broker": "~/b" is not a path: only a shell knows ~; write the folder in full, or ./~/b for one of that name',
+    ],
+    [
+      "broker: 'unix:${env:RUN}/b'",
+      '1:9: "broker": "${env:RUN}/b" is not a path: variables are not filled in here; write the folder in full',
+    ],
+    [
+      "broker: 'file://./b'",
+      '1:9: "broker": "file://./b" is no folder: what stands behind // is a machine; write file:./b',
+    ],
+    [
       'broker: "nats://a:4222"',
       '1:9: "broker": "nats://a:4222": NATS is not in this version of aiq; file:<folder>, unix:<socket> or tcp://127.0.0.1:<port>',
     ],
@@ -311,6 +345,9 @@ describe('a setting that cannot be used', () => {
     ).toEqual([
       expect.stringMatching(/^AIQ_(RUN_CONCURRENCY|BROKER): /),
       expect.stringMatching(/^AIQ_(RUN_CONCURRENCY|BROKER): /),
+    ]);
+    expect(problemsOf('', { env: { AIQ_OUTPUT_DIR: '~/o' } })).toEqual([
+      expect.stringMatching(/^AIQ_OUTPUT_DIR: "~\/o" is not a path/),
     ]);
     expect(problemsOf('', { overrides: { 'run.threads': 0 } })).toEqual([
       '"run.threads" on the command line: 0 is not a whole number from 1 to 64',
