@@ -107,21 +107,53 @@ function truncate(text: string, max: number): string {
 /** With the usual short id and ending, this many characters of any script fit a file name. */
 const slugLengthDefault = 50;
 
+/** Accents are signs beside a letter in these scripts; elsewhere a mark is a vowel or makes another letter. */
+const accents = /(?<=[\p{Script=Latin}\p{Script=Greek}]\p{M}*)\p{M}+/gu;
+/** Joins letters, or tells how one is drawn. */
+const unseen = /[\u200C\u200D\p{Variation_Selector}\p{Me}]+/gu;
+
 /** Letters and digits of any script in lower case, accents removed, everything else a dash. */
 function slug(text: string, max: number): string {
   const words = text
     .slice(0, 1_000)
     .normalize('NFKD')
-    .replaceAll(/\p{M}/gu, '')
+    .replaceAll(unseen, '')
+    .replaceAll(accents, '')
     .normalize('NFC')
     .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N}]+/gu, '-');
+    .replaceAll(/(?:^\p{M}|[^\p{L}\p{M}\p{N}])+\p{M}*/gu, '-');
   return Array.from(words.replaceAll(/^-|-$/g, '')).slice(0, max).join('').replace(/-$/, '');
 }
 
+const writtenDate =
+  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|([+-]\d\d):?(\d\d))?)?$/i;
+
+/** In UTC where nothing else is written. What machines read by their own zone or custom is no date. */
+function dateOf(value: unknown): Date | null {
+  if (typeof value === 'number') return inCalendar(new Date(value));
+  const [, day, time = '00:00', hours = '', minutes = ''] = writtenDate.exec(String(value)) ?? [];
+  // The 30th of February would become a day in March.
+  if (
+    !inCalendar(new Date(`${day}T00:00Z`))
+      ?.toISOString()
+      .startsWith(`${day}T`)
+  )
+    return null;
+  return inCalendar(new Date(`${day}T${time}${hours === '' ? 'Z' : `${hours}:${minutes}`}`));
+}
+
+/** Null for what has no year of four digits. */
+function inCalendar(date: Date): Date | null {
+  const isKnown = !Number.isNaN(date.getTime()) && date.toISOString().length === 24;
+  return isKnown ? date : null;
+}
+
 function formatDate(options: HelperOptions, value: unknown, format: string): string {
-  const date = new Date(typeof value === 'number' ? value : textOf(options, value));
-  if (Number.isNaN(date.getTime())) throw new TemplateFault(`"date" got no date`, options);
+  const date = dateOf(typeof value === 'number' ? value : textOf(options, value));
+  if (date === null) {
+    const fix = 'needs a date such as 2026-11-30 or 2026-11-30T08:00:00Z';
+    throw new TemplateFault(`"date" ${fix}`, options);
+  }
   const [year = '', month = '', day = '', hour = '', minute = '', second = ''] = date
     .toISOString()
     .split(/[-T:.Z]/);

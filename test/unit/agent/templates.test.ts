@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AgentError, compileAgent, type JsonObject, loadAgent } from '../../../core/agent/index.ts';
 import { compileProbe, job, manifest, problemsOf, promptManifest } from './agent-folder.ts';
 
@@ -62,6 +62,59 @@ describe('rendering', () => {
     ['{{#unless input.v}}none{{/unless}}', {}, 'none'],
   ])('%s', async (prompt, input, expected) => {
     expect(await render(prompt, input)).toBe(expected);
+  });
+
+  test.each([
+    ['हिन्दी में जानकारी', 'हिन्दी-में-जानकारी'],
+    ['தமிழ் மொழி', 'தமிழ்-மொழி'],
+    ['ガイドブック', 'ガイドブック'],
+    ['Война й Ёлка', 'война-й-ёлка'],
+    ['ภาษาไทย น้ำ', 'ภาษาไทย-น้ํา'],
+    ['한국어 안내', '한국어-안내'],
+    ['العَرَبِيَّة', 'العَرَبِيَّة'],
+    ['שָׁלוֹם', 'שָׁלוֹם'],
+    ['বাংলা', 'বাংলা'],
+    ['क्\u200dष', 'क्ष'],
+    ['Crème brûlée Việt Ἀθήνα', 'creme-brulee-viet-αθηνα'],
+    ['\u0301 I ❤️ 1️⃣ \u0301', 'i-1'],
+  ])('a slug keeps what is a letter in its script, and no more: %s', async (text, expected) => {
+    expect(await render('{{slug input.text}}', { text })).toBe(expected.normalize('NFC'));
+  });
+
+  const zones = ['Asia/Tokyo', 'America/Los_Angeles', 'UTC'];
+  describe.each(zones)('a date is the same in %s', (zone) => {
+    beforeEach(() => void vi.stubEnv('TZ', zone));
+    afterEach(() => void vi.unstubAllEnvs());
+    const date = (v: unknown) =>
+      render('{{date input.v "YYYY-MM-DD HH:mm:ss"}}', { v } as JsonObject);
+
+    test.each([
+      ['2026-11-30', '2026-11-30 00:00:00'],
+      ['2026-11-30 08:00', '2026-11-30 08:00:00'],
+      ['2026-11-30T08:00:01.5', '2026-11-30 08:00:01'],
+      ['2026-11-30T08:00:00Z', '2026-11-30 08:00:00'],
+      ['2026-11-30t23:00:00-05:00', '2026-12-01 04:00:00'],
+      ['2026-11-30 08:00+0900', '2026-11-29 23:00:00'],
+      [1_795_996_800_000, '2026-11-30 00:00:00'],
+    ])('%j', async (value, expected) => {
+      expect(await date(value)).toBe(expected);
+    });
+
+    test.each([
+      'November 30, 2026',
+      '2026/11/30',
+      '11/30/2026',
+      '30.11.2026',
+      '2026-11-30 08:00 PST',
+      '2026-02-30',
+      '2026-13-01',
+      '2026',
+      '1',
+      'today',
+      1e15,
+    ])('%j is refused', async (value) => {
+      await expect(date(value)).rejects.toThrow(/"date" needs a date such as 2026-11-30/);
+    });
   });
 
   test.each(['{{x}}', '{{{x}}}', '{{#if', '{{> p}}', '{{*n}}', '\\{{x}}', '{{!-- --}}'])(
