@@ -4,7 +4,7 @@
  * file is an error.
  */
 
-import { type Dirent, existsSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, type Stats, statSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { inputError } from '../errors.ts';
@@ -36,19 +36,57 @@ export async function expandSources(values: readonly string[]): Promise<Source[]
 async function pathsOf(value: string): Promise<string[]> {
   if (!magic.test(value) || existsSync(value)) return [value];
   const paths: string[] = [];
-  for await (const entry of glob(value, { withFileTypes: true })) {
+  const { cwd, pattern } = splitPattern(value);
+  for await (const entry of glob(pattern, { cwd, withFileTypes: true })) {
     const path = resolve(entry.parentPath, entry.name);
     if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
   }
   if (paths.length === 0) {
     const quoted = JSON.stringify(shownName(value));
-    throw inputError(`no file matches ${quoted}`, `Is it the text itself? Then: --text ${quoted}`);
+    const hints = [`Is it the text itself? Then: --text ${quoted}`];
+    if (/[[\]{}\\]/.test(value)) hints.push(escapesHint);
+    throw inputError(`no file matches ${quoted}`, ...hints);
   }
   return paths.sort();
 }
 
+const escapesHint = 'Signs that belong to a name stand behind a backslash: \\[ \\] \\* \\? \\{ \\}';
+
+/** The folders in front that stand there by their own names, brackets or not; the rest is a pattern. */
+function splitPattern(value: string): { cwd: string; pattern: string } {
+  const segments = value.split('/');
+  let cwd = value.startsWith('/') ? '/' : '.';
+  while (segments.length > 1) {
+    const [segment = ''] = segments;
+    if (/[*?]/.test(segment.replaceAll(escaped, ''))) break;
+    const folder = [segment, segment.replaceAll(escaped, '$1')]
+      .map((name) => `${cwd}/${name}`)
+      .find((path) => statOf(path)?.isDirectory());
+    if (folder === undefined) break;
+    cwd = folder;
+    segments.shift();
+  }
+  // Node's patterns take a backslash for a slash; a class of one sign is that sign.
+  return { cwd, pattern: segments.join('/').replaceAll(escaped, asClass) };
+}
+
+const escaped = /\\([*?[\]{}])/g;
+
+function asClass(_: string, sign: string): string {
+  return sign === ']' ? sign : `[${sign}]`;
+}
+
 function isFileBehindLink(entry: Dirent, path: string): boolean {
-  return entry.isSymbolicLink() && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+  return entry.isSymbolicLink() && (statOf(path)?.isFile() ?? false);
+}
+
+/** Null for what is not there, or is no name: links in a circle, a text longer than any name. */
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** Relative patterns give relative paths, as a shell would. */

@@ -85,8 +85,7 @@ describe('rendering', () => {
   describe.each(zones)('a date is the same in %s', (zone) => {
     beforeEach(() => void vi.stubEnv('TZ', zone));
     afterEach(() => void vi.unstubAllEnvs());
-    const date = (v: unknown) =>
-      render('{{date input.v "YYYY-MM-DD HH:mm:ss"}}', { v } as JsonObject);
+    const date = (v: unknown) => render('{{date input.v "YYYY-MM-DD HH:mm:ss"}}', { v });
 
     test.each([
       ['2026-11-30', '2026-11-30 00:00:00'],

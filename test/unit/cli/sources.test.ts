@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expandSources, sourceName } from '../../../core/cli/input/sources.ts';
 
 let dir: string;
@@ -15,6 +15,7 @@ beforeAll(async () => {
   }
   await symlink(dir, join(dir, 'sub', 'loop'));
   await symlink(join(dir, 'c.txt'), join(dir, 'linked.lnk'));
+  await symlink('circle.lnk', join(dir, 'circle.lnk'));
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -41,6 +42,44 @@ test('names keep their order, and a file given twice is one source', async () =>
 
 test('a file whose name looks like a pattern is itself', async () => {
   expect(await pathsOf(`${dir}/x[1].md`)).toEqual(['x[1].md']);
+});
+
+describe('signs of patterns in names', () => {
+  const names = ['d[1]', 'd1', 'e{a,b}', 'ea', 'f*', 'fx', 'g[x] y/d[1]', 'g[x] y/d1'];
+  beforeAll(async () => {
+    for (const name of names) {
+      await mkdir(join(dir, 'signs', name), { recursive: true });
+      await writeFile(join(dir, 'signs', name, 'a.txt'), name);
+    }
+    await writeFile(join(dir, 'signs', 'fx', 'n[1]a.txt'), '');
+  });
+
+  test.each([
+    ['d[1]/*.txt', ['d[1]/a.txt']],
+    ['d\\[1\\]/*.txt', ['d[1]/a.txt']],
+    ['d[[]1]/*.txt', ['d[1]/a.txt']],
+    ['d[12]/*.txt', ['d1/a.txt']],
+    ['e{a,b}/*.txt', ['e{a,b}/a.txt']],
+    ['e\\{a,b\\}/*.txt', ['e{a,b}/a.txt']],
+    ['f*/a.*', ['f*/a.txt', 'fx/a.txt']],
+    ['f\\*/a.*', ['f*/a.txt']],
+    ['f?/a.*', ['f*/a.txt', 'fx/a.txt']],
+    ['fx/n\\[1\\]?.txt', ['fx/n[1]a.txt']],
+    ['g[x] y/d[1]/**/*.txt', ['g[x] y/d[1]/a.txt']],
+    ['*/d\\[1\\]/*.txt', ['g[x] y/d[1]/a.txt']],
+    ['../signs/d[1]/*.txt', ['d[1]/a.txt']],
+  ])('%s', async (pattern, expected) => {
+    const paths = await pathsOf(`${dir}/signs/${pattern}`);
+    expect(paths.map((path) => path.replace('signs/', ''))).toEqual(expected);
+  });
+
+  test('one that matches nothing is told with the way to mean a sign itself', async () => {
+    const text = `${'Which one? '.repeat(40)} / ${'That [one]. '.repeat(40)} / *`;
+    await expect(expandSources([text])).rejects.toMatchObject({ exit: 'invalid' });
+    await expect(expandSources([`${dir}/x[2]/*.md`])).rejects.toMatchObject({
+      details: [expect.any(String), expect.stringContaining('\\[ \\] \\* \\?')],
+    });
+  });
 });
 
 test('a pattern without a match is refused', async () => {
