@@ -9,6 +9,7 @@ import { readFlagInput } from '../input/flag-input.ts';
 import { type JsonLine, readJsonLines } from '../input/json-lines.ts';
 import { stdinName, takeStdin } from '../input/stdin.ts';
 import { openError } from '../input/text-file.ts';
+import { isJsonObject } from '../input/values.ts';
 import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
 import {
@@ -58,8 +59,17 @@ export async function enqueueLines(
     agent: agent.name,
     lineBytesMax: bytesMax,
     isHidden: (path) => isSecretPlace(agent.input.schema, path),
+    ...(takesInput(agent) && {
+      fits: (input: JsonObject) => compiled.checkInput({ ...input, ...maker.base }).ok,
+    }),
   });
   return sendLines(session, lines, maker);
+}
+
+/** Only then can a bare line look like the long form; any other is checked once. */
+function takesInput({ input: { schema } }: Agent): boolean {
+  const { properties } = schema;
+  return isJsonObject(properties) && Object.hasOwn(properties, 'input');
 }
 
 async function sendLines(

@@ -18,6 +18,8 @@ interface LineOptions {
   readonly lineBytesMax: number;
   /** Default: everything may be shown. */
   readonly isHidden?: IsHidden;
+  /** Whether the agent takes it as its input: tells both forms apart where a property is called `input`. */
+  readonly fits?: (input: JsonObject) => boolean;
 }
 
 const newline = 0x0a;
@@ -44,7 +46,7 @@ type Parsed = { input: JsonObject; id: string | null } | { problem: string };
 
 function parseLine(
   bytes: Uint8Array,
-  { agent, isHidden = () => false }: LineOptions,
+  { agent, isHidden = () => false, fits = () => false }: LineOptions,
 ): Parsed | null {
   let value: unknown;
   try {
@@ -64,11 +66,14 @@ function parseLine(
     };
   }
   if (!isJsonObject(value)) return { problem: 'is not a JSON object' };
-  return isEnvelope(value) ? openEnvelope(value, agent) : { input: value, id: null };
+  return isEnvelope(value, fits) ? openEnvelope(value, agent) : { input: value, id: null };
 }
 
-function isEnvelope(value: JsonObject): boolean {
-  return isJsonObject(value['input']) && Object.keys(value).every((key) => envelopeKeys.has(key));
+function isEnvelope(value: JsonObject, fits: (input: JsonObject) => boolean): boolean {
+  const { input } = value;
+  if (!isJsonObject(input) || !Object.keys(value).every((key) => envelopeKeys.has(key)))
+    return false;
+  return fits(input) || !fits(value);
 }
 
 function openEnvelope(envelope: JsonObject, agent: string): Parsed {

@@ -1,9 +1,15 @@
 /** JSON lines: both forms, bad lines by number, any cutting of the bytes. */
 
 import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../core/agent/index.ts';
 import { type JsonLine, readJsonLines } from '../../../core/cli/input/json-lines.ts';
 
-async function linesOf(text: string | Uint8Array, chunkBytes = 7, lineBytesMax = 200) {
+async function linesOf(
+  text: string | Uint8Array,
+  chunkBytes = 7,
+  lineBytesMax = 200,
+  fits?: (input: JsonObject) => boolean,
+) {
   const bytes = Buffer.from(text);
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += chunkBytes) {
@@ -11,7 +17,11 @@ async function linesOf(text: string | Uint8Array, chunkBytes = 7, lineBytesMax =
     }
   }
   const lines: JsonLine[] = [];
-  for await (const line of readJsonLines(chunks(), { agent: 'summarize', lineBytesMax })) {
+  for await (const line of readJsonLines(chunks(), {
+    agent: 'summarize',
+    lineBytesMax,
+    ...(fits && { fits }),
+  })) {
     lines.push(line);
   }
   return lines;
@@ -44,6 +54,19 @@ describe('the long form', () => {
     ]);
   });
 });
+
+test.each([
+  ['{"input":{"a":1}}', { input: { a: 1 } }, null],
+  ['{"input":{"input":{"a":1}}}', { input: { a: 1 } }, null],
+  ['{"input":{"input":{"a":1}},"id":"k"}', { input: { a: 1 } }, 'k'],
+  ['{"input":{"b":1},"id":"k"}', { b: 1 }, 'k'],
+])(
+  'of an agent with a property called input, the form counts that fits: %s',
+  async (line, input, id) => {
+    const fits = (given: JsonObject) => Object.keys(given).join() === 'input';
+    expect(await linesOf(line, 7, 200, fits)).toEqual([{ line: 1, input, id }]);
+  },
+);
 
 const bad: [what: string, line: string | Uint8Array, problem: RegExp][] = [
   ['no JSON', '{"text":', /not JSON/],
