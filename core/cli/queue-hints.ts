@@ -42,6 +42,27 @@ export async function warnOfForeign(session: Session, agents: readonly Agent[]):
   }
 }
 
+/** Says why jobs that somebody waits for do not run: a wait of hours would be silent. */
+export async function tellHeld(
+  session: Session,
+  agent: Agent,
+  accepted: readonly Accepted[],
+): Promise<void> {
+  const { terminal } = session;
+  const heldIn = (state: Accepted['state']): number =>
+    accepted.filter((job) => job.state === state).length;
+  const [delayed, parked] = [heldIn('delayed'), heldIn('parked')];
+  const look = 'Look: aiq jobs list --state';
+  if (delayed > 0)
+    terminal.note(`${delayed} of ${accepted.length} jobs not before their time. ${look} delayed`);
+  if (parked > 0)
+    terminal.note(`${parked} of ${accepted.length} jobs parked until aiq signal. ${look} parked`);
+  const isPaused = (await queueInfo(await session.queue(), agent.queue))?.paused ?? false;
+  if (heldIn('ready') > 0 && isPaused) {
+    terminal.note(`queue "${agent.queue}" is paused. To go on: aiq queues resume ${agent.queue}`);
+  }
+}
+
 /** Says that jobs wait, and that nobody works where that is so: the commonest question. */
 export async function tellQueued(
   session: Session,

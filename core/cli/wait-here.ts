@@ -11,7 +11,7 @@ import { type Consumer, fatalError, startConsumer } from './consumer.ts';
 import { CliError } from './errors.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 import { pathFromHere } from './paths.ts';
-import { queueInfo } from './queue-hints.ts';
+import { queueInfo, tellHeld } from './queue-hints.ts';
 import type { Session } from './session.ts';
 import { exitOfSignal, onStopSignals } from './signals.ts';
 import type { Accepted } from './submit.ts';
@@ -33,6 +33,7 @@ export async function waitForResults(
 ): Promise<ExitName> {
   const queue = await session.queue();
   const { terminal } = session;
+  await tellHeld(session, agent, accepted);
   const ending = new AbortController();
   const release = stopOnSignals(ending);
   const open = accepted.filter(({ state }) => !isFinished(state)).length;

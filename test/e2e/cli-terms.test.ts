@@ -64,6 +64,24 @@ test('a job waits until its time, and one that comes too late is dead', async ()
   await succeed('jobs', 'cancel', later, late);
 });
 
+test('who waits for a job that is held is told why', async () => {
+  const wait = (text: string, ...terms: string[]): Promise<Finished> =>
+    project.aiq('enqueue', 'summarize', '--text', text, ...terms, '--wait', '--timeout', '1ms');
+  await succeed('queues', 'pause', 'summarize');
+  const reasons: [terms: string[], reason: string][] = [
+    [[], 'queue "summarize" is paused. To go on: aiq queues resume summarize'],
+    [['--run-at', '2100-01-01'], '1 of 1 jobs not before their time'],
+    [['--park-key', 'held:1'], '1 of 1 jobs parked until aiq signal'],
+  ];
+  for (const [terms, reason] of reasons) {
+    const held = await wait(`Held ${reason}`, ...terms);
+    expect(held, held.stderr).toMatchObject({ code: 8 });
+    expect(held.stderr).toContain(reason);
+  }
+  await succeed('queues', 'purge', 'summarize', '--yes');
+  await succeed('queues', 'resume', 'summarize');
+});
+
 test.each([
   [['--priority', 'urgent'], 'Allowed choices are highest'],
   [['--run-at', 'tomorrow'], '--run-at: "tomorrow" is no time'],
