@@ -6,7 +6,8 @@ import { type Attack, answers, type Ground, lanes, noStock, range, type Stock } 
 import { jobOf, type Peer, pipelined, randomId } from './peer.ts';
 
 const rows = 2_000;
-const manyQueues = 10_000;
+/** Nearly all that there may be: newcomers need names as well. */
+const manyQueues = 9_900;
 const batch = 1_000;
 const largeBodyBytes = 1_000_000;
 const chunkBytes = limits.blobChunkBytesMax;
