@@ -179,7 +179,7 @@ test('in every workload, burst by burst', async () => {
   );
   // It had something to do.
   expect(runs).toBeGreaterThan(5);
-}, 120_000);
+});
 
 /** A backlog that stays, and twice as much that is purged. */
 function purged(rig: RestRig, bytes: number): void {
