@@ -6,7 +6,7 @@
 import type { ConnectionId, Outgoing } from './events.ts';
 import { type Answer, LogReads, type LogReadsOptions } from './log-reads.ts';
 import { encodedBytes } from './message-size.ts';
-import { Outbox } from './outbox.ts';
+import { type Carrier, Outbox } from './outbox.ts';
 import { type CoreEvent, type Effect, nobody } from './queue/effects.ts';
 import type { Unsent } from './queue/unsent.ts';
 import type { Turns } from './turns.ts';
@@ -14,10 +14,12 @@ import type { Turns } from './turns.ts';
 interface AnswersOptions extends LogReadsOptions {
   /** Gets messages whose reasons are durable, in the order of each connection. */
   readonly send: (messages: Outgoing[]) => void;
-  readonly takes?: (connection: ConnectionId) => boolean;
+  readonly carrierOf?: (connection: ConnectionId) => Carrier;
   readonly unsent: Unsent;
   readonly turns: Turns;
 }
+
+const always: Carrier = { takes: true };
 
 export class Answers {
   readonly #options: AnswersOptions;
@@ -28,8 +30,8 @@ export class Answers {
 
   constructor(options: AnswersOptions) {
     this.#options = options;
-    const { send, takes = () => true } = options;
-    this.#outbox = new Outbox({ send, takes });
+    const { send, carrierOf = () => always } = options;
+    this.#outbox = new Outbox({ send, carrierOf });
     this.#reads = new LogReads(options);
   }
 
@@ -48,7 +50,7 @@ export class Answers {
     { fetch, connection, isAnswer }: Extract<Effect, { type: 'fetch' }>,
   ): CoreEvent[] | Promise<CoreEvent[]> {
     const fill = this.#placeFor(offset, connection, isAnswer);
-    const answer = this.#reads.resolve(fetch);
+    const answer = this.#reads.resolve(connection, fetch);
     return answer instanceof Promise ? answer.then(fill) : fill(answer);
   }
 

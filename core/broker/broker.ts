@@ -159,7 +159,7 @@ class Broker implements RunningBroker {
       disk: heldDisk(nodeDisk, this.#folder),
       clock: this.#clock,
       send: (messages) => this.#pool.send(messages),
-      takes: (connection) => this.#pool.takes(connection),
+      carrierOf: (connection) => this.#pool.carrierOf(connection),
       statsAnswer: (stats) => this.#statsAnswer(stats),
       onSearch: (effect) => void this.#search(effect),
       onAccess: (kind, text) => this.#access.add(kind, text),

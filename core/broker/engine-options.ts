@@ -4,6 +4,7 @@ import type { BrokerClock } from './broker-clock.ts';
 import type { ConnectionId, Outgoing } from './events.ts';
 import type { Scheduler } from './log/contract.ts';
 import type { Disk } from './log/disk.ts';
+import type { Carrier } from './outbox.ts';
 import type { CoreOptions } from './queue/core.ts';
 import type { CoreEvent, Effect, StatsFields } from './queue/effects.ts';
 import type { Recovered } from './start-progress.ts';
@@ -20,8 +21,8 @@ export interface EngineOptions {
   readonly clock: BrokerClock;
   /** Gets messages whose reasons are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
-  /** False while so much is on its way to that connection's thread that more would only wait there. */
-  readonly takes?: (connection: ConnectionId) => boolean;
+  /** The thread that writes to the connection; without it all can leave at any time. */
+  readonly carrierOf?: (connection: ConnectionId) => Carrier;
   /** Completes the answer to Stats by what only the driver knows. */
   readonly statsAnswer: (stats: StatsFields) => Outgoing;
   readonly onSearch: (effect: EffectOf<'search'>) => void;

@@ -11,16 +11,14 @@ import { asError, type EngineOptions } from './engine-options.ts';
 import type { NetEvent, Outgoing } from './events.ts';
 import type { Log, RecoveryReport, Scheduler } from './log/contract.ts';
 import { type Disk, nodeDisk } from './log/disk.ts';
-import { openLog } from './log/open.ts';
 import { eventLoop } from './log/scheduler.ts';
 import { spaceLimits } from './log/space.ts';
 import type { CoreEvent, Effect } from './queue/effects.ts';
 import { QueueMachine } from './queue/machine.ts';
-import { SegmentSummary } from './queue/summary.ts';
-import { replayInto } from './replay.ts';
+import { openInto } from './replay.ts';
 import { Room } from './room.ts';
 import { Troubles } from './troubles.ts';
-import { Turns } from './turns.ts';
+import { sliceMs, Turns } from './turns.ts';
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -59,7 +57,11 @@ export class Engine {
       onDue: () => this.#run([]),
     });
     this.troubles = new Troubles(() => options.clock.now().monotonicMs, options.onNotice);
-    this.#turns = new Turns(this.#machine.unsent, () => options.clock.workMs);
+    this.#turns = new Turns({
+      unsent: this.#machine.unsent,
+      nowMs: () => options.clock.workMs,
+      unwrittenBytes: () => this.#log.unwrittenBytes,
+    });
     this.#answers = new Answers({
       ...options,
       troubles: this.troubles,
@@ -122,19 +124,15 @@ export class Engine {
   }
 
   #recover(segmentBytesMax: number, disk: Disk): Promise<{ log: Log; report: RecoveryReport }> {
-    return openLog(
-      {
-        ...this.#options,
-        segmentBytesMax,
-        disk,
-        scheduler: this.#scheduler,
-        summarize: () => new SegmentSummary(),
-        onDurable: (offset) => this.#onDurable(offset),
-        onFailure: (error) => this.fail(error),
-        onTrouble: (what, reason) => this.#room.onTrouble(what, reason),
-      },
-      replayInto(this.#machine, this.#options),
-    );
+    return openInto(this.#machine, {
+      ...this.#options,
+      segmentBytesMax,
+      disk,
+      scheduler: this.#scheduler,
+      onDurable: (offset) => this.#onDurable(offset),
+      onFailure: (error) => this.fail(error),
+      onTrouble: (what, reason) => this.#room.onTrouble(what, reason),
+    });
   }
 
   get room(): Pick<Room, 'isFull' | 'freeBytes'> {
@@ -224,7 +222,8 @@ export class Engine {
     try {
       for (const effect of step()) this.#perform(effect);
       this.#turns.settle();
-      while (this.#news.length > 0) {
+      const untilMs = this.#options.clock.workMs + sliceMs;
+      while (this.#news.length > 0 && this.#options.clock.workMs <= untilMs) {
         const effects = this.#machine.handle(this.#news.splice(0), this.#options.clock.now());
         for (const effect of effects) this.#perform(effect);
       }
@@ -279,7 +278,7 @@ export class Engine {
 
   /** What did not fit this turn is for the next; others get theirs in between. */
   #takeTurnSoon(): void {
-    if (this.#turnIsDue || !this.#turns.hasMore) return;
+    if (this.#turnIsDue || !(this.#turns.hasMore || this.#news.length > 0)) return;
     this.#turnIsDue = true;
     void this.#scheduler.afterThisRound().then(() => this.#takeTurn());
   }
@@ -287,7 +286,9 @@ export class Engine {
   #onDurable(offset: number): void {
     this.reveal();
     this.#options.onDurable(offset);
-    if (this.#phase === 'serving') this.#compactor?.consider(this.#log);
+    if (this.#phase !== 'serving') return;
+    this.#compactor?.consider(this.#log);
+    this.#takeTurnSoon();
   }
 
   /** Lets answers leave whose reasons are durable: so much now, the rest in the next turns. */

@@ -1,12 +1,14 @@
 /**
  * Looks into the log for the core: reads the records of a fetch, and those that it leads to. So
- * much in one turn of the event loop: what comes then waits for the next, in the order in which it
- * came, so that a long answer is made in pieces with others in between.
+ * much in one turn of the event loop: what comes then waits, and the connections that it is read for
+ * take turns. So a long answer is made in pieces with others in between, and who needs a few records
+ * waits for nobody who needs many.
  */
 
-import type { Outgoing } from './events.ts';
+import type { ConnectionId, Outgoing } from './events.ts';
 import { type Log, LogDamagedError, type Scheduler } from './log/contract.ts';
 import type { CoreEvent, Fetch, StatsFields } from './queue/effects.ts';
+import { Rounds } from './rounds.ts';
 import type { Troubles } from './troubles.ts';
 
 /** What came of a fetch: messages for the place in line, and news for the core. */
@@ -22,6 +24,23 @@ const toldDamageMax = 1000;
 
 /** Records of a turn: about a millisecond. */
 const recordsPerTurn = 256;
+/** Records for one connection before others have their turn. */
+const recordsPerVisit = 32;
+/** So many bytes cost as much as one record. */
+const recordBytes = 4 * 1024;
+
+/** What waits to be read for one connection, in order. */
+interface Line {
+  readonly waiting: { readonly records: number; readonly go: () => void }[];
+}
+
+/** A fetch and all that it leads to. */
+interface Task {
+  readonly line: Line;
+  readonly answer: Answer;
+  /** What comes of it when something cannot be read now. */
+  readonly unread: Fetch['unread'];
+}
 
 export interface LogReadsOptions {
   readonly read: Log['read'];
@@ -35,7 +54,11 @@ export class LogReads {
   readonly #options: LogReadsOptions;
   readonly #underWay: Set<Promise<void>> = new Set();
   #recordsLeft = recordsPerTurn;
-  #nextTurn: Promise<void> | null = null;
+  #nextTurnIsDue = false;
+  /** Of connections that something is read for. */
+  readonly #lines: Map<ConnectionId, Line> = new Map();
+  /** Lines in which something waits. */
+  readonly #ready: Rounds<Line> = new Rounds();
   #failedCount = 0;
   readonly #toldDamage = new Set<string>();
 
@@ -49,10 +72,16 @@ export class LogReads {
   }
 
   /** No promise when all is in memory and the turn has room, so that the usual case waits for nothing. */
-  resolve(fetch: Fetch): Answer | Promise<Answer> {
+  resolve(connection: ConnectionId, fetch: Fetch): Answer | Promise<Answer> {
+    const line = this.#lines.get(connection) ?? { waiting: [] };
     const answer: Answer = { messages: [], events: [] };
-    const pending = this.#resolve(fetch, answer, fetch.unread);
-    return pending === undefined ? answer : pending.then(() => answer);
+    const pending = this.#resolve({ line, answer, unread: fetch.unread }, fetch);
+    if (pending === undefined) return answer;
+    this.#lines.set(connection, line);
+    return pending.then(() => {
+      if (line.waiting.length === 0) this.#lines.delete(connection);
+      return answer;
+    });
   }
 
   /** The work after a read counts as part of it; it must not fail. */
@@ -66,13 +95,32 @@ export class LogReads {
     await Promise.allSettled(this.#underWay);
   }
 
-  #resolve(fetch: Fetch, answer: Answer, unread: Fetch['unread']): Promise<void> | undefined {
-    const isOver = this.#recordsLeft <= 0;
-    this.#nextTurn ??= this.#options.scheduler.afterThisRound().then(() => this.#beginTurn());
-    if (isOver) return this.#nextTurn.then(() => this.#resolve(fetch, answer, unread));
-    this.#recordsLeft -= fetch.rows ?? fetch.offsets.length;
+  #resolve(task: Task, fetch: Fetch): Promise<void> | undefined {
+    const { line } = task;
+    const records = fetch.rows ?? fetch.offsets.length;
+    this.#turnSoon();
+    const isSmall = records <= recordsPerVisit;
+    const waitsForNobody = isSmall ? this.#ready.mayGoFirst(line, true) : this.#ready.size === 0;
+    if (line.waiting.length === 0 && this.#recordsLeft > 0 && waitsForNobody) {
+      this.#spend(line, records);
+      return this.#readAll(task, fetch);
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    line.waiting.push({ records, go: resolve });
+    this.#ready.add(line, isSmall);
+    return promise.then(() => this.#readAll(task, fetch));
+  }
+
+  #readAll(task: Task, fetch: Fetch): Promise<void> | undefined {
     const records = fetch.offsets.map((offset) => this.#read(offset));
-    const take = (found: readonly Record[]) => this.#take(fetch, found, answer, unread);
+    const take = (found: readonly Record[]) => {
+      const bytes = found.reduce(
+        (sum, one) => sum + (one instanceof Uint8Array ? one.length : 0),
+        0,
+      );
+      this.#spend(task.line, bytes / recordBytes);
+      return this.#take(task, fetch, found);
+    };
     if (records.some((record) => record instanceof Promise)) {
       const read = Promise.all(records.map((record) => Promise.resolve(record)));
       return read.then(take);
@@ -80,17 +128,34 @@ export class LogReads {
     return take(records as Record[]);
   }
 
-  #beginTurn(): void {
-    this.#recordsLeft = recordsPerTurn;
-    this.#nextTurn = null;
+  #spend(line: Line, records: number): void {
+    this.#recordsLeft -= records;
+    this.#ready.use(line, records / recordsPerVisit);
   }
 
-  #take(
-    fetch: Fetch,
-    records: readonly Record[],
-    answer: Answer,
-    unread: Fetch['unread'],
-  ): Promise<void> | undefined {
+  #turnSoon(): void {
+    if (this.#nextTurnIsDue) return;
+    this.#nextTurnIsDue = true;
+    void this.#options.scheduler.afterThisRound().then(() => this.#beginTurn());
+  }
+
+  #beginTurn(): void {
+    this.#nextTurnIsDue = false;
+    this.#recordsLeft = recordsPerTurn;
+    while (this.#recordsLeft > 0) {
+      const line = this.#ready.take();
+      const next = line?.waiting.shift();
+      if (line === undefined || next === undefined) return;
+      this.#spend(line, next.records);
+      next.go();
+      const [first] = line.waiting;
+      if (first !== undefined) this.#ready.add(line, first.records <= recordsPerVisit);
+    }
+    this.#turnSoon();
+  }
+
+  #take(task: Task, fetch: Fetch, records: readonly Record[]): Promise<void> | undefined {
+    const { answer, unread } = task;
     const failed = records.find((record) => record instanceof Error);
     const next =
       failed !== undefined && unread !== undefined
@@ -102,7 +167,7 @@ export class LogReads {
       else if (one.type === 'event') answer.events.push(one.event);
       else if (one.type === 'stats') answer.messages.push(this.#options.statsAnswer(one.stats));
       else {
-        const more = this.#resolve(one.fetch, answer, one.fetch.unread ?? unread);
+        const more = this.#resolve({ ...task, unread: one.fetch.unread ?? unread }, one.fetch);
         if (more !== undefined) pending.push(more);
       }
     }

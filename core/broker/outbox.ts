@@ -2,10 +2,11 @@
  * *Apply now, reveal later*: what the core sends waits here until every record appended before it
  * is durable. One rule for every message, reads included. A message that needs bytes from the log
  * keeps its place in the line of its connection while they are read; no other line waits for it. Much
- * that may leave at one time leaves in parts, what is small first.
+ * that may leave at one time leaves in parts, and the lines take turns.
  */
 
 import type { ConnectionId, Outgoing } from './events.ts';
+import { Rounds } from './rounds.ts';
 
 /** A place in line; it is let go once it is filled and its offset is durable. */
 export interface Place {
@@ -18,22 +19,34 @@ export interface Place {
 }
 
 /** What leaves in one go; one place comes on top. */
-const partBytesMax = 512 * 1024;
-/** What leaves of one connection in a go before others have their turn. */
-const smallBytesMax = 16 * 1024;
-/** What a message costs besides its bytes. */
-const messageBytes = 64;
+const partBytesMax = 128 * 1024;
+/** What leaves of one connection before others have their turn. */
+const visitBytes = 64 * 1024;
+/** What a message costs besides its bytes, most of it on the way between threads. */
+const messageBytes = 512;
+
+/** What is held for one connection, in order. */
+interface Line {
+  readonly connection: ConnectionId;
+  readonly places: Place[];
+}
+
+/** The thread that writes what leaves to its connections. */
+export interface Carrier {
+  /** False while so much is on its way to it that more would only wait there. */
+  readonly takes: boolean;
+}
 
 interface OutboxOptions {
   readonly send: (messages: Outgoing[]) => void;
-  /** False while so much is on its way to the connection's thread that more would only wait there. */
-  readonly takes: (connection: ConnectionId) => boolean;
+  readonly carrierOf: (connection: ConnectionId) => Carrier;
 }
 
 export class Outbox {
   readonly #options: OutboxOptions;
-  /** Lines that hold something, in the order of their turns. */
-  readonly #lines: Map<ConnectionId, Place[]> = new Map();
+  readonly #lines: Map<ConnectionId, Line> = new Map();
+  /** Lines whose first place may leave, by who carries it. */
+  readonly #ready: Map<Carrier, Rounds<Line>> = new Map();
   #durableOffset = 0;
   #number = 0;
 
@@ -64,27 +77,38 @@ export class Outbox {
    */
   release(durableOffset: number): boolean {
     this.#durableOffset = Math.max(this.#durableOffset, durableOffset);
-    const { takes } = this.#options;
-    const released: Place[] = [];
-    let left = partBytesMax;
-    for (const [connection, line] of this.#lines) {
-      if (left <= 0) break;
-      if (takes(connection)) left -= this.#takeSmall(connection, line, released);
+    for (const line of this.#lines.values()) this.#addReady(line);
+    let hasMore = false;
+    for (const [carrier, lines] of this.#ready) {
+      if (carrier.takes && this.#releasePart(lines)) hasMore = true;
     }
-    for (const [connection, line] of this.#lines) {
-      if (left <= 0 && released.length > 0) break;
-      if (takes(connection)) left -= this.#takeOne(connection, line, released);
-    }
-    this.#sendAll(released);
-    return left <= 0;
+    return hasMore;
   }
 
   /** Lets go of all that depends on nothing beyond `durableOffset`. */
   releaseAll(durableOffset: number): void {
     this.#durableOffset = Math.max(this.#durableOffset, durableOffset);
     const released: Place[] = [];
-    for (const [connection, line] of this.#lines) this.#takeOne(connection, line, released);
+    for (const line of this.#lines.values()) {
+      for (let place = this.#due(line); place !== undefined; place = this.#due(line)) {
+        line.places.shift();
+        released.push(place);
+      }
+    }
     this.#sendAll(released);
+  }
+
+  /** A part of what one carrier gets; true when more could leave. */
+  #releasePart(lines: Rounds<Line>): boolean {
+    const released: Place[] = [];
+    let left = partBytesMax;
+    while (left > 0) {
+      const line = lines.take();
+      if (line === undefined) break;
+      left -= this.#visit(line, lines, released);
+    }
+    this.#sendAll(released);
+    return left <= 0;
   }
 
   #sendAll(released: Place[]): void {
@@ -93,42 +117,61 @@ export class Outbox {
     this.#options.send(released.flatMap(({ messages }) => messages ?? []));
   }
 
-  /** Takes places that are small together, and returns their bytes. */
-  #takeSmall(connection: ConnectionId, line: Place[], released: Place[]): number {
+  /** Takes of the line what is one visit, at least one place, and returns its bytes. */
+  #visit(line: Line, lines: Rounds<Line>, released: Place[]): number {
     let bytes = 0;
     for (let place = this.#due(line); place !== undefined; place = this.#due(line)) {
       const more = bytesOf(place);
-      if (bytes + more > smallBytesMax) break;
+      if (bytes > 0 && bytes + more > visitBytes) break;
       bytes += more;
-      line.shift();
+      line.places.shift();
       released.push(place);
     }
-    if (line.length === 0) this.#lines.delete(connection);
+    lines.use(line, bytes / visitBytes);
+    this.#addReady(line);
     return bytes;
   }
 
-  /** Takes the next place, whatever its size; its line is behind the others then. */
-  #takeOne(connection: ConnectionId, line: Place[], released: Place[]): number {
-    const place = this.#due(line);
-    if (place === undefined) return 0;
-    line.shift();
-    this.#lines.delete(connection);
-    if (line.length > 0) this.#lines.set(connection, line);
-    released.push(place);
-    return bytesOf(place);
+  #addReady(line: Line): void {
+    if (line.places.length === 0) this.#lines.delete(line.connection);
+    else if (this.#due(line) !== undefined) {
+      const lines = this.#readyOf(line);
+      if (!lines.has(line)) lines.add(line, isSmall(line));
+    }
+  }
+
+  #readyOf({ connection }: Line): Rounds<Line> {
+    const carrier = this.#options.carrierOf(connection);
+    let lines = this.#ready.get(carrier);
+    if (lines === undefined) {
+      lines = new Rounds();
+      this.#ready.set(carrier, lines);
+    }
+    return lines;
   }
 
   /** The first of the line, when it may leave. */
-  #due([first]: readonly Place[]): Place | undefined {
+  #due({ places: [first] }: Line): Place | undefined {
     if (first === undefined || first.messages === null) return undefined;
     return first.offset <= this.#durableOffset ? first : undefined;
   }
 
   #push(place: Place): void {
-    const line = this.#lines.get(place.connection);
-    if (line === undefined) this.#lines.set(place.connection, [place]);
-    else line.push(place);
+    const { connection } = place;
+    const line = this.#lines.get(connection);
+    if (line === undefined) this.#lines.set(connection, { connection, places: [place] });
+    else line.places.push(place);
   }
+}
+
+/** A visit takes all of it. */
+function isSmall({ places }: Line): boolean {
+  let bytes = 0;
+  for (const place of places) {
+    bytes += bytesOf(place);
+    if (bytes > visitBytes) return false;
+  }
+  return true;
 }
 
 function bytesOf({ messages }: Place): number {

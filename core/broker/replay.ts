@@ -1,12 +1,33 @@
 /** Hands what a log holds to the core that begins with it. */
 
 import { asError, type EngineOptions } from './engine-options.ts';
-import { LogDamagedError, type Replay } from './log/contract.ts';
+import {
+  type Log,
+  LogDamagedError,
+  type LogOptions,
+  type RecoveryReport,
+  type Replay,
+} from './log/contract.ts';
+import { openLog } from './log/open.ts';
 import { restoreAdvice } from './log/scan.ts';
 import type { QueueMachine } from './queue/machine.ts';
+import { SegmentSummary } from './queue/summary.ts';
+
+const summarize = (): SegmentSummary => new SegmentSummary();
+
+/**
+ * Opens the log and brings the core to where it ends.
+ * @throws LogDamagedError when the log is damaged where it may hold accepted jobs
+ */
+export function openInto(
+  machine: QueueMachine,
+  options: Omit<LogOptions, 'summarize'> & EngineOptions,
+): Promise<{ log: Log; report: RecoveryReport }> {
+  return openLog({ ...options, summarize }, replayInto(machine, options));
+}
 
 /** Throws LogDamagedError when the records contradict each other, though their checksums hold. */
-export function replayInto(
+function replayInto(
   machine: QueueMachine,
   { dir, onRecovered }: Pick<EngineOptions, 'dir' | 'onRecovered'>,
 ): Replay {

@@ -6,12 +6,13 @@
  */
 
 import type { RequestName } from '../protocol/index.ts';
+import { newBytes, valueBytes } from './engine-options.ts';
 import type { ConnectionId, NetEvent } from './events.ts';
 import type { Unsent } from './queue/unsent.ts';
 import { Rounds } from './rounds.ts';
 
 /** Time for one turn of the core; what one request takes comes on top. */
-const sliceMs = 4;
+export const sliceMs = 4;
 /** Time for one line in a round. */
 const visitMs = 1;
 /** Requests of one line in a round. */
@@ -33,6 +34,20 @@ const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([
   'JournalGet',
 ]);
 
+/** So many bytes are much for the log: they wait while it is behind, or they would keep what is small waiting. */
+const heavyBytes = 64 * 1024;
+/** With so much waiting for the disk the log is behind: by some hundredths of a second. */
+const behindBytes = 4 * 1024 * 1024;
+
+/** What the turns depend on besides their own requests. */
+export interface TurnsOptions {
+  readonly unsent: Unsent;
+  /** Time that only passes while there is work, in milliseconds. */
+  readonly nowMs: () => number;
+  /** What waits for the disk. */
+  readonly unwrittenBytes: () => number;
+}
+
 interface Line {
   readonly connection: ConnectionId;
   events: NetEvent[];
@@ -48,17 +63,15 @@ export class Turns {
   readonly #lines: Map<ConnectionId, Line> = new Map();
   /** Those that may have something to do. */
   readonly #ready: Rounds<Line> = new Rounds();
-  /** Those that must wait: for an answer in the making, or for their peer to read. */
+  /** Those that must wait: for an answer in the making, for their peer to read, or for the disk. */
   readonly #waiting: Set<Line> = new Set();
   /** Those that asked for a large answer in this turn. */
   readonly #asked: Set<Line> = new Set();
-  readonly #unsent: Unsent;
-  readonly #nowMs: () => number;
+  readonly #options: TurnsOptions;
   #making = 0;
 
-  constructor(unsent: Unsent, nowMs: () => number) {
-    this.#unsent = unsent;
-    this.#nowMs = nowMs;
+  constructor(options: TurnsOptions) {
+    this.#options = options;
   }
 
   add(event: NetEvent): void {
@@ -81,9 +94,9 @@ export class Turns {
 
   /** The next events, for as long as a turn may last. Each is to be handled before the next is taken. */
   *take(): Generator<NetEvent> {
-    const untilMs = this.#nowMs() + sliceMs;
+    const untilMs = this.#options.nowMs() + sliceMs;
     let left = turnMax;
-    while (left > 0 && this.hasMore && this.#nowMs() <= untilMs) {
+    while (left > 0 && this.hasMore && this.#options.nowMs() <= untilMs) {
       const line = this.#ready.take();
       if (line === undefined) return;
       for (const event of this.#visit(line)) {
@@ -124,14 +137,14 @@ export class Turns {
       const event = line.events[line.at] as NetEvent;
       line.at += 1;
       if (line.isGone && isLarge(event)) continue;
-      const beganAtMs = this.#nowMs();
+      const beganAtMs = this.#options.nowMs();
       // Until its answer is made nobody knows how large it is, and the next request waits.
       if (isLarge(event)) {
         this.#setMaking(line, true);
         this.#asked.add(line);
       }
       yield event;
-      used += Math.max(1 / visitMax, (this.#nowMs() - beganAtMs) / visitMs);
+      used += Math.max(1 / visitMax, (this.#options.nowMs() - beganAtMs) / visitMs);
     }
     this.#ready.use(line, used);
   }
@@ -159,17 +172,25 @@ export class Turns {
     this.#ready.add(line, line.events.length - line.at <= smallMax);
   }
 
+  get #isLogBehind(): boolean {
+    return this.#options.unwrittenBytes() > behindBytes;
+  }
+
   #mayGoOn(line: Line): boolean {
     const event = line.events[line.at];
     if (event === undefined) return false;
     if (line.isGone || event.type === 'opened') return true;
     if (line.isMaking) return false;
-    return isLarge(event)
-      ? this.#making < makingMax && this.#unsent.takesLarge(line.connection)
-      : this.#unsent.takesSmall(line.connection);
+    const { unsent } = this.#options;
+    if (isLarge(event)) return this.#making < makingMax && unsent.takesLarge(line.connection);
+    return unsent.takesSmall(line.connection) && !(this.#isLogBehind && isHeavy(event));
   }
 }
 
 function isLarge(event: NetEvent): boolean {
   return event.type === 'request' && largeAnswers.has(event.request.name as RequestName);
+}
+
+function isHeavy(event: NetEvent): boolean {
+  return newBytes(event) + valueBytes(event) > heavyBytes;
 }

@@ -162,6 +162,11 @@ interface Piece {
   readonly last: unknown;
 }
 
+/** What is encoded ahead, before it is copied out: memory that is asked for anew each time is slow. */
+const aheadBytes = 64 * 1024;
+const aheadBytesMax = 1024 * 1024;
+let ahead = new Writer(aheadBytes);
+
 /** By their first element. */
 const pieces = new WeakMap<object, Piece>();
 
@@ -172,13 +177,14 @@ const pieces = new WeakMap<object, Piece>();
 export function encodeAhead(kind: 'job' | 'queue', infos: readonly object[]): void {
   const [first] = infos;
   if (first === undefined) return;
-  const writer = new Writer();
+  ahead.truncate(0);
   try {
-    for (const info of infos) infoCodecs[kind].write(writer, info as never);
+    for (const info of infos) infoCodecs[kind].write(ahead, info as never);
   } catch {
     return;
   }
-  pieces.set(first, { bytes: writer.written(), count: infos.length, last: infos.at(-1) });
+  pieces.set(first, { bytes: ahead.written().slice(), count: infos.length, last: infos.at(-1) });
+  if (ahead.length > aheadBytesMax) ahead = new Writer(aheadBytes);
 }
 
 /** What was encoded ahead of the elements from `at` on, if they are still the same. */

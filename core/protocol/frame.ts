@@ -174,23 +174,26 @@ export class FrameSplitter {
   #peekHeader(): Uint8Array {
     const first = this.#chunks[0];
     if (first !== undefined && first.length >= frameHeaderBytes) return first;
-    // The header lies across chunks: join them, so that the next look is cheap.
-    const joined = joinChunks(this.#chunks, this.#buffered);
-    this.#chunks = [joined];
-    return joined;
+    return joinChunks(this.#chunks, frameHeaderBytes);
   }
 
-  /** Removes and returns the first `count` bytes; a view when they lie in one chunk. */
+  /** Removes and returns the first `count` bytes: a view when they lie in one chunk, else a buffer of their own. */
   #consume(count: number): Uint8Array {
-    let first = this.#chunks[0];
-    if (first === undefined || first.length < count) {
-      first = joinChunks(this.#chunks, this.#buffered);
-      this.#chunks = [first];
-    }
     this.#buffered -= count;
-    if (first.length === count) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(count);
-    return first.subarray(0, count);
+    const [first] = this.#chunks;
+    const isOne = first !== undefined && first.length >= count;
+    const taken = isOne ? first.subarray(0, count) : joinChunks(this.#chunks, count);
+    let left = count;
+    let whole = 0;
+    for (const { length } of this.#chunks) {
+      if (length > left) break;
+      left -= length;
+      whole += 1;
+    }
+    this.#chunks.splice(0, whole);
+    const rest = this.#chunks[0];
+    if (left > 0 && rest !== undefined) this.#chunks[0] = rest.subarray(left);
+    return taken;
   }
 }
 
@@ -199,12 +202,15 @@ function tooLarge(bodyBytes: number, allowedBytes: number): AiqError {
   return new AiqError('FRAME_TOO_LARGE', message);
 }
 
-function joinChunks(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {
-  const joined = new Uint8Array(totalBytes);
+/** A copy of the first `count` bytes of the chunks, which hold at least as many. */
+function joinChunks(chunks: readonly Uint8Array[], count: number): Uint8Array {
+  const joined = new Uint8Array(count);
   let at = 0;
   for (const chunk of chunks) {
-    joined.set(chunk, at);
-    at += chunk.length;
+    const part = chunk.subarray(0, count - at);
+    joined.set(part, at);
+    at += part.length;
+    if (at === count) break;
   }
   return joined;
 }

@@ -87,8 +87,10 @@ export class Writer {
 
   text(text: string): void {
     const lengthAt = this.reserve(4);
-    // UTF-8 needs at most three bytes for each UTF-16 unit.
-    const start = this.reserve(text.length * 3);
+    // UTF-8 needs at most three bytes for each UTF-16 unit; nothing grows for what it will not need.
+    const most = text.length * 3;
+    const hasRoom = this.#length + most <= this.#buffer.length;
+    const start = this.reserve(hasRoom ? most : Buffer.byteLength(text));
     const { written } = textEncoder.encodeInto(text, this.#buffer.subarray(start));
     this.#length = start + written;
     this.#view.setUint32(lengthAt, written);

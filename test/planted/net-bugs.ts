@@ -46,7 +46,7 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/turns.ts',
-        find: 'this.#making < makingMax && this.#unsent.takesLarge(line.connection)',
+        find: 'this.#making < makingMax && unsent.takesLarge(line.connection)',
         replace: 'this.#making < makingMax',
       },
     ],
@@ -58,11 +58,53 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/outbox.ts',
-        find: 'const partBytesMax = 512 * 1024;',
+        find: 'const partBytesMax = 128 * 1024;',
         replace: 'const partBytesMax = 512 * 1024 * 1024;',
       },
     ],
     caughtBy: { test: 'test/unit/broker/outbox.test.ts' },
+  },
+  {
+    name: 'reads-in-one-line',
+    what: 'records are read in the order in which they were asked for, whoever asked for how many',
+    edits: [
+      {
+        file: 'core/broker/log-reads.ts',
+        find: 'const waitsForNobody = isSmall ? this.#ready.mayGoFirst(line, true) : this.#ready.size === 0;',
+        replace: 'const waitsForNobody = this.#ready.size === 0;',
+      },
+      {
+        file: 'core/broker/log-reads.ts',
+        find: 'this.#ready.add(line, isSmall);',
+        replace: 'this.#ready.add(line, false);',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/log-reads.test.ts' },
+  },
+  {
+    name: 'heavy-before-the-disk',
+    what: 'what is heavy is taken however much waits for the disk, and what is small waits behind it',
+    edits: [
+      {
+        file: 'core/broker/turns.ts',
+        find: 'return this.#options.unwrittenBytes() > behindBytes;',
+        replace: 'return false;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/turns.test.ts' },
+  },
+  {
+    name: 'frame-shares-its-buffer',
+    what: 'a large frame that came in pieces is cut from a buffer that holds what came after it, and takes that along',
+    edits: [
+      {
+        file: 'core/protocol/frame.ts',
+        find: 'const taken = isOne ? first.subarray(0, count) : joinChunks(this.#chunks, count);',
+        replace:
+          'const taken = isOne ? first.subarray(0, count) : joinChunks(this.#chunks, this.#buffered + count).subarray(0, count);',
+      },
+    ],
+    caughtBy: { test: 'test/unit/protocol/frame.test.ts' },
   },
   {
     name: 'read-ahead-of-the-core',

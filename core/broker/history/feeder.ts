@@ -26,8 +26,8 @@ export interface FeederOptions {
 }
 
 /** More would hold up the broker's own work for too long. */
-const chunkRecordsMax = 2_000;
-const chunkBytesMax = 1024 * 1024;
+const chunkRecordsMax = 1_000;
+const chunkBytesMax = 256 * 1024;
 /** What may be on its way to the thread, or gathers there: more than makes it apply them. */
 const bytesAheadMax = 6 * 1024 * 1024;
 /** Records of so much time travel together: fewer messages, and the log still has them in memory. */

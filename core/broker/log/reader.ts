@@ -10,6 +10,7 @@ import { LogDamagedError } from './contract.ts';
 import type { Disk } from './disk.ts';
 import { batchHeaderBytes, decodeBatchHeader, segmentName } from './format.ts';
 import { OpenFiles } from './open-files.ts';
+import { Permits } from './permits.ts';
 import { payloadIsGood } from './scan.ts';
 import type { PlacedBatch, SegmentTable } from './segments.ts';
 
@@ -23,6 +24,8 @@ export interface RecordReaderOptions {
 }
 
 const openFilesMax = 16;
+/** Reads of the disk at one time: more would only keep the log's own writes waiting for a thread. */
+const readsMax = 4;
 /** What a kept batch takes besides its records, roughly. */
 const keptOverheadBytes = 300;
 
@@ -34,6 +37,7 @@ export class RecordReader {
   #keptBytes = 0;
   /** Batches that are being read, by first offset. */
   readonly #loading = new Map<number, Loading>();
+  readonly #disk = new Permits(readsMax);
   #closed = false;
 
   constructor(options: RecordReaderOptions) {
@@ -113,8 +117,8 @@ export class RecordReader {
   async #readBatch(place: PlacedBatch): Promise<BatchRecords> {
     const path = join(this.#options.dir, segmentName(place.segment));
     const bytes = Buffer.allocUnsafeSlow(place.endByte - place.atByte);
-    const count = await this.#files
-      .use(path, (file) => file.read(bytes, place.atByte))
+    const count = await this.#disk
+      .run(() => this.#files.use(path, (file) => file.read(bytes, place.atByte)))
       .catch((cause: unknown) => {
         const where = `${path}: the disk could not read the log at byte ${place.atByte}`;
         throw new Error(`${where} (${String(cause)})`, { cause });

@@ -6,6 +6,7 @@
 
 import { isIPv4 } from 'node:net';
 import type { ConnectionId, NetEvent, Outgoing } from '../events.ts';
+import type { Carrier } from '../outbox.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { createCrowdCells } from './crowd.ts';
 import { connectionsWithin, openFilesMax } from './descriptors.ts';
@@ -29,7 +30,7 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly threads?: number;
   /** One batch. Called again only after it returned; a slow core makes the threads read less. */
   readonly onEvents: (events: NetEvent[]) => void;
-  /** A thread has taken some of what it was to send: `takes` may say more by now. */
+  /** A thread has taken some of what it was to send: it may take more by now. */
   readonly onTaken?: () => void;
   /** Something that an operator should know: a thread died and starts again. */
   readonly onNotice: (text: string) => void;
@@ -46,8 +47,8 @@ export interface IoPool {
   readonly connections: number;
   /** Sends in order. What goes to a connection that is gone is dropped. */
   send(messages: readonly Outgoing[]): void;
-  /** False while the connection's thread has much to send that it has not taken. */
-  takes(connection: ConnectionId): boolean;
+  /** The thread of the connection. */
+  carrierOf(connection: ConnectionId): Carrier;
   /** Closes after what was sent before has left. */
   close(connection: ConnectionId): void;
   /** Refuses new connections from here on; those that stand go on. */
@@ -118,8 +119,8 @@ async function startSlots(slots: readonly ThreadSlot[], listen: Addresses): Prom
 }
 
 function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
-  const slotOf = (connection: ConnectionId): ThreadSlot | undefined =>
-    slots[(connection - 1) % slots.length];
+  const slotOf = (connection: ConnectionId): ThreadSlot =>
+    slots[(connection - 1) % slots.length] as ThreadSlot;
 
   return {
     addresses,
@@ -128,10 +129,10 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
     },
     send(messages) {
       const bySlot = Map.groupBy(messages, ({ connection }) => slotOf(connection));
-      for (const [slot, batch] of bySlot) slot?.send(batch);
+      for (const [slot, batch] of bySlot) slot.send(batch);
     },
-    takes: (connection) => slotOf(connection)?.takes ?? true,
-    close: (connection) => slotOf(connection)?.tell({ type: 'close', connection }),
+    carrierOf: slotOf,
+    close: (connection) => slotOf(connection).tell({ type: 'close', connection }),
     async stopListening() {
       await Promise.all(slots.map(async (slot) => await slot.stopListening()));
     },

@@ -1,6 +1,8 @@
 /**
  * Connections that have read their part and go on when it is their turn: in rounds, and only while the
- * core takes what was read before. So no peer that sends much is read ahead of one that sends little.
+ * core takes what was read before. So no peer that sends much is read ahead of one that sends little. What
+ * a request costs is seen in the core only, which takes turns by time: a round here may be long, and who
+ * sends little has its part in each turn of the event loop.
  */
 
 import { type Frame, type FrameSplitter, frameHeaderBytes } from '../../protocol/index.ts';
@@ -26,6 +28,7 @@ export class Later implements Turn {
   readonly #waiting: Rounds<Connection> = new Rounds();
   readonly #isOpen: () => boolean;
   #isDue = false;
+  #isForLarge = false;
 
   /** @param isOpen the core takes more */
   constructor(isOpen: () => boolean) {
@@ -65,10 +68,15 @@ export class Later implements Turn {
   #readOn(): void {
     this.#isDue = false;
     const untilMs = performance.now() + sliceMs;
-    while (this.#isOpen() && performance.now() <= untilMs) {
-      const connection = this.#waiting.take();
-      if (connection === undefined) return;
+    this.#waiting.renew();
+    // However many send little, those that send much go on: every other turn begins with one of them.
+    let connection = this.#isForLarge ? this.#waiting.takeLarge() : undefined;
+    this.#isForLarge = !this.#isForLarge;
+    connection ??= this.#waiting.take();
+    while (connection !== undefined) {
       connection.updateReading();
+      if (!this.#isOpen() || performance.now() > untilMs) break;
+      connection = this.#waiting.take();
     }
     this.readSoon();
   }

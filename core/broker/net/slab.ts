@@ -1,44 +1,61 @@
 /**
  * Moves bytes between threads without surprises: every byte view inside a message is copied once
  * into one slab, and the slab is transferred. A plain structured clone of a view would copy the
- * whole buffer behind it, and transferring that buffer would take it from its other readers.
+ * whole buffer behind it, and transferring that buffer would take it from its other readers. A buffer
+ * that was made for one large frame has none: it is transferred as it is.
  */
 
-/** A message whose byte views all lie in `slab`; post it with the slab as the transfer list. */
+/** No single read of a socket brings so much, so a buffer of that size holds one frame and nothing else. */
+const frameBufferBytes = 128 * 1024;
+
+/** A message whose byte views all lie in buffers of the transfer list; post it with that list. */
 interface Packed<T> {
   readonly value: T;
   readonly transfer: readonly ArrayBuffer[];
 }
 
-/** Leaves `value` as it is; the copy shares whatever holds no bytes. */
+/** Leaves `value` as it is; the copy shares whatever holds no bytes. Large buffers are not to be used any more. */
 export function packBytes<T>(value: T): Packed<T> {
-  const { views, bytes } = measure(value, { views: 0, bytes: 0 });
-  if (views === 0) return { value, transfer: [] };
+  const sum: Sum = { views: 0, bytes: 0, frames: new Set() };
+  measure(value, sum);
+  const { views, bytes, frames } = sum;
+  if (views === 0) return { value, transfer: [...frames] };
   const slab = new Uint8Array(bytes);
   let at = 0;
   const move = (view: Uint8Array): Uint8Array => {
+    if (isOfFrame(view)) return view;
     const moved = slab.subarray(at, at + view.length);
     moved.set(view);
     at += view.length;
     return moved;
   };
-  return { value: replaceViews(value, move) as T, transfer: [slab.buffer] };
+  return { value: replaceViews(value, move) as T, transfer: [slab.buffer, ...frames] };
 }
 
-function measure(
-  value: unknown,
-  sum: { views: number; bytes: number },
-): { views: number; bytes: number } {
-  if (typeof value !== 'object' || value === null) return sum;
+interface Sum {
+  /** Views that are to be copied, and their bytes. */
+  views: number;
+  bytes: number;
+  readonly frames: Set<ArrayBuffer>;
+}
+
+function isOfFrame(view: Uint8Array): view is Uint8Array<ArrayBuffer> {
+  return view.length > 0 && view.buffer.byteLength >= frameBufferBytes;
+}
+
+function measure(value: unknown, sum: Sum): void {
+  if (typeof value !== 'object' || value === null) return;
   if (value instanceof Uint8Array) {
-    sum.views += 1;
-    sum.bytes += value.length;
+    if (isOfFrame(value)) sum.frames.add(value.buffer);
+    else {
+      sum.views += 1;
+      sum.bytes += value.length;
+    }
   } else if (Array.isArray(value)) {
     for (const item of value) measure(item, sum);
   } else {
     for (const name in value) measure((value as Record<string, unknown>)[name], sum);
   }
-  return sum;
 }
 
 function replaceViews(value: unknown, move: (view: Uint8Array) => Uint8Array): unknown {

@@ -17,6 +17,8 @@ import { Watchers } from './watchers.ts';
 const pieceMax = 100;
 /** Jobs that all are told of in one go. */
 const goMax = 400;
+/** Pieces in the making at one time: more would only fill memory. */
+const makingMax = 8;
 
 /** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
 function placedNow({ state }: Core, picture: JobPicture): JobPicture {
@@ -57,6 +59,7 @@ export class Tellings {
   readonly #due: Set<ConnectionId> = new Set();
   /** Something changed that watchers were not told of. */
   #hasNews = false;
+  #makingCount = 0;
   #endCount = 0;
 
   get watcherCount(): number {
@@ -79,6 +82,7 @@ export class Tellings {
 
   forget(connection: ConnectionId): void {
     this.#endCount -= this.endCountOf(connection);
+    this.#setMaking(this.#tellings.get(connection), false);
     this.#watchers.forget(connection);
     this.#tellings.delete(connection);
     this.#due.delete(connection);
@@ -119,7 +123,7 @@ export class Tellings {
   told(connection: ConnectionId): void {
     const telling = this.#tellings.get(connection);
     if (telling === undefined) return;
-    telling.isMaking = false;
+    this.#setMaking(telling, false);
     this.#due.add(connection);
   }
 
@@ -129,6 +133,7 @@ export class Tellings {
     this.#hasNews = false;
     let left = goMax;
     for (const connection of this.#due) {
+      if (this.#makingCount >= makingMax) return true;
       if (!core.unsent.takesLarge(connection)) continue;
       if (left <= 0) return false;
       this.#due.delete(connection);
@@ -154,7 +159,7 @@ export class Tellings {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
       return work;
     }
-    telling.isMaking = true;
+    this.#setMaking(telling, true);
     this.#due.delete(connection);
     const messages = (infos: readonly JobInfo[]): Outgoing[] =>
       ends.length > 0
@@ -194,6 +199,12 @@ export class Tellings {
     telling.endCount -= taken.length;
     this.#endCount -= taken.length;
     return taken;
+  }
+
+  #setMaking(telling: Telling | undefined, isMaking: boolean): void {
+    if (telling === undefined || telling.isMaking === isMaking) return;
+    telling.isMaking = isMaking;
+    this.#makingCount += isMaking ? 1 : -1;
   }
 
   #of(connection: ConnectionId): Telling {

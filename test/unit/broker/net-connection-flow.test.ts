@@ -235,7 +235,7 @@ describe('requests without an answer', () => {
     await isRead;
     const before = taken(greedy);
     expect(before).toBeLessThanOrEqual(64);
-    // The core takes no more: what one that sends little asks is read next, before the rest.
+    // The core takes no more: what one that sends little asks is read next, after one visit at most.
     await modest.send(pings(1));
     expect(taken(modest)).toBe(0);
     isOpen = true;
@@ -245,7 +245,7 @@ describe('requests without an answer', () => {
       seen.resolve(taken(greedy) - before);
       return 0;
     };
-    expect(await seen.promise).toBe(0);
+    expect(await seen.promise).toBeLessThanOrEqual(64);
     while (later.has(greedy.connection)) await setImmediate();
     expect(taken(greedy)).toBe(1000);
     expect(greedy.near.isPaused()).toBe(false);

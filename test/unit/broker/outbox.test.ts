@@ -5,13 +5,15 @@ import type { Outgoing } from '../../../core/broker/events.ts';
 import { Outbox } from '../../../core/broker/outbox.ts';
 
 const large = 256 * 1024;
+const free = { takes: true };
+const full = { takes: false };
 
 function openOutbox() {
   const batches: Outgoing[][] = [];
   const closed = new Set<number>();
   const outbox = new Outbox({
     send: (messages) => void batches.push(messages),
-    takes: (connection) => !closed.has(connection),
+    carrierOf: (connection) => (closed.has(connection) ? full : free),
   });
   let id = 0;
   const hold = (connection: number, bytes: number, offset = 0): void =>
@@ -56,6 +58,20 @@ test('many small things of one connection leave no faster than large ones of ano
   outbox.release(0);
   expect(ids(2)).toHaveLength(1);
   expect(ids(1).length).toBeLessThan(1_000);
+});
+
+test('who is told little waits for no line that is long, of many large or many small things', () => {
+  const { outbox, hold, ids } = openOutbox();
+  for (let connection = 1; connection <= 100; connection++) {
+    for (let count = 0; count < 500; count++) hold(connection, 1_000);
+  }
+  for (let go = 1; go <= 60; go++) {
+    hold(101, 100);
+    expect(outbox.release(0)).toBe(true);
+    expect(ids(101)).toHaveLength(go);
+  }
+  const each = Array.from({ length: 100 }, (_, index) => ids(index + 1).length);
+  expect(Math.min(...each)).toBeGreaterThan(Math.max(...each) / 4);
 });
 
 test('waits for what is not durable, for what is read, and for a thread that is behind', () => {

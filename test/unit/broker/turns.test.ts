@@ -10,7 +10,12 @@ import type { MessageName } from '../../../core/protocol/index.ts';
 function turnsOf(connections: number, msEach = 0) {
   const clock = { ms: 0 };
   const unsent = new Unsent();
-  const turns = new Turns(unsent, () => clock.ms);
+  const log = { unwrittenBytes: 0 };
+  const turns = new Turns({
+    unsent,
+    nowMs: () => clock.ms,
+    unwrittenBytes: () => log.unwrittenBytes,
+  });
   for (let connection = 1; connection <= connections; connection++) unsent.open(connection);
   const ask = (connection: number, name: MessageName, count = 1): void => {
     for (let id = 1; id <= count; id++) {
@@ -29,7 +34,7 @@ function turnsOf(connections: number, msEach = 0) {
     turns.settle();
     return taken;
   };
-  return { turns, unsent, ask, turn };
+  return { turns, unsent, log, ask, turn };
 }
 
 function idsOf(events: readonly NetEvent[], connection: number): number[] {
@@ -158,4 +163,22 @@ test('what was asked before the end takes effect, in order; what only tells is l
   const names = turn().map((event) => (event.type === 'request' ? event.request.name : event.type));
   expect(names).toEqual(['Cancel', 'closed']);
   expect(turns.hasMore).toBe(false);
+});
+
+test('what is heavy for the log waits while it is behind, and nothing that is small does', () => {
+  const { turns, log, ask, turn } = turnsOf(3);
+  const enqueue = (connection: number, bytes: number): void => {
+    const jobs = [{ ok: true as const, bytes: new Uint8Array(bytes), job: {} as never }];
+    turns.add({ type: 'enqueue', connection, correlationId: 9, atomic: false, jobs });
+  };
+  log.unwrittenBytes = 5 * 1024 * 1024;
+  enqueue(1, 1_000_000);
+  ask(1, 'Ping');
+  enqueue(2, 1_000);
+  ask(3, 'Ping');
+  expect(turn().map(({ connection }) => connection)).toEqual([2, 3]);
+  expect(turns.hasMore).toBe(false);
+  log.unwrittenBytes = 0;
+  expect(turns.hasMore).toBe(true);
+  expect(turn().map(({ connection }) => connection)).toEqual([1, 1]);
 });

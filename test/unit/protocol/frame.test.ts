@@ -126,6 +126,22 @@ describe('the splitter', () => {
     expect(splitters[0]?.bufferedBytes).toBe(frameHeaderBytes + 1);
   });
 
+  it('gives a frame that came in pieces a buffer of its own, and one that came whole none', () => {
+    const frames = [100_000, 20, 70_000].map((bytes) =>
+      Buffer.concat([headerOf(bytes), new Uint8Array(bytes)]),
+    );
+    const bytes = Buffer.concat(frames);
+    const splitter = new FrameSplitter(1024 * 1024);
+    for (let at = 0; at < bytes.length; at += 65_536) {
+      splitter.push(Uint8Array.from(bytes.subarray(at, at + 65_536)));
+    }
+    const sizes = frames.map(() => splitter.next()?.body.buffer.byteLength);
+    expect(sizes[0]).toBe(frames[0]?.length);
+    expect(sizes[1]).toBe(65_536);
+    expect(sizes[2]).toBe(frames[2]?.length);
+    expect(splitter.next()).toBeNull();
+  });
+
   it('holds a frame that trickles in byte by byte in few pieces', () => {
     const bodyBytes = 200_000;
     const splitter = new FrameSplitter(limits.frameBytesMax);
