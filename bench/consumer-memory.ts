@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadAgent } from '../core/agent/index.ts';
-import { type JobQueue, newJob, openQueue } from '../core/queue/index.ts';
+import { type JobQueue, newJob, openQueue } from '../core/job-queue/index.ts';
 import { median, print } from './measure/figures.ts';
 import { serveModel } from './measure/model-server.ts';
 

@@ -10,7 +10,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { JobQueue } from '../core/queue/index.ts';
+import type { JobQueue } from '../core/job-queue/index.ts';
 import { BrokerProcess } from './backlog/broker-process.ts';
 import { fill, firstDelivery, workOff } from './backlog/load.ts';
 import { Probe } from './backlog/probe.ts';

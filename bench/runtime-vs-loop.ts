@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OpenAI } from 'openai';
 import { type Agent, loadAgent } from '../core/agent/index.ts';
+import { type JobQueue, newJob, openQueue } from '../core/job-queue/index.ts';
 import type { Provider } from '../core/model/index.ts';
-import { type JobQueue, newJob, openQueue } from '../core/queue/index.ts';
 import { type Runtime, startRuntime } from '../core/runtime/index.ts';
 import { serveModel } from './measure/model-server.ts';
 

@@ -29,7 +29,7 @@ const programmes = /** @type {const} */ ({
   cycles: 'test/crash/broker-cycles.test.ts',
   losses: 'test/crash/lost-consumer.test.ts',
   syscalls: 'test/crash/syscalls.test.ts',
-  damage: 'test/integration/broker/log-damage.test.ts',
+  damage: 'test/integration/broker/log/damage.test.ts',
 });
 
 /**

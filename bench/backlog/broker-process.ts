@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { brokerEnvironment, brokerNodeFlags } from '../../core/host/index.ts';
-import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { type JobQueue, openQueue } from '../../core/job-queue/index.ts';
 import { listens } from '../measure/listens.ts';
 
 const main = fileURLToPath(new URL('../../core/broker/main.ts', import.meta.url));

@@ -1,6 +1,6 @@
 /** Fills queues with many jobs and works them off again. */
 
-import { type Consumer, type JobQueue, newJob } from '../../core/queue/index.ts';
+import { type Consumer, type JobQueue, newJob } from '../../core/job-queue/index.ts';
 
 const jobBytes = 1024;
 const batchJobs = 1000;

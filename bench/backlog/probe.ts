@@ -1,7 +1,7 @@
 /** How long one job takes from its enqueue to its delivery on a queue of its own. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Consumer, type JobQueue, newJob } from '../../core/queue/index.ts';
+import { type Consumer, type JobQueue, newJob } from '../../core/job-queue/index.ts';
 
 const probeQueue = 'probe';
 const pauseMs = 2;

@@ -1,7 +1,7 @@
 /** The two clients that are compared, each used as its own documentation recommends. */
 
 import { createRequire } from 'node:module';
-import { newJob, openQueue } from '../../core/queue/index.ts';
+import { newJob, openQueue } from '../../core/job-queue/index.ts';
 
 /** A connected client that adds jobs. */
 export interface Producer {

@@ -1,7 +1,7 @@
 /** One agent's folder to a checked `Agent`, or to the list of everything that is wrong with it. */
 
 import { basename, join } from 'node:path';
-import { durationProblem, parseDuration } from '../time/index.ts';
+import { durationProblem, parseDuration } from '../base/index.ts';
 import { type Finding, readYamlFile, suggestion } from '../yaml/index.ts';
 import type { Agent, JsonObject, OutputFormat, Problem, TemplateSource } from './agent.ts';
 import { createAgentFiles } from './agent-files.ts';

@@ -1,7 +1,7 @@
 /** The parts of a connection, put together; everything that it started ends with `close`. */
 
 import type { Config, Environment } from '../config/index.ts';
-import { AiqError, type JobQueue } from '../queue/index.ts';
+import { AiqError, type JobQueue } from '../job-queue/index.ts';
 import type { Trust } from '../trust/index.ts';
 import { checkRunOptions } from './check-options.ts';
 import type { Aiq, RunOptions, RunSummary } from './contract.ts';

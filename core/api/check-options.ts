@@ -1,7 +1,7 @@
 /** Options of callers without types: what is of the wrong kind is told by its name, not used. */
 
 import { inspect } from 'node:util';
-import { jobStates } from '../queue/index.ts';
+import { jobStates } from '../job-queue/index.ts';
 import type { EnqueueOptions, JobsFilter, RunOptions, SearchOptions } from './contract.ts';
 
 /** @throws TypeError */

@@ -11,7 +11,7 @@ import {
   type Overrides,
   settingPaths,
 } from '../config/index.ts';
-import { openQueue } from '../queue/index.ts';
+import { openQueue } from '../job-queue/index.ts';
 import { createTrust, fileNeeds, isTrustGiven } from '../trust/index.ts';
 import { type Connection, createAiq } from './aiq.ts';
 import type { Aiq } from './contract.ts';

@@ -1,6 +1,12 @@
 /** What a connection offers to a program. Types alone. */
 
-import type { ErrorCode, JobDescription, JobDetails, JobState, Priority } from '../queue/index.ts';
+import type {
+  ErrorCode,
+  JobDescription,
+  JobDetails,
+  JobState,
+  Priority,
+} from '../job-queue/index.ts';
 import type { JobReport, RunSummary as RuntimeSummary } from '../runtime/index.ts';
 
 /**

@@ -24,7 +24,7 @@ export {
   type LeaseEndDescription,
   type Priority,
   type Usage,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 export type { JobReport, RuntimeCounts } from '../runtime/index.ts';
 export {
   defineTool,

@@ -1,6 +1,6 @@
 /** The options that say when and how a job is to be done, checked before anything is sent. */
 
-import { AiqError, isKey, isTag, type JobTerms, limits, priorities } from '../queue/index.ts';
+import { AiqError, isKey, isTag, type JobTerms, limits, priorities } from '../job-queue/index.ts';
 import { checkList, checkText, mustBe } from './check-options.ts';
 import type { EnqueueOptions } from './contract.ts';
 

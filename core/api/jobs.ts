@@ -9,7 +9,7 @@ import {
   type JobDetails,
   type JobQueue,
   limits,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { checkJobsFilter, checkSearchOptions } from './check-options.ts';
 import type { JobsFilter, SearchOptions } from './contract.ts';
 import { momentOf } from './job-terms.ts';

@@ -1,6 +1,6 @@
 /** What an operator may do with jobs from a program: cancel, retry, signal. */
 
-import { AiqError, type JobQueue } from '../queue/index.ts';
+import { AiqError, type JobQueue } from '../job-queue/index.ts';
 import { checkText } from './check-options.ts';
 import type { Aiq } from './contract.ts';
 import { findJob } from './jobs.ts';

@@ -21,7 +21,7 @@ import {
   type Sender,
   sendJobs,
   shortId,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { agentNeeds, type Trust } from '../trust/index.ts';
 import { checkEnqueueOptions } from './check-options.ts';
 import type { Aiq, EnqueueOptions, JobRequest } from './contract.ts';

@@ -7,24 +7,24 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { idToText } from '../protocol/index.ts';
 import type { BrokerClock } from './broker-clock.ts';
-import { startClock } from './clock-file.ts';
-import { Engine } from './engine.ts';
-import type { EffectOf } from './engine-options.ts';
+import { Engine } from './engine/engine.ts';
+import type { EffectOf } from './engine/engine-options.ts';
+import { SearchAnswers } from './engine/search-answers.ts';
 import type { NetEvent, Outgoing } from './events.ts';
-import { readOrMakeToken, removeEndpoints, writeEndpoints } from './folder.ts';
-import { FolderGoneError, HeldFolder, heldDisk } from './held-folder.ts';
-import { type History, startHistory } from './history/history.ts';
+import { startClock } from './folder/clock-file.ts';
+import { readOrMakeToken, removeEndpoints, writeEndpoints } from './folder/folder.ts';
+import { FolderGoneError, HeldFolder, heldDisk } from './folder/held-folder.ts';
+import { type Recovered, StartProgress } from './folder/start-progress.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { watchIdle } from './idle-watch.ts';
 import type { RecoveryReport } from './log/contract.ts';
 import { nodeDisk } from './log/disk.ts';
-import { type IoPool, startIoPool } from './net/io-pool.ts';
+import { type IoPool, startIoPool } from './net/pool/io-pool.ts';
 import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';
-import type { StatsFields } from './queue/effects.ts';
 import { recoveryNotices } from './recovery-notices.ts';
-import { SearchAnswers } from './search-answers.ts';
-import { type Recovered, StartProgress } from './start-progress.ts';
+import { type History, startHistory } from './search/history.ts';
+import type { StatsFields } from './state-machine/context/effects.ts';
 
 /** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
 export type BrokerEnd =

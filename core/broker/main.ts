@@ -5,10 +5,10 @@
 
 import { parseArgs } from 'node:util';
 import { type BrokerEnd, startBroker } from './broker.ts';
-import { FolderLockedError } from './folder-lock.ts';
-import { FolderGoneError } from './held-folder.ts';
+import { FolderLockedError } from './folder/folder-lock.ts';
+import { FolderGoneError } from './folder/held-folder.ts';
+import { StartError } from './folder/prepare-folder.ts';
 import { LogDamagedError } from './log/contract.ts';
-import { StartError } from './prepare-folder.ts';
 
 /** sysexits.h: what the process that started us reads. */
 const exitStatus = {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { type CoreOptions, coreDefaults } from './queue/core.ts';
+import { type CoreOptions, coreDefaults } from './state-machine/context/core.ts';
 
 export interface BrokerOptions {
   /** The broker's folder: lock, log, socket, endpoints. Made with mode 0700 when missing. */

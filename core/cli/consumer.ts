@@ -2,7 +2,7 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { Config } from '../config/index.ts';
-import type { JobQueue } from '../queue/index.ts';
+import type { JobQueue } from '../job-queue/index.ts';
 import type { JobReport, RunSummary, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
 import { CliError } from './errors.ts';
 import type { Session } from './session.ts';
@@ -63,7 +63,7 @@ export async function startConsumer(
 /** Warnings as ours by default; a full log with `--verbose`, JSON lines with `--json`. */
 async function runtimeLog(terminal: Terminal): Promise<RuntimeLog> {
   if (terminal.verbose || terminal.json) {
-    const { createLogger } = await import('../log/index.ts');
+    const { createLogger } = await import('./logger.ts');
     return createLogger({ level: terminal.verbose ? 'debug' : 'warn', json: terminal.json });
   }
   const warn: RuntimeLog['warn'] = (fields, message) => terminal.warn(withFields(message, fields));

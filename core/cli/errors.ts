@@ -6,8 +6,8 @@
 
 import type { AgentError } from '../agent/index.ts';
 import type { CareError } from '../broker/index.ts';
+import type { AiqError, ErrorCode } from '../job-queue/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
-import type { AiqError, ErrorCode } from '../queue/index.ts';
 import type { TrustError } from '../trust/index.ts';
 import type { ExitName } from './exit-codes.ts';
 import { oneLine } from './table.ts';

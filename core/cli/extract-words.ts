@@ -1,6 +1,6 @@
 /** How people are told that something is an extract and no answer. Shown with `--quiet`, too. */
 
-import { isExtract, type JobInfo, readNote } from '../queue/index.ts';
+import { isExtract, type JobInfo, readNote } from '../job-queue/index.ts';
 import { pathFromHere } from './paths.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,7 +1,7 @@
 /** Who would do the jobs of a command for real: results of others may not count any more. */
 
 import type { Agent } from '../agent/index.ts';
-import type { ChosenProvider } from '../queue/index.ts';
+import type { ChosenProvider } from '../job-queue/index.ts';
 import type { Trust } from '../trust/index.ts';
 import type { Session } from './session.ts';
 

@@ -1,7 +1,7 @@
 /** The output folders in which something of a job may stand, the likeliest first. */
 
-import type { InspectedJob } from '../queue/index.ts';
-import { readJobBody } from '../queue/index.ts';
+import type { InspectedJob } from '../job-queue/index.ts';
+import { readJobBody } from '../job-queue/index.ts';
 import type { Session } from './session.ts';
 
 /** Where its consumer wrote, then where its producer wanted it, then the configured folder. */

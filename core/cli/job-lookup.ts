@@ -7,7 +7,7 @@ import {
   type JobQueue,
   shortId,
   stateWord,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { CliError, usageError } from './errors.ts';
 import { formatAge } from './table.ts';
 

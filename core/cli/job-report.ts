@@ -1,7 +1,7 @@
 /** One line for each job that this process finished or gave back. */
 
 import { join } from 'node:path';
-import { shortId } from '../queue/index.ts';
+import { shortId } from '../job-queue/index.ts';
 import type { JobReport } from '../runtime/index.ts';
 import { pathFromHere } from './paths.ts';
 import { formatElapsed, oneLine } from './table.ts';

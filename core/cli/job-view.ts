@@ -10,7 +10,7 @@ import {
   readNote,
   shortId,
   stateWord,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { madeText } from './extract-words.ts';
 import { pathFromHere } from './paths.ts';
 import { formatAge, formatBytes, formatTable, oneLine } from './table.ts';

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isExtract, type JobInfo, readNote, shortId } from '../job-queue/index.ts';
 import type { CommitRecord } from '../output/index.ts';
-import { isExtract, type JobInfo, readNote, shortId } from '../queue/index.ts';
 import { failureOf } from './job-view.ts';
 import { pathFromHere } from './paths.ts';
 

@@ -1,6 +1,6 @@
 /** Doing one thing to several jobs: all ids are found first, then changed, and each answer told. */
 
-import { type JobQueue, type Settled, shortId } from '../queue/index.ts';
+import { type JobQueue, type Settled, shortId } from '../job-queue/index.ts';
 import { exitOfErrorCode } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import { findJob } from './job-lookup.ts';

@@ -1,6 +1,6 @@
 /** How far an operation on many jobs is: told at a terminal now and then, and not elsewhere. */
 
-import type { BulkOptions } from '../queue/index.ts';
+import type { BulkOptions } from '../job-queue/index.ts';
 import type { Terminal } from './terminal.ts';
 
 const tellEveryMs = 1_000;

@@ -1,7 +1,7 @@
 /** After an enqueue: what is ahead of the jobs, and whether anybody works on them. */
 
 import type { Agent } from '../agent/index.ts';
-import type { JobQueue, QueueInfo } from '../queue/index.ts';
+import type { JobQueue, QueueInfo } from '../job-queue/index.ts';
 import type { Session } from './session.ts';
 import type { Accepted } from './submit.ts';
 

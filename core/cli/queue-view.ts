@@ -1,6 +1,6 @@
 /** How queues are shown, and finding the one that was typed. */
 
-import { type QueueInfo } from '../queue/index.ts';
+import { type QueueInfo } from '../job-queue/index.ts';
 import { CliError } from './errors.ts';
 import type { Session } from './session.ts';
 import { formatAge, formatBytes, formatElapsed, formatTable } from './table.ts';

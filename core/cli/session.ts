@@ -10,7 +10,7 @@ import type {
   Lookup,
   Overrides,
 } from '../config/index.ts';
-import type { JobQueue } from '../queue/index.ts';
+import type { JobQueue } from '../job-queue/index.ts';
 import type { Trust } from '../trust/index.ts';
 import { usageError, withTokenFile } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
@@ -159,7 +159,7 @@ function lookupOf({ config }: GlobalFlags): Lookup {
 
 /** Opens the engine that the configuration names; trouble on the way is told as it happens. */
 export async function connect(config: Config, terminal: Terminal): Promise<JobQueue> {
-  const { openQueue } = await import('../queue/index.ts');
+  const { openQueue } = await import('../job-queue/index.ts');
   const { broker, brokerTokenFile: tokenFile } = config;
   const clientName = `aiq ${process.pid}`;
   const onNotice = (text: string): void => terminal.note(text);

@@ -15,7 +15,7 @@ import {
   type Sent,
   sendJobs,
   shortId,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { CliError, exitOfErrorCode } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import type { Draft } from './input/drafts.ts';

@@ -1,6 +1,6 @@
 /** Calls, tokens and cost in plain words. */
 
-import type { UsageDescription } from '../queue/index.ts';
+import type { UsageDescription } from '../job-queue/index.ts';
 
 export interface ShownUsage extends UsageDescription {
   readonly cachedInputTokens?: number | undefined;

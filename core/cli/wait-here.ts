@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, loadAgent } from '../agent/index.ts';
-import { describeJob, type JobInfo, readNote } from '../queue/index.ts';
+import { describeJob, type JobInfo, readNote } from '../job-queue/index.ts';
 import { type Consumer, fatalError, startConsumer } from './consumer.ts';
 import { CliError } from './errors.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';

@@ -1,7 +1,13 @@
 /** Waiting for jobs to finish, and telling how they ended. */
 
-import { describeJob, isExtract, type JobInfo, type JobQueue, shortId } from '../queue/index.ts';
-import { startTimer } from '../time/index.ts';
+import { startTimer } from '../base/index.ts';
+import {
+  describeJob,
+  isExtract,
+  type JobInfo,
+  type JobQueue,
+  shortId,
+} from '../job-queue/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
 import { madeText, tellExtracts } from './extract-words.ts';

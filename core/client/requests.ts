@@ -16,8 +16,8 @@ import {
   Writer,
 } from '../protocol/index.ts';
 import { firstRequestId, lineMs } from './connection.ts';
+import { repetitionOf } from './idempotency.ts';
 import { Patience } from './patience.ts';
-import { repetitionOf } from './repetition.ts';
 
 export interface RequestOptions {
   /** How long to wait for a connection, and then for the answer; `Infinity` waits for ever. */

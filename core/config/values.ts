@@ -1,7 +1,7 @@
 /** The small languages of settings: durations, sizes, counts, paths and broker addresses. */
 
 import { resolve } from 'node:path';
-import { durationProblem, parseDuration } from '../time/index.ts';
+import { durationProblem, parseDuration } from '../base/index.ts';
 import { shorten } from '../yaml/index.ts';
 
 /** Why a value cannot be used; the reader adds where it was written. */

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openOwnFolder, throughDescriptor } from '../files/index.ts';
+import { openOwnFolder, throughDescriptor } from '../base/index.ts';
 
 const idleExitMs = 60_000;
 const logBytesMax = 1024 * 1024;

@@ -5,8 +5,8 @@
 
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processStart } from '../base/index.ts';
 import { readTrustedFile } from '../client/index.ts';
-import { processStart } from '../files/index.ts';
 
 /** How often those who wait look. */
 export const startingPollMs = 100;

@@ -4,7 +4,7 @@
  */
 
 import type { ReadableStream } from 'node:stream/web';
-import { startTimer, type Timer } from '../time/index.ts';
+import { startTimer, type Timer } from '../base/index.ts';
 import { ModelError } from './model.ts';
 import { patientFetch } from './patient-fetch.ts';
 

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, realpath, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FolderError, makeFolder } from '../files/index.ts';
+import { FolderError, makeFolder } from '../base/index.ts';
 import {
   closeAll,
   type Directory,

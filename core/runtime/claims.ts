@@ -1,6 +1,6 @@
 /** Jobs that others put aside for want of their definition are looked for, as long as a consumer runs. */
 
-import type { JobQueue, QueueInfo } from '../queue/index.ts';
+import type { JobQueue, QueueInfo } from '../job-queue/index.ts';
 import type { Definitions } from './definitions.ts';
 
 export interface ClaimsOptions {

@@ -20,7 +20,7 @@ import {
   placeOf,
   readJobBody,
   readNote,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { pinKnowledge } from '../tools/index.ts';
 import type { RuntimeOptions } from './options.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';

@@ -4,8 +4,8 @@
  */
 
 import type { Agent } from '../agent/index.ts';
+import { type JobQueue, limits, readNote } from '../job-queue/index.ts';
 import { ProviderError } from '../model/index.ts';
-import { type JobQueue, limits, readNote } from '../queue/index.ts';
 
 export interface Fallback {
   readonly agents: readonly Agent[];

@@ -4,7 +4,7 @@
  * no others, and jobs wait in the broker, where they can be seen, instead of leased here.
  */
 
-import { type Consumer, type JobQueue, type LeasedJob, limits } from '../queue/index.ts';
+import { type Consumer, type JobQueue, type LeasedJob, limits } from '../job-queue/index.ts';
 import type { Gates } from './gates.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import type { ProviderHealth } from './provider-health.ts';

@@ -1,7 +1,7 @@
 /** A leased job to a settled one: thread pool, job runner, lease keeper, shutdown. */
 
+export { readPrompts, type SentCall, type SentPrompts } from './attempt/prompts.ts';
 export { putAside } from './definitions.ts';
-export { readPrompts, type SentCall, type SentPrompts } from './job/prompts.ts';
 export type {
   JobReport,
   RunSummary,

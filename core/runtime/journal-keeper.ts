@@ -4,8 +4,8 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AiqError, type Consumer, type JobQueue, type LeasedJob } from '../queue/index.ts';
-import type { Journal } from './job/journal.ts';
+import { AiqError, type Consumer, type JobQueue, type LeasedJob } from '../job-queue/index.ts';
+import type { Journal } from './attempt/journal.ts';
 import type { RuntimeLog } from './options.ts';
 
 export interface JournalKeeperOptions {

@@ -3,7 +3,7 @@
  * by itself the ones whose local deadline passed without an answer: they may be another's by then.
  */
 
-import type { Consumer, Directive, LeasedJob } from '../queue/index.ts';
+import type { Consumer, Directive, LeasedJob } from '../job-queue/index.ts';
 
 export interface LeaseKeeperOptions {
   readonly consumer: Pick<Consumer, 'leaseMs' | 'extend'>;

@@ -1,9 +1,9 @@
 /** What a runtime is started with, and what it tells. */
 
 import type { Agent } from '../agent/index.ts';
+import type { JobQueue, JobState, SettleOutcome } from '../job-queue/index.ts';
 import type { Prices, Provider } from '../model/index.ts';
-import type { JobQueue, JobState, SettleOutcome } from '../queue/index.ts';
-import type { JobUsage } from './job/usage.ts';
+import type { JobUsage } from './attempt/usage.ts';
 
 export interface RuntimeOptions {
   readonly queue: JobQueue;
@@ -60,7 +60,7 @@ export type ReloadedAgents = Pick<
 
 type LogLine = (fields: Readonly<Record<string, unknown>>, message: string) => void;
 
-/** The part of `core/log`'s Logger that the runtime uses. */
+/** The part of `core/cli`'s Logger that the runtime uses. */
 export interface RuntimeLog {
   readonly debug: LogLine;
   readonly info: LogLine;

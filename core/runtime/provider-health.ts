@@ -20,7 +20,7 @@ import {
   type Verdict,
   wantsLook,
 } from '../health/index.ts';
-import type { JobFailure } from './job/result.ts';
+import type { JobFailure } from './attempt/result.ts';
 import type { RuntimeLog } from './options.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 

@@ -1,7 +1,7 @@
 /** How the end of a lease is told: the fields of a report that depend on it. */
 
-import type { JobState, Settle, Settled } from '../queue/index.ts';
-import { noJobUsage } from './job/usage.ts';
+import type { JobState, Settle, Settled } from '../job-queue/index.ts';
+import { noJobUsage } from './attempt/usage.ts';
 import type { JobReport } from './options.ts';
 import type { RunEnd } from './pool/run.ts';
 

@@ -5,26 +5,26 @@
 
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startTimer } from '../base/index.ts';
 import { openOutput } from '../output/index.ts';
-import { startTimer } from '../time/index.ts';
 import { chooseAgents } from './agents.ts';
 import { Claims } from './claims.ts';
 import { Definitions } from './definitions.ts';
-import { Desk } from './desk.ts';
-import { untilEmpty } from './empty.ts';
 import { createGates, type Gates } from './gates.ts';
 import { Groups } from './groups.ts';
 import { IsolatedRuns } from './isolated/isolated-runs.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
-import { lookAt } from './look.ts';
+import { Desk } from './lease-supervisor.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
 import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
+import { lookAt } from './probe.ts';
 import { ProviderHealth, type StuckReason } from './provider-health.ts';
 import { Reread } from './reread.ts';
-import { createTally } from './tally.ts';
+import { createTally } from './run-stats.ts';
+import { untilEmpty } from './until-empty.ts';
 
 /** Isolated jobs at one time: each is a whole process. */
 const processesMax = 4;
@@ -254,7 +254,7 @@ function workOf(
 ): Pick<PoolOptions, 'entry' | 'data'> {
   return {
     // Named after this file, because the published package is JavaScript.
-    entry: new URL(`./job/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
+    entry: new URL(`./attempt/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
     data: { agents: [...agents.values()], prices, ...limits, baseDir, outputDir, jobOutputDirs },
   };
 }

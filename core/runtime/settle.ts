@@ -6,7 +6,7 @@ import {
   type LeasedJob,
   type Settle,
   type Settled,
-} from '../queue/index.ts';
+} from '../job-queue/index.ts';
 import { putOff } from './settlement.ts';
 
 interface Held {

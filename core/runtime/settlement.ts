@@ -5,11 +5,11 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { Verdict } from '../health/index.ts';
+import { type Job, limits, type Settle, type SettleOutcome, shortId } from '../job-queue/index.ts';
 import type { FailureClass } from '../model/index.ts';
-import { type Job, limits, type Settle, type SettleOutcome, shortId } from '../queue/index.ts';
+import type { JobFailure, JobSuccess } from './attempt/result.ts';
+import { queueUsage } from './attempt/usage.ts';
 import { retryDelayMs } from './backoff.ts';
-import type { JobFailure, JobSuccess } from './job/result.ts';
-import { queueUsage } from './job/usage.ts';
 import type { RunEnd } from './pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */

@@ -1,8 +1,8 @@
 /** One lease in the hands of the desk, and what its place of work is told of it. */
 
-import type { LeasedJob, Settle } from '../queue/index.ts';
+import type { LeasedJob, Settle } from '../job-queue/index.ts';
+import type { JobRequest } from './attempt/result.ts';
 import type { Group } from './groups.ts';
-import type { JobRequest } from './job/result.ts';
 import type { Run } from './pool/run.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { openOwnFolder } from '../files/index.ts';
+import { openOwnFolder } from '../base/index.ts';
 import { keyOf, type Need } from './need.ts';
 
 export interface TrustRecord {

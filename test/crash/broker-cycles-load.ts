@@ -14,7 +14,7 @@ import {
   newJob,
   readJobBody,
   type Settle,
-} from '../../core/queue/index.ts';
+} from '../../core/job-queue/index.ts';
 import type { ClientOracle } from '../oracle/client-oracle.ts';
 
 export const queueName = 'cycles';

@@ -8,7 +8,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { type JobQueue, openQueue } from '../../core/job-queue/index.ts';
 import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';

@@ -14,7 +14,7 @@ import {
   type LeasedJob,
   newJob,
   openQueue,
-} from '../../core/queue/index.ts';
+} from '../../core/job-queue/index.ts';
 import { until } from '../support/project.ts';
 import { canLimit, canMount, PoorBroker } from './disk-full-broker.ts';
 

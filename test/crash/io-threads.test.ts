@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { type RunningBroker, startBroker } from '../../core/broker/index.ts';
-import { type JobInfo, type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { type JobInfo, type JobQueue, openQueue } from '../../core/job-queue/index.ts';
 import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';

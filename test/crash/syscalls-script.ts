@@ -16,7 +16,7 @@ import {
   type LeasedJob,
   newJob,
   openQueue,
-} from '../../core/queue/index.ts';
+} from '../../core/job-queue/index.ts';
 
 export const queueName = 'script';
 const segmentBytesMax = 8 * 1024;

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { JobInfo, JobQueue } from '../../core/queue/index.ts';
+import type { JobInfo, JobQueue } from '../../core/job-queue/index.ts';
 import { openScripted, queueName, scriptedJob } from './syscalls-script.ts';
 import { type Boundary, callsBelow, hasStrace, runKilling, runNoting } from './syscalls-trace.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type JobQueue, openQueue } from '../../core/queue/index.ts';
+import { type JobQueue, openQueue } from '../../core/job-queue/index.ts';
 import { Project } from '../support/project.ts';
 
 let project: Project;

@@ -5,8 +5,8 @@
 
 import { crc32 } from 'node:zlib';
 import type { Outgoing } from '../../core/broker/events.ts';
-import type { CoreEvent } from '../../core/broker/queue/effects.ts';
-import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import type { CoreEvent } from '../../core/broker/state-machine/context/effects.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/state-machine/records/records.ts';
 import {
   type AnyMessage,
   decodeJob,

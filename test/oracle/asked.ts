@@ -1,6 +1,6 @@
 /** What clients and the disk asked of the broker in the events that are being handled. */
 
-import type { CoreEvent } from '../../core/broker/queue/effects.ts';
+import type { CoreEvent } from '../../core/broker/state-machine/context/effects.ts';
 import type { LeaseToken, Settlement } from '../../core/protocol/index.ts';
 
 type RequestEvent = Extract<CoreEvent, { type: 'request' }>;

@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from 'node:zlib';
-import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/state-machine/records/records.ts';
 import {
   decodeJob,
   type JobState,

@@ -4,7 +4,7 @@
  * so. What is promised is `Promises`, as in the simulation; here is what only time and content tell.
  */
 
-import type { JobState, LeasedJob, Settled } from '../../core/queue/index.ts';
+import type { JobState, LeasedJob, Settled } from '../../core/job-queue/index.ts';
 import { Promises } from './promises.ts';
 
 /** States that no delivery follows. */

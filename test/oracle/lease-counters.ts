@@ -1,6 +1,6 @@
 /** How counters and state of a job must follow from how its lease ended. */
 
-import type { RecordOf } from '../../core/broker/queue/records.ts';
+import type { RecordOf } from '../../core/broker/state-machine/records/records.ts';
 import type { LeaseEnd } from '../../core/protocol/index.ts';
 import type { BookJob } from './book.ts';
 

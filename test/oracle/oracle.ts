@@ -5,8 +5,8 @@
  */
 
 import type { Now, Outgoing } from '../../core/broker/events.ts';
-import type { CoreEvent, Effect } from '../../core/broker/queue/effects.ts';
-import { decodeRecord, type LogRecord } from '../../core/broker/queue/records.ts';
+import type { CoreEvent, Effect } from '../../core/broker/state-machine/context/effects.ts';
+import { decodeRecord, type LogRecord } from '../../core/broker/state-machine/records/records.ts';
 import type { JobInfo } from '../../core/protocol/index.ts';
 import { AnswerChecks, seqOfKey } from './answers.ts';
 import { Book, type BookJob } from './book.ts';

@@ -5,8 +5,12 @@
  */
 
 import type { Now } from '../../core/broker/events.ts';
-import type { CoreEvent } from '../../core/broker/queue/effects.ts';
-import type { BulkAction, LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import type { CoreEvent } from '../../core/broker/state-machine/context/effects.ts';
+import type {
+  BulkAction,
+  LogRecord,
+  RecordOf,
+} from '../../core/broker/state-machine/records/records.ts';
 import { decodeJob, type LeaseToken, type Priority } from '../../core/protocol/index.ts';
 import { Asked } from './asked.ts';
 import { type Book, type BookJob, isTokenOf } from './book.ts';

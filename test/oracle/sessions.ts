@@ -1,7 +1,7 @@
 /** What the oracle knows of sessions: only what clients said and which connections there are. */
 
 import type { ConnectionId, Now, Transport } from '../../core/broker/events.ts';
-import type { CoreEvent } from '../../core/broker/queue/effects.ts';
+import type { CoreEvent } from '../../core/broker/state-machine/context/effects.ts';
 
 interface KnownSession {
   connection: ConnectionId | null;

@@ -25,7 +25,7 @@ export const accessBugs: readonly PlantedBug[] = [
         replace: 'if (proof.length === expected.length) return;',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/net-handshake.test.ts' },
+    caughtBy: { test: 'test/unit/broker/net/handshake.test.ts' },
   },
   {
     name: 'proof-reflected',
@@ -37,7 +37,7 @@ export const accessBugs: readonly PlantedBug[] = [
         replace: '`aiq/${protocolVersion} ${side.length}-byte`',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/net-handshake.test.ts' },
+    caughtBy: { test: 'test/unit/broker/net/handshake.test.ts' },
   },
   {
     name: 'open-folder-believed',
@@ -68,24 +68,24 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a session that knows a token writes into the journal of a job that it never had',
     edits: [
       {
-        file: 'core/broker/queue/past-leases.ts',
+        file: 'core/broker/state-machine/requests/past-leases.ts',
         find: 'end.delivery === token.delivery && end.session === session',
         replace: 'end.delivery === token.delivery && end.session !== token.id',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-past-leases.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/past-leases.test.ts' },
   },
   {
     name: 'strangers-counted-together',
     what: 'strangers over TCP take the places before Hello of the Unix socket',
     edits: [
       {
-        file: 'core/broker/net/crowd.ts',
+        file: 'core/broker/net/pool/connection-counts.ts',
         find: '{ client: 0, unix: 1, tcp: 2 }',
         replace: '{ client: 0, unix: 1, tcp: 1 }',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/net-crowd.test.ts' },
+    caughtBy: { test: 'test/unit/broker/net/connection-counts.test.ts' },
   },
   {
     name: 'wrong-mark-accepted',
@@ -116,11 +116,11 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'Inspect tells everybody whose a lease was, with the id that is the right to it',
     edits: [
       {
-        file: 'core/broker/queue/inspect.ts',
+        file: 'core/broker/state-machine/requests/inspect.ts',
         find: 'session: sessionMark(end.session, core.options.newHash)',
         replace: 'session: end.session',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-past-leases.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/past-leases.test.ts' },
   },
 ];

@@ -13,7 +13,7 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: 'if (proven?.segment === number && validBytes < 0) {',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-proven.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
   },
   {
     name: 'removed-end-served',
@@ -25,7 +25,7 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: 'if (proven !== null && proven.segment < 0) {',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-proven.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
   },
   {
     name: 'proof-not-synced',
@@ -37,7 +37,7 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: 'if (isRest) await this.#proven.noted();',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-proven.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
   },
   {
     name: 'name-not-synced-in-place',
@@ -50,43 +50,43 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-space.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/space.test.ts' },
   },
   {
     name: 'read-error-is-damage',
     what: 'a job whose bytes cannot be read for a moment is dead as damaged',
     edits: [
       {
-        file: 'core/broker/log-reads.ts',
+        file: 'core/broker/engine/log-reads.ts',
         find: 'if (!(error instanceof LogDamagedError || error instanceof RangeError)) {',
         replace: 'if (error instanceof SyntaxError) {',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/engine-errors.test.ts' },
+    caughtBy: { test: 'test/unit/broker/engine/engine-errors.test.ts' },
   },
   {
     name: 'unread-counted',
     what: 'a job that the broker could not read is charged a return',
     edits: [
       {
-        file: 'core/broker/queue/lease-end.ts',
+        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
         find: "ending.uncounted === true ? 'none' : ",
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-reading.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/reading.test.ts' },
   },
   {
     name: 'no-pause-after-failed-read',
     what: 'deliveries go on at once after a read that failed',
     edits: [
       {
-        file: 'core/broker/queue/read-pause.ts',
+        file: 'core/broker/state-machine/context/read-pause.ts',
         find: 'if (this.#untilMs !== null && nowMs < this.#untilMs) return 0;',
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-reading.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/reading.test.ts' },
   },
   {
     name: 'next-segment-given-up',
@@ -98,7 +98,7 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: 'if (failure() === null) throw error;',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/engine-errors.test.ts' },
+    caughtBy: { test: 'test/unit/broker/engine/engine-errors.test.ts' },
   },
   {
     name: 'ballast-compresses',
@@ -110,6 +110,6 @@ export const diskBugs: readonly PlantedBug[] = [
         replace: 'Buffer.alloc(Math.min(bytes, 1024 * 1024))',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-space.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/space.test.ts' },
   },
 ];

@@ -2,8 +2,8 @@
 
 import type { PlantedBug } from './bug.ts';
 
-const swap = { test: 'test/integration/broker/folder-swap.test.ts' };
-const folder = { test: 'test/unit/broker/folder.test.ts' };
+const swap = { test: 'test/integration/broker/folder/folder-swap.test.ts' };
+const folder = { test: 'test/unit/broker/folder/folder.test.ts' };
 const host = { test: 'test/integration/host/host.test.ts' };
 
 export const folderBugs: readonly PlantedBug[] = [
@@ -65,7 +65,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a broker goes on when its folder is another one',
     edits: [
       {
-        file: 'core/broker/held-folder.ts',
+        file: 'core/broker/folder/held-folder.ts',
         find: 'if (now === identity) continue;',
         replace: 'if (now !== undefined) continue;',
       },
@@ -77,7 +77,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'files of the folder are reached by its path, which may lead to another one',
     edits: [
       {
-        file: 'core/broker/held-folder.ts',
+        file: 'core/broker/folder/held-folder.ts',
         find: 'this.root = throughDescriptor(descriptor) ?? dir;',
         replace: 'this.root = dir;',
       },

@@ -8,7 +8,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a settle ends the lease of a later delivery',
     edits: [
       {
-        file: 'core/broker/queue/core.ts',
+        file: 'core/broker/state-machine/context/core.ts',
         find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
         replace: 'lease?.session === session ? lease : undefined',
       },
@@ -20,7 +20,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'another session may settle and renew a lease',
     edits: [
       {
-        file: 'core/broker/queue/core.ts',
+        file: 'core/broker/state-machine/context/core.ts',
         find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
         replace: 'isNewest(job, token) ? lease : undefined',
       },
@@ -32,7 +32,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a throttled job is charged an attempt',
     edits: [
       {
-        file: 'core/broker/queue/lease-end.ts',
+        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
         find: "throttled: { charge: 'return', again: true }",
         replace: "throttled: { charge: 'attempt', again: true }",
       },
@@ -44,7 +44,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'leases that a leaving consumer hands back are charged',
     edits: [
       {
-        file: 'core/broker/queue/lease-end.ts',
+        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
         find: "  returned: { charge: 'return', again: true }",
         replace: "  returned: { charge: 'attempt', again: true }",
       },
@@ -56,7 +56,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a start begins no new epoch',
     edits: [
       {
-        file: 'core/broker/queue/machine.ts',
+        file: 'core/broker/state-machine/machine.ts',
         find: 'epoch: state.epoch + 1,',
         replace: 'epoch: Math.max(1, state.epoch),',
       },
@@ -68,22 +68,22 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'leases run out by the wall clock',
     edits: [
       {
-        file: 'core/broker/queue/delivery.ts',
+        file: 'core/broker/state-machine/lifecycle/delivery.ts',
         find: 'beginLeases(core, session, frame, now.monotonicMs + lagMs);',
         replace: 'beginLeases(core, session, frame, now.wallMs + lagMs);',
       },
       {
-        file: 'core/broker/queue/sessions.ts',
+        file: 'core/broker/state-machine/lifecycle/sessions.ts',
         find: 'core.leaseDeadlines.popDue(now.monotonicMs)',
         replace: 'core.leaseDeadlines.popDue(now.wallMs)',
       },
       {
-        file: 'core/broker/queue/sessions.ts',
+        file: 'core/broker/state-machine/lifecycle/sessions.ts',
         find: 'if (lease.deadlineMs > now.monotonicMs) {',
         replace: 'if (lease.deadlineMs > now.wallMs) {',
       },
       {
-        file: 'core/broker/queue/settle.ts',
+        file: 'core/broker/state-machine/requests/settle.ts',
         find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
         replace: 'Math.min(now.wallMs + core.options.leaseMs, lease.endsAtMs)',
       },
@@ -95,7 +95,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a lost connection costs its leases without a resume window',
     edits: [
       {
-        file: 'core/broker/queue/sessions.ts',
+        file: 'core/broker/state-machine/lifecycle/sessions.ts',
         find: 'awaitResume(core, session, now.monotonicMs + core.options.resumeMs[session.transport]);',
         replace: 'awaitResume(core, session, now.monotonicMs);',
       },
@@ -107,7 +107,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'jobs are delivered while the disk is full',
     edits: [
       {
-        file: 'core/broker/queue/delivery.ts',
+        file: 'core/broker/state-machine/lifecycle/delivery.ts',
         find: 'core.state.jobs.readyCount === 0 || core.diskFull) return true;',
         replace: 'core.state.jobs.readyCount === 0) return true;',
       },
@@ -119,7 +119,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'low priorities never age',
     edits: [
       {
-        file: 'core/broker/queue/named-queue.ts',
+        file: 'core/broker/state-machine/state/named-queue.ts',
         find: '      offsetMs: ageingOffsetMs[priority],',
         replace: '      offsetMs: ageingOffsetMs[priority] * 1_000_000,',
       },

@@ -8,7 +8,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'answers leave before their records are durable',
     edits: [
       {
-        file: 'core/broker/engine.ts',
+        file: 'core/broker/engine/engine.ts',
         find: 'this.#answers.release(this.#log.durableOffset);',
         replace: 'this.#answers.release(this.#log.endOffset);',
       },
@@ -69,7 +69,7 @@ export const logBugs: readonly PlantedBug[] = [
         replace: 'batch.seal(this.#cursor, durablePoint(this.#cursor))',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-recovery.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/recovery.test.ts' },
   },
   {
     name: 'mark-in-same-sync',
@@ -82,7 +82,7 @@ export const logBugs: readonly PlantedBug[] = [
           'const written = { cursor, bytes: tail.length, from: 0, content: withMark(recovered).content };',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/log-space.test.ts' },
+    caughtBy: { test: 'test/unit/broker/log/space.test.ts' },
   },
   {
     name: 'damage-cut-off',
@@ -95,14 +95,14 @@ export const logBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    caughtBy: { test: 'test/integration/broker/log-damage.test.ts' },
+    caughtBy: { test: 'test/integration/broker/log/damage.test.ts' },
   },
   {
     name: 'compaction-drops-live-job',
     what: 'compaction drops a segment that still holds jobs',
     edits: [
       {
-        file: 'core/broker/queue/compaction.ts',
+        file: 'core/broker/state-machine/lifecycle/compaction.ts',
         find: 'return oldest > upTo && others.every(',
         replace: 'return others.every(',
       },
@@ -114,7 +114,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction drops a segment before the small state is said again',
     edits: [
       {
-        file: 'core/broker/compactor.ts',
+        file: 'core/broker/engine/compactor.ts',
         find: 'if (!(await this.#saySmallState())) return;',
         replace: '',
       },
@@ -138,7 +138,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out that a dead job was retried',
     edits: [
       {
-        file: 'core/broker/queue/summary.ts',
+        file: 'core/broker/state-machine/records/segment-summary.ts',
         find: '    retried: (record, place) => this.#keepEach(record, place),',
         replace: '    retried: () => undefined,',
       },
@@ -150,7 +150,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out the follow-up jobs of an ack',
     edits: [
       {
-        file: 'core/broker/queue/summary.ts',
+        file: 'core/broker/state-machine/records/segment-summary.ts',
         find: `      for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
 `,
         replace: '',
@@ -163,7 +163,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a start skips the follow-up jobs of a job that was dropped',
     edits: [
       {
-        file: 'core/broker/queue/state.ts',
+        file: 'core/broker/state-machine/state/broker-state.ts',
         find: '      this.jobs.accept(record.enqueue, place.offset, record.atMs);',
         replace: `      if (this.jobs.get(record.id) !== undefined) {
         this.jobs.accept(record.enqueue, place.offset, record.atMs);
@@ -177,7 +177,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a pause does not survive compaction',
     edits: [
       {
-        file: 'core/broker/queue/state.ts',
+        file: 'core/broker/state-machine/state/broker-state.ts',
         find: `      if (queue.paused) yield { kind: 'paused', queue: name, atMs };
 `,
         replace: '',

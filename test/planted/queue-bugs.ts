@@ -8,7 +8,7 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a job that is done is forgotten at once, and its id taken anew',
     edits: [
       {
-        file: 'core/broker/queue/waiting.ts',
+        file: 'core/broker/state-machine/lifecycle/deadlines.ts',
         find: 'over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;',
         replace: 'over.rows.length - going > keepJobs || job.changedAtMs <= wallMs + keepMs;',
       },
@@ -20,7 +20,7 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a second journal put replaces the first',
     edits: [
       {
-        file: 'core/broker/queue/journal-requests.ts',
+        file: 'core/broker/state-machine/requests/journal-requests.ts',
         find: `  if (standing !== undefined) {
     sendEntry(caller, standing.offset);
     return;
@@ -36,20 +36,20 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a blob is dropped while a result refers to it',
     edits: [
       {
-        file: 'core/broker/queue/blobs.ts',
+        file: 'core/broker/state-machine/state/blobs.ts',
         find: `    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);
     this.unreferenced.stop(key);`,
         replace: '    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-blobs.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/blobs.test.ts' },
   },
   {
     name: 'accepts-on-full-disk',
     what: 'jobs are accepted while the disk is full',
     edits: [
       {
-        file: 'core/broker/queue/admission.ts',
+        file: 'core/broker/state-machine/requests/admission.ts',
         find: '    if (diskFull) {',
         replace: '    if (diskFull && facts.jobBytes < 0) {',
       },
@@ -61,7 +61,7 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a queue takes one job more than its limit',
     edits: [
       {
-        file: 'core/broker/queue/admission.ts',
+        file: 'core/broker/state-machine/requests/admission.ts',
         find: 'if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {',
         replace: 'if (jobsMax > 0 && queue.jobs + coming.jobs > jobsMax) {',
       },
@@ -73,7 +73,7 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'an atomic batch is accepted without the jobs that were refused',
     edits: [
       {
-        file: 'core/broker/queue/enqueue.ts',
+        file: 'core/broker/state-machine/requests/enqueue.ts',
         find: "  if (answers.some(({ outcome }) => outcome === 'refused')) {",
         replace: "  if (answers.every(({ outcome }) => outcome === 'refused')) {",
       },
@@ -85,7 +85,7 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a job with a time of day is delivered after its delay alone',
     edits: [
       {
-        file: 'core/broker/queue/admission.ts',
+        file: 'core/broker/state-machine/requests/admission.ts',
         find: 'const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);',
         replace: 'const waitMs = facts.delayMs || facts.runAtMs - systemMs;',
       },

@@ -2,9 +2,9 @@
 
 import type { PlantedBug } from './bug.ts';
 
-const bulks = { test: 'test/unit/broker/queue-bulks.test.ts' } as const;
-const sessionQuotas = { test: 'test/unit/broker/queue-session-quotas.test.ts' } as const;
-const compactionRests = { test: 'test/unit/broker/compaction-rests.test.ts' } as const;
+const bulks = { test: 'test/unit/broker/state-machine/bulks.test.ts' } as const;
+const sessionQuotas = { test: 'test/unit/broker/state-machine/session-quotas.test.ts' } as const;
+const compactionRests = { test: 'test/unit/broker/engine/compaction-rests.test.ts' } as const;
 
 export const restBugs: readonly PlantedBug[] = [
   {
@@ -12,7 +12,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'what compaction says again of blobs, queues and bulk operations does not count as alive',
     edits: [
       {
-        file: 'core/broker/queue/state.ts',
+        file: 'core/broker/state-machine/state/broker-state.ts',
         find: 'return epochBytes + queues.settingsBytes + this.bulks.restateBytes + this.blobs.restateBytes;',
         replace: 'return epochBytes + 0 * queues.settingsBytes;',
       },
@@ -24,7 +24,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'of what is told of the leases of a job only the last counts as alive',
     edits: [
       {
-        file: 'core/broker/queue/told-bytes.ts',
+        file: 'core/broker/state-machine/state/live-bytes.ts',
         find: 'job.lastBytes = bytes + (isFirstOfTen ? (sinceTen ?? job.lastBytes) : job.lastBytes);',
         replace: 'job.lastBytes = bytes;',
       },
@@ -36,7 +36,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a full disk on which nothing happens stays full',
     edits: [
       {
-        file: 'core/broker/engine.ts',
+        file: 'core/broker/engine/engine.ts',
         find: `      onPoll: () => this.#compactor?.look(this.#log),
 `,
         replace: '',
@@ -49,7 +49,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a purge takes jobs that came after it began',
     edits: [
       {
-        file: 'core/broker/queue/bulk-walk.ts',
+        file: 'core/broker/state-machine/context/bulk-walk.ts',
         find: `    if (job.seq > seqMax) return false;
 `,
         replace: '',
@@ -62,7 +62,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation goes on with what enters its line meanwhile',
     edits: [
       {
-        file: 'core/broker/queue/line-walk.ts',
+        file: 'core/broker/state-machine/table/row-walk.ts',
         find: 'if (slot === this.#last) this.#end();',
         replace: 'if (slot === 0 || this.#rows.after(slot) === 0) this.#end();',
       },
@@ -74,7 +74,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation takes jobs again that it had taken before a restart',
     edits: [
       {
-        file: 'core/broker/queue/bulk-walk.ts',
+        file: 'core/broker/state-machine/context/bulk-walk.ts',
         find: '(this.session !== null || job.seq >= nextSeq)',
         replace: 'nextSeq > 0',
       },
@@ -86,7 +86,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation waits until all that began before it are done',
     edits: [
       {
-        file: 'core/broker/queue/bulk-runner.ts',
+        file: 'core/broker/state-machine/context/bulk-runner.ts',
         find: `      // Who had a turn stands behind all others.
       this.#walks.delete(walk.operation.bulk);
       this.#walks.set(walk.operation.bulk, walk);
@@ -101,7 +101,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'the name of a queue of which nothing is left is never given back',
     edits: [
       {
-        file: 'core/broker/queue/queue-set.ts',
+        file: 'core/broker/state-machine/state/queue-set.ts',
         find: `    this.#withJobs--;
     this.#removeUnused(queue);
 `,
@@ -109,14 +109,14 @@ export const restBugs: readonly PlantedBug[] = [
 `,
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-names.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/names.test.ts' },
   },
   {
     name: 'uploads-outlive-sessions',
     what: 'uploads that nobody finishes keep their places for an hour after their session',
     edits: [
       {
-        file: 'core/broker/queue/core.ts',
+        file: 'core/broker/state-machine/context/core.ts',
         find: `    this.state.uploads.sessionEnded(session.id);
 `,
         replace: '',
@@ -129,7 +129,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a lease that is renewed for ever is held for ever',
     edits: [
       {
-        file: 'core/broker/queue/settle.ts',
+        file: 'core/broker/state-machine/requests/settle.ts',
         find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
         replace: 'now.monotonicMs + core.options.leaseMs',
       },
@@ -141,11 +141,11 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'delays and expiries of jobs that are forgotten stay until they are due',
     edits: [
       {
-        file: 'core/broker/queue/machine.ts',
+        file: 'core/broker/state-machine/machine.ts',
         find: 'const moreToSweep = sweepDeadlines(core);',
         replace: 'const moreToSweep = false;',
       },
     ],
-    caughtBy: { test: 'test/unit/broker/queue-bounds.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/bounds.test.ts' },
   },
 ];

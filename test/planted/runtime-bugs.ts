@@ -75,7 +75,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a paid answer is used before it is kept in the journal',
     edits: [
       {
-        file: 'core/runtime/job/paid-once.ts',
+        file: 'core/runtime/attempt/paid-once.ts',
         find: '    const stands = await orAborted(journal.put(callHash, bytes), signal);',
         replace: '    const stands = bytes;',
       },
@@ -111,11 +111,11 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a job behind which a crash lies runs beside others',
     edits: [
       {
-        file: 'core/runtime/desk.ts',
+        file: 'core/runtime/lease-supervisor.ts',
         find: '(leased.isolated ? isolated : pool).run(',
         replace: 'pool.run(',
       },
     ],
-    caughtBy: { test: 'test/unit/runtime/desk.test.ts' },
+    caughtBy: { test: 'test/unit/runtime/lease-supervisor.test.ts' },
   },
 ];

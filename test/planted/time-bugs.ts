@@ -92,7 +92,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: "a time of day is taken for one of the broker's clock, which may differ from the system's",
     edits: [
       {
-        file: 'core/broker/queue/admission.ts',
+        file: 'core/broker/state-machine/requests/admission.ts',
         find: 'facts.runAtMs - systemMs',
         replace: 'facts.runAtMs - wallMs + 0 * systemMs',
       },
@@ -116,7 +116,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a broker goes on making and removing files in a folder that took the place of its own',
     edits: [
       {
-        file: 'core/broker/held-folder.ts',
+        file: 'core/broker/folder/held-folder.ts',
         find: '      folder.check();\n      return operation();',
         replace: '      return operation();',
       },

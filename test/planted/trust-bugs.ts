@@ -56,7 +56,7 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'a secret input stands in the prompt that is kept',
     edits: [
       {
-        file: 'core/runtime/job/prompts.ts',
+        file: 'core/runtime/attempt/prompts.ts',
         find: '=> withoutTexts(text, secrets);',
         replace: '=> withoutTexts(text, new Set());',
       },

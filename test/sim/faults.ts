@@ -1,7 +1,7 @@
 /** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
 
 import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
-import { FolderGoneError } from '../../core/broker/held-folder.ts';
+import { FolderGoneError } from '../../core/broker/folder/held-folder.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Life } from './life.ts';
 import { LostEnd } from './lost-end.ts';

@@ -2,13 +2,13 @@
 
 import { createHash } from 'node:crypto';
 import { BrokerClock, stepMsMaxOf } from '../../core/broker/broker-clock.ts';
-import { Engine } from '../../core/broker/engine.ts';
+import { Engine } from '../../core/broker/engine/engine.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
-import { FolderGoneError, heldDisk } from '../../core/broker/held-folder.ts';
+import { FolderGoneError, heldDisk } from '../../core/broker/folder/held-folder.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { segmentName } from '../../core/broker/log/format.ts';
-import { coreDefaults } from '../../core/broker/queue/core.ts';
-import type { StatsFields } from '../../core/broker/queue/effects.ts';
+import { coreDefaults } from '../../core/broker/state-machine/context/core.ts';
+import type { StatsFields } from '../../core/broker/state-machine/context/effects.ts';
 import type { LogAtRest } from '../support/log-rest.ts';
 import { idOf } from './catalog.ts';
 import type { ProvenTail } from './lost-end.ts';

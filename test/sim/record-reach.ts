@@ -1,6 +1,6 @@
 /** Counts the states that decisions of the core alone can tell. */
 
-import type { LogRecord, RecordOf } from '../../core/broker/queue/records.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/state-machine/records/records.ts';
 import { decodeJob, priorities, type Settlement } from '../../core/protocol/index.ts';
 import { type Book, type BookJob, isTokenOf } from '../oracle/book.ts';
 import type { Rules } from '../oracle/rules.ts';

@@ -4,8 +4,8 @@
  */
 
 import type { Now } from '../../core/broker/events.ts';
-import type { CoreEvent, Effect } from '../../core/broker/queue/effects.ts';
-import { QueueMachine } from '../../core/broker/queue/machine.ts';
+import type { CoreEvent, Effect } from '../../core/broker/state-machine/context/effects.ts';
+import { QueueMachine } from '../../core/broker/state-machine/machine.ts';
 
 export interface Listener {
   /** Replay ended: the core begins to work on what the log holds up to `offset`. */

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { JobUsage } from '../../core/runtime/job/usage.ts';
+import type { JobUsage } from '../../core/runtime/attempt/usage.ts';
 import type { FromThread, ThreadData, ToThread } from '../../core/runtime/pool/thread-messages.ts';
 
 const culprit = new Int32Array((workerData as ThreadData).culprit);

@@ -7,7 +7,7 @@ import type {
   Summarizer,
 } from '../../core/broker/log/contract.ts';
 import { type OpenLogOptions, openLog } from '../../core/broker/log/open.ts';
-import { decodeProof, provenName } from '../../core/broker/log/proven.ts';
+import { decodeProof, provenName } from '../../core/broker/log/proven-end.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 export const logDir = '/log';

@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.ts';
+import type { Job, JobQueue } from '../../core/job-queue/index.ts';
 import { openOutput } from '../../core/output/index.ts';
-import type { Job, JobQueue } from '../../core/queue/index.ts';
-import { runJob } from '../../core/runtime/job/job-runner.ts';
+import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import { loadTools, openKnowledge } from '../../core/tools/index.ts';
 
 const provider = {

@@ -2,7 +2,6 @@
 
 import { EventEmitter, once } from 'node:events';
 import type { Agent } from '../../core/agent/index.ts';
-import { plainJob } from '../../core/protocol/index.ts';
 import type {
   ConsumeOptions,
   Consumer,
@@ -14,8 +13,9 @@ import type {
   QueueInfo,
   Settle,
   Settled,
-} from '../../core/queue/index.ts';
-import type { Journal } from '../../core/runtime/job/journal.ts';
+} from '../../core/job-queue/index.ts';
+import { plainJob } from '../../core/protocol/index.ts';
+import type { Journal } from '../../core/runtime/attempt/journal.ts';
 import type { ThreadAgent } from '../../core/runtime/pool/thread-messages.ts';
 
 type AgentParts = Partial<Omit<Agent, 'limits' | 'output' | 'retry'>> & {

@@ -3,9 +3,9 @@
 import { compileAgent } from '../../core/agent/index.ts';
 import type { ModelAnswer, ModelCall } from '../../core/model/index.ts';
 import type { OutputStore } from '../../core/output/index.ts';
-import type { JobTools } from '../../core/runtime/job/attempt.ts';
-import { runJob } from '../../core/runtime/job/job-runner.ts';
-import type { Journal } from '../../core/runtime/job/journal.ts';
+import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
+import { runJob } from '../../core/runtime/attempt/job-runner.ts';
+import type { Journal } from '../../core/runtime/attempt/journal.ts';
 import { type agentOf, fakeJournal, threadAgentOf } from './runtime-fakes.ts';
 
 export type AgentParts = Parameters<typeof agentOf>[0];

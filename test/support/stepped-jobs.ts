@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, loadAgent } from '../../core/agent/index.ts';
-import { type Job, openQueue } from '../../core/queue/index.ts';
+import { type Job, openQueue } from '../../core/job-queue/index.ts';
 import { paidAnswers } from './paid-answers.ts';
 import { Project } from './project.ts';
 

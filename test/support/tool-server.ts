@@ -7,8 +7,8 @@ import { onTestFinished } from 'vitest';
 import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.ts';
 import { createCaller } from '../../core/model/index.ts';
 import { openOutput } from '../../core/output/index.ts';
-import type { JobTools } from '../../core/runtime/job/attempt.ts';
-import { runJob } from '../../core/runtime/job/job-runner.ts';
+import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
+import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import { openKnowledge, type Tool } from '../../core/tools/index.ts';
 import {
   delta,

@@ -179,13 +179,13 @@ describe('the checker', () => {
   test('finds what a part must not know, and is not fooled by names that only look like it', () => {
     const pure = [
       {
-        folder: 'core/broker/queue/',
+        folder: 'core/broker/state-machine/',
         neverImports: ['node:', 'core/broker/log/'],
         neverUses: ['Date', 'Math.random', 'async'],
       },
     ];
     const problems = (source: string) =>
-      partProblems(new Map([['core/broker/queue/a.ts', source]]), pure);
+      partProblems(new Map([['core/broker/state-machine/a.ts', source]]), pure);
     expect(problems("import { open } from 'node:fs';")).toHaveLength(1);
     expect(problems("import { Log } from '../log/log.ts';")).toHaveLength(1);
     expect(problems('const now = Date.now();')).toHaveLength(1);

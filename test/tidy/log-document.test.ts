@@ -9,7 +9,7 @@ import {
   decodeRecord,
   encodeRecord,
   type LogRecord,
-} from '../../core/broker/queue/records.ts';
+} from '../../core/broker/state-machine/records/records.ts';
 import {
   type FieldsCodec,
   type FieldType,

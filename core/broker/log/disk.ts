@@ -5,7 +5,7 @@
 
 import { link, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../files/index.ts';
+import { makeFolder } from '../../base/index.ts';
 import { isDiskFull } from './space-limits.ts';
 
 export interface ReadableFile {

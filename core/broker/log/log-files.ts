@@ -12,7 +12,7 @@ import {
   summaryName,
   summaryNumber,
 } from './format.ts';
-import { provenName } from './proven.ts';
+import { provenName } from './proven-end.ts';
 import { restoreAdvice, type Segment } from './scan.ts';
 import { decodeSummary, type Summary } from './summary-format.ts';
 

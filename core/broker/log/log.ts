@@ -9,13 +9,13 @@ import { Batch } from './batch.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { Dropping } from './dropping.ts';
+import { stoppableDisk, stoppableFile } from './fail-fast-disk.ts';
 import { type BatchKind, type LogCursor, recordBytesMax } from './format.ts';
 import { PendingBatches } from './pending.ts';
-import { type OpenProof, ProvenFile } from './proven.ts';
+import { type OpenProof, ProvenFile } from './proven-end.ts';
 import { RecordReader } from './reader.ts';
 import { Rotation } from './rotation.ts';
 import type { SegmentTable } from './segments.ts';
-import { stoppableDisk, stoppableFile } from './stoppable-disk.ts';
 import { SummaryKeeper } from './summaries.ts';
 import { TailWriter } from './tail-writer.ts';
 

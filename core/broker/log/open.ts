@@ -9,7 +9,7 @@ import { removeBallast } from './ballast.ts';
 import type { Log, LogOptions, RecoveryReport, Replay } from './contract.ts';
 import { type Disk, NotMadeError, nodeDisk, syncDir } from './disk.ts';
 import { SegmentLog } from './log.ts';
-import { openProof, type ProvenEnd } from './proven.ts';
+import { openProof, type ProvenEnd } from './proven-end.ts';
 import { type RecoveredLog, recover } from './recover.ts';
 import { eventLoop } from './scheduler.ts';
 import { SegmentTable, TailSegment } from './segments.ts';

@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { BatchIndex } from './batch-index.ts';
+import { judgeDamage } from './classify-damage.ts';
 import { readHeader, summaryFits } from './continuity.ts';
 import type { Replay } from './contract.ts';
 import type { Disk } from './disk.ts';
@@ -30,7 +31,7 @@ import {
   readSummary,
   type SegmentHead,
 } from './log-files.ts';
-import { type Proof, type ProvenEnd, readProof } from './proven.ts';
+import { type Proof, type ProvenEnd, readProof } from './proven-end.ts';
 import {
   ambiguouslyDamaged,
   durableDamaged,
@@ -42,7 +43,6 @@ import {
 import { type Segment, type SegmentVisitor, scanSegment } from './scan.ts';
 import type { SealedSegment } from './segments.ts';
 import type { Summary } from './summary-format.ts';
-import { judgeDamage } from './verdict.ts';
 
 export interface RecoveredLog extends RecoveredTail {
   readonly isNew: boolean;

@@ -9,7 +9,7 @@ import {
   segmentName,
   summaryName,
 } from './format.ts';
-import { type ProvenEnd, provenName } from './proven.ts';
+import { type ProvenEnd, provenName } from './proven-end.ts';
 import { restoreAdvice, type Segment, type SegmentScan } from './scan.ts';
 
 export function wrongVersion({ path }: Segment, version: number): LogDamagedError {

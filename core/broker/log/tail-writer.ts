@@ -4,7 +4,7 @@ import type { Batch, DurablePoint } from './batch.ts';
 import { BatchIndex } from './batch-index.ts';
 import { type Disk, type DiskFile, placeNewFile, writeAll } from './disk.ts';
 import { encodeSegmentHeader, type LogCursor, segmentHeaderBytes, segmentName } from './format.ts';
-import type { ProvenEnd } from './proven.ts';
+import type { ProvenEnd } from './proven-end.ts';
 import { type SealedSegment, type SegmentTable, TailSegment } from './segments.ts';
 
 export interface TailWriterOptions {

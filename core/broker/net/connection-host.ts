@@ -3,9 +3,9 @@
 import type { ConnectionId, NetEvent, Transport } from '../events.ts';
 import type { Connection } from './connection.ts';
 import type { Guard } from './hello.ts';
-import type { Intake } from './intake.ts';
-import type { Turn } from './later.ts';
 import type { NetLimits } from './net-limits.ts';
+import type { Turn } from './read-scheduler.ts';
+import type { Intake } from './receive-budget.ts';
 
 /** The states of a connection and those that may follow each. */
 export const nextStates = {

@@ -8,12 +8,12 @@ import type { NoticeLimit } from '../notice-limit.ts';
 import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
-import { Crowd } from './crowd.ts';
-import type { Inbox } from './inbox.ts';
-import { Intake } from './intake.ts';
-import { Later } from './later.ts';
+import type { Inbox } from './event-batcher.ts';
 import type { NetLimits } from './net-limits.ts';
-import type { ThreadSetup } from './thread-messages.ts';
+import { Crowd } from './pool/connection-counts.ts';
+import type { ThreadSetup } from './pool/thread-messages.ts';
+import { Later } from './read-scheduler.ts';
+import { Intake } from './receive-budget.ts';
 
 /** Deadlines are looked at this many times in the shortest of them. */
 const ticksPerDeadline = 4;

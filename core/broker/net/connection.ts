@@ -29,9 +29,9 @@ import {
   tellStall,
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
-import { type Cargo, noCargo, Outflow } from './outflow.ts';
+import { Unanswered } from './in-flight.ts';
 import { assertAsked, receiveRequest } from './requests.ts';
-import { Unanswered } from './unanswered.ts';
+import { type Cargo, noCargo, Outflow } from './send-buffer.ts';
 
 /** The core hears at once of so much that was taken, and of less now and then. */
 const reportBytes = 32 * 1024;

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Transport } from '../events.ts';
 import { asListenError } from './listen-error.ts';
 import type { NetLimits } from './net-limits.ts';
-import type { Addresses, Listen, TcpAddress } from './thread-messages.ts';
+import type { Addresses, Listen, TcpAddress } from './pool/thread-messages.ts';
 import { bindSocket } from './unix-socket.ts';
 
 interface ListenersOptions {

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { Connection } from './connection.ts';
-import { type Cargo, noCargo, sumOf } from './outflow.ts';
+import { type Cargo, noCargo, sumOf } from './send-buffer.ts';
 
 /** Frames are written once this many bytes are together, so that the core soon hears what left. */
 const writeBytes = 64 * 1024;

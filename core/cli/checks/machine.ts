@@ -3,7 +3,7 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../files/index.ts';
+import { makeFolder } from '../../base/index.ts';
 import { formatAge, formatBytes } from '../table.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 

@@ -1,10 +1,10 @@
 /** Who answers: the broker and the model provider, each asked once, for some seconds. */
 
 import { access, constants } from 'node:fs/promises';
+import { FolderError } from '../../base/index.ts';
 import type { Config } from '../../config/index.ts';
-import { FolderError } from '../../files/index.ts';
+import type { QueueStats } from '../../job-queue/index.ts';
 import type { Provider, ProviderUse } from '../../model/index.ts';
-import type { QueueStats } from '../../queue/index.ts';
 import { reportOf } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { formatAge } from '../table.ts';
@@ -35,7 +35,7 @@ async function statsOf({ broker, brokerTokenFile }: Config): Promise<Stats | nul
     const status = await brokerStatus(broker.slice('file:'.length));
     return status.running ? status.stats : null;
   }
-  const { openQueue } = await import('../../queue/index.ts');
+  const { openQueue } = await import('../../job-queue/index.ts');
   const queue = await openQueue({
     broker,
     tokenFile: brokerTokenFile,

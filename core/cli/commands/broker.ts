@@ -2,7 +2,7 @@
 
 import type { Config } from '../../config/index.ts';
 import type { Starting } from '../../host/index.ts';
-import type { QueueStats } from '../../queue/index.ts';
+import type { QueueStats } from '../../job-queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { parseCount } from '../input/values.ts';

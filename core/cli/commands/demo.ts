@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { type Agent, inputChecker, type JsonObject, loadAgent } from '../../agent/index.ts';
 import type { Config } from '../../config/index.ts';
 import { stopBroker } from '../../host/index.ts';
-import { newJobFor } from '../../queue/index.ts';
+import { newJobFor } from '../../job-queue/index.ts';
 import type { JobReport, RunSummary } from '../../runtime/index.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError } from '../errors.ts';

@@ -1,7 +1,7 @@
 /** `aiq enqueue`: reads inputs, checks them all, sends them, and tells what became of each. */
 
 import { type Agent, compileAgent } from '../../agent/index.ts';
-import { type JobIdentity, placeOf } from '../../queue/index.ts';
+import { type JobIdentity, placeOf } from '../../job-queue/index.ts';
 import { refuseBrokenTools, tellShadows, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';

@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FolderError, makeFolder } from '../../files/index.ts';
+import { FolderError, makeFolder } from '../../base/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';

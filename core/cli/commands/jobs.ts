@@ -7,7 +7,7 @@ import {
   type JobQueue,
   type JobState,
   shortId,
-} from '../../queue/index.ts';
+} from '../../job-queue/index.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, readDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';

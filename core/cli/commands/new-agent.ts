@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Agent } from '../../agent/index.ts';
-import { makeFolder } from '../../files/index.ts';
+import { makeFolder } from '../../base/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';

@@ -6,7 +6,7 @@ import {
   type JobInfo,
   type JobQueue,
   shortId,
-} from '../../queue/index.ts';
+} from '../../job-queue/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount } from '../input/values.ts';

@@ -1,6 +1,6 @@
 /** `aiq queues list | show | pause | resume | purge`. */
 
-import type { JobQueue } from '../../queue/index.ts';
+import type { JobQueue } from '../../job-queue/index.ts';
 import { confirm } from '../confirm.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { bulkProgress, countText } from '../progress.ts';

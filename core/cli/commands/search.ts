@@ -1,6 +1,6 @@
 /** `aiq jobs search`: finds jobs of any age in the broker's history. */
 
-import type { JobState, SearchFilter } from '../../queue/index.ts';
+import type { JobState, SearchFilter } from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, parseMoment } from '../input/values.ts';

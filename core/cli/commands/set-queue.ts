@@ -1,6 +1,6 @@
 /** `aiq queues set`: limits and retention of one queue. */
 
-import type { QueueInfo, QueueSettings } from '../../queue/index.ts';
+import type { QueueInfo, QueueSettings } from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, parseSize, readDuration } from '../input/values.ts';

@@ -1,6 +1,12 @@
 /** `aiq tail`: every change of a job's state as it happens, one line each. */
 
-import { describeJob, type JobInfo, shortId, stateWord, supersededBy } from '../../queue/index.ts';
+import {
+  describeJob,
+  type JobInfo,
+  shortId,
+  stateWord,
+  supersededBy,
+} from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { madeText } from '../extract-words.ts';

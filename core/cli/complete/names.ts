@@ -1,7 +1,7 @@
 /** Names that completion offers: agents from their folders, queues and jobs from a broker that runs. */
 
 import type { Command } from 'commander';
-import { type JobQueue, type JobState, shortId } from '../../queue/index.ts';
+import { type JobQueue, type JobState, shortId } from '../../job-queue/index.ts';
 import type { Session } from '../session.ts';
 import type { Candidate } from './candidates.ts';
 
@@ -52,7 +52,7 @@ async function withBroker(
   ask: (queue: JobQueue) => Promise<Candidate[]>,
 ): Promise<Candidate[]> {
   const { broker, brokerTokenFile } = await session.config();
-  const { openQueue } = await import('../../queue/index.ts');
+  const { openQueue } = await import('../../job-queue/index.ts');
   const queue = await openQueue({
     broker,
     tokenFile: brokerTokenFile,

@@ -1,6 +1,6 @@
 /** The flags of `enqueue` that say when and how a job is to be done. */
 
-import { isKey, isTag, type JobTerms, limits, type Priority } from '../../queue/index.ts';
+import { isKey, isTag, type JobTerms, limits, type Priority } from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
 import { parseMoment } from './values.ts';
 

@@ -1,7 +1,7 @@
 /** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
 
 import type { JsonObject } from '../../agent/index.ts';
-import { durationProblem, parseDuration } from '../../time/index.ts';
+import { durationProblem, parseDuration } from '../../base/index.ts';
 import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';

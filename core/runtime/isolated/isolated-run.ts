@@ -6,9 +6,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startTimer, type Timer } from '../../base/index.ts';
 import { printable } from '../../model/index.ts';
-import { startTimer, type Timer } from '../../time/index.ts';
-import type { JobRequest } from '../job/result.ts';
+import type { JobRequest } from '../attempt/result.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from '../pool/run.ts';
 import type { JournalQuestion, ThreadData } from '../pool/thread-messages.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';

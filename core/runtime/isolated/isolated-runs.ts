@@ -3,7 +3,7 @@
  * few side by side. Their deaths hurt nobody, and the threads of the pool go on beside them.
  */
 
-import type { JobRequest, StopReason } from '../job/result.ts';
+import type { JobRequest, StopReason } from '../attempt/result.ts';
 import type { Crash, Run, RunEnd, RunOptions } from '../pool/run.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { type ProcessOptions, runIsolated } from './isolated-run.ts';

@@ -5,7 +5,7 @@
  */
 
 import { writeFile } from 'node:fs/promises';
-import type { Journal } from '../job/journal.ts';
+import type { Journal } from '../attempt/journal.ts';
 import { Thread } from '../pool/thread.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 

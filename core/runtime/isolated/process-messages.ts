@@ -1,6 +1,6 @@
 /** What passes between the consumer and the process of one isolated run, both ways. */
 
-import type { JobRequest, StopReason } from '../job/result.ts';
+import type { JobRequest, StopReason } from '../attempt/result.ts';
 import type { RunEnd } from '../pool/run.ts';
 import type { JournalAnswer, JournalQuestion, ThreadData } from '../pool/thread-messages.ts';
 

@@ -3,8 +3,8 @@
  * Dead threads are replaced.
  */
 
-import { startTimer } from '../../time/index.ts';
-import type { JobRequest, StopReason } from '../job/result.ts';
+import { startTimer } from '../../base/index.ts';
+import type { JobRequest, StopReason } from '../attempt/result.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from './run.ts';

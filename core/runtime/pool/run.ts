@@ -1,7 +1,7 @@
 /** One run of a job, wherever it happens: what it is given, and how it can end. */
 
-import type { Journal } from '../job/journal.ts';
-import type { JobResult, StopReason } from '../job/result.ts';
+import type { Journal } from '../attempt/journal.ts';
+import type { JobResult, StopReason } from '../attempt/result.ts';
 
 /** What the run's place has to know besides the request. */
 export interface RunOptions {

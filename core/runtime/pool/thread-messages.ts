@@ -2,7 +2,7 @@
 
 import type { Agent } from '../../agent/index.ts';
 import type { Prices, Provider } from '../../model/index.ts';
-import type { JobRequest, JobResult, StopReason } from '../job/result.ts';
+import type { JobRequest, JobResult, StopReason } from '../attempt/result.ts';
 
 /** What a job thread is born with. */
 export interface ThreadData {

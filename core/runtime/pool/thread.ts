@@ -4,8 +4,8 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import type { Journal } from '../job/journal.ts';
-import type { JobRequest, StopReason } from '../job/result.ts';
+import type { Journal } from '../attempt/journal.ts';
+import type { JobRequest, StopReason } from '../attempt/result.ts';
 import type { Crash, RunEnd } from './run.ts';
 import type {
   FromThread,

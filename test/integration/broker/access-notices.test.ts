@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type RunningBroker, startBroker } from '../../../core/broker/index.ts';
 import { encodePreamble, idToText } from '../../../core/protocol/index.ts';
-import { helloFields, Peer, temporaryFolder } from './net-peer.ts';
+import { helloFields, Peer, temporaryFolder } from './net/peer.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let broker: RunningBroker;

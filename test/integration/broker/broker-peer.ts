@@ -19,7 +19,7 @@ import {
   type Settlement,
   type SettleOutcome,
 } from '../../../core/protocol/index.ts';
-import { Peer, temporaryFolder } from './net-peer.ts';
+import { Peer, temporaryFolder } from './net/peer.ts';
 
 /** A distinct id for each number. */
 export function idOf(number: number): string {

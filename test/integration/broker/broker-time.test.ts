@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeJob, encodeJob, encodePreamble, limits } from '../../../core/protocol/index.ts';
 import { until } from '../../support/project.ts';
 import { type Asker, idOf, jobBytes, Place, range, settlement } from './broker-peer.ts';
-import { helloFields, Peer } from './net-peer.ts';
+import { helloFields, Peer } from './net/peer.ts';
 
 const leaseMs = 2_000;
 /** Longer than a peer has for its Hello. */

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { Client, type SessionOptions } from '../../../core/client/index.ts';
-import { newJob } from '../../../core/queue/index.ts';
+import { newJob } from '../../../core/job-queue/index.ts';
 import {
   allIsWell,
   codeOf,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { Consumer, type ConsumerOptions } from '../../../core/client/index.ts';
+import { newJob } from '../../../core/job-queue/index.ts';
 import {
   type Delivery,
   encodeJob,
@@ -12,7 +13,6 @@ import {
   type Message,
   noUsage,
 } from '../../../core/protocol/index.ts';
-import { newJob } from '../../../core/queue/index.ts';
 import {
   type Answer,
   allIsWell,

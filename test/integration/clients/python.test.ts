@@ -15,7 +15,7 @@ import {
   type LeasedJob,
   newJob,
   openQueue,
-} from '../../../core/queue/index.ts';
+} from '../../../core/job-queue/index.ts';
 
 const clients = fileURLToPath(new URL('../../../examples/clients/', import.meta.url));
 const script = path.join(clients, 'aiq_client.py');

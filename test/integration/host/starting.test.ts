@@ -8,10 +8,10 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { HeldFolder } from '../../../core/broker/held-folder.ts';
+import { HeldFolder } from '../../../core/broker/folder/held-folder.ts';
+import { StartProgress } from '../../../core/broker/folder/start-progress.ts';
 import { type RunningBroker, startBroker } from '../../../core/broker/index.ts';
 import { openLog } from '../../../core/broker/log/open.ts';
-import { StartProgress } from '../../../core/broker/start-progress.ts';
 import {
   brokerStatus,
   ensureBroker,
@@ -19,7 +19,7 @@ import {
   spawnBroker,
   stopBroker,
 } from '../../../core/host/index.ts';
-import { openQueue } from '../../../core/queue/index.ts';
+import { openQueue } from '../../../core/job-queue/index.ts';
 import { keepAll } from '../../support/log-harness.ts';
 
 let base: string;

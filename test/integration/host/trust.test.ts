@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { brokerStatus, ensureBroker, readEndpoints } from '../../../core/host/index.ts';
-import { openQueue } from '../../../core/queue/index.ts';
+import { openQueue } from '../../../core/job-queue/index.ts';
 import { codeOf } from '../../support/fake-broker.ts';
 
 const foreignUid = 65_534;

@@ -10,7 +10,7 @@ import {
   limits,
   newJob,
   openQueue,
-} from '../../../core/queue/index.ts';
+} from '../../../core/job-queue/index.ts';
 import { type Runtime, startRuntime } from '../../../core/runtime/index.ts';
 import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';

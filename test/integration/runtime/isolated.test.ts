@@ -4,11 +4,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { JobRequest } from '../../../core/runtime/attempt/result.ts';
 import {
   type IsolatedOptions,
   IsolatedRuns,
 } from '../../../core/runtime/isolated/isolated-runs.ts';
-import type { JobRequest } from '../../../core/runtime/job/result.ts';
 import type { RunEnd, RunOptions } from '../../../core/runtime/pool/run.ts';
 import { until } from '../../support/project.ts';
 import { fakeJournal, threadAgentOf } from '../../support/runtime-fakes.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelError } from '../../../core/model/index.ts';
 import { type OutputStore, openOutput } from '../../../core/output/index.ts';
-import { AttemptError } from '../../../core/runtime/job/failure.ts';
+import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
 import {
   type AgentParts,

@@ -1,7 +1,7 @@
 /** The pool with real threads that misbehave: who is blamed, who is spared, and what goes on. */
 
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JobRequest } from '../../../core/runtime/job/result.ts';
+import type { JobRequest } from '../../../core/runtime/attempt/result.ts';
 import { Pool, type PoolOptions } from '../../../core/runtime/pool/pool.ts';
 import type { RunEnd, RunOptions } from '../../../core/runtime/pool/run.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';

@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AiqError, type LeasedJob } from '../../../core/job-queue/index.ts';
 import { openOutput } from '../../../core/output/index.ts';
-import { AiqError, type LeasedJob } from '../../../core/queue/index.ts';
 import {
   type JobReport,
   type Runtime,

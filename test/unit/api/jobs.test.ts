@@ -10,7 +10,7 @@ import {
   type JobPage,
   type SearchFilter,
   type SearchPage,
-} from '../../../core/queue/index.ts';
+} from '../../../core/job-queue/index.ts';
 import { infoWith } from '../../support/job-info.ts';
 
 const id = 'k3f9aa21m0v7k3f9aa21m0v7k0';

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { createOperations } from '../../../core/api/operate.ts';
-import type { JobQueue, Settled } from '../../../core/queue/index.ts';
+import type { JobQueue, Settled } from '../../../core/job-queue/index.ts';
 import { infoWith } from '../../support/job-info.ts';
 
 const { id } = infoWith();

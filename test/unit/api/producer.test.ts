@@ -8,7 +8,7 @@ import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/a
 import type { EnqueueOptions } from '../../../core/api/index.ts';
 import { createProducer } from '../../../core/api/producer.ts';
 import { loadConfig } from '../../../core/config/index.ts';
-import { AiqError, type Enqueued, type Job, readJobBody } from '../../../core/queue/index.ts';
+import { AiqError, type Enqueued, type Job, readJobBody } from '../../../core/job-queue/index.ts';
 
 const manifest = `
 description: Greets.

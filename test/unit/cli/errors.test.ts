@@ -5,9 +5,9 @@ import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/a
 import { CareError } from '../../../core/broker/index.ts';
 import { CliError, formatReport, reportOf } from '../../../core/cli/errors.ts';
 import { exitCode, exitCodes } from '../../../core/cli/exit-codes.ts';
+import { AiqError, type ErrorCode, errorCodes } from '../../../core/job-queue/index.ts';
 import { ModelError, ProviderError } from '../../../core/model/index.ts';
 import { OutputError } from '../../../core/output/index.ts';
-import { AiqError, type ErrorCode, errorCodes } from '../../../core/queue/index.ts';
 
 test('exit codes are all different and the documented ones', () => {
   const codes = Object.values(exitCodes).map(({ code }) => code);

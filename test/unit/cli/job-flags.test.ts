@@ -5,7 +5,7 @@ import { filterOf } from '../../../core/cli/commands/search.ts';
 import { priorityNames } from '../../../core/cli/daily-commands.ts';
 import { listedStates } from '../../../core/cli/family-commands.ts';
 import { type JobFlags, jobTermsOf } from '../../../core/cli/input/job-flags.ts';
-import { jobStates, limits, priorities } from '../../../core/queue/index.ts';
+import { jobStates, limits, priorities } from '../../../core/job-queue/index.ts';
 
 const nowMs = Date.parse('2026-11-22T12:00:00Z');
 const usage = (about: string) =>

@@ -8,13 +8,13 @@ import { findJob } from '../../../core/cli/job-lookup.ts';
 import { jobHeading, jobRow, jobSheet } from '../../../core/cli/job-view.ts';
 import { knownJobText } from '../../../core/cli/known-job.ts';
 import { exitOfFinished } from '../../../core/cli/wait.ts';
-import { openOutput } from '../../../core/output/index.ts';
 import {
   describeInspected,
   describeJob,
   type JobInfo,
   type JobQueue,
-} from '../../../core/queue/index.ts';
+} from '../../../core/job-queue/index.ts';
+import { openOutput } from '../../../core/output/index.ts';
 import { infoWith } from '../../support/job-info.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');

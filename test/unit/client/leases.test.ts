@@ -3,8 +3,8 @@
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { type Lease, Leases } from '../../../core/client/leases.ts';
+import { newJob } from '../../../core/job-queue/index.ts';
 import { type Delivery, encodeJob } from '../../../core/protocol/index.ts';
-import { newJob } from '../../../core/queue/index.ts';
 
 const job = newJob({ agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input: { text: 'x' } });
 

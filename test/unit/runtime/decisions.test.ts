@@ -2,12 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../../core/job-queue/index.ts';
 import type { FailureClass } from '../../../core/model/index.ts';
-import { limits } from '../../../core/queue/index.ts';
+import type { JobSuccess } from '../../../core/runtime/attempt/result.ts';
+import { noJobUsage } from '../../../core/runtime/attempt/usage.ts';
 import { retryDelayMs } from '../../../core/runtime/backoff.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
-import type { JobSuccess } from '../../../core/runtime/job/result.ts';
-import { noJobUsage } from '../../../core/runtime/job/usage.ts';
 import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
 import { noteOf, putOff, settleOf } from '../../../core/runtime/settlement.ts';

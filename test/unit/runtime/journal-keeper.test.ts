@@ -6,8 +6,8 @@ import {
   type Consumer,
   type ErrorCode,
   type LeasedJob,
-} from '../../../core/queue/index.ts';
-import type { Journal } from '../../../core/runtime/job/journal.ts';
+} from '../../../core/job-queue/index.ts';
+import type { Journal } from '../../../core/runtime/attempt/journal.ts';
 import { JournalKeeper } from '../../../core/runtime/journal-keeper.ts';
 import { leaseOf } from '../../support/runtime-fakes.ts';
 

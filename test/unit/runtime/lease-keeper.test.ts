@@ -1,7 +1,7 @@
 /** Renewing leases, obeying the broker, and giving up what may be another's. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Extended, LeasedJob } from '../../../core/queue/index.ts';
+import type { Extended, LeasedJob } from '../../../core/job-queue/index.ts';
 import { keepLeases, type LeaseKeeper } from '../../../core/runtime/lease-keeper.ts';
 import { leaseOf } from '../../support/runtime-fakes.ts';
 

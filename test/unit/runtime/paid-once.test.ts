@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ModelAnswer, ModelCall } from '../../../core/model/index.ts';
-import type { Journal } from '../../../core/runtime/job/journal.ts';
-import { PaidOnce } from '../../../core/runtime/job/paid-once.ts';
+import type { Journal } from '../../../core/runtime/attempt/journal.ts';
+import { PaidOnce } from '../../../core/runtime/attempt/paid-once.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
 
 const call = (parts: Partial<ModelCall> = {}): ModelCall => ({

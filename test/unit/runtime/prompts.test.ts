@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ModelCall } from '../../../core/model/index.ts';
-import { keepPrompt, readPrompts, type Sender } from '../../../core/runtime/job/prompts.ts';
+import { keepPrompt, readPrompts, type Sender } from '../../../core/runtime/attempt/prompts.ts';
 
 let dir: string;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 /** What clients of a real broker may hear, and what they must not: each rule by itself. */
 
 import { expect, test } from 'vitest';
-import type { LeasedJob } from '../../../core/queue/index.ts';
+import type { LeasedJob } from '../../../core/job-queue/index.ts';
 import { ClientOracle } from '../../oracle/client-oracle.ts';
 
 function lease(id: string, delivery: number, attempt = 1): LeasedJob {

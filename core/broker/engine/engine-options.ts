@@ -1,0 +1,65 @@
+/** What an engine is driven by, and what it tells its driver. */
+
+import type { BrokerClock } from '../broker-clock.ts';
+import type { ConnectionId, Outgoing } from '../events.ts';
+import type { Recovered } from '../folder/start-progress.ts';
+import type { Scheduler } from '../log/contract.ts';
+import type { Disk } from '../log/disk.ts';
+import type { CoreOptions } from '../state-machine/context/core.ts';
+import type { CoreEvent, Effect, StatsFields } from '../state-machine/context/effects.ts';
+import type { Carrier } from './outbox.ts';
+
+export interface EngineOptions {
+  readonly core: Omit<CoreOptions, 'crc32'>;
+  /** Folder of the log. */
+  readonly dir: string;
+  readonly segmentBytesMax: number;
+  /** Memory for what was written or read last of the log. */
+  readonly cacheBytesMax?: number;
+  readonly disk?: Disk;
+  readonly scheduler?: Scheduler;
+  readonly clock: BrokerClock;
+  /** Gets messages whose reasons are durable, in order. */
+  readonly send: (messages: Outgoing[]) => void;
+  /** The thread that writes to the connection; without it all can leave at any time. */
+  readonly carrierOf?: (connection: ConnectionId) => Carrier;
+  /** Completes the answer to Stats by what only the driver knows. */
+  readonly statsAnswer: (stats: StatsFields) => Outgoing;
+  readonly onSearch: (effect: EffectOf<'search'>) => void;
+  readonly onShutdown: () => void;
+  /** Every record up to this offset is durable. */
+  readonly onDurable: (offset: number) => void;
+  /** The disk became full, or has room again. */
+  readonly onDiskFull: (full: boolean) => void;
+  readonly onNotice: (text: string) => void;
+  /** Somebody did something to others; `kind` in the plural. It may be said often. */
+  readonly onAccess: (kind: string, text: string) => void;
+  /** How far recovery is. */
+  readonly onRecovered?: (recovered: Recovered) => void;
+  /** The engine stopped: it answers nothing more. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
+
+/** Bytes that an event brings to the log for good. */
+export function newBytes(event: CoreEvent): number {
+  if (event.type === 'request' && event.request.name === 'BlobPut') {
+    return event.request.fields.chunk.length;
+  }
+  if (event.type !== 'enqueue') return 0;
+  return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
+}
+
+/** Bytes of the values that a full disk still takes, because they were paid for. */
+export function valueBytes(event: CoreEvent): number {
+  if (event.type !== 'request') return 0;
+  const { request } = event;
+  if (request.name === 'JournalPut') return request.fields.value.inline?.length ?? 0;
+  if (request.name !== 'Settle') return 0;
+  return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

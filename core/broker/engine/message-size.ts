@@ -1,0 +1,28 @@
+/** How many bytes a message takes, about: for counting, where encoding it would be too much work. */
+
+import { frameHeaderBytes, pieceAt } from '../../protocol/index.ts';
+
+/** The fields of a message as encoded, or a little more; texts count as if they were ASCII. */
+export function encodedBytes(fields: object): number {
+  return frameHeaderBytes + bytesOf(fields);
+}
+
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return 4 + value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  if (value instanceof Uint8Array) return 4 + value.length;
+  if (Array.isArray(value)) return bytesOfList(value);
+  let bytes = 4;
+  for (const name in value) bytes += bytesOf((value as Record<string, unknown>)[name]);
+  return bytes;
+}
+
+function bytesOfList(values: readonly unknown[]): number {
+  let bytes = 4;
+  for (let at = 0; at < values.length; ) {
+    const piece = pieceAt(values, at);
+    bytes += piece?.bytes.length ?? bytesOf(values[at]);
+    at += piece?.count ?? 1;
+  }
+  return bytes;
+}

@@ -1,0 +1,46 @@
+/**
+ * Lease tokens of a log that was lost must never match in the one that takes its place. Tokens
+ * carry an epoch, one higher at each start; a log that is made anew begins in another generation of
+ * epochs, far above any that the lost one can have reached unseen.
+ */
+
+import { encodeRecord, type LogRecord } from '../state-machine/records/records.ts';
+import { CareError } from './maintenance-error.ts';
+
+/** Epochs of one generation: nobody starts a broker so often. */
+const generationEpochs = 2 ** 32;
+
+/** Watches the records of a log for the highest numbers that were given. */
+export class GenerationWatch {
+  #epoch = 0;
+  #seq = 0;
+
+  see(record: LogRecord): void {
+    if (record.kind === 'epochStarted') this.#raise(record.epoch, record.seqHighest);
+    if (record.kind === 'delivered') this.#raise(record.epoch, 0);
+    if (record.kind === 'snapshot') this.#raise(record.leaseEpoch, record.seq);
+    if (record.kind === 'enqueued') for (const { seq } of record.jobs) this.#raise(0, seq);
+    if (record.kind === 'leaseEnded') for (const { seq } of record.enqueue) this.#raise(0, seq);
+  }
+
+  /**
+   * The first epoch of the generation after all epochs seen.
+   * @throws CareError when there is none
+   */
+  get nextEpoch(): number {
+    const next = (Math.floor(this.#epoch / generationEpochs) + 1) * generationEpochs;
+    if (Number.isSafeInteger(next + generationEpochs)) return next;
+    throw new CareError(`the log's epoch ${this.#epoch} leaves no room for a new generation`);
+  }
+
+  /** The record that begins the next generation. */
+  nextRecord(atMs: number): Uint8Array {
+    const { nextEpoch: epoch } = this;
+    return encodeRecord({ kind: 'epochStarted', epoch, seqHighest: this.#seq, atMs });
+  }
+
+  #raise(epoch: number, seq: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    this.#seq = Math.max(this.#seq, seq);
+  }
+}

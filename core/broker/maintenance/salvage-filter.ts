@@ -1,0 +1,140 @@
+/**
+ * Decides record by record what of a damaged log goes into the new one. What speaks of a job whose
+ * acceptance is lost cannot stay: nothing tells what that job was. What refers to lost bytes
+ * beside the point (an older error, a result in a blob) stays without them.
+ */
+
+import { decodeJob } from '../../protocol/index.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type LogRecord,
+  type RecordOf,
+} from '../state-machine/records/records.ts';
+import type { BlobCoverage } from './blob-coverage.ts';
+import { Losses } from './losses.ts';
+import type { OffsetMap } from './offset-map.ts';
+
+type NewJob = RecordOf<'enqueued'>['jobs'][number];
+type ListRecord = Extract<LogRecord, { readonly ids: readonly string[] }>;
+
+export interface SalvageContext {
+  /** Up to here the log may speak of jobs that compaction dropped: that is no loss. */
+  readonly restatedUpTo: number;
+  readonly blobs: BlobCoverage;
+  /** Tells where records that were kept are now. */
+  readonly offsets: OffsetMap;
+}
+
+export class SalvageFilter {
+  readonly losses: Losses = new Losses();
+  readonly #context: SalvageContext;
+  readonly #known: Set<string> = new Set();
+  #offset = 0;
+
+  constructor(context: SalvageContext) {
+    this.#context = context;
+  }
+
+  /** Jobs that the new log knows. */
+  get jobs(): number {
+    return this.#known.size;
+  }
+
+  /**
+   * The records that take this one's place, in order; the last one stands for it. None when it
+   * cannot stay.
+   */
+  take(bytes: Uint8Array, offset: number): readonly Uint8Array[] {
+    this.#offset = offset;
+    try {
+      const records = this.#records(decodeRecord(bytes));
+      return records === 'as it is' ? [bytes] : records.map(encodeRecord);
+    } catch {
+      this.losses.illegible += 1;
+      return [];
+    }
+  }
+
+  #records(record: LogRecord): readonly LogRecord[] | 'as it is' {
+    if ('ids' in record) return this.#list(record);
+    if (record.kind === 'enqueued') return this.#accept(record.jobs, record);
+    if (record.kind === 'leaseEnded') return this.#leaseEnded(record);
+    if (record.kind === 'snapshot') return this.#snapshot(record);
+    if (record.kind === 'delivered') return this.#ifKnown(record.id);
+    if (record.kind === 'journaled') return this.#journaled(record);
+    const ofBlob = record.kind === 'blobChunk' || record.kind === 'blobStored';
+    return ofBlob && this.#context.blobs.isLost(record) ? this.#withoutBlob() : 'as it is';
+  }
+
+  /** A job that is known under an id of a new one was forgotten in between: that record is lost. */
+  #accept(jobs: readonly NewJob[], record: LogRecord): readonly LogRecord[] {
+    const decoded = jobs.map(({ job }) => decodeJob(job));
+    const forgotten = decoded.map(({ id }) => id).filter((id) => this.#known.has(id));
+    for (const { id, bodyRef } of decoded) {
+      this.#known.add(id);
+      if (bodyRef !== null && this.#context.blobs.isLost(bodyRef)) this.losses.inputs.add(id);
+    }
+    for (const id of forgotten) this.losses.ids.add(id);
+    return forgotten.length === 0 ? [record] : [{ kind: 'forgotten', ids: forgotten }, record];
+  }
+
+  #leaseEnded(record: RecordOf<'leaseEnded'>): readonly LogRecord[] {
+    const { id, enqueue, atMs } = record;
+    if (!this.#known.has(id)) {
+      this.#leaveOut([id]);
+      // Its follow-up jobs were promised as well, and they are whole.
+      const followUps: LogRecord = { kind: 'enqueued', atMs, jobs: enqueue };
+      return enqueue.length === 0 ? [] : this.#accept(enqueue, followUps);
+    }
+    const lost = record.result?.blob != null && this.#context.blobs.isLost(record.result.blob);
+    if (lost) this.losses.results.add(id);
+    const previous = this.#context.offsets.find(record.previous);
+    const kept = { ...record, previous, result: lost ? null : record.result };
+    return this.#accept(enqueue, kept);
+  }
+
+  #snapshot(record: RecordOf<'snapshot'>): 'as it is' | readonly LogRecord[] {
+    const { id, bodyRef } = decodeJob(record.job);
+    const { blobs } = this.#context;
+    this.#known.add(id);
+    if (record.bodyBytes > 0 && bodyRef !== null && blobs.isLost(bodyRef)) {
+      this.losses.inputs.add(id);
+    }
+    if (record.result?.blob == null || !blobs.isLost(record.result.blob)) return 'as it is';
+    this.losses.results.add(id);
+    return [{ ...record, result: null }];
+  }
+
+  /** Kept even of a job that is not known: compaction may say the job again only later. */
+  #journaled({ id, value }: RecordOf<'journaled'>): 'as it is' | readonly LogRecord[] {
+    if (value.blob === null || !this.#context.blobs.isLost(value.blob)) return 'as it is';
+    if (this.#known.has(id)) this.losses.ids.add(id);
+    return this.#withoutBlob();
+  }
+
+  #ifKnown(id: string): 'as it is' | readonly LogRecord[] {
+    if (this.#known.has(id)) return 'as it is';
+    this.#leaveOut([id]);
+    return [];
+  }
+
+  #list(record: ListRecord): 'as it is' | readonly LogRecord[] {
+    const ids = record.ids.filter((id) => this.#known.has(id));
+    if (record.kind === 'forgotten') for (const id of ids) this.#known.delete(id);
+    if (ids.length === record.ids.length) return 'as it is';
+    this.#leaveOut(record.ids.filter((id) => !ids.includes(id)));
+    return ids.length === 0 ? [] : [{ ...record, ids }];
+  }
+
+  #leaveOut(ids: readonly string[]): void {
+    if (this.#offset <= this.#context.restatedUpTo) return;
+    this.losses.unknownJob += 1;
+    for (const id of ids) this.losses.ids.add(id);
+  }
+
+  #withoutBlob(): readonly LogRecord[] {
+    if (this.#offset > this.#context.restatedUpTo) this.losses.lostBlob += 1;
+    return [];
+  }
+}

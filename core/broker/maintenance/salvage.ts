@@ -1,0 +1,170 @@
+/**
+ * Makes a new log of everything that is legible in a damaged one, and says what is not. The damaged
+ * log is read twice and never changed: first for what is there at all, then to write.
+ */
+
+import { resolve } from 'node:path';
+import { type Disk, nodeDisk, placeFile } from '../log/disk.ts';
+import { decodeRecord } from '../state-machine/records/records.ts';
+import { BlobCoverage } from './blob-coverage.ts';
+import { refuseIfDamaged } from './damage.ts';
+import { logDirOf } from './folder.ts';
+import { GenerationWatch } from './generation.ts';
+import { lockIfServed } from './lock-if-served.ts';
+import { type LossReport, lossReport, lossText } from './loss-report.ts';
+import { CareError } from './maintenance-error.ts';
+import { NewSegments } from './new-segments.ts';
+import { OffsetMap } from './offset-map.ts';
+import { RecordWriter } from './record-writer.ts';
+import { SalvageFilter } from './salvage-filter.ts';
+import type { Survey, SurveyedSegment } from './survey.ts';
+import { surveyLog } from './survey-log.ts';
+import {
+  emptyTarget,
+  finishTarget,
+  refuseUnlessEmpty,
+  reportNames,
+  startTarget,
+} from './target.ts';
+import { type VerifyOptions, type VerifyReport, verifyLogDir } from './verify.ts';
+
+export interface SalvageReport {
+  /** The folder that now holds the new log and the report. */
+  readonly to: string;
+  readonly loss: LossReport;
+  /** What the new log holds, read back from the disk. */
+  readonly salvaged: VerifyReport;
+}
+
+export interface SalvageOptions extends VerifyOptions {
+  /** Wall-clock time of the report. */
+  readonly nowMs?: number;
+}
+
+interface Task extends SalvageOptions {
+  readonly disk: Disk;
+  readonly from: string;
+  readonly nowMs: number;
+}
+
+/**
+ * @param from a broker's folder
+ * @param to a folder that is empty or not there yet: the new log is put into it, with
+ *   `loss-report.json` and `loss-report.txt`; its leases count as those of another generation
+ * @throws FolderLockedError when a broker serves `from`: what it takes would be missing
+ * @throws CareError when `from` holds no log, or one of a later version, or `to` is not empty
+ */
+export async function salvageLog(
+  from: string,
+  to: string,
+  options: SalvageOptions = {},
+): Promise<SalvageReport> {
+  const task = { disk: nodeDisk, nowMs: Date.now(), ...options, from };
+  const { disk } = task;
+  const lock = lockIfServed(from);
+  try {
+    await refuseUnlessEmpty(disk, to);
+    const first = await firstLook(task);
+    const unfinished = await startTarget(disk, resolve(to));
+    try {
+      const loss = await writeLegible(task, first, unfinished);
+      const salvaged = await verifyLogDir(unfinished, options);
+      refuseIfDamaged(salvaged.problems, 'The salvaged log does not pass its checks.');
+      await placeReports(disk, to, loss);
+      await finishTarget(disk, unfinished);
+      return { to, loss, salvaged: { ...salvaged, logDir: logDirOf(to) } };
+    } catch (error) {
+      // The first error is the one to tell.
+      await emptyTarget(disk, unfinished).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** What must be known before the first record is written. */
+interface FirstLook {
+  readonly blobs: BlobCoverage;
+  readonly watch: GenerationWatch;
+  readonly restatedUpTo: number;
+}
+
+/** @throws CareError when a later version of aiq wrote some of it: that is no damage */
+async function firstLook({ disk, from }: Task): Promise<FirstLook> {
+  const blobs = new BlobCoverage();
+  const watch = new GenerationWatch();
+  let restatedUpTo = 0;
+  const survey = await surveyLog(disk, logDirOf(from), {
+    begin: ({ floor }) => {
+      restatedUpTo = floor.statedAt;
+    },
+    segment: ({ batches }) => {
+      for (const record of batches.flatMap(({ records }) => records)) {
+        seeRecord(record, blobs, watch);
+      }
+    },
+  });
+  refuseLaterVersion(survey);
+  return { blobs, watch, restatedUpTo };
+}
+
+function seeRecord(bytes: Uint8Array, blobs: BlobCoverage, watch: GenerationWatch): void {
+  try {
+    const record = decodeRecord(bytes);
+    blobs.see(record);
+    watch.see(record);
+  } catch {
+    // One that cannot be read is counted when its turn to be written comes.
+  }
+}
+
+function refuseLaterVersion({ problems }: Survey): void {
+  const found = problems.find(({ kind }) => kind === 'version' || kind === 'kind');
+  if (found === undefined) return;
+  throw new CareError(
+    `${found.file}: byte ${found.atByte}: ${found.message}`,
+    'This is no damage. Use the version of aiq that wrote it, or a newer one.',
+  );
+}
+
+async function writeLegible(
+  { disk, from, nowMs }: Task,
+  { blobs, watch, restatedUpTo }: FirstLook,
+  target: string,
+): Promise<LossReport> {
+  const offsets = new OffsetMap();
+  const filter = new SalvageFilter({ restatedUpTo, blobs, offsets });
+  const writer = new RecordWriter(new NewSegments(disk, target));
+  const survey = await surveyLog(disk, logDirOf(from), {
+    segment: async (segment) => {
+      for (const [offset, bytes] of recordsOf(segment)) {
+        const taken = filter.take(bytes, offset);
+        for (const record of taken) await writer.add(record);
+        if (taken.length > 0) offsets.add(offset, writer.endOffset);
+      }
+      writer.flush();
+    },
+  });
+  const kept = { records: writer.endOffset, jobs: filter.jobs };
+  await writer.add(watch.nextRecord(nowMs));
+  await writer.finish();
+  return lossReport(survey, filter.losses, { from, at: new Date(nowMs).toISOString(), kept });
+}
+
+function* recordsOf({ batches }: SurveyedSegment): Generator<[offset: number, bytes: Uint8Array]> {
+  for (const { header, records } of batches) {
+    for (const [index, bytes] of records.entries()) yield [header.firstOffset + index, bytes];
+  }
+}
+
+async function placeReports(disk: Disk, to: string, loss: LossReport): Promise<void> {
+  const reports = {
+    [reportNames.json]: `${JSON.stringify(loss, null, 2)}\n`,
+    [reportNames.text]: lossText(loss),
+  };
+  for (const [name, text] of Object.entries(reports)) {
+    const file = await placeFile(disk, resolve(to), name, [Buffer.from(text)]);
+    await file.close();
+  }
+}

@@ -1,0 +1,31 @@
+/** Follows the records of a log through the broker's own state: what that refuses, a start would refuse. */
+
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { decodeRecord } from '../state-machine/records/records.ts';
+import { BrokerState } from '../state-machine/state/broker-state.ts';
+import type { JobCounts, RecordCheck } from './record-check.ts';
+
+export function startStateCheck(): RecordCheck {
+  const state = new BrokerState({ crc32, newHash: () => createHash('sha256') });
+  return {
+    begin: (restatedUpTo) => state.beginReplay(restatedUpTo),
+    record: (bytes, offset) => state.apply(decodeRecord(bytes), { offset, bytes: bytes.length }),
+    finish: () => {
+      state.afterReplay();
+      state.blobs.afterReplay();
+      return countJobs(state);
+    },
+  };
+}
+
+function countJobs({ jobs }: BrokerState): JobCounts {
+  const counts = { live: 0, dead: 0, finished: 0 };
+  for (const queue of jobs.queues.all()) {
+    const { delayed, ready, leased, parked, dead, done, cancelled } = queue.counts;
+    counts.live += delayed + ready + leased + parked;
+    counts.dead += dead;
+    counts.finished += done + cancelled;
+  }
+  return counts;
+}

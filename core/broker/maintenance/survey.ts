@@ -1,0 +1,291 @@
+/**
+ * Follows a log segment by segment, whatever its state, and notes everything that is wrong: where
+ * the log's own recovery refuses at the first finding, this goes on to the end. It reads bytes that
+ * it is given and changes nothing.
+ */
+
+import { crc32 } from 'node:zlib';
+import { judgeDamage } from '../log/classify-damage.ts';
+import {
+  advance,
+  type BatchHeader,
+  batchFrameBytes,
+  decodeSegmentHeader,
+  type LogCursor,
+  logVersion,
+  segmentHeaderBytes,
+} from '../log/format.ts';
+import type { ProvenEnd } from '../log/proven-end.ts';
+import type { SegmentFile } from './folder.ts';
+import { type LogIdentity, sameId } from './log-identity.ts';
+import type { LogProblem, ProblemKind } from './problems.ts';
+import { type GoodBatch, type Hole, walkSegment } from './walk.ts';
+
+/** The end of the last segment that never became durable: a torn write, or one under way. */
+export interface LooseEnd {
+  readonly file: string;
+  readonly atByte: number;
+  readonly bytes: number;
+}
+
+/** What a segment holds that belongs to the log. */
+export interface SurveyedSegment {
+  readonly file: SegmentFile;
+  /** The cursor after its header, as its header says; null when that is not legible. */
+  readonly start: LogCursor | null;
+  readonly batches: readonly GoodBatch[];
+  /** Where its last good batch ends. */
+  readonly goodUpTo: number;
+}
+
+/** Two bytes of noise are rarely a smaller number. */
+const versionPlausibleMax = 999;
+
+export class Survey {
+  readonly problems: LogProblem[] = [];
+  /** The segment that may be being written. */
+  readonly lastNumber: number;
+  readonly #logId: Uint8Array;
+  readonly #firstOffset: number;
+  #cursor: LogCursor;
+  /** Nothing was read yet: the sequence and chain of what comes first are not known. */
+  #atStart = true;
+  #looseEnd: LooseEnd | null = null;
+  #lastBatch: GoodBatch | null = null;
+  /** Index of the problem whose records the next legible header will tell; null when there is none. */
+  #unresolved: number | null = null;
+  records = 0;
+  batches = 0;
+  bytes = 0;
+  segments = 0;
+
+  constructor({ logId, floor }: LogIdentity, lastNumber: number) {
+    this.#logId = logId;
+    this.lastNumber = lastNumber;
+    this.#firstOffset = floor.offset;
+    const { segment, offset: nextOffset } = floor;
+    this.#cursor = { logId, segment, nextOffset, nextSequence: 1, chain: 0, floor };
+  }
+
+  /** Where the log goes on. */
+  get cursor(): LogCursor {
+    return this.#cursor;
+  }
+
+  /** Offset of the first record that is needed. */
+  get firstOffset(): number {
+    return this.#firstOffset;
+  }
+
+  get looseEnd(): LooseEnd | null {
+    return this.#looseEnd;
+  }
+
+  /** True when the log was closed by its broker and nothing stands behind. */
+  get clean(): boolean {
+    return this.#lastBatch?.header.kind === 'cleanMark' && this.#looseEnd === null;
+  }
+
+  /** Notes that so many segments are not there; `path` is where the first of them belongs. */
+  missing(path: string, count: number): void {
+    const what = count === 1 ? 'this segment is' : `this segment and the ${count - 1} after it are`;
+    const message = `${what} missing, while later ones are there`;
+    this.#problem({ kind: 'missing', file: path, atByte: 0, bytes: 0, message }, null);
+  }
+
+  /** Holds the end of what was taken against the place that the log is proven to have reached. */
+  proveEnd(path: string, proven: ProvenEnd, lastGoodUpTo: number): void {
+    const { segment, bytes, offset } = proven;
+    const place = { kind: 'end' as const, file: path, atByte: 0, bytes: 0 };
+    // Where no header is legible, no more than the CRC of the log's id is known.
+    if (crc32(proven.logId) !== crc32(this.#logId)) {
+      const message = 'this file proves the end of another log; files of two logs were mixed';
+      this.#problem({ ...place, message }, null);
+      return;
+    }
+    const isWhole =
+      segment < this.lastNumber || (segment === this.lastNumber && bytes <= lastGoodUpTo);
+    if (isWhole) return;
+    // What was told already reaches to the end: now its records are known.
+    if (this.#unresolved !== null) {
+      this.#arrive(offset + 1);
+      return;
+    }
+    const gone = Math.max(0, offset - (this.#cursor.nextOffset - 1));
+    const reached = `this file proves that the log reached record ${offset}, at byte ${bytes} of segment ${segment}`;
+    const message = `${reached}, and it ends with record ${this.#cursor.nextOffset - 1}, at byte ${lastGoodUpTo} of segment ${this.lastNumber}`;
+    this.#looseEnd = null;
+    this.#problem({ ...place, message }, gone);
+  }
+
+  /** Takes the next segment that is there. */
+  take(file: SegmentFile): SurveyedSegment {
+    this.segments += 1;
+    this.bytes += file.bytes.length;
+    for (const { at, bytes, reason } of file.unreadable) {
+      const what = bytes === 0 ? 'this segment' : `${bytes} bytes`;
+      const message = `the disk could not read ${what}: ${reason}`;
+      this.#problem({ kind: 'unreadable', file: file.path, atByte: at, bytes, message }, 0);
+    }
+    const start = this.#header(file);
+    if (start === 'skip') return { file, start: null, batches: [], goodUpTo: 0 };
+    const batches = this.#batches(file);
+    return { file, start, batches, goodUpTo: endOf(batches) };
+  }
+
+  /** The cursor after the header; null when it is not legible, `skip` when nothing here is ours. */
+  #header(file: SegmentFile): LogCursor | null | 'skip' {
+    const header = decodeSegmentHeader(file.bytes);
+    const place = { file: file.path, atByte: 0, bytes: 0 };
+    if (!header.ok) return this.#badHeader(file, header.version);
+    const { cursor, previousChain } = header;
+    if (!sameId(cursor.logId, this.#logId)) {
+      const message = 'this segment belongs to another log; files of two logs were mixed';
+      this.#problem({ ...place, kind: 'foreign', message }, null);
+      return 'skip';
+    }
+    if (!this.#isContinued(cursor, previousChain)) {
+      const message = 'this segment is not the continuation of the one before it';
+      this.#problem({ ...place, kind: 'order', message }, null);
+    }
+    if (cursor.segment !== file.number) {
+      const message = `by its header this is segment ${cursor.segment}: the file was renamed`;
+      this.#problem({ ...place, kind: 'order', message }, 0);
+    }
+    this.#arrive(cursor.nextOffset);
+    this.#cursor = cursor;
+    return cursor;
+  }
+
+  /** Whether a segment goes on where the log is; behind damage only its numbers could tell. */
+  #isContinued(start: LogCursor, previousChain: number): boolean {
+    if (this.#unresolved !== null) return true;
+    const { nextOffset, nextSequence, chain } = this.#cursor;
+    if (start.nextOffset !== nextOffset) return false;
+    return this.#atStart || (start.nextSequence === nextSequence && previousChain === chain);
+  }
+
+  #badHeader({ path, bytes }: SegmentFile, version: number): null | 'skip' {
+    if (this.#isOfVersion(bytes, version)) {
+      const message = `log format ${version}, of which this version of aiq (format ${logVersion}) reads nothing`;
+      this.#problem({ kind: 'version', file: path, atByte: 4, bytes: bytes.length, message }, null);
+      return 'skip';
+    }
+    const damaged = Math.min(bytes.length, segmentHeaderBytes);
+    const message = 'the header of this segment is damaged';
+    this.#problem({ kind: 'header', file: path, atByte: 0, bytes: damaged, message }, null);
+    return null;
+  }
+
+  /** Whether another version wrote the segment; else it is the number of the version that is damaged. */
+  #isOfVersion(segment: Uint8Array, version: number): boolean {
+    if (version === logVersion || version < 1 || version > versionPlausibleMax) return false;
+    return walkSegment(segment, this.#logId, 0).every(({ type }) => type === 'hole');
+  }
+
+  #batches(file: SegmentFile): GoodBatch[] {
+    const afterSequence = this.#cursor.nextSequence - 1;
+    const good: GoodBatch[] = [];
+    for (const piece of walkSegment(file.bytes, this.#logId, afterSequence)) {
+      if (piece.type === 'hole') {
+        if (this.#isLooseEnd(file, piece)) break;
+        this.#hole(file, piece);
+      } else if (this.#follows(file, piece)) {
+        good.push(piece);
+        this.#lastBatch = piece;
+        this.batches += 1;
+        this.records += piece.records.length;
+      }
+    }
+    return good;
+  }
+
+  #isLooseEnd(file: SegmentFile, { at, header, reason }: Hole): boolean {
+    if (file.number !== this.lastNumber || reason !== 'damaged') return false;
+    if (judgeDamage(file.bytes, { atByte: at, header }, this.#cursor) !== 'torn') return false;
+    this.#looseEnd = { file: file.path, atByte: at, bytes: file.bytes.length - at };
+    return true;
+  }
+
+  #hole(file: SegmentFile, { at, bytes, header, reason }: Hole): void {
+    if (header !== null) this.#place(file.path, at, header);
+    const place = { file: file.path, atByte: at, bytes };
+    this.#problem({ ...place, ...holeTexts[reason] }, header?.recordCount ?? null);
+    if (header !== null) this.#goOnBehind(header);
+  }
+
+  /** Whether a good batch goes on from where the log is; one from before is left out. */
+  #follows(file: SegmentFile, { at, header, payload }: GoodBatch): boolean {
+    const lastSequence = this.#cursor.nextSequence - 1;
+    if (header.sequence <= lastSequence) {
+      const bytes = batchFrameBytes + payload.length;
+      const message = `batch ${header.sequence} stands here again, behind batch ${lastSequence}`;
+      this.#problem({ kind: 'order', file: file.path, atByte: at, bytes, message }, 0);
+      return false;
+    }
+    this.#place(file.path, at, header);
+    this.#goOnBehind(header);
+    return true;
+  }
+
+  /** Notes what is missing before the batch whose header stands at `at`. */
+  #place(path: string, at: number, header: BatchHeader): void {
+    const cursor = this.#cursor;
+    if (this.#unresolved === null && !isNext(header, cursor)) {
+      const message =
+        `batch ${header.sequence} with records from ${header.firstOffset} stands where batch ` +
+        `${cursor.nextSequence} with records from ${cursor.nextOffset} belongs`;
+      const missing = Math.max(0, header.firstOffset - cursor.nextOffset);
+      this.#problem({ kind: 'order', file: path, atByte: at, bytes: 0, message }, missing);
+    }
+    this.#arrive(header.firstOffset);
+  }
+
+  #goOnBehind(header: BatchHeader): void {
+    const { sequence: nextSequence, firstOffset: nextOffset } = header;
+    this.#cursor = advance({ ...this.#cursor, nextSequence, nextOffset }, header);
+  }
+
+  /** A legible header says which record comes next: so many were lost since the last one. */
+  #arrive(offset: number): void {
+    const index = this.#unresolved;
+    this.#unresolved = null;
+    const problem = index === null ? undefined : this.problems[index];
+    this.#atStart = false;
+    if (index === null || problem === undefined) return;
+    const records = Math.max(0, offset - this.#cursor.nextOffset);
+    this.problems[index] = { ...problem, records };
+  }
+
+  #problem(problem: Omit<LogProblem, 'firstOffset' | 'records'>, records: number | null): void {
+    const firstOffset = this.#cursor.nextOffset;
+    this.problems.push({ ...problem, firstOffset, records });
+    // Of several in a row, the first one tells how many are lost between two legible places.
+    if (records === null) this.#unresolved ??= this.problems.length - 1;
+  }
+}
+
+function endOf(batches: readonly GoodBatch[]): number {
+  const last = batches.at(-1);
+  return last === undefined ? segmentHeaderBytes : last.at + batchFrameBytes + last.payload.length;
+}
+
+function isNext(header: BatchHeader, cursor: LogCursor): boolean {
+  return (
+    header.sequence === cursor.nextSequence &&
+    header.firstOffset === cursor.nextOffset &&
+    header.chain === cursor.chain
+  );
+}
+
+const holeTexts: Readonly<Record<Hole['reason'], { kind: ProblemKind; message: string }>> = {
+  damaged: { kind: 'batch', message: 'the bytes of a batch are damaged' },
+  misfit: {
+    kind: 'batch',
+    message: 'the records of a batch do not fill it, though its checksums hold',
+  },
+  unknownKind: {
+    kind: 'kind',
+    message: 'a batch of a kind that only a later version of aiq knows',
+  },
+};

@@ -1,0 +1,188 @@
+/**
+ * The broker's pool of I/O threads, as the core sees it: events in, messages out. Threads own the
+ * sockets; one that dies takes its connections with it, the core is told of each, and it starts
+ * again while the others go on. A connection's number tells its thread, so that nobody has to ask.
+ */
+
+import { isIPv4 } from 'node:net';
+import type { Carrier } from '../../engine/outbox.ts';
+import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
+import type { Guard } from '../hello.ts';
+import { ListenError } from '../listen-error.ts';
+import { type NetLimits, netLimitDefaults } from '../net-limits.ts';
+import { createIntakeCells } from '../receive-budget.ts';
+import { createCrowdCells } from './connection-counts.ts';
+import { createCrashGuard } from './crash-guard.ts';
+import { connectionsWithin, openFilesMax } from './descriptors.ts';
+import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
+import type { Addresses, TcpAddress } from './thread-messages.ts';
+import { ThreadSlot } from './thread-slot.ts';
+
+/** Limits that are not given have the defaults of `net-limits.ts`. */
+export interface IoPoolOptions extends Partial<NetLimits> {
+  /** Absolute, of any length. Its folder is made with mode 0700, or must have it. */
+  readonly unixPath: string | null;
+  /** Loopback only; port 0 takes any free one. */
+  readonly tcp: TcpAddress | null;
+  /** What TCP connections must prove; required with `tcp`. Unix connections need no token. */
+  readonly guard: Guard | null;
+  /** How many threads share the TCP port, at least 1. Default 1; one where it cannot be shared. */
+  readonly threads?: number;
+  /** One batch. Called again only after it returned; a slow core makes the threads read less. */
+  readonly onEvents: (events: NetEvent[]) => void;
+  /** A thread has taken some of what it was to send: it may take more by now. */
+  readonly onTaken?: () => void;
+  /** Something that an operator should know: a thread died and starts again. */
+  readonly onNotice: (text: string) => void;
+  /** A thread is gone, and clients of its addresses cannot connect; or all threads listen again. */
+  readonly onReachable?: (isReachable: boolean) => void;
+  /** Threads die too often: one is gone for good and the pool should be stopped. */
+  readonly onThreadLost: (error: Error) => void;
+}
+
+export interface IoPool {
+  /** Where it listens: with the real port. */
+  readonly addresses: Addresses;
+  /** Connections that said Hello and are not closed. */
+  readonly connections: number;
+  /** Sends in order. What goes to a connection that is gone is dropped. */
+  send(messages: readonly Outgoing[]): void;
+  /** The thread of the connection. */
+  carrierOf(connection: ConnectionId): Carrier;
+  /** Closes after what was sent before has left. */
+  close(connection: ConnectionId): void;
+  /** Refuses new connections from here on; those that stand go on. */
+  stopListening(): Promise<void>;
+  /** Reports nothing more, gives the peers time to take what was sent, then closes all. */
+  stop(): Promise<void>;
+}
+
+/** @throws ListenError when the addresses are not allowed or cannot be had */
+export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
+  const tcp = checkedTcp(options);
+  const gate = createGate(options.onEvents);
+  const slots = slotsOf({ ...options, onEvents: gate.pass });
+  try {
+    const addresses = await startSlots(slots, { unix: options.unixPath, tcp });
+    // By then the caller has the pool in hand and can answer.
+    setImmediate(gate.open);
+    return poolOf(slots, addresses);
+  } catch (error) {
+    await Promise.all(slots.map(async (slot) => await slot.stop()));
+    throw error;
+  }
+}
+
+/** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
+function slotsOf(options: IoPoolOptions): ThreadSlot[] {
+  const { tcp, guard, threads = 1, onEvents, onNotice, onReachable, onThreadLost } = options;
+  const { onTaken = () => undefined } = options;
+  const count = tcp !== null && canSharePort ? threads : 1;
+  const limits = limitsOf(options);
+  const crowdCells = createCrowdCells(count);
+  const intakeCells = createIntakeCells(count);
+  const crashGuard = createCrashGuard(limits);
+  let downCount = 0;
+
+  return Array.from({ length: count }, (_, thread) => {
+    const numbers = { firstConnection: thread + 1, connectionStep: count };
+    const setup = { thread, guard, limits, crowdCells, intakeCells, ...numbers };
+    return new ThreadSlot({
+      setup,
+      guard: crashGuard,
+      onEvents,
+      onTaken,
+      onNotice,
+      onDown: (isDown) => {
+        downCount += isDown ? 1 : -1;
+        onReachable?.(downCount === 0);
+      },
+      onLost: onThreadLost,
+    });
+  });
+}
+
+/**
+ * The first thread listens on all addresses and the others join it on the TCP port. With port 0 it
+ * is the system that finds the first one a port which nobody has, shared or not.
+ */
+async function startSlots(slots: readonly ThreadSlot[], listen: Addresses): Promise<Addresses> {
+  const [first, ...others] = slots;
+  if (first === undefined) throw new Error('a pool needs a thread');
+  const sharePort = others.length > 0;
+  if (sharePort && listen.tcp !== null && listen.tcp.port !== 0) await probePort(listen.tcp);
+  const addresses = await first.start({ ...listen, sharePort });
+  const { tcp } = addresses;
+  await Promise.all(others.map(async (slot) => await slot.start({ unix: null, tcp, sharePort })));
+  if (sharePort && tcp !== null) assertPortIsOurs(tcp, slots.length);
+  return addresses;
+}
+
+function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
+  const slotOf = (connection: ConnectionId): ThreadSlot =>
+    slots[(connection - 1) % slots.length] as ThreadSlot;
+
+  return {
+    addresses,
+    get connections() {
+      return slots.reduce((sum, slot) => sum + slot.connections, 0);
+    },
+    send(messages) {
+      const bySlot = Map.groupBy(messages, ({ connection }) => slotOf(connection));
+      for (const [slot, batch] of bySlot) slot.send(batch);
+    },
+    carrierOf: slotOf,
+    close: (connection) => slotOf(connection).tell({ type: 'close', connection }),
+    async stopListening() {
+      await Promise.all(slots.map(async (slot) => await slot.stopListening()));
+    },
+    async stop() {
+      await Promise.all(slots.map(async (slot) => await slot.stop()));
+    },
+  };
+}
+
+/** Keeps what clients of the first thread say while the others still start. */
+function createGate(onEvents: IoPoolOptions['onEvents']) {
+  let early: NetEvent[] | null = [];
+  return {
+    pass: (events: NetEvent[]): void => {
+      if (early === null) onEvents(events);
+      else early.push(...events);
+    },
+    open: (): void => {
+      const events = early ?? [];
+      early = null;
+      if (events.length > 0) onEvents(events);
+    },
+  };
+}
+
+function checkedTcp({ tcp, guard }: IoPoolOptions): TcpAddress | null {
+  if (tcp === null) return null;
+  const host = tcp.host === 'localhost' ? '127.0.0.1' : tcp.host;
+  if (host !== '::1' && !(isIPv4(host) && host.startsWith('127.'))) {
+    throw new ListenError(
+      'NOT_LOOPBACK',
+      `cannot listen on ${tcp.host}: only loopback addresses are served (127.0.0.1, ::1), because nothing on the wire is encrypted`,
+    );
+  }
+  if (guard === null || guard.token.length === 0) {
+    throw new ListenError(
+      'NO_TOKEN',
+      `cannot listen on ${tcp.host}:${tcp.port} without a token: every user of this machine could connect`,
+    );
+  }
+  return { host, port: tcp.port };
+}
+
+function limitsOf(options: Partial<NetLimits>): NetLimits {
+  const names = Object.keys(netLimitDefaults) as (keyof NetLimits)[];
+  const entries = names.map((name) => [name, options[name] ?? netLimitDefaults[name]]);
+  const wanted = Object.fromEntries(entries) as NetLimits;
+  // A connection is an open file, and the log must always find some.
+  const connectionsMax = connectionsWithin(openFilesMax(), wanted.connectionsMax);
+  if (connectionsMax === wanted.connectionsMax) return wanted;
+  const handshakesMax = Math.min(wanted.handshakesMax, Math.ceil(connectionsMax / 4));
+  return { ...wanted, connectionsMax, handshakesMax };
+}

@@ -1,0 +1,164 @@
+/** An I/O thread seen from the core's side: starts it, talks with it, and notices its death. */
+
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
+import { ListenError } from '../listen-error.ts';
+import { encodeMessages } from '../outgoing.ts';
+import { Ahead, messageBytes } from '../send-window.ts';
+import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
+
+interface IoThreadOptions {
+  readonly setup: ThreadSetup;
+  readonly onEvents: (events: NetEvent[]) => void;
+  /** The thread has taken some of what it was to send. */
+  readonly onTaken: () => void;
+  /** Told what an operator should know. */
+  readonly onNotice: (text: string) => void;
+  /** The thread ended, after it listened, without being asked to; `closed` came for all its connections. */
+  readonly onLost: (error: Error) => void;
+}
+
+/** A thread that is still there so long after its own deadline hangs and is terminated. */
+const terminateGraceMs = 1_000;
+
+/** `starting` until it listens; `ended` once the thread is gone, for whatever reason. */
+type ThreadState = 'starting' | 'running' | 'stopping' | 'ended';
+
+/** Much garbage, little that stays: a large young generation would only take memory. */
+const resourceLimits = { maxYoungGenerationSizeMb: 12 };
+
+export class IoThread {
+  readonly #options: IoThreadOptions;
+  readonly #worker: Worker;
+  readonly #ahead: Ahead;
+  readonly #open = new Set<ConnectionId>();
+  readonly #listening = Promise.withResolvers<Addresses>();
+  readonly #notListening = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #nextConnection: ConnectionId;
+  #state: ThreadState = 'starting';
+  #failure: Error | null = null;
+
+  constructor(options: IoThreadOptions) {
+    this.#options = options;
+    this.#ahead = new Ahead(options.setup.limits.aheadBytesMax);
+    // The extension of this file, because the built package holds .js files only.
+    const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
+    this.#nextConnection = options.setup.firstConnection;
+    const name = `aiq-io-${options.setup.thread}`;
+    const workerData = options.setup;
+    this.#worker = new Worker(entry, { workerData, execArgv: [], name, resourceLimits });
+    this.#worker.on('message', (message: FromThread) => this.#onMessage(message));
+    this.#worker.on('error', (error: Error) => {
+      this.#failure = error;
+    });
+    this.#worker.on('exit', (code) => this.#onExit(code));
+  }
+
+  /**
+   * Settles when the thread listens, with the addresses as bound.
+   * @throws ListenError when it cannot
+   */
+  get listening(): Promise<Addresses> {
+    return this.#listening.promise;
+  }
+
+  /** Connections of this thread that the core knows. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** A number in this thread's sequence that is above all that the core has heard of. */
+  get nextConnection(): ConnectionId {
+    return this.#nextConnection;
+  }
+
+  tell(message: ToThread): void {
+    const transfer = message.type === 'send' ? [message.encoded.bytes.buffer] : [];
+    this.#worker.postMessage(message, transfer);
+  }
+
+  /** Sends messages of the core to their connections. */
+  send(messages: readonly Outgoing[]): void {
+    const encoded = encodeMessages(messages);
+    const bytes = encoded.bytes.length + messageBytes * messages.length;
+    this.tell({ type: 'send', encoded, confirm: this.#ahead.add(bytes) });
+  }
+
+  /** False while the thread has much to send that it has not taken. */
+  get takes(): boolean {
+    return this.#ahead.isOpen;
+  }
+
+  async stopListening(): Promise<void> {
+    this.tell({ type: 'stopListening' });
+    await this.#notListening.promise;
+  }
+
+  /** Settles when the thread is gone. */
+  async stop(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'stopping';
+      this.tell({ type: 'stop' });
+    } else if (this.#state === 'starting') {
+      void this.#worker.terminate();
+    }
+    const deadlineMs = this.#options.setup.limits.stopMs + terminateGraceMs;
+    const deadline = setTimeout(() => void this.#worker.terminate(), deadlineMs);
+    await this.#ended.promise;
+    clearTimeout(deadline);
+  }
+
+  #onMessage(message: FromThread): void {
+    switch (message.type) {
+      case 'listening':
+        this.#state = 'running';
+        this.#listening.resolve(message.addresses);
+        break;
+      case 'failed':
+        this.#failure = new ListenError(message.code, message.message);
+        break;
+      case 'events':
+        if (this.#state === 'running') this.#onEvents(message.events);
+        // Behind all else that is due: what comes next is for the next turn of the event loop.
+        if (message.confirm) setImmediate(() => this.tell({ type: 'taken' }));
+        break;
+      case 'taken':
+        this.#ahead.taken();
+        this.#options.onTaken();
+        break;
+      case 'notice':
+        this.#options.onNotice(message.text);
+        break;
+      case 'stoppedListening':
+        this.#notListening.resolve();
+        break;
+    }
+  }
+
+  #onEvents(events: NetEvent[]): void {
+    for (const { type, connection } of events) {
+      if (type === 'closed') this.#open.delete(connection);
+      if (type !== 'opened') continue;
+      this.#open.add(connection);
+      const next = connection + this.#options.setup.connectionStep;
+      this.#nextConnection = Math.max(this.#nextConnection, next);
+    }
+    this.#options.onEvents(events);
+  }
+
+  #onExit(code: number): void {
+    const wasRunning = this.#state === 'running';
+    const error = this.#failure ?? new Error(`it ended with code ${code}`);
+    this.#state = 'ended';
+    this.#listening.reject(error);
+    this.#notListening.resolve();
+    this.#ended.resolve();
+    if (!wasRunning) return;
+    const closed = [...this.#open].map((connection): NetEvent => ({ type: 'closed', connection }));
+    this.#open.clear();
+    if (closed.length > 0) this.#options.onEvents(closed);
+    this.#options.onLost(error);
+  }
+}

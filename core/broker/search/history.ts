@@ -1,0 +1,239 @@
+/**
+ * The history: all jobs, live and finished, in a database that is searched and that the log can
+ * make again at any time. It follows the log in a thread of its own; the broker never waits for it,
+ * and whatever happens to it costs search alone.
+ */
+
+import { performance } from 'node:perf_hooks';
+import { AiqError, type Message } from '../../protocol/index.ts';
+import { Feeder, type RecordSource } from './feeder.ts';
+import type { SearchFilter } from './search-query.ts';
+import { HistoryThreadHandle, type ThreadEnd } from './thread-handle.ts';
+
+export interface HistoryOptions {
+  /** The database; SQLite keeps a second file beside it. Its folder exists. */
+  readonly file: string;
+  /** The log that it follows; a file of another log is thrown away. */
+  readonly logId: string;
+  readonly log: RecordSource;
+  /** Told what an operator should know: that it is rebuilt, that search fails and why. */
+  readonly onNotice: (text: string) => void;
+  readonly limits?: Partial<HistoryLimits>;
+}
+
+export interface HistoryLimits {
+  /** How long a search waits for the offset that it asks for. */
+  readonly waitMs: number;
+  /** How long one search may take before its page ends, short if need be. */
+  readonly searchBudgetMs: number;
+  /** How long records gather in the thread when no search waits for them. */
+  readonly gatherMs: number;
+  /** Searches that wait at a time; each may be a page of a thousand jobs. */
+  readonly searchesMax: number;
+  /** Wait before the thread starts again; twice as long after each further failure, up to the max. */
+  readonly restartMsMin: number;
+  readonly restartMsMax: number;
+}
+
+const defaultLimits: HistoryLimits = {
+  waitMs: 2_000,
+  searchBudgetMs: 200,
+  gatherMs: 500,
+  searchesMax: 64,
+  restartMsMin: 1_000,
+  restartMsMax: 5 * 60_000,
+};
+
+export interface History {
+  /** Everything up to this offset of the log can be found; 0 while that is not known. */
+  readonly offset: number;
+  /** Durable records that cannot be found yet. */
+  readonly lag: number;
+  /** More of the log became durable. Cheap: call it after each group commit. */
+  onDurable(): void;
+  /** Stops following the log, say while the disk is full; `false` goes on. */
+  pause(isPaused: boolean): void;
+  /**
+   * A page of the jobs that meet all conditions. Waits a bounded time until everything up to
+   * `minOffset` can be found, then answers with what there is; `offset` in the answer tells.
+   * @throws AiqError (rejects with it) `BAD_REQUEST` when a condition makes no sense,
+   *   `UNSUPPORTED` while the history is broken, `INTERNAL` when too many searches wait or the
+   *   thread died over it, `SHUTTING_DOWN` after `close`
+   */
+  search(filter: SearchFilter, minOffset: number): Promise<Message<'SearchOk'>>;
+  /** Settles when thread and file are closed. */
+  close(): Promise<void>;
+}
+
+/** Starts the history; it opens its file, or makes it again, while the broker goes on. */
+export function startHistory(options: HistoryOptions): History {
+  return new LogHistory(options);
+}
+
+interface Waiter {
+  readonly minOffset: number;
+  readonly go: () => void;
+}
+
+class LogHistory implements History {
+  readonly #options: HistoryOptions;
+  readonly #limits: HistoryLimits;
+  readonly #feeder: Feeder;
+  readonly #waiters = new Set<Waiter>();
+  #thread: HistoryThreadHandle | null = null;
+  #offset = 0;
+  #searching = 0;
+  /** What failed; null once a thread works again. */
+  #trouble: string | null = null;
+  #failures = 0;
+  #failedAtMs = 0;
+  #mustRebuild = false;
+  #isClosed = false;
+  #restart: NodeJS.Timeout | undefined;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#feeder = new Feeder({
+      source: options.log,
+      send: (chunk) => this.#thread?.apply(chunk),
+      onGap: () => this.#beginAnew(),
+      onNotice: options.onNotice,
+    });
+    this.#startThread();
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get lag(): number {
+    return this.#options.log.durableOffset - this.#offset;
+  }
+
+  onDurable(): void {
+    this.#feeder.onDurable();
+  }
+
+  pause(isPaused: boolean): void {
+    this.#feeder.pause(isPaused);
+  }
+
+  async search(filter: SearchFilter, minOffset: number): Promise<Message<'SearchOk'>> {
+    if (this.#searching >= this.#limits.searchesMax) {
+      throw new AiqError('QUEUE_FULL', `${this.#searching} searches are waiting; try again later`);
+    }
+    this.#searching++;
+    try {
+      await this.#reached(minOffset);
+      if (this.#isClosed) throw new AiqError('SHUTTING_DOWN', 'the broker is stopping');
+      if (this.#thread === null) {
+        throw new AiqError('UNSUPPORTED', `there is no search now: ${this.#trouble}`);
+      }
+      return await this.#thread.search(filter);
+    } finally {
+      this.#searching--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#restart);
+    this.#feeder.stop();
+    this.#wake(Number.POSITIVE_INFINITY);
+    await this.#thread?.close();
+  }
+
+  /** Settles when the offset is reached, when that takes too long, or when there is no thread. */
+  async #reached(minOffset: number): Promise<void> {
+    if (this.#offset >= minOffset || this.#thread === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { minOffset, go: resolve };
+    this.#waiters.add(waiter);
+    const deadline = setTimeout(resolve, this.#limits.waitMs);
+    this.#thread.hurry(minOffset);
+    this.#feeder.flush();
+    await promise;
+    clearTimeout(deadline);
+    this.#waiters.delete(waiter);
+  }
+
+  #wake(offset: number): void {
+    for (const { minOffset, go } of this.#waiters) {
+      if (minOffset <= offset) go();
+    }
+  }
+
+  #startThread(): void {
+    const { file, log, logId } = this.#options;
+    const { firstOffset, durableOffset } = log;
+    const setup = {
+      file,
+      log: { logId, firstOffset, durableOffset },
+      rebuild: this.#mustRebuild,
+      searchBudgetMs: this.#limits.searchBudgetMs,
+      gatherMs: this.#limits.gatherMs,
+    };
+    this.#thread = new HistoryThreadHandle(setup, {
+      onOpened: (offset, rebuiltBecause) => this.#opened(offset, rebuiltBecause),
+      onApplied: (offset, bytes) => this.#applied(offset, bytes),
+      onEnd: (end) => this.#ended(end),
+    });
+  }
+
+  #opened(offset: number, rebuiltBecause: string | null): void {
+    if (this.#isClosed) return;
+    if (rebuiltBecause !== null) {
+      this.#options.onNotice(`history: made again from the log, because ${rebuiltBecause}`);
+    }
+    this.#mustRebuild = false;
+    this.#offset = offset;
+    if (this.lag <= 0) this.#works();
+    this.#feeder.begin(offset);
+  }
+
+  /** Said when it could write, and not when it could open a file on a disk that is still full. */
+  #works(): void {
+    if (this.#trouble !== null) this.#options.onNotice('history: search works again');
+    this.#trouble = null;
+  }
+
+  #applied(offset: number, bytes: number): void {
+    this.#offset = offset;
+    this.#works();
+    this.#feeder.applied(bytes);
+    this.#wake(offset);
+  }
+
+  /** The log dropped records before they were read. */
+  #beginAnew(): void {
+    this.#options.onNotice('history: made again from the log, which dropped records not yet read');
+    this.#feeder.stop();
+    this.#offset = 0;
+    this.#mustRebuild = true;
+    void this.#thread?.close();
+  }
+
+  #ended(end: ThreadEnd): void {
+    this.#thread = null;
+    this.#feeder.stop();
+    if (this.#isClosed) return;
+    if (end === 'closed') this.#startThread();
+    else this.#failed(end.error, end.rebuild);
+  }
+
+  #failed(error: Error, rebuild: boolean): void {
+    const { restartMsMin, restartMsMax } = this.#limits;
+    const nowMs = performance.now();
+    // What went well for long has nothing to do with what fails now.
+    if (nowMs - this.#failedAtMs > 2 * restartMsMax) this.#failures = 0;
+    this.#failedAtMs = nowMs;
+    const delayMs = Math.min(restartMsMin * 2 ** this.#failures++, restartMsMax);
+    this.#mustRebuild ||= rebuild;
+    this.#trouble = `the history failed (${error.message})`;
+    const next = `tried again in ${Math.ceil(delayMs / 1000)} s`;
+    this.#options.onNotice(`history: ${error.message}; there is no search; ${next}`);
+    this.#restart = setTimeout(() => this.#startThread(), delayMs).unref();
+    this.#wake(Number.POSITIVE_INFINITY);
+  }
+}

@@ -1,0 +1,119 @@
+/** What the core wants done, and what it is told: plain data and pure functions. */
+
+import type { LeaseToken, Message, MessageName, QueueInfo } from '../../../protocol/index.ts';
+import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
+import type { RecordOf } from '../records/records.ts';
+import type { Origin } from './job-view.ts';
+
+/** What the core wants done, in order. Everything sent waits until the records before it are durable. */
+export type Effect =
+  | { readonly type: 'append'; readonly record: Uint8Array }
+  | { readonly type: 'send'; readonly outgoing: Outgoing }
+  | {
+      readonly type: 'fetch';
+      readonly fetch: Fetch;
+      /** In whose line what comes of it has its place; `nobody` when it is for the core itself. */
+      readonly connection: ConnectionId;
+      /** True when it answers a request, and not something that the core sends of its own accord. */
+      readonly isAnswer: boolean;
+    }
+  | {
+      readonly type: 'troubles';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+    }
+  | {
+      readonly type: 'search';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly filter: Message<'Search'>;
+    }
+  | { readonly type: 'shutdown' }
+  /** For the operator: what somebody did to others; `kind` in the plural. */
+  | { readonly type: 'notice'; readonly kind: string; readonly text: string };
+
+/** Stands for no connection. */
+export const nobody: ConnectionId = 0;
+
+/** The part of StatsOk that the core knows. */
+export interface StatsFields {
+  readonly connection: ConnectionId;
+  readonly correlationId: number;
+  readonly queues: QueueInfo[];
+  /** Bytes of the log that are still needed. */
+  readonly logLiveBytes: number;
+}
+
+/** Records of the log that are needed to go on. What comes of them keeps its place in line. */
+export interface Fetch {
+  readonly offsets: readonly number[];
+  /** How much work `use` is, counted in records, when that is not one for each offset. */
+  readonly rows?: number;
+  /** Gets the records in the order of `offsets`, null for one that is not there undamaged. */
+  readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
+  /**
+   * Instead of `use`, when a read of this fetch or of one that followed from it failed and may work
+   * later: an error is not damage. Without it such a record is null, too.
+   */
+  readonly unread?: (error: Error) => readonly Fetched[];
+}
+
+/** What becomes of fetched records: a message, a further look into the log, or news for the core. */
+export type Fetched =
+  | { readonly type: 'send'; readonly outgoing: Outgoing }
+  | { readonly type: 'stats'; readonly stats: StatsFields }
+  | { readonly type: 'fetch'; readonly fetch: Fetch }
+  | { readonly type: 'event'; readonly event: CoreEvent };
+
+/** Everything that the core is told. */
+export type CoreEvent =
+  | NetEvent
+  /** The log has no room for anything new, and why, or has room again. */
+  | { readonly type: 'disk'; readonly full: boolean; readonly reason?: string }
+  /** While it is full: there is no room for values any more, only for short settles. */
+  | { readonly type: 'scarce'; readonly isScarce: boolean }
+  /** The log says that the session had the lease under which it wants to write this entry. */
+  | {
+      readonly type: 'heldEntry';
+      readonly connection: ConnectionId;
+      readonly correlationId: number;
+      readonly session: string;
+      readonly fields: Message<'JournalPut'>;
+    }
+  /** Jobs that were just delivered, and whose bytes are damaged. */
+  | { readonly type: 'unreadable'; readonly tokens: readonly LeaseToken[] }
+  /** Jobs that were just delivered, and whose bytes could not be read now, and why. */
+  | { readonly type: 'unread'; readonly tokens: readonly LeaseToken[]; readonly reason: string }
+  /** After that: jobs were read well. */
+  | { readonly type: 'readAgain' }
+  /** What a connection was to be told of jobs was made, and is on its way. */
+  | { readonly type: 'told'; readonly connection: ConnectionId }
+  /** A Deliver frame was not made in the end: its jobs could not be read, or were cancelled. */
+  | { readonly type: 'notMade'; readonly connection: ConnectionId; readonly frame: number }
+  /** Compaction: say again what the log holds up to this offset, in small portions. */
+  | { readonly type: 'compact'; readonly upTo: number; readonly bytesMax: number }
+  /** Compaction: what was read about a job. */
+  | {
+      readonly type: 'movedJob';
+      readonly seq: number;
+      readonly base: number;
+      readonly last: number;
+      readonly origin: Origin;
+      readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
+      readonly history: RecordOf<'snapshot'>['history'];
+    }
+  /** Compaction: a record that holds a chunk of a blob or an entry of a journal. */
+  | { readonly type: 'movedRecord'; readonly from: number; readonly record: Uint8Array }
+  /** Compaction: say a portion of the small state again; what lay before the first may then be dropped. */
+  | { readonly type: 'restate'; readonly isFirst: boolean };
+
+/** A message on its way out. */
+export function outgoing<N extends MessageName>(
+  connection: ConnectionId,
+  correlationId: number,
+  name: N,
+  fields: Message<N>,
+): Outgoing {
+  const message: Outgoing<N> = { connection, correlationId, name, fields };
+  return message;
+}

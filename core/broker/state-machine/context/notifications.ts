@@ -1,0 +1,219 @@
+/**
+ * What connections are to be told of jobs: those that watch, of every change; those that wait, of
+ * the end. It is told in pieces, one at a time for each connection, and only when its peer has read
+ * what came before. Who watches and does not keep up hears of each job as it is by then.
+ */
+
+import { errorCodes, type JobInfo } from '../../../protocol/index.ts';
+import type { ConnectionId, Outgoing } from '../../events.ts';
+import type { JobEntry } from '../state/job-entry.ts';
+import type { Core } from './core.ts';
+import { type Fetched, outgoing } from './effects.ts';
+import { fetchInfos, inFrames, type JobPicture, pictureOf } from './job-view.ts';
+import { answerUnread } from './unreadable.ts';
+import { Watchers } from './watchers.ts';
+
+/** Jobs that one connection is told of in one piece. */
+const pieceMax = 100;
+/** Jobs that all are told of in one go. */
+const goMax = 400;
+/** Pieces in the making at one time: more would only fill memory. */
+const makingMax = 8;
+
+/** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
+function placedNow({ state }: Core, picture: JobPicture): JobPicture {
+  const job = state.jobs.bySeq(picture.seq);
+  if (job === undefined) return { ...picture, base: 0, last: 0 };
+  return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
+}
+
+function pictureNow({ state }: Core, seq: number): JobPicture | null {
+  const job = state.jobs.bySeq(seq);
+  return job === undefined ? null : pictureOf(state.jobs, job);
+}
+
+/** Who of a connection waited for a job that is over. */
+interface End {
+  readonly picture: JobPicture;
+  readonly correlationIds: readonly number[];
+  /** How many of them are told. */
+  told: number;
+}
+
+interface Telling {
+  readonly ends: End[];
+  endCount: number;
+  /** A piece is being made. */
+  isMaking: boolean;
+}
+
+interface EndOfWait {
+  readonly picture: JobPicture;
+  readonly correlationId: number;
+}
+
+export class Tellings {
+  readonly #watchers = new Watchers();
+  readonly #tellings: Map<ConnectionId, Telling> = new Map();
+  /** Connections with something to be told and nothing in the making, in the order of their turns. */
+  readonly #due: Set<ConnectionId> = new Set();
+  /** Something changed that watchers were not told of. */
+  #hasNews = false;
+  #makingCount = 0;
+  #endCount = 0;
+
+  get watcherCount(): number {
+    return this.#watchers.count;
+  }
+
+  /** Waits whose end is to be told. */
+  get endCount(): number {
+    return this.#endCount;
+  }
+
+  /** The same of one connection. */
+  endCountOf(connection: ConnectionId): number {
+    return this.#tellings.get(connection)?.endCount ?? 0;
+  }
+
+  watch(connection: ConnectionId, queues: readonly string[]): void {
+    this.#watchers.watch(connection, queues);
+  }
+
+  forget(connection: ConnectionId): void {
+    this.#endCount -= this.endCountOf(connection);
+    this.#setMaking(this.#tellings.get(connection), false);
+    this.#watchers.forget(connection);
+    this.#tellings.delete(connection);
+    this.#due.delete(connection);
+  }
+
+  /** The job that these of each connection waited for is over. */
+  addEnds(
+    waiters: ReadonlyMap<ConnectionId, readonly number[]>,
+    pictureOfJob: () => JobPicture,
+  ): void {
+    if (waiters.size === 0) return;
+    const picture = pictureOfJob();
+    for (const [connection, correlationIds] of waiters) {
+      const telling = this.#of(connection);
+      telling.ends.push({ picture, correlationIds, told: 0 });
+      telling.endCount += correlationIds.length;
+      this.#endCount += correlationIds.length;
+    }
+  }
+
+  /** A job changed: whoever watches its queue hears of it as it is now. */
+  note(core: Core, job: JobEntry): void {
+    const { jobs } = core.state;
+    const { name } = jobs.queueOf(job);
+    if (this.#watchers.note(name, () => pictureOf(jobs, job))) this.#hasNews = true;
+  }
+
+  /** The watcher is too far behind: it hears that it missed something by the end of its connection. */
+  #give(core: Core, connection: ConnectionId): void {
+    this.forget(connection);
+    const message = 'the watcher reads too slowly: too many changes wait for it';
+    const fields = { code: errorCodes.TOO_SLOW.number, message };
+    const last = { ...outgoing(connection, 0, 'Error', fields), thenClose: true };
+    core.emit({ type: 'send', outgoing: last });
+  }
+
+  /** A piece was made and counts as on its way. */
+  told(connection: ConnectionId): void {
+    const telling = this.#tellings.get(connection);
+    if (telling === undefined) return;
+    this.#setMaking(telling, false);
+    this.#due.add(connection);
+  }
+
+  /** Begins with what may be told now. Returns false when more could be told at once. */
+  flush(core: Core): boolean {
+    if (this.#hasNews) for (const connection of this.#watchers.connections) this.#of(connection);
+    this.#hasNews = false;
+    let left = goMax;
+    for (const connection of this.#due) {
+      if (this.#makingCount >= makingMax) return true;
+      if (!core.unsent.takesLarge(connection)) continue;
+      if (left <= 0) return false;
+      this.#due.delete(connection);
+      left -= this.#tell(core, connection);
+    }
+    return true;
+  }
+
+  /** Tells one piece and returns how much work that is, counted in jobs. */
+  #tell(core: Core, connection: ConnectionId): number {
+    if (this.#watchers.isTooFarBehind(connection)) {
+      this.#give(core, connection);
+      return 1;
+    }
+    const telling = this.#of(connection);
+    const ends = this.#takeEnds(telling);
+    const { pictures, work } =
+      ends.length > 0
+        ? // What many wait for is looked up once.
+          { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
+        : this.#watchers.take(connection, pieceMax, (seq) => pictureNow(core, seq));
+    if (pictures.length === 0) {
+      if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
+      return work;
+    }
+    this.#setMaking(telling, true);
+    this.#due.delete(connection);
+    const messages = (infos: readonly JobInfo[]): Outgoing[] =>
+      ends.length > 0
+        ? infos.flatMap((job, index) =>
+            ends
+              .filter(({ picture }) => picture === pictures[index])
+              .map(({ correlationId }) => outgoing(connection, correlationId, 'WaitOk', { job })),
+          )
+        : [...inFrames(infos)].map((jobs) => outgoing(connection, 0, 'JobEvents', { jobs }));
+    const told: Fetched = { type: 'event', event: { type: 'told', connection } };
+    const fetch = fetchInfos(
+      pictures.map((picture) => placedNow(core, picture)),
+      (infos): Fetched[] => [
+        ...messages(infos).map((message) => ({ type: 'send' as const, outgoing: message })),
+        told,
+      ],
+    );
+    const unread = (error: Error): Fetched[] => [
+      ...ends.flatMap(({ correlationId }) => answerUnread(connection, correlationId)(error)),
+      told,
+    ];
+    core.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
+    return work;
+  }
+
+  /** Takes as many ends of waits as one piece tells. */
+  #takeEnds(telling: Telling): EndOfWait[] {
+    const taken: EndOfWait[] = [];
+    for (let end = telling.ends[0]; end !== undefined; end = telling.ends[0]) {
+      const { picture, correlationIds, told } = end;
+      const ids = correlationIds.slice(told, told + pieceMax - taken.length);
+      taken.push(...ids.map((correlationId) => ({ picture, correlationId })));
+      end.told += ids.length;
+      if (end.told < correlationIds.length) break;
+      telling.ends.shift();
+    }
+    telling.endCount -= taken.length;
+    this.#endCount -= taken.length;
+    return taken;
+  }
+
+  #setMaking(telling: Telling | undefined, isMaking: boolean): void {
+    if (telling === undefined || telling.isMaking === isMaking) return;
+    telling.isMaking = isMaking;
+    this.#makingCount += isMaking ? 1 : -1;
+  }
+
+  #of(connection: ConnectionId): Telling {
+    let telling = this.#tellings.get(connection);
+    if (telling === undefined) {
+      telling = { ends: [], endCount: 0, isMaking: false };
+      this.#tellings.set(connection, telling);
+    }
+    if (!telling.isMaking) this.#due.add(connection);
+    return telling;
+  }
+}

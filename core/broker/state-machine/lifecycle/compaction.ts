@@ -1,0 +1,164 @@
+/**
+ * The core's part of compaction: it says again what old records hold, oldest first, so that one old
+ * job never pins the log. Bodies are read by the driver; whatever changed meanwhile is left alone.
+ */
+
+import { decodeJob, encodeJob } from '../../../protocol/index.ts';
+import type { Core } from '../context/core.ts';
+import type { CoreEvent, Fetched } from '../context/effects.ts';
+import { endOf, fetchHistory, type Origin, Origins, toldOfEnd } from '../context/job-view.ts';
+import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
+import { moveChunk } from '../requests/blob-requests.ts';
+import { moveEntry } from '../requests/journal-requests.ts';
+import { isOver, type JobEntry, snapshotBytes } from '../state/job-entry.ts';
+import type { JobStore } from '../state/job-store.ts';
+
+/** Most things that one portion says again. */
+const portionMax = 32;
+
+/** True when nothing up to the offset is needed any more, so that it may be dropped. */
+export function isRestated({ state }: Core, upTo: number): boolean {
+  const oldest = state.jobs.at(state.jobs.logOrder.head)?.base ?? Number.POSITIVE_INFINITY;
+  const { blobs, journal } = state;
+  const others = [blobs.logOrder.oldest, journal.logOrder.oldest];
+  return oldest > upTo && others.every((thing) => thing === null || thing.offset > upTo);
+}
+
+/** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
+export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax: number }): void {
+  const { jobs, blobs, journal } = core.state;
+  const origins = new Origins();
+  let bytes = 0;
+  let slot = jobs.logOrder.head;
+  for (let count = 0; slot !== 0 && count < portionMax && bytes < bytesMax; count++) {
+    const job = jobs.at(slot);
+    if (job === undefined || job.base > upTo) break;
+    bytes += job.logBytes;
+    fetchJob(core, job, origins);
+    slot = jobs.logOrder.after(slot);
+  }
+  const others = [blobs.logOrder, journal.logOrder].flatMap((order) =>
+    order.oldestUpTo(upTo, portionMax, bytesMax),
+  );
+  for (const offset of others) {
+    core.read({
+      offsets: [offset],
+      use: ([record]) =>
+        record ? [{ type: 'event', event: { type: 'movedRecord', from: offset, record } }] : [],
+    });
+  }
+}
+
+function fetchJob(core: Core, job: JobEntry, origins: Origins): void {
+  const { seq, base, last } = job;
+  core.read({
+    offsets: last > 0 ? [base, last] : [base],
+    use: ([baseRecord, lastRecord]) => {
+      // What cannot be read stays where it is, and the driver sees that nothing moves.
+      if (!baseRecord || (last > 0 && !lastRecord)) return [];
+      const origin = origins.find(baseRecord, { base, seq });
+      const end = lastRecord ? endOf(lastRecord) : null;
+      const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
+        { type: 'event', event: { type: 'movedJob', seq, base, last, origin, end, history } },
+      ];
+      return [fetchHistory(last, event)];
+    },
+    // Of this job or of the ends of its leases: all of it is said again, or nothing.
+    unread: () => [],
+  });
+}
+
+/** A job's records were read: it is said again, unless it moved or changed in the meantime. */
+export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob' }>): void {
+  const { jobs } = core.state;
+  const job = jobs.bySeq(event.seq);
+  if (job === undefined || job.base !== event.base || job.last !== event.last) return;
+  const { end, origin, history } = event;
+  const encoded = isOver(job.state) ? withoutBody(core, origin) : origin.encoded;
+  const snapshot: RecordOf<'snapshot'> = {
+    kind: 'snapshot',
+    ...rowOf(job),
+    ...extrasOf(jobs, job),
+    session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
+    ...toldOfEnd(end, jobs.extras.cause.get(job.slot) ?? ''),
+    enqueuedAtMs: origin.enqueuedAtMs,
+    bodyInLog: job.bodyInLog && !isOver(job.state),
+    jobBytes: encoded.length,
+    job: encoded,
+    lastBytes: 0,
+    history,
+  };
+  const lastBytes = job.last === 0 ? 0 : bytesToldOf(snapshot);
+  core.commit({ ...snapshot, lastBytes });
+}
+
+/** Bytes that a snapshot has for what it tells of ended leases; at least 1. */
+function bytesToldOf(snapshot: RecordOf<'snapshot'>): number {
+  const withoutJob = encodeRecord({ ...snapshot, job: new Uint8Array(0) });
+  return Math.max(1, withoutJob.length - snapshotBytes);
+}
+
+/** What the row holds, as the record names it. */
+function rowOf(job: JobEntry) {
+  return {
+    seq: job.seq,
+    state: job.state,
+    attempts: job.attempts,
+    crashes: job.crashes,
+    returns: job.returns,
+    deliveries: job.deliveries,
+    leaseEpoch: job.leaseEpoch,
+    isolated: job.isolated,
+    lastEnd: job.lastEnd,
+    changedAtMs: job.changedAtMs,
+    bodyBytes: job.bodyBytes,
+  };
+}
+
+/** What the job has only for a time. */
+function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry) {
+  return {
+    returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
+    dueAtMs: extras.dueAtMs.get(slot) ?? 0,
+    expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
+    parkKey: state === 'parked' ? queues.line(line).key : '',
+  };
+}
+
+function withoutBody({ options }: Core, { encoded }: Origin): Uint8Array {
+  const job = decodeJob(encoded);
+  return encodeJob({ ...job, body: new Uint8Array(0), bodyRef: null }, options.crc32);
+}
+
+/** A chunk of a blob or an entry of a journal was read: it is logged again when it still counts. */
+export function moveRecord(core: Core, from: number, bytes: Uint8Array): void {
+  const record = decodeRecord(bytes);
+  if (record.kind === 'blobChunk') moveChunk(core, core.state.blobs, { record, offset: from });
+  else if (record.kind === 'journaled')
+    moveEntry(core, core.state.journal, { record, offset: from });
+  else throw new Error(`record ${from} was to be moved, and it is ${record.kind}`);
+}
+
+/** Records of the small state that are said before others have their turn. */
+const restatedMax = 500;
+
+/** Says the small state again, portion by portion: everything that `smallState` names. */
+export class Restating {
+  readonly #core: Core;
+  readonly #records: Iterator<LogRecord>;
+  /** True when all of it was said. */
+  isDone = false;
+
+  constructor(core: Core, atMs: number) {
+    this.#core = core;
+    this.#records = core.state.smallState(atMs);
+  }
+
+  goOn(): void {
+    for (let count = 0; count < restatedMax && !this.isDone; count++) {
+      const next = this.#records.next();
+      if (next.done === true) this.isDone = true;
+      else this.#core.commit(next.value);
+    }
+  }
+}

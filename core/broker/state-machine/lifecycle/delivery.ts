@@ -1,0 +1,230 @@
+/**
+ * Matching ready jobs to sessions that have room. Each session in turn gets one job, from each of
+ * its queues in turn, so that neither a large queue nor a large consumer starves the others.
+ */
+
+import { type Delivery, type LeaseToken, limits } from '../../../protocol/index.ts';
+import type { ConnectionId, Left, Now } from '../../events.ts';
+import {
+  type Core,
+  jobsPerStepMax,
+  type Lease,
+  leasedBytesMax,
+  type Session,
+} from '../context/core.ts';
+import { type Fetched, outgoing } from '../context/effects.ts';
+import { Origins } from '../context/job-view.ts';
+import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { expireJob } from './deadlines.ts';
+
+/** Room that a Deliver frame needs beside the jobs, for each job. */
+const itemOverheadBytes = 64;
+
+/** Slices that the buffers of the system may hold for a peer, after the one that it waits for. */
+const buffersInSlices = 2;
+/** Most bytes of jobs that are handed out in one go: others get their turn before the next ones. */
+const stepBytesMax = 1024 * 1024;
+
+/** A delivery before its bytes were read from the log. */
+interface Grant {
+  readonly item: Omit<Delivery, 'job' | 'enqueuedAtMs'>;
+  readonly base: number;
+  readonly lease: Lease;
+}
+
+/** Hands out ready jobs. Returns false when the bound was reached and more could be handed out. */
+export function deliverReady(core: Core, now: Now): boolean {
+  core.subscriptions.wake(core.state.jobs.queues.readied);
+  const jobsMax = core.readPause.jobsMax(now.monotonicMs);
+  if (jobsMax === 0 || core.state.jobs.readyCount === 0 || core.diskFull) return true;
+  const granted = new Map<Session, Grant[]>();
+  const hasRoom = (session: Session): boolean => sessionHasRoom(core, session);
+  let hungry = [...core.sessions.values()].filter(hasRoom);
+  let count = 0;
+  let bytes = 0;
+  const isOver = (): boolean => count >= jobsMax || bytes >= stepBytesMax;
+  while (hungry.length > 0 && !isOver()) {
+    const stillHungry: Session[] = [];
+    for (const session of hungry) {
+      if (isOver()) break;
+      const job = nextJobFor(core, session);
+      if (job === undefined) {
+        session.mayFind = false;
+        continue;
+      }
+      count++;
+      if (expireJob(core, job, now)) {
+        stillHungry.push(session);
+        continue;
+      }
+      const items = granted.get(session) ?? [];
+      items.push(grant(core, session, job, now));
+      bytes += job.jobBytes;
+      granted.set(session, items);
+      if (hasRoom(session)) stillHungry.push(session);
+    }
+    hungry = stillHungry;
+  }
+  for (const [session, items] of granted) {
+    sendDeliveries(core, session, items);
+    core.toTheBack(session);
+  }
+  // In a pass that was cut short for reads that failed, what is read next brings the following one.
+  return count < jobsPerStepMax && bytes < stepBytesMax;
+}
+
+function sessionHasRoom({ unsent }: Core, session: Session): boolean {
+  const { connection, leases, credit, leasedBytes, mayFind } = session;
+  if (!mayFind || connection === null || leases.size >= credit || leasedBytes >= leasedBytesMax)
+    return false;
+  return unsent.takesJobs(connection);
+}
+
+function nextJobFor({ state }: Core, session: Session): JobEntry | undefined {
+  const { queues } = session;
+  for (let offset = 0; offset < queues.length; offset++) {
+    const index = (session.turn + offset) % queues.length;
+    const queue = state.jobs.queues.find(queues[index] ?? '');
+    if (queue === undefined || queue.paused || queue.counts.ready === 0) continue;
+    session.turn = (index + 1) % queues.length;
+    return state.jobs.at(state.jobs.queues.nextReady(queue));
+  }
+  return undefined;
+}
+
+function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
+  core.commit({
+    kind: 'delivered',
+    id: job.id,
+    epoch: core.state.epoch,
+    delivery: job.deliveries + 1,
+    session: session.id,
+    isolated: job.crashes > 0,
+    atMs: now.wallMs,
+  });
+  const lease = core.addLease(session, job);
+  // Counted from now on: a peer that has much on its way gets no more.
+  if (session.connection !== null) core.unsent.add(session.connection, bytesInFrame(lease));
+  const item = {
+    token: tokenOf(job),
+    attempt: job.attempts + 1,
+    crashes: job.crashes,
+    isolated: job.isolated,
+    leaseMs: core.options.leaseMs,
+  };
+  return { item, base: job.base, lease };
+}
+
+function bytesInFrame({ bytes }: Lease): number {
+  return bytes + itemOverheadBytes;
+}
+
+/** Sends deliveries in frames that the client takes, small ones: a slow line should not be busy with one. */
+function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
+  const bytesMax = Math.min(session.frameBytesMax, limits.batchBytesMax) - itemOverheadBytes;
+  let frame: Grant[] = [];
+  let frameBytes = 0;
+  for (const item of items) {
+    const bytes = bytesInFrame(item.lease);
+    if (frame.length > 0 && frameBytes + bytes > bytesMax) {
+      sendFrame(core, session, frame);
+      frame = [];
+      frameBytes = 0;
+    }
+    frame.push(item);
+    frameBytes += bytes;
+  }
+  sendFrame(core, session, frame);
+}
+
+function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void {
+  const { connection } = session;
+  if (connection === null) return;
+  const leases = grants.map(({ lease }) => lease);
+  const bytes = leases.reduce((sum, lease) => sum + bytesInFrame(lease), 0);
+  const frame = core.nextFrame++;
+  session.frames.set(frame, { bytes, leases });
+  core.readFor(connection, {
+    offsets: grants.map(({ base }) => base),
+    use: (records) => {
+      const { items, unreadable } = deliveriesOf(grants, records);
+      const fetched: Fetched[] = [];
+      if (items.length > 0) {
+        const message = outgoing(connection, 0, 'Deliver', { items });
+        fetched.push({ type: 'send', outgoing: { ...message, bytes } });
+      } else fetched.push({ type: 'event', event: { type: 'notMade', connection, frame } });
+      if (core.readPause.isOn && items.length > 0) {
+        fetched.push({ type: 'event', event: { type: 'readAgain' } });
+      }
+      if (unreadable.length > 0) {
+        fetched.push({ type: 'event', event: { type: 'unreadable', tokens: unreadable } });
+      }
+      return fetched;
+    },
+    unread: ({ message: reason }) => {
+      const tokens = grants.map(({ item }) => item.token);
+      return [
+        { type: 'event', event: { type: 'unread', tokens, reason } },
+        { type: 'event', event: { type: 'notMade', connection, frame } },
+      ];
+    },
+  });
+}
+
+function deliveriesOf(
+  grants: readonly Grant[],
+  records: readonly (Uint8Array | null)[],
+): { items: Delivery[]; unreadable: LeaseToken[] } {
+  const items: Delivery[] = [];
+  const unreadable: LeaseToken[] = [];
+  const origins = new Origins();
+  for (const [index, { item, base, lease }] of grants.entries()) {
+    // It may have been cancelled while its bytes were read.
+    if (lease.ended) continue;
+    const record = records[index] ?? null;
+    if (record === null) {
+      unreadable.push(item.token);
+      continue;
+    }
+    const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq: lease.seq });
+    items.push({ ...item, enqueuedAtMs, job });
+  }
+  return { items, unreadable };
+}
+
+/** Deliver frames have left: the time of their leases runs, but not before a slow peer can have them. */
+export function framesLeft(
+  core: Core,
+  { connection, deliveries, slowestMs }: Left,
+  now: Now,
+): void {
+  const session = core.connections.get(connection);
+  if (session === undefined) return;
+  const left = [...session.frames.keys()].slice(0, deliveries);
+  // What left may wait in the buffers of the system, which hold a few slices.
+  const lagMs = buffersInSlices * slowestMs;
+  for (const frame of left) beginLeases(core, session, frame, now.monotonicMs + lagMs);
+}
+
+/** A frame was not made after all. */
+export function frameNotMade(
+  core: Core,
+  { connection, frame }: { connection: ConnectionId; frame: number },
+  now: Now,
+): void {
+  const session = core.connections.get(connection);
+  const bytes = session?.frames.get(frame)?.bytes;
+  if (session === undefined || bytes === undefined) return;
+  core.unsent.remove(connection, bytes);
+  beginLeases(core, session, frame, now.monotonicMs);
+}
+
+/** The connection is gone: what was on its way may have arrived, and its time runs. */
+export function allFramesLeft(core: Core, session: Session, nowMs: number): void {
+  for (const frame of session.frames.keys()) beginLeases(core, session, frame, nowMs);
+}
+
+function beginLeases(core: Core, session: Session, frame: number, nowMs: number): void {
+  for (const lease of session.frames.get(frame)?.leases ?? []) core.beginLease(lease, nowMs);
+  session.frames.delete(frame);
+}

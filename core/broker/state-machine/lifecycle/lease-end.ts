@@ -1,0 +1,157 @@
+/**
+ * What becomes of a job when its lease ends. *Attempts* are charged failures; *crashes* count
+ * vanished holders; *returns* count every time it came back uncharged. Crashes and returns have caps
+ * of their own, so that nothing circles for ever.
+ */
+
+import type { JobState, LeaseEnd, Usage, Value } from '../../../protocol/index.ts';
+import { expiryClockMs, type Now } from '../../events.ts';
+import type { Core } from '../context/core.ts';
+import type { RecordOf } from '../records/records.ts';
+import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { expiredCode } from '../state/job-store.ts';
+
+export interface LeaseEnding {
+  readonly end: LeaseEnd;
+  readonly delayMs: number;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  readonly note: string;
+  readonly usage: Usage;
+  /** Key to wait for instead of the delay; null for none. */
+  readonly park: string | null;
+  readonly result: Value | null;
+  readonly enqueue: RecordOf<'leaseEnded'>['enqueue'];
+  /** The broker itself took it back, unsent: no counter rises. */
+  readonly uncounted?: boolean;
+}
+
+interface Rule {
+  readonly charge: 'attempt' | 'return' | 'crash' | 'loss' | 'none';
+  readonly again: boolean;
+}
+
+/** Which counter each end raises, and whether the job may run again. */
+const rules: Readonly<Record<LeaseEnd, Rule>> = {
+  ack: { charge: 'none', again: false },
+  retry: { charge: 'attempt', again: true },
+  final: { charge: 'attempt', again: false },
+  throttled: { charge: 'return', again: true },
+  returned: { charge: 'return', again: true },
+  crashed: { charge: 'crash', again: true },
+  lost: { charge: 'loss', again: true },
+  damaged: { charge: 'none', again: false },
+};
+
+/** The job's counters after the end, and whether the end was charged to it. */
+interface Counted {
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly returns: number;
+  readonly returnsSinceMs: number;
+  readonly free: boolean;
+}
+
+/** The record of a lease's end: from the job as it is, the end and the time. */
+export function decideLeaseEnd(
+  core: Core,
+  job: JobEntry,
+  ending: LeaseEnding,
+  now: Now,
+): RecordOf<'leaseEnded'> {
+  const { wallMs: atMs } = now;
+  const { jobs } = core.state;
+  const { free, ...counters } = count(core, job, ending, atMs);
+  const { again } = rules[ending.end];
+  const stop = again ? reasonToStop(core, job, ending, { ...counters, free, now }) : null;
+  const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
+  const token = tokenOf(job);
+  const { end, note, result, enqueue } = ending;
+  const { errorCode, errorMessage } = stop ?? ending;
+  return {
+    kind: 'leaseEnded',
+    id: token.id,
+    end,
+    state,
+    dueAtMs: state === 'delayed' ? atMs + ending.delayMs : 0,
+    parkKey: state === 'parked' ? (ending.park ?? '') : '',
+    ...counters,
+    delivery: token.delivery,
+    session: jobs.extras.session.get(job.slot) ?? noSession,
+    errorCode,
+    errorMessage,
+    note,
+    usage: addUsage(jobs.usageOf(job), ending.usage),
+    result,
+    enqueue,
+    previous: job.last,
+    fullBytes: 0,
+    atMs,
+  };
+}
+
+function count(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
+  const charge = ending.uncounted === true ? 'none' : rules[ending.end].charge;
+  // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
+  // and a crash there, which its consumer lives to tell, is its own. A consumer that is gone tells
+  // nothing about any of the jobs that it held.
+  const isCrash = charge === 'crash' || charge === 'loss';
+  const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
+  const free = charge === 'return' || (isCrash && !charged);
+  const sinceMs = core.state.jobs.extras.returnsSinceMs.get(job.slot);
+  return {
+    attempts: job.attempts + Number(charged),
+    crashes: job.crashes + Number(isCrash),
+    returns: job.returns + Number(free),
+    returnsSinceMs: sinceMs ?? (free ? atMs : 0),
+    free,
+  };
+}
+
+/** Why a job that could run again does not; null when it may. */
+function reasonToStop(
+  { options, state }: Core,
+  job: JobEntry,
+  { end, errorMessage }: LeaseEnding,
+  { free, crashes, returns, returnsSinceMs, now }: Counted & { readonly now: Now },
+): Pick<LeaseEnding, 'errorCode' | 'errorMessage'> | null {
+  const { crashesMax, returnsMax, returnsMsMax } = options;
+  if (rules[end].charge === 'loss' && crashes > crashesMax) {
+    const message = `its consumer was lost ${crashes} times while it held this job; the last time: ${errorMessage}`;
+    return { errorCode: 'crashes_exhausted', errorMessage: message };
+  }
+  if (free && (returns > returnsMax || now.wallMs - returnsSinceMs > returnsMsMax)) {
+    const often = `came back ${returns} times without being charged`;
+    const message = `${often}; the last time: ${errorMessage}`;
+    return { errorCode: 'returns_exhausted', errorMessage: message };
+  }
+  const expiresAtMs = state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY;
+  if (expiresAtMs > expiryClockMs(now)) return null;
+  return { errorCode: expiredCode, errorMessage: `it expired; ${errorMessage}` };
+}
+
+const noSession = '0'.repeat(26);
+
+function nextState(ending: LeaseEnding, mayRunAgain: boolean): JobState {
+  if (ending.end === 'ack') return 'done';
+  if (!mayRunAgain) return 'dead';
+  if (ending.park !== null) return 'parked';
+  return ending.delayMs > 0 ? 'delayed' : 'ready';
+}
+
+const u32Max = 0xffff_ffff;
+
+/** Sums stop at what a record can hold: what a consumer claims must not stop the broker. */
+function addUsage(sum: Usage, more: Usage): Usage {
+  return {
+    calls: Math.min(sum.calls + more.calls, u32Max),
+    inputTokens: capped(sum.inputTokens + more.inputTokens),
+    outputTokens: capped(sum.outputTokens + more.outputTokens),
+    costMicros: capped(sum.costMicros + more.costMicros),
+    estimated: sum.estimated || more.estimated,
+  };
+}
+
+function capped(sum: number): number {
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
+}

@@ -1,0 +1,300 @@
+/**
+ * The broker's core: `(state, event, now) -> effects`. It knows neither sockets nor files nor
+ * clocks, so that live traffic, replay, tests and simulation run the very same code.
+ */
+
+import { expiryClockMs, type Now } from '../events.ts';
+import { Core, type CoreOptions, jobsPerStepMax } from './context/core.ts';
+import type { CoreEvent, Effect } from './context/effects.ts';
+import type { Unsent } from './context/send-quota.ts';
+import { compact, isRestated, moveJob, moveRecord, Restating } from './lifecycle/compaction.ts';
+import { type CompactionPlan, planOf, type SealedSegment } from './lifecycle/compaction-plan.ts';
+import {
+  expireWaiting,
+  RetentionClock,
+  sweepDeadlines,
+  wakeDelayed,
+} from './lifecycle/deadlines.ts';
+import { deliverReady, frameNotMade, framesLeft } from './lifecycle/delivery.ts';
+import {
+  afterReading,
+  connectionClosed,
+  expireLeases,
+  expireSessions,
+  isOfReading,
+  openSession,
+  restoreSessions,
+} from './lifecycle/sessions.ts';
+import { decodeRecord } from './records/records.ts';
+import { blobsDueAtMs, dropCutUploads, expireBlobs } from './requests/blob-requests.ts';
+import { enqueue } from './requests/enqueue.ts';
+import { handleRequest } from './requests/handlers.ts';
+import { putHeldEntry } from './requests/journal-requests.ts';
+import { journalsOf } from './requests/past-leases.ts';
+
+/** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
+const idleRetentionMs = 60_000;
+
+/** What clients say, and that they come and go. */
+const asked = ['opened', 'closed', 'enqueue', 'request'] as const;
+type Asked = Extract<CoreEvent, { type: (typeof asked)[number] }>;
+
+function isAsked(event: CoreEvent): event is Asked {
+  return (asked as readonly string[]).includes(event.type);
+}
+
+export class QueueMachine {
+  readonly #core: Core;
+  readonly #retention: RetentionClock = new RetentionClock();
+  /** Records that compaction read and handed back. */
+  #movedCount = 0;
+  /** Under way while compaction says the small state again. */
+  #restating: Restating | null = null;
+  /** True when a bound stopped the last pass and there is more to do at once. */
+  #more = false;
+
+  constructor(options: CoreOptions) {
+    this.#core = new Core(options);
+  }
+
+  /** Before replay: records up to this offset may be about jobs that are no longer known. */
+  beginReplay(restatedUpTo: number): void {
+    this.#core.state.beginReplay(restatedUpTo);
+  }
+
+  /** Applies a record of the log, or its short form; only before `start`. */
+  replay(record: Uint8Array, offset: number): void {
+    this.#core.state.apply(decodeRecord(record), { offset, bytes: record.length });
+  }
+
+  /**
+   * Begins a new epoch after replay and gives the leases of the log time to be resumed.
+   * `endOffset` is that of the last record.
+   */
+  start(now: Now, endOffset: number): Effect[] {
+    const core = this.#core;
+    const { state } = core;
+    core.offset = endOffset;
+    wakeDelayed(core, now, Number.POSITIVE_INFINITY);
+    state.afterReplay();
+    restoreSessions(core, now);
+    core.bulks.resume();
+    core.commit({
+      kind: 'epochStarted',
+      epoch: state.epoch + 1,
+      seqHighest: state.jobs.seqs.highest,
+      atMs: now.wallMs,
+    });
+    dropCutUploads(core, state.blobs);
+    return core.takeEffects();
+  }
+
+  /** Handles what happened, in order, then hands out what is ready. */
+  handle(events: Iterable<CoreEvent>, now: Now): Effect[] {
+    // First: whose delay is over stands in line before what comes only now.
+    wakeDelayed(this.#core, now, jobsPerStepMax);
+    for (const event of events) this.#handleOne(event, now);
+    return this.tick(now);
+  }
+
+  /** Does what is due: delays, expiries, lost sessions, expired leases, bulk steps, deliveries. */
+  tick(now: Now): Effect[] {
+    const core = this.#core;
+    expireSessions(core, now, jobsPerStepMax);
+    expireLeases(core, now, jobsPerStepMax);
+    wakeDelayed(core, now, jobsPerStepMax);
+    expireWaiting(core, now, jobsPerStepMax);
+    const moreBulks = core.bulks.round(now);
+    const moreToForget = this.#retention.tick(core, now);
+    expireBlobs(core, core.blobs, now.monotonicMs, jobsPerStepMax);
+    const moreToSweep = sweepDeadlines(core);
+    const moreToDeliver = !deliverReady(core, now);
+    const effects = core.takeEffects();
+    this.#more = moreToDeliver || moreBulks || moreToForget || moreToSweep || core.moreToTell;
+    return effects;
+  }
+
+  /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
+  nextDueMs(now: Now): number | null {
+    if (this.#more) return 0;
+    const { jobs } = this.#core.state;
+    const dues = [
+      msUntil(jobs.delayed.earliestMs, now.wallMs),
+      msUntil(jobs.expiry.earliestMs, expiryClockMs(now)),
+      ...this.#deadlinesMs.map((atMs) => msUntil(atMs, now.monotonicMs)),
+      jobs.size > 0 ? idleRetentionMs : null,
+    ].filter((due) => due !== null);
+    return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
+  }
+
+  /** True when something is due on the monotonic clock, which stands unless it is looked at meanwhile. */
+  get hasDeadlines(): boolean {
+    return this.#deadlinesMs.some((atMs) => atMs !== null);
+  }
+
+  /** All that is due on the monotonic clock. */
+  get #deadlinesMs(): (number | null)[] {
+    const { leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
+    return [
+      leaseDeadlines.earliestMs,
+      resumeDeadlines.earliestMs,
+      blobsDueAtMs(blobs),
+      readPause.dueAtMs,
+    ];
+  }
+
+  /** The newest time that a record tells of. */
+  get newestMs(): number {
+    return this.#core.state.newestMs;
+  }
+
+  /** Sessions that are connected or hold leases; a broker without any is idle. */
+  get sessionCount(): number {
+    return this.#core.sessions.size;
+  }
+
+  /** Times that are kept for jobs and leases, until they are due or found to be outdated. */
+  get timesKept(): number {
+    const { leaseDeadlines, state } = this.#core;
+    return leaseDeadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
+  }
+
+  /** What is on its way to each connection. */
+  get unsent(): Unsent {
+    return this.#core.unsent;
+  }
+
+  /** Jobs known, finished ones included. */
+  get jobCount(): number {
+    return this.#core.state.jobs.size;
+  }
+
+  /** Bytes of the log that are still needed: compaction frees the rest. */
+  get logLiveBytes(): number {
+    return this.#core.state.logBytes;
+  }
+
+  /** How many records compaction has read: when a portion brings none, none can be read. */
+  get movedCount(): number {
+    return this.#movedCount;
+  }
+
+  /** How far compaction should go, when no more than a share of what it frees is to be written. */
+  compactionPlan(segments: readonly SealedSegment[], shareMax: number): CompactionPlan | null {
+    return planOf(this.#core.state, segments, shareMax);
+  }
+
+  /** True when compaction has said the small state again, all of it. */
+  get isSmallStateSaid(): boolean {
+    return this.#restating?.isDone ?? false;
+  }
+
+  /** True when nothing in the log up to the offset is needed any more but the small state. */
+  isRestated(upTo: number): boolean {
+    return isRestated(this.#core, upTo);
+  }
+
+  #handleOne(event: CoreEvent, now: Now): void {
+    if (isAsked(event)) this.#handleAsked(event, now);
+    else this.#handleNews(event, now);
+  }
+
+  /** What clients do. */
+  #handleAsked(event: Asked, now: Now): void {
+    const core = this.#core;
+    switch (event.type) {
+      case 'opened':
+        openSession(core, event, now);
+        break;
+      case 'closed':
+        connectionClosed(core, event.connection, now);
+        break;
+      case 'enqueue':
+        enqueue(core, event, now);
+        break;
+      case 'request': {
+        // A connection that was taken over may still have sent something.
+        const session = core.connections.get(event.connection);
+        if (session !== undefined) handleRequest(core, session, event, now);
+      }
+    }
+  }
+
+  /** What no client said. */
+  #handleNews(event: Exclude<CoreEvent, Asked>, now: Now): void {
+    const core = this.#core;
+    if (isOfReading(event)) {
+      afterReading(core, event, now);
+      return;
+    }
+    switch (event.type) {
+      case 'left':
+      case 'told':
+      case 'notMade':
+        this.#sent(event, now);
+        break;
+      case 'disk':
+      case 'scarce':
+        noteRoom(core, event);
+        break;
+      case 'heldEntry':
+        putHeldEntry(
+          { ...event, core, session: { id: event.session }, now },
+          journalsOf(core),
+          event.fields,
+        );
+        break;
+      case 'compact':
+      case 'movedJob':
+      case 'movedRecord':
+      case 'restate':
+        this.#compact(event, now);
+    }
+  }
+
+  /** What becomes of things that were sent, or were about to be. */
+  #sent(event: Extract<CoreEvent, { type: 'left' | 'told' | 'notMade' }>, now: Now): void {
+    const core = this.#core;
+    if (event.type === 'told') core.tellings.told(event.connection);
+    else if (event.type === 'notMade') frameNotMade(core, event, now);
+    else {
+      core.unsent.left(event);
+      framesLeft(core, event, now);
+    }
+  }
+
+  #compact(
+    event: Extract<CoreEvent, { type: 'compact' | 'movedJob' | 'movedRecord' | 'restate' }>,
+    now: Now,
+  ): void {
+    switch (event.type) {
+      case 'compact':
+        compact(this.#core, event);
+        break;
+      case 'movedJob':
+        this.#movedCount++;
+        moveJob(this.#core, event);
+        break;
+      case 'movedRecord':
+        this.#movedCount++;
+        moveRecord(this.#core, event.from, event.record);
+        break;
+      case 'restate':
+        if (event.isFirst) this.#restating = new Restating(this.#core, now.wallMs);
+        this.#restating?.goOn();
+        break;
+    }
+  }
+}
+
+function msUntil(atMs: number | null, nowMs: number): number | null {
+  return atMs === null ? null : atMs - nowMs;
+}
+
+function noteRoom(core: Core, event: Extract<CoreEvent, { type: 'disk' | 'scarce' }>): void {
+  if (event.type === 'scarce') core.diskScarce = event.isScarce;
+  else {
+    core.diskFull = event.full;
+    core.fullReason = event.reason ?? 'the disk is full';
+  }
+}

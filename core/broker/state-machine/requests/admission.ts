@@ -1,0 +1,129 @@
+/**
+ * Decides which new jobs may come in, before any of them does: known ids, limits of the queue and of
+ * the broker, blobs that must be there, a full disk. It counts what it lets in, so that a whole
+ * batch is judged against the room that is left.
+ */
+
+import type { JobFacts, NewJobFacts, Now } from '../../events.ts';
+import type { Core } from '../context/core.ts';
+import type { Refusal } from '../context/request.ts';
+import type { RecordOf } from '../records/records.ts';
+
+/** A job that may come in: as the log will hold it, and as the core will. */
+export interface NewRow {
+  readonly job: RecordOf<'enqueued'>['jobs'][number];
+  readonly facts: JobFacts;
+}
+
+/** Jobs and bytes that were let in but are not yet committed. */
+interface Coming {
+  jobs: number;
+  bytes: number;
+}
+
+export class Admission {
+  readonly rows: NewRow[] = [];
+  readonly #core: Core;
+  readonly #now: Now;
+  readonly #digests: Map<string, Uint8Array> = new Map();
+  readonly #all: Coming = { jobs: 0, bytes: 0 };
+  readonly #byQueue: Map<string, Coming> = new Map();
+  /** Queues that hold no job yet and will. */
+  #newQueues = 0;
+
+  constructor(core: Core, now: Now) {
+    this.#core = core;
+    this.#now = now;
+  }
+
+  /** Lets the job in, recognises it, or says why neither. */
+  judge(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal<'item'> {
+    const known = this.#isKnown(facts);
+    if (known !== null) {
+      if (known) return 'exists';
+      return { code: 'CONFLICT', message: 'a job with this id and other content exists' };
+    }
+    const refusal = this.#refusal(facts);
+    if (refusal !== null) return refusal;
+    this.#letIn(bytes, facts);
+    return 'created';
+  }
+
+  /** Null when the id is new; else whether the content is the same. */
+  #isKnown({ id, digest }: JobFacts): boolean | null {
+    const job = this.#core.state.jobs.get(id);
+    if (job !== undefined) return job.hasDigest(digest);
+    const coming = this.#digests.get(id);
+    if (coming === undefined) return null;
+    return coming.every((byte, index) => byte === digest[index]);
+  }
+
+  #refusal(facts: JobFacts): Refusal<'item'> | null {
+    const { diskFull, fullReason, state } = this.#core;
+    if (diskFull) {
+      return {
+        code: 'DISK_FULL',
+        message: `at the broker ${fullReason}: nothing new is accepted until there is room`,
+      };
+    }
+    if (facts.bodyRef !== null && !state.blobs.isStored(facts.bodyRef)) {
+      return { code: 'NO_BLOB', message: 'the blob that holds the input is not stored' };
+    }
+    const full = this.#brokerIsFull(facts) ?? this.#queueIsFull(facts);
+    return full === null ? null : { code: 'QUEUE_FULL', message: full };
+  }
+
+  #brokerIsFull({ jobBytes, queue }: JobFacts): string | null {
+    const { state, options } = this.#core;
+    const { jobsMax, bytesMax, queuesMax } = options;
+    if (state.jobs.size + this.#all.jobs >= jobsMax) {
+      return `the broker holds ${jobsMax} jobs, its limit`;
+    }
+    if (state.jobs.bytes + this.#all.bytes + jobBytes > bytesMax) {
+      return `the broker holds ${state.jobs.bytes} bytes of unfinished jobs; its limit is ${bytesMax}`;
+    }
+    if (this.#isNew(queue) && state.jobs.queues.withJobs + this.#newQueues >= queuesMax) {
+      return `the broker has jobs of ${queuesMax} queues, its limit; use one of them`;
+    }
+    return null;
+  }
+
+  /** True for a queue of which no job is known, and of this batch none either. */
+  #isNew(queue: string): boolean {
+    const known = this.#core.state.jobs.queues.find(queue)?.known ?? 0;
+    return known === 0 && !this.#byQueue.has(queue);
+  }
+
+  #queueIsFull({ queue: name, jobBytes }: JobFacts): string | null {
+    const queue = this.#core.state.jobs.queues.find(name);
+    if (queue === undefined) return null;
+    const { jobsMax, bytesMax } = queue.settings;
+    const coming = this.#byQueue.get(name) ?? { jobs: 0, bytes: 0 };
+    if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {
+      return `queue ${name} holds ${jobsMax} jobs, its limit`;
+    }
+    if (bytesMax > 0 && queue.bytes + coming.bytes + jobBytes > bytesMax) {
+      return `queue ${name} holds ${queue.bytes} bytes; its limit is ${bytesMax}`;
+    }
+    return null;
+  }
+
+  #letIn(bytes: Uint8Array, facts: NewJobFacts): void {
+    const { wallMs, systemMs } = this.#now;
+    // A time of day is as far away as the system's clock says now; from here on it is a delay.
+    const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);
+    const seq = this.#core.state.jobs.seqs.highest + this.rows.length + 1;
+    this.rows.push({
+      job: { seq, dueAtMs: waitMs > 0 ? wallMs + waitMs : 0, job: bytes },
+      facts,
+    });
+    this.#digests.set(facts.id, facts.digest);
+    if (this.#isNew(facts.queue)) this.#newQueues++;
+    const coming = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
+    this.#byQueue.set(facts.queue, coming);
+    for (const sum of [coming, this.#all]) {
+      sum.jobs++;
+      sum.bytes += facts.jobBytes;
+    }
+  }
+}

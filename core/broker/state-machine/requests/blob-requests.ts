@@ -1,0 +1,243 @@
+/** BlobPut and BlobGet, and what becomes of blobs that nobody needs. */
+
+import { limits, type Message } from '../../../protocol/index.ts';
+import { answer, type Caller, type Committing, type Reply, refuse } from '../context/request.ts';
+import { decodeRecord, type RecordOf } from '../records/records.ts';
+import {
+  type BlobUploads,
+  type Upload,
+  uploadsMax,
+  uploadsPerSessionMax,
+} from '../state/blob-uploads.ts';
+import type { BlobEntry, BlobStore, Chunk } from '../state/blobs.ts';
+import { hashBytes, hexOf } from '../table/hex.ts';
+
+/** Most chunks of a blob: with chunks of 16 KiB the largest blob fits. */
+const chunksMax = 4096;
+/** Most records that one BlobGet reads. */
+const chunksPerGetMax = 16;
+
+/** The blobs of a broker. */
+export interface Blobs {
+  readonly store: BlobStore;
+  readonly uploads: BlobUploads;
+  /** Most bytes of all blobs. */
+  readonly bytesMax: number;
+}
+
+export function putBlob(caller: Caller, blobs: Blobs, fields: Message<'BlobPut'>): void {
+  const bad = badPut(fields);
+  if (bad !== null) {
+    refuse(caller, 'BAD_REQUEST', bad);
+    return;
+  }
+  const { sha256, totalBytes, offset, chunk } = fields;
+  const blob = blobs.store.find(sha256);
+  const storedBytes = blob?.endBytes ?? 0;
+  if (blob !== undefined && blob.totalBytes !== totalBytes) {
+    refuse(caller, 'BAD_BLOB', `the blob was announced with ${blob.totalBytes} bytes before`);
+  } else if (blob !== undefined && blob.storedAtMs !== null) {
+    // Whoever puts it is about to refer to it: it must not go in the meantime.
+    if (blobs.store.unreferenced.has(blob.key)) blobs.store.unreferenced.touch(blob.key);
+    answer(caller, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
+  } else if (offset > storedBytes) {
+    refuse(caller, 'BAD_REQUEST', `storedBytes is ${storedBytes}: the next chunk begins there`);
+  } else if (offset < storedBytes || chunk.length === 0) {
+    answer(caller, 'BlobPutOk', { storedBytes, complete: false });
+  } else {
+    putNext(caller, blobs, blob, fields);
+  }
+}
+
+function badPut({ sha256, totalBytes, chunk }: Message<'BlobPut'>): string | null {
+  if (sha256.length !== hashBytes) return notAHash('sha256', sha256);
+  if (totalBytes < 1 || totalBytes > limits.blobBytesMax) {
+    return `totalBytes is ${totalBytes}; 1 to ${limits.blobBytesMax} are allowed`;
+  }
+  if (chunk.length <= limits.blobChunkBytesMax) return null;
+  return `the chunk has ${chunk.length} bytes; at most ${limits.blobChunkBytesMax} are allowed`;
+}
+
+/** What a hash must be; `name` is the field's. */
+export function notAHash(name: string, bytes: Uint8Array): string {
+  return `${name} has ${bytes.length} bytes; a SHA-256 has ${hashBytes}`;
+}
+
+/** The chunk is the one that is expected next; `blob` is undefined before the first. */
+function putNext(
+  caller: Caller,
+  blobs: Blobs,
+  blob: BlobEntry | undefined,
+  fields: Message<'BlobPut'>,
+): void {
+  const { offset, chunk, totalBytes } = fields;
+  const storedBytes = offset + chunk.length;
+  if (storedBytes > totalBytes) {
+    refuse(caller, 'BAD_BLOB', `the chunk ends at byte ${storedBytes} of a blob of ${totalBytes}`);
+    return;
+  }
+  if (blob !== undefined && blob.chunks.length >= chunksMax) {
+    refuse(caller, 'BAD_REQUEST', `a blob has at most ${chunksMax} chunks: send larger ones`);
+    return;
+  }
+  const full = blob === undefined ? noRoom(caller, blobs, totalBytes) : null;
+  if (full !== null) {
+    refuse(caller, 'QUEUE_FULL', full);
+    return;
+  }
+  if (blob === undefined && blobs.uploads.count >= uploadsMax) {
+    const upload = blobs.uploads.mostDispensable;
+    if (upload !== undefined) giveUp(caller.core, blobs, upload);
+  }
+  const upload =
+    blob === undefined
+      ? blobs.uploads.begin(hexOf(fields.sha256), caller.session.id)
+      : blobs.uploads.of(blob);
+  upload.hash.update(chunk);
+  if (storedBytes === totalBytes) complete(caller, blobs, upload, fields);
+  else {
+    commitChunk(caller.core, fields);
+    blobs.uploads.wentOn(upload, caller.session.id);
+    answer(caller, 'BlobPutOk', { storedBytes, complete: false });
+  }
+}
+
+function noRoom({ session }: Caller, blobs: Blobs, totalBytes: number): string | null {
+  const { store, uploads, bytesMax } = blobs;
+  if (uploads.countOf(session.id) >= uploadsPerSessionMax) {
+    return `the session has ${uploadsPerSessionMax} unfinished uploads: finish some first`;
+  }
+  if (store.bytes + totalBytes <= bytesMax) return null;
+  return `the broker holds ${store.bytes} of at most ${bytesMax} bytes of blobs`;
+}
+
+/** The last chunk came: the hash decides whether all of it was worth keeping. */
+function complete(
+  caller: Caller,
+  { store, uploads }: Blobs,
+  upload: Upload,
+  fields: Message<'BlobPut'>,
+): void {
+  const { sha256, totalBytes } = fields;
+  uploads.end(upload);
+  if (hexOf(upload.hash.digest()) !== upload.key) {
+    if (store.byKey(upload.key) !== undefined) caller.core.commit({ kind: 'blobDropped', sha256 });
+    refuse(caller, 'BAD_BLOB', `the bytes do not have the hash ${upload.key}; they were dropped`);
+    return;
+  }
+  commitChunk(caller.core, fields);
+  caller.core.commit({ kind: 'blobStored', sha256, totalBytes, atMs: caller.now.wallMs });
+  answer(caller, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
+}
+
+function commitChunk(
+  core: Committing,
+  { sha256, totalBytes, offset, chunk }: Message<'BlobPut'>,
+): void {
+  const chunkBytes = chunk.length;
+  core.commit({ kind: 'blobChunk', sha256, totalBytes, at: offset, chunkBytes, chunk });
+}
+
+export function getBlob(caller: Caller, store: BlobStore, fields: Message<'BlobGet'>): void {
+  const { sha256, offset, bytesMax } = fields;
+  if (sha256.length !== hashBytes) {
+    refuse(caller, 'BAD_REQUEST', notAHash('sha256', sha256));
+    return;
+  }
+  const blob = store.find(sha256);
+  if (blob === undefined || blob.storedAtMs === null) {
+    refuse(caller, 'NO_BLOB', `no blob with the hash ${hexOf(sha256)} is stored`);
+    return;
+  }
+  const { totalBytes } = blob;
+  if (offset > totalBytes) {
+    refuse(caller, 'BAD_REQUEST', `offset is ${offset}; the blob has ${totalBytes} bytes`);
+    return;
+  }
+  const end = Math.min(totalBytes, offset + Math.min(bytesMax, limits.blobChunkBytesMax));
+  if (end === offset) {
+    answer(caller, 'BlobData', { totalBytes, offset, chunk: new Uint8Array(0) });
+    return;
+  }
+  const chunks = store.covering(blob, offset, end).slice(0, chunksPerGetMax);
+  const offsets = chunks.map((chunk: Chunk) => chunk.offset);
+  caller.core.fetch(caller.connection, caller.correlationId, offsets, (records): Reply => {
+    const chunk = cut(records, offset, end);
+    return { name: 'BlobData', fields: { totalBytes, offset, chunk } };
+  });
+}
+
+/** The bytes `[from, to)` of a blob, as far as the chunk records reach. */
+function cut(records: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  const pieces = records.map((bytes) => {
+    const record = decodeRecord(bytes);
+    if (record.kind !== 'blobChunk') throw new Error(`a chunk was read, and it is ${record.kind}`);
+    return record.chunk.subarray(Math.max(0, from - record.at), Math.max(0, to - record.at));
+  });
+  const [first] = pieces;
+  return first !== undefined && pieces.length === 1 ? first : joined(pieces);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Drops the uploads that a restart cut off. Once, after replay. */
+export function dropCutUploads(core: Committing, store: BlobStore): void {
+  for (const { sha256 } of store.afterReplay()) core.commit({ kind: 'blobDropped', sha256 });
+}
+
+/** Drops what nobody referred to, and what did not go on, for an hour; at most `max` of each. */
+export function expireBlobs(
+  core: Committing,
+  { store, uploads }: Blobs,
+  nowMs: number,
+  max: number,
+): void {
+  for (const key of store.unreferenced.due(nowMs, max)) drop(core, store, key);
+  for (const upload of uploads.due(nowMs, max)) giveUp(core, { store, uploads }, upload);
+}
+
+/** A session said goodbye: what it began and did not finish goes with it. */
+export function endUploads(
+  core: Committing,
+  blobs: Pick<Blobs, 'store' | 'uploads'>,
+  session: string,
+): void {
+  for (const upload of blobs.uploads.ofSession(session)) giveUp(core, blobs, upload);
+}
+
+function giveUp(
+  core: Committing,
+  { store, uploads }: Pick<Blobs, 'store' | 'uploads'>,
+  upload: Upload,
+): void {
+  uploads.end(upload);
+  drop(core, store, upload.key);
+}
+
+function drop(core: Committing, store: BlobStore, key: string): void {
+  const blob = store.byKey(key);
+  if (blob !== undefined) core.commit({ kind: 'blobDropped', sha256: blob.sha256 });
+}
+
+/** When `expireBlobs` has something to do, on the clock that it is given; null when nothing is due. */
+export function blobsDueAtMs({ store, uploads }: Blobs): number | null {
+  const dues = [store.unreferenced.dueAtMs, uploads.dueAtMs].filter((due) => due !== null);
+  return dues.length === 0 ? null : Math.min(...dues);
+}
+
+/** Compaction read the chunk record at `offset`: it is logged again when it still counts. */
+export function moveChunk(
+  core: Committing,
+  store: BlobStore,
+  { record, offset }: { record: RecordOf<'blobChunk'>; offset: number },
+): void {
+  if (store.isCurrent(record, offset)) core.commit(record);
+}

@@ -1,0 +1,182 @@
+/** Settle, Extend and Resume: what the holder of a lease may do with it. Every item answers for itself. */
+
+import {
+  type CodeOf,
+  errorCodes,
+  type ItemAnswer,
+  isKey,
+  type LeaseToken,
+  limits,
+  type Message,
+  noError,
+  type Settlement,
+} from '../../../protocol/index.ts';
+import { checkJob } from '../../check-job.ts';
+import type { Now } from '../../events.ts';
+import type { Core, Session } from '../context/core.ts';
+import type { Refusal } from '../context/request.ts';
+import { decideLeaseEnd } from '../lifecycle/lease-end.ts';
+import { endLease } from '../lifecycle/sessions.ts';
+import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
+import { Admission } from './admission.ts';
+
+export function settle(
+  core: Core,
+  session: Session,
+  items: readonly Settlement[],
+  now: Now,
+): ItemAnswer[] {
+  let followUps = 0;
+  return items.map((item) => {
+    followUps += item.enqueue.length;
+    if (followUps > limits.batchItemsMax) {
+      return answer('TOO_MANY_ITEMS', null, `more than ${limits.batchItemsMax} follow-up jobs`);
+    }
+    return settleOne(core, session, item, now);
+  });
+}
+
+function settleOne(core: Core, session: Session, item: Settlement, now: Now): ItemAnswer {
+  const job = core.state.jobs.get(item.token.id);
+  if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
+  const bad = refusalOf(core, item);
+  if (bad !== null) return answer(bad.code, job, bad.message);
+  const lease = core.heldLease(job, item.token, session);
+  if (lease === undefined) return answerLate(session, job, item);
+  const followUps = admit(core, item, now);
+  if ('code' in followUps) return answer(followUps.code, job, followUps.message);
+  core.dropLease(job);
+  const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
+  core.commit(decideLeaseEnd(core, job, ending, now));
+  return { code: noError, state: job.state, message: '' };
+}
+
+/** A repeated settle answers as the first one did, because answers get lost; any other is stale. */
+function answerLate(session: Session, job: JobEntry, item: Settlement): ItemAnswer {
+  if (wasHeldBy(job, item.token, session.id) && job.state !== 'leased') {
+    if (job.lastEnd === item.outcome) return { code: noError, state: job.state, message: '' };
+    if (job.state === 'cancelled') return answer('BAD_STATE', job, 'the job was cancelled');
+  }
+  return answer(
+    'STALE_LEASE',
+    job,
+    'the lease is not the newest of its job, or not of this session',
+  );
+}
+
+/** The follow-up jobs that are new; one that cannot come in refuses the whole settle. */
+function admit(core: Core, item: Settlement, now: Now): Admission | Refusal<'item'> {
+  const admission = new Admission(core, now);
+  for (const bytes of item.enqueue) {
+    const checked = checkJob(bytes, core.options.crc32);
+    const verdict = checked.ok ? admission.judge(bytes, checked.job) : checked;
+    if (verdict === 'created' || verdict === 'exists') continue;
+    const id = (checked.ok ? checked.job.id : checked.id) ?? '(its id cannot be read)';
+    return { code: verdict.code, message: `follow-up job ${id}: ${verdict.message}` };
+  }
+  return admission;
+}
+
+function refusalOf(core: Core, item: Settlement): Refusal<'item'> | null {
+  const { delayMsMax, errorCodeBytesMax, errorMessageBytesMax, noteBytesMax } = limits;
+  if (item.delayMs > delayMsMax)
+    return badRequest(`delayMs is ${item.delayMs}; at most ${delayMsMax} is allowed`);
+  // UTF-16 units are never more than UTF-8 bytes, so these bounds are no stricter than the documented ones.
+  if (item.errorCode.length > errorCodeBytesMax) return badRequest('errorCode is too long');
+  if (item.errorMessage.length > errorMessageBytesMax)
+    return badRequest('errorMessage is too long');
+  if (item.note.length > noteBytesMax) return badRequest('note is too long');
+  return parkRefusal(item) ?? ackRefusal(core, item);
+}
+
+function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
+  if (park === null) return null;
+  if (!isKey(park)) return badRequest('park is not a key');
+  const again = outcome !== 'ack' && outcome !== 'final';
+  return again ? null : badRequest(`a job cannot be parked with ${outcome}`);
+}
+
+/** What only an ack may carry. */
+function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal<'item'> | null {
+  if (outcome !== 'ack') {
+    return result === null && enqueue.length === 0
+      ? null
+      : badRequest('only an ack carries a result or follow-up jobs');
+  }
+  if (result === null) return null;
+  const { inline, blob } = result;
+  if ((inline === null) === (blob === null)) return badRequest('a value is inline or a blob');
+  if (core.diskScarce && inline !== null) {
+    return { code: 'DISK_FULL', message: 'the disk is full: settle without a result' };
+  }
+  if ((inline?.length ?? 0) > limits.inlineBytesMax) {
+    return badRequest(`an inline value has at most ${limits.inlineBytesMax} bytes; store a blob`);
+  }
+  if (blob === null || core.state.blobs.isStored(blob)) return null;
+  return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
+}
+
+function badRequest(message: string): Refusal<'item'> {
+  return { code: 'BAD_REQUEST', message };
+}
+
+/** Renews leases; tells the holder of a cancelled job to stop. */
+export function extend(
+  core: Core,
+  session: Session,
+  tokens: readonly LeaseToken[],
+  now: Now,
+): Message<'ExtendOk'>['items'] {
+  return tokens.map((token) => {
+    const job = core.state.jobs.get(token.id);
+    if (job === undefined) return { code: errorCodes.NOT_FOUND.number, directive: 'none' };
+    if (renew(core, session, token, now)) return { code: noError, directive: 'none' };
+    if (job.state === 'cancelled' && wasHeldBy(job, token, session.id))
+      return { code: noError, directive: 'cancel' };
+    return { code: errorCodes.STALE_LEASE.number, directive: 'none' };
+  });
+}
+
+/**
+ * A session that comes back names the leases that it still works on. They go on; what the broker
+ * holds for it beyond them was never received and is handed back, uncharged.
+ */
+export function resume(
+  core: Core,
+  session: Session,
+  tokens: readonly LeaseToken[],
+  now: Now,
+): ItemAnswer[] {
+  const renewed = new Set<number>();
+  const answers = tokens.map((token) => {
+    const job = core.state.jobs.get(token.id) ?? null;
+    if (job === null) return answer('NOT_FOUND', null, 'no such job');
+    if (!renew(core, session, token, now)) {
+      return answer('STALE_LEASE', job, 'the lease was lost meanwhile');
+    }
+    renewed.add(job.seq);
+    return { code: noError, state: job.state, message: '' };
+  });
+  for (const { job, seq } of session.leases.values()) {
+    if (renewed.has(seq)) continue;
+    endLease(core, job, now, {
+      end: 'returned',
+      errorCode: 'never_received',
+      errorMessage: 'the consumer came back without this delivery',
+    });
+  }
+  return answers;
+}
+
+function renew(core: Core, session: Session, token: LeaseToken, now: Now): boolean {
+  const job = core.state.jobs.get(token.id);
+  const lease = job === undefined ? undefined : core.heldLease(job, token, session);
+  if (lease === undefined) return false;
+  lease.deadlineMs = Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs);
+  return true;
+}
+
+/** An item that changed nothing. */
+export function answer(code: CodeOf<'item'>, job: JobEntry | null, message: string): ItemAnswer {
+  return { code: errorCodes[code].number, state: job?.state ?? 'none', message };
+}

@@ -1,0 +1,125 @@
+/** Uploads that go on: what of them is not durable, above all the hash so far. */
+
+import { Grace } from '../table/idle-timeouts.ts';
+import { type BlobEntry, blobGraceMs } from './blobs.ts';
+
+/** A running SHA-256; the core does not know how it is made. */
+export interface Hash {
+  update(bytes: Uint8Array): void;
+  /** The 32 bytes of the hash; ends it. */
+  digest(): Uint8Array;
+}
+
+/** Most unfinished uploads in all, and of those that one session began. */
+export const uploadsMax = 1024;
+export const uploadsPerSessionMax = 64;
+
+/** How long an upload of a session that is over may be gone on with. */
+const orphanGraceMs = 60_000;
+
+export interface Upload {
+  readonly key: string;
+  /** Who put its newest chunk; anybody may go on with it. */
+  session: string;
+  readonly hash: Hash;
+}
+
+export class BlobUploads {
+  readonly #newHash: () => Hash;
+  /** By key; the one that went on last comes last. */
+  readonly #uploads: Map<string, Upload> = new Map();
+  readonly #countBySession: Map<string, number> = new Map();
+  /** Uploads by the time of their last progress. */
+  readonly #progress: Grace = new Grace(blobGraceMs);
+  /** Uploads whose session is over. */
+  readonly #orphans: Grace = new Grace(orphanGraceMs);
+
+  constructor(newHash: () => Hash) {
+    this.#newHash = newHash;
+  }
+
+  get count(): number {
+    return this.#uploads.size;
+  }
+
+  countOf(session: string): number {
+    return this.#countBySession.get(session) ?? 0;
+  }
+
+  begin(key: string, session: string): Upload {
+    const upload = { key, session, hash: this.#newHash() };
+    this.#uploads.set(key, upload);
+    this.#count(session, 1);
+    return upload;
+  }
+
+  /** @throws Error when no such upload goes on: a bug */
+  of({ key }: BlobEntry): Upload {
+    const upload = this.#uploads.get(key);
+    if (upload === undefined) throw new Error(`the upload of blob ${key} was not begun`);
+    return upload;
+  }
+
+  /** A chunk came: the upload has time again. */
+  wentOn(upload: Upload, session: string): void {
+    this.#uploads.delete(upload.key);
+    this.#uploads.set(upload.key, upload);
+    this.#progress.touch(upload.key);
+    this.#orphans.stop(upload.key);
+    if (upload.session === session) return;
+    this.#count(upload.session, -1);
+    this.#count(session, 1);
+    upload.session = session;
+  }
+
+  /** Uploads of the session end soon, unless somebody goes on with them. */
+  sessionEnded(session: string): void {
+    if (this.countOf(session) === 0) return;
+    for (const upload of this.#uploads.values()) {
+      if (upload.session === session) this.#orphans.touch(upload.key);
+    }
+  }
+
+  /** Those that the session began. */
+  ofSession(session: string): Upload[] {
+    return [...this.#uploads.values()].filter((upload) => upload.session === session);
+  }
+
+  /**
+   * The one that makes room for another when there are too many: of the session that has the most, the
+   * one that has not gone on for longest. So who begins many crowds out nobody but itself.
+   */
+  get mostDispensable(): Upload | undefined {
+    let greedy = '';
+    for (const [session, count] of this.#countBySession) {
+      if (count > this.countOf(greedy)) greedy = session;
+    }
+    return this.ofSession(greedy)[0];
+  }
+
+  /** Forgets the upload, whether it is complete or dropped. */
+  end({ key, session }: Upload): void {
+    if (!this.#uploads.delete(key)) return;
+    this.#progress.stop(key);
+    this.#orphans.stop(key);
+    this.#count(session, -1);
+  }
+
+  /** Uploads that did not go on for too long, at most `max`. */
+  due(nowMs: number, max: number): Upload[] {
+    const keys = [...this.#progress.due(nowMs, max), ...this.#orphans.due(nowMs, max)];
+    return keys.map((key) => this.#uploads.get(key)).filter((upload) => upload !== undefined);
+  }
+
+  /** When the next one is due; null when none is. */
+  get dueAtMs(): number | null {
+    const dues = [this.#progress.dueAtMs, this.#orphans.dueAtMs].filter((due) => due !== null);
+    return dues.length === 0 ? null : Math.min(...dues);
+  }
+
+  #count(session: string, change: number): void {
+    const count = this.countOf(session) + change;
+    if (count === 0) this.#countBySession.delete(session);
+    else this.#countBySession.set(session, count);
+  }
+}

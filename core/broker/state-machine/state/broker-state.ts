@@ -1,0 +1,154 @@
+/**
+ * Everything that the log makes durable, put together. `apply` is the only path by which it changes,
+ * for live traffic and for replay alike: it decides nothing.
+ */
+
+import type { Crc32 } from '../../../protocol/index.ts';
+import type { JobFacts } from '../../events.ts';
+import type { LogRecord, Place, RecordOf } from '../records/records.ts';
+import { BlobUploads, type Hash } from './blob-uploads.ts';
+import { BlobStore } from './blobs.ts';
+import { BulkStore } from './bulks.ts';
+import { isOver, type JobEntry } from './job-entry.ts';
+import { JobStore } from './job-store.ts';
+import { JournalStore } from './journal.ts';
+
+export interface StateOptions {
+  /** The checksum of an encoded job (`node:zlib`). */
+  readonly crc32: Crc32;
+  /** Makes a SHA-256 to be fed piece by piece: the core imports no cryptography. */
+  readonly newHash: () => Hash;
+}
+
+/** Bytes of an `epochStarted` record with its frame. */
+const epochBytes = 32;
+
+/** Changes the state as a record says. */
+type Change<R extends LogRecord> = (record: R, place: Place, facts?: readonly JobFacts[]) => void;
+
+export class BrokerState {
+  readonly blobs: BlobStore = new BlobStore();
+  readonly jobs: JobStore = new JobStore(this.blobs);
+  readonly journal: JournalStore = new JournalStore(this.blobs);
+  readonly bulks: BulkStore = new BulkStore();
+  /** Uploads of blobs that are under way: they end with the broker. */
+  readonly uploads: BlobUploads;
+  epoch = 0;
+  /** The newest time that a record tells of: the wall clock never goes on before it. */
+  newestMs = 0;
+  /** Records up to here may speak of jobs that are no longer known. */
+  #restatedUpTo = 0;
+
+  /** What each kind of record changes. */
+  readonly #changes: { readonly [N in LogRecord['kind']]: Change<RecordOf<N>> } = {
+    epochStarted: ({ epoch, seqHighest }) => {
+      this.epoch = Math.max(this.epoch, epoch);
+      this.jobs.seqs.atLeast(seqHighest);
+    },
+    enqueued: ({ jobs, atMs }, { offset }, facts) => this.jobs.accept(jobs, offset, atMs, facts),
+    accepted: (record, { offset }) => this.jobs.acceptShort(record, offset),
+    delivered: (record, place) =>
+      this.#each([record.id], place, (job) => this.jobs.deliver(job, record)),
+    leaseEnded: (record, place) => {
+      this.#each([record.id], place, (job) => this.jobs.endLease(job, record, place));
+      if (record.state === 'done') this.journal.drop(record.id);
+      // Even when the job itself is no longer known: its follow-ups may be.
+      this.jobs.accept(record.enqueue, place.offset, record.atMs);
+    },
+    cancelled: ({ ids, atMs }, place) => {
+      this.#each(ids, place, (job) => this.jobs.cancel(job, atMs));
+      for (const id of ids) this.journal.drop(id);
+    },
+    retried: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.retry(job, atMs)),
+    signalled: ({ ids, atMs }, place) =>
+      this.#each(ids, place, (job) => this.jobs.signal(job, atMs)),
+    expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
+    forgotten: ({ ids }) => {
+      for (const id of ids) {
+        // A summary leaves out a job that was said again and then forgotten.
+        const job = this.jobs.get(id);
+        if (job !== undefined) this.jobs.forget(job);
+        this.journal.drop(id);
+      }
+    },
+    snapshot: (record, place) => this.jobs.restate(record, place),
+    paused: ({ queue }) => this.jobs.queues.setPaused(queue, true),
+    unpaused: ({ queue }) => this.jobs.queues.setPaused(queue, false),
+    queueConfigured: ({ queue, jobsMax, bytesMax, keepMs, keepJobs }) =>
+      this.jobs.queues.configure(queue, { jobsMax, bytesMax, keepMs, keepJobs }),
+    bulkStarted: (record) => this.bulks.start(record),
+    bulkStepped: (record) => this.bulks.step(record),
+    bulkEnded: ({ bulk }) => this.bulks.end(bulk),
+    retired: () => undefined,
+    blobChunk: (record, { offset }) => this.blobs.apply(record, offset),
+    blobStored: (record, { offset }) => this.blobs.apply(record, offset),
+    blobDropped: (record, { offset }) => this.blobs.apply(record, offset),
+    // Its job may come later in the log, when compaction said it again.
+    journaled: (record, { offset }) => this.journal.apply(record, offset),
+  };
+
+  constructor({ newHash }: StateOptions) {
+    this.uploads = new BlobUploads(newHash);
+  }
+
+  /** Bytes of the log that are still needed: no fewer than it takes to say all of it again. */
+  get logBytes(): number {
+    return this.jobs.logBytes + this.blobs.logBytes + this.journal.logBytes + this.smallStateBytes;
+  }
+
+  /** Of these, what `smallState` says again. */
+  get smallStateBytes(): number {
+    const { queues } = this.jobs;
+    return epochBytes + queues.settingsBytes + this.bulks.restateBytes + this.blobs.restateBytes;
+  }
+
+  /**
+   * The records that say again all that is neither a job nor a chunk nor an entry. Each must be
+   * committed before the next one is taken; other records may come between any two.
+   */
+  *smallState(atMs: number): Generator<LogRecord> {
+    const seqHighest = this.jobs.seqs.highest;
+    yield { kind: 'epochStarted', epoch: this.epoch, seqHighest, atMs };
+    for (const queue of this.jobs.queues.all()) {
+      const { name } = queue;
+      if (queue.paused) yield { kind: 'paused', queue: name, atMs };
+      if (queue.isConfigured) yield { kind: 'queueConfigured', queue: name, ...queue.settings };
+    }
+    yield* this.bulks.restate();
+    yield* this.blobs.restate();
+  }
+
+  /** Before replay: see `Replay.begin` of the log. */
+  beginReplay(restatedUpTo: number): void {
+    this.#restatedUpTo = restatedUpTo;
+  }
+
+  /** After replay: what replay alone cannot bring in order. */
+  afterReplay(): void {
+    this.jobs.afterReplay();
+    this.journal.afterReplay((id) => {
+      const job = this.jobs.get(id);
+      return job !== undefined && !isOver(job.state);
+    });
+  }
+
+  /**
+   * Applies a decision. Throws only when the record contradicts the state: a bug or a damaged log.
+   * `facts` are those of newly enqueued jobs, when somebody decoded them already.
+   */
+  apply(record: LogRecord, place: Place, facts?: readonly JobFacts[]): void {
+    const change = this.#changes[record.kind] as Change<LogRecord>;
+    if ('atMs' in record) this.newestMs = Math.max(this.newestMs, record.atMs);
+    change(record, place, facts);
+  }
+
+  #each(ids: readonly string[], place: Place, change: (job: JobEntry) => void): void {
+    for (const id of ids) {
+      const job = this.jobs.get(id);
+      if (job !== undefined) change(job);
+      else if (place.offset > this.#restatedUpTo) {
+        throw new Error(`the log speaks of job ${id}, which it never accepted`);
+      }
+    }
+  }
+}

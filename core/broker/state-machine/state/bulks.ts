@@ -1,0 +1,89 @@
+/**
+ * Bulk operations: what concerns more jobs than one event may touch. Begin, every step and the end
+ * are logged, so that an operation goes on after a restart and its progress can be asked for.
+ */
+
+import type { RecordOf } from '../records/records.ts';
+
+export interface BulkOperation extends Omit<RecordOf<'bulkStarted'>, 'nextSeq' | 'touched'> {
+  touched: number;
+  /** Of jobs that came to their state when it began, those before were touched; see `BulkWalk`. */
+  nextSeq: number;
+  done: boolean;
+}
+
+/** How many ended operations can still be asked about. */
+const endedMax = 100;
+/** Bytes of an operation's `bulkStarted` and `bulkEnded` records, what it names aside. */
+const recordsBytes = 96;
+
+export class BulkStore {
+  readonly #active: Map<number, BulkOperation> = new Map();
+  /** The first that ended first. */
+  readonly #ended: Map<number, BulkOperation> = new Map();
+  #restateBytes = 0;
+  /** The number of the newest operation. */
+  newest = 0;
+
+  get(bulk: number): BulkOperation | undefined {
+    return this.#active.get(bulk) ?? this.#ended.get(bulk);
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  /** Those that are not done, the oldest first. */
+  active(): Iterable<BulkOperation> {
+    return this.#active.values();
+  }
+
+  /** No fewer bytes than `restate` brings to the log. */
+  get restateBytes(): number {
+    return this.#restateBytes;
+  }
+
+  start(record: RecordOf<'bulkStarted'>): void {
+    this.newest = Math.max(this.newest, record.bulk);
+    // Compaction says it again while it goes on.
+    if (this.get(record.bulk) !== undefined) return;
+    this.#active.set(record.bulk, { ...record, done: false });
+    this.#restateBytes += bytesOf(record);
+  }
+
+  step({ bulk, touched, nextSeq }: RecordOf<'bulkStepped'>): void {
+    const operation = this.#active.get(bulk);
+    if (operation === undefined) return;
+    operation.touched = touched;
+    operation.nextSeq = nextSeq;
+  }
+
+  end(bulk: number): void {
+    const operation = this.#active.get(bulk);
+    if (operation === undefined) return;
+    operation.done = true;
+    this.#active.delete(bulk);
+    this.#ended.set(bulk, operation);
+    for (const oldest of this.#ended.values()) {
+      if (this.#ended.size <= endedMax) break;
+      this.#ended.delete(oldest.bulk);
+      this.#restateBytes -= bytesOf(oldest);
+    }
+  }
+
+  /**
+   * The records that say all operations again: of ended ones too, so that no number comes twice. What
+   * goes on comes first: it may end before all of this is said, and is among the ended ones then.
+   */
+  *restate(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
+    yield* this.#active.values();
+    for (const operation of this.#ended.values()) {
+      yield operation;
+      yield { kind: 'bulkEnded', bulk: operation.bulk };
+    }
+  }
+}
+
+function bytesOf({ queue, key }: Pick<BulkOperation, 'queue' | 'key'>): number {
+  return recordsBytes + (queue?.length ?? 0) + (key?.length ?? 0);
+}

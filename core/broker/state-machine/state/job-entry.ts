@@ -1,0 +1,299 @@
+/** One row of the job table, by name: what the core knows of a job without reading the log. */
+
+import {
+  idToText,
+  type JobState,
+  jobStates,
+  type LeaseEnd,
+  type LeaseToken,
+  leaseEnds,
+  type Priority,
+  priorities,
+} from '../../../protocol/index.ts';
+import {
+  f64At,
+  f64Columns,
+  type JobTable,
+  type Page,
+  u8At,
+  u8Columns,
+  u16At,
+  u16Columns,
+  u32At,
+  u32Columns,
+} from '../table/job-table.ts';
+import { holderMark } from './session-marks.ts';
+
+const stateNames = namesOf(jobStates);
+const endNames = namesOf(leaseEnds);
+const priorityNames = namesOf(priorities);
+
+const isolatedFlag = 1;
+const bodyInLogFlag = 2;
+
+/**
+ * A view: it holds no state of its own, and two views of one row are equal in all but identity
+ * (compare `slot`). It must not be kept longer than the job is known.
+ */
+export class JobEntry {
+  readonly slot: number;
+  readonly #page: Page;
+  readonly #f64: number;
+  readonly #u32: number;
+  readonly #u16: number;
+  readonly #u8: number;
+
+  constructor(table: JobTable, slot: number) {
+    this.slot = slot;
+    this.#page = table.page(slot);
+    this.#f64 = f64At(slot);
+    this.#u32 = u32At(slot);
+    this.#u16 = u16At(slot);
+    this.#u8 = u8At(slot);
+  }
+
+  get id(): string {
+    return idToText(this.#page.u8, this.#u8 + u32Columns.id * 4);
+  }
+
+  /** Order of acceptance, from 1; never given twice. */
+  get seq(): number {
+    return this.#page.f64[this.#f64 + f64Columns.seq] ?? 0;
+  }
+  set seq(value: number) {
+    this.#page.f64[this.#f64 + f64Columns.seq] = value;
+  }
+
+  /** Offset of the log record that holds the job's bytes. */
+  get base(): number {
+    return this.#page.f64[this.#f64 + f64Columns.base] ?? 0;
+  }
+  set base(value: number) {
+    this.#page.f64[this.#f64 + f64Columns.base] = value;
+  }
+
+  /** Offset of the record that tells how its newest lease ended; 0 before the first. */
+  get last(): number {
+    return this.#page.f64[this.#f64 + f64Columns.last] ?? 0;
+  }
+  set last(value: number) {
+    this.#page.f64[this.#f64 + f64Columns.last] = value;
+  }
+
+  /** When it entered its state, wall clock. */
+  get changedAtMs(): number {
+    return this.#page.f64[this.#f64 + f64Columns.changedAtMs] ?? 0;
+  }
+  set changedAtMs(value: number) {
+    this.#page.f64[this.#f64 + f64Columns.changedAtMs] = value;
+  }
+
+  /** Epoch of the newest hand-out. */
+  get leaseEpoch(): number {
+    return this.#page.f64[this.#f64 + f64Columns.leaseEpoch] ?? 0;
+  }
+  set leaseEpoch(value: number) {
+    this.#page.f64[this.#f64 + f64Columns.leaseEpoch] = value;
+  }
+
+  /** Hand-outs; the number of the newest fences all older ones. */
+  get deliveries(): number {
+    return this.#page.u32[this.#u32 + u32Columns.deliveries] ?? 0;
+  }
+  set deliveries(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.deliveries] = value;
+  }
+
+  /** Mark of the session that got the newest hand-out; 0 when that is not known. */
+  get holder(): number {
+    return this.#page.u32[this.#u32 + u32Columns.holder] ?? 0;
+  }
+  setHolder(session: string | null): void {
+    this.#page.u32[this.#u32 + u32Columns.holder] = session === null ? 0 : holderMark(session);
+  }
+
+  /** Number of the line in which it stands; 0 for none. */
+  get line(): number {
+    return this.#page.u32[this.#u32 + u32Columns.line] ?? 0;
+  }
+  set line(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.line] = value;
+  }
+
+  /** Number of its queue. */
+  get queue(): number {
+    return this.#page.u32[this.#u32 + u32Columns.queue] ?? 0;
+  }
+  set queue(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.queue] = value;
+  }
+
+  /** Bytes of the input, inline or in a blob. */
+  get bodyBytes(): number {
+    return this.#page.u32[this.#u32 + u32Columns.bodyBytes] ?? 0;
+  }
+  set bodyBytes(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.bodyBytes] = value;
+  }
+
+  /** Bytes of the encoded job. */
+  get jobBytes(): number {
+    return this.#page.u32[this.#u32 + u32Columns.jobBytes] ?? 0;
+  }
+  set jobBytes(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.jobBytes] = value;
+  }
+
+  /** Bytes of what is told of its leases that ended: see `countEnd`. */
+  get lastBytes(): number {
+    return this.#page.u32[this.#u32 + u32Columns.lastBytes] ?? 0;
+  }
+  set lastBytes(value: number) {
+    this.#page.u32[this.#u32 + u32Columns.lastBytes] = value;
+  }
+
+  /** Failures charged to the job. */
+  get attempts(): number {
+    return this.#page.u16[this.#u16 + u16Columns.attempts] ?? 0;
+  }
+  set attempts(value: number) {
+    this.#page.u16[this.#u16 + u16Columns.attempts] = value;
+  }
+
+  get attemptsMax(): number {
+    return this.#page.u16[this.#u16 + u16Columns.attemptsMax] ?? 0;
+  }
+  set attemptsMax(value: number) {
+    this.#page.u16[this.#u16 + u16Columns.attemptsMax] = value;
+  }
+
+  /** Times that a holder vanished. */
+  get crashes(): number {
+    return this.#page.u16[this.#u16 + u16Columns.crashes] ?? 0;
+  }
+  set crashes(value: number) {
+    this.#page.u16[this.#u16 + u16Columns.crashes] = value;
+  }
+
+  /** Times that it came back uncharged: throttled, handed back, lost. */
+  get returns(): number {
+    return this.#page.u16[this.#u16 + u16Columns.returns] ?? 0;
+  }
+  set returns(value: number) {
+    this.#page.u16[this.#u16 + u16Columns.returns] = value;
+  }
+
+  get state(): JobState {
+    return stateNames[this.#page.u8[this.#u8 + u8Columns.state] ?? 0] ?? 'none';
+  }
+  set state(value: JobState) {
+    this.#page.u8[this.#u8 + u8Columns.state] = jobStates[value];
+  }
+
+  get priority(): Priority {
+    return priorityNames[this.#page.u8[this.#u8 + u8Columns.priority] ?? 0] ?? 'normal';
+  }
+  set priority(value: Priority) {
+    this.#page.u8[this.#u8 + u8Columns.priority] = priorities[value];
+  }
+
+  /** How the newest lease ended; null while it is held or before the first. */
+  get lastEnd(): LeaseEnd | null {
+    return endNames[this.#page.u8[this.#u8 + u8Columns.lastEnd] ?? 0] ?? null;
+  }
+  set lastEnd(value: LeaseEnd | null) {
+    this.#page.u8[this.#u8 + u8Columns.lastEnd] = value === null ? 0 : leaseEnds[value];
+  }
+
+  /** The newest hand-out was to run alone. */
+  get isolated(): boolean {
+    return this.#flag(isolatedFlag);
+  }
+  set isolated(value: boolean) {
+    this.#setFlag(isolatedFlag, value);
+  }
+
+  /** The record at `base` holds the input: it is no blob, and was not left out by compaction. */
+  get bodyInLog(): boolean {
+    return this.#flag(bodyInLogFlag);
+  }
+  set bodyInLog(value: boolean) {
+    this.#setFlag(bodyInLogFlag, value);
+  }
+
+  /** Keeps the first half of a content digest: enough to notice the same id with other content. */
+  setDigest(digest: Uint8Array): void {
+    const start = this.#u8 + u32Columns.digest * 4;
+    this.#page.u8.set(digest.subarray(0, digestBytesKept), start);
+  }
+
+  hasDigest(digest: Uint8Array): boolean {
+    const start = this.#u8 + u32Columns.digest * 4;
+    for (let index = 0; index < digestBytesKept; index++) {
+      if (this.#page.u8[start + index] !== digest[index]) return false;
+    }
+    return true;
+  }
+
+  /** The digest's kept half. */
+  get digest(): Uint8Array {
+    const start = this.#u8 + u32Columns.digest * 4;
+    return this.#page.u8.slice(start, start + digestBytesKept);
+  }
+
+  /**
+   * Bytes of the log that this job still needs, no fewer than compaction would write for it: its
+   * input is dead weight once it is over.
+   */
+  get logBytes(): number {
+    const dead = this.bodyInLog && isOver(this.state) ? this.bodyBytes : 0;
+    return snapshotBytes + this.jobBytes - dead + this.lastBytes;
+  }
+
+  #flag(flag: number): boolean {
+    return ((this.#page.u8[this.#u8 + u8Columns.flags] ?? 0) & flag) !== 0;
+  }
+
+  #setFlag(flag: number, value: boolean): void {
+    const at = this.#u8 + u8Columns.flags;
+    const others = (this.#page.u8[at] ?? 0) & ~flag;
+    this.#page.u8[at] = others | (value ? flag : 0);
+  }
+}
+
+/** What a `snapshot` record has beside the job and the texts, with its frame. */
+export const snapshotBytes = 256;
+
+/** Half of the 16 bytes that a producer sends. */
+const digestBytesKept = 8;
+
+function namesOf<T extends string>(table: Readonly<Record<T, number>>): (T | undefined)[] {
+  const names: (T | undefined)[] = [];
+  for (const [name, number] of Object.entries<number>(table)) names[number] = name as T;
+  return names;
+}
+
+/** True when the job will never run again by itself. */
+export function isFinished(state: JobState): boolean {
+  return state === 'done' || state === 'dead' || state === 'cancelled';
+}
+
+/** True when nobody can bring it back: unlike a dead job, it needs its input no more. */
+export function isOver(state: JobState): boolean {
+  return state === 'done' || state === 'cancelled';
+}
+
+/** The token of the newest hand-out. */
+export function tokenOf(job: JobEntry): LeaseToken {
+  return { id: job.id, epoch: job.leaseEpoch, delivery: job.deliveries };
+}
+
+/** True when this is the newest hand-out of the job, and the session got it. */
+export function wasHeldBy(job: JobEntry, token: LeaseToken, session: string): boolean {
+  return isNewest(job, token) && job.holder === holderMark(session);
+}
+
+/** True when no later hand-out of the job exists. */
+export function isNewest(job: JobEntry, token: LeaseToken): boolean {
+  return job.leaseEpoch === token.epoch && job.deliveries === token.delivery;
+}

@@ -1,0 +1,105 @@
+/**
+ * What a job has only for a time, by row: small maps beside the table, so that a job that waits
+ * plainly costs nothing here.
+ */
+
+import { type BlobRef, noUsage, type Usage } from '../../../protocol/index.ts';
+import type { RecordOf } from '../records/records.ts';
+import type { BlobReferences } from './blobs.ts';
+
+/** What the records of a lease's end and of a snapshot both tell. */
+type Told = Pick<
+  RecordOf<'leaseEnded'>,
+  'usage' | 'dueAtMs' | 'returnsSinceMs' | 'state' | 'errorCode' | 'result'
+>;
+
+export class JobExtras {
+  readonly dueAtMs: Map<number, number> = new Map();
+  readonly expiresAtMs: Map<number, number> = new Map();
+  /** Whose its newest lease is, while it is held. */
+  readonly session: Map<number, string> = new Map();
+  /** When it first came back uncharged. */
+  readonly returnsSinceMs: Map<number, number> = new Map();
+  /** Sum over its leases, while it is not over. */
+  readonly usage: Map<number, Usage> = new Map();
+  /** Of a job that had more than ten leases: see `countEnd`. */
+  readonly tenBytes: Map<number, number> = new Map();
+  /** Why it is dead. */
+  readonly cause: Map<number, string> = new Map();
+  /** Blob of the input, while the job is not over. */
+  readonly #inputBlob: Map<number, Uint8Array> = new Map();
+  readonly #resultBlob: Map<number, Uint8Array> = new Map();
+  readonly #blobs: BlobReferences;
+
+  constructor(blobs: BlobReferences) {
+    this.#blobs = blobs;
+  }
+
+  /** Takes over what a record tells; before the job moves to its new state. */
+  take(slot: number, { usage, dueAtMs, returnsSinceMs, state, errorCode, result }: Told): void {
+    if (!isNothing(usage)) this.usage.set(slot, usage);
+    if (dueAtMs > 0) this.dueAtMs.set(slot, dueAtMs);
+    if (returnsSinceMs > 0) this.returnsSinceMs.set(slot, returnsSinceMs);
+    if (state === 'dead') this.cause.set(slot, errorCode);
+    if (result !== null) this.#refer(this.#resultBlob, slot, result.blob);
+  }
+
+  /** Takes over what a snapshot tells; what it does not tell is not so. */
+  replace(slot: number, record: RecordOf<'snapshot'>): void {
+    for (const some of [this.dueAtMs, this.session, this.returnsSinceMs, this.usage, this.cause]) {
+      some.delete(slot);
+    }
+    this.take(slot, record);
+    if (record.session !== null && record.state === 'leased') {
+      this.session.set(slot, record.session);
+    }
+    if (record.expiresAtMs === 0) this.expiresAtMs.delete(slot);
+  }
+
+  refersToInput(slot: number, blob: BlobRef | null): void {
+    this.#refer(this.#inputBlob, slot, blob);
+  }
+
+  /** The job is over: only its result is still needed. */
+  dropWhatIsOver(slot: number): void {
+    this.dueAtMs.delete(slot);
+    this.session.delete(slot);
+    this.returnsSinceMs.delete(slot);
+    this.usage.delete(slot);
+    this.tenBytes.delete(slot);
+    this.cause.delete(slot);
+    this.#unrefer(this.#inputBlob, slot);
+  }
+
+  /** The job is forgotten, and its row will be another's. */
+  dropAll(slot: number): void {
+    this.dropWhatIsOver(slot);
+    this.expiresAtMs.delete(slot);
+    this.#unrefer(this.#resultBlob, slot);
+  }
+
+  #refer(blobs: Map<number, Uint8Array>, slot: number, blob: BlobRef | null): void {
+    if (blob === null || blobs.has(slot)) return;
+    // A copy: the hash lies in a buffer that holds much more.
+    blobs.set(slot, new Uint8Array(blob.sha256));
+    this.#blobs.addRef(blob.sha256);
+  }
+
+  #unrefer(blobs: Map<number, Uint8Array>, slot: number): void {
+    const sha256 = blobs.get(slot);
+    if (sha256 === undefined) return;
+    blobs.delete(slot);
+    this.#blobs.dropRef(sha256);
+  }
+}
+
+function isNothing(usage: Usage): boolean {
+  const { calls, inputTokens, outputTokens, costMicros, estimated } = noUsage;
+  return (
+    usage.calls === calls &&
+    usage.inputTokens === inputTokens &&
+    usage.outputTokens === outputTokens &&
+    usage.costMicros === costMicros &&
+    usage.estimated === estimated
+  );
+}

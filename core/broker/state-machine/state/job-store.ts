@@ -1,0 +1,300 @@
+/**
+ * All jobs and named queues. `apply` is the only path by which durable state changes, for live
+ * traffic and for replay alike; it decides nothing and never fails on a record that was logged.
+ */
+
+import { decodeJob, type JobState, noUsage, type Usage } from '../../../protocol/index.ts';
+import { factsOfJob, type JobFacts } from '../../events.ts';
+import type { Place, RecordOf } from '../records/records.ts';
+import { IdIndex } from '../table/id-index.ts';
+import { f64Columns, JobTable } from '../table/job-table.ts';
+import { LinkedRows } from '../table/row-list.ts';
+import { SeqIndex } from '../table/seq-index.ts';
+import { TimeHeap } from '../table/time-heap.ts';
+import type { BlobReferences } from './blobs.ts';
+import { isOver, JobEntry } from './job-entry.ts';
+import { JobExtras } from './job-extras.ts';
+import { countEnd } from './live-bytes.ts';
+import type { NamedQueue } from './named-queue.ts';
+import { QueueSet } from './queue-set.ts';
+
+/** Code of the error of a job that was not delivered in time. */
+export const expiredCode = 'expired';
+
+export class JobStore {
+  readonly table: JobTable = new JobTable();
+  readonly queues: QueueSet = new QueueSet(this.table);
+  readonly seqs: SeqIndex = new SeqIndex();
+  /** All jobs in the order of their `base` records: what compaction has to move comes first. */
+  readonly logOrder: LinkedRows = new LinkedRows(this.table, 'log');
+  readonly extras: JobExtras;
+  /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
+  readonly delayed: TimeHeap<number> = new TimeHeap();
+  /** Jobs (by number) by the wall-clock time at which they expire. */
+  readonly expiry: TimeHeap<number> = new TimeHeap();
+  /** Encoded bytes of jobs that are neither done nor cancelled. */
+  bytes = 0;
+  /** Bytes of the log that the jobs still need. */
+  logBytes = 0;
+  /** Ready jobs of all queues, paused ones included. */
+  readyCount = 0;
+  readonly #ids: IdIndex = new IdIndex(this.table);
+
+  constructor(blobs: BlobReferences) {
+    this.extras = new JobExtras(blobs);
+  }
+
+  /** Jobs known, finished ones included. */
+  get size(): number {
+    return this.table.length;
+  }
+
+  get(id: string): JobEntry | undefined {
+    return this.at(this.#ids.find(id));
+  }
+
+  /** At most `max` jobs whose ids begin with the text; null when that cannot be told in a short time. */
+  withPrefix(text: string, max: number): JobEntry[] | null {
+    const slots = this.#ids.withPrefix(text, max);
+    return slots?.map((slot) => new JobEntry(this.table, slot)) ?? null;
+  }
+
+  bySeq(seq: number): JobEntry | undefined {
+    return this.at(this.seqs.find(seq));
+  }
+
+  /** The job of a row; undefined for row 0. */
+  at(slot: number): JobEntry | undefined {
+    return slot === 0 ? undefined : new JobEntry(this.table, slot);
+  }
+
+  queueOf(job: JobEntry): NamedQueue {
+    return this.queues.byNumber(job.queue);
+  }
+
+  /** New jobs; their bytes lie in the record at `offset`. `facts` saves decoding what was decoded. */
+  accept(
+    jobs: RecordOf<'enqueued'>['jobs'],
+    offset: number,
+    atMs: number,
+    facts?: readonly JobFacts[],
+  ): void {
+    for (const [index, { seq, dueAtMs, job }] of jobs.entries()) {
+      this.#add(facts?.[index] ?? factsOf(job), { seq, dueAtMs, atMs, base: offset });
+    }
+  }
+
+  /** A job that a summary tells of. */
+  acceptShort(record: RecordOf<'accepted'>, offset: number): void {
+    this.#add(record, { ...record, base: offset });
+  }
+
+  deliver(job: JobEntry, record: RecordOf<'delivered'>): void {
+    this.#move(job, 'leased', record.atMs);
+    job.deliveries = record.delivery;
+    job.leaseEpoch = record.epoch;
+    job.isolated = record.isolated;
+    job.lastEnd = null;
+    job.setHolder(record.session);
+    this.extras.session.set(job.slot, record.session);
+  }
+
+  endLease(job: JobEntry, record: RecordOf<'leaseEnded'>, place: Place): void {
+    const { slot } = job;
+    this.logBytes -= job.logBytes;
+    job.attempts = record.attempts;
+    job.crashes = record.crashes;
+    job.returns = record.returns;
+    job.lastEnd = record.end;
+    job.last = place.offset;
+    countEnd(job, this.extras.tenBytes, record, place);
+    this.logBytes += job.logBytes;
+    this.extras.session.delete(slot);
+    this.extras.take(slot, record);
+    this.#move(job, record.state, record.atMs, record.parkKey);
+  }
+
+  cancel(job: JobEntry, atMs: number): void {
+    this.#move(job, 'cancelled', atMs);
+  }
+
+  retry(job: JobEntry, atMs: number): void {
+    job.attempts = 0;
+    job.crashes = 0;
+    job.returns = 0;
+    job.isolated = false;
+    this.extras.returnsSinceMs.delete(job.slot);
+    // Whoever brings an expired job back wants it to run.
+    this.extras.expiresAtMs.delete(job.slot);
+    this.#move(job, 'ready', atMs);
+  }
+
+  signal(job: JobEntry, atMs: number): void {
+    this.#move(job, 'ready', atMs);
+  }
+
+  expire(job: JobEntry, atMs: number): void {
+    this.extras.cause.set(job.slot, expiredCode);
+    this.#move(job, 'dead', atMs);
+  }
+
+  /** A delayed job's time has come. Not logged: replay does it again by the clock. */
+  makeReady(job: JobEntry): void {
+    this.#move(job, 'ready', this.extras.dueAtMs.get(job.slot) ?? job.changedAtMs);
+  }
+
+  /** The whole of a job said again: its place in the log changes, and on replay it may be new. */
+  restate(record: RecordOf<'snapshot'>, place: Place): void {
+    const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
+    const facts = { ...factsOf(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
+    const job =
+      this.get(facts.id) ??
+      this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
+    const { slot } = job;
+    const stands = this.#stands(job, record);
+    this.logBytes -= job.logBytes;
+    this.logOrder.remove(slot);
+    this.logOrder.push(slot);
+    job.base = place.offset;
+    if (!isOver(job.state)) this.#addBytes(this.queueOf(job), record.jobBytes - job.jobBytes);
+    job.jobBytes = record.jobBytes;
+    job.bodyInLog = record.bodyInLog;
+    job.attempts = record.attempts;
+    job.crashes = record.crashes;
+    job.returns = record.returns;
+    job.deliveries = record.deliveries;
+    job.leaseEpoch = record.leaseEpoch;
+    job.isolated = record.isolated;
+    job.lastEnd = record.lastEnd;
+    job.setHolder(record.session);
+    job.last = record.lastBytes === 0 ? 0 : place.offset;
+    job.lastBytes = record.lastBytes;
+    this.extras.tenBytes.delete(slot);
+    this.logBytes += job.logBytes;
+    this.extras.replace(slot, record);
+    // A job that stands as it is said to keeps its place in line.
+    if (!stands) this.#move(job, state, changedAtMs, record.parkKey);
+    if (isOver(state)) this.extras.dropWhatIsOver(slot);
+  }
+
+  /** False on replay, when what led to a snapshot was left out of a summary. */
+  #stands(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
+    const { state, changedAtMs, parkKey, dueAtMs } = record;
+    if (job.state !== state || job.changedAtMs !== changedAtMs) return false;
+    if (state === 'parked') return this.queues.line(job.line).key === parkKey;
+    if (state === 'dead') return this.queues.line(job.line).key === record.errorCode;
+    return state !== 'delayed' || this.extras.dueAtMs.get(job.slot) === dueAtMs;
+  }
+
+  forget(job: JobEntry): void {
+    const { slot } = job;
+    this.logBytes -= job.logBytes;
+    this.#leave(job);
+    const queue = this.queueOf(job);
+    queue.counts[job.state]--;
+    if (!isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    this.extras.dropAll(slot);
+    this.logOrder.remove(slot);
+    this.seqs.remove(job.seq);
+    this.#ids.remove(slot);
+    this.table.free(slot);
+    this.queues.part(queue);
+  }
+
+  /** Sum over the job's leases; known while it is not over. */
+  usageOf(job: JobEntry): Usage {
+    return this.extras.usage.get(job.slot) ?? noUsage;
+  }
+
+  /** Puts every line in the order in which its jobs became ready; replay cannot keep that itself. */
+  afterReplay(): void {
+    const { table } = this;
+    const byTime = (left: number, right: number): number =>
+      table.getF64(left, f64Columns.changedAtMs) - table.getF64(right, f64Columns.changedAtMs) ||
+      table.getF64(left, f64Columns.seq) - table.getF64(right, f64Columns.seq);
+    for (const queue of this.queues.all()) {
+      for (const { line } of queue.ready) line.rows.sort(byTime);
+      queue.over.rows.sort(byTime);
+    }
+  }
+
+  #add(
+    facts: JobFacts,
+    at: { seq: number; dueAtMs: number; atMs: number; base: number },
+  ): JobEntry {
+    const { id, bodyRef } = facts;
+    if (this.get(id) !== undefined) throw new Error(`job ${id} was accepted twice`);
+    const slot = this.table.allocate();
+    const job = new JobEntry(this.table, slot);
+    this.#ids.add(id, slot);
+    this.seqs.add(at.seq, slot);
+    this.logOrder.push(slot);
+    const queue = this.queues.join(facts.queue);
+    job.queue = queue.number;
+    job.seq = at.seq;
+    job.base = at.base;
+    job.setDigest(facts.digest);
+    job.priority = facts.priority;
+    job.attemptsMax = facts.attemptsMax;
+    job.bodyBytes = facts.bodyBytes;
+    job.jobBytes = facts.jobBytes;
+    job.bodyInLog = bodyRef === null;
+    this.extras.refersToInput(slot, bodyRef);
+    if (facts.expiresAtMs > 0) {
+      this.extras.expiresAtMs.set(slot, facts.expiresAtMs);
+      this.expiry.push(facts.expiresAtMs, at.seq);
+    }
+    if (at.dueAtMs > 0) this.extras.dueAtMs.set(slot, at.dueAtMs);
+    this.logBytes += job.logBytes;
+    queue.counts.none++;
+    this.#addBytes(queue, job.jobBytes);
+    const state = facts.parkKey !== '' ? 'parked' : at.dueAtMs > 0 ? 'delayed' : 'ready';
+    this.#move(job, state, at.atMs, facts.parkKey);
+    return job;
+  }
+
+  /** The one setter of a job's state: lines, heaps, counts and sums follow. */
+  #move(job: JobEntry, state: JobState, atMs: number, parkKey = ''): void {
+    const { slot } = job;
+    const queue = this.queueOf(job);
+    this.#leave(job);
+    this.logBytes -= job.logBytes;
+    queue.counts[job.state]--;
+    queue.counts[state]++;
+    if (isOver(state) && !isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    job.state = state;
+    job.changedAtMs = atMs;
+    this.logBytes += job.logBytes;
+    if (state !== 'delayed') this.extras.dueAtMs.delete(slot);
+    if (state !== 'dead') this.extras.cause.delete(slot);
+    if (isOver(state)) this.extras.dropWhatIsOver(slot);
+    this.#enter(job, queue, parkKey);
+  }
+
+  #addBytes(queue: NamedQueue, bytes: number): void {
+    queue.bytes += bytes;
+    this.bytes += bytes;
+  }
+
+  #enter(job: JobEntry, queue: NamedQueue, parkKey: string): void {
+    const { slot, state } = job;
+    if (state === 'delayed') this.delayed.push(this.extras.dueAtMs.get(slot) ?? 0, job.seq);
+    if (state === 'ready') this.readyCount++;
+    const key = state === 'dead' ? (this.extras.cause.get(slot) ?? '') : parkKey;
+    const line = this.queues.lineFor(queue, job, key);
+    if (line === null) return;
+    line.rows.push(slot);
+    job.line = line.number;
+  }
+
+  #leave(job: JobEntry): void {
+    if (job.state === 'ready') this.readyCount--;
+    if (job.line === 0) return;
+    this.queues.leave(job.slot, job.line);
+    job.line = 0;
+  }
+}
+
+function factsOf(encoded: Uint8Array): JobFacts {
+  return factsOfJob(decodeJob(encoded), encoded.length);
+}

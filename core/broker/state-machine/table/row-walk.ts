@@ -1,0 +1,39 @@
+/**
+ * Walks over lines that change meanwhile: each meets the rows that stood in its line when it began,
+ * and still do when it comes to them; what enters later stands behind its end.
+ */
+
+import type { LinkedRows } from './row-list.ts';
+
+export class LineWalk {
+  readonly #rows: LinkedRows;
+  /** The row that is next, and the last one; 0 when there is none left. */
+  #next: number;
+  #last: number;
+
+  constructor(rows: LinkedRows) {
+    this.#rows = rows;
+    this.#next = rows.head;
+    this.#last = rows.tail;
+  }
+
+  /** The next row; 0 at the end. */
+  next(): number {
+    const slot = this.#next;
+    if (slot === this.#last) this.#end();
+    else this.#next = this.#rows.after(slot);
+    return slot;
+  }
+
+  /** A row is about to leave a line, this one or another. */
+  leaves(slot: number): void {
+    if (slot === this.#next && slot === this.#last) this.#end();
+    else if (slot === this.#next) this.#next = this.#rows.after(slot);
+    else if (slot === this.#last) this.#last = this.#rows.before(slot);
+  }
+
+  #end(): void {
+    this.#next = 0;
+    this.#last = 0;
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * One attempt at one job, from its body to a published result. It checks everything that can be
+ * known before the model is paid, never calls it for a result that stands, and publishes nothing
+ * once its signal was aborted.
+ */
+
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Agent,
+  hideSecrets,
+  type JobContext,
+  type JsonObject,
+  withoutTexts,
+} from '../../agent/index.ts';
+import { startTimer } from '../../base/index.ts';
+import { type JobBody, readJobBody, shortId } from '../../job-queue/index.ts';
+import { offlineNotice } from '../../model/index.ts';
+import type { CommitRecord, OutputStore } from '../../output/index.ts';
+import { leftOutText } from '../../tools/index.ts';
+import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
+import { type Answered, callModel } from './call-model.ts';
+import { AttemptError, failureOf } from './failure.ts';
+import { PaidOnce } from './paid-once.ts';
+import type { JobFailure, JobRequest, JobResult, JobSuccess } from './result.ts';
+import { publishedResult, resultOf } from './result-value.ts';
+import { createUsageMeter, type UsageMeter } from './usage.ts';
+
+const spendMs = 2_000;
+
+/** Never throws: every end is a result. */
+export async function runJob(
+  tools: JobTools,
+  request: JobRequest,
+  stop: AbortSignal,
+): Promise<JobResult> {
+  const meter = createUsageMeter(tools.prices);
+  const deadline = new AbortController();
+  const signal = AbortSignal.any([stop, deadline.signal]);
+  const { journal } = tools;
+  const paid = new PaidOnce({ journal, isRedelivery: request.isRedelivery, signal });
+  const secrets = new Set<string>();
+  const course = { tools, request, meter, paid, signal, secrets, startedAtMs: Date.now() };
+  try {
+    const body = readJobBody(request);
+    return await tools.withOutput(body.outputDir, async (output) => {
+      const standing = await output.store.find(request.id);
+      if (standing !== null) return recovered(output, standing, meter);
+      return runInTime({ ...course, ...output }, body, deadline);
+    });
+  } catch (error) {
+    const found = failureOf(error, signal);
+    const failure = { ...found, message: withoutTexts(found.message, secrets) };
+    if (isHopeless(failure)) await inTime(paid.spend());
+    return { ok: false, failure, usage: meter.total };
+  }
+}
+
+/** Whatever became of the work by then; an outcome must not wait for a broker that is away. */
+async function inTime(work: Promise<void>): Promise<void> {
+  await Promise.race([work, sleep(spendMs, undefined, { ref: false })]);
+}
+
+/** A name that is taken can be freed: the answers are good then. */
+function isHopeless({ class: kind, code }: JobFailure): boolean {
+  return kind === 'permanent' && code !== 'exists';
+}
+
+async function runInTime(
+  course: Course & Output,
+  body: JobBody,
+  deadline: AbortController,
+): Promise<JobResult> {
+  const { tools, request } = course;
+  const ready = await tools.agent(request.agent);
+  if (ready === null) throw unknownAgent(request.agent);
+  if (ready.agent.digest !== (request.definition ?? ready.agent.digest)) throw changedMeanwhile();
+  for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets)
+    course.secrets.add(text);
+  const { timeoutMs } = ready.agent.limits;
+  const timer = startTimer(timeoutMs, () => deadline.abort(timedOut(timeoutMs)));
+  try {
+    const input = tools.blocking(() => checkedInput(ready, body.input));
+    const context = contextOf(request, ready.agent);
+    if (request.isSuperseded === true) return superseded(input, course.meter);
+    const extractNotice = ready.provider.kind === 'offline' ? offlineNotice : null;
+    const replaces = await extractBefore(course.store, body);
+    return await runAttempt({ ...course, ready, input, context, extractNotice, replaces });
+  } finally {
+    timer.clear();
+  }
+}
+
+async function runAttempt(state: Attempt): Promise<JobSuccess> {
+  const { tools, request, ready, store, meter, signal } = state;
+  await checkPathFirst(state);
+  const answered = await callModel(state);
+  signal.throwIfAborted();
+  const record = await store.publish({
+    jobId: request.id,
+    files: answered.files,
+    overwrite: ready.agent.output.overwrite,
+    replaces: state.replaces,
+    provenance: tools.blocking(() => provenanceOf(state, answered)),
+    signal,
+  });
+  return {
+    ok: true,
+    root: state.dir,
+    files: record.files.map((file) => file.path),
+    model: answered.answer.model,
+    ...askedOf(ready.model, answered.answer.model),
+    provider: ready.provider.name,
+    recovered: false,
+    ...notSearchedOf(answered),
+    result: resultOf(record, state.dir, answered.files),
+    usage: meter.total,
+  };
+}
+
+async function recovered(
+  { store, dir }: Output,
+  standing: CommitRecord,
+  meter: UsageMeter,
+): Promise<JobSuccess> {
+  await store.rollForward(standing);
+  const record = (await store.find(standing.jobId)) ?? standing;
+  const { model, askedModel, provider } = record.provenance;
+  return {
+    ok: true,
+    root: dir,
+    files: record.files.map((file) => file.path),
+    model: typeof model === 'string' ? model : '',
+    ...askedOf(askedModel, model),
+    provider: typeof provider === 'string' ? provider : '',
+    recovered: true,
+    result: await publishedResult(record, dir),
+    usage: meter.total,
+  };
+}
+
+/** The extract that stands where the job of the same content before this one put it. */
+async function extractBefore(store: OutputStore, { after }: JobBody): Promise<CommitRecord | null> {
+  const before = after === undefined ? null : await store.find(after);
+  return before?.provenance['provider'] === 'offline' ? before : null;
+}
+
+/** The agent may have changed since the job was enqueued, so its input is checked again. */
+function checkedInput({ compiled }: ReadyAgent, value: unknown): JsonObject {
+  const checked = compiled.checkInput(value);
+  if (checked.ok) return checked.input;
+  const problems = checked.problems.map(({ property, message }) => `${property} ${message}`);
+  const message = `the input does not fit the agent as it is now: ${problems.join('; ')}`;
+  throw new AttemptError('permanent', 'input_invalid', message);
+}
+
+function contextOf({ id, source, createdAtMs, attempt }: JobRequest, agent: Agent): JobContext {
+  return {
+    id,
+    shortId: shortId(id),
+    agent: agent.name,
+    attempt,
+    source,
+    createdAt: new Date(createdAtMs).toISOString(),
+  };
+}
+
+/** A path that needs no answer can be refused before anything was bought. */
+async function checkPathFirst(state: Attempt): Promise<void> {
+  const { tools, ready, store, input, context, extractNotice, replaces } = state;
+  const { format, overwrite } = ready.agent.output;
+  const path = tools.blocking(() => ready.compiled.renderPath(input, context, extractNotice));
+  if (path === null) return;
+  // For a set of files the pattern is a folder: any name in it shows whether it can be used.
+  await (format === 'files'
+    ? store.check(`${path.replace(/\/+$/, '')}/file`, 'number')
+    : store.check(path, overwrite, replaces));
+}
+
+/** The id that was asked for, where the server named the model otherwise. */
+function askedOf(asked: unknown, named: unknown): { readonly askedModel?: string } {
+  return typeof asked === 'string' && asked !== named ? { askedModel: asked } : {};
+}
+
+function notSearchedOf({ leftOut }: Pick<Answered, 'leftOut'>): { readonly notSearched?: string } {
+  return leftOut.length === 0 ? {} : { notSearched: leftOutText(leftOut) };
+}
+
+function provenanceOf(state: Attempt, answered: Answered): JsonObject {
+  const { answer, toolCalls } = answered;
+  const { ready, request, input, meter, paid, startedAtMs } = state;
+  return {
+    agent: ready.agent.name,
+    agentVersion: ready.agent.version,
+    agentDigest: ready.agent.digest,
+    provider: ready.provider.name,
+    model: answer.model,
+    ...askedOf(ready.model, answer.model),
+    finishReason: answer.finishReason,
+    usage: meter.total,
+    ...(paid.replayed === 0 ? {} : { replayedCalls: paid.replayed }),
+    ...(ready.toolSet === null ? {} : { toolCalls }),
+    ...notSearchedOf(answered),
+    attempt: request.attempt,
+    source: request.source,
+    inputSha256: createHash('sha256').update(JSON.stringify(input)).digest('hex'),
+    enqueuedAt: new Date(request.createdAtMs).toISOString(),
+    startedAt: new Date(startedAtMs).toISOString(),
+    answeredAt: new Date().toISOString(),
+  };
+}
+
+/** The agent was put into use anew between the look at the job and its start: it is looked at again. */
+function changedMeanwhile(): AttemptError {
+  return new AttemptError('aborted', 'agent_changed', 'its agent was changed before it began');
+}
+
+function superseded(input: JsonObject, { total: usage }: UsageMeter): JobResult {
+  const message = 'another job does the work with the present definition';
+  const failure = { class: 'permanent', code: 'superseded', message, retryAfterMs: null } as const;
+  return { ok: false, failure, input, usage };
+}
+
+function unknownAgent(name: string): AttemptError {
+  const message = `this consumer has no agent "${name}"; add its folder, then retry the job`;
+  return new AttemptError('permanent', 'agent_unknown', message);
+}
+
+function timedOut(timeoutMs: number): AttemptError {
+  const message = `the attempt took longer than limits.timeout allows (${timeoutMs} ms)`;
+  return new AttemptError('transient', 'timeout', message);
+}

@@ -1,0 +1,154 @@
+/**
+ * Nothing is paid for twice: each answer of the model, and each result of an agent's own tool, is
+ * kept in the job's journal before anything else is done with it, and a later delivery of the job
+ * takes it from there. The key is all that was asked, so that an edited prompt asks anew.
+ */
+
+import { createHash } from 'node:crypto';
+import type { JsonObject } from '../../agent/index.ts';
+import { canonicalJson } from '../../job-queue/index.ts';
+import { finishKind, type ModelAnswer, type ModelCall } from '../../model/index.ts';
+import type { Journal } from './journal.ts';
+import type { ToolResult } from './tool-result.ts';
+
+export interface PaidOnceOptions {
+  readonly journal: Journal;
+  /** False for a job's first delivery: nothing can stand in its journal yet. */
+  readonly isRedelivery: boolean;
+  readonly signal: AbortSignal;
+}
+
+export class PaidOnce {
+  readonly #options: PaidOnceOptions;
+  /** An attempt may have to ask the same again. */
+  #step = 0;
+  #replayed = 0;
+  #round: Promise<number> | null = null;
+
+  constructor(options: PaidOnceOptions) {
+    this.#options = options;
+  }
+
+  /** Answers so far, from wherever. */
+  get answers(): number {
+    return this.#step;
+  }
+
+  /** Answers that came from the journal. */
+  get replayed(): number {
+    return this.#replayed;
+  }
+
+  /**
+   * The answer that was paid for before, or the one that is bought now.
+   * @throws what `buy` throws, and the signal's reason once it aborted
+   */
+  async answer(request: ModelCall, buy: () => Promise<ModelAnswer>): Promise<ModelAnswer> {
+    const { model, messages, options, tools, toolChoice, responseSchema } = request;
+    const asked = { model, messages, options, tools, toolChoice, responseSchema };
+    const step = this.#step;
+    const { value, isReplayed } = await this.#once({ step, ...asked }, buy, readAnswer);
+    this.#step += 1;
+    if (isReplayed) this.#replayed += 1;
+    return value;
+  }
+
+  /** The same for a tool that may have cost something, or changed something. */
+  async toolResult(
+    tool: string,
+    args: JsonObject,
+    run: () => Promise<ToolResult>,
+  ): Promise<ToolResult> {
+    return (await this.#once({ tool, args }, run, readToolResult)).value;
+  }
+
+  /**
+   * The answers did not lead anywhere, and would not if they were taken again: when somebody retries
+   * the job, it is to ask anew.
+   */
+  async spend(): Promise<void> {
+    if (this.#step === 0) return;
+    await this.#options.journal.put(spentHash(await this.#roundNow()), new Uint8Array());
+  }
+
+  async #once<T>(
+    asked: object,
+    buy: () => Promise<T>,
+    read: (value: unknown) => T | null,
+  ): Promise<{ value: T; isReplayed: boolean }> {
+    const { journal, isRedelivery, signal } = this.#options;
+    const round = await orAborted(this.#roundNow(), signal);
+    const callHash = hashOf({ round, ...asked });
+    if (isRedelivery) {
+      const kept = parsed(await orAborted(journal.get(callHash), signal), read);
+      if (kept !== null) return { value: kept, isReplayed: true };
+    }
+    const bought = await buy();
+    const bytes = Buffer.from(JSON.stringify(bought));
+    const stands = await orAborted(journal.put(callHash, bytes), signal);
+    return { value: parsed(stands, read) ?? bought, isReplayed: false };
+  }
+
+  /** How often the job's answers were spent. */
+  #roundNow(): Promise<number> {
+    this.#round ??= this.#countRounds();
+    return this.#round;
+  }
+
+  async #countRounds(): Promise<number> {
+    const { journal, isRedelivery } = this.#options;
+    if (!isRedelivery) return 0;
+    let round = 0;
+    while ((await journal.get(spentHash(round))) !== null) round += 1;
+    return round;
+  }
+}
+
+function spentHash(round: number): Uint8Array {
+  return hashOf({ spent: round });
+}
+
+function hashOf(asked: object): Uint8Array {
+  return createHash('sha256').update(canonicalJson(asked)).digest();
+}
+
+/** Null for nothing, and for what a later version may have written. */
+function parsed<T>(bytes: Uint8Array | null, read: (value: unknown) => T | null): T | null {
+  if (bytes === null) return null;
+  try {
+    return read(JSON.parse(Buffer.from(bytes).toString()));
+  } catch {
+    return null;
+  }
+}
+
+function readAnswer(value: unknown): ModelAnswer | null {
+  const { text, toolCalls, finishReason, model, usage } = value as Partial<ModelAnswer>;
+  const isAnswer =
+    typeof text === 'string' &&
+    typeof finishReason === 'string' &&
+    !['filtered', 'other'].includes(finishKind(finishReason)) &&
+    typeof model === 'string' &&
+    typeof usage?.inputTokens === 'number' &&
+    typeof usage.outputTokens === 'number' &&
+    Array.isArray(toolCalls);
+  return isAnswer ? (value as ModelAnswer) : null;
+}
+
+function readToolResult(value: unknown): ToolResult | null {
+  const { ok, text } = value as Partial<ToolResult>;
+  return typeof ok === 'boolean' && typeof text === 'string' ? { ok, text } : null;
+}
+
+/** The work's result, unless the signal aborts first; the work itself goes on. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,58 @@
+/** Adding up what calls used and cost. */
+
+import {
+  noUsage,
+  type Usage,
+  type UsageDescription,
+  unknownCostMicros,
+} from '../../job-queue/index.ts';
+import { costMicros, type Prices, type TokenUsage } from '../../model/index.ts';
+
+/** What the queue keeps of it, and what only the consumer tells. */
+export interface JobUsage extends UsageDescription {
+  readonly cachedInputTokens: number;
+  readonly reasoningTokens: number;
+}
+
+export const noJobUsage: JobUsage = { ...noUsage, cachedInputTokens: 0, reasoningTokens: 0 };
+
+export interface UsageMeter {
+  /** `isFree`: no model was called, so nothing is owed whatever the prices say. */
+  add(model: string, usage: TokenUsage, isFree: boolean): void;
+  readonly total: JobUsage;
+}
+
+export function createUsageMeter(prices: Prices): UsageMeter {
+  let total = noJobUsage;
+  return {
+    add(model, { cachedInputTokens = 0, reasoningTokens = 0, ...usage }, isFree) {
+      const tokens = { ...usage, cachedInputTokens, reasoningTokens };
+      const cost = isFree ? 0 : costMicros(prices, model, tokens);
+      total = sumOfUsage(total, { ...tokens, calls: 1, costMicros: cost });
+    },
+    get total() {
+      return total;
+    },
+  };
+}
+
+/** A sum with an unknown cost is unknown. */
+export function sumOfUsage(one: JobUsage, other: JobUsage): JobUsage {
+  const isKnown = one.costMicros !== null && other.costMicros !== null;
+  return {
+    calls: one.calls + other.calls,
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    cachedInputTokens: one.cachedInputTokens + other.cachedInputTokens,
+    reasoningTokens: one.reasoningTokens + other.reasoningTokens,
+    costMicros: isKnown ? one.costMicros + other.costMicros : null,
+    estimated: one.estimated || other.estimated,
+  };
+}
+
+/** As the queue takes it. A cost beyond what it can hold is one that nobody knows. */
+export function queueUsage(usage: JobUsage): Usage {
+  const { calls, inputTokens, outputTokens, estimated } = usage;
+  const cost = Math.min(usage.costMicros ?? unknownCostMicros, unknownCostMicros);
+  return { calls, inputTokens, outputTokens, costMicros: cost, estimated };
+}
