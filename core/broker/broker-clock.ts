@@ -145,7 +145,7 @@ export class BrokerClock {
     this.#wallMs += passedMs;
     const slewMsMax = passedMs * slewShare;
     this.#wallMs += Math.max(-slewMsMax, Math.min(slewMsMax, systemMs - this.#wallMs));
-    if (Math.abs(jumpMs) >= jumpMsMin) this.#tellJump(jumpMs);
+    if (Math.abs(jumpMs) >= jumpMsMin) this.#noticeJump(jumpMs);
     return {
       monotonicMs: this.#steady.now(),
       wallMs: Math.floor(this.#wallMs),
@@ -161,7 +161,7 @@ export class BrokerClock {
     return sleptMs;
   }
 
-  #tellJump(jumpMs: number): void {
+  #noticeJump(jumpMs: number): void {
     const direction = jumpMs > 0 ? 'ahead' : 'back';
     this.#onNotice(
       `the system's clock was set ${direction} by ${spanOf(Math.abs(jumpMs))}: delays and what is kept ` +

@@ -108,7 +108,7 @@ class Broker implements RunningBroker {
       this.#closers.unshift(() => this.#pool.stop());
       // What failed meanwhile, say the log while the threads started, must not serve.
       if (this.#startFailure !== null) throw this.#startFailure;
-      this.#tellWhere();
+      this.#writeWhere();
       this.#phase = 'serving';
     } catch (error) {
       this.#phase = 'down';
@@ -121,7 +121,7 @@ class Broker implements RunningBroker {
     this.#watchIdle();
   }
 
-  #tellWhere(): void {
+  #writeWhere(): void {
     writeEndpoints(this.#folder, {
       brokerId: this.id,
       pid: process.pid,
@@ -159,7 +159,7 @@ class Broker implements RunningBroker {
       disk: heldDisk(nodeDisk, this.#folder),
       clock: this.#clock,
       send: (messages) => this.#pool.send(messages),
-      carrierOf: (connection) => this.#pool.carrierOf(connection),
+      sinkOf: (connection) => this.#pool.sinkOf(connection),
       statsAnswer: (stats) => this.#statsAnswer(stats),
       onSearch: (effect) => void this.#search(effect),
       onAccess: (kind, text) => this.#access.add(kind, text),

@@ -6,7 +6,7 @@ export { FolderGoneError } from './folder/held-folder.ts';
 export type { RecoveryReport } from './log/contract.ts';
 export { type BackupReport, backupLog } from './maintenance/backup.ts';
 export { type LossReport } from './maintenance/loss-report.ts';
-export { CareError } from './maintenance/maintenance-error.ts';
+export { MaintenanceError } from './maintenance/maintenance-error.ts';
 export { describeProblem, type LogProblem } from './maintenance/problems.ts';
 export { type RestoreReport, restoreLog } from './maintenance/restore.ts';
 export { type SalvageReport, salvageLog } from './maintenance/salvage.ts';

@@ -16,7 +16,7 @@ import { pathFromHere } from './paths.ts';
 import type { Session } from './session.ts';
 
 /** Says which agents are not those that ship with aiq, although they have their names. */
-export function tellShadows({ terminal }: Session, agents: readonly Agent[]): void {
+export function warnOfShadowedAgents({ terminal }: Session, agents: readonly Agent[]): void {
   for (const agent of agents.filter(shadowsShipped)) {
     terminal.note(`agent "${agent.name}" is that of ${pathFromHere(agent.dir)}, ${inPlace}`);
   }

@@ -8,7 +8,7 @@ const dirFlag = '--dir <folder>';
 const dirMeaning = 'Folder of the broker; default: the one of the configuration.';
 
 /** Added to the family `broker`. */
-export function addCare(broker: Command, act: Act): void {
+export function addMaintenance(broker: Command, act: Act): void {
   broker
     .command('verify')
     .description('Read the whole log and say what is damaged; changes nothing.')

@@ -5,7 +5,7 @@
  */
 
 import type { AgentError } from '../agent/index.ts';
-import type { CareError } from '../broker/index.ts';
+import type { MaintenanceError } from '../broker/index.ts';
 import type { AiqError, ErrorCode } from '../job-queue/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
 import type { TrustError } from '../trust/index.ts';
@@ -83,10 +83,10 @@ const reporters: Readonly<Record<string, Reporter>> = {
     message: error.message,
     details: ['Look: aiq broker status. Stop it: aiq broker stop'],
   }),
-  CareError: (error) => ({
+  MaintenanceError: (error) => ({
     exit: 'usage',
     message: error.message,
-    details: (error as CareError).fixes,
+    details: (error as MaintenanceError).fixes,
   }),
   StartError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
   FolderGoneError: (error) => ({ exit: 'broker', message: error.message, details: [] }),

@@ -11,7 +11,7 @@ export function madeText(info: JobInfo): string {
 }
 
 /** The closing line over the jobs that a command did or showed; nothing where all are answers. */
-export function tellExtracts(terminal: Terminal, extracts: number, done: number): void {
+export function printExtracts(terminal: Terminal, extracts: number, done: number): void {
   if (extracts === 0) return;
   const what = extracts === 1 ? 'is an extract' : 'are extracts';
   const which = extracts === done ? (done === 1 ? 'it' : `all ${done}`) : `${extracts} of ${done}`;

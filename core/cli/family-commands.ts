@@ -1,7 +1,7 @@
 /** The families of commands: `jobs`, `agents`, `broker`. Names, flags and help; no work. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { addCare } from './care-commands.ts';
+import { addMaintenance } from './care-commands.ts';
 import { exampleJobs, examplesText } from './examples.ts';
 import { addJobOperations } from './operator-commands.ts';
 import { addInputFlags, type Invocation, prepareInputs, reservedFlags } from './schema-flags.ts';
@@ -177,5 +177,5 @@ export function addBroker(root: Command, act: Act): void {
     .action(() =>
       act(async (session) => (await import('./commands/broker.ts')).endBroker(session)),
     );
-  addCare(broker, act);
+  addMaintenance(broker, act);
 }

@@ -8,7 +8,7 @@ import { formatElapsed, oneLine } from './table.ts';
 import type { Style, Terminal } from './terminal.ts';
 
 /** Prints it: for people on standard error, with `--json` as JSON on standard output. */
-export function tellJob(terminal: Terminal, report: JobReport): void {
+export function printJob(terminal: Terminal, report: JobReport): void {
   if (terminal.json) {
     terminal.result(JSON.stringify({ ...report, root: undefined, files: filesOf(report) }));
     return;
@@ -22,7 +22,7 @@ export function tellJob(terminal: Terminal, report: JobReport): void {
 }
 
 /** Says once which files an agent's searches leave out, however many jobs do. */
-export function leftOutTeller(terminal: Terminal): (report: JobReport) => void {
+export function createLeftOutPrinter(terminal: Terminal): (report: JobReport) => void {
   const told = new Set<string>();
   return ({ agent, notSearched }) => {
     if (notSearched === undefined || told.has(`${agent} ${notSearched}`)) return;

@@ -42,7 +42,7 @@ export function failureOf(info: Pick<JobInfo, 'errorCode' | 'errorMessage'>): st
 }
 
 /** A list of jobs: rows for people, one line of JSON for each with `--json`. */
-export function tellJobs(terminal: Terminal, jobs: readonly JobInfo[]): void {
+export function printJobs(terminal: Terminal, jobs: readonly JobInfo[]): void {
   if (terminal.json) {
     for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
     return;
@@ -57,7 +57,7 @@ export function tellJobs(terminal: Terminal, jobs: readonly JobInfo[]): void {
 }
 
 /** The sheet of one job, label by label. */
-export function jobSheet(
+export function formatJobDetails(
   { info, history }: Pick<InspectedJob, 'info' | 'history'>,
   nowMs: number,
 ): string[] {

@@ -7,12 +7,12 @@ const tellEveryMs = 1_000;
 
 /** Tells `did` with the number of jobs so far, such as `cancelled 120000 jobs so far`. */
 export function bulkProgress(terminal: Terminal, did: string): BulkOptions {
-  let toldAtMs = performance.now();
+  let reportedAtMs = performance.now();
   return {
     onProgress(touched) {
       const nowMs = performance.now();
-      if (nowMs - toldAtMs < tellEveryMs) return;
-      toldAtMs = nowMs;
+      if (nowMs - reportedAtMs < tellEveryMs) return;
+      reportedAtMs = nowMs;
       terminal.hint(`${did} ${countText(touched)} so far; Ctrl-C leaves the rest to the broker`);
     },
   };

@@ -43,7 +43,7 @@ export async function warnOfForeign(session: Session, agents: readonly Agent[]):
 }
 
 /** Says why jobs that somebody waits for do not run: a wait of hours would be silent. */
-export async function tellHeld(
+export async function printHeld(
   session: Session,
   agent: Agent,
   accepted: readonly Accepted[],
@@ -64,7 +64,7 @@ export async function tellHeld(
 }
 
 /** Says that jobs wait, and that nobody works where that is so: the commonest question. */
-export async function tellQueued(
+export async function printQueued(
   session: Session,
   agent: Agent,
   accepted: readonly Accepted[],

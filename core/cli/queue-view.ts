@@ -26,7 +26,7 @@ function remarksOf({ paused, parked }: QueueInfo): string {
 }
 
 /** The sheet of one queue, label by label. */
-export function queueSheet(info: QueueInfo): string[] {
+export function formatQueueDetails(info: QueueInfo): string[] {
   const rows: readonly (readonly [label: string, value: string])[] = [
     ['queue', info.queue],
     ['deliveries', info.paused ? 'paused' : 'running'],

@@ -40,7 +40,7 @@ export interface Submission {
 }
 
 /** Who a job is, and how it is to be done. */
-export interface JobWish {
+export interface JobSpec {
   readonly identity: JobIdentity;
   readonly terms: JobTerms;
   /** Where it is made. */
@@ -51,7 +51,7 @@ export interface JobWish {
  * Encodes a checked input.
  * @throws CliError `invalid` when it is over the size that a job may have
  */
-export function makeJob(draft: Draft, agent: Agent, wish: JobWish): OutgoingJob {
+export function makeJob(draft: Draft, agent: Agent, wish: JobSpec): OutgoingJob {
   const { identity, terms, madeIn } = wish;
   const { input, source } = draft;
   const job = newJobFor(agent, { ...terms, input, source, identity, madeIn });
@@ -92,7 +92,7 @@ export async function submit(
     jobs.map(({ job }) => job),
     provider,
   );
-  tellAgain(terminal, again);
+  notifyAgain(terminal, again);
   const isAnyDone = answers.some(
     (answer) => answer.outcome === 'exists' && answer.state === 'done',
   );
@@ -121,7 +121,7 @@ export async function submit(
   return { accepted, refused, refusal };
 }
 
-function tellAgain(terminal: Terminal, { jobs, provider }: Sent['again']): void {
+function notifyAgain(terminal: Terminal, { jobs, provider }: Sent['again']): void {
   if (jobs === 0) return;
   const [what, them] =
     jobs === 1

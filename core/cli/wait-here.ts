@@ -11,12 +11,12 @@ import { type Consumer, fatalError, startConsumer } from './consumer.ts';
 import { CliError } from './errors.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 import { pathFromHere } from './paths.ts';
-import { queueInfo, tellHeld } from './queue-hints.ts';
+import { printHeld, queueInfo } from './queue-hints.ts';
 import type { Session } from './session.ts';
 import { exitOfSignal, onStopSignals } from './signals.ts';
 import type { Accepted } from './submit.ts';
 import type { Terminal } from './terminal.ts';
-import { exitOfFinished, reportFinished, tellFinished, waitForJobs } from './wait.ts';
+import { exitOfFinished, printFinished, reportFinished, waitForJobs } from './wait.ts';
 
 /** Whether somebody works on the queue is looked at this often. */
 const lookMs = 1_000;
@@ -33,7 +33,7 @@ export async function waitForResults(
 ): Promise<ExitName> {
   const queue = await session.queue();
   const { terminal } = session;
-  await tellHeld(session, agent, accepted);
+  await printHeld(session, agent, accepted);
   const ending = new AbortController();
   const release = stopOnSignals(ending);
   const open = accepted.filter(({ state }) => !isFinished(state)).length;
@@ -52,7 +52,7 @@ export async function waitForResults(
       },
     );
     await printResults(session, finished);
-    tellFinished(terminal, finished);
+    printFinished(terminal, finished);
     return exitOfFinished(finished);
   } finally {
     release();

@@ -10,7 +10,7 @@ import {
 } from '../job-queue/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { madeText, tellExtracts } from './extract-words.ts';
+import { madeText, printExtracts } from './extract-words.ts';
 import { failureOf } from './job-view.ts';
 import { formatElapsed } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -71,9 +71,9 @@ export function reportFinished(terminal: Terminal, info: JobInfo): void {
 }
 
 /** The line over all of them that says which are no answers. */
-export function tellFinished(terminal: Terminal, jobs: readonly JobInfo[]): void {
+export function printFinished(terminal: Terminal, jobs: readonly JobInfo[]): void {
   const done = jobs.filter(({ state }) => state === 'done');
-  tellExtracts(terminal, done.filter(isExtract).length, done.length);
+  printExtracts(terminal, done.filter(isExtract).length, done.length);
 }
 
 /** 0 when all are done, 9 when some are, 7 when none is. */

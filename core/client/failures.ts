@@ -3,7 +3,7 @@
 import { AiqError } from '../protocol/index.ts';
 
 /** Finding the broker failed: whoever searched has already been as patient as it makes sense. */
-export class CannotResolve extends Error {
+export class ResolveError extends Error {
   override readonly cause: AiqError;
 
   constructor(cause: AiqError) {
@@ -13,14 +13,14 @@ export class CannotResolve extends Error {
 }
 
 /** True when a session that never was connected should tell its callers now. */
-export function isHopeless(error: unknown): boolean {
-  return error instanceof CannotResolve || (error instanceof AiqError && !error.retryable);
+export function isPermanent(error: unknown): boolean {
+  return error instanceof ResolveError || (error instanceof AiqError && !error.retryable);
 }
 
 /** Any failure as one with a code; what has none means that nobody was reached. */
 export function asAiqError(error: unknown): AiqError {
   if (error instanceof AiqError) return error;
-  if (error instanceof CannotResolve) return error.cause;
+  if (error instanceof ResolveError) return error.cause;
   const message = error instanceof Error ? error.message : String(error);
   return new AiqError('UNREACHABLE', message, { cause: error });
 }

@@ -7,7 +7,7 @@ import type { RequestName } from '../protocol/index.ts';
  * answers as the first time. `once`: a repetition may answer otherwise than the first did, so the
  * caller must decide. The first two kinds are sent again over the next connection.
  */
-export const repetitionOf = {
+export const idempotencyOf = {
   Prove: 'once',
   Hello: 'once',
   Goodbye: 'once',

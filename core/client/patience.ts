@@ -4,17 +4,17 @@
  */
 export class Patience {
   readonly #timer: NodeJS.Timeout;
-  #lastLook: NodeJS.Immediate | undefined;
+  #lastProbe: NodeJS.Immediate | undefined;
 
   /** Calls `onOver` after `ms`, and after everything that is in the sockets then, unless ended before. */
   constructor(ms: number, onOver: () => void) {
     this.#timer = setTimeout(() => {
-      this.#lastLook = setImmediate(onOver);
+      this.#lastProbe = setImmediate(onOver);
     }, ms);
   }
 
   end(): void {
     clearTimeout(this.#timer);
-    clearImmediate(this.#lastLook);
+    clearImmediate(this.#lastProbe);
   }
 }

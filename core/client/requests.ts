@@ -16,7 +16,7 @@ import {
   Writer,
 } from '../protocol/index.ts';
 import { firstRequestId, lineMs } from './connection.ts';
-import { repetitionOf } from './idempotency.ts';
+import { idempotencyOf } from './idempotency.ts';
 import { Patience } from './patience.ts';
 
 export interface RequestOptions {
@@ -213,11 +213,11 @@ export class Requests {
 
 function maySendAgain(request: Request): boolean {
   if (request.options.bound === true) return false;
-  return !request.wasSent || repetitionOf[request.name] !== 'once';
+  return !request.wasSent || idempotencyOf[request.name] !== 'once';
 }
 
 function mayHaveEffect(request: Request): boolean {
-  return request.wasSent && repetitionOf[request.name] !== 'read';
+  return request.wasSent && idempotencyOf[request.name] !== 'read';
 }
 
 /** The failure of a request that nobody answered; `cause` when that is for want of a connection. */

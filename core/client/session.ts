@@ -17,7 +17,7 @@ import {
 import { backoffMs } from './backoff.ts';
 import { type Connection, firstRequestId, openConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import { asAiqError, CannotResolve, closed, isHopeless } from './failures.ts';
+import { asAiqError, closed, isPermanent, ResolveError } from './failures.ts';
 import { type RequestOptions, Requests } from './requests.ts';
 
 export interface SessionOptions {
@@ -56,7 +56,7 @@ const closeMs = 2_000;
 /** A connection that lived shorter counts as a failure, so that a crash loop is slowed down. */
 const stableMs = 1_000;
 const noticeEveryMs = 30_000;
-const waitToldEveryMs = 2_000;
+const waitReportedEveryMs = 2_000;
 /** The part of a request's patience that finding the broker may take. */
 const resolveShare = 0.9;
 
@@ -75,7 +75,7 @@ export class Session {
   #failures = 0;
   #openedAtMs = 0;
   /** When a broker that starts was last told of. */
-  #waitToldAtMs = Number.NEGATIVE_INFINITY;
+  #waitReportedAtMs = Number.NEGATIVE_INFINITY;
   /** When a lost connection was last told of; 0 while there is nothing to tell. */
   #noticedAtMs = 0;
 
@@ -218,7 +218,7 @@ export class Session {
       const onWait = (text: string): void => this.#wait(text);
       return await this.#options.resolve(this.#requestDeadlineMs * resolveShare, onWait);
     } catch (error) {
-      throw new CannotResolve(asAiqError(error));
+      throw new ResolveError(asAiqError(error));
     }
   }
 
@@ -226,8 +226,8 @@ export class Session {
   #wait(text: string): void {
     this.#requests.keepWaiting();
     const nowMs = performance.now();
-    if (nowMs - this.#waitToldAtMs < waitToldEveryMs) return;
-    this.#waitToldAtMs = nowMs;
+    if (nowMs - this.#waitReportedAtMs < waitReportedEveryMs) return;
+    this.#waitReportedAtMs = nowMs;
     this.#options.onNotice?.(text);
   }
 
@@ -266,13 +266,13 @@ export class Session {
     this.#failure = reason;
     this.#notice(reason);
     const isPatient = this.#owner.staysConnected && this.#hello !== null;
-    if (isHopeless(error) && !isPatient) this.#requests.fail(reason);
+    if (isPermanent(error) && !isPatient) this.#requests.fail(reason);
   }
 
   #notice(reason: AiqError): void {
     const nowMs = performance.now();
-    const wasTold = this.#noticedAtMs > 0 && nowMs - this.#noticedAtMs < noticeEveryMs;
-    if (!this.#owner.staysConnected || wasTold) return;
+    const wasReported = this.#noticedAtMs > 0 && nowMs - this.#noticedAtMs < noticeEveryMs;
+    if (!this.#owner.staysConnected || wasReported) return;
     this.#noticedAtMs = nowMs;
     this.#options.onNotice?.(`${reason.message}; trying again`);
   }

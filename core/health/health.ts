@@ -126,7 +126,7 @@ export function opensAtMs(health: Health, nowMs: number): number | null {
 }
 
 /** Whether somebody should look now, and report `looked`. */
-export function wantsLook(health: Health, nowMs: number): boolean {
+export function wantsProbe(health: Health, nowMs: number): boolean {
   if (health.status === 'ok' || health.status === 'throttled') return false;
   return health.next === 'look' && nowMs >= health.untilMs;
 }

@@ -16,5 +16,5 @@ export {
   roomOf,
   step,
   type Verdict,
-  wantsLook,
+  wantsProbe,
 } from './health.ts';

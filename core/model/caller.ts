@@ -57,7 +57,7 @@ export async function createCaller(provider: Provider): Promise<ModelCaller> {
 }
 
 /** Before a server counts as no model endpoint, it is asked again after each of these pauses. */
-const secondLooksMs = [200, 800];
+const secondScansMs = [200, 800];
 
 /**
  * A wrong address stops the whole consumer, and one odd page of a proxy must not: whoever is no
@@ -68,7 +68,7 @@ async function callUntilSure(
   request: ModelCall,
   signal: AbortSignal,
 ): Promise<ModelAnswer> {
-  for (const pauseMs of secondLooksMs) {
+  for (const pauseMs of secondScansMs) {
     try {
       return await callEndpoint(endpoint, request, signal);
     } catch (error) {

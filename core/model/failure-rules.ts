@@ -250,9 +250,9 @@ export function ruleOf(seen: NamedRefusal, status: number, said: string): Failur
   const named = ruleNamed(seen);
   const told = ruleTold(status, said);
   // A rate limit that this request alone is above says `rate_limit_exceeded` like any other.
-  if (named !== undefined && named !== rateLimited && isTelling(named)) return named;
+  if (named !== undefined && named !== rateLimited && isNotifying(named)) return named;
   if (told !== undefined) return told;
-  if (named !== undefined && isTelling(named)) return named;
+  if (named !== undefined && isNotifying(named)) return named;
   if (status === 404 && (seen.error ?? null) === null) return notAModelEndpoint;
   const known = rulesByStatus[status];
   if (known !== undefined) return known;
@@ -261,7 +261,7 @@ export function ruleOf(seen: NamedRefusal, status: number, said: string): Failur
 }
 
 /** These two are the type of nearly everything below and above 500: the status says more. */
-function isTelling(rule: FailureRule): boolean {
+function isNotifying(rule: FailureRule): boolean {
   return rule !== badRequest && rule !== serverError;
 }
 

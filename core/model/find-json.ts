@@ -29,8 +29,8 @@ export function findJson(answer: string): FoundJson {
     if (text === null) budget.left -= failureWork;
     if (budget.left < 0) return { texts: [], isCut: false };
     if (text !== null) {
-      const isTelling = text.startsWith('{') && reader.hasMember;
-      if (isTelling || standsAlone(whole, start.index, reader.at)) texts.push(text);
+      const isNotifying = text.startsWith('{') && reader.hasMember;
+      if (isNotifying || standsAlone(whole, start.index, reader.at)) texts.push(text);
       starts.lastIndex = reader.at;
     } else if (reader.hasMember) {
       // JSON that cannot be put right: no part of it is an answer. Without an end it is cut.

@@ -164,7 +164,7 @@ interface Piece {
 
 /** What is encoded ahead, before it is copied out: memory that is asked for anew each time is slow. */
 const aheadBytes = 64 * 1024;
-const aheadBytesMax = 1024 * 1024;
+const sendWindowBytes = 1024 * 1024;
 let ahead = new Writer(aheadBytes);
 
 /** By their first element. */
@@ -184,7 +184,7 @@ export function encodeAhead(kind: 'job' | 'queue', infos: readonly object[]): vo
     return;
   }
   pieces.set(first, { bytes: ahead.written().slice(), count: infos.length, last: infos.at(-1) });
-  if (ahead.length > aheadBytesMax) ahead = new Writer(aheadBytes);
+  if (ahead.length > sendWindowBytes) ahead = new Writer(aheadBytes);
 }
 
 /** What was encoded ahead of the elements from `at` on, if they are still the same. */

@@ -45,7 +45,7 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
     const model = modelOf(agent, provider, options);
     // Another server's `aiq-offline` is that server's to judge.
     const badModel = provider.kind === 'offline' ? checkOfflineModel(model) : null;
-    const broken = badModel ?? (await brokenness(agent));
+    const broken = badModel ?? (await findProblem(agent));
     if (broken !== null) {
       options.log.error({ agent: agent.name, file: agent.file }, `agent left out: ${broken}`);
       continue;
@@ -56,7 +56,7 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
   return chosen;
 }
 
-async function brokenness(agent: Agent): Promise<string | null> {
+async function findProblem(agent: Agent): Promise<string | null> {
   try {
     await compileAgent(agent);
     const problems = await toolProblems(agent, 'run');

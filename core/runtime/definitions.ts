@@ -66,7 +66,7 @@ export class Definitions {
   /** Digests over the knowledge of agents, too, as their jobs have them. */
   readonly #pins = new Map<string, Pin>();
   #looking: Promise<void> = Promise.resolve();
-  #nextLook: Promise<void> | null = null;
+  #nextProbe: Promise<void> | null = null;
 
   /** @param agents by name, as they are now */
   constructor(
@@ -214,15 +214,15 @@ export class Definitions {
 
   /** A look that begins after the question; those who ask meanwhile share the next one. */
   #look(): Promise<void> {
-    this.#nextLook ??= this.#looking
+    this.#nextProbe ??= this.#looking
       .catch(() => undefined)
       .then(() => {
-        this.#nextLook = null;
+        this.#nextProbe = null;
         this.#pins.clear();
         this.#looking = this.#refreshing.agents();
         return this.#looking;
       });
-    return this.#nextLook;
+    return this.#nextProbe;
   }
 }
 

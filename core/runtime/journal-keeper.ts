@@ -53,11 +53,13 @@ export class JournalKeeper {
 
   async #get(id: string, callHash: Uint8Array): Promise<Uint8Array | null> {
     const paid = this.#waiting.get(keyOf(id, callHash));
-    return paid?.value ?? this.#insist(() => this.#options.queue.journalGet(id, callHash));
+    return (
+      paid?.value ?? this.#retryUntilClosed(() => this.#options.queue.journalGet(id, callHash))
+    );
   }
 
   async #put(key: string, value: Uint8Array, ask: () => Promise<Uint8Array>): Promise<Uint8Array> {
-    const asking = this.#insist(ask);
+    const asking = this.#retryUntilClosed(ask);
     this.#waiting.set(key, { value, asking });
     const stands = await asking;
     if (this.#waiting.get(key)?.asking === asking) this.#waiting.delete(key);
@@ -68,7 +70,7 @@ export class JournalKeeper {
   }
 
   /** Asks until there is an answer; null when there will be none. */
-  async #insist<T>(ask: () => Promise<T>): Promise<T | null> {
+  async #retryUntilClosed<T>(ask: () => Promise<T>): Promise<T | null> {
     const { log, random } = this.#options;
     const { signal } = this.#closing;
     for (let failures = 0; this.#isServed && !signal.aborted; failures++) {

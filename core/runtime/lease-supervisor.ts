@@ -22,7 +22,7 @@ import { answerTo } from './settle.ts';
 import { putOff, settleOf, supersededSettle } from './settlement.ts';
 import { requestOf, type Task, unknownAgent } from './task.ts';
 
-export interface DeskOptions {
+export interface LeaseSupervisorOptions {
   readonly pool: Pool;
   /** For jobs that must be alone. */
   readonly isolated: IsolatedRuns;
@@ -46,8 +46,8 @@ const suspected = 'it failed while other jobs of its model succeeded, so it runs
 /** Of more jobs the desk forgets how often it put them off; they only come back sooner. */
 const putOffsMax = 10_000;
 
-export class Desk {
-  readonly #options: DeskOptions;
+export class LeaseSupervisor {
+  readonly #options: LeaseSupervisorOptions;
   readonly #tasks = new Map<LeasedJob, Task>();
   /** How often each of them was put off. */
   readonly #putOffs = new Map<string, number>();
@@ -55,7 +55,7 @@ export class Desk {
   #threadsDie = false;
   #wake: NodeJS.Timeout | undefined;
 
-  constructor(options: DeskOptions) {
+  constructor(options: LeaseSupervisorOptions) {
     this.#options = options;
   }
 
@@ -120,7 +120,7 @@ export class Desk {
   }
 
   /** From now on the death of a thread is our own doing: its jobs are handed back. */
-  expectDeath(): void {
+  markShuttingDown(): void {
     this.#threadsDie = true;
   }
 
@@ -152,7 +152,10 @@ export class Desk {
   }
 
   /** Whose the job is, by the definition that it was made with. */
-  async #judgeDefinition(task: Task, definitions: DeskOptions['definitions']): Promise<void> {
+  async #judgeDefinition(
+    task: Task,
+    definitions: LeaseSupervisorOptions['definitions'],
+  ): Promise<void> {
     const { leased } = task;
     const standing = await definitions?.judge(leased);
     if (standing === undefined || task.state !== 'held') return;

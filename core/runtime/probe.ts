@@ -6,7 +6,7 @@ import type { ThreadAgent } from './pool/thread-messages.ts';
 
 const lookMs = 10_000;
 
-export async function lookAt({ provider, model }: ThreadAgent): Promise<Look> {
+export async function probeProvider({ provider, model }: ThreadAgent): Promise<Look> {
   const { baseURL, apiKey, name } = provider;
   const list = await listModels(baseURL, { apiKey, timeoutMs: lookMs, fetch });
   if (list.ok) return { found: 'alive', lists: list.models.includes(model) };

@@ -18,7 +18,7 @@ import {
   roomOf,
   step,
   type Verdict,
-  wantsLook,
+  wantsProbe,
 } from '../health/index.ts';
 import type { JobFailure } from './attempt/result.ts';
 import type { RuntimeLog } from './options.ts';
@@ -50,8 +50,8 @@ interface Entry {
   health: Health;
   /** Any of the agents that use it. */
   agent: ThreadAgent;
-  isLooking: boolean;
-  isToldStuck: boolean;
+  isProbing: boolean;
+  isReportedStuck: boolean;
 }
 
 /** While something is held, what a person may have mended is read again this often. */
@@ -159,7 +159,7 @@ export class ProviderHealth {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const health = newHealth(this.#nowMs());
-    const entry: Entry = { health, agent, isLooking: false, isToldStuck: false };
+    const entry: Entry = { health, agent, isProbing: false, isReportedStuck: false };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -171,7 +171,7 @@ export class ProviderHealth {
     const { name } = agent.provider;
     const fields = { provider: name, model: agent.model };
     if (health.status === 'ok') {
-      entry.isToldStuck = false;
+      entry.isReportedStuck = false;
       const afterMs = Math.round(this.#nowMs() - before.sinceMs);
       if (isHeld(before)) log.warn({ ...fields, afterMs }, 'the provider answers again: going on');
     } else if (health.status === 'throttled') {
@@ -209,23 +209,23 @@ export class ProviderHealth {
     const { outage, onStuck } = this.#options;
     let waitMs = Infinity;
     if (needsPerson(health, nowMs, outage)) {
-      if (!entry.isToldStuck) onStuck(reasonOf(health));
-      entry.isToldStuck = true;
+      if (!entry.isReportedStuck) onStuck(reasonOf(health));
+      entry.isReportedStuck = true;
     } else {
       const patienceMs = health.answeredAtMs === null ? outage.unansweredMs : outage.answeredMs;
       waitMs = Math.min(waitMs, health.sinceMs + patienceMs - nowMs);
     }
-    if (wantsLook(health, nowMs)) void this.#look(entry);
+    if (wantsProbe(health, nowMs)) void this.#look(entry);
     else if (health.untilMs > nowMs) waitMs = Math.min(waitMs, health.untilMs - nowMs);
     // A trial or a look that is under way ends by itself; this is only to come back at all.
     return Math.min(waitMs, reloadMs);
   }
 
   async #look(entry: Entry): Promise<void> {
-    if (entry.isLooking) return;
-    entry.isLooking = true;
+    if (entry.isProbing) return;
+    entry.isProbing = true;
     const look = await this.#options.look(entry.agent);
-    entry.isLooking = false;
+    entry.isProbing = false;
     if (!this.#isClosed) this.#apply(entry.agent, { type: 'looked', look });
   }
 

@@ -3,7 +3,7 @@
 import { type JobUsage, noJobUsage, sumOfUsage } from './attempt/usage.ts';
 import type { JobReport, RuntimeCounts } from './options.ts';
 
-export interface Tally {
+export interface RunStats {
   add(report: JobReport): void;
   counts(held: number): RuntimeCounts;
   readonly usage: JobUsage;
@@ -12,7 +12,7 @@ export interface Tally {
 
 type Counted = Exclude<keyof RuntimeCounts, 'held'>;
 
-export function createTally(): Tally {
+export function createRunStats(): RunStats {
   const startedAtMs = performance.now();
   const counts: Record<Counted, number> = {
     done: 0,

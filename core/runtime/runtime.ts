@@ -15,15 +15,15 @@ import { Groups } from './groups.ts';
 import { IsolatedRuns } from './isolated/isolated-runs.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
-import { Desk } from './lease-supervisor.ts';
+import { LeaseSupervisor } from './lease-supervisor.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
 import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
-import { lookAt } from './probe.ts';
+import { probeProvider } from './probe.ts';
 import { ProviderHealth, type StuckReason } from './provider-health.ts';
 import { Reread } from './reread.ts';
-import { createTally } from './run-stats.ts';
+import { createRunStats } from './run-stats.ts';
 import { untilEmpty } from './until-empty.ts';
 
 /** Isolated jobs at one time: each is a whole process. */
@@ -68,11 +68,11 @@ class ConsumerProcess implements Runtime {
   readonly #claims: Claims;
   readonly #health: ProviderHealth;
   readonly #gates: Gates;
-  readonly #tally = createTally();
+  readonly #tally = createRunStats();
   readonly #pool: Pool;
   readonly #isolated: IsolatedRuns;
   readonly #journals: JournalKeeper;
-  readonly #desk: Desk;
+  readonly #desk: LeaseSupervisor;
   readonly #hurry = Promise.withResolvers<'hurry'>();
   readonly #ended = Promise.withResolvers<RunSummary>();
   readonly #stop = new AbortController();
@@ -92,7 +92,7 @@ class ConsumerProcess implements Runtime {
     this.#definitions = new Definitions(options, agents, this.#reread);
     this.#claims = new Claims({ queue, definitions: this.#definitions });
     this.#health = new ProviderHealth({
-      look: lookAt,
+      look: probeProvider,
       reload: () => this.#reread.all(),
       outage: { answeredMs: outageMs, unansweredMs: Math.min(outageMs, unansweredOutageMs) },
       log,
@@ -118,7 +118,7 @@ class ConsumerProcess implements Runtime {
       onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
     });
     this.#journals = new JournalKeeper({ queue, log, random: Math.random });
-    this.#desk = new Desk({
+    this.#desk = new LeaseSupervisor({
       pool: this.#pool,
       isolated: this.#isolated,
       journals: this.#journals,
@@ -226,7 +226,7 @@ class ConsumerProcess implements Runtime {
     await Promise.race([idle, atMost(this.#options.graceMs, 0)]);
     this.#desk.stopAll();
     await Promise.race([idle, atMost(stopMs, hurriedStopMs)]);
-    this.#desk.expectDeath();
+    this.#desk.markShuttingDown();
     await Promise.all([this.#pool.close(), this.#isolated.close()]);
     // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
     const said = Promise.all([idle, this.#journals.idle()]);
@@ -254,7 +254,10 @@ function workOf(
 ): Pick<PoolOptions, 'entry' | 'data'> {
   return {
     // Named after this file, because the published package is JavaScript.
-    entry: new URL(`./attempt/job-thread${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
+    entry: new URL(
+      `./attempt/job-thread${extname(fileURLToPath(import.meta.url))}`,
+      import.meta.url,
+    ),
     data: { agents: [...agents.values()], prices, ...limits, baseDir, outputDir, jobOutputDirs },
   };
 }

@@ -127,8 +127,8 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/dropping.ts',
-        find: '      await stateFloor(first);',
-        replace: '      void stateFloor(first).catch(() => undefined);',
+        find: '      await writeLogStart(first);',
+        replace: '      void writeLogStart(first).catch(() => undefined);',
       },
     ],
     caughtBy: simulation,

@@ -13,7 +13,7 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/state/broker-state.ts',
-        find: 'return epochBytes + queues.settingsBytes + this.bulks.restateBytes + this.blobs.restateBytes;',
+        find: 'return epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes;',
         replace: 'return epochBytes + 0 * queues.settingsBytes;',
       },
     ],

@@ -129,7 +129,7 @@ export const timeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/client/patience.ts',
-        find: 'this.#lastLook = setImmediate(onOver);',
+        find: 'this.#lastProbe = setImmediate(onOver);',
         replace: 'onOver();',
       },
     ],

@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { JobUsage } from '../../core/runtime/attempt/usage.ts';
 import type { FromThread, ThreadData, ToThread } from '../../core/runtime/pool/thread-messages.ts';
 
-const culprit = new Int32Array((workerData as ThreadData).culprit);
+const activeRun = new Int32Array((workerData as ThreadData).activeRun);
 const post = (message: FromThread): void => parentPort?.postMessage(message, []);
 const stopped = new Map<number, () => void>();
 let together = 0;
@@ -44,7 +44,7 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
     for (;;) Math.sqrt(together);
   },
   'loop, and be named': (run) => {
-    Atomics.store(culprit, 0, run);
+    Atomics.store(activeRun, 0, run);
     for (;;) Math.sqrt(together);
   },
   'tell the process': () => String(process.pid),
@@ -70,12 +70,12 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
   'ask the journal': () => ask(null),
   'put into the journal': () => ask(Buffer.from('mine')),
   'eat all memory in Buffers': (run) => {
-    Atomics.store(culprit, 0, run);
+    Atomics.store(activeRun, 0, run);
     const kept: unknown[] = [];
     for (;;) kept.push(Buffer.alloc(1024 * 1024, 1));
   },
   'eat all memory': (run) => {
-    Atomics.store(culprit, 0, run);
+    Atomics.store(activeRun, 0, run);
     const kept: unknown[] = [];
     for (;;) kept.push(Array.from({ length: 1000 }, (_, index) => ({ index })));
   },

@@ -29,7 +29,7 @@ export interface OpenedLog {
   /** Records replayed at the opening, as text. */
   readonly replayed: string[];
   /** Told to `begin` before them. */
-  readonly restatedUpTo: number;
+  readonly compactedUpTo: number;
   /** Offsets given to `onDurable`, and errors given to `onFailure`. */
   readonly durable: number[];
   readonly failures: Error[];
@@ -47,7 +47,7 @@ export async function openOn(
   const durable: number[] = [];
   const failures: Error[] = [];
   const troubles: string[] = [];
-  let restatedUpTo = -1;
+  let compactedUpTo = -1;
   const { log, report } = await openLog(
     {
       dir: logDir,
@@ -62,12 +62,12 @@ export async function openOn(
     },
     {
       begin: (offset) => {
-        restatedUpTo = offset;
+        compactedUpTo = offset;
       },
       record: (record) => replayed.push(Buffer.from(record).toString('latin1')),
     },
   );
-  return { disk, log, report, replayed, restatedUpTo, durable, failures, troubles };
+  return { disk, log, report, replayed, compactedUpTo, durable, failures, troubles };
 }
 
 /** Appends and waits until all of it is durable. */

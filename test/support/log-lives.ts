@@ -85,7 +85,7 @@ export function failFrom(disk: MemoryDisk, from: number): void {
 
 /** Opens what is left and holds it against what was said; then uses it. */
 export async function expectKept(disk: MemoryDisk, said: Said, what: string): Promise<void> {
-  const { replayed, log, restatedUpTo } = await openOn(disk, livesOptions);
+  const { replayed, log, compactedUpTo } = await openOn(disk, livesOptions);
   const { firstOffset, endOffset } = log;
   expect(endOffset, what).toBeGreaterThanOrEqual(said.durable);
   expect(firstOffset, what).toBeLessThanOrEqual(said.droppedBefore);
@@ -96,7 +96,7 @@ export async function expectKept(disk: MemoryDisk, said: Said, what: string): Pr
     const read = Buffer.from(await log.read(offset)).toString();
     if (read !== record) expect.fail(`${what}: record ${offset} reads differently`);
   }
-  expect(restatedUpTo >= firstOffset - 1, what).toBe(true);
+  expect(compactedUpTo >= firstOffset - 1, what).toBe(true);
   expectTidy(disk, log.segments[0]?.number ?? 0, what);
   // And the log that recovery left works: once more, with one record behind.
   log.append(Buffer.from(recordAt(endOffset + 1)));

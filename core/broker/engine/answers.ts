@@ -5,21 +5,21 @@
 
 import type { ConnectionId, Outgoing } from '../events.ts';
 import { type CoreEvent, type Effect, nobody } from '../state-machine/context/effects.ts';
-import type { Unsent } from '../state-machine/context/send-quota.ts';
+import type { SendQuota } from '../state-machine/context/send-quota.ts';
 import { type Answer, LogReads, type LogReadsOptions } from './log-reads.ts';
 import { encodedBytes } from './message-size.ts';
-import { type Carrier, Outbox } from './outbox.ts';
-import type { Turns } from './request-scheduler.ts';
+import { type MessageSink, Outbox } from './outbox.ts';
+import type { RequestScheduler } from './request-scheduler.ts';
 
 interface AnswersOptions extends LogReadsOptions {
   /** Gets messages whose reasons are durable, in the order of each connection. */
   readonly send: (messages: Outgoing[]) => void;
-  readonly carrierOf?: (connection: ConnectionId) => Carrier;
-  readonly unsent: Unsent;
-  readonly turns: Turns;
+  readonly sinkOf?: (connection: ConnectionId) => MessageSink;
+  readonly unsent: SendQuota;
+  readonly turns: RequestScheduler;
 }
 
-const always: Carrier = { takes: true };
+const always: MessageSink = { takes: true };
 
 export class Answers {
   readonly #options: AnswersOptions;
@@ -30,8 +30,8 @@ export class Answers {
 
   constructor(options: AnswersOptions) {
     this.#options = options;
-    const { send, carrierOf = () => always } = options;
-    this.#outbox = new Outbox({ send, carrierOf });
+    const { send, sinkOf = () => always } = options;
+    this.#outbox = new Outbox({ send, sinkOf });
     this.#reads = new LogReads(options);
   }
 

@@ -14,7 +14,7 @@ import type { Troubles } from './problems.ts';
 export interface CompactorOptions {
   readonly machine: Pick<
     QueueMachine,
-    'logLiveBytes' | 'compactionPlan' | 'isSmallStateSaid' | 'isRestated' | 'movedCount'
+    'logLiveBytes' | 'compactionPlan' | 'isSmallStateRewritten' | 'isFullyRewritten' | 'movedCount'
   >;
   /** So many more dead bytes are worth a look at what a run would bring. */
   readonly lookBytes: number;
@@ -124,7 +124,7 @@ export class Compactor {
   /** Once for all segments of a run: what changes later stands behind them in any case. */
   async #saySmallState(): Promise<boolean> {
     const { machine, run, scheduler } = this.#options;
-    for (let isFirst = true; isFirst || !machine.isSmallStateSaid; isFirst = false) {
+    for (let isFirst = true; isFirst || !machine.isSmallStateRewritten; isFirst = false) {
       if (this.#stopped) return false;
       run([{ type: 'restate', isFirst }]);
       await scheduler.afterThisRound();
@@ -150,13 +150,13 @@ export class Compactor {
   /** Says again what the log holds up to the offset; false when that did not come to an end. */
   async #restate(upTo: number): Promise<boolean> {
     const { machine, run, readsDone, readsFailed, scheduler, troubles, onNotice } = this.#options;
-    while (!machine.isRestated(upTo)) {
+    while (!machine.isFullyRewritten(upTo)) {
       if (this.#stopped) return false;
       const [before, failedBefore] = [machine.movedCount, readsFailed()];
       run([{ type: 'compact', upTo, bytesMax: portionBytes }]);
       await readsDone();
       await scheduler.afterThisRound();
-      if (machine.movedCount > before || machine.isRestated(upTo)) continue;
+      if (machine.movedCount > before || machine.isFullyRewritten(upTo)) continue;
       if (readsFailed() > failedBefore) await this.#waitFor('reads of old records failed');
       else {
         this.#stopped = true;

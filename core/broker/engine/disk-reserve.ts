@@ -22,7 +22,7 @@ interface RoomOptions
   readonly tell: (event: CoreEvent) => void;
 }
 
-export class Room {
+export class DiskReserve {
   readonly #options: RoomOptions;
   #space!: SpaceGuard;
   /** Why the disk is full; null while it is not. */
@@ -30,8 +30,8 @@ export class Room {
   #isScarce = false;
 
   /** @throws Error when the disk cannot be asked */
-  static async open(options: RoomOptions): Promise<Room> {
-    const room = new Room(options);
+  static async open(options: RoomOptions): Promise<DiskReserve> {
+    const room = new DiskReserve(options);
     room.#space = await SpaceGuard.open({
       ...options,
       onChange: (full, reason) => room.#onDiskFull(full, reason),

@@ -7,7 +7,7 @@ import type { Scheduler } from '../log/contract.ts';
 import type { Disk } from '../log/disk.ts';
 import type { CoreOptions } from '../state-machine/context/core.ts';
 import type { CoreEvent, Effect, StatsFields } from '../state-machine/context/effects.ts';
-import type { Carrier } from './outbox.ts';
+import type { MessageSink } from './outbox.ts';
 
 export interface EngineOptions {
   readonly core: Omit<CoreOptions, 'crc32'>;
@@ -22,7 +22,7 @@ export interface EngineOptions {
   /** Gets messages whose reasons are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
   /** The thread that writes to the connection; without it all can leave at any time. */
-  readonly carrierOf?: (connection: ConnectionId) => Carrier;
+  readonly sinkOf?: (connection: ConnectionId) => MessageSink;
   /** Completes the answer to Stats by what only the driver knows. */
   readonly statsAnswer: (stats: StatsFields) => Outgoing;
   readonly onSearch: (effect: EffectOf<'search'>) => void;

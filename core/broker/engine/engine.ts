@@ -13,25 +13,25 @@ import type { CoreEvent, Effect } from '../state-machine/context/effects.ts';
 import { QueueMachine } from '../state-machine/machine.ts';
 import { Answers } from './answers.ts';
 import { Compactor } from './compactor.ts';
-import { Room } from './disk-reserve.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { DueTimer } from './due-timer.ts';
 import { asError, type EngineOptions } from './engine-options.ts';
 import { Troubles } from './problems.ts';
 import { openInto } from './replay.ts';
-import { sliceMs, Turns } from './request-scheduler.ts';
+import { RequestScheduler, sliceMs } from './request-scheduler.ts';
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #scheduler: Scheduler;
   readonly #machine: QueueMachine;
-  readonly #turns: Turns;
+  readonly #turns: RequestScheduler;
   readonly #answers: Answers;
   #compactor: Compactor | null = null;
   #turnIsDue = false;
   /** What the core is to hear first: of what left, what was read, and the disk. */
   readonly #news: CoreEvent[] = [];
   #log!: Log;
-  #room!: Room;
+  #room!: DiskReserve;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
   readonly #timer: DueTimer;
   /** What it cannot do at the moment. */
@@ -57,7 +57,7 @@ export class Engine {
       onDue: () => this.#run([]),
     });
     this.troubles = new Troubles(() => options.clock.now().monotonicMs, options.onNotice);
-    this.#turns = new Turns({
+    this.#turns = new RequestScheduler({
       unsent: this.#machine.unsent,
       nowMs: () => options.clock.workMs,
       unwrittenBytes: () => this.#log.unwrittenBytes,
@@ -78,7 +78,7 @@ export class Engine {
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
     // First: a start on a full disk may need what the ballast gives back.
-    this.#room = await Room.open({
+    this.#room = await DiskReserve.open({
       ...this.#options,
       limits,
       disk,
@@ -86,7 +86,7 @@ export class Engine {
       troubles: this.troubles,
       unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
       onPoll: () => this.#compactor?.look(this.#log),
-      tell: (event) => this.#tellLater(event),
+      tell: (event) => this.#notifyLater(event),
       onFailure: (error) => this.fail(error),
     });
     try {
@@ -135,7 +135,7 @@ export class Engine {
     });
   }
 
-  get room(): Pick<Room, 'isFull' | 'freeBytes'> {
+  get room(): Pick<DiskReserve, 'isFull' | 'freeBytes'> {
     return this.#room;
   }
 
@@ -211,7 +211,7 @@ export class Engine {
   }
 
   /** It may be called amid an event: the core hears of it as soon as that is over. */
-  #tellLater(event: CoreEvent): void {
+  #notifyLater(event: CoreEvent): void {
     this.#news.push(event);
     void this.#scheduler.afterThisRound().then(() => this.#run([]));
   }

@@ -9,7 +9,7 @@ import type { ConnectionId, Outgoing } from '../events.ts';
 import { type Log, LogDamagedError, type Scheduler } from '../log/contract.ts';
 import type { CoreEvent, Fetch, StatsFields } from '../state-machine/context/effects.ts';
 import type { Troubles } from './problems.ts';
-import { Rounds } from './round-robin.ts';
+import { RoundRobin } from './round-robin.ts';
 
 /** What came of a fetch: messages for the place in line, and news for the core. */
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Answer {
 type Record = Uint8Array | Error | null;
 
 /** More damaged places than that say nothing new. */
-const toldDamageMax = 1000;
+const reportedDamageMax = 1000;
 
 /** Records of a turn: about a millisecond. */
 const recordsPerTurn = 256;
@@ -58,9 +58,9 @@ export class LogReads {
   /** Of connections that something is read for. */
   readonly #lines: Map<ConnectionId, Line> = new Map();
   /** Lines in which something waits. */
-  readonly #ready: Rounds<Line> = new Rounds();
+  readonly #ready: RoundRobin<Line> = new RoundRobin();
   #failedCount = 0;
-  readonly #toldDamage = new Set<string>();
+  readonly #reportedDamage = new Set<string>();
 
   constructor(options: LogReadsOptions) {
     this.#options = options;
@@ -201,15 +201,15 @@ export class LogReads {
       this.#options.troubles.raise('reading', error.message);
       return error;
     }
-    this.#tellDamage(offset, error);
+    this.#noticeDamage(offset, error);
     return null;
   }
 
   /** Once for each place: all records of a batch are damaged with it, and are asked for again. */
-  #tellDamage(offset: number, error: Error): void {
+  #noticeDamage(offset: number, error: Error): void {
     const place = error instanceof LogDamagedError ? `${error.file} ${error.atByte}` : `${offset}`;
-    if (this.#toldDamage.has(place) || this.#toldDamage.size >= toldDamageMax) return;
-    this.#toldDamage.add(place);
+    if (this.#reportedDamage.has(place) || this.#reportedDamage.size >= reportedDamageMax) return;
+    this.#reportedDamage.add(place);
     this.#options.onNotice(`record ${offset} of the log cannot be read: ${String(error)}`);
   }
 }

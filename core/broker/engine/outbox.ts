@@ -6,7 +6,7 @@
  */
 
 import type { ConnectionId, Outgoing } from '../events.ts';
-import { Rounds } from './round-robin.ts';
+import { RoundRobin } from './round-robin.ts';
 
 /** A place in line; it is let go once it is filled and its offset is durable. */
 export interface Place {
@@ -32,21 +32,21 @@ interface Line {
 }
 
 /** The thread that writes what leaves to its connections. */
-export interface Carrier {
+export interface MessageSink {
   /** False while so much is on its way to it that more would only wait there. */
   readonly takes: boolean;
 }
 
 interface OutboxOptions {
   readonly send: (messages: Outgoing[]) => void;
-  readonly carrierOf: (connection: ConnectionId) => Carrier;
+  readonly sinkOf: (connection: ConnectionId) => MessageSink;
 }
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #lines: Map<ConnectionId, Line> = new Map();
   /** Lines whose first place may leave, by who carries it. */
-  readonly #ready: Map<Carrier, Rounds<Line>> = new Map();
+  readonly #ready: Map<MessageSink, RoundRobin<Line>> = new Map();
   #durableOffset = 0;
   #number = 0;
 
@@ -99,7 +99,7 @@ export class Outbox {
   }
 
   /** A part of what one carrier gets; true when more could leave. */
-  #releasePart(lines: Rounds<Line>): boolean {
+  #releasePart(lines: RoundRobin<Line>): boolean {
     const released: Place[] = [];
     let left = partBytesMax;
     while (left > 0) {
@@ -118,7 +118,7 @@ export class Outbox {
   }
 
   /** Takes of the line what is one visit, at least one place, and returns its bytes. */
-  #visit(line: Line, lines: Rounds<Line>, released: Place[]): number {
+  #visit(line: Line, lines: RoundRobin<Line>, released: Place[]): number {
     let bytes = 0;
     for (let place = this.#due(line); place !== undefined; place = this.#due(line)) {
       const more = bytesOf(place);
@@ -140,11 +140,11 @@ export class Outbox {
     }
   }
 
-  #readyOf({ connection }: Line): Rounds<Line> {
-    const carrier = this.#options.carrierOf(connection);
+  #readyOf({ connection }: Line): RoundRobin<Line> {
+    const carrier = this.#options.sinkOf(connection);
     let lines = this.#ready.get(carrier);
     if (lines === undefined) {
-      lines = new Rounds();
+      lines = new RoundRobin();
       this.#ready.set(carrier, lines);
     }
     return lines;

@@ -22,7 +22,7 @@ const repeatMs = 60_000;
 export class Troubles {
   readonly #now: () => number;
   readonly #onNotice: (text: string) => void;
-  readonly #lasting = new Map<Affected, { readonly text: string; readonly isTold: boolean }>();
+  readonly #lasting = new Map<Affected, { readonly text: string; readonly isReported: boolean }>();
   /** When it was told last that one began. */
   readonly #toldMs = new Map<Affected, number>();
 
@@ -56,8 +56,8 @@ export class Troubles {
     const text = `${affected[what]} (${reason}); it is tried again`;
     const nowMs = this.#now();
     const isDue = nowMs - (this.#toldMs.get(what) ?? Number.NEGATIVE_INFINITY) >= repeatMs;
-    const isTold = this.#lasting.get(what)?.isTold === true || isDue;
-    this.#lasting.set(what, { text, isTold });
+    const isReported = this.#lasting.get(what)?.isReported === true || isDue;
+    this.#lasting.set(what, { text, isReported });
     if (!isDue) return;
     this.#toldMs.set(what, nowMs);
     this.#onNotice(text);
@@ -67,6 +67,6 @@ export class Troubles {
   clear(what: Affected): void {
     const trouble = this.#lasting.get(what);
     this.#lasting.delete(what);
-    if (trouble?.isTold === true) this.#onNotice(`over: ${affected[what]}`);
+    if (trouble?.isReported === true) this.#onNotice(`over: ${affected[what]}`);
   }
 }

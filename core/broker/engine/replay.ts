@@ -32,7 +32,7 @@ function replayInto(
   { dir, onRecovered }: Pick<EngineOptions, 'dir' | 'onRecovered'>,
 ): Replay {
   return {
-    begin: (restatedUpTo) => machine.beginReplay(restatedUpTo),
+    begin: (compactedUpTo) => machine.beginReplay(compactedUpTo),
     record(bytes, offset) {
       try {
         machine.replay(bytes, offset);

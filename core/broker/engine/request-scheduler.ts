@@ -7,9 +7,9 @@
 
 import type { RequestName } from '../../protocol/index.ts';
 import type { ConnectionId, NetEvent } from '../events.ts';
-import type { Unsent } from '../state-machine/context/send-quota.ts';
+import type { SendQuota } from '../state-machine/context/send-quota.ts';
 import { newBytes, valueBytes } from './engine-options.ts';
-import { Rounds } from './round-robin.ts';
+import { RoundRobin } from './round-robin.ts';
 
 /** Time for one turn of the core; what one request takes comes on top. */
 export const sliceMs = 4;
@@ -40,8 +40,8 @@ const heavyBytes = 64 * 1024;
 const behindBytes = 4 * 1024 * 1024;
 
 /** What the turns depend on besides their own requests. */
-export interface TurnsOptions {
-  readonly unsent: Unsent;
+export interface RequestSchedulerOptions {
+  readonly unsent: SendQuota;
   /** Time that only passes while there is work, in milliseconds. */
   readonly nowMs: () => number;
   /** What waits for the disk. */
@@ -59,18 +59,18 @@ interface Line {
   isGone: boolean;
 }
 
-export class Turns {
+export class RequestScheduler {
   readonly #lines: Map<ConnectionId, Line> = new Map();
   /** Those that may have something to do. */
-  readonly #ready: Rounds<Line> = new Rounds();
+  readonly #ready: RoundRobin<Line> = new RoundRobin();
   /** Those that must wait: for an answer in the making, for their peer to read, or for the disk. */
   readonly #waiting: Set<Line> = new Set();
   /** Those that asked for a large answer in this turn. */
   readonly #asked: Set<Line> = new Set();
-  readonly #options: TurnsOptions;
+  readonly #options: RequestSchedulerOptions;
   #making = 0;
 
-  constructor(options: TurnsOptions) {
+  constructor(options: RequestSchedulerOptions) {
     this.#options = options;
   }
 

@@ -15,7 +15,7 @@ interface Visit {
   used: number;
 }
 
-export class Rounds<M extends object> {
+export class RoundRobin<M extends object> {
   /** Those that ask little and may go before all others. */
   readonly #small: Set<M> = new Set();
   /** Those that have some of their visit left. */

@@ -12,9 +12,9 @@ import {
   batchHeaderBytes,
   batchTrailer,
   encodeBatchHeader,
-  encodeFloor,
-  type Floor,
+  encodeLogStart,
   type LogCursor,
+  type LogStart,
   recordLengthBytes,
 } from './format.ts';
 
@@ -44,11 +44,11 @@ export class Batch {
   readonly firstOffset: number;
   readonly #buffer: Buffer;
   readonly #records: BatchRecords;
-  readonly #floor: Floor | undefined;
+  readonly #floor: LogStart | undefined;
   #end = batchHeaderBytes;
   #recordCount = 0;
 
-  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, floor?: Floor) {
+  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, floor?: LogStart) {
     this.kind = kind;
     this.firstOffset = firstOffset;
     this.#buffer = buffer;
@@ -70,9 +70,9 @@ export class Batch {
   }
 
   /** A batch that states a floor. */
-  static floor(floor: Omit<Floor, 'statedAt'>, nextOffset: number): Batch {
-    const stated = { ...floor, statedAt: nextOffset - 1 };
-    const payload = encodeFloor(stated);
+  static floor(floor: Omit<LogStart, 'writtenAt'>, nextOffset: number): Batch {
+    const stated = { ...floor, writtenAt: nextOffset - 1 };
+    const payload = encodeLogStart(stated);
     const buffer = Buffer.alloc(batchFrameBytes + payload.length);
     const batch = new Batch('floor', nextOffset, buffer, stated);
     buffer.set(payload, batchHeaderBytes);

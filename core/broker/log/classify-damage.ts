@@ -18,13 +18,13 @@ import type { Damage } from './scan.ts';
  * - `durable`: a later batch proves that fdatasync had returned for the damaged one.
  * - `ambiguous`: neither proven durable nor torn by the look of it; more likely corruption.
  */
-export type Verdict = 'torn' | 'durable' | 'ambiguous';
+export type DamageKind = 'torn' | 'durable' | 'ambiguous';
 
 /** The unit in which a disk writes: all of it arrives or nothing. */
 const sectorBytes = 512;
 
 /** Judges damage in the last segment; `cursor` stands before the damaged batch. */
-export function judgeDamage(bytes: Uint8Array, damage: Damage, cursor: LogCursor): Verdict {
+export function classifyDamage(bytes: Uint8Array, damage: Damage, cursor: LogCursor): DamageKind {
   const later = laterBatches(bytes, damage.atByte, cursor);
   if (later.provenSequence >= cursor.nextSequence) return 'durable';
   const { atByte, header } = damage;

@@ -1,6 +1,6 @@
 /** Whether what stands side by side belongs together: segments, and summaries beside them. */
 
-import { decodeSegmentHeader, type Floor, type LogCursor } from './format.ts';
+import { decodeSegmentHeader, type LogCursor, type LogStart } from './format.ts';
 import type { SegmentHead } from './log-files.ts';
 import { isSameLog, misplaced, wrongVersion } from './refusals.ts';
 import type { Segment } from './scan.ts';
@@ -38,14 +38,14 @@ type GoodHeader = Extract<SegmentHead['header'], { ok: true }>;
 function follows(
   { cursor, previousChain }: GoodHeader,
   number: number,
-  before: SummaryEnd & { floor: Floor },
+  before: SummaryEnd & { floor: LogStart },
 ): boolean {
   return (
     cursor.segment === number &&
     isSameEnd({ ...cursor, chain: previousChain }, before) &&
     cursor.floor.segment === before.floor.segment &&
     cursor.floor.offset === before.floor.offset &&
-    cursor.floor.statedAt === before.floor.statedAt
+    cursor.floor.writtenAt === before.floor.writtenAt
   );
 }
 

@@ -101,7 +101,7 @@ export interface Replay {
    * Told first: records up to `offset` may be about jobs whose older records were dropped, because
    * compaction said those jobs again before that offset. 0 when nothing was ever dropped.
    */
-  begin(restatedUpTo: number): void;
+  begin(compactedUpTo: number): void;
   /** A record, or its short form from a summary. The bytes are a view: copy what must outlive the call. */
   record(bytes: Uint8Array, offset: number): void;
   /** So many of the segments have been read; told before each of them. */

@@ -15,7 +15,7 @@ export interface DroppingOptions {
   readonly summaries: SummaryKeeper;
   readonly reader: RecordReader;
   /** Resolves when it is durable that this segment is the first that is needed. */
-  readonly stateFloor: (first: SegmentInfo) => Promise<void>;
+  readonly writeLogStart: (first: SegmentInfo) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -31,12 +31,12 @@ export class Dropping {
    * @throws Error when the disk failed; that was told as a failure of the log
    */
   async before(offset: number): Promise<void> {
-    const { segments, summaries, reader, stateFloor, onFailure } = this.#options;
+    const { segments, summaries, reader, writeLogStart, onFailure } = this.#options;
     const first = segments.firstNeededFor(offset);
     if (first.number === segments.firstNumber) return;
     const folder = await this.#openFolder();
     try {
-      await stateFloor(first);
+      await writeLogStart(first);
       const dropped = segments.removeBefore(first.number);
       await summaries.release(first.number);
       await reader.release(dropped.map(({ number }) => number));

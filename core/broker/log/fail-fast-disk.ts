@@ -3,14 +3,14 @@
 import type { Disk, DiskDir, DiskFile } from './disk.ts';
 
 /** Runs `check` before each operation but closing; what it throws is the operation's error. */
-export function stoppableDisk(disk: Disk, check: () => void): Disk {
+export function failFastDisk(disk: Disk, check: () => void): Disk {
   const first = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
   return {
     makeDir: (path) => first(() => disk.makeDir(path)),
     list: (dir) => first(() => disk.list(dir)),
     readFile: (path) => first(() => disk.readFile(path)),
-    create: (path) => first(async () => stoppableFile(await disk.create(path), check)),
-    open: (path) => first(async () => stoppableFile(await disk.open(path), check)),
+    create: (path) => first(async () => failFastFile(await disk.create(path), check)),
+    open: (path) => first(async () => failFastFile(await disk.open(path), check)),
     openForReading: (path) => first(() => disk.openForReading(path)),
     rename: (from, to) => first(() => disk.rename(from, to)),
     link: (from, to) => first(() => disk.link(from, to)),
@@ -20,7 +20,7 @@ export function stoppableDisk(disk: Disk, check: () => void): Disk {
   };
 }
 
-export function stoppableFile(file: DiskFile, check: () => void): DiskFile {
+export function failFastFile(file: DiskFile, check: () => void): DiskFile {
   const first = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
   return {
     read: (into, position) => first(() => file.read(into, position)),

@@ -34,17 +34,17 @@ const kindNames = new Map<number, BatchKind>([
 ]);
 
 /** The statement that nothing before a segment is needed any more. */
-export interface Floor {
+export interface LogStart {
   /** The first segment that is needed. */
   readonly segment: number;
   /** Offset of that segment's first record. */
   readonly offset: number;
   /** Offset of the last record before the statement; 0 while nothing was ever dropped. */
-  readonly statedAt: number;
+  readonly writtenAt: number;
 }
 
 /** Of a log of which nothing was dropped. */
-export const noFloor: Floor = { segment: 1, offset: 1, statedAt: 0 };
+export const noLogStart: LogStart = { segment: 1, offset: 1, writtenAt: 0 };
 
 /** Where the next batch goes: everything its header must agree with. */
 export interface LogCursor {
@@ -55,7 +55,7 @@ export interface LogCursor {
   /** CRC of the header before: of the previous batch, or of the segment for its first batch. */
   readonly chain: number;
   /** The newest floor stated so far. */
-  readonly floor: Floor;
+  readonly floor: LogStart;
 }
 
 export interface BatchHeader {
@@ -110,7 +110,7 @@ export function encodeSegmentHeader(
   header.writeUInt32BE(before.chain, 48);
   writeNumber(header, before.floor.segment, 56);
   writeNumber(header, before.floor.offset, 64);
-  writeNumber(header, before.floor.statedAt, 72);
+  writeNumber(header, before.floor.writtenAt, 72);
   const chain = crc32(header.subarray(0, segmentCrcAt));
   header.writeUInt32BE(chain, segmentCrcAt);
   return { header, cursor: { ...before, segment, chain } };
@@ -136,7 +136,7 @@ export function decodeSegmentHeader(segment: Uint8Array): SegmentHeader {
     floor: {
       segment: readNumber(header, 56),
       offset: readNumber(header, 64),
-      statedAt: readNumber(header, 72),
+      writtenAt: readNumber(header, 72),
     },
   };
   return { ok: true, cursor, previousChain: header.readUInt32BE(48) };
@@ -194,7 +194,7 @@ export function findBatchMagic(segment: Uint8Array, from: number): number {
 }
 
 /** The payload of a batch that states a floor: its segment and offset; its place says when. */
-export function encodeFloor({ segment, offset }: Floor): Uint8Array {
+export function encodeLogStart({ segment, offset }: LogStart): Uint8Array {
   const payload = Buffer.alloc(16);
   writeNumber(payload, segment, 0);
   writeNumber(payload, offset, 8);
@@ -202,21 +202,21 @@ export function encodeFloor({ segment, offset }: Floor): Uint8Array {
 }
 
 /** The floor that a batch states; null when its payload cannot be one. */
-export function decodeFloor(
+export function decodeLogStart(
   payload: Uint8Array,
   { firstOffset }: Pick<BatchHeader, 'firstOffset'>,
-): Floor | null {
+): LogStart | null {
   if (payload.length !== 16) return null;
   const bytes = asBuffer(payload);
   const segment = readNumber(bytes, 0);
-  return { segment, offset: readNumber(bytes, 8), statedAt: firstOffset - 1 };
+  return { segment, offset: readNumber(bytes, 8), writtenAt: firstOffset - 1 };
 }
 
 /** The cursor after a batch, which may have stated a new floor. */
 export function advance(
   cursor: LogCursor,
   header: Pick<BatchHeader, 'recordCount' | 'headerCrc'>,
-  floor: Floor = cursor.floor,
+  floor: LogStart = cursor.floor,
 ): LogCursor {
   return {
     ...cursor,

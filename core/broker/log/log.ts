@@ -9,7 +9,7 @@ import { Batch } from './batch.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { Dropping } from './dropping.ts';
-import { stoppableDisk, stoppableFile } from './fail-fast-disk.ts';
+import { failFastDisk, failFastFile } from './fail-fast-disk.ts';
 import { type BatchKind, type LogCursor, recordBytesMax } from './format.ts';
 import { PendingBatches } from './pending.ts';
 import { type OpenProof, ProvenFile } from './proven-end.ts';
@@ -47,7 +47,7 @@ export class SegmentLog implements Log {
   #committing: Promise<void> | null = null;
   readonly #drop: Dropping;
   #dropping: Promise<void> = Promise.resolve();
-  #floorStated: PromiseWithResolvers<void> | null = null;
+  #logStartWritten: PromiseWithResolvers<void> | null = null;
   #closing: Promise<void> | null = null;
   #failure: Error | null = null;
   #cancelMark: () => void = () => undefined;
@@ -59,9 +59,9 @@ export class SegmentLog implements Log {
       if (this.#failure !== null) throw this.#failure;
     };
     // It takes nothing more after a failure.
-    const disk = stoppableDisk(options.disk, check);
-    const file = stoppableFile(options.file, check);
-    const proof = options.proof.file && stoppableFile(options.proof.file, check);
+    const disk = failFastDisk(options.disk, check);
+    const file = failFastFile(options.file, check);
+    const proof = options.proof.file && failFastFile(options.proof.file, check);
     this.#segments = segments;
     this.#writer = new TailWriter({ ...options, disk, file });
     this.#rotation = new Rotation({
@@ -84,7 +84,7 @@ export class SegmentLog implements Log {
       disk,
       summaries: this.#summaries,
       reader: this.#reader,
-      stateFloor: (first) => this.#stateFloor(first),
+      writeLogStart: (first) => this.#writeLogStart(first),
       onFailure: (error) => this.#fail(error),
     });
     this.#endOffset = cursor.nextOffset - 1;
@@ -209,7 +209,7 @@ export class SegmentLog implements Log {
     for (const batch of batches) {
       this.#lastKind = batch.kind;
       durableOffset += batch.recordCount;
-      if (batch.kind === 'floor') this.#floorStated?.resolve();
+      if (batch.kind === 'floor') this.#logStartWritten?.resolve();
       if (batch.kind === 'records') this.#keepForReading(batch);
     }
     this.#pending.written();
@@ -252,13 +252,13 @@ export class SegmentLog implements Log {
   }
 
   /** Resolves when it is durable. All that was appended before the call is durable then as well. */
-  async #stateFloor({ number, firstOffset }: SegmentInfo): Promise<void> {
+  async #writeLogStart({ number, firstOffset }: SegmentInfo): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     const floor = { segment: number, offset: firstOffset };
-    this.#floorStated = Promise.withResolvers();
+    this.#logStartWritten = Promise.withResolvers();
     this.#pending.push(Batch.floor(floor, this.#endOffset + 1));
     void this.#commitSoon();
-    await this.#floorStated.promise;
+    await this.#logStartWritten.promise;
   }
 
   async #shutDown(): Promise<void> {
@@ -283,7 +283,7 @@ export class SegmentLog implements Log {
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = error instanceof Error ? error : new Error(String(error));
-    this.#floorStated?.reject(this.#failure);
+    this.#logStartWritten?.reject(this.#failure);
     void this.#summaries.stop();
     this.#rotation.stop();
     this.#options.onFailure(this.#failure);

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { BatchIndex } from './batch-index.ts';
-import { judgeDamage } from './classify-damage.ts';
+import { classifyDamage } from './classify-damage.ts';
 import { readHeader, summaryFits } from './continuity.ts';
 import type { Replay } from './contract.ts';
 import type { Disk } from './disk.ts';
@@ -15,10 +15,10 @@ import {
   type BatchKind,
   decodeSegmentHeader,
   encodeSegmentHeader,
-  type Floor,
   type LogCursor,
+  type LogStart,
   logIdBytes,
-  noFloor,
+  noLogStart,
   segmentName,
   summaryName,
 } from './format.ts';
@@ -91,7 +91,7 @@ export async function recover(disk: Disk, dir: string, replay: Replay): Promise<
   const end = proof.state === 'good' ? proof.end : null;
   const floor = findFloor(last, end, files);
   checkNoneMissing(dir, files, floor.segment);
-  replay.begin(floor.statedAt);
+  replay.begin(floor.writtenAt);
   let before = await recovery.start(floor);
   const segmentsTotal = lastNumber + 1 - floor.segment;
   for (let number = floor.segment; number < lastNumber; number++) {
@@ -108,7 +108,7 @@ export async function recover(disk: Disk, dir: string, replay: Replay): Promise<
  * The newest floor: the last segment states it, in its header or in a batch. Before anything is
  * believed, that segment must be the last there was, of this very log.
  */
-function findFloor(last: Segment, proven: ProvenEnd | null, { summaries }: LogFiles): Floor {
+function findFloor(last: Segment, proven: ProvenEnd | null, { summaries }: LogFiles): LogStart {
   const header = decodeSegmentHeader(last.bytes);
   if (!header.ok && header.problem === 'version') throw wrongVersion(last, header.version);
   if (!header.ok) throw headerDamaged(last, proven);
@@ -140,7 +140,7 @@ class Recovery {
   }
 
   /** The cursor before the first segment. Where older ones were dropped, the floor vouches for it. */
-  async start(floor: Floor): Promise<LogCursor> {
+  async start(floor: LogStart): Promise<LogCursor> {
     const blank = blankCursor();
     const { header } = await this.#head(floor.segment);
     if (!header.ok) return blank;
@@ -188,7 +188,7 @@ class Recovery {
       throw endMissing(this.#dir, proven, { segment, cursor, validBytes, hasSummary: false });
     }
     if (damage === null) return { ...good, torn: null };
-    const verdict = judgeDamage(bytes, damage, cursor);
+    const verdict = classifyDamage(bytes, damage, cursor);
     if (verdict === 'durable') throw durableDamaged(segment, scan);
     if (verdict === 'ambiguous') throw ambiguouslyDamaged(segment, scan);
     return { ...good, torn: { atByte: validBytes, bytes: bytes.subarray(validBytes) } };
@@ -244,7 +244,7 @@ class Recovery {
 
 function blankCursor(): LogCursor {
   const logId = randomBytes(logIdBytes);
-  return { logId, segment: 0, nextOffset: 1, nextSequence: 1, chain: 0, floor: noFloor };
+  return { logId, segment: 0, nextOffset: 1, nextSequence: 1, chain: 0, floor: noLogStart };
 }
 
 /** A segment that is to be made anew. */

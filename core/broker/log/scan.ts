@@ -14,9 +14,9 @@ import {
   batchHeaderBytes,
   batchTrailer,
   decodeBatchHeader,
-  decodeFloor,
-  type Floor,
+  decodeLogStart,
   type LogCursor,
+  type LogStart,
   recordLengthBytes,
   segmentHeaderBytes,
 } from './format.ts';
@@ -156,7 +156,7 @@ function visitRecords(
 }
 
 /** The floor that a batch states; undefined for all other batches. */
-function floorIn(part: SegmentPart, at: number, header: BatchHeader): Floor | undefined {
+function floorIn(part: SegmentPart, at: number, header: BatchHeader): LogStart | undefined {
   const payloadAt = at + batchHeaderBytes;
   const payload = part.bytes.subarray(payloadAt, payloadAt + header.payloadBytes);
   if (header.kind !== 'floor') {
@@ -165,7 +165,7 @@ function floorIn(part: SegmentPart, at: number, header: BatchHeader): Floor | un
     }
     return undefined;
   }
-  const floor = header.recordCount === 0 ? decodeFloor(payload, header) : null;
+  const floor = header.recordCount === 0 ? decodeLogStart(payload, header) : null;
   if (floor === null) throw misfit(part, payloadAt);
   return floor;
 }

@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { BatchIndex } from './batch-index.ts';
 import type { StoredRecord } from './contract.ts';
-import { type Floor, logIdBytes } from './format.ts';
+import { type LogStart, logIdBytes } from './format.ts';
 
 export const summaryVersion = 2;
 export const summaryHeaderBytes = 160;
@@ -32,7 +32,7 @@ export interface SummaryHead {
   /** Before the segment's header. */
   readonly before: SummaryEnd;
   /** Behind its last batch. */
-  readonly after: SummaryEnd & { readonly floor: Floor };
+  readonly after: SummaryEnd & { readonly floor: LogStart };
   /** Of all bytes of the segment. */
   readonly sha256: Uint8Array;
 }
@@ -100,7 +100,7 @@ export function encodeSummary(
   ].forEach((value, place) => header.writeBigUInt64BE(BigInt(value), 24 + place * 8));
   header.writeUInt32BE(before.chain, 72);
   header.writeUInt32BE(after.chain, 76);
-  [after.floor.segment, after.floor.offset, after.floor.statedAt].forEach((value, place) =>
+  [after.floor.segment, after.floor.offset, after.floor.writtenAt].forEach((value, place) =>
     header.writeBigUInt64BE(BigInt(value), 80 + place * 8),
   );
   header.set(head.sha256, sha256At);
@@ -129,7 +129,7 @@ export function decodeSummary(bytes: Uint8Array): Summary | null {
   const number = (at: number) => Number(file.readBigUInt64BE(at));
   const before = { nextOffset: number(40), nextSequence: number(48), chain: file.readUInt32BE(72) };
   const after = { nextOffset: number(56), nextSequence: number(64), chain: file.readUInt32BE(76) };
-  const floor = { segment: number(80), offset: number(88), statedAt: number(96) };
+  const floor = { segment: number(80), offset: number(88), writtenAt: number(96) };
   const rowsBytes = file.readUInt32BE(136) * batchRowBytes;
   const entries = body.subarray(Math.min(rowsBytes, body.length));
   if (rowsBytes > body.length || !areEntries(entries, file.readUInt32BE(140))) return null;

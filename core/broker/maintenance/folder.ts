@@ -11,7 +11,7 @@ import {
 } from '../log/format.ts';
 import type { Proof } from '../log/proven-end.ts';
 import { endMissing } from '../log/refusals.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 import { mediumProblem, readAround, type UnreadableBytes } from './read-around.ts';
 
 /** A segment file, whole. */
@@ -41,7 +41,7 @@ export async function listSegments(
   const numbers = (await namesIn(disk, logDir)).map(segmentNumber).filter((n) => n !== null);
   if (numbers.length > 0) return numbers.sort((left, right) => left - right);
   if (proof.state === 'good') throw endMissing(logDir, proof.end, null);
-  throw new CareError(
+  throw new MaintenanceError(
     `${logDir} holds no segment of a log (0000000001.log and so on)`,
     'Name the folder of a broker, or a backup: the one that holds the folder log.',
   );

@@ -5,7 +5,7 @@
  */
 
 import { encodeRecord, type LogRecord } from '../state-machine/records/records.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 
 /** Epochs of one generation: nobody starts a broker so often. */
 const generationEpochs = 2 ** 32;
@@ -30,7 +30,9 @@ export class GenerationWatch {
   get nextEpoch(): number {
     const next = (Math.floor(this.#epoch / generationEpochs) + 1) * generationEpochs;
     if (Number.isSafeInteger(next + generationEpochs)) return next;
-    throw new CareError(`the log's epoch ${this.#epoch} leaves no room for a new generation`);
+    throw new MaintenanceError(
+      `the log's epoch ${this.#epoch} leaves no room for a new generation`,
+    );
   }
 
   /** The record that begins the next generation. */

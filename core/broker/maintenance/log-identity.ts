@@ -5,11 +5,11 @@
 
 import type { Disk } from '../log/disk.ts';
 import {
-  decodeFloor,
+  decodeLogStart,
   decodeSegmentHeader,
-  type Floor,
   type LogCursor,
-  noFloor,
+  type LogStart,
+  noLogStart,
 } from '../log/format.ts';
 import { readHeaders, readSegment, type SegmentFile } from './folder.ts';
 import { standInForId } from './lost-id.ts';
@@ -17,7 +17,7 @@ import { walkSegment } from './walk.ts';
 
 export interface LogIdentity {
   readonly logId: Uint8Array;
-  readonly floor: Floor;
+  readonly floor: LogStart;
 }
 
 /**
@@ -37,8 +37,8 @@ export async function identifyLog(
   const own = headers.filter((header) => sameId(header.logId, logId));
   const floors = own.map(({ floor }) => floor);
   const floor = [...floors, ...floorsIn(tail, logId)].reduce(
-    (newest, one) => (one.statedAt > newest.statedAt ? one : newest),
-    noFloor,
+    (newest, one) => (one.writtenAt > newest.writtenAt ? one : newest),
+    noLogStart,
   );
   return { logId, floor };
 }
@@ -70,9 +70,9 @@ async function idFromBatches(
   return null;
 }
 
-function floorsIn({ bytes }: SegmentFile, logId: Uint8Array): Floor[] {
+function floorsIn({ bytes }: SegmentFile, logId: Uint8Array): LogStart[] {
   return walkSegment(bytes, logId, 0).flatMap((piece) => {
     if (piece.type === 'hole' || piece.header.kind !== 'floor') return [];
-    return decodeFloor(piece.payload, piece.header) ?? [];
+    return decodeLogStart(piece.payload, piece.header) ?? [];
   });
 }

@@ -1,7 +1,7 @@
 /** What the tools for a broker's folder refuse, apart from damage and a lock. */
 
 /** Nothing was changed: the folders named do not allow what was asked. */
-export class CareError extends Error {
+export class MaintenanceError extends Error {
   /** What to do instead, one line each. */
   readonly fixes: readonly string[];
 

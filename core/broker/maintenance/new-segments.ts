@@ -11,12 +11,12 @@ import {
   type BatchKind,
   batchHeaderBytes,
   batchTrailer,
-  decodeFloor,
+  decodeLogStart,
   encodeBatchHeader,
   encodeSegmentHeader,
   type LogCursor,
   logIdBytes,
-  noFloor,
+  noLogStart,
   segmentName,
 } from '../log/format.ts';
 import { placeProof } from '../log/proven-end.ts';
@@ -40,7 +40,7 @@ export class NewSegments {
     nextOffset: 1,
     nextSequence: 1,
     chain: 0,
-    floor: noFloor,
+    floor: noLogStart,
   };
   #content: Uint8Array[] = [];
   #bytes = 0;
@@ -88,7 +88,7 @@ export class NewSegments {
       chain,
     };
     const headerCrc = encodeBatchHeader(header, fields, logId);
-    const floor = kind === 'floor' ? decodeFloor(payload, fields) : null;
+    const floor = kind === 'floor' ? decodeLogStart(payload, fields) : null;
     this.#cursor = advance(this.#cursor, { recordCount, headerCrc }, floor ?? this.#cursor.floor);
     this.#content.push(header, payload, batchTrailer);
     this.#bytes += header.length + payload.length + batchTrailer.length;

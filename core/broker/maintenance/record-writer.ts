@@ -1,7 +1,7 @@
 /** Writes records one by one into a new log, in batches and segments of the usual size. */
 
 import { batchPayloadBytesTarget } from '../log/batch.ts';
-import { encodeFloor, noFloor } from '../log/format.ts';
+import { encodeLogStart, noLogStart } from '../log/format.ts';
 import { type NewSegments, recordsContent } from './new-segments.ts';
 
 const segmentBytesMax = 16 * 1024 * 1024;
@@ -46,7 +46,7 @@ export class RecordWriter {
    */
   async finish(): Promise<void> {
     this.flush();
-    this.#segments.add({ kind: 'floor', payload: encodeFloor(noFloor), recordCount: 0 });
+    this.#segments.add({ kind: 'floor', payload: encodeLogStart(noLogStart), recordCount: 0 });
     await this.#segments.finish();
   }
 }

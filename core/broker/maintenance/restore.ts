@@ -10,7 +10,7 @@ import { decodeRecord } from '../state-machine/records/records.ts';
 import { refuseIfDamaged } from './damage.ts';
 import { logDirOf, namesIn } from './folder.ts';
 import { GenerationWatch } from './generation.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 import { NewSegments, recordsContent } from './new-segments.ts';
 import type { SurveyedSegment } from './survey.ts';
 import { surveyLog } from './survey-log.ts';
@@ -63,7 +63,7 @@ const notRestored =
 
 async function refuseIfThereIsALog(disk: Disk, dir: string): Promise<void> {
   if ((await namesIn(disk, logDirOf(dir))).length === 0) return;
-  throw new CareError(
+  throw new MaintenanceError(
     `${dir} has a log already`,
     'Restore into a new folder with --dir <folder>, or move the old one away first.',
   );

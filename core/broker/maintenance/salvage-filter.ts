@@ -20,7 +20,7 @@ type ListRecord = Extract<LogRecord, { readonly ids: readonly string[] }>;
 
 export interface SalvageContext {
   /** Up to here the log may speak of jobs that compaction dropped: that is no loss. */
-  readonly restatedUpTo: number;
+  readonly compactedUpTo: number;
   readonly blobs: BlobCoverage;
   /** Tells where records that were kept are now. */
   readonly offsets: OffsetMap;
@@ -128,13 +128,13 @@ export class SalvageFilter {
   }
 
   #leaveOut(ids: readonly string[]): void {
-    if (this.#offset <= this.#context.restatedUpTo) return;
+    if (this.#offset <= this.#context.compactedUpTo) return;
     this.losses.unknownJob += 1;
     for (const id of ids) this.losses.ids.add(id);
   }
 
   #withoutBlob(): readonly LogRecord[] {
-    if (this.#offset > this.#context.restatedUpTo) this.losses.lostBlob += 1;
+    if (this.#offset > this.#context.compactedUpTo) this.losses.lostBlob += 1;
     return [];
   }
 }

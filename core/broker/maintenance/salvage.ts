@@ -12,7 +12,7 @@ import { logDirOf } from './folder.ts';
 import { GenerationWatch } from './generation.ts';
 import { lockIfServed } from './lock-if-served.ts';
 import { type LossReport, lossReport, lossText } from './loss-report.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 import { NewSegments } from './new-segments.ts';
 import { OffsetMap } from './offset-map.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -64,7 +64,7 @@ export async function salvageLog(
   const lock = lockIfServed(from);
   try {
     await refuseUnlessEmpty(disk, to);
-    const first = await firstLook(task);
+    const first = await firstProbe(task);
     const unfinished = await startTarget(disk, resolve(to));
     try {
       const loss = await writeLegible(task, first, unfinished);
@@ -84,20 +84,20 @@ export async function salvageLog(
 }
 
 /** What must be known before the first record is written. */
-interface FirstLook {
+interface FirstProbe {
   readonly blobs: BlobCoverage;
   readonly watch: GenerationWatch;
-  readonly restatedUpTo: number;
+  readonly compactedUpTo: number;
 }
 
 /** @throws CareError when a later version of aiq wrote some of it: that is no damage */
-async function firstLook({ disk, from }: Task): Promise<FirstLook> {
+async function firstProbe({ disk, from }: Task): Promise<FirstProbe> {
   const blobs = new BlobCoverage();
   const watch = new GenerationWatch();
-  let restatedUpTo = 0;
+  let compactedUpTo = 0;
   const survey = await surveyLog(disk, logDirOf(from), {
     begin: ({ floor }) => {
-      restatedUpTo = floor.statedAt;
+      compactedUpTo = floor.writtenAt;
     },
     segment: ({ batches }) => {
       for (const record of batches.flatMap(({ records }) => records)) {
@@ -106,7 +106,7 @@ async function firstLook({ disk, from }: Task): Promise<FirstLook> {
     },
   });
   refuseLaterVersion(survey);
-  return { blobs, watch, restatedUpTo };
+  return { blobs, watch, compactedUpTo };
 }
 
 function seeRecord(bytes: Uint8Array, blobs: BlobCoverage, watch: GenerationWatch): void {
@@ -122,7 +122,7 @@ function seeRecord(bytes: Uint8Array, blobs: BlobCoverage, watch: GenerationWatc
 function refuseLaterVersion({ problems }: Survey): void {
   const found = problems.find(({ kind }) => kind === 'version' || kind === 'kind');
   if (found === undefined) return;
-  throw new CareError(
+  throw new MaintenanceError(
     `${found.file}: byte ${found.atByte}: ${found.message}`,
     'This is no damage. Use the version of aiq that wrote it, or a newer one.',
   );
@@ -130,11 +130,11 @@ function refuseLaterVersion({ problems }: Survey): void {
 
 async function writeLegible(
   { disk, from, nowMs }: Task,
-  { blobs, watch, restatedUpTo }: FirstLook,
+  { blobs, watch, compactedUpTo }: FirstProbe,
   target: string,
 ): Promise<LossReport> {
   const offsets = new OffsetMap();
-  const filter = new SalvageFilter({ restatedUpTo, blobs, offsets });
+  const filter = new SalvageFilter({ compactedUpTo, blobs, offsets });
   const writer = new RecordWriter(new NewSegments(disk, target));
   const survey = await surveyLog(disk, logDirOf(from), {
     segment: async (segment) => {

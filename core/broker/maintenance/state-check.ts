@@ -9,7 +9,7 @@ import type { JobCounts, RecordCheck } from './record-check.ts';
 export function startStateCheck(): RecordCheck {
   const state = new BrokerState({ crc32, newHash: () => createHash('sha256') });
   return {
-    begin: (restatedUpTo) => state.beginReplay(restatedUpTo),
+    begin: (compactedUpTo) => state.beginReplay(compactedUpTo),
     record: (bytes, offset) => state.apply(decodeRecord(bytes), { offset, bytes: bytes.length }),
     finish: () => {
       state.afterReplay();

@@ -11,7 +11,7 @@ import { decodeSegmentHeader, segmentName } from '../log/format.ts';
 import { provenName, readProof } from '../log/proven-end.ts';
 import { listSegments, namesIn, readSegment, type SegmentFile } from './folder.ts';
 import { identifyLog, type LogIdentity } from './log-identity.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 import { Survey, type SurveyedSegment } from './survey.ts';
 import { walkSegment } from './walk.ts';
 
@@ -99,7 +99,7 @@ export async function whileItChanges<Result>(
       if (!(error instanceof LogChangedError)) throw error;
     }
   }
-  throw new CareError(
+  throw new MaintenanceError(
     `${logDir}: segments were removed each of the ${triesMax} times that the log was read`,
     'Try again when the broker is less busy, or stop it first: aiq broker stop',
   );

@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from 'node:zlib';
-import { judgeDamage } from '../log/classify-damage.ts';
+import { classifyDamage } from '../log/classify-damage.ts';
 import {
   advance,
   type BatchHeader,
@@ -202,7 +202,7 @@ export class Survey {
 
   #isLooseEnd(file: SegmentFile, { at, header, reason }: Hole): boolean {
     if (file.number !== this.lastNumber || reason !== 'damaged') return false;
-    if (judgeDamage(file.bytes, { atByte: at, header }, this.#cursor) !== 'torn') return false;
+    if (classifyDamage(file.bytes, { atByte: at, header }, this.#cursor) !== 'torn') return false;
     this.#looseEnd = { file: file.path, atByte: at, bytes: file.bytes.length - at };
     return true;
   }

@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { type Disk, syncDir, temporarySuffix } from '../log/disk.ts';
 import { logDirOf, namesIn } from './folder.ts';
-import { CareError } from './maintenance-error.ts';
+import { MaintenanceError } from './maintenance-error.ts';
 
 /** Where a log is while it is made. */
 const unfinishedName = 'log.unfinished';
@@ -46,7 +46,7 @@ export async function finishTarget(disk: Disk, unfinished: string): Promise<void
 export async function refuseUnlessEmpty(disk: Disk, dir: string): Promise<void> {
   const names = (await namesIn(disk, dir)).filter((name) => !ownNames.has(name));
   if (names.length === 0) return;
-  throw new CareError(
+  throw new MaintenanceError(
     `${dir} is not empty: it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
     'Name a folder that is empty or does not exist yet.',
   );

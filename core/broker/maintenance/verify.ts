@@ -65,7 +65,7 @@ async function verifyOnce(logDir: string, options: VerifyOptions): Promise<Verif
   const summaryProblems: LogProblem[] = [];
   const notices: string[] = [];
   const survey = await surveyLog(disk, logDir, {
-    begin: ({ floor }) => check.begin(floor.statedAt),
+    begin: ({ floor }) => check.begin(floor.writtenAt),
     segment: async (segment, { problems, lastNumber }) => {
       // The last one has a summary only when it was sealed after it was read: of more than was read.
       if (segment.file.number < lastNumber) {

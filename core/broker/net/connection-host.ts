@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import type { Guard } from './hello.ts';
 import type { NetLimits } from './net-limits.ts';
 import type { Turn } from './read-scheduler.ts';
-import type { Intake } from './receive-budget.ts';
+import type { ReceiveBudget } from './receive-budget.ts';
 
 /** The states of a connection and those that may follow each. */
 export const nextStates = {
@@ -25,7 +25,7 @@ export type ConnectionState = keyof typeof nextStates;
 /** What a connection needs of the thread that it lives in. */
 export interface ConnectionHost {
   readonly limits: NetLimits;
-  readonly intake: Pick<Intake, 'add' | 'shareBytes'>;
+  readonly intake: Pick<ReceiveBudget, 'add' | 'shareBytes'>;
   /** Those that do not read because they hold their share of the intake. */
   readonly starved: Set<Connection>;
   /** Those that have read their part: they read on in their turn. */
@@ -58,7 +58,7 @@ export interface ConnectionOptions {
  * Tells the operator why the broker ends a connection.
  * @param client the name in its Hello; null before it was accepted
  */
-export function tellEnd(
+export function noticeEnd(
   { transport, from, host }: ConnectionOptions,
   client: string | null,
   reason: string,
@@ -73,6 +73,10 @@ export function tellEnd(
 }
 
 /** The same of a peer that does not read; one that does not close in time is no news. */
-export function tellStall(options: ConnectionOptions, client: string | null, bytes: number): void {
-  if (bytes > 0) tellEnd(options, client, `it takes nothing of ${bytes} bytes`);
+export function noticeStall(
+  options: ConnectionOptions,
+  client: string | null,
+  bytes: number,
+): void {
+  if (bytes > 0) noticeEnd(options, client, `it takes nothing of ${bytes} bytes`);
 }

@@ -8,12 +8,12 @@ import type { NoticeLimit } from '../notice-limit.ts';
 import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
-import type { Inbox } from './event-batcher.ts';
+import type { EventBatcher } from './event-batcher.ts';
 import type { NetLimits } from './net-limits.ts';
-import { Crowd } from './pool/connection-counts.ts';
+import { ConnectionCounts } from './pool/connection-counts.ts';
 import type { ThreadSetup } from './pool/thread-messages.ts';
-import { Later } from './read-scheduler.ts';
-import { Intake } from './receive-budget.ts';
+import { ReadScheduler } from './read-scheduler.ts';
+import { ReceiveBudget } from './receive-budget.ts';
 
 /** Deadlines are looked at this many times in the shortest of them. */
 const ticksPerDeadline = 4;
@@ -31,7 +31,7 @@ export interface ConnectionTable {
 
 export function createConnectionTable(
   setup: ThreadSetup,
-  inbox: Pick<Inbox, 'add' | 'isOpen'>,
+  inbox: Pick<EventBatcher, 'add' | 'isOpen'>,
   notices: NoticeLimit,
 ): ConnectionTable {
   const { limits } = setup;
@@ -95,7 +95,7 @@ export function createConnectionTable(
  */
 function verdictOn(
   transport: Transport,
-  crowd: Crowd,
+  crowd: ConnectionCounts,
   { connectionsMax, handshakesMax, refusalsMax }: NetLimits,
 ): 'taken' | AiqError | 'turned away' {
   const [clients, strangers] = [crowd.count('client'), crowd.count(transport) - 1];
@@ -111,31 +111,31 @@ function fromOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 interface Host extends ConnectionHost {
-  readonly crowd: Crowd;
-  readonly later: Later;
+  readonly crowd: ConnectionCounts;
+  readonly later: ReadScheduler;
 }
 
 interface ThreadState {
-  readonly inbox: Pick<Inbox, 'add' | 'isOpen'>;
+  readonly inbox: Pick<EventBatcher, 'add' | 'isOpen'>;
   readonly connections: Map<ConnectionId, Connection>;
   readonly time: SteadyTime;
   readonly notices: NoticeLimit;
 }
 
 function createHost(
-  { crowdCells, intakeCells, thread, limits }: ThreadSetup,
+  { connectionCountCells, receiveBudgetCells, thread, limits }: ThreadSetup,
   { inbox, connections, time, notices }: ThreadState,
 ): Host {
-  const crowd = new Crowd(crowdCells, thread);
+  const crowd = new ConnectionCounts(connectionCountCells, thread);
   /** Those that said Hello. */
   const clients = new Set<ConnectionId>();
   const starved = new Set<Connection>();
-  const later = new Later(() => inbox.isOpen);
+  const later = new ReadScheduler(() => inbox.isOpen);
   let beyondShare: Connection | null = null;
   return {
     limits,
     crowd,
-    intake: new Intake(intakeCells, thread, limits),
+    intake: new ReceiveBudget(receiveBudgetCells, thread, limits),
     starved,
     later,
     mayExceedShare(connection) {

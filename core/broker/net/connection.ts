@@ -25,13 +25,13 @@ import {
   type ConnectionOptions,
   type ConnectionState,
   nextStates,
-  tellEnd,
-  tellStall,
+  noticeEnd,
+  noticeStall,
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
-import { Unanswered } from './in-flight.ts';
+import { InFlightRequests } from './in-flight.ts';
 import { assertAsked, receiveRequest } from './requests.ts';
-import { type Cargo, noCargo, Outflow } from './send-buffer.ts';
+import { type Cargo, noCargo, SendBuffer } from './send-buffer.ts';
 
 /** The core hears at once of so much that was taken, and of less now and then. */
 const reportBytes = 32 * 1024;
@@ -43,12 +43,12 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #host: ConnectionHost;
   readonly #splitter = new FrameSplitter(limits.frameBytesMaxBeforeHello);
-  readonly #unanswered: Unanswered;
+  readonly #unanswered: InFlightRequests;
   readonly #handshake: Handshake;
   #state: ConnectionState = 'preamble';
   /** The name in its Hello; null before it was accepted. */
   #client: string | null = null;
-  readonly #outflow: Outflow;
+  readonly #outflow: SendBuffer;
   /** Bytes that are counted in the intake for this connection. */
   #heldBytes = 0;
   /**
@@ -64,9 +64,9 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#host = options.host;
-    this.#unanswered = new Unanswered(this.#host.limits.unansweredMax);
+    this.#unanswered = new InFlightRequests(this.#host.limits.unansweredMax);
     this.#handshake = new Handshake(options.guard);
-    this.#outflow = new Outflow(socket, {
+    this.#outflow = new SendBuffer(socket, {
       now: () => this.#host.now(),
       onTaken: () => {
         this.#report(reportBytes);
@@ -118,7 +118,7 @@ export class Connection {
   refuse(error: AiqError, correlationId = 0): void {
     // A peer that sent no valid preamble gets ours here, so that it can read the frame.
     if (this.#state === 'preamble') this.write(encodePreamble());
-    tellEnd(this.#options, this.#client, `${error.code}: ${error.message}`);
+    noticeEnd(this.#options, this.#client, `${error.code}: ${error.message}`);
     this.#writeError(error, correlationId);
     this.drain();
   }
@@ -131,7 +131,7 @@ export class Connection {
   /** Holds the peer to its deadlines; called a few times in each of them. */
   tick(now: number): void {
     if (now - this.#outflow.tookAtMs > this.#takeWithinMs()) {
-      tellStall(this.#options, this.#client, this.unsentBytes);
+      noticeStall(this.#options, this.#client, this.unsentBytes);
       this.destroy();
     } else if (this.#state !== 'draining') this.#refuseLateSender(now);
     this.#report(1);

@@ -6,24 +6,24 @@
 
 import type { NetEvent } from '../events.ts';
 import type { NetLimits } from './net-limits.ts';
-import { Ahead, messageBytes } from './send-window.ts';
+import { messageBytes, SendWindow } from './send-window.ts';
 
-interface InboxOptions {
-  readonly limits: Pick<NetLimits, 'batchBytesMax' | 'aheadBytesMax'>;
+interface EventBatcherOptions {
+  readonly limits: Pick<NetLimits, 'batchBytesMax' | 'sendWindowBytes'>;
   /** @param confirm the core is to say when it has taken them */
   readonly post: (events: NetEvent[], confirm: boolean) => void;
 }
 
-export class Inbox {
-  readonly #options: InboxOptions;
-  readonly #ahead: Ahead;
+export class EventBatcher {
+  readonly #options: EventBatcherOptions;
+  readonly #ahead: SendWindow;
   #batch: NetEvent[] = [];
   #batchBytes = 0;
   #flush: NodeJS.Immediate | null = null;
 
-  constructor(options: InboxOptions) {
+  constructor(options: EventBatcherOptions) {
     this.#options = options;
-    this.#ahead = new Ahead(options.limits.aheadBytesMax);
+    this.#ahead = new SendWindow(options.limits.sendWindowBytes);
   }
 
   /** True while more may be read for the core. */

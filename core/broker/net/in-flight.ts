@@ -15,7 +15,7 @@ const answers: ReadonlySet<string | null> = new Set([
 /** What the core keeps of a request besides its frame, about. */
 const requestBytes = 512;
 
-export class Unanswered {
+export class InFlightRequests {
   readonly #countMax: number;
   /** Those that stand; their answers settle nothing any more. */
   readonly #waits = new Set<number>();

@@ -38,7 +38,7 @@ export const netLimitDefaults = {
    */
   batchBytesMax: mebibyte / 8,
   /** What is handed to the core before it has taken what came before: some milliseconds of its time. */
-  aheadBytesMax: mebibyte / 2,
+  sendWindowBytes: mebibyte / 2,
   /** Time for preamble and Hello to arrive. */
   handshakeMs: limits.handshakeMs,
   /** Time that a frame which has begun may take besides that for its bytes. */

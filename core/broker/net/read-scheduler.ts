@@ -6,7 +6,7 @@
  */
 
 import { type Frame, type FrameSplitter, frameHeaderBytes } from '../../protocol/index.ts';
-import { Rounds } from '../engine/round-robin.ts';
+import { RoundRobin } from '../engine/round-robin.ts';
 import type { Connection } from './connection.ts';
 
 /** Of one connection in a visit: frames, and bytes in them. */
@@ -24,8 +24,8 @@ export interface Turn {
   next(connection: Connection, splitter: FrameSplitter): Frame | null;
 }
 
-export class Later implements Turn {
-  readonly #waiting: Rounds<Connection> = new Rounds();
+export class ReadScheduler implements Turn {
+  readonly #waiting: RoundRobin<Connection> = new RoundRobin();
   readonly #isOpen: () => boolean;
   #isDue = false;
   #isForLarge = false;

@@ -7,21 +7,21 @@
 import type { NetLimits } from './net-limits.ts';
 
 /** Shared between threads, one count for each; to be passed on as it is. */
-export type IntakeCells = Int32Array<SharedArrayBuffer>;
+export type ReceiveBudgetCells = Int32Array<SharedArrayBuffer>;
 
-export function createIntakeCells(threads: number): IntakeCells {
+export function createReceiveBudgetCells(threads: number): ReceiveBudgetCells {
   return new Int32Array(new SharedArrayBuffer(threads * Int32Array.BYTES_PER_ELEMENT));
 }
 
 /** The budget as one of the threads sees it. */
-export class Intake {
-  readonly #cells: IntakeCells;
+export class ReceiveBudget {
+  readonly #cells: ReceiveBudgetCells;
   readonly #thread: number;
   readonly #limits: Pick<NetLimits, 'intakeBytesMax' | 'intakeBytesMin'>;
 
   /** @param thread which one this is, from 0 on */
   constructor(
-    cells: IntakeCells,
+    cells: ReceiveBudgetCells,
     thread: number,
     limits: Pick<NetLimits, 'intakeBytesMax' | 'intakeBytesMin'>,
   ) {

@@ -31,7 +31,7 @@ interface OutflowOptions {
   readonly onTaken: () => void;
 }
 
-export class Outflow {
+export class SendBuffer {
   readonly #socket: Duplex;
   readonly #options: OutflowOptions;
   readonly #waiting: Waiting[] = [];

@@ -6,7 +6,7 @@
 /** What handing over a message costs besides its bytes, in bytes. */
 export const messageBytes = 512;
 
-export class Ahead {
+export class SendWindow {
   readonly #bytesMax: number;
   #bytes = 0;
   #sinceMark = 0;

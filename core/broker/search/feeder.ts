@@ -45,7 +45,7 @@ export class Feeder {
   #run = 0;
   #isPumping = false;
   #isPaused = false;
-  #toldOfTrouble = false;
+  #hasReportedError = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: FeederOptions) {
@@ -64,7 +64,7 @@ export class Feeder {
     this.#run++;
     this.#next = null;
     this.#bytesAhead = 0;
-    this.#toldOfTrouble = false;
+    this.#hasReportedError = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -131,7 +131,7 @@ export class Feeder {
       }
     } catch (error) {
       this.#builder.take(0);
-      if (run === this.#run) this.#stumble(error);
+      if (run === this.#run) this.#handleReadError(error);
       return false;
     }
     const chunk = this.#builder.take(offset - 1);
@@ -156,8 +156,8 @@ export class Feeder {
   #leaveOut(offset: number, error: unknown): Uint8Array {
     // By name, because this part of the broker knows nothing of the log's.
     if (!(error instanceof Error) || error.name !== 'LogDamagedError') throw error;
-    if (!this.#toldOfTrouble) {
-      this.#toldOfTrouble = true;
+    if (!this.#hasReportedError) {
+      this.#hasReportedError = true;
       const what = `a record is left out, at offset ${offset}`;
       this.#options.onNotice(`history: ${what}: ${error.message}`);
     }
@@ -165,14 +165,14 @@ export class Feeder {
   }
 
   /** The log could not be read. What was dropped will not come back; anything else is tried again. */
-  #stumble(error: unknown): void {
+  #handleReadError(error: unknown): void {
     const { onGap, onNotice } = this.#options;
     if (error instanceof RangeError) {
       onGap();
       return;
     }
-    if (!this.#toldOfTrouble) {
-      this.#toldOfTrouble = true;
+    if (!this.#hasReportedError) {
+      this.#hasReportedError = true;
       const why = error instanceof Error ? error.message : String(error);
       onNotice(`history: the log cannot be read now, searches miss what is new: ${why}`);
     }

@@ -28,7 +28,7 @@ class HistoryThread {
   readonly #memory = new IdleMemory();
   readonly #searches: Extract<ToThread, { type: 'search' }>[] = [];
   /** Somebody waits for this offset. */
-  #hurryUpTo = 0;
+  #forceStopUpTo = 0;
   /** The backlog has gathered for long enough. */
   #hasGathered = false;
   #gathering: NodeJS.Timeout | undefined;
@@ -52,7 +52,7 @@ class HistoryThread {
         this.#backlog.add(message.chunk);
         break;
       case 'hurry':
-        this.#hurryUpTo = Math.max(this.#hurryUpTo, message.offset);
+        this.#forceStopUpTo = Math.max(this.#forceStopUpTo, message.offset);
         break;
       case 'search':
         this.#searches.push(message);
@@ -81,7 +81,9 @@ class HistoryThread {
 
   #mustApply(): boolean {
     if (this.#backlog.isEmpty) return false;
-    return this.#hasGathered || this.#backlog.isLarge || this.#projection.offset < this.#hurryUpTo;
+    return (
+      this.#hasGathered || this.#backlog.isLarge || this.#projection.offset < this.#forceStopUpTo
+    );
   }
 
   /** Lets the backlog grow for a while. */
@@ -100,7 +102,7 @@ class HistoryThread {
     try {
       work();
     } catch (error) {
-      tellFailure(this.#port, error);
+      reportFailure(this.#port, error);
       this.#end();
     }
   }
@@ -159,7 +161,7 @@ function tell(port: MessagePort, message: FromThread): void {
 }
 
 /** The thread ends after it. */
-function tellFailure(port: MessagePort, error: unknown): void {
+function reportFailure(port: MessagePort, error: unknown): void {
   tell(port, { type: 'failed', message: messageOf(error), rebuild: needsRebuild(error) });
 }
 
@@ -168,6 +170,6 @@ try {
   const thread = new HistoryThread(workerData as ThreadSetup, parentPort);
   parentPort.on('message', (message: ToThread) => thread.take(message));
 } catch (error) {
-  tellFailure(parentPort, error);
+  reportFailure(parentPort, error);
   parentPort.close();
 }

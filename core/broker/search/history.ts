@@ -97,7 +97,7 @@ class LogHistory implements History {
     this.#feeder = new Feeder({
       source: options.log,
       send: (chunk) => this.#thread?.apply(chunk),
-      onGap: () => this.#beginAnew(),
+      onGap: () => this.#startRebuild(),
       onNotice: options.onNotice,
     });
     this.#startThread();
@@ -206,7 +206,7 @@ class LogHistory implements History {
   }
 
   /** The log dropped records before they were read. */
-  #beginAnew(): void {
+  #startRebuild(): void {
     this.#options.onNotice('history: made again from the log, which dropped records not yet read');
     this.#feeder.stop();
     this.#offset = 0;

@@ -47,7 +47,7 @@ const always: Condition = { sql: 'true', cells: [] };
  * The question that the filter asks at `nowMs`. A delayed job whose time has come counts as ready.
  * @throws AiqError `BAD_REQUEST` when a condition makes no sense
  */
-export function questionOf(filter: SearchFilter, nowMs: number): Question {
+export function searchQueryOf(filter: SearchFilter, nowMs: number): Question {
   const { queue, agent, tag, errorCode, costMicrosMin } = filter;
   const stored = storedStates(filter.states);
   const conditions = [

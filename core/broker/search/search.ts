@@ -12,9 +12,9 @@ import {
   cursorOf,
   narrowOf,
   type Question,
-  questionOf,
   rowsOf,
   type SearchFilter,
+  searchQueryOf,
   walkThrough,
 } from './search-query.ts';
 
@@ -65,7 +65,7 @@ export function search(db: DatabaseSync, filter: SearchFilter, clock: SearchCloc
 
 /** The question, with the candidates found beforehand when a narrow condition leaves only few. */
 function narrowed(db: DatabaseSync, filter: SearchFilter, nowMs: number): Question {
-  const question = questionOf(filter, nowMs);
+  const question = searchQueryOf(filter, nowMs);
   if (filter.text !== null) return question;
   for (const { sql, cells } of narrowOf(filter, nowMs)) {
     const found = db.prepare(`SELECT seq FROM (${sql}) LIMIT ?`).all(...cells, narrowSeqsMax + 1);

@@ -6,8 +6,14 @@
 import { expiryClockMs, type Now } from '../events.ts';
 import { Core, type CoreOptions, jobsPerStepMax } from './context/core.ts';
 import type { CoreEvent, Effect } from './context/effects.ts';
-import type { Unsent } from './context/send-quota.ts';
-import { compact, isRestated, moveJob, moveRecord, Restating } from './lifecycle/compaction.ts';
+import type { SendQuota } from './context/send-quota.ts';
+import {
+  compact,
+  isFullyRewritten,
+  moveJob,
+  moveRecord,
+  SmallStateRewrite,
+} from './lifecycle/compaction.ts';
 import { type CompactionPlan, planOf, type SealedSegment } from './lifecycle/compaction-plan.ts';
 import {
   expireWaiting,
@@ -49,7 +55,7 @@ export class QueueMachine {
   /** Records that compaction read and handed back. */
   #movedCount = 0;
   /** Under way while compaction says the small state again. */
-  #restating: Restating | null = null;
+  #smallStateRewrite: SmallStateRewrite | null = null;
   /** True when a bound stopped the last pass and there is more to do at once. */
   #more = false;
 
@@ -58,8 +64,8 @@ export class QueueMachine {
   }
 
   /** Before replay: records up to this offset may be about jobs that are no longer known. */
-  beginReplay(restatedUpTo: number): void {
-    this.#core.state.beginReplay(restatedUpTo);
+  beginReplay(compactedUpTo: number): void {
+    this.#core.state.beginReplay(compactedUpTo);
   }
 
   /** Applies a record of the log, or its short form; only before `start`. */
@@ -110,7 +116,7 @@ export class QueueMachine {
     const moreToSweep = sweepDeadlines(core);
     const moreToDeliver = !deliverReady(core, now);
     const effects = core.takeEffects();
-    this.#more = moreToDeliver || moreBulks || moreToForget || moreToSweep || core.moreToTell;
+    this.#more = moreToDeliver || moreBulks || moreToForget || moreToSweep || core.moreToNotify;
     return effects;
   }
 
@@ -160,7 +166,7 @@ export class QueueMachine {
   }
 
   /** What is on its way to each connection. */
-  get unsent(): Unsent {
+  get unsent(): SendQuota {
     return this.#core.unsent;
   }
 
@@ -185,13 +191,13 @@ export class QueueMachine {
   }
 
   /** True when compaction has said the small state again, all of it. */
-  get isSmallStateSaid(): boolean {
-    return this.#restating?.isDone ?? false;
+  get isSmallStateRewritten(): boolean {
+    return this.#smallStateRewrite?.isDone ?? false;
   }
 
   /** True when nothing in the log up to the offset is needed any more but the small state. */
-  isRestated(upTo: number): boolean {
-    return isRestated(this.#core, upTo);
+  isFullyRewritten(upTo: number): boolean {
+    return isFullyRewritten(this.#core, upTo);
   }
 
   #handleOne(event: CoreEvent, now: Now): void {
@@ -255,7 +261,7 @@ export class QueueMachine {
   /** What becomes of things that were sent, or were about to be. */
   #sent(event: Extract<CoreEvent, { type: 'left' | 'told' | 'notMade' }>, now: Now): void {
     const core = this.#core;
-    if (event.type === 'told') core.tellings.told(event.connection);
+    if (event.type === 'told') core.notifications.told(event.connection);
     else if (event.type === 'notMade') frameNotMade(core, event, now);
     else {
       core.unsent.left(event);
@@ -280,8 +286,8 @@ export class QueueMachine {
         moveRecord(this.#core, event.from, event.record);
         break;
       case 'restate':
-        if (event.isFirst) this.#restating = new Restating(this.#core, now.wallMs);
-        this.#restating?.goOn();
+        if (event.isFirst) this.#smallStateRewrite = new SmallStateRewrite(this.#core, now.wallMs);
+        this.#smallStateRewrite?.goOn();
         break;
     }
   }

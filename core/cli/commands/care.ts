@@ -8,7 +8,7 @@ import type { Session } from '../session.ts';
 import { formatBytes } from '../table.ts';
 import { folderOf } from './broker.ts';
 
-interface CareFlags {
+interface MaintenanceFlags {
   readonly dir?: string;
 }
 
@@ -31,7 +31,11 @@ export async function verify(session: Session, folder: string | undefined): Prom
   return exit;
 }
 
-export async function backup(session: Session, to: string, flags: CareFlags): Promise<ExitName> {
+export async function backup(
+  session: Session,
+  to: string,
+  flags: MaintenanceFlags,
+): Promise<ExitName> {
   const { backupLog } = await import('../../broker/index.ts');
   const { terminal } = session;
   const report = await asCare(backupLog(await folderFor(session, flags.dir), pathAsGiven(to)));
@@ -45,7 +49,11 @@ export async function backup(session: Session, to: string, flags: CareFlags): Pr
   return 'ok';
 }
 
-export async function restore(session: Session, from: string, flags: CareFlags): Promise<ExitName> {
+export async function restore(
+  session: Session,
+  from: string,
+  flags: MaintenanceFlags,
+): Promise<ExitName> {
   const { restoreLog } = await import('../../broker/index.ts');
   const { terminal } = session;
   const report = await asCare(restoreLog(pathAsGiven(from), await folderFor(session, flags.dir)));
@@ -59,7 +67,11 @@ export async function restore(session: Session, from: string, flags: CareFlags):
   return 'ok';
 }
 
-export async function salvage(session: Session, to: string, flags: CareFlags): Promise<ExitName> {
+export async function salvage(
+  session: Session,
+  to: string,
+  flags: MaintenanceFlags,
+): Promise<ExitName> {
   const { salvageLog } = await import('../../broker/index.ts');
   const { terminal } = session;
   const report = await asCare(salvageLog(await folderFor(session, flags.dir), pathAsGiven(to)));

@@ -16,10 +16,10 @@ import type { JobReport, RunSummary } from '../../runtime/index.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { tellExtracts } from '../extract-words.ts';
+import { printExtracts } from '../extract-words.ts';
 import { sourceName } from '../input/sources.ts';
 import { readTextFile } from '../input/text-file.ts';
-import { filesOf, tellJob } from '../job-report.ts';
+import { filesOf, printJob } from '../job-report.ts';
 import { pathFromHere } from '../paths.ts';
 import { connect, type Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
@@ -39,7 +39,7 @@ export async function demo(session: Session): Promise<ExitName> {
   try {
     const stage: Stage = { agents, config: { ...config, broker: `file:${dir}` }, texts, outputDir };
     const files = await perform(session, stage);
-    await tellResults(session, files);
+    await printAllResults(session, files);
     return 'ok';
   } finally {
     await stopBroker(dir);
@@ -114,13 +114,13 @@ async function perform(session: Session, stage: Stage): Promise<string[]> {
       threads: config.run.threads,
       onJob: (report) => {
         reports.push(report);
-        tellJob(terminal, report);
+        printJob(terminal, report);
       },
     });
     await workUntilDone(consumer);
     terminal.note(`all done in ${formatElapsed(performance.now() - startedAtMs)}`);
     const extracts = reports.filter(({ provider }) => provider === 'offline').length;
-    tellExtracts(terminal, extracts, jobs.length);
+    printExtracts(terminal, extracts, jobs.length);
     return await standingFiles(reports, jobs.length);
   } finally {
     await queue.close();
@@ -180,7 +180,7 @@ async function standingFiles(reports: readonly JobReport[], count: number): Prom
   ]);
 }
 
-async function tellResults({ terminal }: Session, files: readonly string[]): Promise<void> {
+async function printAllResults({ terminal }: Session, files: readonly string[]): Promise<void> {
   if (terminal.json) return;
   for (const folder of ['answers', 'summaries']) {
     const file = files.find((path) => basename(dirname(path)) === folder);

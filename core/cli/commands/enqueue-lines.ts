@@ -14,13 +14,13 @@ import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
 import {
   type Accepted,
-  type JobWish,
+  type JobSpec,
   makeJob,
   type OutgoingJob,
   type Submission,
   submit,
 } from '../submit.ts';
-import type { WishedFlags } from './enqueue.ts';
+import type { ParsedFlags } from './enqueue.ts';
 
 /** One round trip, and one wait for the disk, per batch. */
 const batchJobs = 200;
@@ -31,7 +31,7 @@ interface LineMaker {
   /** Values of flags; they win over the line's own. */
   readonly base: JsonObject;
   readonly check: DraftCheck;
-  readonly wish: JobWish;
+  readonly wish: JobSpec;
   readonly file: string;
   readonly printIds: boolean;
 }
@@ -40,7 +40,7 @@ export async function enqueueLines(
   session: Session,
   agent: Agent,
   invocation: Invocation,
-  flags: WishedFlags & { readonly jsonl: string },
+  flags: ParsedFlags & { readonly jsonl: string },
 ): Promise<Submission> {
   const compiled = await compileAgent(agent);
   const config = await session.config();

@@ -2,7 +2,7 @@
 
 import { type Agent, compileAgent } from '../../agent/index.ts';
 import { type JobIdentity, placeOf } from '../../job-queue/index.ts';
-import { refuseBrokenTools, tellShadows, withKnowledge } from '../agent-files.ts';
+import { refuseBrokenTools, warnOfShadowedAgents, withKnowledge } from '../agent-files.ts';
 import { confirmMany } from '../confirm.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -12,10 +12,10 @@ import { makeDrafts, type SourceFlags } from '../input/drafts.ts';
 import { readFlagInput } from '../input/flag-input.ts';
 import { type JobFlags, jobTermsOf } from '../input/job-flags.ts';
 import { readDuration } from '../input/values.ts';
-import { tellQueued } from '../queue-hints.ts';
+import { printQueued } from '../queue-hints.ts';
 import type { Invocation } from '../schema-flags.ts';
 import type { Session } from '../session.ts';
-import { type JobWish, makeJob, type Submission, submit } from '../submit.ts';
+import { type JobSpec, makeJob, type Submission, submit } from '../submit.ts';
 import { enqueueLines } from './enqueue-lines.ts';
 
 export interface EnqueueFlags extends SourceFlags, JobFlags {
@@ -30,7 +30,7 @@ export interface EnqueueFlags extends SourceFlags, JobFlags {
 }
 
 /** The flags, and what those that concern the job itself say. */
-export type WishedFlags = EnqueueFlags & { readonly wish: JobWish };
+export type ParsedFlags = EnqueueFlags & { readonly wish: JobSpec };
 
 export async function enqueue(
   session: Session,
@@ -43,7 +43,7 @@ export async function enqueue(
   const terms = jobTermsOf(flags, Date.now());
   const wish = { identity: identityOf(flags), terms, madeIn: placeOf(baseDir) };
   await refuseBrokenTools(session, agentOf(invocation));
-  tellShadows(session, [agentOf(invocation)]);
+  warnOfShadowedAgents(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
   const { accepted, refused, refusal } =
     flags.jsonl === undefined
@@ -52,7 +52,7 @@ export async function enqueue(
   if (accepted.length === 0) return refusal ?? 'ok';
   const sent: ExitName = refused > 0 ? 'partial' : 'ok';
   if (flags.wait !== true) {
-    await tellQueued(session, agent, accepted);
+    await printQueued(session, agent, accepted);
     return sent;
   }
   const { waitForResults } = await import('../wait-here.ts');
@@ -91,7 +91,7 @@ async function enqueueDrafts(
   session: Session,
   agent: Agent,
   invocation: Invocation,
-  flags: WishedFlags,
+  flags: ParsedFlags,
 ): Promise<Submission> {
   const { wish } = flags;
   const compiled = await compileAgent(agent);

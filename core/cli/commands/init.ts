@@ -41,7 +41,7 @@ export async function init(session: Session, folder: string | undefined): Promis
     else if (created) terminal.result(pathFromHere(path));
     else terminal.note(`kept ${pathFromHere(path)}, which was there already${await lacks(path)}`);
   }
-  tellNext(session, folder);
+  printNext(session, folder);
   return 'ok';
 }
 
@@ -92,7 +92,7 @@ async function putAgent(root: string, path: string): Promise<void> {
   await writeFile(path, agentTemplate(exampleAgent, line), { flag: 'wx' });
 }
 
-function tellNext({ terminal }: Session, folder: string | undefined): void {
+function printNext({ terminal }: Session, folder: string | undefined): void {
   const enter = folder === undefined || folder === '.' ? '' : `\n  cd ${folder}`;
   terminal.note(`
 Next:${enter}

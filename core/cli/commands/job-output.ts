@@ -9,7 +9,7 @@ import type { CommitRecord } from '../../output/index.ts';
 import type { SentCall, SentPrompts } from '../../runtime/index.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { tellExtracts } from '../extract-words.ts';
+import { printExtracts } from '../extract-words.ts';
 import { outputFolders } from '../job-folders.ts';
 import { findJob } from '../job-lookup.ts';
 import { failureOf } from '../job-view.ts';
@@ -43,7 +43,7 @@ export async function showResult(
   refuseUnfinished(found);
   const files = await resultFiles(session, found);
   const { terminal } = session;
-  tellExtracts(terminal, isExtract(found.info) ? 1 : 0, 1);
+  printExtracts(terminal, isExtract(found.info) ? 1 : 0, 1);
   if (flags.output !== undefined) return saveResult(session, found, { files, to: flags.output });
   if (files.length === 0) return showKept(session, found, flags);
   if (terminal.json) {
@@ -213,7 +213,7 @@ export async function showPrompt(
     const heading = headingOf(call, sent.dropped + skipped + index + 1);
     if (flags.all === true) terminal.result(`==> ${heading}`);
     else terminal.note(heading);
-    tellMessages(terminal, call);
+    printNotices(terminal, call);
   }
   if (skipped > 0) terminal.note(`${skipped} earlier calls: aiq jobs prompt ${typed} --all`);
   if (flags.all === true && sent.dropped > 0) {
@@ -243,7 +243,7 @@ function headingOf(call: SentCall, number: number): string {
   return facts.join('  ');
 }
 
-function tellMessages(terminal: Terminal, { messages }: SentCall): void {
+function printNotices(terminal: Terminal, { messages }: SentCall): void {
   for (const { role, content, toolCalls = [] } of messages) {
     terminal.result(`==> ${role}`);
     if (content !== '') terminal.resultText(content);

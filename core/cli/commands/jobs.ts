@@ -11,9 +11,9 @@ import {
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, readDuration } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
-import { failureOf, jobSheet, tellJobs } from '../job-view.ts';
+import { failureOf, formatJobDetails, printJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
-import { exitOfFinished, reportFinished, tellFinished, waitForJobs } from '../wait.ts';
+import { exitOfFinished, printFinished, reportFinished, waitForJobs } from '../wait.ts';
 
 interface ListFlags {
   readonly agent?: string;
@@ -32,7 +32,7 @@ export async function listJobs(session: Session, flags: ListFlags): Promise<Exit
     ...(flags.state === undefined ? {} : { state: flags.state }),
   };
   const jobs = await collectJobs(await session.queue(), filter, { limit, agent: flags.agent });
-  tellJobs(session.terminal, jobs);
+  printJobs(session.terminal, jobs);
   return 'ok';
 }
 
@@ -63,7 +63,7 @@ export async function showJob(session: Session, id: string): Promise<ExitName> {
   const found = await findJob(await session.queue(), id);
   const { terminal } = session;
   if (terminal.json) terminal.result(JSON.stringify(describeInspected(found), null, 2));
-  else for (const line of jobSheet(found, Date.now())) terminal.result(line);
+  else for (const line of formatJobDetails(found, Date.now())) terminal.result(line);
   return 'ok';
 }
 
@@ -84,6 +84,6 @@ export async function waitJobs(
     found.map(({ info }) => info.id),
     { timeoutMs, onFinished: (info) => reportFinished(session.terminal, info) },
   );
-  tellFinished(session.terminal, finished);
+  printFinished(session.terminal, finished);
   return exitOfFinished(finished);
 }

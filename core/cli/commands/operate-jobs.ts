@@ -11,7 +11,7 @@ import { CliError, usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount } from '../input/values.ts';
 import { findJob } from '../job-lookup.ts';
-import { jobSheet } from '../job-view.ts';
+import { formatJobDetails } from '../job-view.ts';
 import { findIds, type Operation, operate } from '../operate.ts';
 import { bulkProgress, countText } from '../progress.ts';
 import { findQueue } from '../queue-view.ts';
@@ -182,7 +182,7 @@ export async function showDead(session: Session, typed: string): Promise<ExitNam
   }
   const { terminal } = session;
   if (terminal.json) terminal.result(JSON.stringify(describeInspected(found), null, 2));
-  else for (const line of jobSheet(found, Date.now())) terminal.result(line);
+  else for (const line of formatJobDetails(found, Date.now())) terminal.result(line);
   terminal.hint(`What was sent: aiq jobs prompt ${id}. Again: aiq dead retry ${id}`);
   return 'ok';
 }

@@ -4,7 +4,7 @@ import type { JobQueue } from '../../job-queue/index.ts';
 import { confirm } from '../confirm.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { bulkProgress, countText } from '../progress.ts';
-import { findQueue, queueSheet, queueTable } from '../queue-view.ts';
+import { findQueue, formatQueueDetails, queueTable } from '../queue-view.ts';
 import type { Session } from '../session.ts';
 
 export async function listQueues(session: Session): Promise<ExitName> {
@@ -20,7 +20,7 @@ export async function showQueue(session: Session, name: string): Promise<ExitNam
   const info = await findQueue(session, name);
   const { terminal } = session;
   if (terminal.json) terminal.result(JSON.stringify(info, null, 2));
-  else for (const line of queueSheet(info)) terminal.result(line);
+  else for (const line of formatQueueDetails(info)) terminal.result(line);
   return 'ok';
 }
 

@@ -2,12 +2,12 @@
 
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
-import { discoverUsable, loadUsable, tellShadows } from '../agent-files.ts';
+import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
-import { tellExtracts } from '../extract-words.ts';
-import { leftOutTeller, tellJob } from '../job-report.ts';
+import { printExtracts } from '../extract-words.ts';
+import { createLeftOutPrinter, printJob } from '../job-report.ts';
 import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
@@ -28,8 +28,8 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   const agents = await pickAgents(session, flags.agents);
   const names = agents.map(({ name }) => name);
   const { terminal } = session;
-  tellShadows(session, agents);
-  const tellLeftOut = leftOutTeller(terminal);
+  warnOfShadowedAgents(session, agents);
+  const printLeftOut = createLeftOutPrinter(terminal);
   const consumer = await startConsumer(session, {
     queue: await session.queue(),
     agents,
@@ -38,8 +38,8 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     concurrency: config.run.concurrency,
     threads: config.run.threads,
     onJob: (report) => {
-      tellJob(terminal, report);
-      tellLeftOut(report);
+      printJob(terminal, report);
+      printLeftOut(report);
     },
     rereadAgents: ({ agentPaths, limits }) =>
       Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
@@ -82,7 +82,7 @@ async function supervise(
   const forced = stopOnSignals(runtime, terminal);
   try {
     const summary = await (untilEmpty ? runtime.untilEmpty() : runtime.done);
-    tellSummary(terminal, summary);
+    printSummary(terminal, summary);
     const signal = forced.signal();
     if (signal !== null) return exitOfSignal(signal);
     const fatal = fatalError(summary);
@@ -122,7 +122,7 @@ function stopOnSignals(
   return { signal: () => forced, release };
 }
 
-function tellSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummary): void {
+function printSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummary): void {
   const parts = [`${counts.done} done`];
   if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
   if (counts.superseded > 0) {
@@ -133,7 +133,7 @@ function tellSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummar
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
   const used = usageText(usage);
   if (used !== '') terminal.note(used);
-  tellExtracts(terminal, counts.extracts, counts.done);
+  printExtracts(terminal, counts.extracts, counts.done);
 }
 
 function exitOf({ counts }: RunSummary): ExitName {

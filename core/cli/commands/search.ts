@@ -4,7 +4,7 @@ import type { JobState, SearchFilter } from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { parseCount, parseMoment } from '../input/values.ts';
-import { tellJobs } from '../job-view.ts';
+import { printJobs } from '../job-view.ts';
 import type { Session } from '../session.ts';
 
 export interface SearchFlags {
@@ -29,7 +29,7 @@ export async function searchJobs(session: Session, flags: SearchFlags): Promise<
   const filter = filterOf(flags, Date.now());
   const { jobs, next } = await (await session.queue()).search(filter);
   const { terminal } = session;
-  tellJobs(terminal, jobs);
+  printJobs(terminal, jobs);
   if (next !== null) terminal.note(`there are more: the same command with --after ${next}`);
   return 'ok';
 }

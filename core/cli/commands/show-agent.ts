@@ -31,27 +31,27 @@ export async function showAgent(
   const flagless = flaglessProperties(agent).map((flag) =>
     flagLine(`--set ${flag.property}=`, flag),
   );
-  tellAgent(terminal, agent, [...lines, ...flagless]);
+  printAgent(terminal, agent, [...lines, ...flagless]);
   return 'ok';
 }
 
-function tellAgent(terminal: Terminal, agent: Agent, flags: readonly string[]): void {
+function printAgent(terminal: Terminal, agent: Agent, flags: readonly string[]): void {
   for (const [label, value] of facts(agent)) {
     if (value !== '') terminal.result(`${label.padEnd(12)}${value}`);
   }
-  tellPart(terminal, 'flags', flags.join('\n'));
-  tellPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
+  notifyPart(terminal, 'flags', flags.join('\n'));
+  notifyPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
   if (agent.output.schema !== null) {
-    tellPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
+    notifyPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
   }
-  tellPart(terminal, 'instructions', agent.instructions.text);
-  tellPart(terminal, 'prompt', agent.prompt?.text ?? 'the input as JSON');
+  notifyPart(terminal, 'instructions', agent.instructions.text);
+  notifyPart(terminal, 'prompt', agent.prompt?.text ?? 'the input as JSON');
   if (agent.output.template !== null) {
-    tellPart(terminal, 'output.template', agent.output.template.text);
+    notifyPart(terminal, 'output.template', agent.output.template.text);
   }
 }
 
-function tellPart(terminal: Terminal, title: string, text: string): void {
+function notifyPart(terminal: Terminal, title: string, text: string): void {
   terminal.result(`==> ${title}`);
   if (text !== '') terminal.resultText(text);
 }

@@ -78,11 +78,11 @@ async function followQueues(
     queues,
     signal,
     onChange: (info) => {
-      tellChange(terminal, info);
+      reportChange(terminal, info);
       if (isFinished(info)) lookAgain();
     },
     onGap: () => {
-      tellGap(terminal);
+      reportGap(terminal);
       lookAgain();
     },
   });
@@ -107,7 +107,7 @@ async function followJob(
     const change = `${info.state} ${info.deliveries} ${info.changedAtMs}`;
     if (info.id !== id || change === told) return;
     told = change;
-    tellChange(terminal, info);
+    reportChange(terminal, info);
     const next = supersededBy(info);
     if (next !== null) goOn(followJob(session, next, { resolve, signal }));
     else if (isFinished(info)) resolve(exitOfFinished([info]));
@@ -120,7 +120,7 @@ async function followJob(
     signal,
     onChange: tell,
     onGap: () => {
-      tellGap(terminal);
+      reportGap(terminal);
       goOn(look());
     },
   });
@@ -131,7 +131,7 @@ function isFinished({ state }: JobInfo): boolean {
   return state === 'done' || state === 'dead' || state === 'cancelled';
 }
 
-function tellGap(terminal: Terminal): void {
+function reportGap(terminal: Terminal): void {
   terminal.warn('the connection was lost for a while; changes in between are not shown');
 }
 
@@ -141,7 +141,7 @@ const styles: { readonly [state in JobInfo['state']]?: Style } = {
   delayed: 'yellow',
 };
 
-function tellChange(terminal: Terminal, info: JobInfo): void {
+function reportChange(terminal: Terminal, info: JobInfo): void {
   if (terminal.json) {
     terminal.result(JSON.stringify(describeJob(info)));
     return;

@@ -18,7 +18,7 @@ import {
 } from '../../protocol/index.ts';
 import type { ConsumeOptions, Consumer, Extended, LeasedJob, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
-import { Arrivals } from './arrivals.ts';
+import { BodyFetcher } from './arrivals.ts';
 import { bytesOf, storeBodies, valueOf } from './values.ts';
 
 type Asking = Pick<Client, 'request'>;
@@ -30,7 +30,7 @@ export async function openAiqConsumer(
   consume: ConsumeOptions,
 ): Promise<Consumer> {
   const { queues, credit } = consume;
-  const arrivals = new Arrivals(client, consume);
+  const arrivals = new BodyFetcher(client, consume);
   const session = await Session.open({
     ...options,
     queues,

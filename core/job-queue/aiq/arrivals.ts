@@ -15,7 +15,7 @@ const renewalsPerLease = 3;
 
 type Holder = Pick<Session, 'leaseMs' | 'extend' | 'settle'>;
 
-export class Arrivals {
+export class BodyFetcher {
   readonly #client: Pick<Client, 'request'>;
   readonly #options: Pick<ConsumeOptions, 'onDelivery' | 'onLeaseLost'>;
   readonly #fetching = new Map<Lease, AbortController>();

@@ -40,7 +40,7 @@ export interface JobTools {
 }
 
 /** What all steps of one run share. */
-export interface Course {
+export interface AttemptContext {
   readonly tools: JobTools;
   readonly request: JobRequest;
   readonly meter: UsageMeter;
@@ -51,7 +51,7 @@ export interface Course {
   readonly secrets: Set<string>;
 }
 
-export interface Attempt extends Course, Output {
+export interface Attempt extends AttemptContext, Output {
   readonly ready: ReadyAgent;
   readonly input: JsonObject;
   readonly context: JobContext;

@@ -18,7 +18,7 @@ import { type JobBody, readJobBody, shortId } from '../../job-queue/index.ts';
 import { offlineNotice } from '../../model/index.ts';
 import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import { leftOutText } from '../../tools/index.ts';
-import type { Attempt, Course, JobTools, Output, ReadyAgent } from './attempt.ts';
+import type { Attempt, AttemptContext, JobTools, Output, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
 import { PaidOnce } from './paid-once.ts';
@@ -46,12 +46,12 @@ export async function runJob(
     return await tools.withOutput(body.outputDir, async (output) => {
       const standing = await output.store.find(request.id);
       if (standing !== null) return recovered(output, standing, meter);
-      return runInTime({ ...course, ...output }, body, deadline);
+      return runWithDeadline({ ...course, ...output }, body, deadline);
     });
   } catch (error) {
     const found = failureOf(error, signal);
     const failure = { ...found, message: withoutTexts(found.message, secrets) };
-    if (isHopeless(failure)) await inTime(paid.spend());
+    if (isPermanent(failure)) await inTime(paid.spend());
     return { ok: false, failure, usage: meter.total };
   }
 }
@@ -62,12 +62,12 @@ async function inTime(work: Promise<void>): Promise<void> {
 }
 
 /** A name that is taken can be freed: the answers are good then. */
-function isHopeless({ class: kind, code }: JobFailure): boolean {
+function isPermanent({ class: kind, code }: JobFailure): boolean {
   return kind === 'permanent' && code !== 'exists';
 }
 
-async function runInTime(
-  course: Course & Output,
+async function runWithDeadline(
+  course: AttemptContext & Output,
   body: JobBody,
   deadline: AbortController,
 ): Promise<JobResult> {

@@ -21,7 +21,7 @@ export interface Toolbox {
 }
 
 export function createToolbox(data: ThreadData): Toolbox {
-  const culprit = new Int32Array(data.culprit);
+  const activeRun = new Int32Array(data.activeRun);
   let known = byName(data.agents);
   const agents = new Map<string, Promise<ReadyAgent>>();
   const callers = new Map<string, Promise<ModelCaller>>();
@@ -64,11 +64,11 @@ export function createToolbox(data: ThreadData): Toolbox {
         return stores.with(path, (store) => use({ dir: path, store }));
       },
       blocking(work) {
-        Atomics.store(culprit, 0, run);
+        Atomics.store(activeRun, 0, run);
         try {
           return work();
         } finally {
-          Atomics.store(culprit, 0, 0);
+          Atomics.store(activeRun, 0, 0);
         }
       },
     }),

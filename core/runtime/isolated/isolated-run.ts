@@ -16,7 +16,7 @@ import type { FromProcess, ToProcess } from './process-messages.ts';
 export interface ProcessOptions {
   /** The file that the process's worker thread runs. */
   readonly entry: URL;
-  readonly data: Omit<ThreadData, 'culprit'>;
+  readonly data: Omit<ThreadData, 'activeRun'>;
   /** Of the objects of its worker thread. */
   readonly heapMegabytesMax: number;
   /** Of the whole process as the kernel counts it: Buffers and native memory too. */

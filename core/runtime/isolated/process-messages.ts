@@ -10,7 +10,7 @@ export type ToProcess =
       readonly type: 'begin';
       /** Address of the file that the process's worker thread runs. */
       readonly entry: string;
-      readonly data: Omit<ThreadData, 'culprit'>;
+      readonly data: Omit<ThreadData, 'activeRun'>;
       readonly heapMegabytesMax: number;
       readonly request: JobRequest;
     }

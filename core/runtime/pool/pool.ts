@@ -13,7 +13,7 @@ import type { ThreadAgent, ThreadData } from './thread-messages.ts';
 
 export interface PoolOptions {
   readonly entry: URL;
-  readonly data: Omit<ThreadData, 'culprit'>;
+  readonly data: Omit<ThreadData, 'activeRun'>;
   readonly threads: number;
   /** Runs at one time over all threads, spread evenly. */
   readonly concurrency: number;
@@ -28,7 +28,7 @@ export interface PoolOptions {
 }
 
 /** The place of one thread; the thread in it changes when it dies. */
-interface Seat {
+interface WorkerSlot {
   readonly slots: number;
   readonly on: Set<number>;
   thread: Thread | null;
@@ -49,9 +49,9 @@ const closing: Crash = { cause: 'killed', message: 'the consumer stops' };
 export class Pool {
   readonly #options: PoolOptions;
   #data: PoolOptions['data'];
-  readonly #seats: Seat[];
+  readonly #seats: WorkerSlot[];
   readonly #guard = createCrashGuard();
-  readonly #placed = new Map<number, Seat>();
+  readonly #placed = new Map<number, WorkerSlot>();
   #waiting: Waiting[] = [];
   readonly #memory: { stop: () => void };
   #lastRun = 0;
@@ -115,7 +115,7 @@ export class Pool {
     });
   }
 
-  async #start({ run, request, options, resolve }: Waiting, seat: Seat): Promise<void> {
+  async #start({ run, request, options, resolve }: Waiting, seat: WorkerSlot): Promise<void> {
     const { hardLimitMs, journal } = options;
     seat.on.add(run);
     this.#placed.set(run, seat);
@@ -130,7 +130,7 @@ export class Pool {
     this.#pump();
   }
 
-  #newThread(seat: Seat): Thread {
+  #newThread(seat: WorkerSlot): Thread {
     const { entry, heapMegabytesMax } = this.#options;
     return new Thread({
       entry,
@@ -144,7 +144,7 @@ export class Pool {
     });
   }
 
-  #crashed(seat: Seat, state: ThreadState, message: string): void {
+  #crashed(seat: WorkerSlot, state: ThreadState, message: string): void {
     const pauseMs = this.#guard.crashed(performance.now());
     seat.notBeforeMs = performance.now() + pauseMs;
     this.#options.onCrash(message);
@@ -153,7 +153,7 @@ export class Pool {
   }
 }
 
-function seatsOf({ threads, concurrency }: PoolOptions): Seat[] {
+function seatsOf({ threads, concurrency }: PoolOptions): WorkerSlot[] {
   const count = Math.max(1, Math.min(threads, concurrency));
   return Array.from({ length: count }, (_, index) => ({
     slots: Math.floor(concurrency / count) + (index < concurrency % count ? 1 : 0),
@@ -163,7 +163,7 @@ function seatsOf({ threads, concurrency }: PoolOptions): Seat[] {
   }));
 }
 
-function isOpen(seat: Seat): boolean {
+function isOpen(seat: WorkerSlot): boolean {
   if (seat.on.size >= seat.slots) return false;
   if (seat.thread !== null)
     return seat.thread.state === 'starting' || seat.thread.state === 'ready';
@@ -171,14 +171,14 @@ function isOpen(seat: Seat): boolean {
 }
 
 /** The seat with the fewest runs; among those, one whose thread lives already. */
-function emptiest(seats: readonly Seat[]): Seat | null {
-  let best: Seat | null = null;
+function emptiest(seats: readonly WorkerSlot[]): WorkerSlot | null {
+  let best: WorkerSlot | null = null;
   for (const seat of seats) {
     if (best === null || load(seat) < load(best)) best = seat;
   }
   return best;
 }
 
-function load(seat: Seat): number {
+function load(seat: WorkerSlot): number {
   return seat.on.size + (seat.thread === null ? 0.5 : 0);
 }

@@ -17,7 +17,7 @@ export interface ThreadData {
   /** False refuses jobs that name another folder. */
   readonly jobOutputDirs: boolean;
   /** One number, shared: the run whose code is on the thread's stack right now, or 0. */
-  readonly culprit: SharedArrayBuffer;
+  readonly activeRun: SharedArrayBuffer;
 }
 
 /** An agent with the provider and model that it uses in this process. */

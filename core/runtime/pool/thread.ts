@@ -27,7 +27,7 @@ type ThreadEvent = keyof (typeof states)[ThreadState];
 export interface ThreadOptions {
   /** The file that the thread runs. */
   readonly entry: URL;
-  readonly data: Omit<ThreadData, 'culprit'>;
+  readonly data: Omit<ThreadData, 'activeRun'>;
   readonly heapMegabytesMax: number;
   readonly onReady: () => void;
   /** `state` is the one it died in. */
@@ -43,7 +43,7 @@ export class Thread {
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
   readonly #runs = new Map<number, OpenRun>();
-  readonly #culprit = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #activeRun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #state: ThreadState = 'starting';
   #crash: Crash | null = null;
   #suspect = 0;
@@ -51,7 +51,7 @@ export class Thread {
   constructor(options: ThreadOptions) {
     this.#options = options;
     this.#worker = new Worker(options.entry, {
-      workerData: { ...options.data, culprit: this.#culprit.buffer },
+      workerData: { ...options.data, activeRun: this.#activeRun.buffer },
       resourceLimits: { maxOldGenerationSizeMb: options.heapMegabytesMax },
       stdout: true,
     });
@@ -145,7 +145,7 @@ export class Thread {
       cause: 'crashed',
       message: `it ended itself with exit code ${code}`,
     };
-    const guilty = culpritOf(this.#runs, [Atomics.load(this.#culprit, 0), this.#suspect]);
+    const guilty = activeRunOf(this.#runs, [Atomics.load(this.#activeRun, 0), this.#suspect]);
     // Its place is free before its runs end, so that what they set off finds it so.
     this.#options.onGone(before, message);
     const told = `the worker thread died: ${message}`;
@@ -164,7 +164,10 @@ function crashOf(error: unknown): Crash {
 }
 
 /** The run to blame for a thread's death, when that can be known: the first suspect that is on it. */
-function culpritOf(runs: ReadonlyMap<number, unknown>, suspects: readonly number[]): number | null {
+function activeRunOf(
+  runs: ReadonlyMap<number, unknown>,
+  suspects: readonly number[],
+): number | null {
   const found = suspects.find((run) => runs.has(run));
   if (found !== undefined) return found;
   const [only] = runs.keys();

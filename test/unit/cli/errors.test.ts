@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { AgentError, BrokenAgentError, UnknownAgentError } from '../../../core/agent/index.ts';
-import { CareError } from '../../../core/broker/index.ts';
+import { MaintenanceError } from '../../../core/broker/index.ts';
 import { CliError, formatReport, reportOf } from '../../../core/cli/errors.ts';
 import { exitCode, exitCodes } from '../../../core/cli/exit-codes.ts';
 import { AiqError, type ErrorCode, errorCodes } from '../../../core/job-queue/index.ts';
@@ -38,7 +38,7 @@ const expected: [error: Error, code: number, text: RegExp][] = [
   [new ProviderError('bad_base_url', 'bad'), 3, /bad/],
   [new ProviderError('bad_model', 'no knob'), 2, /no knob/],
   [new OutputError('io', 'the output folder /x cannot be used'), 3, /folder \/x/],
-  [new CareError('to is not empty', 'Name another'), 2, /not empty[^]*Name another/],
+  [new MaintenanceError('to is not empty', 'Name another'), 2, /not empty[^]*Name another/],
   [new AiqError('UNREACHABLE', 'nobody answers at tcp://127.0.0.1:1'), 6, /tcp:\/\/127/],
   [new AiqError('UNAUTHORIZED', 'wrong token'), 4, /wrong token/],
   [new AiqError('CONFLICT', 'other content'), 3, /--id/],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findJob } from '../../../core/cli/job-lookup.ts';
-import { jobHeading, jobRow, jobSheet } from '../../../core/cli/job-view.ts';
+import { formatJobDetails, jobHeading, jobRow } from '../../../core/cli/job-view.ts';
 import { knownJobText } from '../../../core/cli/known-job.ts';
 import { exitOfFinished } from '../../../core/cli/wait.ts';
 import {
@@ -57,7 +57,7 @@ describe('a row', () => {
 });
 
 test('the sheet leaves out what does not apply', () => {
-  const sheet = jobSheet({ info: job(), history: [] }, now).join('\n');
+  const sheet = formatJobDetails({ info: job(), history: [] }, now).join('\n');
   expect(sheet).toMatch(/^id +k3f9aa21m0v7k3f9aa21m0v7k0$/m);
   expect(sheet).toMatch(/^state +ready for 1m$/m);
   expect(sheet).not.toMatch(/last error|due|usage/);
@@ -75,7 +75,7 @@ test('the sheet tells priority, tags, key, times, result and history of a job th
   const session = '0'.repeat(26);
   const lost = { atMs: now, end: 'lost', delivery: 2, session } as const;
   const history = [{ ...lost, errorCode: 'lease_expired', errorMessage: 'nobody\nrenewed it' }];
-  const sheet = jobSheet({ info, history }, now).join('\n');
+  const sheet = formatJobDetails({ info, history }, now).join('\n');
   expect(sheet).toMatch(/^waits for +approval:7$/m);
   expect(sheet).toMatch(/^priority +high$/m);
   expect(sheet).toMatch(/^tags +mill q3$/m);

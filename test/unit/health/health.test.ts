@@ -12,7 +12,7 @@ import {
   roomOf,
   step,
   type Verdict,
-  wantsLook,
+  wantsProbe,
 } from '../../../core/health/index.ts';
 
 /** A health with a clock that the test moves. */
@@ -53,7 +53,7 @@ function watched() {
     /** Lets the pause end and a look find the provider alive. */
     reopen() {
       clock.nowMs = Math.max(clock.nowMs, health.untilMs);
-      if (wantsLook(health, clock.nowMs)) this.look(true);
+      if (wantsProbe(health, clock.nowMs)) this.look(true);
     },
   };
 }
@@ -94,7 +94,7 @@ describe('an outage', () => {
       const beforeMs = w.clock.nowMs;
       w.clock.nowMs = w.health.untilMs;
       pauses.push(w.clock.nowMs - beforeMs);
-      expect([wantsLook(w.health, w.clock.nowMs), w.room]).toEqual([true, 0]);
+      expect([wantsProbe(w.health, w.clock.nowMs), w.room]).toEqual([true, 0]);
       w.look('away');
     }
     expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000));

@@ -2,7 +2,10 @@
 
 import { expect, it } from 'vitest';
 import { createGates } from '../../../core/runtime/gates.ts';
-import { Desk, type DeskOptions } from '../../../core/runtime/lease-supervisor.ts';
+import {
+  LeaseSupervisor,
+  type LeaseSupervisorOptions,
+} from '../../../core/runtime/lease-supervisor.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
 import { ProviderHealth } from '../../../core/runtime/provider-health.ts';
 import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../support/runtime-fakes.ts';
@@ -29,9 +32,9 @@ async function deskOf() {
     onStuck: nothing,
   });
   const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
-  const desk = new Desk({
-    ...(places as unknown as Pick<DeskOptions, 'pool' | 'isolated'>),
-    journals: { of: fakeJournal } as unknown as DeskOptions['journals'],
+  const desk = new LeaseSupervisor({
+    ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
+    journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
     gates: createGates(health),
     health,
     agents: new Map([[agent.agent.name, agent]]),

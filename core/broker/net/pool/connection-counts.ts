@@ -8,7 +8,7 @@
 import type { Transport } from '../../events.ts';
 
 /** Shared between threads; to be passed on as it is. */
-export type CrowdCells = Int32Array<SharedArrayBuffer>;
+export type ConnectionCountCells = Int32Array<SharedArrayBuffer>;
 
 /** What a connection is counted as: a client, or a stranger of its transport. */
 export type Standing = 'client' | Transport;
@@ -16,18 +16,18 @@ export type Standing = 'client' | Transport;
 const cellOf: Readonly<Record<Standing, number>> = { client: 0, unix: 1, tcp: 2 };
 const countsPerThread = 3;
 
-export function createCrowdCells(threads: number): CrowdCells {
+export function createConnectionCountCells(threads: number): ConnectionCountCells {
   const bytes = threads * countsPerThread * Int32Array.BYTES_PER_ELEMENT;
   return new Int32Array(new SharedArrayBuffer(bytes));
 }
 
 /** The pool's connections as one of its threads counts them. */
-export class Crowd {
-  readonly #cells: CrowdCells;
+export class ConnectionCounts {
+  readonly #cells: ConnectionCountCells;
   readonly #first: number;
 
   /** @param thread which one this is, from 0 on */
-  constructor(cells: CrowdCells, thread: number) {
+  constructor(cells: ConnectionCountCells, thread: number) {
     this.#cells = cells;
     this.#first = thread * countsPerThread;
   }

@@ -5,13 +5,13 @@
  */
 
 import { isIPv4 } from 'node:net';
-import type { Carrier } from '../../engine/outbox.ts';
+import type { MessageSink } from '../../engine/outbox.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import type { Guard } from '../hello.ts';
 import { ListenError } from '../listen-error.ts';
 import { type NetLimits, netLimitDefaults } from '../net-limits.ts';
-import { createIntakeCells } from '../receive-budget.ts';
-import { createCrowdCells } from './connection-counts.ts';
+import { createReceiveBudgetCells } from '../receive-budget.ts';
+import { createConnectionCountCells } from './connection-counts.ts';
 import { createCrashGuard } from './crash-guard.ts';
 import { connectionsWithin, openFilesMax } from './descriptors.ts';
 import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
@@ -48,7 +48,7 @@ export interface IoPool {
   /** Sends in order. What goes to a connection that is gone is dropped. */
   send(messages: readonly Outgoing[]): void;
   /** The thread of the connection. */
-  carrierOf(connection: ConnectionId): Carrier;
+  sinkOf(connection: ConnectionId): MessageSink;
   /** Closes after what was sent before has left. */
   close(connection: ConnectionId): void;
   /** Refuses new connections from here on; those that stand go on. */
@@ -79,14 +79,14 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
   const { onTaken = () => undefined } = options;
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
-  const crowdCells = createCrowdCells(count);
-  const intakeCells = createIntakeCells(count);
+  const connectionCountCells = createConnectionCountCells(count);
+  const receiveBudgetCells = createReceiveBudgetCells(count);
   const crashGuard = createCrashGuard(limits);
   let downCount = 0;
 
   return Array.from({ length: count }, (_, thread) => {
     const numbers = { firstConnection: thread + 1, connectionStep: count };
-    const setup = { thread, guard, limits, crowdCells, intakeCells, ...numbers };
+    const setup = { thread, guard, limits, connectionCountCells, receiveBudgetCells, ...numbers };
     return new ThreadSlot({
       setup,
       guard: crashGuard,
@@ -131,7 +131,7 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
       const bySlot = Map.groupBy(messages, ({ connection }) => slotOf(connection));
       for (const [slot, batch] of bySlot) slot.send(batch);
     },
-    carrierOf: slotOf,
+    sinkOf: slotOf,
     close: (connection) => slotOf(connection).tell({ type: 'close', connection }),
     async stopListening() {
       await Promise.all(slots.map(async (slot) => await slot.stopListening()));

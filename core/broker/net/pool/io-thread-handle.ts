@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import { ListenError } from '../listen-error.ts';
 import { encodeMessages } from '../outgoing.ts';
-import { Ahead, messageBytes } from '../send-window.ts';
+import { messageBytes, SendWindow } from '../send-window.ts';
 import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
 interface IoThreadOptions {
@@ -31,7 +31,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 12 };
 export class IoThread {
   readonly #options: IoThreadOptions;
   readonly #worker: Worker;
-  readonly #ahead: Ahead;
+  readonly #ahead: SendWindow;
   readonly #open = new Set<ConnectionId>();
   readonly #listening = Promise.withResolvers<Addresses>();
   readonly #notListening = Promise.withResolvers<void>();
@@ -42,7 +42,7 @@ export class IoThread {
 
   constructor(options: IoThreadOptions) {
     this.#options = options;
-    this.#ahead = new Ahead(options.setup.limits.aheadBytesMax);
+    this.#ahead = new SendWindow(options.setup.limits.sendWindowBytes);
     // The extension of this file, because the built package holds .js files only.
     const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
     this.#nextConnection = options.setup.firstConnection;

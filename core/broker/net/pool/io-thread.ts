@@ -8,26 +8,26 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { IdleMemory } from '../../idle-memory.ts';
 import { NoticeLimit } from '../../notice-limit.ts';
 import { type ConnectionTable, createConnectionTable } from '../connection-table.ts';
-import { Inbox } from '../event-batcher.ts';
+import { EventBatcher } from '../event-batcher.ts';
 import { ListenError } from '../listen-error.ts';
 import { openListeners } from '../listeners.ts';
 import { sendEncoded } from '../outgoing.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
-import { packBytes } from './transferable.ts';
+import { toTransferable } from './transferable.ts';
 
 /** There is no work but what ends in a message to or from the core. */
 const memory = new IdleMemory();
 
 function tell(core: MessagePort, message: FromThread): void {
   memory.touch();
-  const { value, transfer } = packBytes(message);
+  const { value, transfer } = toTransferable(message);
   core.postMessage(value, transfer);
 }
 
 /** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
 async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
   const { listen, limits } = setup;
-  const inbox = new Inbox({
+  const inbox = new EventBatcher({
     limits,
     post: (events, confirm) => tell(core, { type: 'events', events, confirm }),
   });

@@ -4,8 +4,8 @@ import type { ConnectionId, NetEvent } from '../../events.ts';
 import type { Guard } from '../hello.ts';
 import type { NetLimits } from '../net-limits.ts';
 import type { Encoded } from '../outgoing.ts';
-import type { IntakeCells } from '../receive-budget.ts';
-import type { CrowdCells } from './connection-counts.ts';
+import type { ReceiveBudgetCells } from '../receive-budget.ts';
+import type { ConnectionCountCells } from './connection-counts.ts';
 
 export interface TcpAddress {
   readonly host: string;
@@ -31,8 +31,8 @@ export interface ThreadSetup {
   readonly guard: Guard | null;
   /** They hold for the whole pool. */
   readonly limits: NetLimits;
-  readonly crowdCells: CrowdCells;
-  readonly intakeCells: IntakeCells;
+  readonly connectionCountCells: ConnectionCountCells;
+  readonly receiveBudgetCells: ReceiveBudgetCells;
   /** This thread numbers its connections `firstConnection`, then in steps of `connectionStep`. */
   readonly firstConnection: ConnectionId;
   readonly connectionStep: number;

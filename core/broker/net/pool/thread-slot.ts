@@ -5,8 +5,8 @@
 
 import { performance } from 'node:perf_hooks';
 import type { NetEvent, Outgoing } from '../../events.ts';
-import { Intake } from '../receive-budget.ts';
-import { Crowd } from './connection-counts.ts';
+import { ReceiveBudget } from '../receive-budget.ts';
+import { ConnectionCounts } from './connection-counts.ts';
 import type { CrashGuard } from './crash-guard.ts';
 import { IoThread } from './io-thread-handle.ts';
 import type { Addresses, Listen, ThreadSetup, ToThread } from './thread-messages.ts';
@@ -28,8 +28,8 @@ export interface SlotOptions {
 
 export class ThreadSlot {
   readonly #options: SlotOptions;
-  readonly #crowd: Crowd;
-  readonly #intake: Intake;
+  readonly #crowd: ConnectionCounts;
+  readonly #intake: ReceiveBudget;
   #listen: Listen = { unix: null, tcp: null, sharePort: false };
   #thread: IoThread | null = null;
   #isDown = false;
@@ -38,9 +38,9 @@ export class ThreadSlot {
 
   constructor(options: SlotOptions) {
     this.#options = options;
-    const { crowdCells, intakeCells, thread, limits } = options.setup;
-    this.#crowd = new Crowd(crowdCells, thread);
-    this.#intake = new Intake(intakeCells, thread, limits);
+    const { connectionCountCells, receiveBudgetCells, thread, limits } = options.setup;
+    this.#crowd = new ConnectionCounts(connectionCountCells, thread);
+    this.#intake = new ReceiveBudget(receiveBudgetCells, thread, limits);
   }
 
   /** Connections of this place that the core knows. */

@@ -9,13 +9,13 @@
 const frameBufferBytes = 128 * 1024;
 
 /** A message whose byte views all lie in buffers of the transfer list; post it with that list. */
-interface Packed<T> {
+interface Transferable<T> {
   readonly value: T;
   readonly transfer: readonly ArrayBuffer[];
 }
 
 /** Leaves `value` as it is; the copy shares whatever holds no bytes. Large buffers are not to be used any more. */
-export function packBytes<T>(value: T): Packed<T> {
+export function toTransferable<T>(value: T): Transferable<T> {
   const sum: Sum = { views: 0, bytes: 0, frames: new Set() };
   measure(value, sum);
   const { views, bytes, frames } = sum;

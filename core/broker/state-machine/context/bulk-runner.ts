@@ -10,7 +10,7 @@ import type { Committing } from './request.ts';
 const roundBudget: Readonly<StepBudget> = { jobs: 40, looks: 2_000 };
 /** What an operation gets at least in its turn. */
 const turnJobsMin = 4;
-const turnLooksMin = 200;
+const turnScansMin = 200;
 
 const recordOf = { purge: 'cancelled', retryDead: 'retried', signal: 'signalled' } as const;
 
@@ -54,7 +54,7 @@ export class BulkRunner {
       if (walk === undefined) break;
       const turn = {
         jobs: Math.min(left.jobs, Math.max(turnJobsMin, Math.floor(roundBudget.jobs / share))),
-        looks: Math.min(left.looks, Math.max(turnLooksMin, Math.floor(roundBudget.looks / share))),
+        looks: Math.min(left.looks, Math.max(turnScansMin, Math.floor(roundBudget.looks / share))),
       };
       const before = { ...turn };
       // Who had a turn stands behind all others.

@@ -4,7 +4,7 @@ import type { BulkOperation } from '../state/bulks.ts';
 import type { JobEntry } from '../state/job-entry.ts';
 import type { JobStore } from '../state/job-store.ts';
 import type { Line, NamedQueue } from '../state/named-queue.ts';
-import type { LineWalk } from '../table/row-walk.ts';
+import type { RowWalk } from '../table/row-walk.ts';
 
 /** What one step may cost: jobs that it changes, and places that it looks at to find them. */
 export interface StepBudget {
@@ -18,7 +18,7 @@ export class BulkWalk {
   readonly session: string | null;
   readonly #jobs: JobStore;
   readonly #lines: Iterator<Line | null>;
-  #walk: LineWalk | null = null;
+  #walk: RowWalk | null = null;
   #linesWalked = 0;
   isDone = false;
 

@@ -3,17 +3,17 @@
  * were; of earlier ones only which job, so that it is told as it is by then.
  */
 
-import type { JobPicture } from './job-view.ts';
+import type { JobView } from './job-view.ts';
 
 /** Changes that are kept, and those of them that are kept as they were. */
 export const changesMax = 100_000;
-const picturesMax = 1_000;
+const viewsMax = 1_000;
 
 /** A change that a watcher may be told of. */
 export interface Change {
   readonly seq: number;
   /** The job as it was; null when only its number is kept. */
-  readonly picture: JobPicture | null;
+  readonly picture: JobView | null;
 }
 
 export class Changes {
@@ -21,7 +21,7 @@ export class Changes {
   #seqs: number[] = [];
   #dropped = 0;
   /** Pictures of the newest changes, by change. */
-  readonly #pictures: Map<number, JobPicture> = new Map();
+  readonly #pictures: Map<number, JobView> = new Map();
   /** The newest change of each job that has one. */
   readonly #newestOf: Map<number, number> = new Map();
 
@@ -35,12 +35,12 @@ export class Changes {
     return Math.max(this.#dropped, this.count - changesMax);
   }
 
-  add(picture: JobPicture): void {
+  add(picture: JobView): void {
     const number = this.count;
     this.#seqs.push(picture.seq);
     this.#pictures.set(number, picture);
     this.#newestOf.set(picture.seq, number);
-    this.#pictures.delete(number - picturesMax);
+    this.#pictures.delete(number - viewsMax);
     this.#forget(number - changesMax);
     if (this.#seqs.length >= 2 * changesMax) {
       this.#dropped += changesMax;

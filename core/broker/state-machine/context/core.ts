@@ -14,13 +14,13 @@ import { isFinished, isNewest, type JobEntry } from '../state/job-entry.ts';
 import { TimeHeap } from '../table/time-heap.ts';
 import { BulkRunner } from './bulk-runner.ts';
 import { type Effect, type Fetch, nobody, outgoing } from './effects.ts';
-import { pictureOf } from './job-view.ts';
-import { Tellings } from './notifications.ts';
+import { viewOf } from './job-view.ts';
+import { Notifications } from './notifications.ts';
 import { ReadPause } from './read-pause.ts';
 import type { Reply } from './request.ts';
-import { Unsent } from './send-quota.ts';
+import { SendQuota } from './send-quota.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { answerUnread, unreadable } from './unreadable.ts';
+import { answerUnreadable, unreadable } from './unreadable.ts';
 import { WaitList } from './wait-list.ts';
 
 export interface CoreOptions extends StateOptions {
@@ -129,8 +129,8 @@ export class Core {
   /** Clients that wait for a job to finish. */
   readonly waiting: WaitList = new WaitList();
   readonly subscriptions: Subscriptions = new Subscriptions();
-  readonly tellings: Tellings = new Tellings();
-  readonly unsent: Unsent = new Unsent();
+  readonly notifications: Notifications = new Notifications();
+  readonly unsent: SendQuota = new SendQuota();
   /** While the log has no room nothing is accepted and nothing delivered. */
   diskFull = false;
   /** Why it has none. */
@@ -141,7 +141,7 @@ export class Core {
   /** Offset of the newest record. */
   offset = 0;
   /** More could be told to watchers at once. */
-  moreToTell = false;
+  moreToNotify = false;
   /** Number of the next Deliver frame. */
   nextFrame = 1;
   readonly #leases: Map<number, Lease> = new Map();
@@ -196,7 +196,7 @@ export class Core {
       const { name, fields } = readable.length === records.length ? then(readable) : unreadable();
       return [{ type: 'send', outgoing: outgoing(connection, correlationId, name, fields) }];
     };
-    const unread = answerUnread(connection, correlationId);
+    const unread = answerUnreadable(connection, correlationId);
     this.readFor(connection, { offsets, use, unread }, true);
   }
 
@@ -225,7 +225,7 @@ export class Core {
   }
 
   takeEffects(): Effect[] {
-    this.moreToTell = !this.tellings.flush(this);
+    this.moreToNotify = !this.notifications.flush(this);
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -239,7 +239,7 @@ export class Core {
   }
 
   /** The session got something: others come first the next time. */
-  toTheBack(session: Session): void {
+  rotate(session: Session): void {
     this.sessions.delete(session.id);
     this.sessions.set(session.id, session);
   }
@@ -288,12 +288,12 @@ export class Core {
 
   /** Tells those who wait for a job or watch its queue what became of it. */
   #tell(record: LogRecord): void {
-    if (this.waiting.jobCount === 0 && this.tellings.watcherCount === 0) return;
+    if (this.waiting.jobCount === 0 && this.notifications.watcherCount === 0) return;
     for (const job of jobsOf(this.state, record)) {
       if (isFinished(job.state)) {
-        this.tellings.addEnds(this.waiting.take(job.id), () => pictureOf(this.state.jobs, job));
+        this.notifications.addEnds(this.waiting.take(job.id), () => viewOf(this.state.jobs, job));
       }
-      this.tellings.note(this, job);
+      this.notifications.note(this, job);
     }
   }
 }

@@ -21,7 +21,7 @@ import type { Fetch, Fetched } from './effects.ts';
 const infosBytesMax = limits.jobBodyBytesMax;
 
 /** A job's row at one moment, and where the log holds the rest. */
-export interface JobPicture {
+export interface JobView {
   readonly seq: number;
   readonly id: string;
   readonly base: number;
@@ -41,7 +41,7 @@ export interface JobPicture {
   >;
 }
 
-export function pictureOf(store: JobStore, job: JobEntry): JobPicture {
+export function viewOf(store: JobStore, job: JobEntry): JobView {
   const { slot, id, state } = job;
   const { extras } = store;
   return {
@@ -74,7 +74,7 @@ const infosPerPiece = 50;
 
 /** Fetches what the infos of these jobs need, in pieces, and goes on with them, in the same order. */
 export function fetchInfos(
-  pictures: readonly JobPicture[],
+  pictures: readonly JobView[],
   then: (infos: JobInfo[]) => readonly Fetched[],
   sofar: readonly JobInfo[] = [],
 ): Fetch {
@@ -91,16 +91,13 @@ export function fetchInfos(
   };
 }
 
-function infosOf(
-  pictures: readonly JobPicture[],
-  records: readonly (Uint8Array | null)[],
-): JobInfo[] {
+function infosOf(pictures: readonly JobView[], records: readonly (Uint8Array | null)[]): JobInfo[] {
   let next = 0;
   const origins = new Origins();
   const take = (offset: number): Uint8Array | null =>
     offset === 0 ? null : (records[next++] ?? null);
   return pictures.map((picture) =>
-    infoOf(picture, toldAtEnqueue(picture, take(picture.base), origins), take(picture.last)),
+    infoOf(picture, enqueueFieldsOf(picture, take(picture.base), origins), take(picture.last)),
   );
 }
 
@@ -121,18 +118,22 @@ export function* inFrames(infos: readonly JobInfo[]): Iterable<JobInfo[]> {
   if (portion.length > 0) yield portion;
 }
 
-type ToldAtEnqueue = Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'>;
+type EnqueueFields = Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'>;
 
 function infoOf(
-  { cause, row }: JobPicture,
-  atEnqueue: ToldAtEnqueue,
+  { cause, row }: JobView,
+  atEnqueue: EnqueueFields,
   last: Uint8Array | null,
 ): JobInfo {
-  const { result, ...end } = toldOfEnd(last === null ? null : endOf(last), cause);
+  const { result, ...end } = leaseEndFieldsOf(last === null ? null : endOf(last), cause);
   return { ...row, ...atEnqueue, ...end, resultBytes: bytesOfValue(result) };
 }
 
-function toldAtEnqueue(place: JobPlace, base: Uint8Array | null, origins: Origins): ToldAtEnqueue {
+function enqueueFieldsOf(
+  place: JobPlace,
+  base: Uint8Array | null,
+  origins: Origins,
+): EnqueueFields {
   if (base === null) return { agent: '', source: '', tags: [], enqueuedAtMs: 0 };
   const { encoded, enqueuedAtMs } = origins.find(base, place);
   const { agent, source, tags } = decodeJob(encoded);
@@ -140,13 +141,13 @@ function toldAtEnqueue(place: JobPlace, base: Uint8Array | null, origins: Origin
 }
 
 /** What is told about the end of a job's newest lease. */
-export type EndTold = Pick<
+export type LeaseEndFields = Pick<
   RecordOf<'snapshot'>,
   'errorCode' | 'errorMessage' | 'note' | 'usage' | 'result'
 >;
 
 /** The words of the record; a job that expired while it waited has a cause that is in no record. */
-export function toldOfEnd(end: EndTold | null, cause: string): EndTold {
+export function leaseEndFieldsOf(end: LeaseEndFields | null, cause: string): LeaseEndFields {
   const told = end ?? noEnd;
   const { note, usage, result } = told;
   if (cause !== expiredCode || told.errorCode === expiredCode) {
@@ -156,7 +157,13 @@ export function toldOfEnd(end: EndTold | null, cause: string): EndTold {
   return { errorCode: expiredCode, errorMessage, note, usage, result };
 }
 
-const noEnd: EndTold = { errorCode: '', errorMessage: '', note: '', usage: noUsage, result: null };
+const noEnd: LeaseEndFields = {
+  errorCode: '',
+  errorMessage: '',
+  note: '',
+  usage: noUsage,
+  result: null,
+};
 
 /** Where a job comes from, as a record of its bytes tells. */
 export interface Origin {
@@ -165,7 +172,7 @@ export interface Origin {
 }
 
 /** Where the log holds a job's bytes, and which of the record's jobs it is. */
-type JobPlace = Pick<JobPicture, 'base' | 'seq'>;
+type JobPlace = Pick<JobView, 'base' | 'seq'>;
 
 /** Finds jobs in the records that hold them; what many jobs share is decoded once. */
 export class Origins {

@@ -9,8 +9,8 @@ import type { ConnectionId, Outgoing } from '../../events.ts';
 import type { JobEntry } from '../state/job-entry.ts';
 import type { Core } from './core.ts';
 import { type Fetched, outgoing } from './effects.ts';
-import { fetchInfos, inFrames, type JobPicture, pictureOf } from './job-view.ts';
-import { answerUnread } from './unreadable.ts';
+import { fetchInfos, inFrames, type JobView, viewOf } from './job-view.ts';
+import { answerUnreadable } from './unreadable.ts';
 import { Watchers } from './watchers.ts';
 
 /** Jobs that one connection is told of in one piece. */
@@ -21,26 +21,26 @@ const goMax = 400;
 const makingMax = 8;
 
 /** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
-function placedNow({ state }: Core, picture: JobPicture): JobPicture {
+function placedNow({ state }: Core, picture: JobView): JobView {
   const job = state.jobs.bySeq(picture.seq);
   if (job === undefined) return { ...picture, base: 0, last: 0 };
   return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
 }
 
-function pictureNow({ state }: Core, seq: number): JobPicture | null {
+function viewNow({ state }: Core, seq: number): JobView | null {
   const job = state.jobs.bySeq(seq);
-  return job === undefined ? null : pictureOf(state.jobs, job);
+  return job === undefined ? null : viewOf(state.jobs, job);
 }
 
 /** Who of a connection waited for a job that is over. */
 interface End {
-  readonly picture: JobPicture;
+  readonly picture: JobView;
   readonly correlationIds: readonly number[];
   /** How many of them are told. */
   told: number;
 }
 
-interface Telling {
+interface PendingNotifications {
   readonly ends: End[];
   endCount: number;
   /** A piece is being made. */
@@ -48,13 +48,13 @@ interface Telling {
 }
 
 interface EndOfWait {
-  readonly picture: JobPicture;
+  readonly picture: JobView;
   readonly correlationId: number;
 }
 
-export class Tellings {
+export class Notifications {
   readonly #watchers = new Watchers();
-  readonly #tellings: Map<ConnectionId, Telling> = new Map();
+  readonly #notifications: Map<ConnectionId, PendingNotifications> = new Map();
   /** Connections with something to be told and nothing in the making, in the order of their turns. */
   readonly #due: Set<ConnectionId> = new Set();
   /** Something changed that watchers were not told of. */
@@ -73,7 +73,7 @@ export class Tellings {
 
   /** The same of one connection. */
   endCountOf(connection: ConnectionId): number {
-    return this.#tellings.get(connection)?.endCount ?? 0;
+    return this.#notifications.get(connection)?.endCount ?? 0;
   }
 
   watch(connection: ConnectionId, queues: readonly string[]): void {
@@ -82,19 +82,16 @@ export class Tellings {
 
   forget(connection: ConnectionId): void {
     this.#endCount -= this.endCountOf(connection);
-    this.#setMaking(this.#tellings.get(connection), false);
+    this.#setMaking(this.#notifications.get(connection), false);
     this.#watchers.forget(connection);
-    this.#tellings.delete(connection);
+    this.#notifications.delete(connection);
     this.#due.delete(connection);
   }
 
   /** The job that these of each connection waited for is over. */
-  addEnds(
-    waiters: ReadonlyMap<ConnectionId, readonly number[]>,
-    pictureOfJob: () => JobPicture,
-  ): void {
+  addEnds(waiters: ReadonlyMap<ConnectionId, readonly number[]>, viewOfJob: () => JobView): void {
     if (waiters.size === 0) return;
-    const picture = pictureOfJob();
+    const picture = viewOfJob();
     for (const [connection, correlationIds] of waiters) {
       const telling = this.#of(connection);
       telling.ends.push({ picture, correlationIds, told: 0 });
@@ -107,7 +104,7 @@ export class Tellings {
   note(core: Core, job: JobEntry): void {
     const { jobs } = core.state;
     const { name } = jobs.queueOf(job);
-    if (this.#watchers.note(name, () => pictureOf(jobs, job))) this.#hasNews = true;
+    if (this.#watchers.note(name, () => viewOf(jobs, job))) this.#hasNews = true;
   }
 
   /** The watcher is too far behind: it hears that it missed something by the end of its connection. */
@@ -121,7 +118,7 @@ export class Tellings {
 
   /** A piece was made and counts as on its way. */
   told(connection: ConnectionId): void {
-    const telling = this.#tellings.get(connection);
+    const telling = this.#notifications.get(connection);
     if (telling === undefined) return;
     this.#setMaking(telling, false);
     this.#due.add(connection);
@@ -154,7 +151,7 @@ export class Tellings {
       ends.length > 0
         ? // What many wait for is looked up once.
           { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
-        : this.#watchers.take(connection, pieceMax, (seq) => pictureNow(core, seq));
+        : this.#watchers.take(connection, pieceMax, (seq) => viewNow(core, seq));
     if (pictures.length === 0) {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
       return work;
@@ -178,7 +175,7 @@ export class Tellings {
       ],
     );
     const unread = (error: Error): Fetched[] => [
-      ...ends.flatMap(({ correlationId }) => answerUnread(connection, correlationId)(error)),
+      ...ends.flatMap(({ correlationId }) => answerUnreadable(connection, correlationId)(error)),
       told,
     ];
     core.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
@@ -186,7 +183,7 @@ export class Tellings {
   }
 
   /** Takes as many ends of waits as one piece tells. */
-  #takeEnds(telling: Telling): EndOfWait[] {
+  #takeEnds(telling: PendingNotifications): EndOfWait[] {
     const taken: EndOfWait[] = [];
     for (let end = telling.ends[0]; end !== undefined; end = telling.ends[0]) {
       const { picture, correlationIds, told } = end;
@@ -201,17 +198,17 @@ export class Tellings {
     return taken;
   }
 
-  #setMaking(telling: Telling | undefined, isMaking: boolean): void {
+  #setMaking(telling: PendingNotifications | undefined, isMaking: boolean): void {
     if (telling === undefined || telling.isMaking === isMaking) return;
     telling.isMaking = isMaking;
     this.#makingCount += isMaking ? 1 : -1;
   }
 
-  #of(connection: ConnectionId): Telling {
-    let telling = this.#tellings.get(connection);
+  #of(connection: ConnectionId): PendingNotifications {
+    let telling = this.#notifications.get(connection);
     if (telling === undefined) {
       telling = { ends: [], endCount: 0, isMaking: false };
-      this.#tellings.set(connection, telling);
+      this.#notifications.set(connection, telling);
     }
     if (!telling.isMaking) this.#due.add(connection);
     return telling;

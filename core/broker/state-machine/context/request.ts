@@ -39,7 +39,7 @@ export interface Answering extends Committing {
 }
 
 /** Who asks, on which connection, and when. */
-export interface Caller {
+export interface RequestContext {
   readonly core: Answering;
   readonly session: { readonly id: string };
   readonly connection: ConnectionId;
@@ -47,7 +47,11 @@ export interface Caller {
   readonly now: Now;
 }
 
-export function answer<N extends MessageName>(caller: Caller, name: N, fields: Message<N>): void {
+export function answer<N extends MessageName>(
+  caller: RequestContext,
+  name: N,
+  fields: Message<N>,
+): void {
   caller.core.send(caller.connection, caller.correlationId, name, fields);
 }
 
@@ -58,7 +62,7 @@ export interface Refusal<S extends 'request' | 'item' = 'request'> {
 }
 
 /** A request that changed nothing, and why. */
-export function refuse(caller: Caller, code: CodeOf<'request'>, message: string): void {
+export function refuse(caller: RequestContext, code: CodeOf<'request'>, message: string): void {
   answer(caller, 'Error', refusalFields({ code, message }));
 }
 

@@ -29,7 +29,7 @@ interface Account {
   slowestMs: number;
 }
 
-export class Unsent {
+export class SendQuota {
   readonly #accounts: Map<ConnectionId, Account> = new Map();
   #bytes = 0;
 

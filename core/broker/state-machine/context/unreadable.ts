@@ -6,7 +6,7 @@ import { type Fetch, outgoing } from './effects.ts';
 import type { Reply } from './request.ts';
 
 /** To a request for records that cannot be read now. */
-export function answerUnread(
+export function answerUnreadable(
   connection: ConnectionId,
   correlationId: number,
 ): NonNullable<Fetch['unread']> {

@@ -2,10 +2,10 @@
 
 import type { ConnectionId } from '../../events.ts';
 import { Changes } from './change-feed.ts';
-import type { JobPicture } from './job-view.ts';
+import type { JobView } from './job-view.ts';
 
 /** Changes that are looked at for one watcher in one go, whether they concern it or not. */
-const looksMax = 2_000;
+const scansMax = 2_000;
 
 interface Watcher {
   /** An empty set means all. */
@@ -16,7 +16,7 @@ interface Watcher {
 
 /** What one watcher is to be told, and how much work it was to find that, counted in jobs. */
 interface Found {
-  readonly pictures: JobPicture[];
+  readonly pictures: JobView[];
   readonly work: number;
 }
 
@@ -49,9 +49,9 @@ export class Watchers {
   }
 
   /** Keeps a change of a job of that queue, once for all; false when nobody watches the queue. */
-  note(queue: string, pictureOfJob: () => JobPicture): boolean {
+  note(queue: string, viewOfJob: () => JobView): boolean {
     if (!this.#counts.has('') && !this.#counts.has(queue)) return false;
-    this.#changes.add(pictureOfJob());
+    this.#changes.add(viewOfJob());
     return true;
   }
 
@@ -69,25 +69,25 @@ export class Watchers {
 
   /**
    * Takes what it is told next: changes as they were, or jobs that changed as they are by now.
-   * @param pictureNow the job of that number, null when it is forgotten
+   * @param viewNow the job of that number, null when it is forgotten
    */
   take(
     connection: ConnectionId,
     countMax: number,
-    pictureNow: (seq: number) => JobPicture | null,
+    viewNow: (seq: number) => JobView | null,
   ): Found {
-    const pictures: JobPicture[] = [];
+    const pictures: JobView[] = [];
     const watcher = this.#watchers.get(connection);
     if (watcher === undefined) return { pictures, work: 0 };
     const from = watcher.next;
-    const upTo = Math.min(this.#changes.count, from + looksMax);
+    const upTo = Math.min(this.#changes.count, from + scansMax);
     while (watcher.next < upTo && pictures.length < countMax) {
       const change = this.#changes.at(watcher.next++);
-      const picture = change === null ? null : (change.picture ?? pictureNow(change.seq));
+      const picture = change === null ? null : (change.picture ?? viewNow(change.seq));
       if (picture !== null && concerns(watcher, picture)) pictures.push(picture);
     }
     const looks = watcher.next - from;
-    return { pictures, work: pictures.length + (countMax * looks) / looksMax };
+    return { pictures, work: pictures.length + (countMax * looks) / scansMax };
   }
 
   #count(connection: ConnectionId, by: 1 | -1): void {
@@ -101,6 +101,6 @@ export class Watchers {
   }
 }
 
-function concerns({ queues }: Watcher, { row }: JobPicture): boolean {
+function concerns({ queues }: Watcher, { row }: JobView): boolean {
   return queues.size === 0 || queues.has(row.queue);
 }

@@ -4,10 +4,10 @@
  */
 
 import type { BrokerState } from '../state/broker-state.ts';
-import type { Logged, LogOrder } from '../table/offset-order.ts';
+import type { Logged, OffsetOrder } from '../table/offset-order.ts';
 
 /** Jobs, chunks and entries that one plan looks at: some milliseconds. */
-const looksMax = 10_000;
+const scansMax = 10_000;
 
 /** A segment of the log that takes nothing more. */
 export interface SealedSegment {
@@ -70,12 +70,12 @@ class LiveWalk {
   /** No fewer bytes than are alive up to the offset, which must not become smaller. */
   bytesUpTo(offset: number): number {
     for (const [index, some] of this.#living.entries()) this.#go(index, some, offset);
-    return this.#looks < looksMax ? this.#bytes : this.#allBytes;
+    return this.#looks < scansMax ? this.#bytes : this.#allBytes;
   }
 
   #go(index: number, some: Iterator<Living>, offset: number): void {
     let next = this.#next[index];
-    while (next?.done === false && next.value.offset <= offset && this.#looks < looksMax) {
+    while (next?.done === false && next.value.offset <= offset && this.#looks < scansMax) {
       this.#bytes += next.value.logBytes;
       this.#looks++;
       next = some.next();
@@ -91,6 +91,6 @@ function* jobsOf({ jobs }: BrokerState): Generator<Living> {
   }
 }
 
-function* inOrder<T extends Logged<T>>(order: LogOrder<T>): Generator<Living> {
+function* inOrder<T extends Logged<T>>(order: OffsetOrder<T>): Generator<Living> {
   for (let thing = order.oldest; thing !== null; thing = thing.newer) yield thing;
 }

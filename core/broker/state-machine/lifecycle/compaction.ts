@@ -6,7 +6,13 @@
 import { decodeJob, encodeJob } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
 import type { CoreEvent, Fetched } from '../context/effects.ts';
-import { endOf, fetchHistory, type Origin, Origins, toldOfEnd } from '../context/job-view.ts';
+import {
+  endOf,
+  fetchHistory,
+  leaseEndFieldsOf,
+  type Origin,
+  Origins,
+} from '../context/job-view.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
 import { moveChunk } from '../requests/blob-requests.ts';
 import { moveEntry } from '../requests/journal-requests.ts';
@@ -17,7 +23,7 @@ import type { JobStore } from '../state/job-store.ts';
 const portionMax = 32;
 
 /** True when nothing up to the offset is needed any more, so that it may be dropped. */
-export function isRestated({ state }: Core, upTo: number): boolean {
+export function isFullyRewritten({ state }: Core, upTo: number): boolean {
   const oldest = state.jobs.at(state.jobs.logOrder.head)?.base ?? Number.POSITIVE_INFINITY;
   const { blobs, journal } = state;
   const others = [blobs.logOrder.oldest, journal.logOrder.oldest];
@@ -80,7 +86,7 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
     ...rowOf(job),
     ...extrasOf(jobs, job),
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
-    ...toldOfEnd(end, jobs.extras.cause.get(job.slot) ?? ''),
+    ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
     enqueuedAtMs: origin.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isOver(job.state),
     jobBytes: encoded.length,
@@ -88,12 +94,12 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
     lastBytes: 0,
     history,
   };
-  const lastBytes = job.last === 0 ? 0 : bytesToldOf(snapshot);
+  const lastBytes = job.last === 0 ? 0 : leaseEndBytesOf(snapshot);
   core.commit({ ...snapshot, lastBytes });
 }
 
 /** Bytes that a snapshot has for what it tells of ended leases; at least 1. */
-function bytesToldOf(snapshot: RecordOf<'snapshot'>): number {
+function leaseEndBytesOf(snapshot: RecordOf<'snapshot'>): number {
   const withoutJob = encodeRecord({ ...snapshot, job: new Uint8Array(0) });
   return Math.max(1, withoutJob.length - snapshotBytes);
 }
@@ -140,10 +146,10 @@ export function moveRecord(core: Core, from: number, bytes: Uint8Array): void {
 }
 
 /** Records of the small state that are said before others have their turn. */
-const restatedMax = 500;
+const rewrittenMax = 500;
 
 /** Says the small state again, portion by portion: everything that `smallState` names. */
-export class Restating {
+export class SmallStateRewrite {
   readonly #core: Core;
   readonly #records: Iterator<LogRecord>;
   /** True when all of it was said. */
@@ -155,7 +161,7 @@ export class Restating {
   }
 
   goOn(): void {
-    for (let count = 0; count < restatedMax && !this.isDone; count++) {
+    for (let count = 0; count < rewrittenMax && !this.isDone; count++) {
       const next = this.#records.next();
       if (next.done === true) this.isDone = true;
       else this.#core.commit(next.value);

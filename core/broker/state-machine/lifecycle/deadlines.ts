@@ -19,7 +19,7 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
     const dueAtMs = jobs.extras.dueAtMs.get(job.slot) ?? 0;
     if (dueAtMs > now.wallMs) continue;
     jobs.makeReady(job);
-    core.tellings.note(core, job);
+    core.notifications.note(core, job);
   }
 }
 

@@ -39,13 +39,13 @@ export function deliverReady(core: Core, now: Now): boolean {
   if (jobsMax === 0 || core.state.jobs.readyCount === 0 || core.diskFull) return true;
   const granted = new Map<Session, Grant[]>();
   const hasRoom = (session: Session): boolean => sessionHasRoom(core, session);
-  let hungry = [...core.sessions.values()].filter(hasRoom);
+  let candidates = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
   let bytes = 0;
   const isOver = (): boolean => count >= jobsMax || bytes >= stepBytesMax;
-  while (hungry.length > 0 && !isOver()) {
-    const stillHungry: Session[] = [];
-    for (const session of hungry) {
+  while (candidates.length > 0 && !isOver()) {
+    const stillCandidates: Session[] = [];
+    for (const session of candidates) {
       if (isOver()) break;
       const job = nextJobFor(core, session);
       if (job === undefined) {
@@ -54,20 +54,20 @@ export function deliverReady(core: Core, now: Now): boolean {
       }
       count++;
       if (expireJob(core, job, now)) {
-        stillHungry.push(session);
+        stillCandidates.push(session);
         continue;
       }
       const items = granted.get(session) ?? [];
       items.push(grant(core, session, job, now));
       bytes += job.jobBytes;
       granted.set(session, items);
-      if (hasRoom(session)) stillHungry.push(session);
+      if (hasRoom(session)) stillCandidates.push(session);
     }
-    hungry = stillHungry;
+    candidates = stillCandidates;
   }
   for (const [session, items] of granted) {
     sendDeliveries(core, session, items);
-    core.toTheBack(session);
+    core.rotate(session);
   }
   // In a pass that was cut short for reads that failed, what is read next brings the following one.
   return count < jobsPerStepMax && bytes < stepBytesMax;

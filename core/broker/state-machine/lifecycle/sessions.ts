@@ -77,7 +77,7 @@ function takeOver(core: Core, session: Session, { hello, transport }: Opened): v
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
   core.unsent.forget(connection);
   core.waiting.forget(connection);
-  core.tellings.forget(connection);
+  core.notifications.forget(connection);
   const session = core.connections.get(connection);
   core.connections.delete(connection);
   if (session === undefined || session.connection !== connection) return;

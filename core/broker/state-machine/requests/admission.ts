@@ -45,7 +45,7 @@ export class Admission {
     }
     const refusal = this.#refusal(facts);
     if (refusal !== null) return refusal;
-    this.#letIn(bytes, facts);
+    this.#admitAll(bytes, facts);
     return 'created';
   }
 
@@ -108,7 +108,7 @@ export class Admission {
     return null;
   }
 
-  #letIn(bytes: Uint8Array, facts: NewJobFacts): void {
+  #admitAll(bytes: Uint8Array, facts: NewJobFacts): void {
     const { wallMs, systemMs } = this.#now;
     // A time of day is as far away as the system's clock says now; from here on it is a delay.
     const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);

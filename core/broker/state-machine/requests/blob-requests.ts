@@ -1,7 +1,13 @@
 /** BlobPut and BlobGet, and what becomes of blobs that nobody needs. */
 
 import { limits, type Message } from '../../../protocol/index.ts';
-import { answer, type Caller, type Committing, type Reply, refuse } from '../context/request.ts';
+import {
+  answer,
+  type Committing,
+  type Reply,
+  type RequestContext,
+  refuse,
+} from '../context/request.ts';
 import { decodeRecord, type RecordOf } from '../records/records.ts';
 import {
   type BlobUploads,
@@ -25,7 +31,7 @@ export interface Blobs {
   readonly bytesMax: number;
 }
 
-export function putBlob(caller: Caller, blobs: Blobs, fields: Message<'BlobPut'>): void {
+export function putBlob(caller: RequestContext, blobs: Blobs, fields: Message<'BlobPut'>): void {
   const bad = badPut(fields);
   if (bad !== null) {
     refuse(caller, 'BAD_REQUEST', bad);
@@ -65,7 +71,7 @@ export function notAHash(name: string, bytes: Uint8Array): string {
 
 /** The chunk is the one that is expected next; `blob` is undefined before the first. */
 function putNext(
-  caller: Caller,
+  caller: RequestContext,
   blobs: Blobs,
   blob: BlobEntry | undefined,
   fields: Message<'BlobPut'>,
@@ -102,7 +108,7 @@ function putNext(
   }
 }
 
-function noRoom({ session }: Caller, blobs: Blobs, totalBytes: number): string | null {
+function noRoom({ session }: RequestContext, blobs: Blobs, totalBytes: number): string | null {
   const { store, uploads, bytesMax } = blobs;
   if (uploads.countOf(session.id) >= uploadsPerSessionMax) {
     return `the session has ${uploadsPerSessionMax} unfinished uploads: finish some first`;
@@ -113,7 +119,7 @@ function noRoom({ session }: Caller, blobs: Blobs, totalBytes: number): string |
 
 /** The last chunk came: the hash decides whether all of it was worth keeping. */
 function complete(
-  caller: Caller,
+  caller: RequestContext,
   { store, uploads }: Blobs,
   upload: Upload,
   fields: Message<'BlobPut'>,
@@ -138,7 +144,11 @@ function commitChunk(
   core.commit({ kind: 'blobChunk', sha256, totalBytes, at: offset, chunkBytes, chunk });
 }
 
-export function getBlob(caller: Caller, store: BlobStore, fields: Message<'BlobGet'>): void {
+export function getBlob(
+  caller: RequestContext,
+  store: BlobStore,
+  fields: Message<'BlobGet'>,
+): void {
   const { sha256, offset, bytesMax } = fields;
   if (sha256.length !== hashBytes) {
     refuse(caller, 'BAD_REQUEST', notAHash('sha256', sha256));

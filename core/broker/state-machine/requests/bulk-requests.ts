@@ -7,18 +7,21 @@ import { isKey, isQueueName, limits, type Message } from '../../../protocol/inde
 import { answer, refuse } from '../context/request.ts';
 import type { RecordOf } from '../records/records.ts';
 import type { BulkOperation } from '../state/bulks.ts';
-import type { CoreCaller } from './inspect.ts';
+import type { CoreRequestContext } from './inspect.ts';
 
 /** Operations that may be under way at one time, and those of one session. */
 const underWayMax = 1000;
 const underWayPerSessionMax = 100;
 
-export function purge(caller: CoreCaller, { queue }: Message<'Purge'>): void {
+export function purge(caller: CoreRequestContext, { queue }: Message<'Purge'>): void {
   if (isQueueName(queue)) start(caller, { action: 'purge', queue, key: null });
   else refuse(caller, 'BAD_REQUEST', notAQueue(queue));
 }
 
-export function retryDead(caller: CoreCaller, { queue, errorCode }: Message<'RetryDead'>): void {
+export function retryDead(
+  caller: CoreRequestContext,
+  { queue, errorCode }: Message<'RetryDead'>,
+): void {
   // What is named is logged and kept, so its length has a bound: that of a settle's code.
   if (queue !== null && !isQueueName(queue)) refuse(caller, 'BAD_REQUEST', notAQueue(queue));
   else if ((errorCode?.length ?? 0) > limits.errorCodeBytesMax) {
@@ -31,19 +34,19 @@ function notAQueue(name: string): string {
   return `not a queue name: ${JSON.stringify(name.slice(0, 60))}`;
 }
 
-export function signal(caller: CoreCaller, { key }: Message<'Signal'>): void {
+export function signal(caller: CoreRequestContext, { key }: Message<'Signal'>): void {
   if (isKey(key)) start(caller, { action: 'signal', queue: null, key });
   else refuse(caller, 'BAD_REQUEST', `not a park key: ${JSON.stringify(key.slice(0, 60))}`);
 }
 
-export function bulkProgress(caller: CoreCaller, { bulk }: Message<'Bulk'>): void {
+export function bulkProgress(caller: CoreRequestContext, { bulk }: Message<'Bulk'>): void {
   const operation = caller.core.state.bulks.get(bulk);
   if (operation === undefined) refuse(caller, 'NOT_FOUND', `no bulk operation ${bulk} is known`);
   else tell(caller, operation);
 }
 
 function start(
-  caller: CoreCaller,
+  caller: CoreRequestContext,
   what: Pick<RecordOf<'bulkStarted'>, 'action' | 'queue' | 'key'>,
 ): void {
   const { core, session, now } = caller;
@@ -67,6 +70,6 @@ function start(
   tell(caller, operation);
 }
 
-function tell(caller: CoreCaller, { bulk, touched, done }: BulkOperation): void {
+function tell(caller: CoreRequestContext, { bulk, touched, done }: BulkOperation): void {
   answer(caller, 'BulkOk', { bulk, touched, done });
 }

@@ -10,14 +10,14 @@ import { answer, refuse } from '../context/request.ts';
 import { endSession } from '../lifecycle/sessions.ts';
 import { endUploads, getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
-import { type CoreCaller, inspect, list, result, stats, wait } from './inspect.ts';
+import { type CoreRequestContext, inspect, list, result, stats, wait } from './inspect.ts';
 import { getEntry, putEntry } from './journal-requests.ts';
 import { cancel, configureQueue, retry, setPaused } from './operate.ts';
 import { journalsOf } from './past-leases.ts';
 import { extend, resume, settle } from './settle.ts';
 
 /** A request on its way through a handler. */
-interface Context extends CoreCaller {
+interface Context extends CoreRequestContext {
   readonly session: Session;
 }
 
@@ -69,7 +69,7 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Signal: signal,
   Bulk: bulkProgress,
   Watch(context, { queues }) {
-    context.core.tellings.watch(context.connection, queues);
+    context.core.notifications.watch(context.connection, queues);
     answer(context, 'Ok', {});
   },
   BlobPut(context, fields) {

@@ -17,12 +17,12 @@ import {
   fetchHistory,
   fetchInfos,
   inFrames,
-  type JobPicture,
+  type JobView,
   Origins,
-  pictureOf,
+  viewOf,
 } from '../context/job-view.ts';
-import { type Caller, refuse } from '../context/request.ts';
-import { answerUnread } from '../context/unreadable.ts';
+import { type RequestContext, refuse } from '../context/request.ts';
+import { answerUnreadable } from '../context/unreadable.ts';
 import { isFinished, isOver, type JobEntry } from '../state/job-entry.ts';
 import { noJobs, noSettings } from '../state/named-queue.ts';
 import { sessionMark } from '../state/session-marks.ts';
@@ -32,10 +32,13 @@ const inspectRowsMax = 10;
 const listScanMax = 10_000;
 
 /** What the core knows who asks. */
-export type CoreCaller = Caller & { readonly core: Core };
+export type CoreRequestContext = RequestContext & { readonly core: Core };
 
 /** Jobs whose id begins with the text, at most ten, each with its history. */
-export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Inspect'>): void {
+export function inspect(
+  caller: CoreRequestContext,
+  { idPrefix, withJob }: Message<'Inspect'>,
+): void {
   const { core } = caller;
   if (idPrefix.length === 0 || idPrefix.length > idTextLength || !isIdPrefix(idPrefix)) {
     refuse(caller, 'BAD_REQUEST', 'idPrefix must be 1 to 26 characters of base32');
@@ -51,7 +54,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     refuse(caller, 'BAD_REQUEST', 'the jobs are too large for one answer; give a longer idPrefix');
     return;
   }
-  const pictures = jobs.map((job) => pictureOf(core.state.jobs, job));
+  const pictures = jobs.map((job) => viewOf(core.state.jobs, job));
   const held = jobs.map((job) => !isOver(job.state));
   const rows: Message<'InspectOk'>['jobs'] = [];
   const next = (index: number): readonly Fetched[] => {
@@ -89,7 +92,7 @@ export function inspect(caller: CoreCaller, { idPrefix, withJob }: Message<'Insp
     });
     return [{ type: 'fetch', fetch: withInfo }];
   };
-  const unread = answerUnread(caller.connection, caller.correlationId);
+  const unread = answerUnreadable(caller.connection, caller.correlationId);
   core.readFor(caller.connection, { offsets: [], use: () => next(0), unread }, true);
 }
 
@@ -101,7 +104,7 @@ function jobsWithPrefix({ state }: Core, prefix: string): JobEntry[] | null {
 }
 
 /** A page of jobs, newest first. */
-export function list(caller: CoreCaller, request: Message<'List'>): void {
+export function list(caller: CoreRequestContext, request: Message<'List'>): void {
   const { core, connection, correlationId } = caller;
   const { jobs: store } = core.state;
   if (request.limit === 0) {
@@ -109,18 +112,18 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
     return;
   }
   const limit = Math.min(request.limit, limits.listRowsMax);
-  const pictures: JobPicture[] = [];
+  const pictures: JobView[] = [];
   let seq =
     request.before === 0 ? store.seqs.highest : Math.min(request.before - 1, store.seqs.highest);
-  let looksLeft = listScanMax;
+  let scansLeft = listScanMax;
   // Whoever asks for what nobody has waits for no look at all jobs.
   if (!hasSome(core, request)) seq = 0;
-  while (seq > 0 && pictures.length < limit && looksLeft > 0) {
-    const near = store.seqs.nearest(seq, -1, looksLeft);
-    looksLeft -= near.looks;
+  while (seq > 0 && pictures.length < limit && scansLeft > 0) {
+    const near = store.seqs.nearest(seq, -1, scansLeft);
+    scansLeft -= near.looks;
     seq = near.next;
     const job = store.bySeq(near.seq);
-    if (job !== undefined && fits(core, job, request)) pictures.push(pictureOf(store, job));
+    if (job !== undefined && fits(core, job, request)) pictures.push(viewOf(store, job));
   }
   const after = seq > 0 ? seq + 1 : 0;
   const fetch = fetchInfos(pictures, (infos) => {
@@ -131,7 +134,7 @@ export function list(caller: CoreCaller, request: Message<'List'>): void {
     const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });
     return [{ type: 'send', outgoing: answer }];
   });
-  const unread = answerUnread(connection, correlationId);
+  const unread = answerUnreadable(connection, correlationId);
   core.readFor(connection, { ...fetch, unread }, true);
 }
 
@@ -152,7 +155,7 @@ function fits({ state }: Core, job: JobEntry, request: Message<'List'>): boolean
 }
 
 /** What the job's ack brought along; it is there until the job is forgotten. */
-export function result(caller: CoreCaller, { id }: Message<'Result'>): void {
+export function result(caller: CoreRequestContext, { id }: Message<'Result'>): void {
   const job = caller.core.state.jobs.get(id);
   if (job === undefined) {
     refuse(caller, 'NOT_FOUND', 'no such job');
@@ -172,7 +175,7 @@ export function result(caller: CoreCaller, { id }: Message<'Result'>): void {
 const statsRowsMax = 250;
 
 /** The counts of the named queues, or of all when none is named; made in pieces, since there may be many. */
-export function stats(caller: CoreCaller, { queues }: Message<'Stats'>): void {
+export function stats(caller: CoreRequestContext, { queues }: Message<'Stats'>): void {
   const { core, connection, correlationId, now } = caller;
   const all = core.state.jobs.queues.all();
   const names = queues.length > 0 ? queues : Array.from(all, ({ name }) => name).sort();
@@ -240,12 +243,12 @@ const waitsMax = 10_000;
 const waitsMaxOfAll = 100_000;
 
 /** Answers now when the job is finished, else when it will be. */
-export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
+export function wait(caller: CoreRequestContext, { id }: Message<'Wait'>): void {
   const { core, connection, correlationId } = caller;
-  const { waiting, tellings } = core;
+  const { waiting, notifications } = core;
   const job = core.state.jobs.get(id);
-  const count = waiting.countOf(connection) + tellings.endCountOf(connection);
-  const free = waitsMaxOfAll - waiting.count - tellings.endCount;
+  const count = waiting.countOf(connection) + notifications.endCountOf(connection);
+  const free = waitsMaxOfAll - waiting.count - notifications.endCount;
   if (job === undefined) {
     refuse(caller, 'NOT_FOUND', 'no such job');
   } else if (count >= waitsMax) {
@@ -254,8 +257,8 @@ export function wait(caller: CoreCaller, { id }: Message<'Wait'>): void {
     // A part of what is free leaves a part of it free: no client uses it up.
     refuse(caller, 'QUEUE_FULL', `${waitsMaxOfAll - free} waits stand already; try again later`);
   } else if (isFinished(job.state)) {
-    tellings.addEnds(new Map([[connection, [correlationId]]]), () =>
-      pictureOf(core.state.jobs, job),
+    notifications.addEnds(new Map([[connection, [correlationId]]]), () =>
+      viewOf(core.state.jobs, job),
     );
   } else {
     waiting.add(id, connection, correlationId);

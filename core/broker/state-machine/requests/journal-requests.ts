@@ -11,7 +11,13 @@ import {
   type Message,
   type Value,
 } from '../../../protocol/index.ts';
-import { answer, type Caller, type Committing, type Refusal, refuse } from '../context/request.ts';
+import {
+  answer,
+  type Committing,
+  type Refusal,
+  type RequestContext,
+  refuse,
+} from '../context/request.ts';
 import { decodeRecord, type RecordOf } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
@@ -41,10 +47,14 @@ export interface Journals {
    * Finds out whether the session had this lease before, from what the log says of the ends of the
    * job's leases, and asks again with `putHeldEntry` when it had.
    */
-  lookUp(caller: Caller, fields: Message<'JournalPut'>): void;
+  lookUp(caller: RequestContext, fields: Message<'JournalPut'>): void;
 }
 
-export function putEntry(caller: Caller, journals: Journals, fields: Message<'JournalPut'>): void {
+export function putEntry(
+  caller: RequestContext,
+  journals: Journals,
+  fields: Message<'JournalPut'>,
+): void {
   const { token, callHash } = fields;
   const refusal = refusalOfJob(journals, token) ?? refusalOfHash(callHash);
   if (refusal !== null) refuse(caller, refusal.code, refusal.message);
@@ -54,7 +64,7 @@ export function putEntry(caller: Caller, journals: Journals, fields: Message<'Jo
 
 /** For a session that has or had the lease. */
 export function putHeldEntry(
-  caller: Caller,
+  caller: RequestContext,
   journals: Journals,
   fields: Message<'JournalPut'>,
 ): void {
@@ -82,7 +92,11 @@ export function putHeldEntry(
   answer(caller, 'JournalOk', { value });
 }
 
-export function getEntry(caller: Caller, journals: Journals, fields: Message<'JournalGet'>): void {
+export function getEntry(
+  caller: RequestContext,
+  journals: Journals,
+  fields: Message<'JournalGet'>,
+): void {
   const { id, callHash } = fields;
   const bad = refusalOfHash(callHash);
   if (bad !== null) refuse(caller, bad.code, bad.message);
@@ -94,7 +108,7 @@ export function getEntry(caller: Caller, journals: Journals, fields: Message<'Jo
   }
 }
 
-function sendEntry({ core, connection, correlationId }: Caller, offset: number): void {
+function sendEntry({ core, connection, correlationId }: RequestContext, offset: number): void {
   core.fetch(connection, correlationId, [offset], ([bytes]) => {
     const record = bytes === undefined ? undefined : decodeRecord(bytes);
     if (record?.kind !== 'journaled') {

@@ -5,7 +5,7 @@ import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { answer as answerTo, refuse } from '../context/request.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
-import type { CoreCaller } from './inspect.ts';
+import type { CoreRequestContext } from './inspect.ts';
 import { answer } from './settle.ts';
 
 /** Cancels jobs that are not done. Their holders are told at once, and again when they renew. */
@@ -42,10 +42,10 @@ export function retry(core: Core, ids: readonly string[], now: Now): ItemAnswer[
 }
 
 /** Stops or restarts deliveries of a queue; doing it twice changes nothing. */
-export function setPaused(caller: CoreCaller, queue: string, paused: boolean): void {
+export function setPaused(caller: CoreRequestContext, queue: string, paused: boolean): void {
   const { core, now } = caller;
   const isPaused = core.state.jobs.queues.find(queue)?.paused ?? false;
-  if (!mayName(caller, queue, paused)) return;
+  if (!requireQueueName(caller, queue, paused)) return;
   if (isPaused !== paused) {
     core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
   }
@@ -53,10 +53,13 @@ export function setPaused(caller: CoreCaller, queue: string, paused: boolean): v
 }
 
 /** Sets limits and retention of a queue; jobs that are there already stay, however many. */
-export function configureQueue(caller: CoreCaller, fields: Message<'ConfigureQueue'>): void {
+export function configureQueue(
+  caller: CoreRequestContext,
+  fields: Message<'ConfigureQueue'>,
+): void {
   const { queue, ...settings } = fields;
   const isKept = Object.values(settings).some((value) => value !== 0);
-  if (!mayName(caller, queue, isKept)) return;
+  if (!requireQueueName(caller, queue, isKept)) return;
   if (isKept || caller.core.state.jobs.queues.find(queue) !== undefined) {
     caller.core.commit({ kind: 'queueConfigured', ...fields });
   }
@@ -67,7 +70,7 @@ export function configureQueue(caller: CoreCaller, fields: Message<'ConfigureQue
  * Refuses what is no queue's name, and settings that are kept for a queue of which nothing is known
  * when there are too many of these: they take none of the names that queues with jobs may have.
  */
-function mayName(caller: CoreCaller, queue: string, isKept: boolean): boolean {
+function requireQueueName(caller: CoreRequestContext, queue: string, isKept: boolean): boolean {
   const { options, state } = caller.core;
   if (!isQueueName(queue)) {
     refuse(caller, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);

@@ -7,8 +7,8 @@ import type { LeaseToken, Message } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
 import { type Fetched, outgoing } from '../context/effects.ts';
 import { fetchHistory } from '../context/job-view.ts';
-import { type Caller, refusalFields } from '../context/request.ts';
-import { answerUnread } from '../context/unreadable.ts';
+import { type RequestContext, refusalFields } from '../context/request.ts';
+import { answerUnreadable } from '../context/unreadable.ts';
 import { type Journals, notHeld } from './journal-requests.ts';
 
 /** The journals, to be written by sessions that have or had the lease. */
@@ -30,7 +30,7 @@ export function journalsOf(core: Core): Journals {
   };
 }
 
-function lookUp(core: Core, caller: Caller, fields: Message<'JournalPut'>): void {
+function lookUp(core: Core, caller: RequestContext, fields: Message<'JournalPut'>): void {
   const { connection, correlationId, session } = caller;
   const last = core.state.jobs.get(fields.token.id)?.last ?? 0;
   const had = (isIts: boolean): readonly Fetched[] => {
@@ -49,7 +49,7 @@ function lookUp(core: Core, caller: Caller, fields: Message<'JournalPut'>): void
     offsets: [],
     use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
     // What cannot be read says nothing about who held it.
-    unread: answerUnread(connection, correlationId),
+    unread: answerUnreadable(connection, correlationId),
   });
 }
 

@@ -1,7 +1,7 @@
 /** Uploads that go on: what of them is not durable, above all the hash so far. */
 
-import { Grace } from '../table/idle-timeouts.ts';
-import { type BlobEntry, blobGraceMs } from './blobs.ts';
+import { IdleTimeouts } from '../table/idle-timeouts.ts';
+import { type BlobEntry, blobIdleMs } from './blobs.ts';
 
 /** A running SHA-256; the core does not know how it is made. */
 export interface Hash {
@@ -30,9 +30,9 @@ export class BlobUploads {
   readonly #uploads: Map<string, Upload> = new Map();
   readonly #countBySession: Map<string, number> = new Map();
   /** Uploads by the time of their last progress. */
-  readonly #progress: Grace = new Grace(blobGraceMs);
+  readonly #progress: IdleTimeouts = new IdleTimeouts(blobIdleMs);
   /** Uploads whose session is over. */
-  readonly #orphans: Grace = new Grace(orphanGraceMs);
+  readonly #orphans: IdleTimeouts = new IdleTimeouts(orphanGraceMs);
 
   constructor(newHash: () => Hash) {
     this.#newHash = newHash;

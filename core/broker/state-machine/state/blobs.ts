@@ -7,11 +7,11 @@
 import type { BlobRef } from '../../../protocol/index.ts';
 import type { RecordOf } from '../records/records.ts';
 import { hashBytes, hexOf } from '../table/hex.ts';
-import { Grace } from '../table/idle-timeouts.ts';
-import { type Logged, LogOrder } from '../table/offset-order.ts';
+import { IdleTimeouts } from '../table/idle-timeouts.ts';
+import { type Logged, OffsetOrder } from '../table/offset-order.ts';
 
 /** How long a blob that nothing refers to is kept, and an upload that does not go on. */
-export const blobGraceMs: number = 3600 * 1000;
+export const blobIdleMs: number = 3600 * 1000;
 
 /** What a `blobChunk` record has beside the chunk, with its frame. */
 const chunkOverheadBytes = 96;
@@ -44,10 +44,10 @@ export type BlobReferences = Pick<BlobStore, 'addRef' | 'dropRef'>;
 
 export class BlobStore {
   /** Blobs to which nothing refers, by their hash as text. */
-  readonly unreferenced: Grace = new Grace(blobGraceMs);
+  readonly unreferenced: IdleTimeouts = new IdleTimeouts(blobIdleMs);
   readonly #blobs: Map<string, BlobEntry> = new Map();
   readonly #references: Map<string, number> = new Map();
-  readonly #order: LogOrder<Chunk> = new LogOrder();
+  readonly #order: OffsetOrder<Chunk> = new OffsetOrder();
   #announcedBytes = 0;
   #storedCount = 0;
 
@@ -80,12 +80,12 @@ export class BlobStore {
   }
 
   /** No fewer bytes than `restate` brings to the log. */
-  get restateBytes(): number {
+  get rewriteBytes(): number {
     return this.#storedCount * storedBytes;
   }
 
   /** All chunks in the order in which they stand in the log. */
-  get logOrder(): LogOrder<Chunk> {
+  get logOrder(): OffsetOrder<Chunk> {
     return this.#order;
   }
 

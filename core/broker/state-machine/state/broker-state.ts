@@ -37,7 +37,7 @@ export class BrokerState {
   /** The newest time that a record tells of: the wall clock never goes on before it. */
   newestMs = 0;
   /** Records up to here may speak of jobs that are no longer known. */
-  #restatedUpTo = 0;
+  #compactedUpTo = 0;
 
   /** What each kind of record changes. */
   readonly #changes: { readonly [N in LogRecord['kind']]: Change<RecordOf<N>> } = {
@@ -99,7 +99,7 @@ export class BrokerState {
   /** Of these, what `smallState` says again. */
   get smallStateBytes(): number {
     const { queues } = this.jobs;
-    return epochBytes + queues.settingsBytes + this.bulks.restateBytes + this.blobs.restateBytes;
+    return epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes;
   }
 
   /**
@@ -119,8 +119,8 @@ export class BrokerState {
   }
 
   /** Before replay: see `Replay.begin` of the log. */
-  beginReplay(restatedUpTo: number): void {
-    this.#restatedUpTo = restatedUpTo;
+  beginReplay(compactedUpTo: number): void {
+    this.#compactedUpTo = compactedUpTo;
   }
 
   /** After replay: what replay alone cannot bring in order. */
@@ -146,7 +146,7 @@ export class BrokerState {
     for (const id of ids) {
       const job = this.jobs.get(id);
       if (job !== undefined) change(job);
-      else if (place.offset > this.#restatedUpTo) {
+      else if (place.offset > this.#compactedUpTo) {
         throw new Error(`the log speaks of job ${id}, which it never accepted`);
       }
     }

@@ -21,7 +21,7 @@ export class BulkStore {
   readonly #active: Map<number, BulkOperation> = new Map();
   /** The first that ended first. */
   readonly #ended: Map<number, BulkOperation> = new Map();
-  #restateBytes = 0;
+  #rewriteBytes = 0;
   /** The number of the newest operation. */
   newest = 0;
 
@@ -39,8 +39,8 @@ export class BulkStore {
   }
 
   /** No fewer bytes than `restate` brings to the log. */
-  get restateBytes(): number {
-    return this.#restateBytes;
+  get rewriteBytes(): number {
+    return this.#rewriteBytes;
   }
 
   start(record: RecordOf<'bulkStarted'>): void {
@@ -48,7 +48,7 @@ export class BulkStore {
     // Compaction says it again while it goes on.
     if (this.get(record.bulk) !== undefined) return;
     this.#active.set(record.bulk, { ...record, done: false });
-    this.#restateBytes += bytesOf(record);
+    this.#rewriteBytes += bytesOf(record);
   }
 
   step({ bulk, touched, nextSeq }: RecordOf<'bulkStepped'>): void {
@@ -67,7 +67,7 @@ export class BulkStore {
     for (const oldest of this.#ended.values()) {
       if (this.#ended.size <= endedMax) break;
       this.#ended.delete(oldest.bulk);
-      this.#restateBytes -= bytesOf(oldest);
+      this.#rewriteBytes -= bytesOf(oldest);
     }
   }
 

@@ -8,7 +8,7 @@ import { factsOfJob, type JobFacts } from '../../events.ts';
 import type { Place, RecordOf } from '../records/records.ts';
 import { IdIndex } from '../table/id-index.ts';
 import { f64Columns, JobTable } from '../table/job-table.ts';
-import { LinkedRows } from '../table/row-list.ts';
+import { RowList } from '../table/row-list.ts';
 import { SeqIndex } from '../table/seq-index.ts';
 import { TimeHeap } from '../table/time-heap.ts';
 import type { BlobReferences } from './blobs.ts';
@@ -26,7 +26,7 @@ export class JobStore {
   readonly queues: QueueSet = new QueueSet(this.table);
   readonly seqs: SeqIndex = new SeqIndex();
   /** All jobs in the order of their `base` records: what compaction has to move comes first. */
-  readonly logOrder: LinkedRows = new LinkedRows(this.table, 'log');
+  readonly logOrder: RowList = new RowList(this.table, 'log');
   readonly extras: JobExtras;
   /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
   readonly delayed: TimeHeap<number> = new TimeHeap();

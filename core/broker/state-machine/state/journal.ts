@@ -6,7 +6,7 @@
 
 import type { RecordOf } from '../records/records.ts';
 import { hexOf } from '../table/hex.ts';
-import { type Logged, LogOrder } from '../table/offset-order.ts';
+import { type Logged, OffsetOrder } from '../table/offset-order.ts';
 import type { BlobReferences } from './blobs.ts';
 
 export interface JournalEntry extends Logged<JournalEntry> {
@@ -29,7 +29,7 @@ const entryBytes = 144;
 export class JournalStore {
   readonly #blobs: BlobReferences;
   readonly #journals: Map<string, Journal> = new Map();
-  readonly #order: LogOrder<JournalEntry> = new LogOrder();
+  readonly #order: OffsetOrder<JournalEntry> = new OffsetOrder();
 
   constructor(blobs: BlobReferences) {
     this.#blobs = blobs;
@@ -91,7 +91,7 @@ export class JournalStore {
   }
 
   /** All entries in the order in which they stand in the log. */
-  get logOrder(): LogOrder<JournalEntry> {
+  get logOrder(): OffsetOrder<JournalEntry> {
     return this.#order;
   }
 

@@ -1,7 +1,7 @@
 /** A named queue: the lines in which its jobs stand, how many there are in each state, its settings. */
 
 import { type JobState, type Priority, priorities } from '../../../protocol/index.ts';
-import type { LinkedRows } from '../table/row-list.ts';
+import type { RowList } from '../table/row-list.ts';
 
 /** A list of jobs of one queue that wait for the same thing, or are kept. */
 export interface Line {
@@ -9,7 +9,7 @@ export interface Line {
   readonly number: number;
   /** How many lines had been made before it, of any queue. */
   readonly madeAs: number;
-  readonly rows: LinkedRows;
+  readonly rows: RowList;
   /** What its jobs are parked on, or why they are dead; empty for all other lines. */
   readonly key: string;
   /** Where it is kept by its key while it is not empty; null for a line that stays. */

@@ -2,8 +2,8 @@
 
 import { priorities } from '../../../protocol/index.ts';
 import { f64Columns, type JobTable } from '../table/job-table.ts';
-import { LinkedRows } from '../table/row-list.ts';
-import { LineWalk } from '../table/row-walk.ts';
+import { RowList } from '../table/row-list.ts';
+import { RowWalk } from '../table/row-walk.ts';
 import { isOver, type JobEntry } from './job-entry.ts';
 import { type Line, NamedQueue, type QueueSettings } from './named-queue.ts';
 
@@ -18,7 +18,7 @@ export class QueueSet {
   readonly #freeNumbers: number[] = [];
   readonly #lines: (Line | undefined)[] = [undefined];
   readonly #freeLines: number[] = [];
-  readonly #walks: Set<LineWalk> = new Set();
+  readonly #walks: Set<RowWalk> = new Set();
   /** Names of queues whose first job became ready, or that are no longer paused, since somebody emptied this. */
   readonly readied: Set<string> = new Set();
   #linesMade = 0;
@@ -122,13 +122,13 @@ export class QueueSet {
   }
 
   /** A walk over the jobs that stand in the line now; to be ended. */
-  walk({ rows }: Line): LineWalk {
-    const walk = new LineWalk(rows);
+  walk({ rows }: Line): RowWalk {
+    const walk = new RowWalk(rows);
     this.#walks.add(walk);
     return walk;
   }
 
-  endWalk(walk: LineWalk): void {
+  endWalk(walk: RowWalk): void {
     this.#walks.delete(walk);
   }
 
@@ -187,7 +187,7 @@ export class QueueSet {
 
   #newLine(key: string, home: Map<string, Line> | null): Line {
     const number = this.#freeLines.pop() ?? this.#lines.length;
-    const rows = new LinkedRows(this.#table, 'line');
+    const rows = new RowList(this.#table, 'line');
     const line: Line = { number, madeAs: this.#linesMade++, rows, key, home };
     this.#lines[number] = line;
     return line;

@@ -3,7 +3,7 @@
  * after it, so that whoever touches needs no clock.
  */
 
-export class Grace {
+export class IdleTimeouts {
   readonly #graceMs: number;
   readonly #fresh: Set<string> = new Set();
   /** When each was first looked at; the longest untouched first. */

@@ -3,7 +3,7 @@
  * finds the oldest at once. A doubly linked list: constant time to add, to move and to remove.
  */
 
-/** The place of one thing in the log and its neighbours; only `LogOrder` changes it. */
+/** The place of one thing in the log and its neighbours; only `OffsetOrder` changes it. */
 export interface Logged<T> {
   /** Offset of the record that holds it; 0 when it is in no record any more. */
   offset: number;
@@ -13,7 +13,7 @@ export interface Logged<T> {
   newer: T | null;
 }
 
-export class LogOrder<T extends Logged<T>> {
+export class OffsetOrder<T extends Logged<T>> {
   #oldest: T | null = null;
   #newest: T | null = null;
   #size = 0;

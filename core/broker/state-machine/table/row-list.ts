@@ -13,7 +13,7 @@ const links = {
   log: { prev: u32Columns.logPrev, next: u32Columns.logNext },
 } as const;
 
-export class LinkedRows {
+export class RowList {
   readonly #table: JobTable;
   readonly #prev: number;
   readonly #next: number;

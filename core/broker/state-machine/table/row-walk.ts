@@ -3,15 +3,15 @@
  * and still do when it comes to them; what enters later stands behind its end.
  */
 
-import type { LinkedRows } from './row-list.ts';
+import type { RowList } from './row-list.ts';
 
-export class LineWalk {
-  readonly #rows: LinkedRows;
+export class RowWalk {
+  readonly #rows: RowList;
   /** The row that is next, and the last one; 0 when there is none left. */
   #next: number;
   #last: number;
 
-  constructor(rows: LinkedRows) {
+  constructor(rows: RowList) {
     this.#rows = rows;
     this.#next = rows.head;
     this.#last = rows.tail;

@@ -45,12 +45,12 @@ export class SeqIndex {
 
   /**
    * The known number nearest to `seq` in the direction of `step`, itself included, looking at no
-   * more than `looksMax` places. `seq` is 0 when none was found; the search goes on at `next`.
+   * more than `scansMax` places. `seq` is 0 when none was found; the search goes on at `next`.
    */
-  nearest(seq: number, step: 1 | -1, looksMax: number): Nearest {
+  nearest(seq: number, step: 1 | -1, scansMax: number): Nearest {
     let looks = 0;
     let at = seq;
-    while (at >= 1 && at <= this.#highest && looks < looksMax) {
+    while (at >= 1 && at <= this.#highest && looks < scansMax) {
       const chunk = this.#chunks.get(chunkOf(at));
       looks++;
       if (chunk === undefined) {

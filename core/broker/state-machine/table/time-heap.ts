@@ -1,8 +1,8 @@
 /** So few entries may be outdated, all of them: it is not worth a look. */
 const unsweptMax = 1024;
 /** Entries that one sweep looks at. */
-const looksMin = 32;
-const denseLooks = 1000;
+const scansMin = 32;
+const denseScans = 1000;
 
 /**
  * A binary heap of things that become due: 16 bytes each when they are numbers (jobs are named by
@@ -49,7 +49,7 @@ export class TimeHeap<T> {
    */
   sweep(applies: (item: T, atMs: number) => boolean): boolean {
     if (this.length <= unsweptMax) return false;
-    const looks = Math.min(this.length, this.#isDense ? denseLooks : looksMin);
+    const looks = Math.min(this.length, this.#isDense ? denseScans : scansMin);
     let forgotten = 0;
     for (let look = 0; look < looks; look++) {
       if (this.#swept >= this.length) this.#swept = 0;

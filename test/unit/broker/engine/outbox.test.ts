@@ -13,7 +13,7 @@ function openOutbox() {
   const closed = new Set<number>();
   const outbox = new Outbox({
     send: (messages) => void batches.push(messages),
-    carrierOf: (connection) => (closed.has(connection) ? full : free),
+    sinkOf: (connection) => (closed.has(connection) ? full : free),
   });
   let id = 0;
   const hold = (connection: number, bytes: number, offset = 0): void =>

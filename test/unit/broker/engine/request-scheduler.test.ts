@@ -1,17 +1,17 @@
 /** Whose request is next: in the order of each connection, in turn with others, and as answers are read. */
 
 import { expect, test } from 'vitest';
-import { Turns } from '../../../../core/broker/engine/request-scheduler.ts';
+import { RequestScheduler } from '../../../../core/broker/engine/request-scheduler.ts';
 import type { NetEvent } from '../../../../core/broker/events.ts';
-import { Unsent } from '../../../../core/broker/state-machine/context/send-quota.ts';
+import { SendQuota } from '../../../../core/broker/state-machine/context/send-quota.ts';
 import type { MessageName } from '../../../../core/protocol/index.ts';
 
 /** Each request takes as many milliseconds of work as the test says. */
 function turnsOf(connections: number, msEach = 0) {
   const clock = { ms: 0 };
-  const unsent = new Unsent();
+  const unsent = new SendQuota();
   const log = { unwrittenBytes: 0 };
-  const turns = new Turns({
+  const turns = new RequestScheduler({
     unsent,
     nowMs: () => clock.ms,
     unwrittenBytes: () => log.unwrittenBytes,

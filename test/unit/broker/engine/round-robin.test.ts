@@ -1,7 +1,7 @@
 /** Whose turn it is: little before much, and nobody is kept from its visit. */
 
 import { expect, test } from 'vitest';
-import { Rounds } from '../../../../core/broker/engine/round-robin.ts';
+import { RoundRobin } from '../../../../core/broker/engine/round-robin.ts';
 
 interface Member {
   readonly name: string;
@@ -9,7 +9,7 @@ interface Member {
 
 /** Serves so many visits; each member asks again at once. */
 function serve(
-  rounds: Rounds<Member>,
+  rounds: RoundRobin<Member>,
   visits: number,
   {
     isSmall = () => false,
@@ -32,20 +32,20 @@ const members = (count: number): Member[] =>
   Array.from({ length: count }, (_, index) => ({ name: `${index}` }));
 
 test('those that ask much are served one visit each in a round', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   for (const member of members(3)) rounds.add(member, false);
   expect(serve(rounds, 7)).toEqual(['0', '1', '2', '0', '1', '2', '0']);
 });
 
 test('who asks little goes first, also before those that were not served yet', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   for (const member of members(3)) rounds.add(member, false);
   rounds.add({ name: 'small' }, true);
   expect(rounds.take()?.name).toBe('small');
 });
 
 test('who asks little again and again keeps nobody from a visit', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   for (const member of members(3)) rounds.add(member, false);
   rounds.add({ name: 'small' }, true);
   const served = serve(rounds, 40, { isSmall: ({ name }) => name === 'small' });
@@ -53,7 +53,7 @@ test('who asks little again and again keeps nobody from a visit', () => {
 });
 
 test('what one used at once all may use in that round', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   rounds.add({ name: 'heavy' }, false);
   serve(rounds, 1, { used: () => 16 });
   const modest = { name: 'modest' };
@@ -64,7 +64,7 @@ test('what one used at once all may use in that round', () => {
 });
 
 test('who asks for more keeps its place', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   const [one, other] = members(2) as [Member, Member];
   rounds.add(one, true);
   rounds.add(other, true);
@@ -73,7 +73,7 @@ test('who asks for more keeps its place', () => {
 });
 
 test('of those that ask much the next can be taken before those that ask little', () => {
-  const rounds = new Rounds<Member>();
+  const rounds = new RoundRobin<Member>();
   rounds.add({ name: 'small' }, true);
   rounds.add({ name: 'large' }, false);
   expect(rounds.takeLarge()?.name).toBe('large');

@@ -43,7 +43,7 @@ test.each(['read whole', 'read from summaries'])(
     const left = disk.copy();
     if (how === 'read whole') for (const path of summaryFiles(left)) left.files.delete(path);
     const again = await openOn(left, options);
-    expect(again.restatedUpTo).toBe(40);
+    expect(again.compactedUpTo).toBe(40);
     expect(again.log.firstOffset).toBe(firstOffset);
     expect(again.replayed[0]).toBe(recordAt(firstOffset));
     expect(again.replayed.length).toBe(42 - firstOffset);
@@ -73,11 +73,15 @@ test('the floor is known from every later segment, however often the log changes
   for (let offset = 21; offset <= 60; offset++) await commit(log, [recordAt(offset)]);
   const first = log.firstOffset;
   const again = await openOn(disk.copy(), options);
-  expect([again.restatedUpTo, again.log.firstOffset, again.log.endOffset]).toEqual([20, first, 60]);
+  expect([again.compactedUpTo, again.log.firstOffset, again.log.endOffset]).toEqual([
+    20,
+    first,
+    60,
+  ]);
   await again.log.dropBefore(45);
   await again.log.close();
   const third = await openOn(again.disk.copy(), options);
-  expect(third.restatedUpTo).toBe(60);
+  expect(third.compactedUpTo).toBe(60);
   expect(third.replayed.at(-1)).toBe(recordAt(60));
 });
 

@@ -28,7 +28,7 @@ const start = {
   nextOffset: 1001,
   nextSequence: 55,
   chain: 0xdeadbeef,
-  floor: { segment: 3, offset: 400, statedAt: 900 },
+  floor: { segment: 3, offset: 400, writtenAt: 900 },
 };
 
 function sealedBatch(): Buffer {
@@ -61,7 +61,7 @@ test('the bytes of a floor and of a summary are the documented ones', () => {
     '000000000000000400000000000001f441495145',
   );
   expect(floor.bytes[4]).toBe(4);
-  expect(floor.cursor.floor).toEqual({ segment: 4, offset: 500, statedAt: 1000 });
+  expect(floor.cursor.floor).toEqual({ segment: 4, offset: 500, writtenAt: 1000 });
   const index = new BatchIndex(1001);
   index.add(1003, 96, 0xcafe);
   const records = new SummaryRecords();

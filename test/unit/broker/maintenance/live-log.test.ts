@@ -31,12 +31,12 @@ import {
 interface Opened {
   readonly log: Log;
   readonly replayed: StoredRecord[];
-  readonly restatedUpTo: number;
+  readonly compactedUpTo: number;
 }
 
 async function open(dir: string, segmentBytesMax = 2000): Promise<Opened> {
   const replayed: StoredRecord[] = [];
-  let restatedUpTo = 0;
+  let compactedUpTo = 0;
   const { log } = await openLog(
     {
       dir: join(dir, 'log'),
@@ -51,13 +51,13 @@ async function open(dir: string, segmentBytesMax = 2000): Promise<Opened> {
     },
     {
       begin: (upTo) => {
-        restatedUpTo = upTo;
+        compactedUpTo = upTo;
       },
       record: (bytes, offset) => replayed.push({ offset, bytes: bytes.slice() }),
     },
   );
   onTestFinished(() => log.close().catch(() => undefined));
-  return { log, replayed, restatedUpTo };
+  return { log, replayed, compactedUpTo };
 }
 
 async function append(log: Log, ...records: readonly LogRecord[]): Promise<void> {
@@ -137,8 +137,8 @@ test('a compacted log is verified, copied and restored, and holds the same recor
   expect(recordsOf(restored).slice(0, -1)).toEqual(recordsOf(dir));
   const one = await open(dir);
   const other = await open(restored);
-  expect(other.restatedUpTo).toBe(one.restatedUpTo);
-  expect(other.restatedUpTo).toBeGreaterThan(40);
+  expect(other.compactedUpTo).toBe(one.compactedUpTo);
+  expect(other.compactedUpTo).toBeGreaterThan(40);
   await append(other.log, enqueued(100));
   await other.log.close();
   expect((await verifyLog(restored)).problems).toEqual([]);

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import { nodeDisk } from '../../../../core/broker/log/disk.ts';
 import {
   decodeSegmentHeader,
-  encodeFloor,
+  encodeLogStart,
   segmentName,
 } from '../../../../core/broker/log/format.ts';
 import {
@@ -140,7 +140,7 @@ export const plainLog: LogShape = {
 };
 
 export function floorBatch(segment: number, offset: number): BatchContent {
-  const payload = encodeFloor({ segment, offset, statedAt: 0 });
+  const payload = encodeLogStart({ segment, offset, writtenAt: 0 });
   return { kind: 'floor', payload, recordCount: 0 };
 }
 

@@ -228,7 +228,7 @@ test('a blob that lost a chunk is left out, and those who need it are told', asy
 });
 
 test('records from before a floor are no loss when compaction said them again', async () => {
-  const floor = { segment: 5, offset: 101, statedAt: 103 };
+  const floor = { segment: 5, offset: 101, writtenAt: 103 };
   const start = { segment: 5, nextOffset: 101, nextSequence: 40, floor };
   const dir = await writeLog({
     start,

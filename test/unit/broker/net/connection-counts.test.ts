@@ -2,16 +2,23 @@
 
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { Crowd, createCrowdCells } from '../../../../core/broker/net/pool/connection-counts.ts';
+import {
+  ConnectionCounts,
+  createConnectionCountCells,
+} from '../../../../core/broker/net/pool/connection-counts.ts';
 
 it('counts over all threads, and forgets those of one that died only', () => {
-  const cells = createCrowdCells(3);
-  const [one, two, three] = [0, 1, 2].map((thread) => new Crowd(cells, thread)) as [
-    Crowd,
-    Crowd,
-    Crowd,
+  const cells = createConnectionCountCells(3);
+  const [one, two, three] = [0, 1, 2].map((thread) => new ConnectionCounts(cells, thread)) as [
+    ConnectionCounts,
+    ConnectionCounts,
+    ConnectionCounts,
   ];
-  const counts = (crowd: Crowd) => [crowd.count('client'), crowd.count('unix'), crowd.count('tcp')];
+  const counts = (crowd: ConnectionCounts) => [
+    crowd.count('client'),
+    crowd.count('unix'),
+    crowd.count('tcp'),
+  ];
   one.add('unix', 1);
   two.add('tcp', 1);
   two.add('tcp', 1);
@@ -23,9 +30,9 @@ it('counts over all threads, and forgets those of one that died only', () => {
 });
 
 it('is the same memory in another thread', async () => {
-  const cells = createCrowdCells(2);
+  const cells = createConnectionCountCells(2);
   const script = 'Atomics.add(require("node:worker_threads").workerData, 3, 5)';
   const worker = new Worker(script, { eval: true, workerData: cells });
   await new Promise((resolve) => worker.once('exit', resolve));
-  expect(new Crowd(cells, 0).count('client')).toBe(5);
+  expect(new ConnectionCounts(cells, 0).count('client')).toBe(5);
 });

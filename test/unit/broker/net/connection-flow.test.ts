@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Left } from '../../../../core/broker/events.ts';
 import { netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
-import { Later } from '../../../../core/broker/net/read-scheduler.ts';
+import { ReadScheduler } from '../../../../core/broker/net/read-scheduler.ts';
 import { frameOf, greet, hello, openPair, type Pair, typesOf } from './connection-pair.ts';
 
 function leftOf({ host }: Pair): Left[] {
@@ -217,7 +217,7 @@ describe('requests without an answer', () => {
 
   it('are read some at a time, those of others first who send little, and each once', async () => {
     let isOpen = true;
-    const later = new Later(() => isOpen);
+    const later = new ReadScheduler(() => isOpen);
     const [greedy, modest] = [openPair({}, later), openPair({}, later)];
     for (const pair of [greedy, modest]) {
       await greet(pair);

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { NetEvent } from '../../../../core/broker/events.ts';
 import { Connection } from '../../../../core/broker/net/connection.ts';
 import { type NetLimits, netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
-import { Later } from '../../../../core/broker/net/read-scheduler.ts';
+import { ReadScheduler } from '../../../../core/broker/net/read-scheduler.ts';
 import {
   type AnyMessage,
   decodeFrame,
@@ -41,7 +41,7 @@ export function frameOf<N extends MessageName>(
 /** A connection, the other end of its stream, and a clock that only the test moves. */
 export function openPair(
   limitsOfTest: Partial<NetLimits> = {},
-  later: Later = new Later(() => true),
+  later: ReadScheduler = new ReadScheduler(() => true),
 ) {
   const [near, far] = duplexPair();
   const host = {

@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 import type { Transport } from '../../../../core/broker/events.ts';
 import { createConnectionTable } from '../../../../core/broker/net/connection-table.ts';
 import { netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
-import { createCrowdCells } from '../../../../core/broker/net/pool/connection-counts.ts';
-import { createIntakeCells } from '../../../../core/broker/net/receive-budget.ts';
+import { createConnectionCountCells } from '../../../../core/broker/net/pool/connection-counts.ts';
+import { createReceiveBudgetCells } from '../../../../core/broker/net/receive-budget.ts';
 import { NoticeLimit } from '../../../../core/broker/notice-limit.ts';
 import { encodePreamble } from '../../../../core/protocol/index.ts';
 import { frameOf, hello } from './connection-pair.ts';
@@ -22,8 +22,8 @@ function openTable() {
       listen: { unix: null, tcp: null, sharePort: false },
       guard: null,
       limits,
-      crowdCells: createCrowdCells(1),
-      intakeCells: createIntakeCells(1),
+      connectionCountCells: createConnectionCountCells(1),
+      receiveBudgetCells: createReceiveBudgetCells(1),
       firstConnection: 1,
       connectionStep: 1,
     },

@@ -3,17 +3,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { NetEvent } from '../../../../core/broker/events.ts';
-import { Inbox } from '../../../../core/broker/net/event-batcher.ts';
+import { EventBatcher } from '../../../../core/broker/net/event-batcher.ts';
 import { netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
 
 function closed(connection: number): NetEvent {
   return { type: 'closed', connection };
 }
 
-function watchedInbox(batchBytesMax: number, aheadBytesMax = 1e6) {
+function watchedInbox(batchBytesMax: number, sendWindowBytes = 1e6) {
   const batches: NetEvent[][] = [];
-  const inbox = new Inbox({
-    limits: { batchBytesMax, aheadBytesMax },
+  const inbox = new EventBatcher({
+    limits: { batchBytesMax, sendWindowBytes },
     post: (events) => void batches.push(events),
   });
   return { inbox, batches };

@@ -1,13 +1,16 @@
 /** The budget of what is taken and not answered: counted over threads, shared by what is free. */
 
 import { expect, it } from 'vitest';
-import { createIntakeCells, Intake } from '../../../../core/broker/net/receive-budget.ts';
+import {
+  createReceiveBudgetCells,
+  ReceiveBudget,
+} from '../../../../core/broker/net/receive-budget.ts';
 
 const limits = { intakeBytesMax: 64_000, intakeBytesMin: 64 };
 
 it('counts over all threads, and forgets what one that died held', () => {
-  const cells = createIntakeCells(2);
-  const [one, two] = [new Intake(cells, 0, limits), new Intake(cells, 1, limits)];
+  const cells = createReceiveBudgetCells(2);
+  const [one, two] = [new ReceiveBudget(cells, 0, limits), new ReceiveBudget(cells, 1, limits)];
   one.add(1000);
   two.add(500);
   two.add(-100);
@@ -17,7 +20,7 @@ it('counts over all threads, and forgets what one that died held', () => {
 });
 
 it('leaves something for the next peer, however many take all that they may', () => {
-  const intake = new Intake(createIntakeCells(1), 0, limits);
+  const intake = new ReceiveBudget(createReceiveBudgetCells(1), 0, limits);
   let heldBytes = 0;
   for (let peer = 0; peer < 100; peer++) {
     const share = Math.floor(intake.shareBytes);

@@ -1,7 +1,7 @@
 /** Packing: one buffer for all bytes of a message, nothing shared with what was packed. */
 
 import { describe, expect, it } from 'vitest';
-import { packBytes } from '../../../../core/broker/net/pool/transferable.ts';
+import { toTransferable } from '../../../../core/broker/net/pool/transferable.ts';
 
 describe('packBytes', () => {
   const large = new Uint8Array(65_536).fill(7);
@@ -14,7 +14,7 @@ describe('packBytes', () => {
   };
 
   it('copies every view into one buffer that is no larger than their bytes', () => {
-    const { value, transfer } = packBytes(message);
+    const { value, transfer } = toTransferable(message);
     expect(value).toEqual(message);
     expect(transfer.map(({ byteLength }) => byteLength)).toEqual([5]);
     const views = value.items.flatMap((item) => [item.job, item.empty ?? item.job]);
@@ -22,7 +22,7 @@ describe('packBytes', () => {
   });
 
   it('survives a transfer, and the packed message keeps its own bytes', () => {
-    const { value, transfer } = packBytes(message);
+    const { value, transfer } = toTransferable(message);
     const received = structuredClone(value, { transfer: [...transfer] });
     expect(received).toEqual(message);
     expect(message.items[0]?.job).toEqual(Uint8Array.of(7, 7, 7, 7));
@@ -30,7 +30,7 @@ describe('packBytes', () => {
   });
 
   it('leaves an empty view no way to drag the buffer behind it along', () => {
-    const { value, transfer } = packBytes({ token: large.subarray(0, 0) });
+    const { value, transfer } = toTransferable({ token: large.subarray(0, 0) });
     expect(value.token.buffer.byteLength).toBe(0);
     expect(transfer).toHaveLength(1);
   });
@@ -38,7 +38,7 @@ describe('packBytes', () => {
   it('transfers the buffer of a large frame as it is, once, and copies what is small beside it', () => {
     const frame = new Uint8Array(1_000_000).fill(9);
     const jobs = [frame.subarray(100, 600_000), frame.subarray(600_000, 600_004)];
-    const { value, transfer } = packBytes({ jobs, small: large.subarray(0, 3) });
+    const { value, transfer } = toTransferable({ jobs, small: large.subarray(0, 3) });
     expect(transfer.map(({ byteLength }) => byteLength)).toEqual([3, 1_000_000]);
     const received = structuredClone(value, { transfer: [...transfer] });
     expect(received.jobs.map(({ length }) => length)).toEqual([599_900, 4]);
@@ -49,7 +49,7 @@ describe('packBytes', () => {
 
   it('hands on what holds no bytes as it is', () => {
     const plain = { type: 'closed', connection: 4 };
-    expect(packBytes(plain)).toEqual({ value: plain, transfer: [] });
-    expect(packBytes(plain).value).toBe(plain);
+    expect(toTransferable(plain)).toEqual({ value: plain, transfer: [] });
+    expect(toTransferable(plain).value).toBe(plain);
   });
 });

@@ -1,7 +1,7 @@
 /** Searching: conditions, words as people type them, pages that stay stable, bounded work. */
 
 import { expect, test } from 'vitest';
-import { questionOf, type SearchFilter } from '../../../../core/broker/search/search-query.ts';
+import { type SearchFilter, searchQueryOf } from '../../../../core/broker/search/search-query.ts';
 import { limits } from '../../../../core/protocol/index.ts';
 import { MemoryHistory } from './memory.ts';
 import { delivered, enqueued, everything, idOf, leaseEnded } from './model.ts';
@@ -198,7 +198,7 @@ test.each<[string, Partial<SearchFilter>, string]>([
 
 /** What SQLite does, step by step, to answer the question. */
 function planOf({ db }: MemoryHistory, filter: SearchFilter): string[] {
-  const { walk, conditions } = questionOf(filter, 0);
+  const { walk, conditions } = searchQueryOf(filter, 0);
   const range = `${walk.key} >= ? AND ${walk.key} < ?`;
   const all = [walk.first.sql, range, ...conditions.map(({ sql }) => sql)].join(' AND ');
   return db

@@ -40,7 +40,7 @@ function compact(
   const upTo = Math.floor((traffic.driver.log.length * percent) / 100);
   const { driver } = traffic;
   let round = 0;
-  for (; !driver.machine.isRestated(upTo); round++) {
+  for (; !driver.machine.isFullyRewritten(upTo); round++) {
     expect(round, 'compaction comes to an end').toBeLessThan(500);
     driver.slowReads = [];
     driver.compact(upTo, bytesMax);
@@ -92,11 +92,11 @@ describe('random traffic', () => {
           }
           for (const step of after) traffic.play(step);
           const { driver } = traffic;
-          const { restatedUpTo } = driver.cut;
+          const { compactedUpTo } = driver.cut;
           const whole = dumpOf(placed(driver.log), driver.now);
-          expect(dumpOf(kept(driver), driver.now, restatedUpTo)).toEqual(whole);
+          expect(dumpOf(kept(driver), driver.now, compactedUpTo)).toEqual(whole);
           const short = summaries(kept(driver), lengths);
-          expect(dumpOf(short, driver.now, restatedUpTo)).toEqual(whole);
+          expect(dumpOf(short, driver.now, compactedUpTo)).toEqual(whole);
           // A crash before the old segments went: everything is there, said again in part.
           const all = summaries(placed(driver.log), lengths);
           expect(dumpOf(all, driver.now)).toEqual(whole);
@@ -158,8 +158,8 @@ test('a segment is needed while it holds but an entry of a journal', () => {
   driver.request(1, 'JournalPut', { token, callHash: new Uint8Array(32), value });
   const entryIsAt = driver.log.length;
   driver.compact(jobIsAt);
-  expect(driver.machine.isRestated(jobIsAt)).toBe(true);
-  expect(driver.machine.isRestated(entryIsAt)).toBe(false);
+  expect(driver.machine.isFullyRewritten(jobIsAt)).toBe(true);
+  expect(driver.machine.isFullyRewritten(entryIsAt)).toBe(false);
   driver.compact(entryIsAt);
-  expect(driver.machine.isRestated(entryIsAt)).toBe(true);
+  expect(driver.machine.isFullyRewritten(entryIsAt)).toBe(true);
 });

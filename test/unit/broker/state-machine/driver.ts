@@ -54,7 +54,7 @@ export function idOf(number: number): string {
   return idToText(bytes);
 }
 
-export interface JobWish {
+export interface JobSpec {
   readonly id?: number;
   readonly queue?: string;
   readonly digest?: number;
@@ -64,7 +64,7 @@ export interface JobWish {
   readonly more?: Partial<NewJob>;
 }
 
-export function checkedJob(wish: JobWish = {}): CheckedJob {
+export function checkedJob(wish: JobSpec = {}): CheckedJob {
   const bytes = encodeJob(
     {
       id: idOf(wish.id ?? 1),
@@ -96,7 +96,7 @@ const unasked: ReadonlySet<MessageName> = new Set(['Deliver', 'JobEvents', 'Wait
 /** What compaction took off the log. */
 export interface Cut {
   readonly droppedUpTo: number;
-  readonly restatedUpTo: number;
+  readonly compactedUpTo: number;
 }
 
 /** A clock that tests move: the system's wall clock goes with the broker's until it is set. */
@@ -123,7 +123,7 @@ export class Driver {
   readonly machine: QueueMachine;
   readonly now: TestNow;
   sent: { connection: number; name: MessageName; correlationId: number; fields: unknown }[] = [];
-  /** Records up to here are gone, and records up to `restatedUpTo` were written before they went. */
+  /** Records up to here are gone, and records up to `compactedUpTo` were written before they went. */
   cut: Cut;
   /** Reads of compaction that wait, when it is to be slow: what changes meanwhile is what counts. */
   slowReads: Fetch[] | null = null;
@@ -138,12 +138,12 @@ export class Driver {
     log: Uint8Array[] = [],
     options: CoreOptions = testOptions,
     now: Now = { monotonicMs: 1000, wallMs: 1_000_000, systemMs: 1_000_000 },
-    cut: Cut = { droppedUpTo: 0, restatedUpTo: 0 },
+    cut: Cut = { droppedUpTo: 0, compactedUpTo: 0 },
   ) {
     this.now = new TestNow(now);
     this.cut = cut;
     this.machine = new QueueMachine(options);
-    this.machine.beginReplay(cut.restatedUpTo);
+    this.machine.beginReplay(cut.compactedUpTo);
     for (const [index, record] of log.entries()) {
       if (index >= cut.droppedUpTo) this.machine.replay(record, index + 1);
     }
@@ -270,10 +270,10 @@ export class Driver {
 
   /** Says the small state again and drops the records up to the offset. */
   drop(upTo: number): void {
-    for (let isFirst = true; isFirst || !this.machine.isSmallStateSaid; isFirst = false) {
+    for (let isFirst = true; isFirst || !this.machine.isSmallStateRewritten; isFirst = false) {
       this.#handle({ type: 'restate', isFirst });
     }
-    this.cut = { droppedUpTo: upTo, restatedUpTo: this.log.length };
+    this.cut = { droppedUpTo: upTo, compactedUpTo: this.log.length };
   }
 
   /** Tells the core several things at once, as what one read brought. */

@@ -7,7 +7,7 @@ import { decodeRecord } from '../../../../core/broker/state-machine/records/reco
 import type { PlacedRecord } from '../../../../core/broker/state-machine/records/segment-summary.ts';
 import type { BrokerState } from '../../../../core/broker/state-machine/state/broker-state.ts';
 import type { JobEntry } from '../../../../core/broker/state-machine/state/job-entry.ts';
-import type { LinkedRows } from '../../../../core/broker/state-machine/table/row-list.ts';
+import type { RowList } from '../../../../core/broker/state-machine/table/row-list.ts';
 import { testOptions } from './driver.ts';
 
 /** Records of a log with their offsets. */
@@ -16,9 +16,9 @@ export function placed(log: readonly Uint8Array[]): PlacedRecord[] {
 }
 
 /** Replays records as a start does and dumps what they make. */
-export function dumpOf(records: Iterable<PlacedRecord>, now: Now, restatedUpTo = 0): unknown {
+export function dumpOf(records: Iterable<PlacedRecord>, now: Now, compactedUpTo = 0): unknown {
   const core = new Core(testOptions);
-  core.state.beginReplay(restatedUpTo);
+  core.state.beginReplay(compactedUpTo);
   const touched = { blobs: new Set<string>(), entries: new Map<string, [string, Uint8Array]>() };
   for (const { offset, bytes } of records) {
     const record = decodeRecord(bytes);
@@ -123,7 +123,7 @@ function queuesOf(state: BrokerState): unknown {
     .toSorted((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-function seqsOf({ jobs }: BrokerState, list: LinkedRows): number[] {
+function seqsOf({ jobs }: BrokerState, list: RowList): number[] {
   const seqs: number[] = [];
   for (let slot = list.head; slot !== 0; slot = list.after(slot)) {
     seqs.push(jobs.at(slot)?.seq ?? 0);

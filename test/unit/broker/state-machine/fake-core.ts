@@ -2,8 +2,8 @@
 
 import type {
   Answering,
-  Caller,
   Reply,
+  RequestContext,
 } from '../../../../core/broker/state-machine/context/request.ts';
 import {
   decodeRecord,
@@ -97,7 +97,7 @@ export class FakeCore implements Answering {
   }
 
   /** Runs one request and returns its one answer. */
-  ask(session: string, wallMs: number, request: (caller: Caller) => void): Answered {
+  ask(session: string, wallMs: number, request: (caller: RequestContext) => void): Answered {
     const before = this.sent.length;
     const now = { wallMs, monotonicMs: wallMs, systemMs: wallMs };
     request({ core: this, session: { id: session }, connection: 1, correlationId: 7, now });

@@ -12,7 +12,7 @@ import { someSteps, Traffic } from './traffic.ts';
 /** Says everything again and returns the bytes of jobs, chunks and entries that this took. */
 function rewritten(driver: Driver): number {
   const upTo = driver.log.length;
-  for (let round = 0; !driver.machine.isRestated(upTo); round++) {
+  for (let round = 0; !driver.machine.isFullyRewritten(upTo); round++) {
     if (round > 500) throw new Error('compaction does not come to an end');
     driver.compact(upTo, 1 << 20);
   }

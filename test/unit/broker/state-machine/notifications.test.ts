@@ -35,7 +35,7 @@ test('who reads late is told all of a job that compaction moved or that is forgo
   driver.enqueue(1, [checkedJob({ id: 2 })]);
   driver.request(1, 'Cancel', { ids: [idOf(2)] });
   const upTo = driver.log.length;
-  while (!driver.machine.isRestated(upTo)) driver.compact(upTo);
+  while (!driver.machine.isFullyRewritten(upTo)) driver.compact(upTo);
   driver.drop(upTo);
   expect(driver.sent.filter(({ connection }) => connection === 2)).toEqual([]);
   driver.advance(2_000);

@@ -70,7 +70,7 @@ describe('an entry of a journal', () => {
       'compaction and a restart',
       (driver: Driver) => {
         const upTo = driver.log.length;
-        while (!driver.machine.isRestated(upTo)) driver.compact(upTo);
+        while (!driver.machine.isFullyRewritten(upTo)) driver.compact(upTo);
         driver.drop(upTo);
         return driver.restarted();
       },
@@ -131,7 +131,7 @@ describe('a settle', () => {
     expect(next.settle(3, token).code).toBe(0);
     expect(next.settle(4, token).code).toBe(stale);
     const upTo = next.log.length;
-    while (!next.machine.isRestated(upTo)) next.compact(upTo);
+    while (!next.machine.isFullyRewritten(upTo)) next.compact(upTo);
     next.drop(upTo);
     const last = next.restarted();
     last.open(3, 1);

@@ -2,9 +2,9 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import { changesMax } from '../../../../core/broker/state-machine/context/change-feed.ts';
-import type { JobPicture } from '../../../../core/broker/state-machine/context/job-view.ts';
+import type { JobView } from '../../../../core/broker/state-machine/context/job-view.ts';
 import {
-  Unsent,
+  SendQuota,
   unsentBytesMax,
 } from '../../../../core/broker/state-machine/context/send-quota.ts';
 import { Watchers } from '../../../../core/broker/state-machine/context/watchers.ts';
@@ -19,7 +19,7 @@ function range(count: number): number[] {
 
 describe('the budget', () => {
   test('is never used up by those who do not read, and always has room for the next peer', () => {
-    const unsent = new Unsent();
+    const unsent = new SendQuota();
     for (const connection of range(1000)) {
       unsent.open(connection);
       expect(unsent.takesJobs(connection)).toBe(true);
@@ -29,7 +29,7 @@ describe('the budget', () => {
   });
 
   test('forgets what was on its way to a connection that is gone', () => {
-    const unsent = new Unsent();
+    const unsent = new SendQuota();
     unsent.open(1);
     unsent.add(1, 1000);
     unsent.forget(1);
@@ -198,7 +198,7 @@ describe('a watcher that does not read', () => {
   test('costs nothing for each change: what changed is kept once, however many watch', () => {
     const watchers = new Watchers();
     let made = 0;
-    const picture = (): JobPicture => ({ seq: ++made, row: { queue: 'q' } }) as JobPicture;
+    const picture = (): JobView => ({ seq: ++made, row: { queue: 'q' } }) as JobView;
     for (const connection of range(1000)) watchers.watch(connection, connection % 2 ? [] : ['q']);
     for (const _ of range(500)) expect(watchers.note('q', picture)).toBe(true);
     for (const connection of range(1000)) {
@@ -213,7 +213,7 @@ describe('a watcher that does not read', () => {
   test('is told nothing of other queues, and what others watch is looked through in pieces', () => {
     const watchers = new Watchers();
     watchers.watch(1, ['quiet']);
-    const picture = (): JobPicture => ({ seq: 1, row: { queue: 'busy' } }) as JobPicture;
+    const picture = (): JobView => ({ seq: 1, row: { queue: 'busy' } }) as JobView;
     expect(watchers.note('busy', picture)).toBe(false);
     watchers.watch(2, []);
     for (const _ of range(5000)) watchers.note('busy', picture);

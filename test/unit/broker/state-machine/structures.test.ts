@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { JobEntry } from '../../../../core/broker/state-machine/state/job-entry.ts';
 import { IdIndex } from '../../../../core/broker/state-machine/table/id-index.ts';
 import { JobTable, u32Columns } from '../../../../core/broker/state-machine/table/job-table.ts';
-import { LinkedRows } from '../../../../core/broker/state-machine/table/row-list.ts';
+import { RowList } from '../../../../core/broker/state-machine/table/row-list.ts';
 import { SeqIndex } from '../../../../core/broker/state-machine/table/seq-index.ts';
 import { TimeHeap } from '../../../../core/broker/state-machine/table/time-heap.ts';
 import { idToText } from '../../../../core/protocol/index.ts';
 
-function rowsOf(list: LinkedRows): number[] {
+function rowsOf(list: RowList): number[] {
   const rows: number[] = [];
   for (let slot = list.head; slot !== 0; slot = list.after(slot)) rows.push(slot);
   return rows;
@@ -28,7 +28,7 @@ test('rows in two kinds of lists stand as in two arrays, however they are moved 
   fc.assert(
     fc.property(commands, (history) => {
       const table = new JobTable();
-      const lists = { line: new LinkedRows(table, 'line'), log: new LinkedRows(table, 'log') };
+      const lists = { line: new RowList(table, 'line'), log: new RowList(table, 'log') };
       const models: Record<'line' | 'log', number[]> = { line: [], log: [] };
       const slots = Array.from({ length: 20 }, () => table.allocate());
       for (const { do: what, kind, pick } of history) {
@@ -166,7 +166,7 @@ describe('acceptance numbers', () => {
         fc.uniqueArray(fc.integer({ min: 1, max: 30_000 }), { maxLength: 60 }),
         fc.integer({ min: 1, max: 30_000 }),
         fc.integer({ min: 1, max: 5_000 }),
-        (seqs, from, looksMax) => {
+        (seqs, from, scansMax) => {
           const index = new SeqIndex();
           for (const seq of seqs) index.add(seq, seq + 7);
           const gone = seqs.filter((_, at) => at % 3 === 0);
@@ -177,8 +177,8 @@ describe('acceptance numbers', () => {
           for (const step of [1, -1] as const) {
             const walked: number[] = [];
             for (let at = from; at >= 1 && at <= index.highest; ) {
-              const { seq, looks, next } = index.nearest(at, step, looksMax);
-              expect(looks).toBeLessThanOrEqual(looksMax);
+              const { seq, looks, next } = index.nearest(at, step, scansMax);
+              expect(looks).toBeLessThanOrEqual(scansMax);
               if (seq !== 0) walked.push(seq);
               at = next;
             }
