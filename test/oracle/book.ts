@@ -313,3 +313,7 @@ function isSameState(known: BookJob, record: RecordOf<'snapshot'>): boolean {
 export function isTokenOf(job: BookJob, { id, epoch, delivery }: LeaseToken): boolean {
   return job.id === id && job.leaseEpoch === epoch && job.deliveries === delivery;
 }
+
+export function tokenOf({ id, leaseEpoch, deliveries }: BookJob): LeaseToken {
+  return { id, epoch: leaseEpoch, delivery: deliveries };
+}

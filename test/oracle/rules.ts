@@ -13,7 +13,7 @@ import type {
 } from '../../core/broker/state-machine/records/records.ts';
 import { decodeJob, type LeaseToken, type Priority } from '../../core/protocol/index.ts';
 import { Asked } from './asked.ts';
-import { type Book, type BookJob, isTokenOf } from './book.ts';
+import { type Book, type BookJob, isTokenOf, tokenOf } from './book.ts';
 import { Delays } from './delays.ts';
 import { type LeaseOptions, wrongCounters } from './lease-counters.ts';
 import { SessionBook } from './sessions.ts';
@@ -391,10 +391,6 @@ function readyAtMs({ state, dueAtMs, changedAtMs }: BookJob): number {
 
 function holds(job: BookJob, token: LeaseToken, session: string): boolean {
   return job.state === 'leased' && job.session === session && isTokenOf(job, token);
-}
-
-function tokenOf({ id, leaseEpoch, deliveries }: BookJob): LeaseToken {
-  return { id, epoch: leaseEpoch, delivery: deliveries };
 }
 
 function describe({ id, epoch, delivery }: LeaseToken): string {

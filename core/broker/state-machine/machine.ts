@@ -5,7 +5,7 @@
 
 import { expiryClockMs, type Now } from '../events.ts';
 import { Core, type CoreOptions, jobsPerStepMax } from './context/core.ts';
-import type { CoreEvent, Effect } from './context/effects.ts';
+import { type ClientEvent, type CoreEvent, type Effect, isClientEvent } from './context/effects.ts';
 import type { SendQuota } from './context/send-quota.ts';
 import {
   compact,
@@ -40,14 +40,6 @@ import { journalsOf } from './requests/past-leases.ts';
 
 /** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
 const idleRetentionMs = 60_000;
-
-/** What clients say, and that they come and go. */
-const asked = ['opened', 'closed', 'enqueue', 'request'] as const;
-type Asked = Extract<CoreEvent, { type: (typeof asked)[number] }>;
-
-function isAsked(event: CoreEvent): event is Asked {
-  return (asked as readonly string[]).includes(event.type);
-}
 
 export class QueueMachine {
   readonly #core: Core;
@@ -201,12 +193,12 @@ export class QueueMachine {
   }
 
   #handleOne(event: CoreEvent, now: Now): void {
-    if (isAsked(event)) this.#handleAsked(event, now);
+    if (isClientEvent(event)) this.#handleAsked(event, now);
     else this.#handleNews(event, now);
   }
 
   /** What clients do. */
-  #handleAsked(event: Asked, now: Now): void {
+  #handleAsked(event: ClientEvent, now: Now): void {
     const core = this.#core;
     switch (event.type) {
       case 'opened':
@@ -227,7 +219,7 @@ export class QueueMachine {
   }
 
   /** What no client said. */
-  #handleNews(event: Exclude<CoreEvent, Asked>, now: Now): void {
+  #handleNews(event: Exclude<CoreEvent, ClientEvent>, now: Now): void {
     const core = this.#core;
     if (isOfReading(event)) {
       afterReading(core, event, now);

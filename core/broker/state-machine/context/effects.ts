@@ -117,3 +117,11 @@ export function outgoing<N extends MessageName>(
   const message: Outgoing<N> = { connection, correlationId, name, fields };
   return message;
 }
+
+/** What clients ask, and that they come and go. */
+const clientEvents = ['opened', 'closed', 'enqueue', 'request'] as const;
+export type ClientEvent = Extract<CoreEvent, { type: (typeof clientEvents)[number] }>;
+
+export function isClientEvent(event: CoreEvent): event is ClientEvent {
+  return (clientEvents as readonly string[]).includes(event.type);
+}
