@@ -21,8 +21,8 @@ const visitMax = 64;
 const smallMax = 8;
 /** Requests of a turn: a bound also where the clock stands still. */
 const turnMax = 2_000;
-/** Large answers that are in the making at one time. */
-const makingMax = 8;
+/** Large answers that are in the making at one time: one is read from the disk while another is encoded. */
+const makingMax = 2;
 
 /** Requests whose answers are made from much of what the broker has: one at a time for each connection. */
 const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([

@@ -13,12 +13,17 @@ import { fetchInfos, inFrames, type JobView, viewOf } from './job-view.ts';
 import { answerUnreadable } from './unreadable.ts';
 import { Watchers } from './watchers.ts';
 
-/** Jobs that one connection is told of in one piece. */
-const pieceMax = 100;
+/**
+ * Jobs in one message to a watcher. Few: their notes may be long, and a watcher that does not read should
+ * cost no more than one message.
+ */
+const jobsPerMessage = 16;
+/** Waits that are answered in one go. */
+const waitsPerGo = 100;
 /** Jobs that all are told of in one go. */
 const goMax = 400;
-/** Pieces in the making at one time: more would only fill memory. */
-const makingMax = 8;
+/** Messages in the making at one time: more would only fill memory, and keep small answers waiting. */
+const makingMax = 2;
 
 /** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
 function placedNow({ state }: Core, picture: JobView): JobView {
@@ -151,7 +156,7 @@ export class Notifications {
       ends.length > 0
         ? // What many wait for is looked up once.
           { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
-        : this.#watchers.take(connection, pieceMax, (seq) => viewNow(core, seq));
+        : this.#watchers.take(connection, jobsPerMessage, (seq) => viewNow(core, seq));
     if (pictures.length === 0) {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
       return work;
@@ -187,7 +192,7 @@ export class Notifications {
     const taken: EndOfWait[] = [];
     for (let end = telling.ends[0]; end !== undefined; end = telling.ends[0]) {
       const { picture, correlationIds, told } = end;
-      const ids = correlationIds.slice(told, told + pieceMax - taken.length);
+      const ids = correlationIds.slice(told, told + waitsPerGo - taken.length);
       taken.push(...ids.map((correlationId) => ({ picture, correlationId })));
       end.told += ids.length;
       if (end.told < correlationIds.length) break;
