@@ -1,4 +1,4 @@
-/** The tasks behind `npm pack`, `npm run bench` and `npm run test:crash`, in a clone without network. */
+/** The tasks behind `npm pack`, `npm test`, `npm run bench` and `npm run test:crash`, in a clone without network. */
 
 import { existsSync } from 'node:fs';
 import { chmod, readFile } from 'node:fs/promises';
@@ -67,6 +67,30 @@ describe('build', () => {
     const calls = await clone.npmCalls();
     expect(calls.map((call) => call.split(' ')[0])).toEqual(['ci', 'install']);
     for (const call of calls) expect(call).toContain('--no-dry-run');
+  });
+});
+
+describe('test', () => {
+  beforeEach(async () => {
+    for (const name of ['biome', 'oxlint', 'knip']) {
+      await clone.write(`node_modules/.bin/${name}`, tool);
+      await chmod(join(clone.root, 'node_modules/.bin', name), 0o755);
+    }
+  });
+
+  test('with a file sets the clone up and runs that file alone, without the checks', async () => {
+    const file = 'test/unit/protocol/frame.test.ts';
+    const { code, stdout } = await task(['test', file, '-t', 'a name']);
+    expect(code).toBe(5);
+    expect(JSON.parse(stdout)).toMatchObject({ args: ['run', file, '-t', 'a name'] });
+    expect((await clone.npmCalls())[0]).toContain('--include=dev');
+  });
+
+  test.each([[[]], [['--bail', '1']]])('with %j runs the checks and all tests', async (args) => {
+    const { stdout } = await task(['test', ...args]);
+    for (const name of ['format', 'lint', 'types', 'dead code']) expect(stdout).toContain(name);
+    expect(stdout.trim().endsWith('}')).toBe(true);
+    expect(stdout).toContain(JSON.stringify(['run', ...args]));
   });
 });
 
