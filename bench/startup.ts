@@ -14,7 +14,7 @@ const rounds = Number(process.argv[2] ?? 20);
 
 interface Contestant {
   readonly name: string;
-  /** Most times slower than `node -e 0` that we want to be; see docs/cli.md. */
+  /** Most times slower than `node -e 0` that we want to be; see docs/reference/cli.md. */
   readonly target: number | null;
   readonly args: (round: number) => string[];
 }

@@ -3,7 +3,7 @@
 export function agentTemplate(name: string, schemaLine: string): string {
   return `${schemaLine}
 #
-# An agent is this folder. Every field is in docs/agents.md of the package; \`aiq agents validate\`
+# An agent is this folder. Every field is in docs/guides/agents.md of the package; \`aiq agents validate\`
 # checks it, \`aiq agents render ${name} file.txt\` shows what would be sent, and each property of
 # \`input.schema\` is a flag of \`aiq enqueue ${name}\`.
 name: ${name}

@@ -1,4 +1,4 @@
-/** The table of exit codes. `docs/cli.md` and `aiq help exit-codes` repeat it; a test compares them. */
+/** The table of exit codes. `docs/reference/cli.md` and `aiq help exit-codes` repeat it; a test compares them. */
 
 export const exitCodes = {
   ok: { code: 0, meaning: 'Done. An empty list is done, and so is a consumer that drained.' },

@@ -44,7 +44,7 @@ modules change freely; a new address, variable or module asks again. Allowed wit
 Files of another user (aiq.config.yaml, .env, agents) need the same permission, and so does
 provider auto before it sends texts to a server on this machine that it only found.`;
 
-/** Variables that aiq reads. `docs/cli.md` repeats the table; a test compares them. */
+/** Variables that aiq reads. `docs/reference/cli.md` repeats the table; a test compares them. */
 export const environmentVariables: readonly (readonly [name: string, meaning: string])[] = [
   ['OPENAI_API_KEY', 'Key of the OpenAI provider; with it, provider auto means openai.'],
   ['OPENAI_BASE_URL', 'Another OpenAI-compatible server for provider openai.'],

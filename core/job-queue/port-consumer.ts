@@ -36,7 +36,7 @@ export interface Settle {
   /** Short machine-readable cause, such as `rate_limited`. Required for all but `ack`. */
   readonly errorCode?: string;
   readonly errorMessage?: string;
-  /** What the job made, as JSON text (see `docs/agents.md`); shown by `aiq jobs show`. */
+  /** What the job made, as JSON text (see `docs/guides/agents.md`); shown by `aiq jobs show`. */
   readonly note?: string;
   readonly usage?: Usage;
   /** Kept with the job until it is forgotten, 64 MiB at most; only with `ack`. */

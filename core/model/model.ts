@@ -93,7 +93,7 @@ export interface TokenUsage {
   readonly estimated: boolean;
 }
 
-/** How a failed call is to be treated (`docs/agents.md` has the table). */
+/** How a failed call is to be treated (`docs/guides/agents.md` has the table). */
 export type FailureClass =
   /** The fault of this request or answer, which may pass: retry, charged. */
   | 'transient'

@@ -1,6 +1,6 @@
 /**
  * The table of error codes: wire number, whether the same request may succeed later, what it
- * means and what to do. `docs/protocol.md` repeats it; a test compares the two.
+ * means and what to do. `docs/reference/protocol.md` repeats it; a test compares the two.
  */
 
 export const errorCodes = {

@@ -1,6 +1,6 @@
 /**
  * What a code of the broker speaks of: the connection, which it ends; one request; or one item of a
- * batch, while the others of the request stand for themselves. `docs/protocol.md` repeats it.
+ * batch, while the others of the request stand for themselves. `docs/reference/protocol.md` repeats it.
  */
 
 import type { ErrorCode } from './error-codes.ts';

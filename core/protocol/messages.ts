@@ -1,9 +1,9 @@
 /**
  * The one table of protocol v1: every message with its opcode, who sends it, what answers it and
  * its fields in wire order. It is put together from `messages/`, one file for each duty. Codec, types
- * and `docs/protocol.md` follow from it; a test holds the document to it.
+ * and `docs/reference/protocol.md` follow from it; a test holds the document to it.
  *
- * To add a message: a row in its file there, a handler in `core/broker/`, a row in `docs/protocol.md`.
+ * To add a message: a row in its file there, a handler in `core/broker/`, a row in `docs/reference/protocol.md`.
  * Numbers of retired messages are listed there and never given again.
  */
 

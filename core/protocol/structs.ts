@@ -3,7 +3,7 @@
  * order. Part of the table in `messages.ts`.
  */
 
-/** States of a job, with their wire numbers. The state table is in `docs/protocol.md`. */
+/** States of a job, with their wire numbers. The state table is in `docs/reference/protocol.md`. */
 export const jobStates = {
   none: 0,
   delayed: 1,
@@ -39,7 +39,7 @@ export const leaseEnds = { ...settleOutcomes, lost: 7, damaged: 8 } as const;
 export type LeaseEnd = keyof typeof leaseEnds;
 
 /**
- * Priorities, highest first. A job that waits ages: see the bound in `docs/protocol.md`.
+ * Priorities, highest first. A job that waits ages: see the bound in `docs/reference/protocol.md`.
  */
 export const priorities = { highest: 1, high: 2, normal: 3, low: 4, lowest: 5 } as const;
 export type Priority = keyof typeof priorities;

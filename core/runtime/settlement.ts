@@ -1,6 +1,6 @@
 /**
  * How the end of a run settles its lease. The classes of failure and what they cost stand in one
- * table, so that `docs/agents.md` can be held against it.
+ * table, so that `docs/guides/agents.md` can be held against it.
  */
 
 import type { Agent } from '../agent/index.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small aiq client: adds jobs to a queue, consumes them, counts them.
 
-Written from docs/protocol.md alone, for Python 3.9 or newer without packages, as a model for other
+Written from docs/reference/protocol.md alone, for Python 3.9 or newer without packages, as a model for other
 languages. Names in [brackets] are sections of that document.
 """
 

@@ -62,7 +62,7 @@ describe('search', () => {
       'examples/texts/sqlite-atomic-commit.md',
       'atomic commit',
     ],
-    ['Which errors end the connection?', 'docs/protocol.md', 'end the connection'],
+    ['Which errors end the connection?', 'docs/reference/protocol.md', 'end the connection'],
     ['Who may pause a queue and what does a purge remove?', 'docs/', ''],
   ])('answers "%s" with quotes that stand in the files', async (question, source, words) => {
     const page = await ask(question);

@@ -1,5 +1,5 @@
 /**
- * Runs every example of `docs/api.md`, in its order and each as a program of its own, in one folder
+ * Runs every example of `docs/guides/api.md`, in its order and each as a program of its own, in one folder
  * with the offline provider, and holds what it prints against the comments beside it.
  */
 
@@ -15,7 +15,7 @@ import { Project } from '../support/project.ts';
 import { section, tableRows } from '../tidy/markdown.ts';
 import { readText, root } from '../tidy/repository.ts';
 
-const markdown = readText('docs/api.md');
+const markdown = readText('docs/guides/api.md');
 const articles = [
   'moby-dick-cetology.md',
   'roosevelt-four-freedoms.txt',
@@ -88,7 +88,7 @@ function promised(code: string): RegExp {
   return new RegExp(lines.map((line) => `^${line}$`).join('[\\s\\S]*'), 'm');
 }
 
-describe('the examples of docs/api.md', () => {
+describe('the examples of docs/guides/api.md', () => {
   test('are there, one for each function at least', () => {
     const headings = new Set(examples.map(({ heading }) => heading.replace(/\(.*/, '')));
     for (const name of ['connect', 'enqueue', 'enqueueMany', 'run', 'wait', 'defineTool']) {
@@ -119,13 +119,13 @@ describe('the examples of docs/api.md', () => {
   });
 });
 
-test('docs/api.md names every error class that the package exports', () => {
+test('docs/guides/api.md names every error class that the package exports', () => {
   const classes = Object.keys(api).filter((name) => name.endsWith('Error'));
   const rows = tableRows(section(markdown, '## Errors')).map(([name = '']) => name);
   expect(rows.sort()).toEqual(classes.sort());
 });
 
-test('docs/api.md names every field of a described job', async () => {
+test('docs/guides/api.md names every field of a described job', async () => {
   const aiq = await api.connect({ dir: project.dir, env: {} });
   const { value } = await aiq.jobs()[Symbol.asyncIterator]().next();
   await aiq.close();

@@ -25,7 +25,7 @@ export interface RuleOptions extends LeaseOptions {
   readonly keepJobs: number;
 }
 
-/** What a job of each priority waits in line before one of the highest, by `docs/protocol.md`. */
+/** What a job of each priority waits in line before one of the highest, by `docs/reference/protocol.md`. */
 const ageingMs: Readonly<Record<Priority, number>> = {
   highest: 0,
   high: 60_000,

@@ -10,7 +10,7 @@ import {
   lockProblems,
   machinePaths,
 } from './house.ts';
-import { fileLinks, tableRows } from './markdown.ts';
+import { anchorsOf, fileLinks, type Link, linksIn, tableRows } from './markdown.ts';
 import { filesBelow, readSources, readText, root } from './repository.ts';
 
 const isCode = (path: string): boolean => /\.(?:ts|js)$/.test(path);
@@ -84,21 +84,40 @@ describe('every text', () => {
     );
   });
 
-  test('links only to files that are there', () => {
+  test('links only to files and headings that exist', () => {
     const dead = all
       .filter((path) => path.endsWith('.md'))
       .flatMap((path) =>
-        fileLinks(readText(path))
-          .map((target) => posix.join(posix.dirname(path), decodeURI(target)))
-          .filter((target) => !existsSync(`${root}/${target}`))
-          .map((target) => `${path} → ${target}`),
+        linksIn(readText(path))
+          .filter((link) => !isLive(path, link))
+          .map(({ file, fragment }) => `${path} → ${file}#${fragment}`),
       );
     expect(dead).toEqual([]);
     const sample =
-      '[a](b.md#c) ![i](i.png) [w](https://x.y) `[no](no.md)`\n```\n[no](no.md)\n```\n';
+      '[a](b.md#c) ![i](i.png) [h](#x) [w](https://x.y) `[no](no.md)`\n```\n[no](no.md)\n```\n';
     expect(fileLinks(sample)).toEqual(['b.md', 'i.png']);
+    expect(linksIn(sample).map(({ fragment }) => fragment)).toEqual(['c', '', 'x']);
+    expect(anchorsOf('# `a.b` of C-d\n## Say\n## Say\n')).toEqual(['ab-of-c-d', 'say', 'say-1']);
+    expect(isLive('README.md', { file: '', fragment: 'no-such-heading' })).toBe(false);
+  });
+
+  test('names only documents that exist', () => {
+    // Tests write documents of their own.
+    const dead = [...readSources(all.filter((path) => !path.startsWith('test/')))].flatMap(
+      ([path, source]) =>
+        (source.match(/\bdocs\/[\w/-]+\.md\b/g) ?? [])
+          .filter((target) => !existsSync(`${root}/${target}`))
+          .map((target) => `${path}: ${target}`),
+    );
+    expect(dead).toEqual([]);
   });
 });
+
+function isLive(from: string, { file, fragment }: Link): boolean {
+  const path = file === '' ? from : posix.join(posix.dirname(from), file);
+  if (!existsSync(`${root}/${path}`)) return false;
+  return fragment === '' || anchorsOf(readText(path)).includes(fragment);
+}
 
 describe('lock files', () => {
   test('pin a version and a checksum for every package and name no registry', () => {

@@ -1,4 +1,4 @@
-/** Holds `core/` against the import table of `docs/architecture.md`, and the checker against itself. */
+/** Holds `core/` against the import table of `docs/internals/architecture.md`, and the checker against itself. */
 
 import { describe, expect, test } from 'vitest';
 import { importsOf, reachableFrom } from './imports.ts';
@@ -14,12 +14,12 @@ import {
 import { filesBelow, readSources, readText } from './repository.ts';
 
 const sources = readSources(filesBelow('core', (path) => path.endsWith('.ts')));
-const architecture = readText('docs/architecture.md');
+const architecture = readText('docs/internals/architecture.md');
 const layers = readLayers(architecture);
 const parts = readParts(architecture);
 
 describe('the code', () => {
-  test('imports only what the table of docs/architecture.md allows, through the doors', () => {
+  test('imports only what the table of docs/internals/architecture.md allows, through the doors', () => {
     expect(layerProblems(sources, layers)).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 /**
- * Holds the import table of `docs/architecture.md` against sources. Pure: it gets the table and the
+ * Holds the import table of `docs/internals/architecture.md` against sources. Pure: it gets the table and the
  * sources, and answers with sentences about what breaks it.
  */
 

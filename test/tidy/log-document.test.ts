@@ -1,5 +1,5 @@
 /**
- * Holds `docs/log-format.md` against the table of records: what the document says of each record is
+ * Holds `docs/reference/log-format.md` against the table of records: what the document says of each record is
  * enough to write bytes that the code reads, and to read bytes that the code writes.
  */
 
@@ -20,7 +20,7 @@ import * as structs from '../../core/protocol/structs.ts';
 import { section, tableRows } from './markdown.ts';
 import { readText } from './repository.ts';
 
-const document = section(readText('docs/log-format.md'), '## Records');
+const document = section(readText('docs/reference/log-format.md'), '## Records');
 
 /** A row of the table as the document has it. */
 interface Row {
@@ -110,7 +110,7 @@ function recordOf({ number, name, fields }: Row): { bytes: Uint8Array; record: L
   return { bytes: writer.written(), record: { kind: name, ...sample } as unknown as LogRecord };
 }
 
-describe('docs/log-format.md', () => {
+describe('docs/reference/log-format.md', () => {
   test.each(rows)('record $number, $name, is read and written as its row says', (row) => {
     const { bytes, record } = recordOf(row);
     expect(decodeRecord(bytes)).toEqual(record);

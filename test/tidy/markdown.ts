@@ -33,10 +33,44 @@ function cells(line: string): string[] {
     .map((cell) => cell.replaceAll('`', '').trim());
 }
 
-/** Targets of links and images that name files, without their `#fragment`. Code is left out. */
-export function fileLinks(markdown: string): string[] {
+/** A link to a file, to a heading of the same file, or both. */
+export interface Link {
+  /** Relative to the document; empty for the document itself. */
+  readonly file: string;
+  /** Without its `#`; empty for none. */
+  readonly fragment: string;
+}
+
+/** Links and images that name files or headings. Code is left out. */
+export function linksIn(markdown: string): Link[] {
   const prose = markdown.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
   return [...prose.matchAll(/\]\(([^()\s]+)\)/g)]
-    .map(([, target = '']) => target.replace(/#.*$/, ''))
-    .filter((target) => target !== '' && !/^[a-z][a-z+.-]*:/i.test(target));
+    .map(([, target = '']) => target)
+    .filter((target) => !/^[a-z][a-z+.-]*:/i.test(target))
+    .map((target) => {
+      const [file = '', fragment = ''] = target.split('#');
+      return { file: decodeURI(file), fragment };
+    });
+}
+
+/** Targets of links and images that name files, without their `#fragment`. */
+export function fileLinks(markdown: string): string[] {
+  return linksIn(markdown).flatMap(({ file }) => (file === '' ? [] : [file]));
+}
+
+/** Fragments by which the headings of a document are linked, as GitHub makes them. */
+export function anchorsOf(markdown: string): string[] {
+  const anchors: string[] = [];
+  for (const [, heading = ''] of markdown
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .matchAll(/^#+ (.+)$/gm)) {
+    const text = heading.toLowerCase().replaceAll(/\]\([^)]*\)/g, '');
+    const anchor = text
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(/\s/g, '-');
+    const earlier = anchors.filter((other) => other.replace(/-\d+$/, '') === anchor).length;
+    anchors.push(earlier === 0 ? anchor : `${anchor}-${earlier}`);
+  }
+  return anchors;
 }

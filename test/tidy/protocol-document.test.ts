@@ -1,4 +1,4 @@
-/** Holds `docs/protocol.md` against the tables of `core/protocol`: each row as the code has it. */
+/** Holds `docs/reference/protocol.md` against the tables of `core/protocol`: each row as the code has it. */
 
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../core/protocol/error-codes.ts';
@@ -10,7 +10,7 @@ import * as structs from '../../core/protocol/structs.ts';
 import { section, tableRows } from './markdown.ts';
 import { readText } from './repository.ts';
 
-const document = readText('docs/protocol.md');
+const document = readText('docs/reference/protocol.md');
 const rowsOf = (heading: string, columns: number): string[][] =>
   tableRows(section(document, heading)).filter((row) => row.length === columns);
 
@@ -52,7 +52,7 @@ function valuesText(values: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
-describe('docs/protocol.md', () => {
+describe('docs/reference/protocol.md', () => {
   test('lists every message with opcode, sender, answer and fields in wire order, and no other', () => {
     const expected = Object.entries(messages).map(([name, { opcode, from, answer, fields }]) => [
       String(opcode),

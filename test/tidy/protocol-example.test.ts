@@ -1,4 +1,4 @@
-/** Encodes the worked examples of `docs/protocol.md` anew and compares it byte by byte. */
+/** Encodes the worked examples of `docs/reference/protocol.md` anew and compares it byte by byte. */
 
 import { createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -18,7 +18,7 @@ import {
 import { section } from './markdown.ts';
 import { readText } from './repository.ts';
 
-const example = section(readText('docs/protocol.md'), '## Worked examples');
+const example = section(readText('docs/reference/protocol.md'), '## Worked examples');
 const dumps = [...example.matchAll(/```\n([\s\S]*?)```/g)].map(([, dump = '']) => dump);
 const id = idToText(Uint8Array.from({ length: 16 }, (_, index) => index));
 

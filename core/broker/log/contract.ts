@@ -57,7 +57,7 @@ export interface LogOptions {
   readonly disk?: Disk;
   /** Stands in for the event loop in simulation. */
   readonly scheduler?: Scheduler;
-  /** Begins the summary of one segment. See `docs/log-format.md`. */
+  /** Begins the summary of one segment. See `docs/reference/log-format.md`. */
   readonly summarize: () => Summarizer;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;

@@ -1,6 +1,6 @@
 /**
  * The log's bytes: layouts of segment header, batch header, batch trailer and floor, their codecs
- * and the names of segment files. `docs/log-format.md` has the tables and says how to change them;
+ * and the names of segment files. `docs/reference/log-format.md` has the tables and says how to change them;
  * nothing else in the broker knows where a field lies. Summaries are in `summary-format.ts`.
  */
 

@@ -1,6 +1,6 @@
 /**
  * The bytes of a summary: what stands at both ends of a sealed segment, where its batches begin,
- * and its records shortened. `docs/log-format.md` has the table.
+ * and its records shortened. `docs/reference/log-format.md` has the table.
  */
 
 import { crc32 } from 'node:zlib';

@@ -1,4 +1,4 @@
-/** The Python client of `examples/clients/`, written from `docs/protocol.md` alone, against a real broker. */
+/** The Python client of `examples/clients/`, written from `docs/reference/protocol.md` alone, against a real broker. */
 
 import { type ChildProcess, execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs/promises';

@@ -76,7 +76,10 @@ describe('a tool module', () => {
   });
 
   test('as the document shows it works', async () => {
-    const document = readFileSync(join(import.meta.dirname, '../../../docs/agents.md'), 'utf8');
+    const document = readFileSync(
+      join(import.meta.dirname, '../../../docs/guides/agents.md'),
+      'utf8',
+    );
     const [, source = ''] = /```js\n([\s\S]*?)```/.exec(document) ?? [];
     const agent = agentOf({ dir: folderWith({ 'time.js': source }), tools: ['./time.js'] });
     expect(await toolProblems(agent, 'run')).toEqual([]);

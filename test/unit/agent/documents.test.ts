@@ -7,7 +7,7 @@ import { discoverAgents, lintAgent, loadAgent } from '../../../core/agent/index.
 import { folderWith, problemsOf } from './agent-folder.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const document = readFileSync(join(root, 'docs/agents.md'), 'utf8');
+const document = readFileSync(join(root, 'docs/guides/agents.md'), 'utf8');
 
 interface Node {
   readonly properties?: { readonly [name: string]: Node };
@@ -36,7 +36,7 @@ function firstColumn(heading: string): string[] {
 
 const unquoted = (cells: readonly string[]): string[] => cells.map((cell) => cell.slice(1, -1));
 
-describe('docs/agents.md', () => {
+describe('docs/guides/agents.md', () => {
   test('has a row for every field of the schema, and no other', () => {
     const fields = new Map(fieldsOf(schema));
     // A mapping's own row is only needed where it can also be written as something else.

@@ -1,4 +1,4 @@
-/** Holds docs/cli.md and the help topics against the commands, flags and tables in the code. */
+/** Holds docs/reference/cli.md and the help topics against the commands, flags and tables in the code. */
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -8,7 +8,7 @@ import { environmentVariables, helpTopics } from '../../../core/cli/topics.ts';
 import { allCommands, isLeaf } from '../../support/command-tree.ts';
 import { section, tableRows } from '../../tidy/markdown.ts';
 
-const document = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+const document = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
 const [{ command: root }] = allCommands();
 
 /** The section that describes the command: its own, or that of its family. */
@@ -20,16 +20,19 @@ const commands = allCommands()
   .filter((one) => isLeaf(one) && one.path !== 'help')
   .map(({ path, command }): [string[], Command] => [path.split(' '), command]);
 
-test.each(commands)('docs/cli.md describes aiq %j with all its flags', (path, command) => {
-  const text = sectionOf(path);
-  expect(text).toContain(`aiq ${path.join(' ')}`);
-  const inputFlags = path.includes('render') ? ['--input', '--text', '--set', '--data'] : [];
-  for (const { long } of command.options) {
-    if (!inputFlags.includes(long ?? '')) expect(text).toContain(`${long}`);
-  }
-});
+test.each(commands)(
+  'docs/reference/cli.md describes aiq %j with all its flags',
+  (path, command) => {
+    const text = sectionOf(path);
+    expect(text).toContain(`aiq ${path.join(' ')}`);
+    const inputFlags = path.includes('render') ? ['--input', '--text', '--set', '--data'] : [];
+    for (const { long } of command.options) {
+      if (!inputFlags.includes(long ?? '')) expect(text).toContain(`${long}`);
+    }
+  },
+);
 
-test('docs/cli.md names no flag that does not exist', () => {
+test('docs/reference/cli.md names no flag that does not exist', () => {
   const known = new Set([root, ...commands.map(([, command]) => command)].flatMap(flagsOf));
   for (const [path] of commands) {
     const flags = tableRows(sectionOf(path)).flatMap(([cell = '']) => {
@@ -48,7 +51,7 @@ test('docs/cli.md names no flag that does not exist', () => {
   }
 });
 
-test('docs/cli.md names no command that does not exist', () => {
+test('docs/reference/cli.md names no command that does not exist', () => {
   const paths = allCommands().map(({ path }) => path);
   for (const [, named = ''] of document.matchAll(/^\| `aiq ([a-z]+(?: [a-z]+)?)/gm)) {
     const [family = ''] = named.split(' ');
@@ -61,14 +64,14 @@ function flagsOf(command: Command): string[] {
   return command.options.map(({ long }) => long ?? '');
 }
 
-test('docs/cli.md and the program agree on the flags of every command', () => {
+test('docs/reference/cli.md and the program agree on the flags of every command', () => {
   const listed = tableRows(section(document, '## Flags of every command')).map(
     ([cell = '']) => /--[a-z]+/.exec(cell)?.[0] ?? '',
   );
   expect(listed.sort()).toEqual([...flagsOf(root), '--help'].sort());
 });
 
-test('docs/cli.md and the help topic agree on environment variables', () => {
+test('docs/reference/cli.md and the help topic agree on environment variables', () => {
   expect(tableRows(section(document, '## Environment'))).toEqual(environmentVariables);
 });
 

@@ -4,7 +4,7 @@
  * byte of kind and then its fields in order.
  *
  * To add a kind: a row here with a new number, a case in `JobStore.apply`, a row in
- * `docs/log-format.md`. Numbers are never reused.
+ * `docs/reference/log-format.md`. Numbers are never reused.
  */
 
 import {

@@ -51,7 +51,7 @@ function itemCode(answer: unknown): number {
 const stale = errorCodes.STALE_LEASE.number;
 const badState = errorCodes.BAD_STATE.number;
 
-/** The table of docs/architecture.md, cell by cell; a number is the code that must be answered. */
+/** The table of docs/internals/architecture.md, cell by cell; a number is the code that must be answered. */
 const table: Record<string, Partial<Record<Event, JobState | number>>> = {
   delayed: {
     due: 'ready',
