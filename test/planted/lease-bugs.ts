@@ -8,7 +8,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a settle ends the lease of a later delivery',
     edits: [
       {
-        file: 'core/broker/state-machine/context/core.ts',
+        file: 'core/broker/state-machine/context/lease-table.ts',
         find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
         replace: 'lease?.session === session ? lease : undefined',
       },
@@ -20,7 +20,7 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'another session may settle and renew a lease',
     edits: [
       {
-        file: 'core/broker/state-machine/context/core.ts',
+        file: 'core/broker/state-machine/context/lease-table.ts',
         find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
         replace: 'isNewest(job, token) ? lease : undefined',
       },
@@ -74,8 +74,8 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
       {
         file: 'core/broker/state-machine/lifecycle/sessions.ts',
-        find: 'core.leaseDeadlines.popDue(now.monotonicMs)',
-        replace: 'core.leaseDeadlines.popDue(now.wallMs)',
+        find: 'core.leases.deadlines.popDue(now.monotonicMs)',
+        replace: 'core.leases.deadlines.popDue(now.wallMs)',
       },
       {
         file: 'core/broker/state-machine/lifecycle/sessions.ts',
@@ -84,8 +84,8 @@ export const leaseBugs: readonly PlantedBug[] = [
       },
       {
         file: 'core/broker/state-machine/requests/settle.ts',
-        find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
-        replace: 'Math.min(now.wallMs + core.options.leaseMs, lease.endsAtMs)',
+        find: 'core.leases.renew(lease, now.monotonicMs)',
+        replace: 'core.leases.renew(lease, now.wallMs)',
       },
     ],
     caughtBy: simulation,

@@ -9,9 +9,9 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/lifecycle/delivery.ts',
-        find: '  const lease = core.addLease(session, job);',
+        find: '  const lease = core.leases.add(session, job);',
         replace:
-          '  const lease = core.addLease(session, job);\n  core.beginLease(lease, now.monotonicMs);',
+          '  const lease = core.leases.add(session, job);\n  core.leases.begin(lease, now.monotonicMs);',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/send-quota.test.ts' },

@@ -24,7 +24,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'of what is told of the leases of a job only the last counts as alive',
     edits: [
       {
-        file: 'core/broker/state-machine/state/live-bytes.ts',
+        file: 'core/broker/state-machine/state/job-extras.ts',
         find: 'job.lastBytes = bytes + (isFirstOfTen ? (sinceTen ?? job.lastBytes) : job.lastBytes);',
         replace: 'job.lastBytes = bytes;',
       },
@@ -129,9 +129,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a lease that is renewed for ever is held for ever',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/settle.ts',
-        find: 'Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs)',
-        replace: 'now.monotonicMs + core.options.leaseMs',
+        file: 'core/broker/state-machine/context/lease-table.ts',
+        find: 'Math.min(nowMs + this.#options.leaseMs, lease.endsAtMs)',
+        replace: 'nowMs + this.#options.leaseMs',
       },
     ],
     caughtBy: sessionQuotas,

@@ -142,12 +142,18 @@ function usedNames(source: string, names: readonly string[]): string[] {
   );
 }
 
-/** Files that load each other, as `a → b → a`. Types are erased, so they close no cycle. */
-export function importCycles(sources: Sources): string[] {
+/**
+ * Files that load each other, as `a → b → a`.
+ * @param kinds `type` counts imports that are erased as well: circles of knowledge, not of loading
+ */
+export function importCycles(
+  sources: Sources,
+  kinds: readonly Import['kind'][] = ['value'],
+): string[] {
   const graph = new Map<string, string[]>();
   for (const [path, source] of sources) {
     const targets = importsOf(source)
-      .filter(({ kind }) => kind === 'value')
+      .filter(({ kind }) => kinds.includes(kind))
       .map(({ specifier }) => resolveImport(path, specifier))
       .filter((target) => target !== null);
     graph.set(path, targets);

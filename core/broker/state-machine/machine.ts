@@ -7,6 +7,7 @@ import { expiryClockMs, type Now } from '../events.ts';
 import { Core, type CoreOptions, jobsPerStepMax } from './context/core.ts';
 import { type ClientEvent, type CoreEvent, type Effect, isClientEvent } from './context/effects.ts';
 import type { SendQuota } from './context/send-quota.ts';
+import { blobsDueAtMs, dropCutUploads, expireBlobs } from './lifecycle/blob-expiry.ts';
 import {
   compact,
   isFullyRewritten,
@@ -32,7 +33,6 @@ import {
   restoreSessions,
 } from './lifecycle/sessions.ts';
 import { decodeRecord } from './records/records.ts';
-import { blobsDueAtMs, dropCutUploads, expireBlobs } from './requests/blob-requests.ts';
 import { enqueue } from './requests/enqueue.ts';
 import { handleRequest } from './requests/handlers.ts';
 import { putHeldEntry } from './requests/journal-requests.ts';
@@ -132,9 +132,9 @@ export class QueueMachine {
 
   /** All that is due on the monotonic clock. */
   get #deadlinesMs(): (number | null)[] {
-    const { leaseDeadlines, resumeDeadlines, blobs, readPause } = this.#core;
+    const { leases, resumeDeadlines, blobs, readPause } = this.#core;
     return [
-      leaseDeadlines.earliestMs,
+      leases.deadlines.earliestMs,
       resumeDeadlines.earliestMs,
       blobsDueAtMs(blobs),
       readPause.dueAtMs,
@@ -153,8 +153,8 @@ export class QueueMachine {
 
   /** Times that are kept for jobs and leases, until they are due or found to be outdated. */
   get timesKept(): number {
-    const { leaseDeadlines, state } = this.#core;
-    return leaseDeadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
+    const { leases, state } = this.#core;
+    return leases.deadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
   }
 
   /** What is on its way to each connection. */
@@ -275,7 +275,7 @@ export class QueueMachine {
         break;
       case 'movedRecord':
         this.#movedCount++;
-        moveRecord(this.#core, event.from, event.record);
+        moveRecord(this.#core, this.#core.state, event);
         break;
       case 'restate':
         if (event.isFirst) this.#smallStateRewrite = new SmallStateRewrite(this.#core, now.wallMs);

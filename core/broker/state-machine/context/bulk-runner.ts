@@ -4,7 +4,7 @@ import type { Now } from '../../events.ts';
 import type { BrokerState } from '../state/broker-state.ts';
 import type { BulkOperation } from '../state/bulks.ts';
 import { BulkWalk, type StepBudget } from './bulk-walk.ts';
-import type { Committing } from './request.ts';
+import type { Committing } from './effects.ts';
 
 /** Jobs that all operations change between two events, and places that they look at. */
 const roundBudget: Readonly<StepBudget> = { jobs: 40, looks: 2_000 };

@@ -1,9 +1,15 @@
 /** What the core wants done, and what it is told: plain data and pure functions. */
 
-import type { LeaseToken, Message, MessageName, QueueInfo } from '../../../protocol/index.ts';
+import {
+  errorCodes,
+  type LeaseToken,
+  type Message,
+  type MessageName,
+  type QueueInfo,
+} from '../../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
-import type { RecordOf } from '../records/records.ts';
-import type { Origin } from './job-view.ts';
+import type { EnqueuedJob } from '../records/job-record-reader.ts';
+import type { LogRecord, RecordOf } from '../records/records.ts';
 
 /** What the core wants done, in order. Everything sent waits until the records before it are durable. */
 export type Effect =
@@ -98,12 +104,12 @@ export type CoreEvent =
       readonly seq: number;
       readonly base: number;
       readonly last: number;
-      readonly origin: Origin;
+      readonly job: EnqueuedJob;
       readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
       readonly history: RecordOf<'snapshot'>['history'];
     }
   /** Compaction: a record that holds a chunk of a blob or an entry of a journal. */
-  | { readonly type: 'movedRecord'; readonly from: number; readonly record: Uint8Array }
+  | { readonly type: 'movedRecord'; readonly offset: number; readonly record: Uint8Array }
   /** Compaction: say a portion of the small state again; what lay before the first may then be dropped. */
   | { readonly type: 'restate'; readonly isFirst: boolean };
 
@@ -116,6 +122,36 @@ export function outgoing<N extends MessageName>(
 ): Outgoing {
   const message: Outgoing<N> = { connection, correlationId, name, fields };
   return message;
+}
+
+/** Logs a decision, applies it at once and returns the record's offset. */
+export interface Committing {
+  commit(record: LogRecord): number;
+}
+
+/** An answer that is made from records of the log. */
+export type Reply = {
+  [N in MessageName]: { readonly name: N; readonly fields: Message<N> };
+}[MessageName];
+
+/** The answer to a request whose records cannot be read now; it changed nothing. */
+export function answerUnreadable(
+  connection: ConnectionId,
+  correlationId: number,
+): NonNullable<Fetch['unread']> {
+  return ({ message }) => {
+    const fields = {
+      code: errorCodes.LOG_UNREAD.number,
+      message: `${message}; nothing was changed, try again`,
+    };
+    return [{ type: 'send', outgoing: outgoing(connection, correlationId, 'Error', fields) }];
+  };
+}
+
+/** The answer to a request whose records are damaged. */
+export function unreadable(): Reply {
+  const message = 'the log no longer holds this undamaged; run  aiq broker verify';
+  return { name: 'Error', fields: { code: errorCodes.INTERNAL.number, message } };
 }
 
 /** What clients ask, and that they come and go. */

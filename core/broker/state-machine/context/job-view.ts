@@ -6,13 +6,18 @@
 import {
   decodeJob,
   encodeAhead,
+  idBytes,
+  idFromText,
+  idToText,
   type JobInfo,
   type LeaseEndInfo,
   limits,
   noUsage,
   type Value,
 } from '../../../protocol/index.ts';
-import { decodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
+import { type JobPosition, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
+import type { RecordOf } from '../records/records.ts';
+import type { Hash } from '../state/blob-uploads.ts';
 import type { JobEntry } from '../state/job-entry.ts';
 import { expiredCode, type JobStore } from '../state/job-store.ts';
 import type { Fetch, Fetched } from './effects.ts';
@@ -93,11 +98,11 @@ export function fetchInfos(
 
 function infosOf(pictures: readonly JobView[], records: readonly (Uint8Array | null)[]): JobInfo[] {
   let next = 0;
-  const origins = new Origins();
+  const reader = new JobRecordReader();
   const take = (offset: number): Uint8Array | null =>
     offset === 0 ? null : (records[next++] ?? null);
   return pictures.map((picture) =>
-    infoOf(picture, enqueueFieldsOf(picture, take(picture.base), origins), take(picture.last)),
+    infoOf(picture, enqueueFieldsOf(picture, take(picture.base), reader), take(picture.last)),
   );
 }
 
@@ -125,17 +130,17 @@ function infoOf(
   atEnqueue: EnqueueFields,
   last: Uint8Array | null,
 ): JobInfo {
-  const { result, ...end } = leaseEndFieldsOf(last === null ? null : endOf(last), cause);
+  const { result, ...end } = leaseEndFieldsOf(last === null ? null : leaseEndOf(last), cause);
   return { ...row, ...atEnqueue, ...end, resultBytes: bytesOfValue(result) };
 }
 
 function enqueueFieldsOf(
-  place: JobPlace,
+  position: JobPosition,
   base: Uint8Array | null,
-  origins: Origins,
+  reader: JobRecordReader,
 ): EnqueueFields {
   if (base === null) return { agent: '', source: '', tags: [], enqueuedAtMs: 0 };
-  const { encoded, enqueuedAtMs } = origins.find(base, place);
+  const { encoded, enqueuedAtMs } = reader.find(base, position);
   const { agent, source, tags } = decodeJob(encoded);
   return { agent, source, tags: [...tags], enqueuedAtMs };
 }
@@ -165,42 +170,19 @@ const noEnd: LeaseEndFields = {
   result: null,
 };
 
-/** Where a job comes from, as a record of its bytes tells. */
-export interface Origin {
-  readonly encoded: Uint8Array;
-  readonly enqueuedAtMs: number;
-}
+const sessionDomain = new TextEncoder().encode('aiq session ');
 
-/** Where the log holds a job's bytes, and which of the record's jobs it is. */
-type JobPlace = Pick<JobView, 'base' | 'seq'>;
-
-/** Finds jobs in the records that hold them; what many jobs share is decoded once. */
-export class Origins {
-  #offset = 0;
-  #record: LogRecord | null = null;
-
-  /** @throws Error when the record holds no such job: the log and the table contradict each other */
-  find(bytes: Uint8Array, { base, seq }: JobPlace): Origin {
-    if (this.#record === null || this.#offset !== base) this.#record = decodeRecord(bytes);
-    this.#offset = base;
-    const record = this.#record;
-    if (record.kind === 'snapshot' && record.seq === seq) {
-      return { encoded: record.job, enqueuedAtMs: record.enqueuedAtMs };
-    }
-    if (record.kind === 'enqueued' || record.kind === 'leaseEnded') {
-      const jobs = record.kind === 'enqueued' ? record.jobs : record.enqueue;
-      const next = jobs[seq - (jobs[0]?.seq ?? 0)];
-      const found = next?.seq === seq ? next : jobs.find((job) => job.seq === seq);
-      if (found !== undefined) return { encoded: found.job, enqueuedAtMs: record.atMs };
-    }
-    throw new Error(`record ${base} is ${record.kind}; it should hold job number ${seq}`);
-  }
-}
-
-/** What a record tells about the end of a job's newest lease. */
-export function endOf(record: Uint8Array): RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null {
-  const decoded = decodeRecord(record);
-  return decoded.kind === 'leaseEnded' || decoded.kind === 'snapshot' ? decoded : null;
+/**
+ * The mark that stands in answers for a session id: the first 16 bytes of the SHA-256 of `aiq session `
+ * and the id. The id is a secret: a client that has it may settle, resume and end the session.
+ */
+export function sessionMark(session: string, newHash: () => Hash): string {
+  const id = new Uint8Array(idBytes);
+  idFromText(session, id, 0);
+  const hash = newHash();
+  hash.update(sessionDomain);
+  hash.update(id);
+  return idToText(hash.digest().subarray(0, idBytes));
 }
 
 export function bytesOfValue(value: Value | null): number {
@@ -218,7 +200,7 @@ export function fetchHistory(
     fetch: {
       offsets: last === 0 ? [] : [last],
       use([record]) {
-        const end = record === undefined || record === null ? null : endOf(record);
+        const end = record === undefined || record === null ? null : leaseEndOf(record);
         const rows = end === null ? [] : end.kind === 'snapshot' ? end.history : [endInfo(end)];
         const history = [...sofar, ...rows].slice(0, limits.historyRowsMax);
         const previous = end?.kind === 'leaseEnded' ? end.previous : 0;

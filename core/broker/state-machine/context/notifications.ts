@@ -7,10 +7,11 @@
 import { errorCodes, type JobInfo } from '../../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../../events.ts';
 import type { JobEntry } from '../state/job-entry.ts';
-import type { Core } from './core.ts';
-import { type Fetched, outgoing } from './effects.ts';
+import type { JobStore } from '../state/job-store.ts';
+import type { EffectList } from './effect-list.ts';
+import { answerUnreadable, type Fetched, outgoing } from './effects.ts';
 import { fetchInfos, inFrames, type JobView, viewOf } from './job-view.ts';
-import { answerUnreadable } from './unreadable.ts';
+import type { SendQuota } from './send-quota.ts';
 import { Watchers } from './watchers.ts';
 
 /**
@@ -26,15 +27,15 @@ const goMax = 400;
 const makingMax = 2;
 
 /** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
-function placedNow({ state }: Core, picture: JobView): JobView {
-  const job = state.jobs.bySeq(picture.seq);
+function placedNow(jobs: JobStore, picture: JobView): JobView {
+  const job = jobs.bySeq(picture.seq);
   if (job === undefined) return { ...picture, base: 0, last: 0 };
   return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
 }
 
-function viewNow({ state }: Core, seq: number): JobView | null {
-  const job = state.jobs.bySeq(seq);
-  return job === undefined ? null : viewOf(state.jobs, job);
+function viewNow(jobs: JobStore, seq: number): JobView | null {
+  const job = jobs.bySeq(seq);
+  return job === undefined ? null : viewOf(jobs, job);
 }
 
 /** Who of a connection waited for a job that is over. */
@@ -58,6 +59,9 @@ interface EndOfWait {
 }
 
 export class Notifications {
+  readonly #jobs: JobStore;
+  readonly #effects: EffectList;
+  readonly #unsent: SendQuota;
   readonly #watchers = new Watchers();
   readonly #notifications: Map<ConnectionId, PendingNotifications> = new Map();
   /** Connections with something to be told and nothing in the making, in the order of their turns. */
@@ -66,6 +70,12 @@ export class Notifications {
   #hasNews = false;
   #makingCount = 0;
   #endCount = 0;
+
+  constructor(jobs: JobStore, effects: EffectList, unsent: SendQuota) {
+    this.#jobs = jobs;
+    this.#effects = effects;
+    this.#unsent = unsent;
+  }
 
   get watcherCount(): number {
     return this.#watchers.count;
@@ -106,19 +116,18 @@ export class Notifications {
   }
 
   /** A job changed: whoever watches its queue hears of it as it is now. */
-  note(core: Core, job: JobEntry): void {
-    const { jobs } = core.state;
-    const { name } = jobs.queueOf(job);
-    if (this.#watchers.note(name, () => viewOf(jobs, job))) this.#hasNews = true;
+  recordChange(job: JobEntry): void {
+    const { name } = this.#jobs.queueOf(job);
+    if (this.#watchers.record(name, () => viewOf(this.#jobs, job))) this.#hasNews = true;
   }
 
   /** The watcher is too far behind: it hears that it missed something by the end of its connection. */
-  #give(core: Core, connection: ConnectionId): void {
+  #give(connection: ConnectionId): void {
     this.forget(connection);
     const message = 'the watcher reads too slowly: too many changes wait for it';
     const fields = { code: errorCodes.TOO_SLOW.number, message };
     const last = { ...outgoing(connection, 0, 'Error', fields), thenClose: true };
-    core.emit({ type: 'send', outgoing: last });
+    this.#effects.add({ type: 'send', outgoing: last });
   }
 
   /** A piece was made and counts as on its way. */
@@ -130,24 +139,24 @@ export class Notifications {
   }
 
   /** Begins with what may be told now. Returns false when more could be told at once. */
-  flush(core: Core): boolean {
+  flush(): boolean {
     if (this.#hasNews) for (const connection of this.#watchers.connections) this.#of(connection);
     this.#hasNews = false;
     let left = goMax;
     for (const connection of this.#due) {
       if (this.#makingCount >= makingMax) return true;
-      if (!core.unsent.takesLarge(connection)) continue;
+      if (!this.#unsent.takesLarge(connection)) continue;
       if (left <= 0) return false;
       this.#due.delete(connection);
-      left -= this.#tell(core, connection);
+      left -= this.#tell(connection);
     }
     return true;
   }
 
   /** Tells one piece and returns how much work that is, counted in jobs. */
-  #tell(core: Core, connection: ConnectionId): number {
+  #tell(connection: ConnectionId): number {
     if (this.#watchers.isTooFarBehind(connection)) {
-      this.#give(core, connection);
+      this.#give(connection);
       return 1;
     }
     const telling = this.#of(connection);
@@ -156,7 +165,7 @@ export class Notifications {
       ends.length > 0
         ? // What many wait for is looked up once.
           { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
-        : this.#watchers.take(connection, jobsPerMessage, (seq) => viewNow(core, seq));
+        : this.#watchers.take(connection, jobsPerMessage, (seq) => viewNow(this.#jobs, seq));
     if (pictures.length === 0) {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
       return work;
@@ -173,7 +182,7 @@ export class Notifications {
         : [...inFrames(infos)].map((jobs) => outgoing(connection, 0, 'JobEvents', { jobs }));
     const told: Fetched = { type: 'event', event: { type: 'told', connection } };
     const fetch = fetchInfos(
-      pictures.map((picture) => placedNow(core, picture)),
+      pictures.map((picture) => placedNow(this.#jobs, picture)),
       (infos): Fetched[] => [
         ...messages(infos).map((message) => ({ type: 'send' as const, outgoing: message })),
         told,
@@ -183,7 +192,7 @@ export class Notifications {
       ...ends.flatMap(({ correlationId }) => answerUnreadable(connection, correlationId)(error)),
       told,
     ];
-    core.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
+    this.#effects.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
     return work;
   }
 

@@ -10,37 +10,17 @@ import {
   type MessageName,
 } from '../../../protocol/index.ts';
 import type { ConnectionId, Now } from '../../events.ts';
-import type { LogRecord } from '../records/records.ts';
+import type { Answering } from './effect-list.ts';
+import type { Committing } from './effects.ts';
 
-/** An answer that is made from records of the log. */
-export type Reply = {
-  [N in MessageName]: { readonly name: N; readonly fields: Message<N> };
-}[MessageName];
-
-/** Logs a decision, applies it at once and returns the record's offset. */
-export interface Committing {
-  commit(record: LogRecord): number;
-}
-
-export interface Answering extends Committing {
-  send<N extends MessageName>(
-    connection: ConnectionId,
-    correlationId: number,
-    name: N,
-    fields: Message<N>,
-  ): void;
-  /** Reads records, in the order of `offsets`, and sends what `then` makes of them. */
-  fetch(
-    connection: ConnectionId,
-    correlationId: number,
-    offsets: readonly number[],
-    then: (records: readonly Uint8Array[]) => Reply,
-  ): void;
+/** What a handler needs of the core to decide and to answer. */
+export interface RequestCore extends Committing {
+  readonly effects: Answering;
 }
 
 /** Who asks, on which connection, and when. */
 export interface RequestContext {
-  readonly core: Answering;
+  readonly core: RequestCore;
   readonly session: { readonly id: string };
   readonly connection: ConnectionId;
   readonly correlationId: number;
@@ -52,7 +32,7 @@ export function answer<N extends MessageName>(
   name: N,
   fields: Message<N>,
 ): void {
-  caller.core.send(caller.connection, caller.correlationId, name, fields);
+  caller.core.effects.send(caller.connection, caller.correlationId, name, fields);
 }
 
 /** Why a request, or an item of one, is not done; nothing was changed. */

@@ -49,7 +49,7 @@ export class Watchers {
   }
 
   /** Keeps a change of a job of that queue, once for all; false when nobody watches the queue. */
-  note(queue: string, viewOfJob: () => JobView): boolean {
+  record(queue: string, viewOfJob: () => JobView): boolean {
     if (!this.#counts.has('') && !this.#counts.has(queue)) return false;
     this.#changes.add(viewOfJob());
     return true;

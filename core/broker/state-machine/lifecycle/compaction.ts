@@ -5,17 +5,11 @@
 
 import { decodeJob, encodeJob } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
-import type { CoreEvent, Fetched } from '../context/effects.ts';
-import {
-  endOf,
-  fetchHistory,
-  leaseEndFieldsOf,
-  type Origin,
-  Origins,
-} from '../context/job-view.ts';
+import type { Committing, CoreEvent, Fetched } from '../context/effects.ts';
+import { fetchHistory, leaseEndFieldsOf } from '../context/job-view.ts';
+import { type EnqueuedJob, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
-import { moveChunk } from '../requests/blob-requests.ts';
-import { moveEntry } from '../requests/journal-requests.ts';
+import type { BrokerState } from '../state/broker-state.ts';
 import { isOver, type JobEntry, snapshotBytes } from '../state/job-entry.ts';
 import type { JobStore } from '../state/job-store.ts';
 
@@ -33,39 +27,39 @@ export function isFullyRewritten({ state }: Core, upTo: number): boolean {
 /** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
 export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax: number }): void {
   const { jobs, blobs, journal } = core.state;
-  const origins = new Origins();
+  const reader = new JobRecordReader();
   let bytes = 0;
   let slot = jobs.logOrder.head;
   for (let count = 0; slot !== 0 && count < portionMax && bytes < bytesMax; count++) {
     const job = jobs.at(slot);
     if (job === undefined || job.base > upTo) break;
     bytes += job.logBytes;
-    fetchJob(core, job, origins);
+    fetchJob(core, job, reader);
     slot = jobs.logOrder.after(slot);
   }
   const others = [blobs.logOrder, journal.logOrder].flatMap((order) =>
     order.oldestUpTo(upTo, portionMax, bytesMax),
   );
   for (const offset of others) {
-    core.read({
+    core.effects.read({
       offsets: [offset],
       use: ([record]) =>
-        record ? [{ type: 'event', event: { type: 'movedRecord', from: offset, record } }] : [],
+        record ? [{ type: 'event', event: { type: 'movedRecord', offset, record } }] : [],
     });
   }
 }
 
-function fetchJob(core: Core, job: JobEntry, origins: Origins): void {
-  const { seq, base, last } = job;
-  core.read({
+function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
+  const { seq, base, last } = entry;
+  core.effects.read({
     offsets: last > 0 ? [base, last] : [base],
     use: ([baseRecord, lastRecord]) => {
       // What cannot be read stays where it is, and the driver sees that nothing moves.
       if (!baseRecord || (last > 0 && !lastRecord)) return [];
-      const origin = origins.find(baseRecord, { base, seq });
-      const end = lastRecord ? endOf(lastRecord) : null;
+      const job = reader.find(baseRecord, { base, seq });
+      const end = lastRecord ? leaseEndOf(lastRecord) : null;
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
-        { type: 'event', event: { type: 'movedJob', seq, base, last, origin, end, history } },
+        { type: 'event', event: { type: 'movedJob', seq, base, last, job, end, history } },
       ];
       return [fetchHistory(last, event)];
     },
@@ -79,15 +73,15 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  const { end, origin, history } = event;
-  const encoded = isOver(job.state) ? withoutBody(core, origin) : origin.encoded;
+  const { end, job: enqueued, history } = event;
+  const encoded = isOver(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
     ...rowOf(job),
     ...extrasOf(jobs, job),
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
-    enqueuedAtMs: origin.enqueuedAtMs,
+    enqueuedAtMs: enqueued.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isOver(job.state),
     jobBytes: encoded.length,
     job: encoded,
@@ -131,18 +125,26 @@ function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry)
   };
 }
 
-function withoutBody({ options }: Core, { encoded }: Origin): Uint8Array {
+function withoutBody({ options }: Core, { encoded }: EnqueuedJob): Uint8Array {
   const job = decodeJob(encoded);
   return encodeJob({ ...job, body: new Uint8Array(0), bodyRef: null }, options.crc32);
 }
 
 /** A chunk of a blob or an entry of a journal was read: it is logged again when it still counts. */
-export function moveRecord(core: Core, from: number, bytes: Uint8Array): void {
+export function moveRecord(
+  core: Committing,
+  { blobs, journal }: Pick<BrokerState, 'blobs' | 'journal'>,
+  { offset, record: bytes }: { readonly offset: number; readonly record: Uint8Array },
+): void {
   const record = decodeRecord(bytes);
-  if (record.kind === 'blobChunk') moveChunk(core, core.state.blobs, { record, offset: from });
-  else if (record.kind === 'journaled')
-    moveEntry(core, core.state.journal, { record, offset: from });
-  else throw new Error(`record ${from} was to be moved, and it is ${record.kind}`);
+  if (record.kind !== 'blobChunk' && record.kind !== 'journaled') {
+    throw new Error(`record ${offset} was to be moved, and it is ${record.kind}`);
+  }
+  const isCurrent =
+    record.kind === 'blobChunk'
+      ? blobs.isCurrent(record, offset)
+      : journal.isCurrent(record, offset);
+  if (isCurrent) core.commit(record);
 }
 
 /** Records of the small state that are said before others have their turn. */

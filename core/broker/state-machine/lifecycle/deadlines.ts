@@ -19,7 +19,7 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
     const dueAtMs = jobs.extras.dueAtMs.get(job.slot) ?? 0;
     if (dueAtMs > now.wallMs) continue;
     jobs.makeReady(job);
-    core.notifications.note(core, job);
+    core.notifications.recordChange(job);
   }
 }
 
@@ -48,11 +48,11 @@ export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
  * Times of leases and jobs that are gone would pile up until they are due, which may be years: forgets
  * some of them; true when there may be many more.
  */
-export function sweepDeadlines({ leaseDeadlines, state }: Core): boolean {
+export function sweepDeadlines({ leases, state }: Core): boolean {
   const { jobs } = state;
   const { dueAtMs, expiresAtMs } = jobs.extras;
   const found = [
-    leaseDeadlines.sweep((lease) => !lease.ended),
+    leases.deadlines.sweep((lease) => !lease.ended),
     jobs.delayed.sweep((seq, atMs) => {
       const job = jobs.bySeq(seq);
       return job?.state === 'delayed' && dueAtMs.get(job.slot) === atMs;

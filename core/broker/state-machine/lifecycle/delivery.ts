@@ -5,15 +5,10 @@
 
 import { type Delivery, type LeaseToken, limits } from '../../../protocol/index.ts';
 import type { ConnectionId, Left, Now } from '../../events.ts';
-import {
-  type Core,
-  jobsPerStepMax,
-  type Lease,
-  leasedBytesMax,
-  type Session,
-} from '../context/core.ts';
+import { type Core, jobsPerStepMax } from '../context/core.ts';
 import { type Fetched, outgoing } from '../context/effects.ts';
-import { Origins } from '../context/job-view.ts';
+import { type Lease, leasedBytesMax, type Session } from '../context/session.ts';
+import { JobRecordReader } from '../records/job-record-reader.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
 import { expireJob } from './deadlines.ts';
 
@@ -102,7 +97,7 @@ function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
     isolated: job.crashes > 0,
     atMs: now.wallMs,
   });
-  const lease = core.addLease(session, job);
+  const lease = core.leases.add(session, job);
   // Counted from now on: a peer that has much on its way gets no more.
   if (session.connection !== null) core.unsent.add(session.connection, bytesInFrame(lease));
   const item = {
@@ -144,7 +139,7 @@ function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void
   const bytes = leases.reduce((sum, lease) => sum + bytesInFrame(lease), 0);
   const frame = core.nextFrame++;
   session.frames.set(frame, { bytes, leases });
-  core.readFor(connection, {
+  core.effects.readFor(connection, {
     offsets: grants.map(({ base }) => base),
     use: (records) => {
       const { items, unreadable } = deliveriesOf(grants, records);
@@ -177,7 +172,7 @@ function deliveriesOf(
 ): { items: Delivery[]; unreadable: LeaseToken[] } {
   const items: Delivery[] = [];
   const unreadable: LeaseToken[] = [];
-  const origins = new Origins();
+  const reader = new JobRecordReader();
   for (const [index, { item, base, lease }] of grants.entries()) {
     // It may have been cancelled while its bytes were read.
     if (lease.ended) continue;
@@ -186,7 +181,7 @@ function deliveriesOf(
       unreadable.push(item.token);
       continue;
     }
-    const { encoded: job, enqueuedAtMs } = origins.find(record, { base, seq: lease.seq });
+    const { encoded: job, enqueuedAtMs } = reader.find(record, { base, seq: lease.seq });
     items.push({ ...item, enqueuedAtMs, job });
   }
   return { items, unreadable };
@@ -225,6 +220,6 @@ export function allFramesLeft(core: Core, session: Session, nowMs: number): void
 }
 
 function beginLeases(core: Core, session: Session, frame: number, nowMs: number): void {
-  for (const lease of session.frames.get(frame)?.leases ?? []) core.beginLease(lease, nowMs);
+  for (const lease of session.frames.get(frame)?.leases ?? []) core.leases.begin(lease, nowMs);
   session.frames.delete(frame);
 }

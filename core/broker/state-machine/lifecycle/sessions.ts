@@ -5,9 +5,10 @@
 
 import { errorCodes, type LeaseToken, limits, noUsage } from '../../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Now, Transport } from '../../events.ts';
-import type { Core, Session } from '../context/core.ts';
+import type { Core } from '../context/core.ts';
 import type { CoreEvent } from '../context/effects.ts';
 import { damagedInARowMax } from '../context/read-pause.ts';
+import type { Session } from '../context/session.ts';
 import { isNewest, type JobEntry } from '../state/job-entry.ts';
 import { allFramesLeft } from './delivery.ts';
 import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
@@ -29,7 +30,7 @@ export function openSession(core: Core, event: Opened, now: Now): void {
   core.subscriptions.set(session, [], 0);
   core.sessions.set(session.id, session);
   core.connections.set(event.connection, session);
-  core.send(event.connection, event.correlationId, 'HelloOk', {
+  core.effects.send(event.connection, event.correlationId, 'HelloOk', {
     broker: core.options.brokerId,
     epoch: core.state.epoch,
     software: core.options.software,
@@ -66,7 +67,7 @@ function takeOver(core: Core, session: Session, { hello, transport }: Opened): v
   if (connection === null) return;
   const kind = 'sessions taken over';
   const text = `the session of client ${JSON.stringify(client)} over ${session.transport} was taken over by client ${JSON.stringify(hello.client)} over ${transport}`;
-  core.emit({ type: 'notice', kind, text });
+  core.effects.add({ type: 'notice', kind, text });
   core.sendAndClose(connection, 0, 'Error', {
     code: errorCodes.SESSION_IN_USE.number,
     message: 'another connection took this session over',
@@ -131,11 +132,11 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
 /** Leases that nobody renewed end. */
 export function expireLeases(core: Core, now: Now, jobsMax: number): void {
   for (let count = 0; count < jobsMax; ) {
-    const lease = core.leaseDeadlines.popDue(now.monotonicMs);
+    const lease = core.leases.deadlines.popDue(now.monotonicMs);
     if (lease === undefined) return;
     if (lease.ended) continue;
     if (lease.deadlineMs > now.monotonicMs) {
-      core.leaseDeadlines.push(lease.deadlineMs, lease);
+      core.leases.deadlines.push(lease.deadlineMs, lease);
       continue;
     }
     count++;
@@ -216,7 +217,7 @@ function* stillHeld({ state }: Core, tokens: readonly LeaseToken[]): Generator<J
 
 /** Ends one lease for a reason that the consumer did not give. */
 export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): void {
-  core.dropLease(job);
+  core.leases.drop(job);
   const ending: LeaseEnding = {
     ...cause,
     delayMs: 0,
@@ -237,7 +238,7 @@ export function restoreSessions(core: Core, now: Now): void {
     if (job === undefined) continue;
     const session = core.sessions.get(id) ?? newSession(id, 'unix');
     core.sessions.set(id, session);
-    core.beginLease(core.addLease(session, job), now.monotonicMs);
+    core.leases.begin(core.leases.add(session, job), now.monotonicMs);
   }
   for (const session of core.sessions.values()) {
     awaitResume(core, session, now.monotonicMs + core.options.leaseMs);

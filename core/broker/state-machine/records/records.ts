@@ -222,6 +222,11 @@ export interface Place {
   readonly bytes: number;
 }
 
+/** Bytes of follow-up jobs in a record: they count for those jobs. */
+export function bytesOfJobs(jobs: RecordOf<'leaseEnded'>['enqueue']): number {
+  return jobs.reduce((sum, { job }) => sum + job.length, 0);
+}
+
 const codecs = new Map<RecordName, FieldsCodec<never>>();
 const kindByNumber = new Map<number, RecordName>();
 for (const [name, { number, fields }] of Object.entries(recordKinds)) {

@@ -5,8 +5,13 @@
 
 import { decodeJob, encodeJob, limits, type Value } from '../../../protocol/index.ts';
 import { factsOfJob } from '../../events.ts';
-import { bytesOfJobs } from '../state/live-bytes.ts';
-import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from './records.ts';
+import {
+  bytesOfJobs,
+  decodeRecord,
+  encodeRecord,
+  type LogRecord,
+  type RecordOf,
+} from './records.ts';
 
 /** A record with its offset; entries of a summary may share one. */
 export interface PlacedRecord {

@@ -1,16 +1,12 @@
-/** BlobPut and BlobGet, and what becomes of blobs that nobody needs. */
+/** BlobPut and BlobGet: content by its hash, in chunks. */
 
 import { limits, type Message } from '../../../protocol/index.ts';
+import type { Committing, Reply } from '../context/effects.ts';
+import { answer, type RequestContext, refuse } from '../context/request.ts';
+import { dropUpload } from '../lifecycle/blob-expiry.ts';
+import { decodeRecord } from '../records/records.ts';
 import {
-  answer,
-  type Committing,
-  type Reply,
-  type RequestContext,
-  refuse,
-} from '../context/request.ts';
-import { decodeRecord, type RecordOf } from '../records/records.ts';
-import {
-  type BlobUploads,
+  type Blobs,
   type Upload,
   uploadsMax,
   uploadsPerSessionMax,
@@ -22,14 +18,6 @@ import { hashBytes, hexOf } from '../table/hex.ts';
 const chunksMax = 4096;
 /** Most records that one BlobGet reads. */
 const chunksPerGetMax = 16;
-
-/** The blobs of a broker. */
-export interface Blobs {
-  readonly store: BlobStore;
-  readonly uploads: BlobUploads;
-  /** Most bytes of all blobs. */
-  readonly bytesMax: number;
-}
 
 export function putBlob(caller: RequestContext, blobs: Blobs, fields: Message<'BlobPut'>): void {
   const bad = badPut(fields);
@@ -93,7 +81,7 @@ function putNext(
   }
   if (blob === undefined && blobs.uploads.count >= uploadsMax) {
     const upload = blobs.uploads.mostDispensable;
-    if (upload !== undefined) giveUp(caller.core, blobs, upload);
+    if (upload !== undefined) dropUpload(caller.core, blobs, upload);
   }
   const upload =
     blob === undefined
@@ -171,7 +159,7 @@ export function getBlob(
   }
   const chunks = store.covering(blob, offset, end).slice(0, chunksPerGetMax);
   const offsets = chunks.map((chunk: Chunk) => chunk.offset);
-  caller.core.fetch(caller.connection, caller.correlationId, offsets, (records): Reply => {
+  caller.core.effects.fetch(caller.connection, caller.correlationId, offsets, (records): Reply => {
     const chunk = cut(records, offset, end);
     return { name: 'BlobData', fields: { totalBytes, offset, chunk } };
   });
@@ -196,58 +184,4 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
     at += piece.length;
   }
   return whole;
-}
-
-/** Drops the uploads that a restart cut off. Once, after replay. */
-export function dropCutUploads(core: Committing, store: BlobStore): void {
-  for (const { sha256 } of store.afterReplay()) core.commit({ kind: 'blobDropped', sha256 });
-}
-
-/** Drops what nobody referred to, and what did not go on, for an hour; at most `max` of each. */
-export function expireBlobs(
-  core: Committing,
-  { store, uploads }: Blobs,
-  nowMs: number,
-  max: number,
-): void {
-  for (const key of store.unreferenced.due(nowMs, max)) drop(core, store, key);
-  for (const upload of uploads.due(nowMs, max)) giveUp(core, { store, uploads }, upload);
-}
-
-/** A session said goodbye: what it began and did not finish goes with it. */
-export function endUploads(
-  core: Committing,
-  blobs: Pick<Blobs, 'store' | 'uploads'>,
-  session: string,
-): void {
-  for (const upload of blobs.uploads.ofSession(session)) giveUp(core, blobs, upload);
-}
-
-function giveUp(
-  core: Committing,
-  { store, uploads }: Pick<Blobs, 'store' | 'uploads'>,
-  upload: Upload,
-): void {
-  uploads.end(upload);
-  drop(core, store, upload.key);
-}
-
-function drop(core: Committing, store: BlobStore, key: string): void {
-  const blob = store.byKey(key);
-  if (blob !== undefined) core.commit({ kind: 'blobDropped', sha256: blob.sha256 });
-}
-
-/** When `expireBlobs` has something to do, on the clock that it is given; null when nothing is due. */
-export function blobsDueAtMs({ store, uploads }: Blobs): number | null {
-  const dues = [store.unreferenced.dueAtMs, uploads.dueAtMs].filter((due) => due !== null);
-  return dues.length === 0 ? null : Math.min(...dues);
-}
-
-/** Compaction read the chunk record at `offset`: it is logged again when it still counts. */
-export function moveChunk(
-  core: Committing,
-  store: BlobStore,
-  { record, offset }: { record: RecordOf<'blobChunk'>; offset: number },
-): void {
-  if (store.isCurrent(record, offset)) core.commit(record);
 }

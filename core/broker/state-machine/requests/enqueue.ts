@@ -13,7 +13,7 @@ const zeroId = '0'.repeat(26);
 export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
   const { connection, correlationId } = event;
   const items = event.atomic ? acceptAll(core, event.jobs, now) : acceptEach(core, event.jobs, now);
-  core.send(connection, correlationId, 'EnqueueOk', { items });
+  core.effects.send(connection, correlationId, 'EnqueueOk', { items });
 }
 
 /** Every job for itself: one record each, so that a body is read back alone. */

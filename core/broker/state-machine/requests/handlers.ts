@@ -5,10 +5,12 @@
 
 import { isQueueName, type Message, type RequestName } from '../../../protocol/index.ts';
 import type { NetEvent, Now } from '../../events.ts';
-import { type Core, creditMax, type Session } from '../context/core.ts';
+import type { Core } from '../context/core.ts';
 import { answer, refuse } from '../context/request.ts';
+import { creditMax, type Session } from '../context/session.ts';
+import { dropUploadsOf } from '../lifecycle/blob-expiry.ts';
 import { endSession } from '../lifecycle/sessions.ts';
-import { endUploads, getBlob, putBlob } from './blob-requests.ts';
+import { getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { type CoreRequestContext, inspect, list, result, stats, wait } from './inspect.ts';
 import { getEntry, putEntry } from './journal-requests.ts';
@@ -45,10 +47,10 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   List: list,
   Result: result,
   Troubles: ({ core, connection, correlationId }) =>
-    core.emit({ type: 'troubles', connection, correlationId }),
+    core.effects.add({ type: 'troubles', connection, correlationId }),
   Stats: stats,
   Search: ({ core, connection, correlationId }, filter) =>
-    core.emit({ type: 'search', connection, correlationId, filter }),
+    core.effects.add({ type: 'search', connection, correlationId, filter }),
   Wait: wait,
   Cancel: (context, { ids }) =>
     answer(context, 'CancelOk', { items: cancel(context.core, ids, context.now) }),
@@ -57,9 +59,9 @@ const handlers: { readonly [N in HandledName]: Handler<N> } = {
   Shutdown(context) {
     const { client, transport } = context.session;
     const text = `client ${JSON.stringify(client)} over ${transport} asks the broker to stop`;
-    context.core.emit({ type: 'notice', kind: 'requests to stop', text });
+    context.core.effects.add({ type: 'notice', kind: 'requests to stop', text });
     answer(context, 'Ok', {});
-    context.core.emit({ type: 'shutdown' });
+    context.core.effects.add({ type: 'shutdown' });
   },
   Pause: (context, { queue }) => setPaused(context, queue, true),
   Unpause: (context, { queue }) => setPaused(context, queue, false),
@@ -113,7 +115,7 @@ export function handleRequest(
 
 function Goodbye({ core, session, connection, correlationId, now }: Context): void {
   endSession(core, session, now);
-  endUploads(core, core.blobs, session.id);
+  dropUploadsOf(core, core.blobs, session.id);
   core.sendAndClose(connection, correlationId, 'Ok', {});
 }
 

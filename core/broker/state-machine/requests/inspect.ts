@@ -10,22 +10,21 @@ import {
   type QueueInfo,
 } from '../../../protocol/index.ts';
 import type { Now } from '../../events.ts';
-import type { Core, Session } from '../context/core.ts';
-import { type Fetched, outgoing } from '../context/effects.ts';
+import type { Core } from '../context/core.ts';
+import { answerUnreadable, type Fetched, outgoing } from '../context/effects.ts';
 import {
-  endOf,
   fetchHistory,
   fetchInfos,
   inFrames,
   type JobView,
-  Origins,
+  sessionMark,
   viewOf,
 } from '../context/job-view.ts';
 import { type RequestContext, refuse } from '../context/request.ts';
-import { answerUnreadable } from '../context/unreadable.ts';
+import type { Session } from '../context/session.ts';
+import { JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
 import { isFinished, isOver, type JobEntry } from '../state/job-entry.ts';
 import { noJobs, noSettings } from '../state/named-queue.ts';
-import { sessionMark } from '../state/session-marks.ts';
 
 const inspectRowsMax = 10;
 /** Rows that one List looks at; a page may be short and still have a next one. */
@@ -84,7 +83,7 @@ export function inspect(
             fetch: {
               offsets: wanted ? [picture.base] : [],
               use: ([record]) =>
-                tell(history, record ? new Origins().find(record, picture).encoded : null),
+                tell(history, record ? new JobRecordReader().find(record, picture).encoded : null),
             },
           },
         ]),
@@ -93,7 +92,7 @@ export function inspect(
     return [{ type: 'fetch', fetch: withInfo }];
   };
   const unread = answerUnreadable(caller.connection, caller.correlationId);
-  core.readFor(caller.connection, { offsets: [], use: () => next(0), unread }, true);
+  core.effects.readFor(caller.connection, { offsets: [], use: () => next(0), unread }, true);
 }
 
 /** Null when too many ids begin almost like the text. */
@@ -135,7 +134,7 @@ export function list(caller: CoreRequestContext, request: Message<'List'>): void
     return [{ type: 'send', outgoing: answer }];
   });
   const unread = answerUnreadable(connection, correlationId);
-  core.readFor(connection, { ...fetch, unread }, true);
+  core.effects.readFor(connection, { ...fetch, unread }, true);
 }
 
 /** Whether there is any job as the request wants it, as the queues count them. */
@@ -165,9 +164,9 @@ export function result(caller: CoreRequestContext, { id }: Message<'Result'>): v
     refuse(caller, 'BAD_STATE', `the job is ${job.state}; only a done job has a result`);
     return;
   }
-  caller.core.fetch(caller.connection, caller.correlationId, [job.last], ([record]) => ({
+  caller.core.effects.fetch(caller.connection, caller.correlationId, [job.last], ([record]) => ({
     name: 'ResultOk',
-    fields: { value: record === undefined ? null : (endOf(record)?.result ?? null) },
+    fields: { value: record === undefined ? null : (leaseEndOf(record)?.result ?? null) },
   }));
 }
 
@@ -197,7 +196,7 @@ export function stats(caller: CoreRequestContext, { queues }: Message<'Stats'>):
     }
     return [{ type: 'fetch', fetch: { offsets: [], rows: statsRowsMax, use: next } }];
   };
-  core.readFor(connection, { offsets: [], use: next }, true);
+  core.effects.readFor(connection, { offsets: [], use: next }, true);
 }
 
 function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'consumers'> {
@@ -262,7 +261,7 @@ export function wait(caller: CoreRequestContext, { id }: Message<'Wait'>): void 
     );
   } else {
     waiting.add(id, connection, correlationId);
-    core.emit({
+    core.effects.add({
       type: 'send',
       outgoing: { ...outgoing(connection, correlationId, 'Wait', { id }), bytes: 0 },
     });

@@ -11,14 +11,8 @@ import {
   type Message,
   type Value,
 } from '../../../protocol/index.ts';
-import {
-  answer,
-  type Committing,
-  type Refusal,
-  type RequestContext,
-  refuse,
-} from '../context/request.ts';
-import { decodeRecord, type RecordOf } from '../records/records.ts';
+import { answer, type Refusal, type RequestContext, refuse } from '../context/request.ts';
+import { decodeRecord } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
 import { hashBytes, hexOf } from '../table/hex.ts';
@@ -109,7 +103,7 @@ export function getEntry(
 }
 
 function sendEntry({ core, connection, correlationId }: RequestContext, offset: number): void {
-  core.fetch(connection, correlationId, [offset], ([bytes]) => {
+  core.effects.fetch(connection, correlationId, [offset], ([bytes]) => {
     const record = bytes === undefined ? undefined : decodeRecord(bytes);
     if (record?.kind !== 'journaled') {
       throw new Error(`record ${offset} was read as a journal entry, and it is ${record?.kind}`);
@@ -177,13 +171,4 @@ function refusalOfSize(store: JournalStore, job: string, value: Value): Refusal 
   }
   if (store.entryCount < entriesInAllMax) return null;
   return { code: 'QUEUE_FULL', message: `the broker holds ${entriesInAllMax} journal entries` };
-}
-
-/** Compaction read the entry at `offset`: it is logged again when it still counts. */
-export function moveEntry(
-  core: Committing,
-  store: JournalStore,
-  { record, offset }: { record: RecordOf<'journaled'>; offset: number },
-): void {
-  if (store.isCurrent(record, offset)) core.commit(record);
 }

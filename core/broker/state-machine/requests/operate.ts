@@ -22,12 +22,12 @@ export function cancel(core: Core, ids: readonly string[], now: Now): ItemAnswer
 }
 
 function cancelOne(core: Core, job: JobEntry, now: Now): void {
-  const holder = core.leaseOf(job)?.session;
-  core.dropLease(job);
+  const holder = core.leases.of(job)?.session;
+  core.leases.drop(job);
   core.commit({ kind: 'cancelled', ids: [job.id], atMs: now.wallMs });
   if (holder === undefined || holder.connection === null) return;
   const items = [{ token: tokenOf(job), directive: 'cancel' as const }];
-  core.send(holder.connection, 0, 'Directives', { items });
+  core.effects.send(holder.connection, 0, 'Directives', { items });
 }
 
 /** Makes dead jobs ready again, with their counters at zero. */

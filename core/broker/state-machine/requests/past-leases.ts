@@ -5,10 +5,9 @@
 
 import type { LeaseToken, Message } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
-import { type Fetched, outgoing } from '../context/effects.ts';
+import { answerUnreadable, type Fetched, outgoing } from '../context/effects.ts';
 import { fetchHistory } from '../context/job-view.ts';
 import { type RequestContext, refusalFields } from '../context/request.ts';
-import { answerUnreadable } from '../context/unreadable.ts';
 import { type Journals, notHeld } from './journal-requests.ts';
 
 /** The journals, to be written by sessions that have or had the lease. */
@@ -23,7 +22,7 @@ export function journalsOf(core: Core): Journals {
       return (
         job !== undefined &&
         session !== undefined &&
-        core.heldLease(job, token, session) !== undefined
+        core.leases.held(job, token, session) !== undefined
       );
     },
     lookUp: (caller, fields) => lookUp(core, caller, fields),
@@ -45,7 +44,7 @@ function lookUp(core: Core, caller: RequestContext, fields: Message<'JournalPut'
     const refusal = outgoing(connection, correlationId, 'Error', refusalFields(notHeld));
     return [{ type: 'send', outgoing: refusal }];
   };
-  core.readFor(connection, {
+  core.effects.readFor(connection, {
     offsets: [],
     use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
     // What cannot be read says nothing about who held it.

@@ -13,8 +13,9 @@ import {
 } from '../../../protocol/index.ts';
 import { checkJob } from '../../check-job.ts';
 import type { Now } from '../../events.ts';
-import type { Core, Session } from '../context/core.ts';
+import type { Core } from '../context/core.ts';
 import type { Refusal } from '../context/request.ts';
+import type { Session } from '../context/session.ts';
 import { decideLeaseEnd } from '../lifecycle/lease-end.ts';
 import { endLease } from '../lifecycle/sessions.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
@@ -41,11 +42,11 @@ function settleOne(core: Core, session: Session, item: Settlement, now: Now): It
   if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
   const bad = refusalOf(core, item);
   if (bad !== null) return answer(bad.code, job, bad.message);
-  const lease = core.heldLease(job, item.token, session);
+  const lease = core.leases.held(job, item.token, session);
   if (lease === undefined) return answerLate(session, job, item);
   const followUps = admit(core, item, now);
   if ('code' in followUps) return answer(followUps.code, job, followUps.message);
-  core.dropLease(job);
+  core.leases.drop(job);
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
   core.commit(decideLeaseEnd(core, job, ending, now));
   return { code: noError, state: job.state, message: '' };
@@ -170,9 +171,9 @@ export function resume(
 
 function renew(core: Core, session: Session, token: LeaseToken, now: Now): boolean {
   const job = core.state.jobs.get(token.id);
-  const lease = job === undefined ? undefined : core.heldLease(job, token, session);
+  const lease = job === undefined ? undefined : core.leases.held(job, token, session);
   if (lease === undefined) return false;
-  lease.deadlineMs = Math.min(now.monotonicMs + core.options.leaseMs, lease.endsAtMs);
+  core.leases.renew(lease, now.monotonicMs);
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** Uploads that go on: what of them is not durable, above all the hash so far. */
 
 import { IdleTimeouts } from '../table/idle-timeouts.ts';
-import { type BlobEntry, blobIdleMs } from './blobs.ts';
+import { type BlobEntry, type BlobStore, blobIdleMs } from './blobs.ts';
 
 /** A running SHA-256; the core does not know how it is made. */
 export interface Hash {
@@ -22,6 +22,14 @@ export interface Upload {
   /** Who put its newest chunk; anybody may go on with it. */
   session: string;
   readonly hash: Hash;
+}
+
+/** The blobs of a broker. */
+export interface Blobs {
+  readonly store: BlobStore;
+  readonly uploads: BlobUploads;
+  /** Most bytes of all blobs. */
+  readonly bytesMax: number;
 }
 
 export class BlobUploads {

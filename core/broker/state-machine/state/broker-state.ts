@@ -142,6 +142,19 @@ export class BrokerState {
     change(record, place, facts);
   }
 
+  /** The jobs whose state a record changed, after it was applied. */
+  *jobsChangedBy(record: LogRecord): Iterable<JobEntry> {
+    if (record.kind === 'journaled') return;
+    const { jobs } = this;
+    const found = 'id' in record ? [jobs.get(record.id)] : [];
+    if ('ids' in record && record.kind !== 'forgotten')
+      found.push(...record.ids.map((id) => jobs.get(id)));
+    const added =
+      record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
+    found.push(...added.map(({ seq }) => jobs.bySeq(seq)));
+    for (const job of found) if (job !== undefined) yield job;
+  }
+
   #each(ids: readonly string[], place: Place, change: (job: JobEntry) => void): void {
     for (const id of ids) {
       const job = this.jobs.get(id);

@@ -22,7 +22,6 @@ import {
   u32At,
   u32Columns,
 } from '../table/job-table.ts';
-import { holderMark } from './session-marks.ts';
 
 const stateNames = namesOf(jobStates);
 const endNames = namesOf(leaseEnds);
@@ -271,6 +270,18 @@ function namesOf<T extends string>(table: Readonly<Record<T, number>>): (T | und
   const names: (T | undefined)[] = [];
   for (const [name, number] of Object.entries<number>(table)) names[number] = name as T;
   return names;
+}
+
+/**
+ * A 32-bit mark of a session (FNV-1a), never 0: it recognises the holder of a job's newest lease after
+ * that ended, without keeping the secret id. Enough to tell a repeated settle from a stranger's.
+ */
+function holderMark(session: string): number {
+  let mark = 0x811c9dc5;
+  for (let index = 0; index < session.length; index++) {
+    mark = Math.imul(mark ^ session.charCodeAt(index), 0x01000193);
+  }
+  return mark >>> 0 || 1;
 }
 
 /** True when the job will never run again by itself. */

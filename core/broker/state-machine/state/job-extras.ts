@@ -3,9 +3,10 @@
  * plainly costs nothing here.
  */
 
-import { type BlobRef, noUsage, type Usage } from '../../../protocol/index.ts';
-import type { RecordOf } from '../records/records.ts';
+import { type BlobRef, limits, noUsage, type Usage } from '../../../protocol/index.ts';
+import { bytesOfJobs, type Place, type RecordOf } from '../records/records.ts';
 import type { BlobReferences } from './blobs.ts';
+import type { JobEntry } from './job-entry.ts';
 
 /** What the records of a lease's end and of a snapshot both tell. */
 type Told = Pick<
@@ -22,7 +23,7 @@ export class JobExtras {
   readonly returnsSinceMs: Map<number, number> = new Map();
   /** Sum over its leases, while it is not over. */
   readonly usage: Map<number, Usage> = new Map();
-  /** Of a job that had more than ten leases: see `countEnd`. */
+  /** Of a job that had more than ten leases: bytes of the ends since the last multiple of ten. */
   readonly tenBytes: Map<number, number> = new Map();
   /** Why it is dead. */
   readonly cause: Map<number, string> = new Map();
@@ -58,6 +59,20 @@ export class JobExtras {
 
   refersToInput(slot: number, blob: BlobRef | null): void {
     this.#refer(this.#inputBlob, slot, blob);
+  }
+
+  /**
+   * Counts the bytes of the log that the end of a lease needs. Compaction writes the last ten ends
+   * again, and they are among those counted: the ends since the last multiple of ten, and the ten before.
+   */
+  countEnd(job: JobEntry, record: RecordOf<'leaseEnded'>, place: Place): void {
+    const { slot } = job;
+    const bytes = record.fullBytes || place.bytes - bytesOfJobs(record.enqueue);
+    const sinceTen = this.tenBytes.get(slot);
+    const isFirstOfTen = record.delivery % limits.historyRowsMax === 1 && job.lastBytes > 0;
+    job.lastBytes = bytes + (isFirstOfTen ? (sinceTen ?? job.lastBytes) : job.lastBytes);
+    if (isFirstOfTen) this.tenBytes.set(slot, bytes);
+    else if (sinceTen !== undefined) this.tenBytes.set(slot, sinceTen + bytes);
   }
 
   /** The job is over: only its result is still needed. */

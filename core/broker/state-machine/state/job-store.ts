@@ -14,7 +14,6 @@ import { TimeHeap } from '../table/time-heap.ts';
 import type { BlobReferences } from './blobs.ts';
 import { isOver, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
-import { countEnd } from './live-bytes.ts';
 import type { NamedQueue } from './named-queue.ts';
 import { QueueSet } from './queue-set.ts';
 
@@ -107,7 +106,7 @@ export class JobStore {
     job.returns = record.returns;
     job.lastEnd = record.end;
     job.last = place.offset;
-    countEnd(job, this.extras.tenBytes, record, place);
+    this.extras.countEnd(job, record, place);
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
     this.extras.take(slot, record);

@@ -1,13 +1,11 @@
 /** Blobs: uploads in chunks, what is stored, what is read, what goes and when. */
 
 import { describe, expect, test } from 'vitest';
-import { decodeRecord } from '../../../../core/broker/state-machine/records/records.ts';
 import {
   blobsDueAtMs,
   dropCutUploads,
-  endUploads,
-  moveChunk,
-} from '../../../../core/broker/state-machine/requests/blob-requests.ts';
+  dropUploadsOf,
+} from '../../../../core/broker/state-machine/lifecycle/blob-expiry.ts';
 import { limits, type Message } from '../../../../core/protocol/index.ts';
 import { ContentDriver, callOf, contentOf, idOf, refOf } from './content-driver.ts';
 import { textOf } from './fake-core.ts';
@@ -146,7 +144,7 @@ describe('an upload', () => {
     for (let seed = 0; seed < 64; seed++)
       driver.put({ sha256: callOf(seed), totalBytes: 9, offset: 0, chunk }, 1);
     driver.put({ sha256: callOf(100), totalBytes: 9, offset: 0, chunk }, 2);
-    endUploads(driver.core, driver.blobs, idOf(1));
+    dropUploadsOf(driver.core, driver.blobs, idOf(1));
     expect(driver.blobs.uploads.count).toBe(1);
     expect(driver.blobs.store.bytes).toBe(9);
   });
@@ -309,9 +307,7 @@ describe('compaction', () => {
     for (;;) {
       const [offset] = blobs.store.logOrder.oldestUpTo(upTo, 1);
       if (offset === undefined) break;
-      const record = decodeRecord(core.read(offset));
-      if (record.kind !== 'blobChunk') throw new Error(record.kind);
-      moveChunk(core, blobs.store, { record, offset });
+      driver.move(offset);
     }
     for (const record of blobs.store.restate()) core.commit(record);
     core.dropBefore(upTo + 1);
@@ -359,21 +355,17 @@ describe('compaction', () => {
   test('moves a chunk once, however often its old record is read', () => {
     const driver = new ContentDriver();
     driver.putAll(content);
-    const record = decodeRecord(driver.core.read(1));
-    if (record.kind !== 'blobChunk') throw new Error(record.kind);
-    moveChunk(driver.core, driver.blobs.store, { record, offset: 1 });
-    moveChunk(driver.core, driver.blobs.store, { record, offset: 1 });
+    driver.move(1);
+    driver.move(1);
     expect(driver.core.kinds()).toEqual(['blobChunk', 'blobStored', 'blobChunk']);
   });
 
   test('does not bring back what was dropped while its record was read', () => {
     const driver = new ContentDriver();
     driver.putAll(content);
-    const record = decodeRecord(driver.core.read(1));
-    if (record.kind !== 'blobChunk') throw new Error(record.kind);
     driver.tick();
     driver.tick(hourMs);
-    moveChunk(driver.core, driver.blobs.store, { record, offset: 1 });
+    driver.move(1);
     expect(driver.core.kinds()).toEqual(['blobChunk', 'blobStored', 'blobDropped']);
   });
 

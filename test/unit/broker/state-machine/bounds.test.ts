@@ -206,7 +206,7 @@ describe('what the core keeps', () => {
       // As each tick does.
       sweepDeadlines(core);
     }
-    expect(core.leaseDeadlines.length).toBeLessThan(2000);
+    expect(core.leases.deadlines.length).toBeLessThan(2000);
   });
 
   test('a lease outlives the forgetting of others and still runs out at its deadline', () => {

@@ -2,12 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { refuse } from '../../../../core/broker/state-machine/context/request.ts';
-import {
-  type Blobs,
-  expireBlobs,
-  getBlob,
-  putBlob,
-} from '../../../../core/broker/state-machine/requests/blob-requests.ts';
+import { expireBlobs } from '../../../../core/broker/state-machine/lifecycle/blob-expiry.ts';
+import { moveRecord } from '../../../../core/broker/state-machine/lifecycle/compaction.ts';
+import { getBlob, putBlob } from '../../../../core/broker/state-machine/requests/blob-requests.ts';
 import {
   getEntry,
   type JournalJob,
@@ -16,6 +13,7 @@ import {
   putEntry,
 } from '../../../../core/broker/state-machine/requests/journal-requests.ts';
 import {
+  type Blobs,
   BlobUploads,
   type Hash,
 } from '../../../../core/broker/state-machine/state/blob-uploads.ts';
@@ -143,6 +141,12 @@ export class ContentDriver {
   tick(afterMs = 0, max = 1000): void {
     this.nowMs += afterMs;
     expireBlobs(this.core, this.blobs, this.nowMs, max);
+  }
+
+  /** Compaction read the record at that offset. */
+  move(offset: number): void {
+    const state = { blobs: this.blobs.store, journal: this.journals.store };
+    moveRecord(this.core, state, { offset, record: this.core.read(offset) });
   }
 
   journal(job: number, call: number, value: Value, token: Partial<LeaseToken> = {}): Answered {

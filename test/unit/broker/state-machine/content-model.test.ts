@@ -6,12 +6,8 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { dropCutUploads } from '../../../../core/broker/state-machine/lifecycle/blob-expiry.ts';
 import { decodeRecord } from '../../../../core/broker/state-machine/records/records.ts';
-import {
-  dropCutUploads,
-  moveChunk,
-} from '../../../../core/broker/state-machine/requests/blob-requests.ts';
-import { moveEntry } from '../../../../core/broker/state-machine/requests/journal-requests.ts';
 import type { Value } from '../../../../core/protocol/index.ts';
 import { ContentDriver, contentOf, idOf, inline, refOf } from './content-driver.ts';
 
@@ -140,9 +136,7 @@ class History {
       logOrder.oldestUpTo(upTo, 1000),
     );
     for (const offset of offsets) {
-      const record = decodeRecord(core.read(offset));
-      if (record.kind === 'blobChunk') moveChunk(core, blobs.store, { record, offset });
-      if (record.kind === 'journaled') moveEntry(core, journals.store, { record, offset });
+      this.driver.move(offset);
     }
     for (const record of blobs.store.restate()) core.commit(record);
     core.dropBefore(upTo + 1);

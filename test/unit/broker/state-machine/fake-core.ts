@@ -1,9 +1,10 @@
 /** Stands in for the broker's core: a log in memory, one apply function, and all answers at hand. */
 
+import type { Answering } from '../../../../core/broker/state-machine/context/effect-list.ts';
+import type { Reply } from '../../../../core/broker/state-machine/context/effects.ts';
 import type {
-  Answering,
-  Reply,
   RequestContext,
+  RequestCore,
 } from '../../../../core/broker/state-machine/context/request.ts';
 import {
   decodeRecord,
@@ -26,7 +27,8 @@ export interface Answered {
   readonly fields: Record<string, unknown>;
 }
 
-export class FakeCore implements Answering {
+export class FakeCore implements RequestCore, Answering {
+  readonly effects: Answering = this;
   /** Records by offset; those before `firstOffset` were dropped. */
   readonly log: Map<number, Uint8Array> = new Map();
   readonly sent: Answered[] = [];

@@ -1,7 +1,7 @@
 /** What the core tells: to watchers, to those who look at jobs, and to sessions that come back. */
 
 import { describe, expect, test } from 'vitest';
-import { sessionMark } from '../../../../core/broker/state-machine/state/session-marks.ts';
+import { sessionMark } from '../../../../core/broker/state-machine/context/job-view.ts';
 import { errorCodes, type Message, noUsage, pieceAt } from '../../../../core/protocol/index.ts';
 import { checkedJob, Driver, idOf, testOptions } from './driver.ts';
 

@@ -200,23 +200,23 @@ describe('a watcher that does not read', () => {
     let made = 0;
     const picture = (): JobView => ({ seq: ++made, row: { queue: 'q' } }) as JobView;
     for (const connection of range(1000)) watchers.watch(connection, connection % 2 ? [] : ['q']);
-    for (const _ of range(500)) expect(watchers.note('q', picture)).toBe(true);
+    for (const _ of range(500)) expect(watchers.record('q', picture)).toBe(true);
     for (const connection of range(1000)) {
       const { pictures } = watchers.take(connection, 1000, () => null);
       expect(pictures.map(({ seq }) => seq)).toEqual(range(500));
     }
     expect(made).toBe(500);
     for (const connection of range(1000)) watchers.forget(connection);
-    expect(watchers.note('q', picture)).toBe(false);
+    expect(watchers.record('q', picture)).toBe(false);
   });
 
   test('is told nothing of other queues, and what others watch is looked through in pieces', () => {
     const watchers = new Watchers();
     watchers.watch(1, ['quiet']);
     const picture = (): JobView => ({ seq: 1, row: { queue: 'busy' } }) as JobView;
-    expect(watchers.note('busy', picture)).toBe(false);
+    expect(watchers.record('busy', picture)).toBe(false);
     watchers.watch(2, []);
-    for (const _ of range(5000)) watchers.note('busy', picture);
+    for (const _ of range(5000)) watchers.record('busy', picture);
     for (const isLast of [false, false, true]) {
       expect(watchers.take(1, 100, () => null).pictures).toEqual([]);
       expect(watchers.hasMore(1)).toBe(!isLast);
