@@ -68,7 +68,7 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a session that knows a token writes into the journal of a job that it never had',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/past-leases.ts',
+        file: 'core/broker/state-machine/requests/journal-requests.ts',
         find: 'end.delivery === token.delivery && end.session === session',
         replace: 'end.delivery === token.delivery && end.session !== token.id',
       },

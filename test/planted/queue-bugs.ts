@@ -21,8 +21,8 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/requests/journal-requests.ts',
-        find: `  if (standing !== undefined) {
-    sendEntry(caller, standing.offset);
+        find: `  if (existing !== undefined) {
+    sendEntry(request, existing.offset);
     return;
   }
 `,
@@ -62,8 +62,8 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/requests/admission.ts',
-        find: 'if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {',
-        replace: 'if (jobsMax > 0 && queue.jobs + coming.jobs > jobsMax) {',
+        find: 'if (jobsMax > 0 && queue.jobs + pending.jobs >= jobsMax) {',
+        replace: 'if (jobsMax > 0 && queue.jobs + pending.jobs > jobsMax) {',
       },
     ],
     caughtBy: simulation,

@@ -35,8 +35,7 @@ import {
 import { decodeRecord } from './records/records.ts';
 import { enqueue } from './requests/enqueue.ts';
 import { handleRequest } from './requests/handlers.ts';
-import { putHeldEntry } from './requests/journal-requests.ts';
-import { journalsOf } from './requests/past-leases.ts';
+import { journalPutOfHolder } from './requests/journal-requests.ts';
 
 /** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
 const idleRetentionMs = 60_000;
@@ -236,11 +235,7 @@ export class QueueMachine {
         noteRoom(core, event);
         break;
       case 'heldEntry':
-        putHeldEntry(
-          { ...event, core, session: { id: event.session }, now },
-          journalsOf(core),
-          event.fields,
-        );
+        journalPutOfHolder(core, event, now);
         break;
       case 'compact':
       case 'movedJob':

@@ -1,7 +1,7 @@
 /**
- * Decides which new jobs may come in, before any of them does: known ids, limits of the queue and of
- * the broker, blobs that must be there, a full disk. It counts what it lets in, so that a whole
- * batch is judged against the room that is left.
+ * Admission control: decides which new jobs are accepted, before any of them is committed. It checks
+ * known ids, limits of the queue and of the broker, blobs that must be stored and a full disk, and
+ * counts what it admitted, so that a whole batch is checked against the room that is left.
  */
 
 import type { JobFacts, NewJobFacts, Now } from '../../events.ts';
@@ -9,14 +9,14 @@ import type { Core } from '../context/core.ts';
 import type { Refusal } from '../context/request.ts';
 import type { RecordOf } from '../records/records.ts';
 
-/** A job that may come in: as the log will hold it, and as the core will. */
+/** An admitted job: as the log will hold it, and as the core will. */
 export interface NewRow {
   readonly job: RecordOf<'enqueued'>['jobs'][number];
   readonly facts: JobFacts;
 }
 
-/** Jobs and bytes that were let in but are not yet committed. */
-interface Coming {
+/** Jobs and bytes that were admitted and are not yet committed. */
+interface Pending {
   jobs: number;
   bytes: number;
 }
@@ -26,8 +26,8 @@ export class Admission {
   readonly #core: Core;
   readonly #now: Now;
   readonly #digests: Map<string, Uint8Array> = new Map();
-  readonly #all: Coming = { jobs: 0, bytes: 0 };
-  readonly #byQueue: Map<string, Coming> = new Map();
+  readonly #all: Pending = { jobs: 0, bytes: 0 };
+  readonly #byQueue: Map<string, Pending> = new Map();
   /** Queues that hold no job yet and will. */
   #newQueues = 0;
 
@@ -36,8 +36,8 @@ export class Admission {
     this.#now = now;
   }
 
-  /** Lets the job in, recognises it, or says why neither. */
-  judge(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal<'item'> {
+  /** Admits the job, recognises a known one, or refuses it. */
+  check(bytes: Uint8Array, facts: NewJobFacts): 'created' | 'exists' | Refusal<'item'> {
     const known = this.#isKnown(facts);
     if (known !== null) {
       if (known) return 'exists';
@@ -45,7 +45,7 @@ export class Admission {
     }
     const refusal = this.#refusal(facts);
     if (refusal !== null) return refusal;
-    this.#admitAll(bytes, facts);
+    this.#admit(bytes, facts);
     return 'created';
   }
 
@@ -53,9 +53,9 @@ export class Admission {
   #isKnown({ id, digest }: JobFacts): boolean | null {
     const job = this.#core.state.jobs.get(id);
     if (job !== undefined) return job.hasDigest(digest);
-    const coming = this.#digests.get(id);
-    if (coming === undefined) return null;
-    return coming.every((byte, index) => byte === digest[index]);
+    const pending = this.#digests.get(id);
+    if (pending === undefined) return null;
+    return pending.every((byte, index) => byte === digest[index]);
   }
 
   #refusal(facts: JobFacts): Refusal<'item'> | null {
@@ -98,17 +98,17 @@ export class Admission {
     const queue = this.#core.state.jobs.queues.find(name);
     if (queue === undefined) return null;
     const { jobsMax, bytesMax } = queue.settings;
-    const coming = this.#byQueue.get(name) ?? { jobs: 0, bytes: 0 };
-    if (jobsMax > 0 && queue.jobs + coming.jobs >= jobsMax) {
+    const pending = this.#byQueue.get(name) ?? { jobs: 0, bytes: 0 };
+    if (jobsMax > 0 && queue.jobs + pending.jobs >= jobsMax) {
       return `queue ${name} holds ${jobsMax} jobs, its limit`;
     }
-    if (bytesMax > 0 && queue.bytes + coming.bytes + jobBytes > bytesMax) {
+    if (bytesMax > 0 && queue.bytes + pending.bytes + jobBytes > bytesMax) {
       return `queue ${name} holds ${queue.bytes} bytes; its limit is ${bytesMax}`;
     }
     return null;
   }
 
-  #admitAll(bytes: Uint8Array, facts: NewJobFacts): void {
+  #admit(bytes: Uint8Array, facts: NewJobFacts): void {
     const { wallMs, systemMs } = this.#now;
     // A time of day is as far away as the system's clock says now; from here on it is a delay.
     const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);
@@ -119,9 +119,9 @@ export class Admission {
     });
     this.#digests.set(facts.id, facts.digest);
     if (this.#isNew(facts.queue)) this.#newQueues++;
-    const coming = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
-    this.#byQueue.set(facts.queue, coming);
-    for (const sum of [coming, this.#all]) {
+    const pending = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
+    this.#byQueue.set(facts.queue, pending);
+    for (const sum of [pending, this.#all]) {
       sum.jobs++;
       sum.bytes += facts.jobBytes;
     }

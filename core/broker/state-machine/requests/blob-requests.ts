@@ -1,8 +1,15 @@
 /** BlobPut and BlobGet: content by its hash, in chunks. */
 
 import { limits, type Message } from '../../../protocol/index.ts';
+import type { Core } from '../context/core.ts';
 import type { Committing, Reply } from '../context/effects.ts';
-import { answer, type RequestContext, refuse } from '../context/request.ts';
+import {
+  type Request,
+  type RequestContext,
+  type RequestCore,
+  refuse,
+  respond,
+} from '../context/request.ts';
 import { dropUpload } from '../lifecycle/blob-expiry.ts';
 import { decodeRecord } from '../records/records.ts';
 import {
@@ -11,7 +18,7 @@ import {
   uploadsMax,
   uploadsPerSessionMax,
 } from '../state/blob-uploads.ts';
-import type { BlobEntry, BlobStore, Chunk } from '../state/blobs.ts';
+import type { BlobEntry, Chunk } from '../state/blobs.ts';
 import { hashBytes, hexOf } from '../table/hex.ts';
 
 /** Most chunks of a blob: with chunks of 16 KiB the largest blob fits. */
@@ -19,27 +26,36 @@ const chunksMax = 4096;
 /** Most records that one BlobGet reads. */
 const chunksPerGetMax = 16;
 
-export function putBlob(caller: RequestContext, blobs: Blobs, fields: Message<'BlobPut'>): void {
+/** What these handlers need of the core. */
+export type BlobCore = RequestCore & Pick<Core, 'blobs' | 'diskFull' | 'fullReason'>;
+
+export function putBlob(request: Request<'BlobPut', BlobCore>): void {
+  const { core, fields } = request;
+  const { blobs, diskFull, fullReason } = core;
+  if (diskFull) {
+    refuse(request, 'DISK_FULL', `${fullReason}: no blob is taken`);
+    return;
+  }
   const bad = badPut(fields);
   if (bad !== null) {
-    refuse(caller, 'BAD_REQUEST', bad);
+    refuse(request, 'BAD_REQUEST', bad);
     return;
   }
   const { sha256, totalBytes, offset, chunk } = fields;
   const blob = blobs.store.find(sha256);
   const storedBytes = blob?.endBytes ?? 0;
   if (blob !== undefined && blob.totalBytes !== totalBytes) {
-    refuse(caller, 'BAD_BLOB', `the blob was announced with ${blob.totalBytes} bytes before`);
+    refuse(request, 'BAD_BLOB', `the blob was announced with ${blob.totalBytes} bytes before`);
   } else if (blob !== undefined && blob.storedAtMs !== null) {
-    // Whoever puts it is about to refer to it: it must not go in the meantime.
+    // The client is about to refer to it: it must not expire in the meantime.
     if (blobs.store.unreferenced.has(blob.key)) blobs.store.unreferenced.touch(blob.key);
-    answer(caller, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
+    respond(request, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
   } else if (offset > storedBytes) {
-    refuse(caller, 'BAD_REQUEST', `storedBytes is ${storedBytes}: the next chunk begins there`);
+    refuse(request, 'BAD_REQUEST', `storedBytes is ${storedBytes}: the next chunk begins there`);
   } else if (offset < storedBytes || chunk.length === 0) {
-    answer(caller, 'BlobPutOk', { storedBytes, complete: false });
+    respond(request, 'BlobPutOk', { storedBytes, complete: false });
   } else {
-    putNext(caller, blobs, blob, fields);
+    putNext(request, blob);
   }
 }
 
@@ -58,41 +74,38 @@ export function notAHash(name: string, bytes: Uint8Array): string {
 }
 
 /** The chunk is the one that is expected next; `blob` is undefined before the first. */
-function putNext(
-  caller: RequestContext,
-  blobs: Blobs,
-  blob: BlobEntry | undefined,
-  fields: Message<'BlobPut'>,
-): void {
+function putNext(request: Request<'BlobPut', BlobCore>, blob: BlobEntry | undefined): void {
+  const { core, session, fields } = request;
+  const { blobs } = core;
   const { offset, chunk, totalBytes } = fields;
   const storedBytes = offset + chunk.length;
   if (storedBytes > totalBytes) {
-    refuse(caller, 'BAD_BLOB', `the chunk ends at byte ${storedBytes} of a blob of ${totalBytes}`);
+    refuse(request, 'BAD_BLOB', `the chunk ends at byte ${storedBytes} of a blob of ${totalBytes}`);
     return;
   }
   if (blob !== undefined && blob.chunks.length >= chunksMax) {
-    refuse(caller, 'BAD_REQUEST', `a blob has at most ${chunksMax} chunks: send larger ones`);
+    refuse(request, 'BAD_REQUEST', `a blob has at most ${chunksMax} chunks: send larger ones`);
     return;
   }
-  const full = blob === undefined ? noRoom(caller, blobs, totalBytes) : null;
+  const full = blob === undefined ? noRoom(request, blobs, totalBytes) : null;
   if (full !== null) {
-    refuse(caller, 'QUEUE_FULL', full);
+    refuse(request, 'QUEUE_FULL', full);
     return;
   }
   if (blob === undefined && blobs.uploads.count >= uploadsMax) {
     const upload = blobs.uploads.mostDispensable;
-    if (upload !== undefined) dropUpload(caller.core, blobs, upload);
+    if (upload !== undefined) dropUpload(core, blobs, upload);
   }
   const upload =
     blob === undefined
-      ? blobs.uploads.begin(hexOf(fields.sha256), caller.session.id)
+      ? blobs.uploads.begin(hexOf(fields.sha256), session.id)
       : blobs.uploads.of(blob);
   upload.hash.update(chunk);
-  if (storedBytes === totalBytes) complete(caller, blobs, upload, fields);
+  if (storedBytes === totalBytes) complete(request, upload);
   else {
-    commitChunk(caller.core, fields);
-    blobs.uploads.wentOn(upload, caller.session.id);
-    answer(caller, 'BlobPutOk', { storedBytes, complete: false });
+    commitChunk(core, fields);
+    blobs.uploads.wentOn(upload, session.id);
+    respond(request, 'BlobPutOk', { storedBytes, complete: false });
   }
 }
 
@@ -106,22 +119,19 @@ function noRoom({ session }: RequestContext, blobs: Blobs, totalBytes: number): 
 }
 
 /** The last chunk came: the hash decides whether all of it was worth keeping. */
-function complete(
-  caller: RequestContext,
-  { store, uploads }: Blobs,
-  upload: Upload,
-  fields: Message<'BlobPut'>,
-): void {
+function complete(request: Request<'BlobPut', BlobCore>, upload: Upload): void {
+  const { core, fields, now } = request;
+  const { store, uploads } = core.blobs;
   const { sha256, totalBytes } = fields;
   uploads.end(upload);
   if (hexOf(upload.hash.digest()) !== upload.key) {
-    if (store.byKey(upload.key) !== undefined) caller.core.commit({ kind: 'blobDropped', sha256 });
-    refuse(caller, 'BAD_BLOB', `the bytes do not have the hash ${upload.key}; they were dropped`);
+    if (store.byKey(upload.key) !== undefined) core.commit({ kind: 'blobDropped', sha256 });
+    refuse(request, 'BAD_BLOB', `the bytes do not have the hash ${upload.key}; they were dropped`);
     return;
   }
-  commitChunk(caller.core, fields);
-  caller.core.commit({ kind: 'blobStored', sha256, totalBytes, atMs: caller.now.wallMs });
-  answer(caller, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
+  commitChunk(core, fields);
+  core.commit({ kind: 'blobStored', sha256, totalBytes, atMs: now.wallMs });
+  respond(request, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
 }
 
 function commitChunk(
@@ -132,37 +142,39 @@ function commitChunk(
   core.commit({ kind: 'blobChunk', sha256, totalBytes, at: offset, chunkBytes, chunk });
 }
 
-export function getBlob(
-  caller: RequestContext,
-  store: BlobStore,
-  fields: Message<'BlobGet'>,
-): void {
-  const { sha256, offset, bytesMax } = fields;
+export function getBlob(request: Request<'BlobGet', BlobCore>): void {
+  const { store } = request.core.blobs;
+  const { sha256, offset, bytesMax } = request.fields;
   if (sha256.length !== hashBytes) {
-    refuse(caller, 'BAD_REQUEST', notAHash('sha256', sha256));
+    refuse(request, 'BAD_REQUEST', notAHash('sha256', sha256));
     return;
   }
   const blob = store.find(sha256);
   if (blob === undefined || blob.storedAtMs === null) {
-    refuse(caller, 'NO_BLOB', `no blob with the hash ${hexOf(sha256)} is stored`);
+    refuse(request, 'NO_BLOB', `no blob with the hash ${hexOf(sha256)} is stored`);
     return;
   }
   const { totalBytes } = blob;
   if (offset > totalBytes) {
-    refuse(caller, 'BAD_REQUEST', `offset is ${offset}; the blob has ${totalBytes} bytes`);
+    refuse(request, 'BAD_REQUEST', `offset is ${offset}; the blob has ${totalBytes} bytes`);
     return;
   }
   const end = Math.min(totalBytes, offset + Math.min(bytesMax, limits.blobChunkBytesMax));
   if (end === offset) {
-    answer(caller, 'BlobData', { totalBytes, offset, chunk: new Uint8Array(0) });
+    respond(request, 'BlobData', { totalBytes, offset, chunk: new Uint8Array(0) });
     return;
   }
   const chunks = store.covering(blob, offset, end).slice(0, chunksPerGetMax);
   const offsets = chunks.map((chunk: Chunk) => chunk.offset);
-  caller.core.effects.fetch(caller.connection, caller.correlationId, offsets, (records): Reply => {
-    const chunk = cut(records, offset, end);
-    return { name: 'BlobData', fields: { totalBytes, offset, chunk } };
-  });
+  request.core.effects.fetch(
+    request.connection,
+    request.correlationId,
+    offsets,
+    (records): Reply => {
+      const chunk = cut(records, offset, end);
+      return { name: 'BlobData', fields: { totalBytes, offset, chunk } };
+    },
+  );
 }
 
 /** The bytes `[from, to)` of a blob, as far as the chunk records reach. */

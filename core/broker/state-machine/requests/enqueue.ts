@@ -16,20 +16,20 @@ export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
   core.effects.send(connection, correlationId, 'EnqueueOk', { items });
 }
 
-/** Every job for itself: one record each, so that a body is read back alone. */
+/** Each job by itself: one record each, so that a body is read back alone. */
 function acceptEach(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] {
   return jobs.map((checked) => {
     const admission = new Admission(core, now);
-    const answer = judge(admission, checked);
+    const answer = check(admission, checked);
     commit(core, admission.rows, now);
-    return settled(core, answer);
+    return withState(core, answer);
   });
 }
 
 /** All or none, in one record: a crash cannot come between them. */
 function acceptAll(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] {
   const admission = new Admission(core, now);
-  const answers = jobs.map((checked) => judge(admission, checked));
+  const answers = jobs.map((checked) => check(admission, checked));
   if (answers.some(({ outcome }) => outcome === 'refused')) {
     return answers.map((answer) => {
       if (answer.outcome === 'refused') return answer;
@@ -37,7 +37,7 @@ function acceptAll(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] 
     });
   }
   commit(core, admission.rows, now);
-  return answers.map((answer) => settled(core, answer));
+  return answers.map((answer) => withState(core, answer));
 }
 
 function commit(core: Core, rows: readonly NewRow[], now: Now): void {
@@ -46,18 +46,18 @@ function commit(core: Core, rows: readonly NewRow[], now: Now): void {
   core.commit({ kind: 'enqueued', atMs: now.wallMs, jobs: rows.map(({ job }) => job) }, facts);
 }
 
-function judge(admission: Admission, checked: CheckedJob): Answer {
+function check(admission: Admission, checked: CheckedJob): Answer {
   if (!checked.ok) return refused(checked.id ?? zeroId, checked.code, checked.message);
   const { id } = checked.job;
-  const verdict = admission.judge(checked.bytes, checked.job);
-  if (verdict === 'created' || verdict === 'exists') {
-    return { id, outcome: verdict, state: 'none', code: 0, message: '' };
+  const admitted = admission.check(checked.bytes, checked.job);
+  if (admitted === 'created' || admitted === 'exists') {
+    return { id, outcome: admitted, state: 'none', code: 0, message: '' };
   }
-  return refused(id, verdict.code, verdict.message);
+  return refused(id, admitted.code, admitted.message);
 }
 
-/** The state is that after all was done. */
-function settled(core: Core, answer: Answer): Answer {
+/** The answer with the state that the job has after the commit. */
+function withState(core: Core, answer: Answer): Answer {
   if (answer.outcome === 'refused') return answer;
   return { ...answer, state: core.state.jobs.get(answer.id)?.state ?? 'none' };
 }

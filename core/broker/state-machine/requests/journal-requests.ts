@@ -1,7 +1,7 @@
 /**
- * JournalPut and JournalGet. An entry is written once: whoever comes later gets what stands. It is
- * taken from the session that has or had the lease, as paid work is not thrown away, and from no
- * other: what stands is believed.
+ * JournalPut and JournalGet. An entry is written once: a later put is answered with the stored one. It
+ * is taken from a session that has or had the lease, so that paid work is not thrown away, and from no
+ * other, because later attempts trust it.
  */
 
 import {
@@ -11,7 +11,18 @@ import {
   type Message,
   type Value,
 } from '../../../protocol/index.ts';
-import { answer, type Refusal, type RequestContext, refuse } from '../context/request.ts';
+import type { Now } from '../../events.ts';
+import type { Core } from '../context/core.ts';
+import { answerUnreadable, type CoreEvent, type Fetched, outgoing } from '../context/effects.ts';
+import { fetchHistory } from '../context/job-view.ts';
+import {
+  type Refusal,
+  type Request,
+  type RequestContext,
+  refusalFields,
+  refuse,
+  respond,
+} from '../context/request.ts';
 import { decodeRecord } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
@@ -38,67 +49,85 @@ export interface Journals {
   /** Whether the session holds this lease now. */
   holds(session: string, token: LeaseToken): boolean;
   /**
-   * Finds out whether the session had this lease before, from what the log says of the ends of the
-   * job's leases, and asks again with `putHeldEntry` when it had.
+   * Reads in the log whether the session had this lease before, and goes on with `putHeldEntry` when
+   * it had.
    */
-  lookUp(caller: RequestContext, fields: Message<'JournalPut'>): void;
+  lookUp(request: RequestContext, fields: Message<'JournalPut'>): void;
+}
+
+export function journalPut(request: Request<'JournalPut'>): void {
+  putEntry(request, journalsOf(request.core), request.fields);
+}
+
+export function journalGet(request: Request<'JournalGet'>): void {
+  getEntry(request, journalsOf(request.core), request.fields);
+}
+
+/** Goes on with a JournalPut: the log holds that the session had the lease. */
+export function journalPutOfHolder(
+  core: Core,
+  { connection, correlationId, session, fields }: Extract<CoreEvent, { type: 'heldEntry' }>,
+  now: Now,
+): void {
+  const context = { core, connection, correlationId, session: { id: session }, now };
+  putHeldEntry(context, journalsOf(core), fields);
 }
 
 export function putEntry(
-  caller: RequestContext,
+  request: RequestContext,
   journals: Journals,
   fields: Message<'JournalPut'>,
 ): void {
   const { token, callHash } = fields;
   const refusal = refusalOfJob(journals, token) ?? refusalOfHash(callHash);
-  if (refusal !== null) refuse(caller, refusal.code, refusal.message);
-  else if (journals.holds(caller.session.id, token)) putHeldEntry(caller, journals, fields);
-  else journals.lookUp(caller, fields);
+  if (refusal !== null) refuse(request, refusal.code, refusal.message);
+  else if (journals.holds(request.session.id, token)) putHeldEntry(request, journals, fields);
+  else journals.lookUp(request, fields);
 }
 
 /** For a session that has or had the lease. */
-export function putHeldEntry(
-  caller: RequestContext,
+function putHeldEntry(
+  request: RequestContext,
   journals: Journals,
   fields: Message<'JournalPut'>,
 ): void {
   const { token, callHash, value } = fields;
-  // Again: the job may have ended while the log was looked into.
+  // Again: the job may have ended while the log was read.
   const refusal = refusalOfJob(journals, token);
   if (refusal !== null) {
-    refuse(caller, refusal.code, refusal.message);
+    refuse(request, refusal.code, refusal.message);
     return;
   }
-  const standing = journals.store.find(token.id, callHash);
-  if (standing !== undefined) {
-    sendEntry(caller, standing.offset);
+  const existing = journals.store.find(token.id, callHash);
+  if (existing !== undefined) {
+    sendEntry(request, existing.offset);
     return;
   }
   const bad = refusalOfValue(journals, value) ?? refusalOfSize(journals.store, token.id, value);
   if (bad !== null) {
-    refuse(caller, bad.code, bad.message);
+    refuse(request, bad.code, bad.message);
     return;
   }
   const { id } = token;
   const inlineBytes = value.inline?.length ?? 0;
-  const atMs = caller.now.wallMs;
-  caller.core.commit({ kind: 'journaled', id, callHash, value, inlineBytes, atMs });
-  answer(caller, 'JournalOk', { value });
+  const atMs = request.now.wallMs;
+  request.core.commit({ kind: 'journaled', id, callHash, value, inlineBytes, atMs });
+  respond(request, 'JournalOk', { value });
 }
 
 export function getEntry(
-  caller: RequestContext,
+  request: RequestContext,
   journals: Journals,
   fields: Message<'JournalGet'>,
 ): void {
   const { id, callHash } = fields;
   const bad = refusalOfHash(callHash);
-  if (bad !== null) refuse(caller, bad.code, bad.message);
-  else if (journals.jobs.get(id) === undefined) refuse(caller, 'NOT_FOUND', 'no such job');
+  if (bad !== null) refuse(request, bad.code, bad.message);
+  else if (journals.jobs.get(id) === undefined) refuse(request, 'NOT_FOUND', 'no such job');
   else {
     const entry = journals.store.find(id, callHash);
-    if (entry === undefined) answer(caller, 'JournalOk', { value: null });
-    else sendEntry(caller, entry.offset);
+    if (entry === undefined) respond(request, 'JournalOk', { value: null });
+    else sendEntry(request, entry.offset);
   }
 }
 
@@ -112,7 +141,7 @@ function sendEntry({ core, connection, correlationId }: RequestContext, offset: 
   });
 }
 
-/** What a session is told that has no right to write the entry. */
+/** The answer to a session that has no right to write the entry. */
 export const notHeld: Refusal = {
   code: 'STALE_LEASE',
   message: 'this session neither holds this lease of the job nor held it among its last ones',
@@ -171,4 +200,60 @@ function refusalOfSize(store: JournalStore, job: string, value: Value): Refusal 
   }
   if (store.entryCount < entriesInAllMax) return null;
   return { code: 'QUEUE_FULL', message: `the broker holds ${entriesInAllMax} journal entries` };
+}
+
+/** The journals of the broker, to be written by sessions that have or had the lease. */
+function journalsOf(core: Core): Journals {
+  const { journal: store, blobs, jobs } = core.state;
+  return {
+    store,
+    blobs,
+    jobs,
+    holds(id, token) {
+      const [job, session] = [jobs.get(token.id), core.sessions.get(id)];
+      return (
+        job !== undefined &&
+        session !== undefined &&
+        core.leases.held(job, token, session) !== undefined
+      );
+    },
+    lookUp: (request, fields) => lookUp(core, request, fields),
+  };
+}
+
+/**
+ * Reads the records of the ends of the job's leases, the last ten of them: they name the sessions, also
+ * after a restart, so that nothing is kept in memory for it.
+ */
+function lookUp(core: Core, request: RequestContext, fields: Message<'JournalPut'>): void {
+  const { connection, correlationId, session } = request;
+  const last = core.state.jobs.get(fields.token.id)?.last ?? 0;
+  const had = (isIts: boolean): readonly Fetched[] => {
+    if (isIts) {
+      return [
+        {
+          type: 'event',
+          event: { type: 'heldEntry', connection, correlationId, session: session.id, fields },
+        },
+      ];
+    }
+    const refusal = outgoing(connection, correlationId, 'Error', refusalFields(notHeld));
+    return [{ type: 'send', outgoing: refusal }];
+  };
+  core.effects.readFor(connection, {
+    offsets: [],
+    use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
+    // What cannot be read says nothing about who held it.
+    unread: answerUnreadable(connection, correlationId),
+  });
+}
+
+function fetchPastLease(
+  last: number,
+  { session, token }: { readonly session: string; readonly token: LeaseToken },
+  then: (isIts: boolean) => readonly Fetched[],
+): Fetched {
+  return fetchHistory(last, (history) =>
+    then(history.some((end) => end.delivery === token.delivery && end.session === session)),
+  );
 }

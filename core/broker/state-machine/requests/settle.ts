@@ -1,64 +1,58 @@
 /** Settle, Extend and Resume: what the holder of a lease may do with it. Every item answers for itself. */
 
 import {
-  type CodeOf,
   errorCodes,
   type ItemAnswer,
   isKey,
   type LeaseToken,
   limits,
-  type Message,
   noError,
   type Settlement,
 } from '../../../protocol/index.ts';
 import { checkJob } from '../../check-job.ts';
 import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
-import type { Refusal } from '../context/request.ts';
+import { itemError, itemOk, type Refusal, type Request, respond } from '../context/request.ts';
 import type { Session } from '../context/session.ts';
 import { decideLeaseEnd } from '../lifecycle/lease-end.ts';
 import { endLease } from '../lifecycle/sessions.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
 import { Admission } from './admission.ts';
 
-export function settle(
-  core: Core,
-  session: Session,
-  items: readonly Settlement[],
-  now: Now,
-): ItemAnswer[] {
+export function settle(request: Request<'Settle'>): void {
   let followUps = 0;
-  return items.map((item) => {
+  const items = request.fields.items.map((item) => {
     followUps += item.enqueue.length;
     if (followUps > limits.batchItemsMax) {
-      return answer('TOO_MANY_ITEMS', null, `more than ${limits.batchItemsMax} follow-up jobs`);
+      return itemError('TOO_MANY_ITEMS', null, `more than ${limits.batchItemsMax} follow-up jobs`);
     }
-    return settleOne(core, session, item, now);
+    return settleOne(request, item);
   });
+  respond(request, 'SettleOk', { items });
 }
 
-function settleOne(core: Core, session: Session, item: Settlement, now: Now): ItemAnswer {
+function settleOne({ core, session, now }: Request<'Settle'>, item: Settlement): ItemAnswer {
   const job = core.state.jobs.get(item.token.id);
-  if (job === undefined) return answer('NOT_FOUND', null, 'no such job');
+  if (job === undefined) return itemError('NOT_FOUND', null, 'no such job');
   const bad = refusalOf(core, item);
-  if (bad !== null) return answer(bad.code, job, bad.message);
+  if (bad !== null) return itemError(bad.code, job, bad.message);
   const lease = core.leases.held(job, item.token, session);
   if (lease === undefined) return answerLate(session, job, item);
   const followUps = admit(core, item, now);
-  if ('code' in followUps) return answer(followUps.code, job, followUps.message);
+  if ('code' in followUps) return itemError(followUps.code, job, followUps.message);
   core.leases.drop(job);
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
   core.commit(decideLeaseEnd(core, job, ending, now));
-  return { code: noError, state: job.state, message: '' };
+  return itemOk(job);
 }
 
 /** A repeated settle answers as the first one did, because answers get lost; any other is stale. */
 function answerLate(session: Session, job: JobEntry, item: Settlement): ItemAnswer {
   if (wasHeldBy(job, item.token, session.id) && job.state !== 'leased') {
-    if (job.lastEnd === item.outcome) return { code: noError, state: job.state, message: '' };
-    if (job.state === 'cancelled') return answer('BAD_STATE', job, 'the job was cancelled');
+    if (job.lastEnd === item.outcome) return itemOk(job);
+    if (job.state === 'cancelled') return itemError('BAD_STATE', job, 'the job was cancelled');
   }
-  return answer(
+  return itemError(
     'STALE_LEASE',
     job,
     'the lease is not the newest of its job, or not of this session',
@@ -70,10 +64,10 @@ function admit(core: Core, item: Settlement, now: Now): Admission | Refusal<'ite
   const admission = new Admission(core, now);
   for (const bytes of item.enqueue) {
     const checked = checkJob(bytes, core.options.crc32);
-    const verdict = checked.ok ? admission.judge(bytes, checked.job) : checked;
-    if (verdict === 'created' || verdict === 'exists') continue;
+    const admitted = checked.ok ? admission.check(bytes, checked.job) : checked;
+    if (admitted === 'created' || admitted === 'exists') continue;
     const id = (checked.ok ? checked.job.id : checked.id) ?? '(its id cannot be read)';
-    return { code: verdict.code, message: `follow-up job ${id}: ${verdict.message}` };
+    return { code: admitted.code, message: `follow-up job ${id}: ${admitted.message}` };
   }
   return admission;
 }
@@ -122,41 +116,34 @@ function badRequest(message: string): Refusal<'item'> {
 }
 
 /** Renews leases; tells the holder of a cancelled job to stop. */
-export function extend(
-  core: Core,
-  session: Session,
-  tokens: readonly LeaseToken[],
-  now: Now,
-): Message<'ExtendOk'>['items'] {
-  return tokens.map((token) => {
+export function extend(request: Request<'Extend'>): void {
+  const { core, session, now } = request;
+  const items = request.fields.tokens.map((token) => {
     const job = core.state.jobs.get(token.id);
-    if (job === undefined) return { code: errorCodes.NOT_FOUND.number, directive: 'none' };
-    if (renew(core, session, token, now)) return { code: noError, directive: 'none' };
+    if (job === undefined) return { code: errorCodes.NOT_FOUND.number, directive: 'none' as const };
+    if (renew(core, session, token, now)) return { code: noError, directive: 'none' as const };
     if (job.state === 'cancelled' && wasHeldBy(job, token, session.id))
-      return { code: noError, directive: 'cancel' };
-    return { code: errorCodes.STALE_LEASE.number, directive: 'none' };
+      return { code: noError, directive: 'cancel' as const };
+    return { code: errorCodes.STALE_LEASE.number, directive: 'none' as const };
   });
+  respond(request, 'ExtendOk', { items });
 }
 
 /**
  * A session that comes back names the leases that it still works on. They go on; what the broker
  * holds for it beyond them was never received and is handed back, uncharged.
  */
-export function resume(
-  core: Core,
-  session: Session,
-  tokens: readonly LeaseToken[],
-  now: Now,
-): ItemAnswer[] {
+export function resume(request: Request<'Resume'>): void {
+  const { core, session, now } = request;
   const renewed = new Set<number>();
-  const answers = tokens.map((token) => {
+  const items = request.fields.tokens.map((token) => {
     const job = core.state.jobs.get(token.id) ?? null;
-    if (job === null) return answer('NOT_FOUND', null, 'no such job');
+    if (job === null) return itemError('NOT_FOUND', null, 'no such job');
     if (!renew(core, session, token, now)) {
-      return answer('STALE_LEASE', job, 'the lease was lost meanwhile');
+      return itemError('STALE_LEASE', job, 'the lease was lost meanwhile');
     }
     renewed.add(job.seq);
-    return { code: noError, state: job.state, message: '' };
+    return itemOk(job);
   });
   for (const { job, seq } of session.leases.values()) {
     if (renewed.has(seq)) continue;
@@ -166,7 +153,7 @@ export function resume(
       errorMessage: 'the consumer came back without this delivery',
     });
   }
-  return answers;
+  respond(request, 'ResumeOk', { items });
 }
 
 function renew(core: Core, session: Session, token: LeaseToken, now: Now): boolean {
@@ -175,9 +162,4 @@ function renew(core: Core, session: Session, token: LeaseToken, now: Now): boole
   if (lease === undefined) return false;
   core.leases.renew(lease, now.monotonicMs);
   return true;
-}
-
-/** An item that changed nothing. */
-export function answer(code: CodeOf<'item'>, job: JobEntry | null, message: string): ItemAnswer {
-  return { code: errorCodes[code].number, state: job?.state ?? 'none', message };
 }

@@ -236,7 +236,8 @@ describe('what the core keeps', () => {
     enqueue(core, { type: 'enqueue', connection: 1, correlationId: 1, atomic: false, jobs }, now);
     const session = core.connections.get(1)!;
     for (const id of range(10)) {
-      wait({ core, session, connection: 1, correlationId: id, now }, { id: idOf(id) });
+      const fields = { id: idOf(id) };
+      wait({ core, session, connection: 1, correlationId: id, now, fields });
     }
     expect(core.waiting.jobCount).toBe(10);
     connectionClosed(core, 1, now);

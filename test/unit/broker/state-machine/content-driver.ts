@@ -1,10 +1,18 @@
 /** Drives blobs and journals together, as the broker's core does, with jobs that a test makes up. */
 
 import { createHash } from 'node:crypto';
-import { refuse } from '../../../../core/broker/state-machine/context/request.ts';
+import {
+  type Request,
+  type RequestContext,
+  refuse,
+} from '../../../../core/broker/state-machine/context/request.ts';
 import { expireBlobs } from '../../../../core/broker/state-machine/lifecycle/blob-expiry.ts';
 import { moveRecord } from '../../../../core/broker/state-machine/lifecycle/compaction.ts';
-import { getBlob, putBlob } from '../../../../core/broker/state-machine/requests/blob-requests.ts';
+import {
+  type BlobCore,
+  getBlob,
+  putBlob,
+} from '../../../../core/broker/state-machine/requests/blob-requests.ts';
 import {
   getEntry,
   type JournalJob,
@@ -96,7 +104,7 @@ export class ContentDriver {
 
   put(fields: Message<'BlobPut'>, session = 1): Answered {
     return this.core.ask(idOf(session), this.nowMs, (caller) =>
-      putBlob(caller, this.blobs, fields),
+      putBlob(this.#blobRequest<'BlobPut'>(caller, fields)),
     );
   }
 
@@ -119,7 +127,7 @@ export class ContentDriver {
   get(ref: BlobRef, offset = 0, bytesMax = 0xffff_ffff): Answered {
     const fields = { sha256: ref.sha256, offset, bytesMax };
     return this.core.ask(idOf(1), this.nowMs, (caller) =>
-      getBlob(caller, this.blobs.store, fields),
+      getBlob(this.#blobRequest<'BlobGet'>(caller, fields)),
     );
   }
 
@@ -165,6 +173,16 @@ export class ContentDriver {
 
   job(job: number, state: JournalJob['state'] = 'leased', deliveries = 1): void {
     this.journals.jobs.set(idOf(job), { state, deliveries, leaseEpoch: deliveries === 0 ? 0 : 1 });
+  }
+
+  #blobRequest<N extends 'BlobPut' | 'BlobGet'>(
+    caller: RequestContext,
+    fields: Message<N>,
+  ): Request<N, BlobCore> {
+    const { effects } = this.core;
+    const commit: BlobCore['commit'] = (record) => this.core.commit(record);
+    const core = { effects, commit, blobs: this.blobs, diskFull: false, fullReason: '' };
+    return { ...caller, core, fields };
   }
 
   /** The job ends, as one record of the log says. */
