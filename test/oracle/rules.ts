@@ -6,11 +6,8 @@
 
 import type { Now } from '../../core/broker/events.ts';
 import type { CoreEvent } from '../../core/broker/state-machine/context/effects.ts';
-import type {
-  BulkAction,
-  LogRecord,
-  RecordOf,
-} from '../../core/broker/state-machine/records/records.ts';
+import type { BulkAction } from '../../core/broker/state-machine/records/queue-records.ts';
+import type { LogRecord, RecordOf } from '../../core/broker/state-machine/records/records.ts';
 import { decodeJob, type LeaseToken, type Priority } from '../../core/protocol/index.ts';
 import { Asked } from './asked.ts';
 import { type Book, type BookJob, isTokenOf, tokenOf } from './book.ts';

@@ -138,9 +138,11 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out that a dead job was retried',
     edits: [
       {
-        file: 'core/broker/state-machine/records/segment-summary.ts',
-        find: '    retried: (record, place) => this.#keepEach(record, place),',
-        replace: '    retried: () => undefined,',
+        file: 'core/broker/state-machine/records/job-records.ts',
+        find: `  retried: {
+    summarize: (summary, record, { offset }) => keepEach(summary, record, offset),`,
+        replace: `  retried: {
+    summarize: () => undefined,`,
       },
     ],
     caughtBy: simulation,
@@ -150,8 +152,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out the follow-up jobs of an ack',
     edits: [
       {
-        file: 'core/broker/state-machine/records/segment-summary.ts',
-        find: `      for (const job of record.enqueue) this.#accept(job, record.atMs, offset);
+        file: 'core/broker/state-machine/records/lease-records.ts',
+        find: `      for (const job of record.enqueue) summarizeNewJob(summary, job, record.atMs, offset);
 `,
         replace: '',
       },

@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, test } from 'vitest';
+import { bulkActions } from '../../core/broker/state-machine/records/queue-records.ts';
 import {
-  bulkActions,
   decodeRecord,
   encodeRecord,
   type LogRecord,

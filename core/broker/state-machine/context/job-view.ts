@@ -13,13 +13,13 @@ import {
   type LeaseEndInfo,
   limits,
   noUsage,
-  type Value,
 } from '../../../protocol/index.ts';
 import { type JobPosition, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
+import { bytesOfValue, expiredError } from '../records/job-records.ts';
 import type { RecordOf } from '../records/records.ts';
 import type { Hash } from '../state/blob-uploads.ts';
 import type { JobEntry } from '../state/job-entry.ts';
-import { expiredCode, type JobStore } from '../state/job-store.ts';
+import type { JobStore } from '../state/job-store.ts';
 import type { Fetch, Fetched } from './effects.ts';
 
 /** Most bytes of infos in one frame: no client may refuse a frame that holds one job. */
@@ -155,11 +155,11 @@ export type LeaseEndFields = Pick<
 export function leaseEndFieldsOf(end: LeaseEndFields | null, cause: string): LeaseEndFields {
   const told = end ?? noEnd;
   const { note, usage, result } = told;
-  if (cause !== expiredCode || told.errorCode === expiredCode) {
+  if (cause !== expiredError.code || told.errorCode === expiredError.code) {
     return { errorCode: told.errorCode, errorMessage: told.errorMessage, note, usage, result };
   }
-  const errorMessage = 'it was not delivered before it expired';
-  return { errorCode: expiredCode, errorMessage, note, usage, result };
+  const { code: errorCode, message: errorMessage } = expiredError;
+  return { errorCode, errorMessage, note, usage, result };
 }
 
 const noEnd: LeaseEndFields = {
@@ -183,10 +183,6 @@ export function sessionMark(session: string, newHash: () => Hash): string {
   hash.update(sessionDomain);
   hash.update(id);
   return idToText(hash.digest().subarray(0, idBytes));
-}
-
-export function bytesOfValue(value: Value | null): number {
-  return value?.blob?.totalBytes ?? value?.inline?.length ?? 0;
 }
 
 /** Walks back over the ends of a job's leases, newest first, as many as are told. */

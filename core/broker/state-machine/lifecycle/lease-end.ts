@@ -7,9 +7,9 @@
 import type { JobState, LeaseEnd, Usage, Value } from '../../../protocol/index.ts';
 import { expiryClockMs, type Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
+import { expiredError } from '../records/job-records.ts';
 import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
-import { expiredCode } from '../state/job-store.ts';
 
 export interface LeaseEnding {
   readonly end: LeaseEnd;
@@ -127,7 +127,7 @@ function reasonToStop(
   }
   const expiresAtMs = state.jobs.extras.expiresAtMs.get(job.slot) ?? Number.POSITIVE_INFINITY;
   if (expiresAtMs > expiryClockMs(now)) return null;
-  return { errorCode: expiredCode, errorMessage: `it expired; ${errorMessage}` };
+  return { errorCode: expiredError.code, errorMessage: `it expired; ${errorMessage}` };
 }
 
 const noSession = '0'.repeat(26);

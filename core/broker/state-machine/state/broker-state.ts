@@ -5,7 +5,8 @@
 
 import type { Crc32 } from '../../../protocol/index.ts';
 import type { JobFacts } from '../../events.ts';
-import type { LogRecord, Place, RecordOf } from '../records/records.ts';
+import type { Place } from '../records/family.ts';
+import type { LogRecord, RecordOf } from '../records/records.ts';
 import { BlobUploads, type Hash } from './blob-uploads.ts';
 import { BlobStore } from './blobs.ts';
 import { BulkStore } from './bulks.ts';

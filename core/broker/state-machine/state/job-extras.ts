@@ -4,7 +4,9 @@
  */
 
 import { type BlobRef, limits, noUsage, type Usage } from '../../../protocol/index.ts';
-import { bytesOfJobs, type Place, type RecordOf } from '../records/records.ts';
+import type { Place } from '../records/family.ts';
+import { bytesOfJobs } from '../records/lease-records.ts';
+import type { RecordOf } from '../records/records.ts';
 import type { BlobReferences } from './blobs.ts';
 import type { JobEntry } from './job-entry.ts';
 

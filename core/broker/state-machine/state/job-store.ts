@@ -5,7 +5,9 @@
 
 import { decodeJob, type JobState, noUsage, type Usage } from '../../../protocol/index.ts';
 import { factsOfJob, type JobFacts } from '../../events.ts';
-import type { Place, RecordOf } from '../records/records.ts';
+import type { Place } from '../records/family.ts';
+import { expiredError } from '../records/job-records.ts';
+import type { RecordOf } from '../records/records.ts';
 import { IdIndex } from '../table/id-index.ts';
 import { f64Columns, JobTable } from '../table/job-table.ts';
 import { RowList } from '../table/row-list.ts';
@@ -16,9 +18,6 @@ import { isOver, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
 import type { NamedQueue } from './named-queue.ts';
 import { QueueSet } from './queue-set.ts';
-
-/** Code of the error of a job that was not delivered in time. */
-export const expiredCode = 'expired';
 
 export class JobStore {
   readonly table: JobTable = new JobTable();
@@ -133,7 +132,7 @@ export class JobStore {
   }
 
   expire(job: JobEntry, atMs: number): void {
-    this.extras.cause.set(job.slot, expiredCode);
+    this.extras.cause.set(job.slot, expiredError.code);
     this.#move(job, 'dead', atMs);
   }
 

@@ -5,10 +5,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type PlacedRecord,
-  SegmentSummary,
-} from '../../../../core/broker/state-machine/records/segment-summary.ts';
+import type { PlacedRecord } from '../../../../core/broker/state-machine/records/family.ts';
+import { SegmentSummary } from '../../../../core/broker/state-machine/records/segment-summary.ts';
 import { checkedJob, Driver } from './driver.ts';
 import { dumpOf, placed } from './dump.ts';
 import { type Step, someSteps, Traffic } from './traffic.ts';

@@ -3,8 +3,8 @@
 import type { Now } from '../../../../core/broker/events.ts';
 import { Core } from '../../../../core/broker/state-machine/context/core.ts';
 import { wakeDelayed } from '../../../../core/broker/state-machine/lifecycle/deadlines.ts';
+import type { PlacedRecord } from '../../../../core/broker/state-machine/records/family.ts';
 import { decodeRecord } from '../../../../core/broker/state-machine/records/records.ts';
-import type { PlacedRecord } from '../../../../core/broker/state-machine/records/segment-summary.ts';
 import type { BrokerState } from '../../../../core/broker/state-machine/state/broker-state.ts';
 import type { JobEntry } from '../../../../core/broker/state-machine/state/job-entry.ts';
 import type { RowList } from '../../../../core/broker/state-machine/table/row-list.ts';
