@@ -11,6 +11,7 @@ import {
   priorities,
 } from '../../../protocol/index.ts';
 import {
+  bytesColumns,
   f64At,
   f64Columns,
   type JobTable,
@@ -35,6 +36,38 @@ const bodyInLogFlag = 2;
  * (compare `slot`). It must not be kept longer than the job is known.
  */
 export class JobEntry {
+  /** Order of acceptance, from 1; never given twice. */
+  declare seq: number;
+  /** Offset of the log record that holds the job's bytes. */
+  declare base: number;
+  /** Offset of the record of the end of its newest lease; 0 before the first. */
+  declare last: number;
+  /** When it entered its state, wall clock. */
+  declare changedAtMs: number;
+  /** Epoch of the newest hand-out. */
+  declare leaseEpoch: number;
+  /** Hand-outs; the number of the newest fences all older ones. */
+  declare deliveries: number;
+  /** Mark of the session that got the newest hand-out; 0 when that is not known. */
+  declare holder: number;
+  /** Number of the list in which it is; 0 for none. */
+  declare line: number;
+  /** Number of its queue. */
+  declare queue: number;
+  /** Bytes of the input, inline or in a blob. */
+  declare bodyBytes: number;
+  /** Bytes of the encoded job. */
+  declare jobBytes: number;
+  /** Bytes of the log that the ends of its leases need: see `JobExtras.countEnd`. */
+  declare lastBytes: number;
+  /** Failures charged to the job. */
+  declare attempts: number;
+  declare attemptsMax: number;
+  /** Times that a holder vanished. */
+  declare crashes: number;
+  /** Times that it came back uncharged: throttled, handed back, lost. */
+  declare returns: number;
+
   readonly slot: number;
   readonly #page: Page;
   readonly #f64: number;
@@ -51,135 +84,47 @@ export class JobEntry {
     this.#u8 = u8At(slot);
   }
 
+  /** The accessors of the declared numbers, from the column table. */
+  static {
+    for (const [name, column] of Object.entries(f64Columns)) {
+      Object.defineProperty(JobEntry.prototype, name, {
+        get(this: JobEntry) {
+          return this.#page.f64[this.#f64 + column];
+        },
+        set(this: JobEntry, value: number) {
+          this.#page.f64[this.#f64 + column] = value;
+        },
+      });
+    }
+    for (const [name, column] of Object.entries(u32Columns)) {
+      Object.defineProperty(JobEntry.prototype, name, {
+        get(this: JobEntry) {
+          return this.#page.u32[this.#u32 + column];
+        },
+        set(this: JobEntry, value: number) {
+          this.#page.u32[this.#u32 + column] = value;
+        },
+      });
+    }
+    for (const [name, column] of Object.entries(u16Columns)) {
+      Object.defineProperty(JobEntry.prototype, name, {
+        get(this: JobEntry) {
+          return this.#page.u16[this.#u16 + column];
+        },
+        set(this: JobEntry, value: number) {
+          this.#page.u16[this.#u16 + column] = value;
+        },
+      });
+    }
+  }
+
   get id(): string {
-    return idToText(this.#page.u8, this.#u8 + u32Columns.id * 4);
+    return idToText(this.#page.u8, this.#u8 + bytesColumns.id * 4);
   }
 
-  /** Order of acceptance, from 1; never given twice. */
-  get seq(): number {
-    return this.#page.f64[this.#f64 + f64Columns.seq] ?? 0;
-  }
-  set seq(value: number) {
-    this.#page.f64[this.#f64 + f64Columns.seq] = value;
-  }
-
-  /** Offset of the log record that holds the job's bytes. */
-  get base(): number {
-    return this.#page.f64[this.#f64 + f64Columns.base] ?? 0;
-  }
-  set base(value: number) {
-    this.#page.f64[this.#f64 + f64Columns.base] = value;
-  }
-
-  /** Offset of the record that tells how its newest lease ended; 0 before the first. */
-  get last(): number {
-    return this.#page.f64[this.#f64 + f64Columns.last] ?? 0;
-  }
-  set last(value: number) {
-    this.#page.f64[this.#f64 + f64Columns.last] = value;
-  }
-
-  /** When it entered its state, wall clock. */
-  get changedAtMs(): number {
-    return this.#page.f64[this.#f64 + f64Columns.changedAtMs] ?? 0;
-  }
-  set changedAtMs(value: number) {
-    this.#page.f64[this.#f64 + f64Columns.changedAtMs] = value;
-  }
-
-  /** Epoch of the newest hand-out. */
-  get leaseEpoch(): number {
-    return this.#page.f64[this.#f64 + f64Columns.leaseEpoch] ?? 0;
-  }
-  set leaseEpoch(value: number) {
-    this.#page.f64[this.#f64 + f64Columns.leaseEpoch] = value;
-  }
-
-  /** Hand-outs; the number of the newest fences all older ones. */
-  get deliveries(): number {
-    return this.#page.u32[this.#u32 + u32Columns.deliveries] ?? 0;
-  }
-  set deliveries(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.deliveries] = value;
-  }
-
-  /** Mark of the session that got the newest hand-out; 0 when that is not known. */
-  get holder(): number {
-    return this.#page.u32[this.#u32 + u32Columns.holder] ?? 0;
-  }
+  /** Mark of the session that got the newest hand-out; null when that is not known. */
   setHolder(session: string | null): void {
-    this.#page.u32[this.#u32 + u32Columns.holder] = session === null ? 0 : holderMark(session);
-  }
-
-  /** Number of the line in which it stands; 0 for none. */
-  get line(): number {
-    return this.#page.u32[this.#u32 + u32Columns.line] ?? 0;
-  }
-  set line(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.line] = value;
-  }
-
-  /** Number of its queue. */
-  get queue(): number {
-    return this.#page.u32[this.#u32 + u32Columns.queue] ?? 0;
-  }
-  set queue(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.queue] = value;
-  }
-
-  /** Bytes of the input, inline or in a blob. */
-  get bodyBytes(): number {
-    return this.#page.u32[this.#u32 + u32Columns.bodyBytes] ?? 0;
-  }
-  set bodyBytes(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.bodyBytes] = value;
-  }
-
-  /** Bytes of the encoded job. */
-  get jobBytes(): number {
-    return this.#page.u32[this.#u32 + u32Columns.jobBytes] ?? 0;
-  }
-  set jobBytes(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.jobBytes] = value;
-  }
-
-  /** Bytes of what is told of its leases that ended: see `countEnd`. */
-  get lastBytes(): number {
-    return this.#page.u32[this.#u32 + u32Columns.lastBytes] ?? 0;
-  }
-  set lastBytes(value: number) {
-    this.#page.u32[this.#u32 + u32Columns.lastBytes] = value;
-  }
-
-  /** Failures charged to the job. */
-  get attempts(): number {
-    return this.#page.u16[this.#u16 + u16Columns.attempts] ?? 0;
-  }
-  set attempts(value: number) {
-    this.#page.u16[this.#u16 + u16Columns.attempts] = value;
-  }
-
-  get attemptsMax(): number {
-    return this.#page.u16[this.#u16 + u16Columns.attemptsMax] ?? 0;
-  }
-  set attemptsMax(value: number) {
-    this.#page.u16[this.#u16 + u16Columns.attemptsMax] = value;
-  }
-
-  /** Times that a holder vanished. */
-  get crashes(): number {
-    return this.#page.u16[this.#u16 + u16Columns.crashes] ?? 0;
-  }
-  set crashes(value: number) {
-    this.#page.u16[this.#u16 + u16Columns.crashes] = value;
-  }
-
-  /** Times that it came back uncharged: throttled, handed back, lost. */
-  get returns(): number {
-    return this.#page.u16[this.#u16 + u16Columns.returns] ?? 0;
-  }
-  set returns(value: number) {
-    this.#page.u16[this.#u16 + u16Columns.returns] = value;
+    this.holder = session === null ? 0 : holderMark(session);
   }
 
   get state(): JobState {
@@ -222,12 +167,12 @@ export class JobEntry {
 
   /** Keeps the first half of a content digest: enough to notice the same id with other content. */
   setDigest(digest: Uint8Array): void {
-    const start = this.#u8 + u32Columns.digest * 4;
+    const start = this.#u8 + bytesColumns.digest * 4;
     this.#page.u8.set(digest.subarray(0, digestBytesKept), start);
   }
 
   hasDigest(digest: Uint8Array): boolean {
-    const start = this.#u8 + u32Columns.digest * 4;
+    const start = this.#u8 + bytesColumns.digest * 4;
     for (let index = 0; index < digestBytesKept; index++) {
       if (this.#page.u8[start + index] !== digest[index]) return false;
     }
@@ -236,7 +181,7 @@ export class JobEntry {
 
   /** The digest's kept half. */
   get digest(): Uint8Array {
-    const start = this.#u8 + u32Columns.digest * 4;
+    const start = this.#u8 + bytesColumns.digest * 4;
     return this.#page.u8.slice(start, start + digestBytesKept);
   }
 

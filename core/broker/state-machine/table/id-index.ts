@@ -6,7 +6,7 @@
  */
 
 import { idBytes, idFromText, idTextLength } from '../../../protocol/index.ts';
-import { type JobTable, u8At, u32At, u32Columns } from './job-table.ts';
+import { bytesColumns, type JobTable, u8At, u32At } from './job-table.ts';
 
 const shardCount = 1024;
 const shardSlotsMin = 16;
@@ -52,7 +52,7 @@ export class IdIndex {
   /** Writes the id into the row and makes it findable; the id must not be there yet. */
   add(id: string, slot: number): void {
     idFromText(id, this.#bytes, 0);
-    this.#table.page(slot).u32.set(this.#words, u32At(slot) + u32Columns.id);
+    this.#table.page(slot).u32.set(this.#words, u32At(slot) + bytesColumns.id);
     this.#setFirstWord(slot);
     const hash = hashOf(this.#words, 0);
     const shard = this.#shardFor(hash);
@@ -122,7 +122,7 @@ export class IdIndex {
   #beginsLike(slot: number, bits: number): boolean {
     if (slot === 0 || !this.#table.holds(slot)) return false;
     const { u8 } = this.#table.page(slot);
-    const at = u8At(slot) + 4 * u32Columns.id;
+    const at = u8At(slot) + 4 * bytesColumns.id;
     const whole = bits >> 3;
     for (let index = 0; index < whole; index++) {
       if (u8[at + index] !== this.#bytes[index]) return false;
@@ -151,7 +151,7 @@ export class IdIndex {
 
   #holds(slot: number): boolean {
     const { u32 } = this.#table.page(slot);
-    const at = u32At(slot) + u32Columns.id;
+    const at = u32At(slot) + bytesColumns.id;
     const words = this.#words;
     return (
       u32[at] === words[0] &&
@@ -162,7 +162,7 @@ export class IdIndex {
   }
 
   #hashOfRow(slot: number): number {
-    return hashOf(this.#table.page(slot).u32, u32At(slot) + u32Columns.id);
+    return hashOf(this.#table.page(slot).u32, u32At(slot) + bytesColumns.id);
   }
 }
 

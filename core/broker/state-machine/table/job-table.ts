@@ -9,15 +9,11 @@ const rowBytes = 120;
 const pageRowsLog2 = 13;
 const pageRows = 1 << pageRowsLog2;
 
-/** Where each column lies, counted in elements of its width from the start of the row. */
+// Where each column lies, counted in elements of its width from the start of the row.
+
+/** Numbers of a job, which `JobEntry` has by the same names. */
 export const f64Columns = { base: 0, last: 1, changedAtMs: 2, seq: 3, leaseEpoch: 4 } as const;
 export const u32Columns = {
-  id: 10,
-  digest: 14,
-  linePrev: 16,
-  lineNext: 17,
-  logPrev: 18,
-  logNext: 19,
   line: 20,
   queue: 21,
   bodyBytes: 22,
@@ -27,6 +23,11 @@ export const u32Columns = {
   holder: 29,
 } as const;
 export const u16Columns = { attempts: 52, attemptsMax: 53, crashes: 54, returns: 55 } as const;
+/** Links of lists: see `RowList`. */
+export const linkColumns = { linePrev: 16, lineNext: 17, logPrev: 18, logNext: 19 } as const;
+/** Bytes, counted in elements of 32 bits: the id, and half of the content digest. */
+export const bytesColumns = { id: 10, digest: 14 } as const;
+/** Names and flags, as `JobEntry` knows them. */
 export const u8Columns = { state: 112, priority: 113, lastEnd: 114, flags: 115 } as const;
 
 /** A page of rows, seen at each width. */

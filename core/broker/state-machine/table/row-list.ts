@@ -3,14 +3,14 @@
  * from the middle, no memory of their own.
  */
 
-import { type JobTable, u32Columns } from './job-table.ts';
+import { type JobTable, linkColumns } from './job-table.ts';
 
 /** The two columns that hold a list's links. A row stands in at most one list of each kind. */
 const links = {
   /** Where a job waits, or is kept: one line of its queue. */
-  line: { prev: u32Columns.linePrev, next: u32Columns.lineNext },
+  line: { prev: linkColumns.linePrev, next: linkColumns.lineNext },
   /** All jobs in the order of their `base` records in the log. */
-  log: { prev: u32Columns.logPrev, next: u32Columns.logNext },
+  log: { prev: linkColumns.logPrev, next: linkColumns.logNext },
 } as const;
 
 export class RowList {
