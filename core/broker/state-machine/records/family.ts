@@ -75,12 +75,12 @@ let shared = new Writer(sharedBytes);
 /** Encodes and decodes records: one byte of kind, then the fields in order. */
 export class RecordCodec<K extends Kinds> {
   readonly #kinds: K;
-  readonly #codecs: Map<string, FieldsCodec<never>> = new Map();
+  readonly #codecs: Map<string, FieldsCodec<object>> = new Map();
 
   constructor(kinds: K) {
     this.#kinds = kinds;
     for (const [name, { fields }] of Object.entries(kinds)) {
-      this.#codecs.set(name, fieldsCodec(fields) as unknown as FieldsCodec<never>);
+      this.#codecs.set(name, fieldsCodec(fields));
     }
   }
 
@@ -93,7 +93,7 @@ export class RecordCodec<K extends Kinds> {
     if (shared.length + room > sharedBytes) shared = new Writer(Math.max(sharedBytes, room));
     const start = shared.length;
     shared.u8(this.#kinds[record.kind]?.number ?? 0);
-    this.#codecs.get(record.kind)?.encode(shared, record as never);
+    this.#codecs.get(record.kind)?.encode(shared, record);
     return shared.written().subarray(start);
   }
 
