@@ -1,7 +1,7 @@
 /**
- * The two clocks of the broker. Deadlines run on `SteadyTime`. The wall clock is the broker's own: it
- * begins with the system's and goes on by what really passed, so that a system clock that is set
- * moves no delay and ages nothing; it is led back to the system's slowly.
+ * The two clocks of the broker. Deadlines run on `SteadyTime`. The broker's own wall clock starts from
+ * the system's and advances by elapsed time, so that setting the system clock changes no delay and no
+ * age; it is slewed back to the system's.
  */
 
 import { uptime } from 'node:os';
@@ -13,7 +13,7 @@ export interface ClockSource {
   readonly monotonicMs: () => number;
   /** The system's wall clock, which people and time servers set. */
   readonly wallMs: () => number;
-  /** Since the machine started, its sleep included. */
+  /** Since boot, including sleep. */
   readonly uptimeMs: () => number;
 }
 
@@ -23,7 +23,7 @@ const systemClocks: ClockSource = {
   uptimeMs: () => uptime() * 1000,
 };
 
-/** What the broker's wall clock showed at an uptime of the machine. */
+/** The broker's wall clock at an uptime of the machine. */
 export interface KeptClock {
   readonly wallMs: number;
   readonly uptimeMs: number;
@@ -31,43 +31,43 @@ export interface KeptClock {
 
 interface BrokerClockOptions {
   readonly source?: ClockSource;
-  /** Of an earlier broker of the folder, since when the machine has not started anew. */
+  /** From an earlier broker of the folder since boot. */
   readonly kept?: KeptClock | null;
   /** See `SteadyTime`. */
   readonly stepMsMax: number;
   readonly onNotice: (text: string) => void;
 }
 
-/** A broker that misses so much must have been stopped, whatever else it does. */
+/** A process that misses more was suspended, whatever its load. */
 const stepMsMaxDefault = 250;
 
-/** The longest time between two looks that counts: far below what a lease may miss. */
+/** The longest time between two readings that counts: far below what a lease may miss. */
 export function stepMsMaxOf(leaseMs: number): number {
   return Math.min(stepMsMaxDefault, leaseMs / 4);
 }
 
-/** Longer than a client waits between two attempts to connect. */
+/** Longer than a client's delay between two attempts to connect. */
 const returnMs = 3_500;
-/** A broker that nobody can reach for longer must not keep everything as it was. */
+/** Deadlines pause no longer than this while clients cannot connect. */
 const unreachableMsMax = 15_000;
 
-/** Of the time that passes, how much the wall clock may go faster or slower: delays hold within it. */
+/** Slew of the wall clock as a share of elapsed time: delays are exact within it. */
 const slewShare = 0.01;
-/** What a time server corrects without anybody noticing. */
+/** Smaller corrections are usual for time servers, and not reported. */
 const jumpMsMin = 5_000;
 /**
- * A start takes the system's clock over unless it is so much off what really passed: suspended guests may miss weeks, but
- * nothing that is kept for its default time may be forgotten at once.
+ * A start adopts the system's clock unless it differs so much from the elapsed time: suspended guests
+ * may miss weeks, but nothing that is kept for its default time may expire at once.
  */
 export const takeoverMsMax: number = 30 * 86_400_000;
-/** Above what the uptime may be told wrong by. */
+/** Above the error of the uptime. */
 const sleepMsMin = 2_000;
 
 export class BrokerClock {
   readonly #source: ClockSource;
   readonly #steady: SteadyTime;
   readonly #onNotice: (text: string) => void;
-  /** Uptime beyond the monotonic clock: sleep that was counted. */
+  /** Uptime beyond the monotonic clock: sleep counted so far. */
   #sleptMs: number;
   #realMs: number;
   #systemMs: number;
@@ -90,22 +90,22 @@ export class BrokerClock {
     return { wallMs, uptimeMs: Math.floor(this.#source.uptimeMs()) };
   }
 
-  /** While a deadline runs, the clock must be looked at this often. */
-  get lookMs(): number {
+  /** While a deadline runs, `now` must be called this often. */
+  get pollMs(): number {
     return Math.floor(this.#steady.stepMsMax / 2);
   }
 
-  /** Some clients cannot connect, or can again: deadlines stand until they had time to come back. */
+  /** Some clients cannot connect, or can again: deadlines pause until they had time to reconnect. */
   reachable(isReachable: boolean): void {
-    this.#steady.standFor(isReachable ? returnMs : unreachableMsMax);
+    this.#steady.pauseFor(isReachable ? returnMs : unreachableMsMax);
   }
 
-  /** To measure how long work takes; counts also what is missed. */
+  /** Monotonic time to measure work, including time that `now` skips. */
   get workMs(): number {
     return this.#source.monotonicMs();
   }
 
-  /** The log holds this time: the wall clock goes on from there when the system's lies before it. */
+  /** Advances the wall clock to the newest time in the log, if that is later. */
   startAfter(newestMs: number): void {
     const behindMs = newestMs - this.#wallMs;
     if (behindMs <= 0) return;
@@ -113,7 +113,7 @@ export class BrokerClock {
     if (behindMs >= jumpMsMin) {
       this.#onNotice(
         `the system's clock shows ${dateOf(this.#systemMs)}, ${spanOf(behindMs)} before the newest time ` +
-          `in the log: times go on from ${dateOf(newestMs)}`,
+          `in the log: the broker's clock continues from ${dateOf(newestMs)}`,
       );
     }
   }
@@ -124,7 +124,7 @@ export class BrokerClock {
     this.#wallMs = passedMs;
     this.#onNotice(
       `the system's clock shows ${dateOf(this.#systemMs)}, ${spanOf(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the time that ` +
-        `passed since the last broker started: times go on from ${dateOf(passedMs)}; to take the system's over, stop the broker ` +
+        `passed since the last broker started: the broker's clock continues from ${dateOf(passedMs)}; to use the system's, stop the broker ` +
         'and remove the file clock in its folder',
     );
   }
@@ -153,7 +153,7 @@ export class BrokerClock {
     };
   }
 
-  /** How long the machine slept since that was asked last. */
+  /** How long the machine slept since the last call. */
   #sleepOf(realMs: number): number {
     const sleptMs = this.#source.uptimeMs() - realMs - this.#sleptMs;
     if (sleptMs < sleepMsMin) return 0;
@@ -164,8 +164,8 @@ export class BrokerClock {
   #noticeJump(jumpMs: number): void {
     const direction = jumpMs > 0 ? 'ahead' : 'back';
     this.#onNotice(
-      `the system's clock was set ${direction} by ${spanOf(Math.abs(jumpMs))}: delays and what is kept ` +
-        'go on by the time that passed; the next start takes the new clock over, unless it is 30 days off',
+      `the system's clock was set ${direction} by ${spanOf(Math.abs(jumpMs))}: delays and retention ` +
+        'continue by elapsed time; the next start uses the new clock, unless it differs by 30 days',
     );
   }
 }
@@ -181,7 +181,7 @@ const spans = [
   ['seconds', 1_000],
 ] as const;
 
-/** In the largest unit of which there are two. */
+/** In the largest unit of which there are at least two. */
 function spanOf(ms: number): string {
   const [name, unitMs] = spans.find(([, eachMs]) => ms >= 2 * eachMs) ?? spans[3];
   return `${Math.round(ms / unitMs)} ${name}`;

@@ -1,6 +1,6 @@
 /**
- * The broker, put together: lock, recover, listen, tell where; then events from the I/O threads
- * through the core to log and outbox. The core has its clocks from here.
+ * The broker: locks the folder, recovers the log, listens, and publishes its endpoints; then passes
+ * events of the I/O threads to the engine and its messages back.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -13,7 +13,7 @@ import { SearchAnswers } from './engine/search-answers.ts';
 import type { NetEvent, Outgoing } from './events.ts';
 import { startClock } from './folder/clock-file.ts';
 import { readOrMakeToken, removeEndpoints, writeEndpoints } from './folder/folder.ts';
-import { FolderGoneError, HeldFolder, heldDisk } from './folder/held-folder.ts';
+import { FolderLostError, HeldFolder, heldDisk } from './folder/held-folder.ts';
 import { type Recovered, StartProgress } from './folder/start-progress.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { watchIdle } from './idle-watch.ts';
@@ -26,7 +26,7 @@ import { recoveryNotices } from './recovery-notices.ts';
 import { type History, startHistory } from './search/history.ts';
 import type { StatsFields } from './state-machine/context/effects.ts';
 
-/** Why a broker ended. `failed` means that it stopped itself rather than risk a promise. */
+/** Why a broker ended. `failed`: it stopped itself after an error, to keep its guarantees. */
 export type BrokerEnd =
   | { readonly reason: 'stopped' | 'idle' }
   | { readonly reason: 'failed'; readonly error: Error };
@@ -35,14 +35,14 @@ export interface RunningBroker {
   readonly id: string;
   readonly addresses: IoPool['addresses'];
   readonly recovery: RecoveryReport;
-  /** Resolves when the broker is down, whatever the reason. */
+  /** Resolves when the broker has ended for any reason. */
   readonly closed: Promise<BrokerEnd>;
-  /** Answers what is durable, closes the log cleanly, frees the folder. */
+  /** Sends durable responses, closes the log cleanly, releases the folder. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a broker on a folder. When it fails, nothing of it listens, answers or writes any more.
+ * Starts a broker on a folder. When that fails, nothing of it listens or writes any more.
  * @throws FolderError or StartError when the folder cannot be used, with the fix
  * @throws FolderLockedError when another broker serves the folder
  * @throws LogDamagedError when the log is damaged where it may hold accepted jobs
@@ -55,7 +55,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
     return broker;
   } catch (error) {
     folder.release();
-    throw folder.inWords(error);
+    throw folder.withUserPaths(error);
   }
 }
 
@@ -78,7 +78,7 @@ class Broker implements RunningBroker {
   readonly #searches: SearchAnswers = new SearchAnswers();
   /** Closes what was opened so far. */
   readonly #closers: (() => Promise<void>)[] = [];
-  /** Why it cannot serve, found while it starts. */
+  /** An error during the start. */
   #startFailure: Error | null = null;
   #recovery!: RecoveryReport;
 
@@ -106,9 +106,9 @@ class Broker implements RunningBroker {
       await this.#openEngine((recovered) => progress.recovered(recovered));
       this.#pool = await this.#listen();
       this.#closers.unshift(() => this.#pool.stop());
-      // What failed meanwhile, say the log while the threads started, must not serve.
+      // A failure meanwhile, such as of the log while the threads started, ends the start.
       if (this.#startFailure !== null) throw this.#startFailure;
-      this.#writeWhere();
+      this.#publishEndpoints();
       this.#phase = 'serving';
     } catch (error) {
       this.#phase = 'down';
@@ -121,7 +121,7 @@ class Broker implements RunningBroker {
     this.#watchIdle();
   }
 
-  #writeWhere(): void {
+  #publishEndpoints(): void {
     writeEndpoints(this.#folder, {
       brokerId: this.id,
       pid: process.pid,
@@ -141,7 +141,7 @@ class Broker implements RunningBroker {
       guard: token === null ? null : { token, broker: this.id },
       threads: this.#options.ioThreads,
       onEvents: (events) => this.#onEvents(events),
-      onTaken: () => this.#engine.reveal(),
+      onDrained: () => this.#engine.reveal(),
       onNotice: this.#notice,
       onReachable: (isReachable) => this.#clock.reachable(isReachable),
       onThreadLost: (error) => this.#fail(error),
@@ -185,9 +185,9 @@ class Broker implements RunningBroker {
       log: engine.log,
       onNotice: this.#notice,
     });
-    // It stops first: it reads the log.
+    // Closed first, as it reads the log.
     this.#closers.unshift(() => started.close());
-    if (engine.room.isFull) started.pause(true);
+    if (engine.reserve.isFull) started.pause(true);
     this.#history = started;
   }
 
@@ -197,29 +197,29 @@ class Broker implements RunningBroker {
   }
 
   #statsAnswer({ connection, correlationId, queues, logLiveBytes }: StatsFields): Outgoing {
-    const { log, room } = this.#engine;
+    const { log, reserve } = this.#engine;
     const fields: Outgoing<'StatsOk'>['fields'] = {
       pid: process.pid,
       startedAtMs: this.#startedAtMs,
       connections: this.#pool.connections,
       sessions: this.#engine.sessionCount,
       logBytes: log.bytes,
-      // What the core counts is an upper bound.
+      // The state machine's count is an upper bound.
       logLiveBytes: Math.min(logLiveBytes, log.bytes),
       logSegments: log.segments.length,
       durableOffset: log.durableOffset,
-      diskFreeBytes: room.freeBytes,
-      diskFull: room.isFull,
+      diskFreeBytes: reserve.freeBytes,
+      diskFull: reserve.isFull,
       historyOffset: this.#history?.offset ?? 0,
       queues,
     };
     return { connection, correlationId, name: 'StatsOk', fields };
   }
 
-  /** Search sees everything that was answered before it was asked. */
+  /** A search includes everything that was acknowledged before it. */
   async #search(effect: EffectOf<'search'>): Promise<void> {
     const upTo = this.#engine.log.durableOffset;
-    this.#engine.hold(await this.#searches.answer(this.#history, effect, upTo));
+    this.#engine.sendWhenDurable(await this.#searches.answer(this.#history, effect, upTo));
   }
 
   #watchIdle(): void {
@@ -236,7 +236,7 @@ class Broker implements RunningBroker {
     return this.#end({ reason: 'stopped' });
   }
 
-  /** Takes nothing new, lets the last group become durable and its answers leave, then frees all. */
+  /** Stops listening, makes the last group durable, sends its responses, and releases everything. */
   async #end(end: BrokerEnd): Promise<void> {
     if (this.#phase !== 'serving') {
       await this.closed;
@@ -250,37 +250,37 @@ class Broker implements RunningBroker {
       await this.#history?.close();
       await this.#engine.close();
       await this.#pool.stop();
-      this.#down(end);
+      this.#finish(end);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       await this.closed;
     }
   }
 
-  /** Answers nothing more: what is held never leaves, and recovery sorts it out. */
+  /** Ends after an error: queued messages are never sent, and the next start recovers. */
   #fail(cause: Error): void {
     if (this.#phase === 'failing' || this.#phase === 'down') return;
-    // Whatever failed because the folder is gone says less than that.
-    const error = this.#folder.gone() ?? this.#folder.inWords(cause);
-    // A failure of the system says enough; a broken assumption needs its place.
-    const saysEnough = 'syscall' in error || error instanceof FolderGoneError;
-    this.#notice(`stopping: ${saysEnough ? error.message : (error.stack ?? error.message)}`);
+    // A lost folder is the better explanation.
+    const error = this.#folder.lossError() ?? this.#folder.withUserPaths(cause);
+    // Errors of the system are clear without a stack; broken invariants are not.
+    const isClear = 'syscall' in error || error instanceof FolderLostError;
+    this.#notice(`stopping: ${isClear ? error.message : (error.stack ?? error.message)}`);
     if (this.#phase === 'starting') {
       this.#startFailure ??= error;
       return;
     }
     this.#clearTimers();
     this.#phase = 'failing';
-    void this.#closeAll().then(() => this.#down({ reason: 'failed', error }));
+    void this.#closeAll().then(() => this.#finish({ reason: 'failed', error }));
   }
 
-  /** The folder is free when nothing of this broker writes or listens: the next one may start then. */
+  /** Closes everything, so that the folder can be released for the next broker. */
   async #closeAll(): Promise<void> {
-    // What else goes wrong says less than the reason of the failure.
+    // Further errors are less telling than the first.
     await Promise.allSettled(this.#closers.map((close) => close()));
   }
 
-  #down(end: BrokerEnd): void {
+  #finish(end: BrokerEnd): void {
     this.#phase = 'down';
     this.#folder.release();
     this.#resolveClosed(end);

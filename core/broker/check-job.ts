@@ -1,4 +1,4 @@
-/** Whether the bytes of a job may come in: checksum and fields, as an item of its own answer. */
+/** Validates an encoded job: checksum and fields. The result is one item of the response. */
 
 import {
   AiqError,
@@ -15,9 +15,9 @@ import {
 import { type CheckedJob, factsOfJob } from './events.ts';
 
 export function checkJob(bytes: Uint8Array, crc32: Crc32): CheckedJob {
-  // Size first, so that nobody pays a checksum over a job that is refused anyway.
+  // Size first, to save the checksum of a job that is refused anyway.
   if (bytes.length <= limits.jobBytesMax && !jobChecksumFits(bytes, crc32)) {
-    const message = 'the checksum of the job does not fit its bytes: it was damaged on the way';
+    const message = 'the checksum of the job does not match its bytes: it was damaged in transit';
     return { ok: false, id: null, code: 'CHECKSUM', message };
   }
   try {
@@ -28,7 +28,7 @@ export function checkJob(bytes: Uint8Array, crc32: Crc32): CheckedJob {
   }
 }
 
-/** The id of a job that cannot be accepted, so that the answer can name it; null without one. */
+/** The id of an invalid job, for the response; null without one. */
 function jobIdOf(bytes: Uint8Array): string | null {
   const reader = new Reader(bytes);
   try {
@@ -39,7 +39,7 @@ function jobIdOf(bytes: Uint8Array): string | null {
       if (tag === jobFields.id.tag) return value.length === idBytes ? idToText(value) : null;
     }
   } catch {
-    // The fields end before an id was found: there is none to name.
+    // The fields end without an id.
   }
   return null;
 }

@@ -1,6 +1,6 @@
 /**
- * What passes between the parts of the broker: I/O threads tell the core what arrived, the core
- * answers with effects. Plain data, so that it crosses threads and a simulator can make it.
+ * Messages between the parts of the broker: events from I/O threads, and messages to connections. Plain
+ * data, so that it can cross threads and the simulator can make it.
  */
 
 import type { AnyMessage, CodeOf, Job, Message, MessageName } from '../protocol/index.ts';
@@ -10,7 +10,7 @@ export type ConnectionId = number;
 
 export type Transport = 'unix' | 'tcp';
 
-/** What the core keeps of a job: without its body and the texts that only people read. */
+/** The fields of a job that the state machine keeps: without body and descriptive texts. */
 export type JobFacts = Pick<
   Job,
   'id' | 'queue' | 'digest' | 'priority' | 'attemptsMax' | 'expiresAtMs' | 'parkKey' | 'bodyRef'
@@ -21,7 +21,7 @@ export type JobFacts = Pick<
   readonly jobBytes: number;
 };
 
-/** The facts of a job that may come in, with what decides when it is due. */
+/** The fields of a new job, with those that decide when it is due. */
 export type NewJobFacts = JobFacts & Pick<Job, 'delayMs' | 'runAtMs'>;
 
 /** One job of an Enqueue batch after checksum and fields were checked (in the I/O thread). */
@@ -34,7 +34,7 @@ export type CheckedJob =
       readonly message: string;
     };
 
-/** The facts of a decoded job. */
+/** The `NewJobFacts` of a decoded job. */
 export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
   const { id, queue, digest, priority, attemptsMax, expiresAtMs, parkKey, bodyRef } = job;
   const { delayMs, runAtMs } = job;
@@ -46,7 +46,7 @@ export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
 /** All requests but Enqueue as decoded; those of the handshake never get here, Hello becomes `opened`. */
 type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' | 'Prove' }>;
 
-/** What an I/O thread reports. `opened` comes first on a connection, `closed` last of what was asked. */
+/** Events of an I/O thread. `opened` is the first of a connection, `closed` follows its last request. */
 export type NetEvent =
   | {
       readonly type: 'opened';
@@ -67,44 +67,44 @@ export type NetEvent =
   | { readonly type: 'closed'; readonly connection: ConnectionId }
   | Left;
 
-/** What was sent has left: the peer, or the system for it, took it. Reported now and then. */
+/** Bytes were sent: written to the socket. Reported from time to time. */
 export interface Left {
   readonly type: 'left';
   readonly connection: ConnectionId;
-  /** What the core counts for it. */
+  /** Bytes released from the send quota. */
   readonly bytes: number;
-  /** How many Deliver frames are among it. */
+  /** Number of Deliver frames among them. */
   readonly deliveries: number;
-  /** How long the peer lets a slice of what waits for it wait, lately. */
+  /** How long the peer recently let a slice wait. */
   readonly slowestMs: number;
 }
 
 /**
- * A message for one connection. A `Wait` on its way out never leaves the broker: it tells the I/O thread
- * that the wait of this correlation id stands, and is not a request that the core still has to take.
+ * A message for one connection. An outgoing `Wait` is not sent: it tells the I/O thread that the wait
+ * with this correlation id is registered and no longer in flight.
  */
 export interface Outgoing<N extends MessageName = MessageName> {
   readonly connection: ConnectionId;
   readonly correlationId: number;
   readonly name: N;
   readonly fields: Message<N>;
-  /** Close the connection after this message left. */
+  /** Close the connection after this message. */
   readonly thenClose?: boolean;
-  /** What the core counts for it until it has left; set by whoever counts it. */
+  /** Bytes charged to the send quota until it is sent. */
   bytes?: number;
 }
 
-/** Time as the core sees it; see `BrokerClock`. */
+/** The clocks of the state machine; see `BrokerClock`. */
 export interface Now {
-  /** Time in which the broker ran: leases and all other deadlines run on it. */
+  /** Time in which the broker ran, for leases and all other deadlines. */
   readonly monotonicMs: number;
-  /** The broker's own wall clock, which never jumps: records, delays and ages are told by it. */
+  /** The broker's own wall clock, which never jumps, for records, delays and ages. */
   readonly wallMs: number;
-  /** The system's wall clock: only for times of day that clients name. */
+  /** The system's wall clock, only for absolute times given by clients. */
   readonly systemMs: number;
 }
 
-/** What a job's expiry is held against: a clock that was set ahead ends nothing early. */
+/** The clock for job expiry: a system clock set ahead expires nothing early. */
 export function expiryClockMs({ wallMs, systemMs }: Now): number {
   return Math.min(wallMs, systemMs);
 }

@@ -1,34 +1,34 @@
 /**
- * Gives memory back after a burst of work. V8 collects garbage when more is asked for: what the last
- * burst left would stay for as long as little comes, and buffers that nobody needs with it.
+ * Collects garbage after a burst of work. V8 collects on allocation only, so garbage of the last burst,
+ * buffers included, would stay while there is little work.
  */
 
 import { getHeapStatistics } from 'node:v8';
 
-/** How often is looked whether the burst is over. */
-const lookMs = 1_000;
-/** Share of the time in which a thread that has little to do works. */
+/** Interval of the checks for the end of a burst. */
+const checkMs = 1_000;
+/** Share of time worked up to which a thread counts as lightly loaded. */
 const workShareMax = 0.3;
-/** The same of one that has next to nothing to do: whoever only renews a lease now and then is held up by nothing. */
+/** The same for an idle thread, on which a collection delays nothing. */
 const restShareMax = 0.05;
-/** Less that is new since the last time is not worth a collection when nothing is to be done. */
+/** Growth since the last collection that justifies one on an idle thread. */
 const growthBytesMin = 4 * 1024 * 1024;
-/** The same while there is a little to do, which a collection holds up. */
+/** The same on a lightly loaded thread, whose work a collection delays. */
 const growthBytesMinAtWork = 24 * 1024 * 1024;
-/** What was still needed at the last collection may not be by now: a thread that rests collects once more. */
+/** An idle thread collects once more after this time, as more may have become garbage. */
 const againMs = 20_000;
-/** Share of the time that collections may take while there is something to do. */
+/** Share of time that collections may take on a lightly loaded thread. */
 const collectionShareMax = 0.01;
 
-/** What a thread sees of itself. */
+/** Measurements of the present thread. */
 export interface ThreadView {
   /** Collects all garbage; undefined in a process that was started without `--expose-gc`. */
   readonly collect: (() => void) | undefined;
   /** Heap and buffers, garbage included. */
   bytesTaken(): number;
-  /** Time in which it worked since the process began, in milliseconds. */
+  /** Time worked since start, in milliseconds. */
   workMs(): number;
-  /** Processor time that it took, in milliseconds: on a busy machine a collection takes far longer than that. */
+  /** CPU time, in milliseconds: on a busy machine less than the duration. */
   processorMs(): number;
   /** Monotonic, milliseconds. */
   nowMs(): number;
@@ -39,13 +39,13 @@ export class IdleMemory {
   readonly #thread: ThreadView;
   readonly #bytesAtFirst: number;
   #isTouched = false;
-  /** Something was done since the last collection. */
+  /** Work was done since the last collection. */
   #isDirty = false;
   #bytesBefore: number;
   #collectedAtMs = Number.NEGATIVE_INFINITY;
-  #lookedAtMs = 0;
+  #checkedAtMs = 0;
   #workedMs = 0;
-  /** While there is something to do, no collection begins before. */
+  /** Earliest time of the next collection on a lightly loaded thread. */
   #notBeforeMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -55,14 +55,14 @@ export class IdleMemory {
     this.#bytesBefore = this.#bytesAtFirst;
   }
 
-  /** Something was done. Cheap: call it for each piece of work. */
+  /** Records work. Cheap: call it for each piece of work. */
   touch(): void {
     this.#isTouched = true;
     this.#isDirty = true;
     if (this.#timer !== undefined || this.#thread.collect === undefined) return;
-    this.#lookedAtMs = this.#thread.nowMs();
+    this.#checkedAtMs = this.#thread.nowMs();
     this.#workedMs = this.#thread.workMs();
-    this.#timer = setInterval(() => this.#look(), lookMs).unref();
+    this.#timer = setInterval(() => this.#check(), checkMs).unref();
   }
 
   stop(): void {
@@ -70,7 +70,7 @@ export class IdleMemory {
     this.#timer = undefined;
   }
 
-  #look(): void {
+  #check(): void {
     const wasTouched = this.#isTouched;
     this.#isTouched = false;
     const workShare = this.#workShare();
@@ -90,11 +90,11 @@ export class IdleMemory {
       this.#collect();
   }
 
-  /** Share of the time since the last look in which the thread worked. */
+  /** Share of time worked since the last check. */
   #workShare(): number {
     const [nowMs, workMs] = [this.#thread.nowMs(), this.#thread.workMs()];
-    const share = (workMs - this.#workedMs) / (nowMs - this.#lookedAtMs);
-    this.#lookedAtMs = nowMs;
+    const share = (workMs - this.#workedMs) / (nowMs - this.#checkedAtMs);
+    this.#checkedAtMs = nowMs;
     this.#workedMs = workMs;
     return share;
   }

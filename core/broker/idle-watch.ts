@@ -1,9 +1,9 @@
-/** Notices that nobody needs the broker any more. */
+/** Detects that the broker has been idle for long enough to exit. */
 
 import { SteadyTime } from './steady-time.ts';
 
 interface IdleWatch {
-  /** How long it must have been idle without a break. */
+  /** Idle time without interruption before `onIdle`. */
   readonly idleMs: number;
   readonly isBusy: () => boolean;
   /** May be called again until the timer is cleared. */
@@ -12,16 +12,16 @@ interface IdleWatch {
 
 const checkMsMax = 1_000;
 
-/** Returns the timer that looks. */
+/** Returns the timer, to be cleared by the caller. */
 export function watchIdle({ idleMs, isBusy, onIdle }: IdleWatch): NodeJS.Timeout {
-  const lookMs = Math.min(idleMs / 4, checkMsMax);
-  // Who came while the process did not run is seen before it leaves.
-  const time = new SteadyTime(() => performance.now(), 2 * lookMs);
+  const checkMs = Math.min(idleMs / 4, checkMsMax);
+  // A client that came while the process was suspended is noticed first.
+  const time = new SteadyTime(() => performance.now(), 2 * checkMs);
   let idleSinceMs = time.now();
-  const look = (): void => {
+  const check = (): void => {
     const nowMs = time.now();
     if (isBusy()) idleSinceMs = nowMs;
     else if (nowMs - idleSinceMs >= idleMs) onIdle();
   };
-  return setInterval(look, lookMs);
+  return setInterval(check, checkMs);
 }

@@ -2,7 +2,7 @@
 
 export { type BrokerEnd, type RunningBroker, startBroker } from './broker.ts';
 export { FolderLockedError } from './folder/folder-lock.ts';
-export { FolderGoneError } from './folder/held-folder.ts';
+export { FolderLostError } from './folder/held-folder.ts';
 export type { RecoveryReport } from './log/contract.ts';
 export { type BackupReport, backupLog } from './maintenance/backup.ts';
 export { type LossReport } from './maintenance/loss-report.ts';

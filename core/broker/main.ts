@@ -1,16 +1,16 @@
 /**
- * The process that `core/host` starts for a folder: one broker on that folder's Unix socket, which
- * leaves when it is idle. What it writes goes to `<dir>/broker.log`.
+ * The process that `core/host` starts for a folder: one broker on that folder's Unix socket, which exits
+ * when idle. Its output goes to `<dir>/broker.log`.
  */
 
 import { parseArgs } from 'node:util';
 import { type BrokerEnd, startBroker } from './broker.ts';
 import { FolderLockedError } from './folder/folder-lock.ts';
-import { FolderGoneError } from './folder/held-folder.ts';
+import { FolderLostError } from './folder/held-folder.ts';
 import { StartError } from './folder/prepare-folder.ts';
 import { LogDamagedError } from './log/contract.ts';
 
-/** sysexits.h: what the process that started us reads. */
+/** Exit statuses of sysexits.h, which `core/host` reads. */
 const exitStatus = {
   ok: 0,
   usage: 64,
@@ -21,7 +21,7 @@ const exitStatus = {
   locked: 75,
 } as const;
 
-function say(text: string): void {
+function print(text: string): void {
   process.stderr.write(`${new Date().toISOString()} ${process.pid} ${text}\n`);
 }
 
@@ -47,7 +47,7 @@ function optionsOf(argv: string[]): { dir: string; idleExitMs: number; leaseMs?:
 function statusOf(error: unknown): number {
   if (error instanceof FolderLockedError) return exitStatus.locked;
   if (error instanceof LogDamagedError) return exitStatus.damaged;
-  if (error instanceof FolderGoneError) return exitStatus.folderGone;
+  if (error instanceof FolderLostError) return exitStatus.folderGone;
   if (error instanceof StartError) return exitStatus.ioError;
   if (error instanceof Error && 'code' in error) return exitStatus.ioError;
   return exitStatus.internal;
@@ -60,23 +60,23 @@ function statusOfEnd(end: BrokerEnd): number {
 async function main(): Promise<number> {
   const options = optionsOf(process.argv.slice(2));
   if (options === null) {
-    say('usage: main --dir FOLDER [--idle-exit-ms N] [--lease-ms N]');
+    print('usage: main --dir FOLDER [--idle-exit-ms N] [--lease-ms N]');
     return exitStatus.usage;
   }
   const only = { unix: true, tcp: null, ioThreads: 1 };
-  const broker = await startBroker({ ...options, ...only, onNotice: say });
-  say(`serving ${options.dir}`);
+  const broker = await startBroker({ ...options, ...only, onNotice: print });
+  print(`serving ${options.dir}`);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => void broker.stop());
   const end = await broker.closed;
-  say(`ended: ${end.reason}`);
+  print(`ended: ${end.reason}`);
   return statusOfEnd(end);
 }
 
 main().then(
   (status) => process.exit(status),
   (error: unknown) => {
-    say(error instanceof Error ? error.message : String(error));
+    print(error instanceof Error ? error.message : String(error));
     process.exit(statusOf(error));
   },
 );

@@ -1,4 +1,4 @@
-/** What a broker is told at its start, with defaults and the reason for each. */
+/** Options of a broker, with defaults and the reason for each. */
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -13,8 +13,8 @@ export interface BrokerOptions {
   /** Listen on loopback TCP, guarded by the token in `<dir>/token`; port 0 picks one. */
   readonly tcp: { readonly host: string; readonly port: number } | null;
   /**
-   * How many threads share the TCP port, 1 to 64; see `ioThreadsDefault` for the default. The Unix
-   * socket has one thread, and without TCP there is no other.
+   * Threads that share the TCP port, 1 to 64; see `ioThreadsDefault` for the default. The Unix socket
+   * has one thread, and without TCP there is no other.
    */
   readonly ioThreads?: number;
   /** Stop after this long without connections and leases; null stays for ever. */
@@ -28,36 +28,35 @@ export interface BrokerOptions {
   readonly keepJobs?: number;
   /** Keep a searchable history beside the log; true when left out. */
   readonly history?: boolean;
-  /** Told what an operator should know: recovery, torn tails, the reason of a stop. */
+  /** Receives notices for the operator: recovery, torn tails, the reason of a stop. */
   readonly onNotice?: (text: string) => void;
 }
 
-/** What a start after a crash reads and writes once more, and what a summary is made of at a time. */
+/** Also what a start after a crash rewrites, and what one summary covers. */
 const segmentBytesMaxDefault = 16 * 1024 * 1024;
 const leaseMsMin = 200;
 
-/** One core for the core's thread, one for disk, clients and the system. */
+/** One core for the main thread, one for disk, clients and the system. */
 const otherCores = 2;
 /**
- * An I/O thread needs 0.7 to 1.3 times the processor time that the core needs for the same job
- * (`bench/io-threads.ts`), so that the one core keeps about one busy, and two in the worst case.
+ * An I/O thread needs 0.7 to 1.3 times the CPU time that the main thread needs for the same job
+ * (`bench/io-threads.ts`), so the main thread keeps one busy, and two in the worst case.
  */
 const ioThreadsUseful = 2;
 
 /**
- * How many I/O threads a machine with so many cores should have: one up to three cores, else two.
- * Measured on two cores only, where the second thread changes the rate by no more than the noise
- * (medians of 0.94 to 1.07 times the rate of one): it then waits for the cores that it shares.
+ * Default number of I/O threads: one up to three cores, else two. Measured on two cores only, where a
+ * second thread changes the rate by no more than noise (medians of 0.94 to 1.07).
  */
 export function ioThreadsDefault(cores: number = availableParallelism()): number {
   return Math.max(1, Math.min(cores - otherCores, ioThreadsUseful));
 }
 
-/** More could only wait for the one thread of the core. */
+/** More would only wait for the main thread. */
 const ioThreadsMax = 64;
 
 /**
- * The options with what was left to the defaults.
+ * The options with defaults filled in.
  * @throws RangeError when `ioThreads` is not allowed
  */
 export function withDefaults(options: BrokerOptions) {
@@ -74,7 +73,7 @@ export function withDefaults(options: BrokerOptions) {
   return { ...options, ioThreads, segmentBytesMax, history };
 }
 
-/** The core's share of the options. */
+/** The options of the state machine. */
 export function coreOptions(options: BrokerOptions, brokerId: string): Omit<CoreOptions, 'crc32'> {
   const { leaseMs = coreDefaults.leaseMs } = options;
   const { keepMs = coreDefaults.keepMs, keepJobs = coreDefaults.keepJobs } = options;
@@ -93,7 +92,7 @@ export function coreOptions(options: BrokerOptions, brokerId: string): Omit<Core
 
 const newHash: CoreOptions['newHash'] = () => createHash('sha256');
 
-/** Name and version of this package. Read and not imported: the file lies outside the sources. */
+/** Name and version of this package. Read, not imported: the file is outside the sources. */
 export function software(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return `aiq/${(JSON.parse(text) as { version: string }).version}`;

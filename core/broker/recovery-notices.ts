@@ -1,4 +1,4 @@
-/** What recovery did, in words for an operator. */
+/** Notices about recovery, for the operator. */
 
 import type { RecoveryReport } from './log/contract.ts';
 
@@ -11,15 +11,15 @@ export function recoveryNotices(report: RecoveryReport, jobCount: number): strin
     );
   }
   if (proof !== 'good') {
-    const why = { missing: 'is not there', damaged: 'is damaged' }[proof];
+    const why = { missing: 'is missing', damaged: 'is damaged' }[proof];
     notices.push(
-      `log/proven ${why}, which proves how far the log reaches: whether its end is whole could not be told this time; the file was made anew`,
+      `log/proven, which proves where the log ends, ${why}: the end could not be checked this time; the file was created again`,
     );
   }
   if (tornTail !== null) {
     notices.push(
-      `cut a torn tail of ${tornTail.bytes} bytes off ${tornTail.segment} at byte ${tornTail.atByte}: a write that a crash cut short, of which nothing proves that it was answered; ${
-        tornTail.keptAs === null ? 'the disk had no room to keep it' : `kept as ${tornTail.keptAs}`
+      `cut a torn tail of ${tornTail.bytes} bytes off ${tornTail.segment} at byte ${tornTail.atByte}: a write that a crash cut short and that was not acknowledged; ${
+        tornTail.keptAs === null ? 'the disk had no space to keep it' : `kept as ${tornTail.keptAs}`
       }`,
     );
   }

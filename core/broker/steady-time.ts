@@ -1,41 +1,42 @@
 /**
- * Time in which this process ran. What has a deadline may rely on being heard before it: so time that
- * the process missed (stopped, asleep with its machine, without a core, busy with one long piece of
- * work) does not count, and none counts until what waited in the sockets meanwhile could be read.
+ * A monotonic clock for deadlines that counts only time in which this process ran. Time that the process
+ * missed (suspended, asleep with its machine, starved of CPU, blocked by one long piece of work) does
+ * not count, nor does the time needed afterwards to read what arrived meanwhile: a client that is in
+ * time must be heard before its deadline.
  */
 export class SteadyTime {
-  /** A longer time between two looks was missed. Look at least twice in it while deadlines run. */
+  /** A longer time between two readings was missed. Read at least twice in it while deadlines run. */
   readonly stepMsMax: number;
   readonly #realMs: () => number;
-  #lookedAtMs: number;
-  #standsUntilMs = Number.NEGATIVE_INFINITY;
+  #readAtMs: number;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #nowMs: number;
 
   /** @param realMs a monotonic clock */
   constructor(realMs: () => number, stepMsMax: number) {
     this.#realMs = realMs;
     this.stepMsMax = stepMsMax;
-    this.#lookedAtMs = realMs();
-    this.#nowMs = this.#lookedAtMs;
+    this.#readAtMs = realMs();
+    this.#nowMs = this.#readAtMs;
   }
 
-  /** Counts nothing for so long from now, instead of what was said before; 0 ends that. */
-  standFor(ms: number): void {
+  /** Pauses for `ms` from now, replacing an earlier pause; 0 ends it. */
+  pauseFor(ms: number): void {
     this.now();
-    this.#standsUntilMs = this.#lookedAtMs + ms;
+    this.#pausedUntilMs = this.#readAtMs + ms;
   }
 
   /** Milliseconds, never less than before. */
   now(): number {
     const realMs = this.#realMs();
-    const stood = this.#lookedAtMs < this.#standsUntilMs;
-    const stepMs = realMs - Math.max(this.#lookedAtMs, this.#standsUntilMs);
-    if (realMs - this.#lookedAtMs > this.stepMsMax) {
-      // A process that misses time again and again must still come to an end with its deadlines.
-      if (stood) this.#nowMs += this.stepMsMax;
-      this.#standsUntilMs = Math.max(this.#standsUntilMs, realMs + this.stepMsMax);
+    const wasPaused = this.#readAtMs < this.#pausedUntilMs;
+    const stepMs = realMs - Math.max(this.#readAtMs, this.#pausedUntilMs);
+    if (realMs - this.#readAtMs > this.stepMsMax) {
+      // Deadlines must pass eventually in a process that misses time repeatedly.
+      if (wasPaused) this.#nowMs += this.stepMsMax;
+      this.#pausedUntilMs = Math.max(this.#pausedUntilMs, realMs + this.stepMsMax);
     } else if (stepMs > 0) this.#nowMs += stepMs;
-    this.#lookedAtMs = realMs;
+    this.#readAtMs = realMs;
     return this.#nowMs;
   }
 }

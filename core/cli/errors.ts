@@ -89,7 +89,7 @@ const reporters: Readonly<Record<string, Reporter>> = {
     details: (error as MaintenanceError).fixes,
   }),
   StartError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
-  FolderGoneError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
+  FolderLostError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
   ListenError: (error) => ({ exit: 'broker', message: error.message, details: [] }),
   LogDamagedError: (error) => ({
     exit: 'broker',

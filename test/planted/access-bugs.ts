@@ -105,8 +105,8 @@ export const accessBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/notice-limit.ts',
-        find: 'if (window.told >= linesMax) {',
-        replace: 'if (window.told > linesMax * windowMs) {',
+        find: 'if (window.passed >= linesMax) {',
+        replace: 'if (window.passed > linesMax * windowMs) {',
       },
     ],
     caughtBy: { test: 'test/unit/broker/notice-limit.test.ts' },

@@ -33,8 +33,8 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/log.ts',
-        find: 'if (isRest) await this.#proven.sync();',
-        replace: 'if (isRest) await this.#proven.noted();',
+        find: 'if (isIdle) await this.#proven.sync();',
+        replace: 'if (isIdle) await this.#proven.noted();',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
@@ -94,7 +94,7 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/rotation.ts',
-        find: 'if (!(error instanceof NotMadeError) || failure() !== null) throw error;',
+        find: 'if (!(error instanceof NotCreatedError) || failure() !== null) throw error;',
         replace: 'if (failure() === null) throw error;',
       },
     ],

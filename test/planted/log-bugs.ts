@@ -9,8 +9,8 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/engine.ts',
-        find: 'this.#answers.release(this.#log.durableOffset);',
-        replace: 'this.#answers.release(this.#log.endOffset);',
+        find: 'this.#answers.sendDurable(this.#log.durableOffset);',
+        replace: 'this.#answers.sendDurable(this.#log.endOffset);',
       },
     ],
     caughtBy: simulation,
@@ -90,7 +90,7 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/recover.ts',
-        find: `    if (verdict === 'durable') throw durableDamaged(segment, scan);
+        find: `    if (damageKind === 'durable') throw durableDamaged(segment, scan);
 `,
         replace: '',
       },
@@ -115,14 +115,14 @@ export const logBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/compactor.ts',
-        find: 'if (!(await this.#saySmallState())) return;',
+        find: 'if (!(await this.#rewriteSmallState())) return;',
         replace: '',
       },
     ],
     caughtBy: simulation,
   },
   {
-    name: 'floor-not-awaited',
+    name: 'log-start-not-awaited',
     what: 'compaction removes segments before it is durable that they are not needed',
     edits: [
       {

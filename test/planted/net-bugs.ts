@@ -34,8 +34,8 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/request-scheduler.ts',
-        find: 'while (used < 1 && this.#mayGoOn(line)) {',
-        replace: 'while (this.#mayGoOn(line)) {',
+        find: 'while (used < 1 && this.#mayServe(queue)) {',
+        replace: 'while (this.#mayServe(queue)) {',
       },
     ],
     caughtBy: { test: 'test/unit/broker/engine/request-scheduler.test.ts' },
@@ -46,8 +46,8 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/request-scheduler.ts',
-        find: 'this.#making < makingMax && unsent.takesLarge(line.connection)',
-        replace: 'this.#making < makingMax',
+        find: 'this.#answering < answeringMax && unsent.takesLarge(queue.connection)',
+        replace: 'this.#answering < answeringMax',
       },
     ],
     caughtBy: { test: 'test/unit/broker/engine/request-scheduler.test.ts' },
@@ -70,13 +70,13 @@ export const netBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/log-reads.ts',
-        find: 'const waitsForNobody = isSmall ? this.#ready.mayGoFirst(line, true) : this.#ready.size === 0;',
-        replace: 'const waitsForNobody = this.#ready.size === 0;',
+        find: 'const mayStart = isSmall ? this.#ready.mayGoFirst(queue, true) : this.#ready.size === 0;',
+        replace: 'const mayStart = this.#ready.size === 0;',
       },
       {
         file: 'core/broker/engine/log-reads.ts',
-        find: 'this.#ready.add(line, isSmall);',
-        replace: 'this.#ready.add(line, false);',
+        find: 'this.#ready.add(queue, isSmall);',
+        replace: 'this.#ready.add(queue, false);',
       },
     ],
     caughtBy: { test: 'test/unit/broker/engine/log-reads.test.ts' },

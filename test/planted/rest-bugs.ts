@@ -37,7 +37,7 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/engine/engine.ts',
-        find: `      onPoll: () => this.#compactor?.look(this.#log),
+        find: `      onPoll: () => this.#compactor?.check(this.#log),
 `,
         replace: '',
       },

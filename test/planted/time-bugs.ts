@@ -9,7 +9,7 @@ export const timeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/steady-time.ts',
-        find: 'if (realMs - this.#lookedAtMs > this.stepMsMax) {',
+        find: 'if (realMs - this.#readAtMs > this.stepMsMax) {',
         replace: 'if (realMs < 0) {',
       },
     ],
@@ -21,7 +21,7 @@ export const timeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/steady-time.ts',
-        find: 'if (stood) this.#nowMs += this.stepMsMax;',
+        find: 'if (wasPaused) this.#nowMs += this.stepMsMax;',
         replace: 'this.#nowMs += this.stepMsMax;',
       },
     ],
@@ -105,8 +105,9 @@ export const timeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/log/space.ts',
-        find: "const mayPass = 'code' in error && !lastingErrors.has(String(error.code));",
-        replace: "const mayPass = !('code' in error) || !lastingErrors.has(String(error.code));",
+        find: "const isTransient = 'code' in error && !lastingErrors.has(String(error.code));",
+        replace:
+          "const isTransient = !('code' in error) || !lastingErrors.has(String(error.code));",
       },
     ],
     caughtBy: simulation,

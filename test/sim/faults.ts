@@ -1,7 +1,7 @@
 /** What goes wrong in a simulation beside the disk's own errors, and which failures that explains. */
 
 import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
-import { FolderGoneError } from '../../core/broker/folder/held-folder.ts';
+import { FolderLostError } from '../../core/broker/folder/held-folder.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Life } from './life.ts';
 import { LostEnd } from './lost-end.ts';
@@ -104,7 +104,7 @@ export class Faults {
   explains({ failure, hasServed }: Pick<Life, 'failure' | 'hasServed'>): boolean {
     if (failure === null) return true;
     // What it met first may tell of the folder as its cause.
-    if ([failure, failure.cause].some((error) => error instanceof FolderGoneError)) {
+    if ([failure, failure.cause].some((error) => error instanceof FolderLostError)) {
       return this.#wasSwapped();
     }
     if (hasServed && failure.message.includes(forNow)) return false;

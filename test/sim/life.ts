@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { BrokerClock, stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { Engine } from '../../core/broker/engine/engine.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
-import { FolderGoneError, heldDisk } from '../../core/broker/folder/held-folder.ts';
+import { FolderLostError, heldDisk } from '../../core/broker/folder/held-folder.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { segmentName } from '../../core/broker/log/format.ts';
 import { coreDefaults } from '../../core/broker/state-machine/context/core.ts';
@@ -22,9 +22,9 @@ const logDir = '/broker/log';
 
 /** States that only the broker's own messages tell of. */
 const noticesReached: readonly (readonly [string, Reached])[] = [
-  ['over: the log cannot be read', 'reads of the log worked again'],
-  ['the next segment of the log cannot be made', 'next segment could not be made'],
-  ['over: the next segment', 'next segment made after all'],
+  ['solved: records of the log', 'reads of the log worked again'],
+  ['the next segment of the log cannot be created', 'next segment could not be made'],
+  ['solved: the next segment', 'next segment made after all'],
   ['compaction waits', 'compaction waited for a read'],
 ];
 
@@ -167,9 +167,9 @@ export class Life {
       dir: logDir,
       root: logDir,
       check: () => {
-        if (medium.isSwapped) throw new FolderGoneError(`${logDir} was replaced`);
+        if (medium.isSwapped) throw new FolderLostError(`${logDir} was replaced`);
       },
-      inWords: (error) => error,
+      withUserPaths: (error) => error,
     };
   }
 

@@ -25,7 +25,7 @@ async function appendUntilKilled(dir: string): Promise<void> {
         writeSync(1, `${offset}\n`);
         appendSome(offset);
       },
-      onTrouble: () => undefined,
+      onProblem: () => undefined,
       onFailure: (error) => {
         throw error;
       },

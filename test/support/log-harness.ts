@@ -34,7 +34,7 @@ export interface OpenedLog {
   readonly durable: number[];
   readonly failures: Error[];
   /** What could not be done for now, and that it works again. */
-  readonly troubles: string[];
+  readonly problems: string[];
 }
 
 export async function openOn(
@@ -46,7 +46,7 @@ export async function openOn(
   const replayed: string[] = [];
   const durable: number[] = [];
   const failures: Error[] = [];
-  const troubles: string[] = [];
+  const problems: string[] = [];
   let compactedUpTo = -1;
   const { log, report } = await openLog(
     {
@@ -54,7 +54,7 @@ export async function openOn(
       segmentBytesMax: 1024 * 1024,
       onDurable: (offset) => durable.push(offset),
       onFailure: (error) => failures.push(error),
-      onTrouble: (what, reason) => troubles.push(`${what}: ${reason ?? 'over'}`),
+      onProblem: (what, reason) => problems.push(`${what}: ${reason ?? 'over'}`),
       markIdleMs: never,
       summarize: keepAll,
       disk,
@@ -67,7 +67,7 @@ export async function openOn(
       record: (record) => replayed.push(Buffer.from(record).toString('latin1')),
     },
   );
-  return { disk, log, report, replayed, compactedUpTo, durable, failures, troubles };
+  return { disk, log, report, replayed, compactedUpTo, durable, failures, problems };
 }
 
 /** Appends and waits until all of it is durable. */

@@ -1,6 +1,6 @@
 /**
- * What the core sends: held in the line of its connection until its reasons are durable, made from
- * records of the log where it must be, and counted until the peer took it.
+ * Responses of the state machine: queued per connection until the records they rest on are durable,
+ * completed from the log where they need its records, and charged to the peer's send quota.
  */
 
 import type { ConnectionId, Outgoing } from '../events.ts';
@@ -12,20 +12,20 @@ import { type MessageSink, Outbox } from './outbox.ts';
 import type { RequestScheduler } from './request-scheduler.ts';
 
 interface AnswersOptions extends LogReadsOptions {
-  /** Gets messages whose reasons are durable, in the order of each connection. */
+  /** Receives messages whose records are durable, in order per connection. */
   readonly send: (messages: Outgoing[]) => void;
   readonly sinkOf?: (connection: ConnectionId) => MessageSink;
   readonly unsent: SendQuota;
-  readonly turns: RequestScheduler;
+  readonly requests: RequestScheduler;
 }
 
-const always: MessageSink = { takes: true };
+const always: MessageSink = { isOpen: true };
 
 export class Answers {
   readonly #options: AnswersOptions;
   readonly #outbox: Outbox;
   readonly #reads: LogReads;
-  #releasesSoon = false;
+  #willSendSoon = false;
   #isStopped = false;
 
   constructor(options: AnswersOptions) {
@@ -36,75 +36,75 @@ export class Answers {
   }
 
   /** Keeps a message until `offset` is durable. Offsets never decrease. */
-  hold(offset: number, outgoing: Outgoing): void {
+  enqueue(offset: number, outgoing: Outgoing): void {
     this.#count(outgoing);
-    this.#outbox.hold(offset, outgoing);
+    this.#outbox.enqueue(offset, outgoing);
   }
 
   /**
-   * Reads records; what becomes of them takes the place in line that is kept from now. Gives the
-   * news that it has for the core, at once when everything was in memory.
+   * Reads records for a response, whose slot in the queue is reserved now. Returns the events that
+   * result for the state machine; synchronously when all records were in memory.
    */
   fetch(
     offset: number,
     { fetch, connection, isAnswer }: Extract<Effect, { type: 'fetch' }>,
   ): CoreEvent[] | Promise<CoreEvent[]> {
-    const fill = this.#placeFor(offset, connection, isAnswer);
+    const fill = this.#slotFor(offset, connection, isAnswer);
     const answer = this.#reads.resolve(connection, fetch);
     return answer instanceof Promise ? answer.then(fill) : fill(answer);
   }
 
-  /** The work after a read counts as part of it; it must not fail. */
+  /** Counts `work`, which follows a read and must not reject, as part of that read. */
   track(work: Promise<void>): void {
     this.#reads.track(work);
   }
 
-  /** Reads that are under way now have ended. */
+  /** Resolves when the reads in progress at the call have ended. */
   readsDone(): Promise<void> {
     return this.#reads.done();
   }
 
-  /** How many reads failed for a reason that may pass. */
+  /** Reads that failed with a transient error. */
   get failedReads(): number {
     return this.#reads.failedCount;
   }
 
-  /** Lets go of what depends on nothing beyond `durableOffset`: a part of it now, the rest in the next turns. */
-  release(durableOffset: number): void {
-    const hasMore = this.#outbox.release(durableOffset);
-    if (hasMore && !this.#releasesSoon) void this.#releaseSoon(durableOffset);
+  /** Sends messages that depend on nothing beyond `durableOffset`: one part now, the rest in later turns of the event loop. */
+  sendDurable(durableOffset: number): void {
+    const hasMore = this.#outbox.sendDurable(durableOffset);
+    if (hasMore && !this.#willSendSoon) void this.#sendSoon(durableOffset);
   }
 
-  async #releaseSoon(durableOffset: number): Promise<void> {
-    this.#releasesSoon = true;
+  async #sendSoon(durableOffset: number): Promise<void> {
+    this.#willSendSoon = true;
     await this.#options.scheduler.afterThisRound();
-    this.#releasesSoon = false;
-    if (!this.#isStopped) this.release(durableOffset);
+    this.#willSendSoon = false;
+    if (!this.#isStopped) this.sendDurable(durableOffset);
   }
 
-  /** Nothing leaves any more. */
+  /** Sends nothing from here on. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** The same of all of it: nothing comes any more. */
-  releaseAll(durableOffset: number): void {
-    this.#outbox.releaseAll(durableOffset);
+  /** Sends all of them at once, for a shutdown. */
+  sendAllDurable(durableOffset: number): void {
+    this.#outbox.sendAllDurable(durableOffset);
   }
 
-  #placeFor(
+  #slotFor(
     offset: number,
     connection: ConnectionId,
     isAnswer: boolean,
   ): (answer: Answer) => CoreEvent[] {
     if (connection === nobody) return ({ events }) => events;
-    const { turns } = this.#options;
-    const place = this.#outbox.reserve(offset, connection);
-    if (isAnswer) turns.reading(connection);
+    const { requests } = this.#options;
+    const slot = this.#outbox.reserve(offset, connection);
+    if (isAnswer) requests.reading(connection);
     return ({ messages, events }) => {
       for (const message of messages) this.#count(message);
-      place.messages = messages;
-      if (isAnswer) turns.made(connection);
+      slot.messages = messages;
+      if (isAnswer) requests.answered(connection);
       return events;
     };
   }

@@ -1,36 +1,36 @@
 /**
- * Frees the log's space: what is alive in the oldest segments is said again at the end, in small
- * portions, and the segments are dropped. It does so only where the segments give back clearly more
- * than it writes, so that a log at which nobody works comes to rest.
+ * Compaction: rewrites the live records of the oldest segments at the end of the log, in small
+ * portions, and drops those segments. It runs only where that frees clearly more than it writes, so
+ * that an idle log comes to rest.
  */
 
 import type { Log, Scheduler } from '../log/contract.ts';
-import { NotMadeError } from '../log/disk.ts';
-import { Pause } from '../log/pause.ts';
+import { NotCreatedError } from '../log/disk.ts';
+import { RetryDelay } from '../log/pause.ts';
 import type { CoreEvent } from '../state-machine/context/effects.ts';
 import type { QueueMachine } from '../state-machine/machine.ts';
-import type { Troubles } from './problems.ts';
+import type { Problems } from './problems.ts';
 
 export interface CompactorOptions {
   readonly machine: Pick<
     QueueMachine,
     'logLiveBytes' | 'compactionPlan' | 'isSmallStateRewritten' | 'isFullyRewritten' | 'movedCount'
   >;
-  /** So many more dead bytes are worth a look at what a run would bring. */
-  readonly lookBytes: number;
-  /** The disk is full: even little is worth it. */
-  readonly isPressed: () => boolean;
-  /** Bytes that may be written before something was freed. */
-  readonly roomBytes: () => number;
+  /** Growth of dead bytes after which a run is planned. */
+  readonly checkBytes: number;
+  /** A full disk justifies a run that frees little. */
+  readonly isDiskFull: () => boolean;
+  /** Bytes that a run may write before it frees any. */
+  readonly spareBytes: () => number;
   readonly run: (events: readonly CoreEvent[]) => void;
-  /** Reads that are under way now have ended. */
+  /** Resolves when the reads in progress at the call have ended. */
   readonly readsDone: () => Promise<void>;
   readonly scheduler: Scheduler;
-  /** How many reads failed so far for a reason that may pass. */
+  /** Reads that have failed so far with a transient error. */
   readonly readsFailed: () => number;
-  readonly troubles: Pick<Troubles, 'raise' | 'clear'>;
+  readonly problems: Pick<Problems, 'raise' | 'clear'>;
   readonly onNotice: (text: string) => void;
-  /** The log failed amid it. */
+  /** The log failed during a run. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -42,26 +42,26 @@ export interface CompactorOptions {
 const writtenShare = 0.6;
 const writtenSharePressed = 0.75;
 
-/** Before reads that failed are tried again. */
+/** Delay before failed reads are retried. */
 const retryMs = 1_000;
 
-/** One portion: what is read and written before others have their turn. */
+/** Bytes read and written in one turn of the event loop. */
 const portionBytes = 64 * 1024;
 
 export class Compactor {
   readonly #options: CompactorOptions;
   #running: Promise<void> | null = null;
   #stopped = false;
-  /** Fewest dead bytes since the last look. */
+  /** Fewest dead bytes since the last check. */
   #deadBytesSeen = Number.NEGATIVE_INFINITY;
-  readonly #patience: Pause;
+  readonly #retryDelay: RetryDelay;
 
   constructor(options: CompactorOptions) {
     this.#options = options;
-    this.#patience = new Pause(options.scheduler);
+    this.#retryDelay = new RetryDelay(options.scheduler);
   }
 
-  /** True while it writes or frees something. */
+  /** True while a run is in progress. */
   get isRunning(): boolean {
     return this.#running !== null;
   }
@@ -71,24 +71,24 @@ export class Compactor {
     return this.#options.machine.logLiveBytes;
   }
 
-  /** Looks whether there is something to free, when much has changed since the last look. */
+  /** Checks for a run when dead bytes have grown by `checkBytes` since the last check. */
   consider(log: Log): void {
-    // What is counted as alive may be more than the log holds: what counts is how much died since.
+    // Live bytes are an upper bound, so only the growth of dead bytes is meaningful.
     const dead = log.bytes - this.liveBytes;
     this.#deadBytesSeen = Math.min(this.#deadBytesSeen, dead);
-    if (dead - this.#deadBytesSeen < this.#options.lookBytes) return;
-    this.look(log);
+    if (dead - this.#deadBytesSeen < this.#options.checkBytes) return;
+    this.check(log);
   }
 
-  /** Begins when something can be freed and nothing is under way. */
-  look(log: Log): void {
+  /** Begins a run when one is worth it and none is in progress. */
+  check(log: Log): void {
     if (this.#running !== null || this.#stopped) return;
     this.#deadBytesSeen = log.bytes - this.liveBytes;
     const plan = this.#plan(log);
     if (plan === null) return;
     this.#running = this.#compact(log, plan.upTo)
       .catch((error: unknown) => {
-        // What the log refuses once it is being closed is no failure.
+        // Errors of a log that is being closed are expected.
         if (!this.#stopped) this.#options.onFailure(error);
       })
       .finally(() => {
@@ -97,32 +97,32 @@ export class Compactor {
       });
   }
 
-  /** Ends before the next portion; what was said again is said twice then, which does no harm. */
+  /** Stops before the next portion. Records rewritten by then are duplicates, which replay accepts. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#patience.stop();
+    this.#retryDelay.stop();
     await this.#running;
   }
 
   #plan(log: Log): { readonly upTo: number } | null {
-    const { machine, isPressed, roomBytes } = this.#options;
-    const share = isPressed() ? writtenSharePressed : writtenShare;
+    const { machine, isDiskFull, spareBytes } = this.#options;
+    const share = isDiskFull() ? writtenSharePressed : writtenShare;
     const plan = machine.compactionPlan(log.segments.slice(0, -1), share);
-    return plan !== null && plan.firstBytes <= roomBytes() ? plan : null;
+    return plan !== null && plan.firstBytes <= spareBytes() ? plan : null;
   }
 
   async #compact(log: Log, upTo: number): Promise<void> {
-    if (!(await this.#saySmallState())) return;
+    if (!(await this.#rewriteSmallState())) return;
     for (;;) {
       const [segment] = log.segments;
       if (segment === undefined || segment.lastOffset > upTo) return;
-      if (!(await this.#restate(segment.lastOffset))) return;
+      if (!(await this.#rewriteRecords(segment.lastOffset))) return;
       await this.#drop(log, segment.lastOffset + 1);
     }
   }
 
-  /** Once for all segments of a run: what changes later stands behind them in any case. */
-  async #saySmallState(): Promise<boolean> {
+  /** Once per run: later changes are in later records anyway. */
+  async #rewriteSmallState(): Promise<boolean> {
     const { machine, run, scheduler } = this.#options;
     for (let isFirst = true; isFirst || !machine.isSmallStateRewritten; isFirst = false) {
       if (this.#stopped) return false;
@@ -136,20 +136,20 @@ export class Compactor {
     try {
       await log.dropBefore(offset);
     } catch (error) {
-      if (!(error instanceof NotMadeError)) throw error;
+      if (!(error instanceof NotCreatedError)) throw error;
       await this.#waitFor(error.message);
     }
   }
 
-  /** An error is not damage: the same is tried again. */
+  /** A transient error is no damage: the step is retried. */
   async #waitFor(reason: string): Promise<void> {
-    this.#options.troubles.raise('compaction', reason);
-    await this.#patience.wait(retryMs);
+    this.#options.problems.raise('compaction', reason);
+    await this.#retryDelay.wait(retryMs);
   }
 
-  /** Says again what the log holds up to the offset; false when that did not come to an end. */
-  async #restate(upTo: number): Promise<boolean> {
-    const { machine, run, readsDone, readsFailed, scheduler, troubles, onNotice } = this.#options;
+  /** Rewrites live records up to the offset; false when it was stopped or failed. */
+  async #rewriteRecords(upTo: number): Promise<boolean> {
+    const { machine, run, readsDone, readsFailed, scheduler, problems, onNotice } = this.#options;
     while (!machine.isFullyRewritten(upTo)) {
       if (this.#stopped) return false;
       const [before, failedBefore] = [machine.movedCount, readsFailed()];
@@ -161,14 +161,14 @@ export class Compactor {
       else {
         this.#stopped = true;
         onNotice(
-          'compaction stops: the oldest segment holds records that cannot be read. Run ' +
-            ' aiq broker verify  and restore from a backup; until then the log only grows.',
+          'compaction stopped, because the oldest segment of the log has records that cannot be read; ' +
+            'until that is repaired, the log only grows. Run  aiq broker verify , then restore a backup.',
         );
         return false;
       }
     }
-    troubles.clear('compaction');
-    // Whoever still reads from the old segment must be done before it goes.
+    problems.clear('compaction');
+    // Reads of the old segment must end before it is removed.
     await readsDone();
     return !this.#stopped;
   }

@@ -1,50 +1,50 @@
 /**
- * Whether the log has room for anything new: bytes and files of the disk, and a next segment that
- * can be made. While it has none, nothing new is accepted or delivered, and what runs is settled.
+ * Admission by disk space: whether the log has bytes, inodes and a next segment for new work. While
+ * it does not, nothing new is accepted or delivered, and running jobs can still be settled.
  */
 
-import type { Log, LogTrouble } from '../log/contract.ts';
+import type { Log, LogOperation } from '../log/contract.ts';
 import { SpaceGuard, type SpaceGuardOptions, type SpaceLimits } from '../log/space.ts';
 import type { CoreEvent } from '../state-machine/context/effects.ts';
 import { newBytes, valueBytes } from './engine-options.ts';
-import type { Troubles } from './problems.ts';
+import type { Problems } from './problems.ts';
 
-interface RoomOptions
+interface DiskReserveOptions
   extends Pick<
     SpaceGuardOptions,
     'dir' | 'disk' | 'scheduler' | 'unwrittenBytes' | 'onPoll' | 'onFailure'
   > {
   readonly limits: SpaceLimits;
-  readonly troubles: Troubles;
+  readonly problems: Problems;
   readonly onDiskFull: (full: boolean) => void;
   readonly onNotice: (text: string) => void;
-  /** Gets what the core must hear of. */
-  readonly tell: (event: CoreEvent) => void;
+  /** Delivers an event to the state machine. */
+  readonly notify: (event: CoreEvent) => void;
 }
 
 export class DiskReserve {
-  readonly #options: RoomOptions;
+  readonly #options: DiskReserveOptions;
   #space!: SpaceGuard;
   /** Why the disk is full; null while it is not. */
   #fullReason: string | null = null;
   #isScarce = false;
 
   /** @throws Error when the disk cannot be asked */
-  static async open(options: RoomOptions): Promise<DiskReserve> {
-    const room = new DiskReserve(options);
-    room.#space = await SpaceGuard.open({
+  static async open(options: DiskReserveOptions): Promise<DiskReserve> {
+    const reserve = new DiskReserve(options);
+    reserve.#space = await SpaceGuard.open({
       ...options,
-      onChange: (full, reason) => room.#onDiskFull(full, reason),
-      onTrouble: (reason) => options.troubles.set('reserve', reason),
+      onChange: (full, reason) => reserve.#onDiskFull(full, reason),
+      onProblem: (reason) => options.problems.set('reserve', reason),
     });
-    return room;
+    return reserve;
   }
 
-  private constructor(options: RoomOptions) {
+  private constructor(options: DiskReserveOptions) {
     this.#options = options;
   }
 
-  /** What is kept for settles without values. */
+  /** Bytes kept for settles without values. */
   get #keptBytes(): number {
     return this.#options.limits.lowBytes / 2;
   }
@@ -53,43 +53,43 @@ export class DiskReserve {
     return this.#space.freeBytes;
   }
 
-  /** Bytes that anything but settles and paid answers may take of the disk. */
+  /** Bytes available to everything but settles and journaled responses. */
   get spareBytes(): number {
     return Math.max(0, this.#space.freeBytes - this.#keptBytes);
   }
 
-  /** The disk is full: whatever compaction gives back is worth it. */
-  get isPressed(): boolean {
+  /** True in full mode of the disk; see `SpaceGuard`. */
+  get isDiskFull(): boolean {
     return this.#space.isFull;
   }
 
-  /** Nothing new is accepted or delivered. */
+  /** True while nothing new is accepted or delivered. */
   get isFull(): boolean {
-    return this.#fullReason !== null || this.#options.troubles.has('segment');
+    return this.#fullReason !== null || this.#options.problems.has('segment');
   }
 
-  /** Keeps room for what an event brings, before anything is applied: that cannot be undone. */
+  /** Reserves space for the records of an event before it is applied, which cannot be undone. */
   reserve(event: CoreEvent, log: Log): void {
     const bytes = newBytes(event);
     if (bytes > 0) this.#space.reserve(bytes);
     this.#noteScarcity(valueBytes(event), log);
   }
 
-  /** Books bytes that are appended. */
-  spend(bytes: number): void {
-    this.#space.spend(bytes);
+  /** Charges appended bytes to the free space. */
+  charge(bytes: number): void {
+    this.#space.charge(bytes);
   }
 
-  /** The log cannot do something, and why; null when it works again. */
-  onTrouble(what: LogTrouble, reason: string | null): void {
-    this.#options.troubles.set(what, reason);
-    if (what === 'segment') this.tell();
+  /** An operation of the log fails for `reason`; null when it works again. */
+  onProblem(what: LogOperation, reason: string | null): void {
+    this.#options.problems.set(what, reason);
+    if (what === 'segment') this.notify();
   }
 
-  /** Tells the core how it is. */
-  tell(): void {
+  /** Sends the present state to the state machine. */
+  notify(): void {
     const reason = this.#fullReason ?? 'no new segment of the log can be made';
-    this.#options.tell({ type: 'disk', full: this.isFull, reason });
+    this.#options.notify({ type: 'disk', full: this.isFull, reason });
   }
 
   close(): Promise<void> {
@@ -100,19 +100,19 @@ export class DiskReserve {
     this.#fullReason = full ? reason : null;
     this.#options.onNotice(
       full
-        ? `${reason}: nothing new is accepted or delivered until there is room; what runs can be settled`
-        : 'the disk has room again',
+        ? `${reason}: no new jobs are accepted or delivered until space is free; running jobs can finish`
+        : 'the disk has free space again: jobs are accepted and delivered',
     );
     this.#options.onDiskFull(full);
-    this.tell();
+    this.notify();
   }
 
-  /** What settles and paid answers may take of a full log ends before nothing is left. */
+  /** In full mode settles and journaled responses are limited too, before no space is left. */
   #noteScarcity(bytes: number, log: Log): void {
     const isScarce = this.isFull && this.#isTight(bytes, log);
     if (isScarce === this.#isScarce) return;
     this.#isScarce = isScarce;
-    this.#options.tell({ type: 'scarce', isScarce });
+    this.#options.notify({ type: 'scarce', isScarce });
   }
 
   #isTight(bytes: number, log: Log): boolean {

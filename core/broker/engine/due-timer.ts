@@ -1,10 +1,10 @@
-/** One timer for everything in the core that becomes due. */
+/** One timer for all deadlines and delays of the state machine. */
 
 import type { BrokerClock } from '../broker-clock.ts';
 import type { Scheduler } from '../log/contract.ts';
 import type { QueueMachine } from '../state-machine/machine.ts';
 
-/** Timers of the event loop hold no more; a later look does no harm. */
+/** Longest timer: a check that comes early does no harm. */
 const timerMsMax = 60_000;
 
 interface DueTimerOptions {
@@ -23,7 +23,7 @@ export class DueTimer {
     this.#options = options;
   }
 
-  /** To be called when the core has handled something: what is due next may have changed. */
+  /** Sets the timer anew; call it after the state machine handled anything. */
   set(): void {
     const { machine, clock, scheduler, onDue } = this.#options;
     this.cancel();
@@ -33,12 +33,12 @@ export class DueTimer {
       void this.#afterThisRound();
       return;
     }
-    // While a deadline runs, the clock must be looked at.
-    const mostMs = machine.hasDeadlines ? clock.lookMs : timerMsMax;
+    // While a deadline runs, `SteadyTime` must be read this often.
+    const mostMs = machine.hasDeadlines ? clock.pollMs : timerMsMax;
     this.#cancel = scheduler.after(Math.min(dueMs, mostMs), onDue);
   }
 
-  /** At once, but behind what has arrived: a timer would take a millisecond at least. */
+  /** Runs in this round of the event loop, after I/O: a timer would take a millisecond at least. */
   async #afterThisRound(): Promise<void> {
     if (this.#isDueNow) return;
     this.#isDueNow = true;

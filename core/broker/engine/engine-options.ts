@@ -1,4 +1,4 @@
-/** What an engine is driven by, and what it tells its driver. */
+/** Options and callbacks of an `Engine`. */
 
 import type { BrokerClock } from '../broker-clock.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
@@ -14,16 +14,16 @@ export interface EngineOptions {
   /** Folder of the log. */
   readonly dir: string;
   readonly segmentBytesMax: number;
-  /** Memory for what was written or read last of the log. */
+  /** Bytes of memory for recently written or read batches of the log. */
   readonly cacheBytesMax?: number;
   readonly disk?: Disk;
   readonly scheduler?: Scheduler;
   readonly clock: BrokerClock;
-  /** Gets messages whose reasons are durable, in order. */
+  /** Receives messages whose records are durable, in order. */
   readonly send: (messages: Outgoing[]) => void;
-  /** The thread that writes to the connection; without it all can leave at any time. */
+  /** The thread that writes to the connection; without it there is no back pressure. */
   readonly sinkOf?: (connection: ConnectionId) => MessageSink;
-  /** Completes the answer to Stats by what only the driver knows. */
+  /** Completes the response to Stats with what only the caller knows. */
   readonly statsAnswer: (stats: StatsFields) => Outgoing;
   readonly onSearch: (effect: EffectOf<'search'>) => void;
   readonly onShutdown: () => void;
@@ -32,17 +32,17 @@ export interface EngineOptions {
   /** The disk became full, or has room again. */
   readonly onDiskFull: (full: boolean) => void;
   readonly onNotice: (text: string) => void;
-  /** Somebody did something to others; `kind` in the plural. It may be said often. */
+  /** A client affected others; `kind` in the plural. Called often: the receiver limits it. */
   readonly onAccess: (kind: string, text: string) => void;
-  /** How far recovery is. */
+  /** Progress of recovery. */
   readonly onRecovered?: (recovered: Recovered) => void;
-  /** The engine stopped: it answers nothing more. */
+  /** The engine stopped after an error and sends nothing more. */
   readonly onFailure: (error: Error) => void;
 }
 
 export type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
 
-/** Bytes that an event brings to the log for good. */
+/** Bytes that an event adds to the log permanently. */
 export function newBytes(event: CoreEvent): number {
   if (event.type === 'request' && event.request.name === 'BlobPut') {
     return event.request.fields.chunk.length;
@@ -51,7 +51,7 @@ export function newBytes(event: CoreEvent): number {
   return event.jobs.reduce((sum, job) => sum + (job.ok ? job.bytes.length : 0), 0);
 }
 
-/** Bytes of the values that a full disk still takes, because they were paid for. */
+/** Bytes of values that are stored even in full mode, because they were paid for. */
 export function valueBytes(event: CoreEvent): number {
   if (event.type !== 'request') return 0;
   const { request } = event;

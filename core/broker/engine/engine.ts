@@ -1,6 +1,6 @@
 /**
- * The broker without sockets, processes and clocks: core, log and outbox, joined. Whoever drives it
- * brings events and the time, and gets messages; the real broker and the simulator are two drivers.
+ * The broker without sockets, processes and clocks: state machine, log and outbox. Its caller passes
+ * events and time in and gets messages out; the real broker and the simulator are the two callers.
  */
 
 import { crc32 } from 'node:zlib';
@@ -16,7 +16,7 @@ import { Compactor } from './compactor.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DueTimer } from './due-timer.ts';
 import { asError, type EngineOptions } from './engine-options.ts';
-import { Troubles } from './problems.ts';
+import { Problems } from './problems.ts';
 import { openInto } from './replay.ts';
 import { RequestScheduler, sliceMs } from './request-scheduler.ts';
 
@@ -24,18 +24,18 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #scheduler: Scheduler;
   readonly #machine: QueueMachine;
-  readonly #turns: RequestScheduler;
+  readonly #requests: RequestScheduler;
   readonly #answers: Answers;
   #compactor: Compactor | null = null;
-  #turnIsDue = false;
-  /** What the core is to hear first: of what left, what was read, and the disk. */
-  readonly #news: CoreEvent[] = [];
+  #isTurnDue = false;
+  /** Events to be handled before any request: of sent bytes, finished reads and the disk. */
+  readonly #pendingEvents: CoreEvent[] = [];
   #log!: Log;
-  #room!: DiskReserve;
+  #reserve!: DiskReserve;
   #phase: 'opening' | 'serving' | 'closing' | 'failed' = 'opening';
   readonly #timer: DueTimer;
-  /** What it cannot do at the moment. */
-  readonly troubles: Troubles;
+  /** Operations that fail at the moment. */
+  readonly problems: Problems;
 
   /**
    * Recovers the log and begins a new epoch.
@@ -56,17 +56,17 @@ export class Engine {
       scheduler: this.#scheduler,
       onDue: () => this.#run([]),
     });
-    this.troubles = new Troubles(() => options.clock.now().monotonicMs, options.onNotice);
-    this.#turns = new RequestScheduler({
+    this.problems = new Problems(() => options.clock.now().monotonicMs, options.onNotice);
+    this.#requests = new RequestScheduler({
       unsent: this.#machine.unsent,
       nowMs: () => options.clock.workMs,
       unwrittenBytes: () => this.#log.unwrittenBytes,
     });
     this.#answers = new Answers({
       ...options,
-      troubles: this.troubles,
+      problems: this.problems,
       unsent: this.#machine.unsent,
-      turns: this.#turns,
+      requests: this.#requests,
       scheduler: this.#scheduler,
       read: (offset) => this.#log.read(offset),
     });
@@ -77,16 +77,16 @@ export class Engine {
     await disk.makeDir(dir);
     const limits = spaceLimits(await disk.space(dir), this.#options.segmentBytesMax);
     let opened: Log | null = null;
-    // First: a start on a full disk may need what the ballast gives back.
-    this.#room = await DiskReserve.open({
+    // First: a start on a full disk may need the space of the ballast.
+    this.#reserve = await DiskReserve.open({
       ...this.#options,
       limits,
       disk,
       scheduler: this.#scheduler,
-      troubles: this.troubles,
+      problems: this.problems,
       unwrittenBytes: () => opened?.unwrittenBytes ?? 0,
-      onPoll: () => this.#compactor?.look(this.#log),
-      tell: (event) => this.#notifyLater(event),
+      onPoll: () => this.#compactor?.check(this.#log),
+      notify: (event) => this.#notifyLater(event),
       onFailure: (error) => this.fail(error),
     });
     try {
@@ -97,12 +97,12 @@ export class Engine {
       this.#phase = 'serving';
       clock.startAfter(this.#machine.newestMs);
       this.#carryOut(() => this.#machine.start(clock.now(), log.endOffset));
-      this.#room.tell();
+      this.#reserve.notify();
       this.#run([]);
       return report;
     } catch (error) {
       this.#phase = 'failed';
-      await this.#room.close();
+      await this.#reserve.close();
       throw error;
     }
   }
@@ -110,14 +110,14 @@ export class Engine {
   #newCompactor(segmentBytesMax: number): Compactor {
     return new Compactor({
       machine: this.#machine,
-      lookBytes: segmentBytesMax / 16,
-      isPressed: () => this.#room.isPressed,
-      roomBytes: () => this.#room.spareBytes,
+      checkBytes: segmentBytesMax / 16,
+      isDiskFull: () => this.#reserve.isDiskFull,
+      spareBytes: () => this.#reserve.spareBytes,
       run: (events) => this.#run(events),
       readsDone: () => this.#answers.readsDone(),
       readsFailed: () => this.#answers.failedReads,
       scheduler: this.#scheduler,
-      troubles: this.troubles,
+      problems: this.problems,
       onNotice: this.#options.onNotice,
       onFailure: (error) => this.fail(asError(error)),
     });
@@ -131,12 +131,12 @@ export class Engine {
       scheduler: this.#scheduler,
       onDurable: (offset) => this.#onDurable(offset),
       onFailure: (error) => this.fail(error),
-      onTrouble: (what, reason) => this.#room.onTrouble(what, reason),
+      onProblem: (what, reason) => this.#reserve.onProblem(what, reason),
     });
   }
 
-  get room(): Pick<DiskReserve, 'isFull' | 'freeBytes'> {
-    return this.#room;
+  get reserve(): Pick<DiskReserve, 'isFull' | 'freeBytes'> {
+    return this.#reserve;
   }
 
   get log(): Log {
@@ -155,47 +155,47 @@ export class Engine {
     return this.#machine.jobCount;
   }
 
-  /** What a connection asks is handled in its order, and in turn with what others ask. */
+  /** Handles events in order per connection, and connections fairly. */
   handle(events: readonly NetEvent[]): void {
     for (const event of events) {
-      if (event.type === 'left') this.#news.push(event);
-      else this.#turns.add(event);
+      if (event.type === 'left') this.#pendingEvents.push(event);
+      else this.#requests.add(event);
     }
-    if (!this.#turnIsDue) this.#takeTurn();
+    if (!this.#isTurnDue) this.#takeTurn();
   }
 
   #takeTurn(): void {
-    this.#turnIsDue = false;
+    this.#isTurnDue = false;
     this.#carryOut(() => this.#machine.handle(this.#nextEvents(), this.#options.clock.now()));
   }
 
   *#nextEvents(): Generator<CoreEvent> {
-    yield* this.#news.splice(0);
-    for (const event of this.#turns.take()) {
-      this.#room.reserve(event, this.#log);
-      yield* this.#news.splice(0);
+    yield* this.#pendingEvents.splice(0);
+    for (const event of this.#requests.take()) {
+      this.#reserve.reserve(event, this.#log);
+      yield* this.#pendingEvents.splice(0);
       yield event;
     }
   }
 
-  /** Lets a message leave when everything so far is durable; for answers that are made elsewhere. */
-  hold(outgoing: Outgoing): void {
-    this.#answers.hold(this.#log.endOffset, outgoing);
+  /** Sends a message once everything appended so far is durable; for responses made elsewhere. */
+  sendWhenDurable(outgoing: Outgoing): void {
+    this.#answers.enqueue(this.#log.endOffset, outgoing);
     this.reveal();
   }
 
-  /** Takes nothing new, makes all durable, lets its answers leave, and closes the log cleanly. */
+  /** Accepts nothing new, makes everything durable, sends the responses, and closes the log cleanly. */
   async close(): Promise<void> {
     if (this.#phase === 'serving') this.#phase = 'closing';
     this.#timer.cancel();
     await this.#compactor?.stop();
     await this.#answers.readsDone();
-    await this.#room.close();
+    await this.#reserve.close();
     await this.#log.close();
-    if (this.#phase !== 'failed') this.#answers.releaseAll(this.#log.durableOffset);
+    if (this.#phase !== 'failed') this.#answers.sendAllDurable(this.#log.durableOffset);
   }
 
-  /** Stops at once: nothing leaves any more, and the next start sorts it out. */
+  /** Stops at once: nothing is sent any more, and the next start recovers. */
   fail(error: Error): void {
     if (this.#phase === 'failed') return;
     this.#phase = 'failed';
@@ -206,25 +206,27 @@ export class Engine {
   }
 
   #run(events: readonly CoreEvent[]): void {
-    const news = this.#news.splice(0);
-    this.#carryOut(() => this.#machine.handle([...news, ...events], this.#options.clock.now()));
+    this.#pendingEvents.push(...events);
+    const all = this.#pendingEvents.splice(0);
+    this.#carryOut(() => this.#machine.handle(all, this.#options.clock.now()));
   }
 
-  /** It may be called amid an event: the core hears of it as soon as that is over. */
+  /** Queues an event; safe to call while another one is being handled. */
   #notifyLater(event: CoreEvent): void {
-    this.#news.push(event);
+    this.#pendingEvents.push(event);
     void this.#scheduler.afterThisRound().then(() => this.#run([]));
   }
 
-  /** Runs the core and carries out its effects. What it throws is a broken assumption: fail-stop. */
+  /** Runs the state machine and performs its effects. An exception is a broken invariant: fail-stop. */
   #carryOut(step: () => Effect[]): void {
     if (this.#phase !== 'serving') return;
     try {
       for (const effect of step()) this.#perform(effect);
-      this.#turns.settle();
+      this.#requests.endTurn();
       const untilMs = this.#options.clock.workMs + sliceMs;
-      while (this.#news.length > 0 && this.#options.clock.workMs <= untilMs) {
-        const effects = this.#machine.handle(this.#news.splice(0), this.#options.clock.now());
+      while (this.#pendingEvents.length > 0 && this.#options.clock.workMs <= untilMs) {
+        const events = this.#pendingEvents.splice(0);
+        const effects = this.#machine.handle(events, this.#options.clock.now());
         for (const effect of effects) this.#perform(effect);
       }
       this.reveal();
@@ -238,17 +240,17 @@ export class Engine {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case 'append':
-        this.#room.spend(effect.record.length);
+        this.#reserve.charge(effect.record.length);
         this.#log.append(effect.record);
         break;
       case 'send':
-        this.#answers.hold(this.#log.endOffset, effect.outgoing);
+        this.#answers.enqueue(this.#log.endOffset, effect.outgoing);
         break;
       case 'fetch':
-        this.#hear(this.#answers.fetch(this.#log.endOffset, effect));
+        this.#enqueueEvents(this.#answers.fetch(this.#log.endOffset, effect));
         break;
       case 'troubles':
-        this.#answers.hold(this.#log.endOffset, this.troubles.answer(effect));
+        this.#answers.enqueue(this.#log.endOffset, this.problems.answer(effect));
         break;
       case 'search':
         this.#options.onSearch(effect);
@@ -262,24 +264,24 @@ export class Engine {
     }
   }
 
-  #hear(news: CoreEvent[] | Promise<CoreEvent[]>): void {
-    if (news instanceof Promise) this.#answers.track(this.#hearLater(news));
-    else this.#news.push(...news);
+  #enqueueEvents(events: CoreEvent[] | Promise<CoreEvent[]>): void {
+    if (events instanceof Promise) this.#answers.track(this.#enqueueEventsLater(events));
+    else this.#pendingEvents.push(...events);
   }
 
-  async #hearLater(news: Promise<CoreEvent[]>): Promise<void> {
+  async #enqueueEventsLater(events: Promise<CoreEvent[]>): Promise<void> {
     try {
-      this.#news.push(...(await news));
+      this.#pendingEvents.push(...(await events));
     } catch (error) {
       this.fail(asError(error));
     }
     this.#carryOut(() => []);
   }
 
-  /** What did not fit this turn is for the next; others get theirs in between. */
+  /** Schedules the next turn for what did not fit into this one, after other I/O. */
   #takeTurnSoon(): void {
-    if (this.#turnIsDue || !(this.#turns.hasMore || this.#news.length > 0)) return;
-    this.#turnIsDue = true;
+    if (this.#isTurnDue || !(this.#requests.hasMore || this.#pendingEvents.length > 0)) return;
+    this.#isTurnDue = true;
     void this.#scheduler.afterThisRound().then(() => this.#takeTurn());
   }
 
@@ -291,8 +293,8 @@ export class Engine {
     this.#takeTurnSoon();
   }
 
-  /** Lets answers leave whose reasons are durable: so much now, the rest in the next turns. */
+  /** Sends responses whose records are durable: one part now, the rest in later turns. */
   reveal(): void {
-    if (this.#phase !== 'failed') this.#answers.release(this.#log.durableOffset);
+    if (this.#phase !== 'failed') this.#answers.sendDurable(this.#log.durableOffset);
   }
 }

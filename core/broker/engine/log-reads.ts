@@ -1,17 +1,16 @@
 /**
- * Looks into the log for the core: reads the records of a fetch, and those that it leads to. So
- * much in one turn of the event loop: what comes then waits, and the connections that it is read for
- * take turns. So a long answer is made in pieces with others in between, and who needs a few records
- * waits for nobody who needs many.
+ * Reads log records for the state machine: those of a fetch, and of the fetches that follow from it.
+ * Reads per turn of the event loop are bounded and scheduled fairly between connections, so a long
+ * response is made in pieces and one that needs few records does not wait for it.
  */
 
 import type { ConnectionId, Outgoing } from '../events.ts';
 import { type Log, LogDamagedError, type Scheduler } from '../log/contract.ts';
 import type { CoreEvent, Fetch, StatsFields } from '../state-machine/context/effects.ts';
-import type { Troubles } from './problems.ts';
+import type { Problems } from './problems.ts';
 import { RoundRobin } from './round-robin.ts';
 
-/** What came of a fetch: messages for the place in line, and news for the core. */
+/** Result of a fetch: messages for its slot in the outbox, and events for the state machine. */
 export interface Answer {
   readonly messages: Outgoing[];
   readonly events: CoreEvent[];
@@ -19,46 +18,46 @@ export interface Answer {
 
 type Record = Uint8Array | Error | null;
 
-/** More damaged places than that say nothing new. */
+/** Damaged batches reported at most. */
 const reportedDamageMax = 1000;
 
-/** Records of a turn: about a millisecond. */
+/** Records read in a turn: about a millisecond. */
 const recordsPerTurn = 256;
-/** Records for one connection before others have their turn. */
+/** Records read for one connection before others have their turn. */
 const recordsPerVisit = 32;
-/** So many bytes cost as much as one record. */
+/** Bytes that cost as much as one record. */
 const recordBytes = 4 * 1024;
 
-/** What waits to be read for one connection, in order. */
-interface Line {
-  readonly waiting: { readonly records: number; readonly go: () => void }[];
+/** Reads that wait, of one connection, in order. */
+interface ConnectionQueue {
+  readonly waiting: { readonly records: number; readonly start: () => void }[];
 }
 
-/** A fetch and all that it leads to. */
+/** A fetch and those that follow from it. */
 interface Task {
-  readonly line: Line;
+  readonly queue: ConnectionQueue;
   readonly answer: Answer;
-  /** What comes of it when something cannot be read now. */
+  /** Makes the result when a record cannot be read now. */
   readonly unread: Fetch['unread'];
 }
 
 export interface LogReadsOptions {
   readonly read: Log['read'];
   readonly scheduler: Pick<Scheduler, 'afterThisRound'>;
-  readonly troubles: Troubles;
+  readonly problems: Problems;
   readonly statsAnswer: (fields: StatsFields) => Outgoing;
   readonly onNotice: (text: string) => void;
 }
 
 export class LogReads {
   readonly #options: LogReadsOptions;
-  readonly #underWay: Set<Promise<void>> = new Set();
+  readonly #running: Set<Promise<void>> = new Set();
   #recordsLeft = recordsPerTurn;
   #nextTurnIsDue = false;
-  /** Of connections that something is read for. */
-  readonly #lines: Map<ConnectionId, Line> = new Map();
-  /** Lines in which something waits. */
-  readonly #ready: RoundRobin<Line> = new RoundRobin();
+  /** Of connections with reads in progress. */
+  readonly #queues: Map<ConnectionId, ConnectionQueue> = new Map();
+  /** Queues with waiting reads. */
+  readonly #ready: RoundRobin<ConnectionQueue> = new RoundRobin();
   #failedCount = 0;
   readonly #reportedDamage = new Set<string>();
 
@@ -66,48 +65,48 @@ export class LogReads {
     this.#options = options;
   }
 
-  /** How many reads failed for a reason that may pass. */
+  /** Reads that failed with a transient error. */
   get failedCount(): number {
     return this.#failedCount;
   }
 
-  /** No promise when all is in memory and the turn has room, so that the usual case waits for nothing. */
+  /** Synchronous when all records are in memory and the turn has budget left, which is the usual case. */
   resolve(connection: ConnectionId, fetch: Fetch): Answer | Promise<Answer> {
-    const line = this.#lines.get(connection) ?? { waiting: [] };
+    const queue = this.#queues.get(connection) ?? { waiting: [] };
     const answer: Answer = { messages: [], events: [] };
-    const pending = this.#resolve({ line, answer, unread: fetch.unread }, fetch);
+    const pending = this.#resolve({ queue, answer, unread: fetch.unread }, fetch);
     if (pending === undefined) return answer;
-    this.#lines.set(connection, line);
+    this.#queues.set(connection, queue);
     return pending.then(() => {
-      if (line.waiting.length === 0) this.#lines.delete(connection);
+      if (queue.waiting.length === 0) this.#queues.delete(connection);
       return answer;
     });
   }
 
-  /** The work after a read counts as part of it; it must not fail. */
+  /** Counts `work`, which follows a read and must not reject, as part of that read. */
   track(work: Promise<void>): void {
-    this.#underWay.add(work);
-    void work.then(() => this.#underWay.delete(work));
+    this.#running.add(work);
+    void work.then(() => this.#running.delete(work));
   }
 
-  /** Reads that are under way now have ended. */
+  /** Resolves when the reads in progress at the call have ended. */
   async done(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
+    await Promise.allSettled(this.#running);
   }
 
   #resolve(task: Task, fetch: Fetch): Promise<void> | undefined {
-    const { line } = task;
+    const { queue } = task;
     const records = fetch.rows ?? fetch.offsets.length;
     this.#turnSoon();
     const isSmall = records <= recordsPerVisit;
-    const waitsForNobody = isSmall ? this.#ready.mayGoFirst(line, true) : this.#ready.size === 0;
-    if (line.waiting.length === 0 && this.#recordsLeft > 0 && waitsForNobody) {
-      this.#spend(line, records);
+    const mayStart = isSmall ? this.#ready.mayGoFirst(queue, true) : this.#ready.size === 0;
+    if (queue.waiting.length === 0 && this.#recordsLeft > 0 && mayStart) {
+      this.#charge(queue, records);
       return this.#readAll(task, fetch);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    line.waiting.push({ records, go: resolve });
-    this.#ready.add(line, isSmall);
+    queue.waiting.push({ records, start: resolve });
+    this.#ready.add(queue, isSmall);
     return promise.then(() => this.#readAll(task, fetch));
   }
 
@@ -118,8 +117,8 @@ export class LogReads {
         (sum, one) => sum + (one instanceof Uint8Array ? one.length : 0),
         0,
       );
-      this.#spend(task.line, bytes / recordBytes);
-      return this.#take(task, fetch, found);
+      this.#charge(task.queue, bytes / recordBytes);
+      return this.#use(task, fetch, found);
     };
     if (records.some((record) => record instanceof Promise)) {
       const read = Promise.all(records.map((record) => Promise.resolve(record)));
@@ -128,9 +127,9 @@ export class LogReads {
     return take(records as Record[]);
   }
 
-  #spend(line: Line, records: number): void {
+  #charge(queue: ConnectionQueue, records: number): void {
     this.#recordsLeft -= records;
-    this.#ready.use(line, records / recordsPerVisit);
+    this.#ready.use(queue, records / recordsPerVisit);
   }
 
   #turnSoon(): void {
@@ -143,18 +142,18 @@ export class LogReads {
     this.#nextTurnIsDue = false;
     this.#recordsLeft = recordsPerTurn;
     while (this.#recordsLeft > 0) {
-      const line = this.#ready.take();
-      const next = line?.waiting.shift();
-      if (line === undefined || next === undefined) return;
-      this.#spend(line, next.records);
-      next.go();
-      const [first] = line.waiting;
-      if (first !== undefined) this.#ready.add(line, first.records <= recordsPerVisit);
+      const queue = this.#ready.take();
+      const next = queue?.waiting.shift();
+      if (queue === undefined || next === undefined) return;
+      this.#charge(queue, next.records);
+      next.start();
+      const [first] = queue.waiting;
+      if (first !== undefined) this.#ready.add(queue, first.records <= recordsPerVisit);
     }
     this.#turnSoon();
   }
 
-  #take(task: Task, fetch: Fetch, records: readonly Record[]): Promise<void> | undefined {
+  #use(task: Task, fetch: Fetch, records: readonly Record[]): Promise<void> | undefined {
     const { answer, unread } = task;
     const failed = records.find((record) => record instanceof Error);
     const next =
@@ -174,42 +173,42 @@ export class LogReads {
     return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
   }
 
-  /** The record, null when it is not there undamaged, or why it cannot be read now. */
+  /** The record, null when it is damaged or missing, or the error why it cannot be read now. */
   #read(offset: number): Record | Promise<Record> {
     try {
       const record = this.#options.read(offset);
       if (!(record instanceof Promise)) return record;
       return record.then(
-        (bytes) => this.#worked(bytes),
-        (error: unknown) => this.#failed(offset, error),
+        (bytes) => this.#readSucceeded(bytes),
+        (error: unknown) => this.#readFailed(offset, error),
       );
     } catch (error) {
-      return this.#failed(offset, error);
+      return this.#readFailed(offset, error);
     }
   }
 
-  #worked(record: Uint8Array): Uint8Array {
-    this.#options.troubles.clear('reading');
+  #readSucceeded(record: Uint8Array): Uint8Array {
+    this.#options.problems.clear('reading');
     return record;
   }
 
-  /** Only what was read and fails its check is damaged, or what the log never had. */
-  #failed(offset: number, thrown: unknown): null | Error {
+  /** Only a failed checksum or a missing record counts as damage; other errors are transient. */
+  #readFailed(offset: number, thrown: unknown): null | Error {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     if (!(error instanceof LogDamagedError || error instanceof RangeError)) {
       this.#failedCount += 1;
-      this.#options.troubles.raise('reading', error.message);
+      this.#options.problems.raise('reading', error.message);
       return error;
     }
     this.#noticeDamage(offset, error);
     return null;
   }
 
-  /** Once for each place: all records of a batch are damaged with it, and are asked for again. */
+  /** Once per batch: all its records are damaged with it, and are asked for repeatedly. */
   #noticeDamage(offset: number, error: Error): void {
     const place = error instanceof LogDamagedError ? `${error.file} ${error.atByte}` : `${offset}`;
     if (this.#reportedDamage.has(place) || this.#reportedDamage.size >= reportedDamageMax) return;
     this.#reportedDamage.add(place);
-    this.#options.onNotice(`record ${offset} of the log cannot be read: ${String(error)}`);
+    this.#options.onNotice(`record ${offset} of the log is damaged: ${String(error)}`);
   }
 }

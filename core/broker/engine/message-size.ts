@@ -1,8 +1,8 @@
-/** How many bytes a message takes, about: for counting, where encoding it would be too much work. */
+/** Estimates the encoded size of a message without encoding it, for send quotas. */
 
 import { frameHeaderBytes, pieceAt } from '../../protocol/index.ts';
 
-/** The fields of a message as encoded, or a little more; texts count as if they were ASCII. */
+/** Bytes of the encoded frame, or a little more; texts count as ASCII. */
 export function encodedBytes(fields: object): number {
   return frameHeaderBytes + bytesOf(fields);
 }

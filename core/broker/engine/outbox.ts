@@ -1,40 +1,40 @@
 /**
- * *Apply now, reveal later*: what the core sends waits here until every record appended before it
- * is durable. One rule for every message, reads included. A message that needs bytes from the log
- * keeps its place in the line of its connection while they are read; no other line waits for it. Much
- * that may leave at one time leaves in parts, and the lines take turns.
+ * *Apply now, reveal later*: a message waits here until every record appended before it is durable,
+ * one rule for every message, reads included. Messages are queued per connection; one that needs
+ * bytes from the log keeps its slot in its queue while they are read, and no other queue waits for
+ * it. Large amounts are sent in parts, round robin between the queues.
  */
 
 import type { ConnectionId, Outgoing } from '../events.ts';
 import { RoundRobin } from './round-robin.ts';
 
-/** A place in line; it is let go once it is filled and its offset is durable. */
-export interface Place {
+/** An entry of a queue; it is sent once it has its messages and its offset is durable. */
+export interface Slot {
   readonly offset: number;
   readonly connection: ConnectionId;
-  /** What was kept earlier leaves earlier, unless it still waits for its bytes. */
+  /** Order of enqueueing over all connections; within a part messages are sent in this order. */
   readonly number: number;
   /** Null while bytes are being read for it. */
   messages: readonly Outgoing[] | null;
 }
 
-/** What leaves in one go; one place comes on top. */
+/** Bytes sent to one sink at a time; one slot comes on top. */
 const partBytesMax = 128 * 1024;
-/** What leaves of one connection before others have their turn. */
+/** Bytes sent for one connection before others have their turn. */
 const visitBytes = 64 * 1024;
-/** What a message costs besides its bytes, most of it on the way between threads. */
+/** Cost of a message besides its bytes, most of it for passing it between threads. */
 const messageBytes = 512;
 
-/** What is held for one connection, in order. */
-interface Line {
+/** Messages of one connection, in order. */
+interface ConnectionQueue {
   readonly connection: ConnectionId;
-  readonly places: Place[];
+  readonly slots: Slot[];
 }
 
-/** The thread that writes what leaves to its connections. */
+/** Where messages of a connection are sent: the I/O thread that writes them. */
 export interface MessageSink {
-  /** False while so much is on its way to it that more would only wait there. */
-  readonly takes: boolean;
+  /** False while so much is on its way to it that more would only wait there: back pressure. */
+  readonly isOpen: boolean;
 }
 
 interface OutboxOptions {
@@ -44,9 +44,9 @@ interface OutboxOptions {
 
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #lines: Map<ConnectionId, Line> = new Map();
-  /** Lines whose first place may leave, by who carries it. */
-  readonly #ready: Map<MessageSink, RoundRobin<Line>> = new Map();
+  readonly #queues: Map<ConnectionId, ConnectionQueue> = new Map();
+  /** Queues whose first slot may be sent, by sink. */
+  readonly #ready: Map<MessageSink, RoundRobin<ConnectionQueue>> = new Map();
   #durableOffset = 0;
   #number = 0;
 
@@ -55,7 +55,7 @@ export class Outbox {
   }
 
   /** Keeps a message until `offset` is durable. Offsets never decrease. */
-  hold(offset: number, outgoing: Outgoing): void {
+  enqueue(offset: number, outgoing: Outgoing): void {
     this.#push({
       offset,
       connection: outgoing.connection,
@@ -64,116 +64,116 @@ export class Outbox {
     });
   }
 
-  /** Keeps a place for what is still being read. */
-  reserve(offset: number, connection: ConnectionId): Place {
-    const place: Place = { offset, connection, number: this.#number++, messages: null };
-    this.#push(place);
-    return place;
+  /** Reserves a slot for messages whose records are still being read. */
+  reserve(offset: number, connection: ConnectionId): Slot {
+    const slot: Slot = { offset, connection, number: this.#number++, messages: null };
+    this.#push(slot);
+    return slot;
   }
 
   /**
-   * Lets go of what depends on nothing beyond `durableOffset`: a part of it, as one batch. Returns
-   * whether more could leave at once.
+   * Sends messages that depend on nothing beyond `durableOffset`: one part for each sink. Returns
+   * whether more could be sent at once.
    */
-  release(durableOffset: number): boolean {
+  sendDurable(durableOffset: number): boolean {
     this.#durableOffset = Math.max(this.#durableOffset, durableOffset);
-    for (const line of this.#lines.values()) this.#addReady(line);
+    for (const queue of this.#queues.values()) this.#addReady(queue);
     let hasMore = false;
-    for (const [carrier, lines] of this.#ready) {
-      if (carrier.takes && this.#releasePart(lines)) hasMore = true;
+    for (const [sink, queues] of this.#ready) {
+      if (sink.isOpen && this.#sendPart(queues)) hasMore = true;
     }
     return hasMore;
   }
 
-  /** Lets go of all that depends on nothing beyond `durableOffset`. */
-  releaseAll(durableOffset: number): void {
+  /** Sends all messages that depend on nothing beyond `durableOffset`. */
+  sendAllDurable(durableOffset: number): void {
     this.#durableOffset = Math.max(this.#durableOffset, durableOffset);
-    const released: Place[] = [];
-    for (const line of this.#lines.values()) {
-      for (let place = this.#due(line); place !== undefined; place = this.#due(line)) {
-        line.places.shift();
-        released.push(place);
+    const batch: Slot[] = [];
+    for (const queue of this.#queues.values()) {
+      for (let slot = this.#due(queue); slot !== undefined; slot = this.#due(queue)) {
+        queue.slots.shift();
+        batch.push(slot);
       }
     }
-    this.#sendAll(released);
+    this.#sendAll(batch);
   }
 
-  /** A part of what one carrier gets; true when more could leave. */
-  #releasePart(lines: RoundRobin<Line>): boolean {
-    const released: Place[] = [];
+  /** Sends one part of the messages of one sink; true when more could be sent. */
+  #sendPart(queues: RoundRobin<ConnectionQueue>): boolean {
+    const batch: Slot[] = [];
     let left = partBytesMax;
     while (left > 0) {
-      const line = lines.take();
-      if (line === undefined) break;
-      left -= this.#visit(line, lines, released);
+      const queue = queues.take();
+      if (queue === undefined) break;
+      left -= this.#visit(queue, queues, batch);
     }
-    this.#sendAll(released);
+    this.#sendAll(batch);
     return left <= 0;
   }
 
-  #sendAll(released: Place[]): void {
-    if (released.length === 0) return;
-    released.sort((one, other) => one.number - other.number);
-    this.#options.send(released.flatMap(({ messages }) => messages ?? []));
+  #sendAll(batch: Slot[]): void {
+    if (batch.length === 0) return;
+    batch.sort((one, other) => one.number - other.number);
+    this.#options.send(batch.flatMap(({ messages }) => messages ?? []));
   }
 
-  /** Takes of the line what is one visit, at least one place, and returns its bytes. */
-  #visit(line: Line, lines: RoundRobin<Line>, released: Place[]): number {
+  /** Moves one visit's slots of the queue, at least one, to `batch`; returns their bytes. */
+  #visit(queue: ConnectionQueue, queues: RoundRobin<ConnectionQueue>, batch: Slot[]): number {
     let bytes = 0;
-    for (let place = this.#due(line); place !== undefined; place = this.#due(line)) {
-      const more = bytesOf(place);
+    for (let slot = this.#due(queue); slot !== undefined; slot = this.#due(queue)) {
+      const more = bytesOf(slot);
       if (bytes > 0 && bytes + more > visitBytes) break;
       bytes += more;
-      line.places.shift();
-      released.push(place);
+      queue.slots.shift();
+      batch.push(slot);
     }
-    lines.use(line, bytes / visitBytes);
-    this.#addReady(line);
+    queues.use(queue, bytes / visitBytes);
+    this.#addReady(queue);
     return bytes;
   }
 
-  #addReady(line: Line): void {
-    if (line.places.length === 0) this.#lines.delete(line.connection);
-    else if (this.#due(line) !== undefined) {
-      const lines = this.#readyOf(line);
-      if (!lines.has(line)) lines.add(line, isSmall(line));
+  #addReady(queue: ConnectionQueue): void {
+    if (queue.slots.length === 0) this.#queues.delete(queue.connection);
+    else if (this.#due(queue) !== undefined) {
+      const queues = this.#readyOf(queue);
+      if (!queues.has(queue)) queues.add(queue, isSmall(queue));
     }
   }
 
-  #readyOf({ connection }: Line): RoundRobin<Line> {
-    const carrier = this.#options.sinkOf(connection);
-    let lines = this.#ready.get(carrier);
-    if (lines === undefined) {
-      lines = new RoundRobin();
-      this.#ready.set(carrier, lines);
+  #readyOf({ connection }: ConnectionQueue): RoundRobin<ConnectionQueue> {
+    const sink = this.#options.sinkOf(connection);
+    let queues = this.#ready.get(sink);
+    if (queues === undefined) {
+      queues = new RoundRobin();
+      this.#ready.set(sink, queues);
     }
-    return lines;
+    return queues;
   }
 
-  /** The first of the line, when it may leave. */
-  #due({ places: [first] }: Line): Place | undefined {
+  /** The first slot of the queue when it may be sent. */
+  #due({ slots: [first] }: ConnectionQueue): Slot | undefined {
     if (first === undefined || first.messages === null) return undefined;
     return first.offset <= this.#durableOffset ? first : undefined;
   }
 
-  #push(place: Place): void {
-    const { connection } = place;
-    const line = this.#lines.get(connection);
-    if (line === undefined) this.#lines.set(connection, { connection, places: [place] });
-    else line.places.push(place);
+  #push(slot: Slot): void {
+    const { connection } = slot;
+    const queue = this.#queues.get(connection);
+    if (queue === undefined) this.#queues.set(connection, { connection, slots: [slot] });
+    else queue.slots.push(slot);
   }
 }
 
-/** A visit takes all of it. */
-function isSmall({ places }: Line): boolean {
+/** Whether one visit sends all of the queue. */
+function isSmall({ slots }: ConnectionQueue): boolean {
   let bytes = 0;
-  for (const place of places) {
-    bytes += bytesOf(place);
+  for (const slot of slots) {
+    bytes += bytesOf(slot);
     if (bytes > visitBytes) return false;
   }
   return true;
 }
 
-function bytesOf({ messages }: Place): number {
+function bytesOf({ messages }: Slot): number {
   return (messages ?? []).reduce((sum, { bytes = 0 }) => sum + messageBytes + bytes, 0);
 }

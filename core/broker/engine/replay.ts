@@ -1,4 +1,4 @@
-/** Hands what a log holds to the core that begins with it. */
+/** Opens the log and replays its records into the state machine. */
 
 import {
   type Log,
@@ -16,7 +16,7 @@ import { asError, type EngineOptions } from './engine-options.ts';
 const summarize = (): SegmentSummary => new SegmentSummary();
 
 /**
- * Opens the log and brings the core to where it ends.
+ * Opens the log and brings the state machine up to its end.
  * @throws LogDamagedError when the log is damaged where it may hold accepted jobs
  */
 export function openInto(

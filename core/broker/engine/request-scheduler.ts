@@ -1,8 +1,7 @@
 /**
- * Whose request is next. Each connection has a line, since its requests take effect in the order in
- * which they were sent. The lines are served in rounds, one visit of each, and a line whose answers
- * nobody reads waits. So whoever asks little waits no longer than for a slice, however many others there
- * are and whatever they ask.
+ * Schedules requests: one queue per connection, since a connection's requests take effect in order.
+ * Queues are served round robin, and one whose peer does not read its responses waits. So a client
+ * that asks little waits for a slice at most, however many others there are and whatever they ask.
  */
 
 import type { RequestName } from '../../protocol/index.ts';
@@ -11,20 +10,20 @@ import type { SendQuota } from '../state-machine/context/send-quota.ts';
 import { newBytes, valueBytes } from './engine-options.ts';
 import { RoundRobin } from './round-robin.ts';
 
-/** Time for one turn of the core; what one request takes comes on top. */
+/** Time of one turn of the state machine; the rest of its last request comes on top. */
 export const sliceMs = 4;
-/** Time for one line in a round. */
+/** Time for one queue in a round. */
 const visitMs = 1;
-/** Requests of one line in a round. */
+/** Requests of one queue in a round. */
 const visitMax = 64;
-/** So few requests of one line are little. */
+/** A queue of at most so many requests counts as small. */
 const smallMax = 8;
-/** Requests of a turn: a bound also where the clock stands still. */
+/** Requests in a turn: a bound that holds when the clock does not advance. */
 const turnMax = 2_000;
-/** Large answers that are in the making at one time: one is read from the disk while another is encoded. */
-const makingMax = 2;
+/** Large responses that are being made at a time: one is read from disk while another is encoded. */
+const answeringMax = 2;
 
-/** Requests whose answers are made from much of what the broker has: one at a time for each connection. */
+/** Requests with large responses: one at a time for each connection. */
 const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([
   'Inspect',
   'List',
@@ -34,41 +33,41 @@ const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([
   'JournalGet',
 ]);
 
-/** So many bytes are much for the log: they wait while it is behind, or they would keep what is small waiting. */
+/** From this size on a request waits while the log is behind, so that small ones need not wait for it. */
 const heavyBytes = 64 * 1024;
-/** With so much waiting for the disk the log is behind: by some hundredths of a second. */
+/** With so many unwritten bytes the log is behind, by some hundredths of a second. */
 const behindBytes = 4 * 1024 * 1024;
 
-/** What the turns depend on besides their own requests. */
+/** What scheduling depends on besides the requests. */
 export interface RequestSchedulerOptions {
   readonly unsent: SendQuota;
-  /** Time that only passes while there is work, in milliseconds. */
+  /** Monotonic time in milliseconds. */
   readonly nowMs: () => number;
-  /** What waits for the disk. */
+  /** Bytes appended to the log and not on disk yet. */
   readonly unwrittenBytes: () => number;
 }
 
-interface Line {
+interface ConnectionQueue {
   readonly connection: ConnectionId;
   events: NetEvent[];
-  /** How many of them are done. */
+  /** Index of the next one. */
   at: number;
-  /** An answer is being made. */
-  isMaking: boolean;
-  /** The peer is gone: what only tells is left out, the rest takes effect. */
-  isGone: boolean;
+  /** A large response is being made. */
+  isAnswering: boolean;
+  /** The peer disconnected: reads are skipped, the other requests take effect. */
+  isClosed: boolean;
 }
 
 export class RequestScheduler {
-  readonly #lines: Map<ConnectionId, Line> = new Map();
-  /** Those that may have something to do. */
-  readonly #ready: RoundRobin<Line> = new RoundRobin();
-  /** Those that must wait: for an answer in the making, for their peer to read, or for the disk. */
-  readonly #waiting: Set<Line> = new Set();
-  /** Those that asked for a large answer in this turn. */
-  readonly #asked: Set<Line> = new Set();
+  readonly #queues: Map<ConnectionId, ConnectionQueue> = new Map();
+  /** Queues that may have a request to handle. */
+  readonly #ready: RoundRobin<ConnectionQueue> = new RoundRobin();
+  /** Queues that must wait: for a response being made, for their peer to read, or for the disk. */
+  readonly #waiting: Set<ConnectionQueue> = new Set();
+  /** Queues with a large request in this turn. */
+  readonly #requestedLarge: Set<ConnectionQueue> = new Set();
   readonly #options: RequestSchedulerOptions;
-  #making = 0;
+  #answering = 0;
 
   constructor(options: RequestSchedulerOptions) {
     this.#options = options;
@@ -76,114 +75,115 @@ export class RequestScheduler {
 
   add(event: NetEvent): void {
     const { connection } = event;
-    let line = this.#lines.get(connection);
-    if (line === undefined) {
-      line = { connection, events: [], at: 0, isMaking: false, isGone: false };
-      this.#lines.set(connection, line);
+    let queue = this.#queues.get(connection);
+    if (queue === undefined) {
+      queue = { connection, events: [], at: 0, isAnswering: false, isClosed: false };
+      this.#queues.set(connection, queue);
     }
-    if (event.type === 'closed') line.isGone = true;
-    line.events.push(event);
-    if (!this.#waiting.has(line) || line.isGone) this.#toReady(line);
+    if (event.type === 'closed') queue.isClosed = true;
+    queue.events.push(event);
+    if (!this.#waiting.has(queue) || queue.isClosed) this.#toReady(queue);
   }
 
-  /** True when there is something that could be done at once. */
+  /** True when a request could be handled at once. */
   get hasMore(): boolean {
-    for (const line of this.#waiting) if (this.#mayGoOn(line)) this.#toReady(line);
+    for (const queue of this.#waiting) if (this.#mayServe(queue)) this.#toReady(queue);
     return this.#ready.size > 0;
   }
 
-  /** The next events, for as long as a turn may last. Each is to be handled before the next is taken. */
+  /** The events of one turn. Each must be handled before the next is taken. */
   *take(): Generator<NetEvent> {
     const untilMs = this.#options.nowMs() + sliceMs;
     let left = turnMax;
     while (left > 0 && this.hasMore && this.#options.nowMs() <= untilMs) {
-      const line = this.#ready.take();
-      if (line === undefined) return;
-      for (const event of this.#visit(line)) {
+      const queue = this.#ready.take();
+      if (queue === undefined) return;
+      for (const event of this.#visit(queue)) {
         left -= 1;
         yield event;
       }
-      this.#putBack(line);
+      this.#putBack(queue);
     }
   }
 
-  /** Records are being read for an answer to the connection. */
+  /** Records are being read for a response to the connection. */
   reading(connection: ConnectionId): void {
-    const line = this.#lines.get(connection);
-    if (line !== undefined) this.#asked.delete(line);
+    const queue = this.#queues.get(connection);
+    if (queue !== undefined) this.#requestedLarge.delete(queue);
   }
 
-  /** The answer that records were read for is made. */
-  made(connection: ConnectionId): void {
-    const line = this.#lines.get(connection);
-    if (line !== undefined) this.#setMaking(line, false);
+  /** The response that records were read for is made. */
+  answered(connection: ConnectionId): void {
+    const queue = this.#queues.get(connection);
+    if (queue !== undefined) this.#setAnswering(queue, false);
   }
 
-  /** All that the events of this turn led to was done: what is not being read by now is made. */
-  settle(): void {
-    for (const line of this.#asked) this.#setMaking(line, false);
-    this.#asked.clear();
+  /** All effects of this turn were performed: responses that are not being read for are made. */
+  endTurn(): void {
+    for (const queue of this.#requestedLarge) this.#setAnswering(queue, false);
+    this.#requestedLarge.clear();
   }
 
-  #setMaking(line: Line, isMaking: boolean): void {
-    if (line.isMaking === isMaking) return;
-    line.isMaking = isMaking;
-    this.#making += isMaking ? 1 : -1;
+  #setAnswering(queue: ConnectionQueue, isAnswering: boolean): void {
+    if (queue.isAnswering === isAnswering) return;
+    queue.isAnswering = isAnswering;
+    this.#answering += isAnswering ? 1 : -1;
   }
 
-  *#visit(line: Line): Generator<NetEvent> {
+  *#visit(queue: ConnectionQueue): Generator<NetEvent> {
     let used = 0;
-    while (used < 1 && this.#mayGoOn(line)) {
-      const event = line.events[line.at] as NetEvent;
-      line.at += 1;
-      if (line.isGone && isLarge(event)) continue;
+    while (used < 1 && this.#mayServe(queue)) {
+      const event = queue.events[queue.at] as NetEvent;
+      queue.at += 1;
+      if (queue.isClosed && isLarge(event)) continue;
       const beganAtMs = this.#options.nowMs();
-      // Until its answer is made nobody knows how large it is, and the next request waits.
+      // Its size is not known before it is made; the next request waits.
       if (isLarge(event)) {
-        this.#setMaking(line, true);
-        this.#asked.add(line);
+        this.#setAnswering(queue, true);
+        this.#requestedLarge.add(queue);
       }
       yield event;
       used += Math.max(1 / visitMax, (this.#options.nowMs() - beganAtMs) / visitMs);
     }
-    this.#ready.use(line, used);
+    this.#ready.use(queue, used);
   }
 
-  #putBack(line: Line): void {
-    if (line.at < line.events.length) {
-      // A long line is not copied for each visit: only when as much is done as is left.
-      if (line.at * 2 > line.events.length) {
-        line.events = line.events.slice(line.at);
-        line.at = 0;
+  #putBack(queue: ConnectionQueue): void {
+    if (queue.at < queue.events.length) {
+      // Amortized: a long queue is copied only when half of it is done.
+      if (queue.at * 2 > queue.events.length) {
+        queue.events = queue.events.slice(queue.at);
+        queue.at = 0;
       }
-      if (this.#mayGoOn(line)) this.#toReady(line);
-      else this.#waiting.add(line);
+      if (this.#mayServe(queue)) this.#toReady(queue);
+      else this.#waiting.add(queue);
       return;
     }
-    line.events = [];
-    line.at = 0;
-    if (!line.isGone) return;
-    this.#setMaking(line, false);
-    this.#lines.delete(line.connection);
+    queue.events = [];
+    queue.at = 0;
+    if (!queue.isClosed) return;
+    this.#setAnswering(queue, false);
+    this.#queues.delete(queue.connection);
   }
 
-  #toReady(line: Line): void {
-    this.#waiting.delete(line);
-    this.#ready.add(line, line.events.length - line.at <= smallMax);
+  #toReady(queue: ConnectionQueue): void {
+    this.#waiting.delete(queue);
+    this.#ready.add(queue, queue.events.length - queue.at <= smallMax);
   }
 
   get #isLogBehind(): boolean {
     return this.#options.unwrittenBytes() > behindBytes;
   }
 
-  #mayGoOn(line: Line): boolean {
-    const event = line.events[line.at];
+  #mayServe(queue: ConnectionQueue): boolean {
+    const event = queue.events[queue.at];
     if (event === undefined) return false;
-    if (line.isGone || event.type === 'opened') return true;
-    if (line.isMaking) return false;
+    if (queue.isClosed || event.type === 'opened') return true;
+    if (queue.isAnswering) return false;
     const { unsent } = this.#options;
-    if (isLarge(event)) return this.#making < makingMax && unsent.takesLarge(line.connection);
-    return unsent.takesSmall(line.connection) && !(this.#isLogBehind && isHeavy(event));
+    if (isLarge(event))
+      return this.#answering < answeringMax && unsent.takesLarge(queue.connection);
+    return unsent.takesSmall(queue.connection) && !(this.#isLogBehind && isHeavy(event));
   }
 }
 

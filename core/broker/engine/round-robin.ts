@@ -1,24 +1,24 @@
 /**
- * Whose turn it is among many that want to be served: rounds, with one visit of each. Who has some of
- * its visit left goes first, as the new flows of FQ-CoDel do (RFC 8290, section 4.2); before them, a few
- * visits long, who asks so little that nothing is left behind. A visit cannot always be cut where it should
- * end: what one used at once all may use in that round. So whoever asks little waits for nobody who asks
- * much, and keeps nobody from a visit in each round.
+ * Fair queueing: members are served in rounds, one visit each. A member with some of its visit left
+ * goes first, as the new flows of FQ-CoDel do (RFC 8290, section 4.2); before those go small members,
+ * whose visit serves all that they want, for up to a few visits. A visit cannot always be cut where
+ * it should end: what one member used at once, all may use in that round. So small members do not
+ * wait for large ones, and every member has a visit in each round.
  */
 
-/** Visits in a round that go first for one that leaves nothing behind. */
+/** Visits of a small member in a round that go first. */
 const visitsOfSmall = 8;
 
 interface Visit {
   round: number;
-  /** How much of a visit was used in that round: 1 is all of it. */
+  /** Share of a visit used in that round; 1 is all of it. */
   used: number;
 }
 
 export class RoundRobin<M extends object> {
-  /** Those that ask little and may go before all others. */
+  /** Small members that go before all others. */
   readonly #small: Set<M> = new Set();
-  /** Those that have some of their visit left. */
+  /** Members that have some of their visit left. */
   readonly #first: Set<M> = new Set();
   /** The others of this round, in the order in which they are served, and those of the next one. */
   #ready: Set<M> = new Set();
@@ -38,12 +38,12 @@ export class RoundRobin<M extends object> {
     return isFirst || this.#ready.has(member) || this.#next.has(member);
   }
 
-  /** @param isSmall a visit serves all that it wants by now */
+  /** @param isSmall one visit serves all that the member wants now */
   add(member: M, isSmall: boolean): void {
     if (this.#ready.has(member) || this.#next.has(member)) return;
     const first = isSmall ? this.#small : this.#first;
     const those = this.mayGoFirst(member, isSmall) ? first : this.#next;
-    // Who asks for more keeps its place, unless it asks little no longer.
+    // A member that is added again keeps its position, unless it is no longer small.
     if (those.has(member)) return;
     this.delete(member);
     those.add(member);
@@ -53,7 +53,7 @@ export class RoundRobin<M extends object> {
     for (const those of [this.#small, this.#first, this.#ready, this.#next]) those.delete(member);
   }
 
-  /** Takes the one that is next. */
+  /** Removes and returns the next member. */
   take(): M | undefined {
     if (this.size === this.#next.size) {
       [this.#ready, this.#next] = [this.#next, this.#ready];
@@ -65,7 +65,7 @@ export class RoundRobin<M extends object> {
     return member;
   }
 
-  /** Takes the one that is next of those that ask much. */
+  /** The same, small members left out. */
   takeLarge(): M | undefined {
     const small = [...this.#small];
     this.#small.clear();
@@ -74,20 +74,20 @@ export class RoundRobin<M extends object> {
     return member;
   }
 
-  /** From here on nobody has used anything of a visit; the order stays. */
+  /** Begins a new round without changing the order. */
   renew(): void {
     this.#round += 1;
     this.#mostBefore = this.#most;
     this.#most = 0;
   }
 
-  /** True when it would go before those that used up their visit in this round. */
+  /** True when it would go before the members that used up their visit in this round. */
   mayGoFirst(member: M, isSmall: boolean): boolean {
     const visits = Math.max(isSmall ? visitsOfSmall : 1, this.#most, this.#mostBefore);
     return this.#usedBy(member) < visits;
   }
 
-  /** It was served for a part of a visit. */
+  /** Records that the member was served for a part of a visit. */
   use(member: M, part: number): void {
     const used = this.#usedBy(member) + part;
     this.#most = Math.max(this.#most, part);

@@ -1,19 +1,19 @@
-/** Answers Search from the history, or says why it cannot. */
+/** Responds to Search requests from the history. */
 
 import { AiqError, errorCodes } from '../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { History } from '../search/history.ts';
 import type { EffectOf } from './engine-options.ts';
 
-/** Searches of one connection that may wait at a time: so that one client does not take all places. */
+/** Waiting searches of one connection, so that one client does not take all of `searchesMax`. */
 const waitingMax = 16;
 
 export class SearchAnswers {
   readonly #waiting: Map<ConnectionId, number> = new Map();
 
   /**
-   * Never rejects: a search that fails is answered with its error.
-   * @param upTo offset that the search should know everything up to
+   * Never rejects: a failed search results in an Error message.
+   * @param upTo the search should include every record up to this offset
    */
   async answer(
     history: History | null,

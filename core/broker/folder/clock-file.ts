@@ -1,14 +1,14 @@
 /**
- * The file `clock` in a broker's folder: what its wall clock showed, for the next start to go on from
- * while the machine has not started anew.
+ * The file `clock` in a broker's folder: the broker's wall clock, from which the next start continues
+ * until the machine is rebooted.
  */
 
 import { readFileSync } from 'node:fs';
 import { BrokerClock, type KeptClock, stepMsMaxOf } from '../broker-clock.ts';
-import { placeText } from './folder.ts';
-import { FolderGoneError, type HeldFolder } from './held-folder.ts';
+import { replaceTextFile } from './folder.ts';
+import { FolderLostError, type HeldFolder } from './held-folder.ts';
 
-/** The clock of a broker that starts on the folder. */
+/** Makes the clock of a starting broker, from the file where it is valid. */
 export function startClock(
   folder: HeldFolder,
   leaseMs: number,
@@ -21,7 +21,7 @@ export function startClock(
   return clock;
 }
 
-/** Null when nothing was kept since the machine started. */
+/** Null when nothing was written since the machine booted. */
 function keptSince(boot: string, text: string): KeptClock | null {
   const [keptAt, ...numbers] = text.trim().split(' ');
   const [uptimeMs = Number.NaN, wallMs = Number.NaN] = numbers.map(Number);
@@ -29,12 +29,12 @@ function keptSince(boot: string, text: string): KeptClock | null {
   return isWhole ? { uptimeMs, wallMs } : null;
 }
 
-/** Where there is no room for it, the next start goes by the system's clock. */
+/** On a full disk the next start uses the system's clock. */
 function keep(folder: HeldFolder, boot: string, { uptimeMs, wallMs }: KeptClock): void {
   try {
-    placeText(folder, 'clock', `${boot} ${uptimeMs} ${wallMs}\n`);
+    replaceTextFile(folder, 'clock', `${boot} ${uptimeMs} ${wallMs}\n`);
   } catch (error) {
-    if (error instanceof FolderGoneError) throw error;
+    if (error instanceof FolderLostError) throw error;
   }
 }
 

@@ -1,9 +1,8 @@
 /**
- * Which file systems a broker's folder may be on: those whose locks, sockets and syncs hold. Two
- * machines on one share would be two brokers on one log, each with a lock of its own.
+ * Which file systems a broker's folder may be on: those whose locks, sockets and syncs are reliable. On a
+ * network share two machines could each run a broker on one log.
  *
- * The numbers are those of the kernel's `include/uapi/linux/magic.h`, and of statfs(2) for those that
- * it leaves to the file system's own source.
+ * The numbers are from the kernel's `include/uapi/linux/magic.h` and from statfs(2).
  */
 
 import { fstatSync, readFileSync } from 'node:fs';
@@ -16,7 +15,8 @@ export interface Mount {
   readonly at: string;
 }
 
-const shared = 'other machines can use it at the same time, and its locks may not hold among them';
+const shared =
+  'other machines can use it at the same time, and its locks may not hold between them';
 const foreign = 'it shows the files of another system, whose locks and syncs may not hold here';
 const daemon =
   'a program serves it (FUSE), and its locks and syncs are what that program makes them';
@@ -45,7 +45,7 @@ const byMagic: ReadonlyMap<number, readonly [name: string, why: string]> = new M
   [0x65735546, ['FUSE', daemon]],
 ]);
 
-/** The same by the name of the type, where one number stands for many or none is known. */
+/** The same by type name, where one number is used by several types or none is known. */
 const byType: readonly (readonly [pattern: RegExp, why: string])[] = [
   [
     /^(?:nfs4?|cifs|smb3|smbfs|ncpfs|afs|coda|ceph|ocfs2|gfs2|lustre|gpfs|beegfs|glusterfs)$/,
@@ -54,11 +54,11 @@ const byType: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^(?:9p|v9fs|drvfs|virtiofs|vboxsf|vmhgfs|prl_fs)$/, foreign],
 ];
 
-/** Served by a program of this machine, and backed by its own disk: all three hold. */
+/** FUSE on a local disk, where locks, sockets and syncs are reliable. */
 const fuseOnLocalDisks = new Set(['fuseblk', 'fuse.fuse-overlayfs']);
 
 /**
- * Why no broker may serve a folder there; null when one may.
+ * Why a broker must not serve a folder there; null when it may.
  * @param magic `f_type` of statfs(2); Linux only, for other systems number their types anew
  */
 export function fileSystemProblem(magic: number, mount: Mount | null): string | null {
@@ -71,7 +71,7 @@ export function fileSystemProblem(magic: number, mount: Mount | null): string | 
   return `its file system is ${what}; ${named?.[1] ?? why}`;
 }
 
-/** How the open folder is mounted; null where the system does not tell. */
+/** How the open folder is mounted; null where that is unknown. */
 export function mountOf(descriptor: number): Mount | null {
   const { dev } = fstatSync(descriptor, { bigint: true });
   return mountIn(readMounts(), dev);

@@ -1,6 +1,6 @@
 /**
- * One broker per folder. The lock is an exclusive SQLite transaction on a file: the kernel frees it
- * the moment the process dies, and it holds between containers that share the folder.
+ * The lock of a broker's folder: an exclusive SQLite transaction on a file. The kernel releases it when
+ * the process dies, and it works between containers that share the folder.
  */
 
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export class FolderLockedError extends Error {
 }
 
 export interface FolderLock {
-  /** Frees the folder; again is fine. */
+  /** Releases the lock; idempotent. */
   release(): void;
 }
 
@@ -36,7 +36,7 @@ export function lockFolder(dir: string, root: string = dir): FolderLock {
   let database: DatabaseSync | null = null;
   try {
     database = new DatabaseSync(join(root, 'lock'));
-    // Nothing is ever written: the lock needs no room on the disk, and no second file.
+    // Nothing is written: the lock needs no disk space and no second file.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     if (database?.isOpen === true) database.close();
@@ -56,7 +56,7 @@ function lockError(dir: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const fixes: Readonly<Record<string, string>> = {
     [sqlite.full]: 'make room on its disk',
-    [sqlite.notADatabase]: 'no broker wrote that and none holds it: remove the file',
+    [sqlite.notADatabase]: 'it is not a lock file of a broker: remove it',
   };
   const fix = fixes[String(code)] ?? 'check the disk and the mode of the file';
   return new StartError(`${join(dir, 'lock')} cannot be locked (${reason}); ${fix}`, { cause });

@@ -20,13 +20,13 @@ import { join } from 'node:path';
 import type { HeldFolder } from './held-folder.ts';
 import { StartError } from './prepare-folder.ts';
 
-/** What `endpoints.json` holds; clients read it to find the broker. */
+/** Content of `endpoints.json`, by which clients find the broker. */
 export interface Endpoints {
   readonly brokerId: string;
   readonly pid: number;
   readonly startedAtMs: number;
   readonly software: string;
-  /** Device and inode of the folder: in a copy of the folder the file speaks of another one. */
+  /** Device and inode of the folder, by which a copied file is recognized. */
   readonly folder: string;
   /** Absolute path of the Unix socket. */
   readonly unix: string | null;
@@ -36,12 +36,12 @@ export interface Endpoints {
 const privateFile = 0o600;
 const tokenBytes = 32;
 
-/** Tells clients where to connect; atomic, so that none reads half of it. */
+/** Publishes the endpoints, atomically. */
 export function writeEndpoints(folder: HeldFolder, endpoints: Endpoints): void {
-  placeText(folder, 'endpoints.json', `${JSON.stringify(endpoints, null, 2)}\n`);
+  replaceTextFile(folder, 'endpoints.json', `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
-/** Takes them away when they are this broker's, or whoever wrote them is gone (`null`). */
+/** Removes the file when it is of this broker; `null` removes that of any earlier broker. */
 export function removeEndpoints(folder: HeldFolder, brokerId: string | null): void {
   const file = folder.path('endpoints.json');
   if (brokerId !== null && !readText(file).includes(brokerId)) return;
@@ -57,8 +57,8 @@ function readText(file: string): string {
   }
 }
 
-/** Puts a small file in the folder, all or nothing; durable only where that is asked for. */
-export function placeText(
+/** Writes a small file atomically; durably only with `isDurable`. */
+export function replaceTextFile(
   folder: HeldFolder,
   name: string,
   text: string,
@@ -66,7 +66,7 @@ export function placeText(
 ): void {
   const temporary = folder.path(`${name}.tmp`);
   folder.check();
-  // What a crash left may be a link, or not for the owner alone.
+  // A leftover of a crash may be a link, or have another mode.
   rmSync(temporary, { force: true });
   const descriptor = openSync(temporary, 'wx', privateFile);
   try {
@@ -80,16 +80,16 @@ export function placeText(
 }
 
 /**
- * The token that TCP clients must show: the text in `<dir>/token`, made on first use.
- * @throws StartError when what is there is none, or may be another user's
+ * The token for TCP clients: the text in `<dir>/token`, created on first use.
+ * @throws StartError when the file holds no token, or is of another user
  */
 export function readOrMakeToken(folder: HeldFolder, onNotice: (text: string) => void): Uint8Array {
-  // A crash at the first use may leave an empty file; nobody was ever let in with it.
+  // A crash at the first use may leave an empty file, with which no client was accepted.
   const token = readToken(folder, onNotice) || makeToken(folder);
   if (token.length < tokenBytes) {
     const file = join(folder.dir, 'token');
     throw new StartError(
-      `${file} holds no token: ${token.length} characters, at least ${tokenBytes} are needed; remove it to get a new one`,
+      `${file} holds no token: it has ${token.length} characters, at least ${tokenBytes} are needed; remove it to get a new one`,
     );
   }
   return new TextEncoder().encode(token);
@@ -97,11 +97,11 @@ export function readOrMakeToken(folder: HeldFolder, onNotice: (text: string) => 
 
 function makeToken(folder: HeldFolder): string {
   const token = randomBytes(tokenBytes).toString('hex');
-  placeText(folder, 'token', `${token}\n`, { isDurable: true });
+  replaceTextFile(folder, 'token', `${token}\n`, { isDurable: true });
   return token;
 }
 
-/** Empty when there is none. */
+/** Empty when there is no file. */
 function readToken(folder: HeldFolder, onNotice: (text: string) => void): string {
   const file = join(folder.dir, 'token');
   let descriptor: number;
@@ -112,12 +112,16 @@ function readToken(folder: HeldFolder, onNotice: (text: string) => void): string
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return '';
     if (code !== 'ELOOP') throw error;
-    throw new StartError(`${file} is a link; put the token itself there, or remove it`);
+    throw new StartError(
+      `${file} is a symbolic link; replace it with a file that holds the token, or remove it`,
+    );
   }
   try {
     const found = fstatSync(descriptor);
     if (!found.isFile() || found.uid !== process.getuid?.()) {
-      throw new StartError(`${file} is no file of yours; remove it to get a new token`);
+      throw new StartError(
+        `${file} is not a regular file of this user; remove it to get a new token`,
+      );
     }
     const mode = found.mode & 0o777;
     if ((mode & 0o077) !== 0) {

@@ -1,8 +1,7 @@
 /**
- * The folder of a broker, held: open, locked, and known by its inode. On Linux all files in it are
- * reached through the open folder, so that a folder which is moved away stays this broker's own, and
- * one that is put in its place is never touched. Elsewhere its identity is looked at before each
- * change of a name.
+ * The folder of a running broker: open, locked, and identified by its inode. On Linux all files are
+ * accessed through the open folder, so that a folder that is moved stays this broker's, and one put in
+ * its place is never touched. On other systems its identity is checked before each change of a name.
  */
 
 import { closeSync, statSync } from 'node:fs';
@@ -12,27 +11,27 @@ import type { Disk } from '../log/disk.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { closeToOthers, refuseUnsafeFileSystem, syncNames } from './prepare-folder.ts';
 
-/** The folder is not there any more, or another one is in its place. */
-export class FolderGoneError extends Error {
+/** The folder was removed, moved or replaced while its broker ran. */
+export class FolderLostError extends Error {
   constructor(message: string) {
     super(message);
-    this.name = 'FolderGoneError';
+    this.name = 'FolderLostError';
   }
 }
 
 export class HeldFolder {
-  /** Absolute, as it was named: for people and for clients. */
+  /** Absolute path as given, for messages and clients. */
   readonly dir: string;
-  /** Leads to the folder itself: what the broker opens, makes and removes is named by it. */
+  /** Path by which files are accessed: leads to the open folder. */
   readonly root: string;
   readonly #descriptor: number;
   readonly #lock: FolderLock;
-  /** Identities by name in the folder; the folder itself has none. */
+  /** Identities by name in the folder; the folder itself under an empty name. */
   readonly #kept = new Map<string, string>();
 
   /**
-   * Makes the folder if need be, closes it to other users and takes its lock.
-   * @throws FolderError, StartError or FolderLockedError; nothing of it is held then
+   * Creates the folder if needed, makes it private and locks it.
+   * @throws FolderError, StartError or FolderLockedError; nothing is held then
    */
   static take(path: string, onNotice: (text: string) => void = () => undefined): HeldFolder {
     const own = openOwnFolder(path);
@@ -62,7 +61,7 @@ export class HeldFolder {
     }
   }
 
-  /** Device and inode of the folder: no copy of it has the same. */
+  /** Device and inode of the folder, which no copy has. */
   get identity(): string {
     return this.#kept.get('') ?? '';
   }
@@ -71,26 +70,26 @@ export class HeldFolder {
     return join(this.root, name);
   }
 
-  /** From here on `check` fails when this name leads to something else. */
+  /** From here on `check` fails when this name is missing or replaced. */
   keep(name: string): void {
     const identity = identityOf(this.path(name));
-    if (identity === null) throw new FolderGoneError(`${join(this.dir, name)} is gone`);
+    if (identity === null) throw new FolderLostError(`${join(this.dir, name)} is missing`);
     this.#kept.set(name, identity);
   }
 
-  /** @throws FolderGoneError when the folder, or what it is locked by, is not what it was */
+  /** @throws FolderLostError when the folder, its lock or its log was moved, removed or replaced */
   check(): void {
-    const gone = this.gone();
-    if (gone !== null) throw gone;
+    const lossError = this.lossError();
+    if (lossError !== null) throw lossError;
   }
 
-  /** Why the folder is not what it was; null while it is. */
-  gone(): FolderGoneError | null {
+  /** The error of `check`; null when there is none. */
+  lossError(): FolderLostError | null {
     for (const [name, identity] of this.#kept) {
       const now = identityOf(name === '' ? this.dir : this.path(name));
       if (now === identity) continue;
       const what = join(this.dir, name);
-      return new FolderGoneError(
+      return new FolderLostError(
         now === null
           ? `${what} was moved away or removed while its broker ran; nothing more is written there`
           : `${what} was replaced while its broker ran; what is there now was not touched`,
@@ -99,15 +98,15 @@ export class HeldFolder {
     return null;
   }
 
-  /** The same error, with the names that its user knows. */
-  inWords<Thrown>(error: Thrown): Thrown {
+  /** The same error with paths as the user gave them. */
+  withUserPaths<Thrown>(error: Thrown): Thrown {
     if (error instanceof Error && this.root !== this.dir) {
       error.message = error.message.replaceAll(this.root, this.dir);
     }
     return error;
   }
 
-  /** Frees the folder; again is fine. */
+  /** Releases the folder; idempotent. */
   release(): void {
     if (this.#kept.size === 0) return;
     this.#kept.clear();
@@ -116,43 +115,43 @@ export class HeldFolder {
   }
 }
 
-/** Null when there is nothing. */
+/** Null when there is no such file. */
 function identityOf(path: string): string | null {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
-/** A disk whose paths in the folder lead to what is held, and that changes no name once it is gone. */
+/** A disk that accesses the folder's files through `root`, and changes no name once the folder is lost. */
 export function heldDisk(
   disk: Disk,
-  folder: Pick<HeldFolder, 'dir' | 'root' | 'check' | 'inWords'>,
+  folder: Pick<HeldFolder, 'dir' | 'root' | 'check' | 'withUserPaths'>,
 ): Disk {
   const { dir, root } = folder;
   const at = (path: string): string =>
     path === dir || path.startsWith(`${dir}/`) ? root + path.slice(dir.length) : path;
-  const told = async <T>(operation: () => Promise<T>): Promise<T> => {
+  const withPaths = async <T>(operation: () => Promise<T>): Promise<T> => {
     try {
       return await operation();
     } catch (error) {
-      throw folder.inWords(error);
+      throw folder.withUserPaths(error);
     }
   };
   const checked = <T>(operation: () => Promise<T>): Promise<T> =>
-    told(() => {
+    withPaths(() => {
       folder.check();
       return operation();
     });
   return {
     makeDir: (path) => checked(() => disk.makeDir(at(path))),
-    list: (path) => told(() => disk.list(at(path))),
-    readFile: (path) => told(() => disk.readFile(at(path))),
+    list: (path) => withPaths(() => disk.list(at(path))),
+    readFile: (path) => withPaths(() => disk.readFile(at(path))),
     create: (path) => checked(() => disk.create(at(path))),
     open: (path) => checked(() => disk.open(at(path))),
-    openForReading: (path) => told(() => disk.openForReading(at(path))),
+    openForReading: (path) => withPaths(() => disk.openForReading(at(path))),
     rename: (from, to) => checked(() => disk.rename(at(from), at(to))),
     link: (from, to) => checked(() => disk.link(at(from), at(to))),
     remove: (path) => checked(() => disk.remove(at(path))),
-    openDir: (path) => told(() => disk.openDir(at(path))),
+    openDir: (path) => withPaths(() => disk.openDir(at(path))),
     space: (path) => checked(() => disk.space(at(path))),
   };
 }

@@ -1,4 +1,4 @@
-/** Makes the folder of a broker fit for one: on a file system that keeps its word, closed to others. */
+/** Prepares the folder of a broker: checks its file system, makes it private and its name durable. */
 
 import {
   closeSync,
@@ -13,7 +13,7 @@ import { dirname } from 'node:path';
 import type { OwnFolder } from '../../base/index.ts';
 import { fileSystemProblem, mountOf } from './file-system.ts';
 
-/** Why no broker can start on a folder: what is wrong, where, and what mends it. */
+/** Why no broker can start on a folder, with the fix. */
 export class StartError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -21,7 +21,7 @@ export class StartError extends Error {
   }
 }
 
-/** @throws StartError where locks, sockets or syncs may not hold */
+/** @throws StartError on a file system whose locks, sockets or syncs are unreliable */
 export function refuseUnsafeFileSystem({ dir, descriptor }: OwnFolder): void {
   const problem = fileSystemProblem(statfsSync(dir).type, mountOf(descriptor));
   if (problem === null) return;
@@ -32,8 +32,8 @@ export function refuseUnsafeFileSystem({ dir, descriptor }: OwnFolder): void {
 }
 
 /**
- * The folder's mode guards the Unix socket.
- * @throws StartError when it is open to others and holds what is not a broker's
+ * Sets mode 0700, which protects the Unix socket.
+ * @throws StartError when it is open to others and holds files that are not a broker's
  */
 export function closeToOthers(
   { dir, descriptor, mode }: OwnFolder,
@@ -54,7 +54,7 @@ export function closeToOthers(
   onNotice(`closed ${dir} to other users: its mode was ${found} and is 700 now`);
 }
 
-/** A log is only as durable as the name of the folder that holds it, whoever made that. */
+/** Makes the folder's name durable, as the log depends on it. */
 export function syncNames({ dir, firstMade }: OwnFolder): void {
   const first = firstMade ?? dir;
   let folder = dir;
@@ -64,7 +64,7 @@ export function syncNames({ dir, firstMade }: OwnFolder): void {
   } while (folder.length >= first.length && folder !== dirname(folder));
 }
 
-/** Makes the names in the folder durable, unless it is not ours to read: then nobody made any. */
+/** Syncs the names in the folder; one that is not readable for us holds none that we made. */
 function syncFolder(path: string): void {
   let descriptor: number;
   try {

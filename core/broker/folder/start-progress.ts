@@ -1,14 +1,14 @@
 /**
- * Tells those who wait for a broker that one starts and how far it is: `starting.json` in its folder,
- * from the lock to the first answer. Recovery of a long log takes a while, and nobody should give up.
+ * The file `starting.json` in a broker's folder: progress of the start, for waiting clients, from the
+ * lock to the first response. Recovery of a long log takes a while, and they should not give up.
  */
 
 import { rmSync } from 'node:fs';
 import { processStart } from '../../base/index.ts';
-import { placeText } from './folder.ts';
+import { replaceTextFile } from './folder.ts';
 import type { HeldFolder } from './held-folder.ts';
 
-/** How far recovery is. */
+/** Progress of recovery. */
 export interface Recovered {
   readonly segments: number;
   readonly segmentsTotal: number;
@@ -16,10 +16,10 @@ export interface Recovered {
   readonly jobs: number;
 }
 
-/** What the file holds; see `core/host/starting.ts`. */
+/** Content of the file; see `core/host/starting.ts`. */
 interface Starting {
   readonly pid: number;
-  /** Tells the process from a later one with its number; null where the system does not. */
+  /** Distinguishes the process from a later one with the same pid; null where that is unknown. */
   readonly processStart: string | null;
   readonly percent: number;
   readonly jobs: number;
@@ -52,7 +52,7 @@ export class StartProgress {
     this.#onNotice(`recovering: ${percent} % of the log, ${jobs} jobs so far`);
   }
 
-  /** It serves, or never will. */
+  /** The start succeeded or failed. */
   end(): void {
     quietly(() => rmSync(this.#folder.path('starting.json'), { force: true }));
   }
@@ -60,11 +60,11 @@ export class StartProgress {
   #write(how: Pick<Starting, 'percent' | 'jobs'>): void {
     const { pid } = process;
     const starting: Starting = { pid, processStart: processStart(pid), ...how };
-    quietly(() => placeText(this.#folder, 'starting.json', `${JSON.stringify(starting)}\n`));
+    quietly(() => replaceTextFile(this.#folder, 'starting.json', `${JSON.stringify(starting)}\n`));
   }
 }
 
-/** Nothing depends on the file: on a full disk those who wait are told nothing, and wait less long. */
+/** The file is optional: without it, on a full disk, clients wait less long. */
 function quietly(action: () => void): void {
   try {
     action();

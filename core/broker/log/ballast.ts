@@ -1,8 +1,8 @@
-/** A file that only takes space, so that there is some to give back when the disk is full. */
+/** The ballast file: space held back to be freed when the disk is full. */
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type Disk, placeFile, temporarySuffix } from './disk.ts';
+import { type Disk, replaceFile, temporarySuffix } from './disk.ts';
 
 const ballastName = 'ballast';
 
@@ -18,20 +18,20 @@ export async function ballastBytesIn(disk: Disk, dir: string): Promise<number> {
 }
 
 /**
- * Really written, not only reserved: a file system may promise space that it does not have. Of
- * random bytes, because one that compresses would hold nothing back with zeros.
+ * Written, not only allocated: a file system may promise space that it does not have. Random bytes,
+ * because a file system that compresses would store zeros in no space.
  */
-export async function placeBallast(disk: Disk, dir: string, bytes: number): Promise<void> {
+export async function createBallast(disk: Disk, dir: string, bytes: number): Promise<void> {
   const piece = randomBytes(Math.min(bytes, 1024 * 1024));
   const content: Uint8Array[] = [];
   for (let left = bytes; left > 0; left -= piece.length) {
     content.push(piece.subarray(0, Math.min(left, piece.length)));
   }
-  const file = await placeFile(disk, dir, ballastName, content);
+  const file = await replaceFile(disk, dir, ballastName, content);
   await file.close();
 }
 
-/** Gives the space back; returns whether there was any to give. */
+/** Deletes it; returns whether it existed. */
 export async function removeBallast(disk: Disk, dir: string): Promise<boolean> {
   const names = (await disk.list(dir)).filter(
     (name) => name === ballastName || name === `${ballastName}${temporarySuffix}`,

@@ -1,10 +1,10 @@
-/** Where the batches of one segment begin: 12 bytes for each, so that all of them stay in memory. */
+/** Index of the batches of one segment: 12 bytes each, so that it stays in memory. */
 
 /** One batch with records. */
-export interface BatchPlace {
+export interface BatchLocation {
   readonly firstOffset: number;
   readonly atByte: number;
-  /** Its header's CRC, which covers its place in the log and its content. */
+  /** CRC of its header, which covers its position in the log and its content. */
   readonly headerCrc: number;
   /** Where the next one begins; undefined for the segment's last. */
   readonly nextAtByte: number | undefined;
@@ -47,7 +47,7 @@ export class BatchIndex {
   }
 
   /** Batch number `index`, from 0. */
-  at(index: number): BatchPlace | null {
+  at(index: number): BatchLocation | null {
     const row = index * fields;
     if (index < 0 || index >= this.#count) return null;
     return {
@@ -59,7 +59,7 @@ export class BatchIndex {
   }
 
   /** The last batch that begins at or before `offset`. */
-  find(offset: number): BatchPlace | null {
+  find(offset: number): BatchLocation | null {
     let low = 0;
     let high = this.#count;
     while (low < high) {

@@ -2,30 +2,30 @@
 
 import { recordLengthBytes } from './format.ts';
 
-/** Every so many records the place is remembered; between two such places the lengths are walked. */
+/** Every so many records the position is stored; the lengths in between are walked. */
 const stride = 16;
 
 export class BatchRecords {
   readonly firstOffset: number;
   readonly #payload: Buffer;
-  #lent = false;
-  /** Where record 0, 16, 32, … begin, as far as they were looked for. */
+  #hasViews = false;
+  /** Positions of records 0, 16, 32, …, as far as they were needed. */
   readonly #starts: number[] = [0];
 
-  /** `payload` may still be filling: only records that are in it are asked for. */
+  /** @param payload may still be filling: only records that are in it are asked for */
   constructor(firstOffset: number, payload: Buffer) {
     this.firstOffset = firstOffset;
     this.#payload = payload;
   }
 
-  /** Whether somebody may hold a view of its bytes: they must not change any more. */
-  get lent(): boolean {
-    return this.#lent;
+  /** Whether views of its bytes were given out: they must not change any more. */
+  get hasViews(): boolean {
+    return this.#hasViews;
   }
 
   /** The record's bytes, a view. `offset` must be one of this batch. */
   record(offset: number): Uint8Array {
-    this.#lent = true;
+    this.#hasViews = true;
     const start = this.#startOf(offset - this.firstOffset);
     const from = start + recordLengthBytes;
     return this.#payload.subarray(from, from + this.#payload.readUInt32BE(start));

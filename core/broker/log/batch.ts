@@ -1,6 +1,6 @@
 /**
- * One batch while it fills: records are copied straight to their place in the bytes that will be
- * written, and the header is put in front of them when the commit begins.
+ * A batch being filled: records are copied directly into the buffer that will be written, and the
+ * header is filled in when the commit begins.
  */
 
 import { crc32 } from 'node:zlib';
@@ -18,21 +18,18 @@ import {
   recordLengthBytes,
 } from './format.ts';
 
-/**
- * Batches are cut near this payload size: a record that is read back costs reading one batch, and
- * one commit writes many of them.
- */
+/** Target size of a batch's payload: reading a record costs reading one batch. A commit may write many. */
 export const batchPayloadBytesTarget = 128 * 1024;
 
-/** What is known durable while a header is built. */
+/** The durable end of the log when a header is built. */
 export interface DurablePoint {
   readonly offset: number;
   readonly sequence: number;
 }
 
-/** A batch as it goes to the disk. */
+/** The encoded batch. */
 export interface SealedBatch {
-  /** Not a copy. */
+  /** A view of the batch's buffer. */
   readonly bytes: Uint8Array;
   readonly cursor: LogCursor;
   readonly headerCrc: number;
@@ -44,15 +41,15 @@ export class Batch {
   readonly firstOffset: number;
   readonly #buffer: Buffer;
   readonly #records: BatchRecords;
-  readonly #floor: LogStart | undefined;
+  readonly #logStart: LogStart | undefined;
   #end = batchHeaderBytes;
   #recordCount = 0;
 
-  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, floor?: LogStart) {
+  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, logStart?: LogStart) {
     this.kind = kind;
     this.firstOffset = firstOffset;
     this.#buffer = buffer;
-    this.#floor = floor;
+    this.#logStart = logStart;
     this.#records = new BatchRecords(
       firstOffset,
       buffer.subarray(batchHeaderBytes, buffer.length - batchTrailer.length),
@@ -64,17 +61,17 @@ export class Batch {
     return new Batch('records', firstOffset, buffer);
   }
 
-  /** A batch that says something by being there. */
+  /** A batch without payload; see `docs/log-format.md`. */
   static mark(kind: 'mark' | 'cleanMark', nextOffset: number): Batch {
     return new Batch(kind, nextOffset, Buffer.alloc(batchFrameBytes));
   }
 
-  /** A batch that states a floor. */
-  static floor(floor: Omit<LogStart, 'writtenAt'>, nextOffset: number): Batch {
-    const stated = { ...floor, writtenAt: nextOffset - 1 };
+  /** A batch that records a new log start. */
+  static logStart(logStart: Omit<LogStart, 'writtenAt'>, nextOffset: number): Batch {
+    const stated = { ...logStart, writtenAt: nextOffset - 1 };
     const payload = encodeLogStart(stated);
     const buffer = Buffer.alloc(batchFrameBytes + payload.length);
-    const batch = new Batch('floor', nextOffset, buffer, stated);
+    const batch = new Batch('logStart', nextOffset, buffer, stated);
     buffer.set(payload, batchHeaderBytes);
     batch.#end += payload.length;
     return batch;
@@ -128,18 +125,18 @@ export class Batch {
     const header = { recordCount: this.#recordCount, headerCrc };
     return {
       bytes: this.#buffer.subarray(0, this.bytes),
-      cursor: advance(cursor, header, this.#floor),
+      cursor: advance(cursor, header, this.#logStart),
       headerCrc,
     };
   }
 
   /**
-   * What is kept of a batch that was written. Records that fill little of a buffer are copied out
-   * of it, so that it can be used again at once.
+   * The records of a written batch, to be cached. Those that fill little of the buffer are copied out
+   * of it, so that it can be reused at once.
    */
-  release(): { kept: KeptBatch; buffer: Buffer | null } {
+  detach(): { kept: KeptBatch; buffer: Buffer | null } {
     const payload = this.#buffer.subarray(batchHeaderBytes, this.#end);
-    if (this.#records.lent || payload.length * 2 > this.#buffer.length) {
+    if (this.#records.hasViews || payload.length * 2 > this.#buffer.length) {
       const kept = { records: this.#records, heldBytes: this.#buffer.length, buffer: this.#buffer };
       return { kept, buffer: null };
     }
@@ -149,18 +146,18 @@ export class Batch {
   }
 }
 
-/** The records of a batch in memory. */
+/** A cached batch. */
 export interface KeptBatch {
   readonly records: BatchRecords;
   readonly heldBytes: number;
-  /** Can be used again when nobody keeps the records, and nobody holds a view of them. */
+  /** Can be reused once the batch leaves the cache, unless there are views of it. */
   readonly buffer: Buffer | null;
 }
 
-/** Of the usual size of a batch's buffer. */
+/** Usual size of a batch's buffer. */
 export const batchBufferBytes: number = batchFrameBytes + batchPayloadBytesTarget;
 
-/** What a batch needs that holds one record of this size. */
+/** Size of the buffer for a batch with one record of this size. */
 export function bufferBytesFor(recordBytes: number): number {
   return Math.max(batchBufferBytes, batchFrameBytes + recordLengthBytes + recordBytes);
 }

@@ -1,6 +1,6 @@
 /**
- * Tells a torn write from corruption at the end of the log, by evidence: a torn write leaves bytes
- * missing or never written (zeros), and nothing written later can prove that it was durable.
+ * Classifies damage in the last segment: a torn write leaves bytes missing or never written (zeros),
+ * and no later batch proves it durable. Anything else is corruption.
  */
 
 import {
@@ -16,14 +16,14 @@ import type { Damage } from './scan.ts';
 /**
  * - `torn`: never durable, so never acknowledged; may be cut off.
  * - `durable`: a later batch proves that fdatasync had returned for the damaged one.
- * - `ambiguous`: neither proven durable nor torn by the look of it; more likely corruption.
+ * - `ambiguous`: neither proven durable nor shaped like a torn write; probably corruption.
  */
 export type DamageKind = 'torn' | 'durable' | 'ambiguous';
 
 /** The unit in which a disk writes: all of it arrives or nothing. */
 const sectorBytes = 512;
 
-/** Judges damage in the last segment; `cursor` stands before the damaged batch. */
+/** @param cursor the position of the damaged batch */
 export function classifyDamage(bytes: Uint8Array, damage: Damage, cursor: LogCursor): DamageKind {
   const later = laterBatches(bytes, damage.atByte, cursor);
   if (later.provenSequence >= cursor.nextSequence) return 'durable';
@@ -36,7 +36,7 @@ export function classifyDamage(bytes: Uint8Array, damage: Damage, cursor: LogCur
   return wasNeverWritten(bytes, atByte, end) ? 'torn' : 'ambiguous';
 }
 
-/** What batches after the damage tell: where the first stands and up to which batch all is proven. */
+/** Batches after the damage: where the first begins, and up to which batch they prove the log durable. */
 function laterBatches(
   bytes: Uint8Array,
   damagedAt: number,
@@ -46,7 +46,7 @@ function laterBatches(
   let provenSequence = 0;
   for (let at = findBatchMagic(bytes, damagedAt); at !== -1; at = findBatchMagic(bytes, at + 1)) {
     const header = decodeBatchHeader(bytes, at, cursor.logId);
-    // Older batches can be here too: a record may hold a copy of this very log.
+    // Older batches are copies inside a record: a job may contain a part of this very log.
     if (header === null || header.sequence <= cursor.nextSequence) continue;
     firstAt = Math.min(firstAt, at);
     provenSequence = Math.max(provenSequence, header.durableSequence);

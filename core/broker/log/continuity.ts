@@ -1,4 +1,4 @@
-/** Whether what stands side by side belongs together: segments, and summaries beside them. */
+/** Checks that segments follow each other, and that a summary belongs to its segment. */
 
 import { decodeSegmentHeader, type LogCursor, type LogStart } from './format.ts';
 import type { SegmentHead } from './log-files.ts';
@@ -6,7 +6,7 @@ import { isSameLog, misplaced, wrongVersion } from './refusals.ts';
 import type { Segment } from './scan.ts';
 import type { Summary, SummaryEnd } from './summary-format.ts';
 
-/** Whether a summary is about this segment as it stands between its neighbours. */
+/** Whether a summary is of this segment, given the segments before and after it. */
 export function summaryFits(
   summary: Summary,
   before: LogCursor,
@@ -38,14 +38,14 @@ type GoodHeader = Extract<SegmentHead['header'], { ok: true }>;
 function follows(
   { cursor, previousChain }: GoodHeader,
   number: number,
-  before: SummaryEnd & { floor: LogStart },
+  before: SummaryEnd & { logStart: LogStart },
 ): boolean {
   return (
     cursor.segment === number &&
     isSameEnd({ ...cursor, chain: previousChain }, before) &&
-    cursor.floor.segment === before.floor.segment &&
-    cursor.floor.offset === before.floor.offset &&
-    cursor.floor.writtenAt === before.floor.writtenAt
+    cursor.logStart.segment === before.logStart.segment &&
+    cursor.logStart.offset === before.logStart.offset &&
+    cursor.logStart.writtenAt === before.logStart.writtenAt
   );
 }
 

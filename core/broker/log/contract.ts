@@ -1,4 +1,4 @@
-/** What the broker needs of its log; `log.ts` keeps it on disk, tests may keep it in memory. */
+/** The interface of the log: `log.ts` implements it on disk, tests in memory. */
 
 import type { Disk } from './disk.ts';
 
@@ -8,7 +8,7 @@ import type { Disk } from './disk.ts';
  * rides the next (group commit). A record stays readable by its offset until it is dropped.
  */
 export interface Log {
-  /** The log's own id, as text: what was made from another log does not fit this one. */
+  /** The log's id in hex. Files derived from the log carry it. */
   readonly id: string;
   /** Buffers a record and returns its offset. The bytes are copied before it returns. */
   append(record: Uint8Array): number;
@@ -16,7 +16,7 @@ export interface Log {
   readonly endOffset: number;
   /** Every record up to here passed fdatasync, in a file whose directory entry did too. */
   readonly durableOffset: number;
-  /** Offset of the first record that is still there. */
+  /** Offset of the first record that was not dropped. */
   readonly firstOffset: number;
   /** Bytes of all segments on disk. */
   readonly bytes: number;
@@ -32,9 +32,9 @@ export interface Log {
    */
   read(offset: number): Uint8Array | Promise<Uint8Array>;
   /**
-   * States durably that nothing before `offset` is needed any more, then removes the segments that
-   * hold nothing else. Resolves when the space is free.
-   * @throws NotMadeError (as a rejection) when that cannot be done for now; nothing was changed
+   * Records durably that nothing before `offset` is needed any more, then removes the segments that
+   * end before it. Resolves when their space is free.
+   * @throws NotCreatedError (as a rejection) on a transient error; nothing was changed
    */
   dropBefore(offset: number): Promise<void>;
   /** Waits for everything appended, writes the clean mark, closes the files. */
@@ -53,41 +53,41 @@ export interface LogOptions {
   /** Folder of the segments; made when missing. */
   readonly dir: string;
   readonly segmentBytesMax: number;
-  /** Stands in for the disk in tests and simulation. */
+  /** Replaces the disk in tests and simulation. */
   readonly disk?: Disk;
-  /** Stands in for the event loop in simulation. */
+  /** Replaces the event loop in simulation. */
   readonly scheduler?: Scheduler;
   /** Begins the summary of one segment. See `docs/reference/log-format.md`. */
   readonly summarize: () => Summarizer;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;
-  /** A write, a sync or a change of a name failed. The log takes nothing more; the broker must stop. */
+  /** A write, a sync or a rename failed. The log accepts nothing more; the broker must stop. */
   readonly onFailure: (error: Error) => void;
-  /** Something cannot be done for now and is tried again, and why; null when it works again. */
-  readonly onTrouble: (what: LogTrouble, reason: string | null) => void;
+  /** An operation fails for `reason` and is retried; null when it works again. */
+  readonly onProblem: (what: LogOperation, reason: string | null) => void;
 }
 
-/** The next segment, or a summary, cannot be made. */
-export type LogTrouble = 'segment' | 'summary';
+/** Operations that are retried: creating the next segment, and writing a summary. */
+export type LogOperation = 'segment' | 'summary';
 
-/** A record with its place. */
+/** A record with its offset. */
 export interface StoredRecord {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Shortens what one segment says. It is fed in pieces, so that a large segment never holds up the
- * event loop: neither call may do work for more than the record at hand.
+ * Makes the summary of one segment from its records, incrementally, so that a large segment does not
+ * block the event loop: each call works on one record only.
  */
 export interface Summarizer {
   /** Takes the segment's next record. The bytes are a view: copy what must outlive the call. */
   add(record: StoredRecord): void;
-  /** Those records that make the same state, in order, bodies left out; taken one by one. */
+  /** Records in order that result in the same state, without bodies. Consumed one by one. */
   finish(): Iterable<StoredRecord>;
 }
 
-/** When things happen that nobody waits for. */
+/** Timing of work on the event loop. */
 export interface Scheduler {
   /** Resolves when this round of I/O events has been handled. */
   afterThisRound(): Promise<void>;
@@ -95,16 +95,16 @@ export interface Scheduler {
   after(ms: number, callback: () => void): () => void;
 }
 
-/** How recovery hands over what the log holds, in order. */
+/** Receives the records of the log, in order, during recovery. */
 export interface Replay {
   /**
-   * Told first: records up to `offset` may be about jobs whose older records were dropped, because
-   * compaction said those jobs again before that offset. 0 when nothing was ever dropped.
+   * Called first. Records up to `compactedUpTo` may be about jobs whose older records were dropped,
+   * because compaction rewrote those jobs before that offset. 0 when nothing was ever dropped.
    */
   begin(compactedUpTo: number): void;
   /** A record, or its short form from a summary. The bytes are a view: copy what must outlive the call. */
   record(bytes: Uint8Array, offset: number): void;
-  /** So many of the segments have been read; told before each of them. */
+  /** Called before each segment with the number of those that were read. */
   progress?(segments: number, segmentsTotal: number): void;
 }
 
@@ -117,7 +117,7 @@ export interface RecoveryReport {
   readonly bytes: number;
   /** True when the last run closed the log itself. */
   readonly clean: boolean;
-  /** Whether a file beside the segments could tell that the end is whole; always `good` for a new log. */
+  /** State of the file that proves the end of the log; always `good` for a new log. */
   readonly proof: 'good' | 'missing' | 'damaged';
   /** The torn tail that was cut off, if there was one. */
   readonly tornTail: {

@@ -1,6 +1,6 @@
 /**
- * The few disk operations that the log uses, so that tests and a simulator can stand in for the
- * disk. Nothing here retries: after an error the log stops.
+ * The disk operations that the log uses, as an interface, so that tests and the simulator can
+ * replace the disk. Nothing here retries: after an error the log stops.
  */
 
 import { link, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
@@ -32,11 +32,11 @@ export interface DiskDir {
   close(): Promise<void>;
 }
 
-/** What the file system of a folder holds and has left for us. */
+/** Size and free space of the file system of a folder. */
 export interface DiskSpace {
   readonly totalBytes: number;
   readonly freeBytes: number;
-  /** How many more files it can hold; infinite where it does not count them. */
+  /** Free inodes; infinite where the file system has no limit. */
   readonly freeFiles: number;
 }
 
@@ -51,9 +51,9 @@ export interface Disk {
   open(path: string): Promise<DiskFile>;
   openForReading(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
-  /** Gives a file one more name; fails with EEXIST where the name is taken. */
+  /** Makes a hard link; fails with EEXIST where the name is taken. */
   link(from: string, to: string): Promise<void>;
-  /** Removes a file; its space is free once nobody has it open. */
+  /** Removes a file; its space is free once no process has it open. */
   remove(path: string): Promise<void>;
   openDir(path: string): Promise<DiskDir>;
   space(dir: string): Promise<DiskSpace>;
@@ -118,7 +118,7 @@ async function openFile(path: string, flags: 'r' | 'r+' | 'w+'): Promise<DiskFil
 /**
  * Writes all of `buffers`, going on after short writes: on a full disk the system reports a short
  * count first and the error only on the next call.
- * @throws whatever the disk reports, or an Error when a write makes no progress
+ * @throws Error of the disk, or when a write makes no progress
  */
 export async function writeAll(
   file: DiskFile,
@@ -157,51 +157,54 @@ export async function syncDir(disk: Disk, path: string): Promise<void> {
 }
 
 /**
- * A new file could not be made: no descriptor, no inode, no room. Nothing depends on it yet and
- * nothing of it is left, so it may be tried again. Any other failure of `placeFile` is of a write,
- * a sync or a name, and leaves open what the medium has.
+ * A file could not be created: no descriptor, inode or space. Nothing depends on it and nothing of it
+ * is left, so it may be retried. Any other failure of `replaceFile` is of a write, a sync or a
+ * rename, after which the state of the medium is unknown.
  */
-export class NotMadeError extends Error {
+export class NotCreatedError extends Error {
   constructor(path: string, cause: unknown) {
-    super(`${path} could not be made (${cause instanceof Error ? cause.message : String(cause)})`, {
-      cause,
-    });
-    this.name = 'NotMadeError';
+    super(
+      `${path} could not be created (${cause instanceof Error ? cause.message : String(cause)})`,
+      {
+        cause,
+      },
+    );
+    this.name = 'NotCreatedError';
   }
 }
 
 /**
- * Puts a file with this content under `dir`, all or nothing: written and synced under a temporary
- * name, renamed, and the name made durable. Replaces a file of that name. The file stays open.
- * @throws NotMadeError when the system has nothing left to make a file of
+ * Writes a file atomically and durably: under a temporary name, synced, renamed, and the folder
+ * synced. Replaces a file of that name. Returns it open.
+ * @throws NotCreatedError when the system lacks the resources for a new file
  * @throws Error when a write, a sync or the rename failed
  */
-export function placeFile(
+export function replaceFile(
   disk: Disk,
   dir: string,
   name: string,
   content: readonly Uint8Array[],
 ): Promise<DiskFile> {
-  return place(disk, { dir, name, content }, (from, to) => disk.rename(from, to));
+  return write(disk, { dir, name, content }, (from, to) => disk.rename(from, to));
 }
 
 /**
- * The same for a file that must be new: one of that name stays as it is.
- * @throws as `placeFile`, and Error with the code EEXIST when there is one
+ * The same for a file that must not exist: an existing one is left unchanged.
+ * @throws as `replaceFile`, and Error with the code EEXIST when there is one
  */
-export function placeNewFile(
+export function createFile(
   disk: Disk,
   dir: string,
   name: string,
   content: readonly Uint8Array[],
 ): Promise<DiskFile> {
-  return place(disk, { dir, name, content }, async (from, to) => {
+  return write(disk, { dir, name, content }, async (from, to) => {
     await disk.link(from, to);
     await disk.remove(from);
   });
 }
 
-async function place(
+async function write(
   disk: Disk,
   { dir, name, content }: { dir: string; name: string; content: readonly Uint8Array[] },
   moveTo: (from: string, to: string) => Promise<void>,
@@ -215,15 +218,15 @@ async function place(
     await moveTo(temporary, path);
   } catch (error) {
     await Promise.allSettled([file.close(), folder.close()]);
-    // Without room nothing was named.
+    // On a full disk nothing was renamed.
     if (!isDiskFull(error)) throw error;
     await removeIfThere(disk, temporary);
-    throw new NotMadeError(path, error);
+    throw new NotCreatedError(path, error);
   }
   try {
     await folder.sync();
   } catch (error) {
-    // The first error is the one to tell; a file that cannot be closed changes nothing.
+    // The first error is the one to report.
     await file.close().catch(() => undefined);
     throw error;
   } finally {
@@ -232,7 +235,7 @@ async function place(
   return file;
 }
 
-/** The folder is open before anything is named in it: what is named must be made durable. */
+/** Opens the folder first: a name in it must be made durable once it exists. */
 async function openNew(
   disk: Disk,
   dir: string,
@@ -244,15 +247,15 @@ async function openNew(
     return { folder, file: await disk.create(path) };
   } catch (error) {
     await folder?.close().catch(() => undefined);
-    // Only what the system said may pass: a folder that is another's does not come back.
-    throw error instanceof Error && 'code' in error ? new NotMadeError(path, error) : error;
+    // Only errors of the system are transient; a replaced folder does not come back.
+    throw error instanceof Error && 'code' in error ? new NotCreatedError(path, error) : error;
   }
 }
 
-/** Clears up after a failure of which the reason is told elsewhere; the next start does it otherwise. */
+/** Removes a file after a failure that is reported elsewhere; otherwise the next start does. */
 export async function removeIfThere(disk: Disk, path: string): Promise<void> {
   await disk.remove(path).catch(() => undefined);
 }
 
-/** A crash may leave such a file behind; the next start removes it. */
+/** Suffix of temporary files. A crash may leave one; the next start removes it. */
 export const temporarySuffix = '.tmp';

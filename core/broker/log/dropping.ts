@@ -1,8 +1,8 @@
-/** Removes the beginning of the log, when it is durable that nothing of it is needed any more. */
+/** Removes segments from the beginning of the log, once the new log start is durable. */
 
 import { join } from 'node:path';
 import type { SegmentInfo } from './contract.ts';
-import { type Disk, type DiskDir, NotMadeError } from './disk.ts';
+import { type Disk, type DiskDir, NotCreatedError } from './disk.ts';
 import { segmentName, summaryName } from './format.ts';
 import type { RecordReader } from './reader.ts';
 import type { SealedSegment, SegmentTable } from './segments.ts';
@@ -14,7 +14,7 @@ export interface DroppingOptions {
   readonly segments: SegmentTable;
   readonly summaries: SummaryKeeper;
   readonly reader: RecordReader;
-  /** Resolves when it is durable that this segment is the first that is needed. */
+  /** Resolves when it is durable that the log starts with this segment. */
   readonly writeLogStart: (first: SegmentInfo) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
@@ -27,8 +27,9 @@ export class Dropping {
   }
 
   /**
-   * @throws NotMadeError when the folder cannot be opened for now: nothing was changed
-   * @throws Error when the disk failed; that was told as a failure of the log
+   * Drops all segments that end before `offset`.
+   * @throws NotCreatedError when the folder cannot be opened: a transient error, nothing was changed
+   * @throws Error when the disk failed; `onFailure` was called with it
    */
   async before(offset: number): Promise<void> {
     const { segments, summaries, reader, writeLogStart, onFailure } = this.#options;
@@ -50,15 +51,15 @@ export class Dropping {
     }
   }
 
-  /** Before anything is removed: that must be made durable. */
+  /** Opened first, because the removal must be made durable. */
   async #openFolder(): Promise<DiskDir> {
     const { disk, dir } = this.#options;
     return await disk.openDir(dir).catch((error: unknown) => {
-      throw new NotMadeError(dir, error);
+      throw new NotCreatedError(dir, error);
     });
   }
 
-  /** What a crash leaves of them is removed by the next start. */
+  /** Files that a crash leaves are removed by the next start. */
   async #remove(segments: readonly SealedSegment[]): Promise<void> {
     const { disk, dir } = this.#options;
     for (const { number, summaryFile } of segments) {

@@ -1,38 +1,38 @@
-/** A disk that takes nothing more once the log failed, whoever is in the middle of something. */
+/** A disk whose operations all fail once the log has failed. */
 
 import type { Disk, DiskDir, DiskFile } from './disk.ts';
 
-/** Runs `check` before each operation but closing; what it throws is the operation's error. */
+/** Runs `check` before each operation but close; its exception is the operation's error. */
 export function failFastDisk(disk: Disk, check: () => void): Disk {
-  const first = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
+  const guarded = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
   return {
-    makeDir: (path) => first(() => disk.makeDir(path)),
-    list: (dir) => first(() => disk.list(dir)),
-    readFile: (path) => first(() => disk.readFile(path)),
-    create: (path) => first(async () => failFastFile(await disk.create(path), check)),
-    open: (path) => first(async () => failFastFile(await disk.open(path), check)),
-    openForReading: (path) => first(() => disk.openForReading(path)),
-    rename: (from, to) => first(() => disk.rename(from, to)),
-    link: (from, to) => first(() => disk.link(from, to)),
-    remove: (path) => first(() => disk.remove(path)),
-    openDir: (path) => first(async () => stoppableDir(await disk.openDir(path), check)),
-    space: (dir) => first(() => disk.space(dir)),
+    makeDir: (path) => guarded(() => disk.makeDir(path)),
+    list: (dir) => guarded(() => disk.list(dir)),
+    readFile: (path) => guarded(() => disk.readFile(path)),
+    create: (path) => guarded(async () => failFastFile(await disk.create(path), check)),
+    open: (path) => guarded(async () => failFastFile(await disk.open(path), check)),
+    openForReading: (path) => guarded(() => disk.openForReading(path)),
+    rename: (from, to) => guarded(() => disk.rename(from, to)),
+    link: (from, to) => guarded(() => disk.link(from, to)),
+    remove: (path) => guarded(() => disk.remove(path)),
+    openDir: (path) => guarded(async () => failFastDir(await disk.openDir(path), check)),
+    space: (dir) => guarded(() => disk.space(dir)),
   };
 }
 
 export function failFastFile(file: DiskFile, check: () => void): DiskFile {
-  const first = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
+  const guarded = <T>(operation: () => Promise<T>) => afterCheck(check, operation);
   return {
-    read: (into, position) => first(() => file.read(into, position)),
-    size: () => first(() => file.size()),
-    write: (buffers, position) => first(() => file.write(buffers, position)),
-    datasync: () => first(() => file.datasync()),
-    truncate: (bytes) => first(() => file.truncate(bytes)),
+    read: (into, position) => guarded(() => file.read(into, position)),
+    size: () => guarded(() => file.size()),
+    write: (buffers, position) => guarded(() => file.write(buffers, position)),
+    datasync: () => guarded(() => file.datasync()),
+    truncate: (bytes) => guarded(() => file.truncate(bytes)),
     close: () => file.close(),
   };
 }
 
-function stoppableDir(dir: DiskDir, check: () => void): DiskDir {
+function failFastDir(dir: DiskDir, check: () => void): DiskDir {
   return { sync: () => afterCheck(check, () => dir.sync()), close: () => dir.close() };
 }
 

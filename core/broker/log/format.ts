@@ -1,7 +1,7 @@
 /**
- * The log's bytes: layouts of segment header, batch header, batch trailer and floor, their codecs
- * and the names of segment files. `docs/reference/log-format.md` has the tables and says how to change them;
- * nothing else in the broker knows where a field lies. Summaries are in `summary-format.ts`.
+ * The file format of segments: codecs of segment header, batch header, batch trailer and log start,
+ * and file names. `docs/reference/log-format.md` has the tables and the rules for changes. Summaries are in
+ * `summary-format.ts`.
  */
 
 import { crc32 } from 'node:zlib';
@@ -24,29 +24,29 @@ const segmentCrcAt = 92;
 const headerCrcAt = 60;
 
 /** Kind numbers on disk. */
-const kindNumbers = { records: 1, mark: 2, cleanMark: 3, floor: 4 } as const;
+const kindNumbers = { records: 1, mark: 2, cleanMark: 3, logStart: 4 } as const;
 export type BatchKind = keyof typeof kindNumbers;
 const kindNames = new Map<number, BatchKind>([
   [kindNumbers.records, 'records'],
   [kindNumbers.mark, 'mark'],
   [kindNumbers.cleanMark, 'cleanMark'],
-  [kindNumbers.floor, 'floor'],
+  [kindNumbers.logStart, 'logStart'],
 ]);
 
-/** The statement that nothing before a segment is needed any more. */
+/** The log start offset: nothing before this segment is needed any more. */
 export interface LogStart {
   /** The first segment that is needed. */
   readonly segment: number;
   /** Offset of that segment's first record. */
   readonly offset: number;
-  /** Offset of the last record before the statement; 0 while nothing was ever dropped. */
+  /** Offset of the last record before this log start was written; 0 while nothing was ever dropped. */
   readonly writtenAt: number;
 }
 
-/** Of a log of which nothing was dropped. */
+/** The start of a log from which nothing was dropped. */
 export const noLogStart: LogStart = { segment: 1, offset: 1, writtenAt: 0 };
 
-/** Where the next batch goes: everything its header must agree with. */
+/** A position between two batches: all that the next batch's header must match. */
 export interface LogCursor {
   readonly logId: Uint8Array;
   readonly segment: number;
@@ -54,8 +54,8 @@ export interface LogCursor {
   readonly nextSequence: number;
   /** CRC of the header before: of the previous batch, or of the segment for its first batch. */
   readonly chain: number;
-  /** The newest floor stated so far. */
-  readonly floor: LogStart;
+  /** The newest log start so far. */
+  readonly logStart: LogStart;
 }
 
 export interface BatchHeader {
@@ -108,9 +108,9 @@ export function encodeSegmentHeader(
   writeNumber(header, before.nextOffset, 32);
   writeNumber(header, before.nextSequence, 40);
   header.writeUInt32BE(before.chain, 48);
-  writeNumber(header, before.floor.segment, 56);
-  writeNumber(header, before.floor.offset, 64);
-  writeNumber(header, before.floor.writtenAt, 72);
+  writeNumber(header, before.logStart.segment, 56);
+  writeNumber(header, before.logStart.offset, 64);
+  writeNumber(header, before.logStart.writtenAt, 72);
   const chain = crc32(header.subarray(0, segmentCrcAt));
   header.writeUInt32BE(chain, segmentCrcAt);
   return { header, cursor: { ...before, segment, chain } };
@@ -122,7 +122,7 @@ export function decodeSegmentHeader(segment: Uint8Array): SegmentHeader {
   const header = asBuffer(segment.subarray(0, segmentHeaderBytes));
   const version = header.length >= 6 ? header.readUInt16BE(4) : 0;
   if (header.length < 6 || !startsWith(header, segmentMagic)) return damagedHeader;
-  // Another version may be shorter and keep its CRC elsewhere, so the version is looked at first.
+  // Another version may be shorter with its CRC elsewhere, so the version is checked first.
   if (version !== logVersion) return { ok: false, problem: 'version', version };
   if (header.length < segmentHeaderBytes) return damagedHeader;
   const chain = header.readUInt32BE(segmentCrcAt);
@@ -133,7 +133,7 @@ export function decodeSegmentHeader(segment: Uint8Array): SegmentHeader {
     nextOffset: readNumber(header, 32),
     nextSequence: readNumber(header, 40),
     chain,
-    floor: {
+    logStart: {
       segment: readNumber(header, 56),
       offset: readNumber(header, 64),
       writtenAt: readNumber(header, 72),
@@ -193,7 +193,7 @@ export function findBatchMagic(segment: Uint8Array, from: number): number {
   return asBuffer(segment).indexOf(batchMagic, from);
 }
 
-/** The payload of a batch that states a floor: its segment and offset; its place says when. */
+/** The payload of a log start batch: segment and offset. `writtenAt` follows from its position. */
 export function encodeLogStart({ segment, offset }: LogStart): Uint8Array {
   const payload = Buffer.alloc(16);
   writeNumber(payload, segment, 0);
@@ -201,7 +201,7 @@ export function encodeLogStart({ segment, offset }: LogStart): Uint8Array {
   return payload;
 }
 
-/** The floor that a batch states; null when its payload cannot be one. */
+/** The log start in a batch; null when its payload is not one. */
 export function decodeLogStart(
   payload: Uint8Array,
   { firstOffset }: Pick<BatchHeader, 'firstOffset'>,
@@ -212,18 +212,18 @@ export function decodeLogStart(
   return { segment, offset: readNumber(bytes, 8), writtenAt: firstOffset - 1 };
 }
 
-/** The cursor after a batch, which may have stated a new floor. */
+/** The cursor after a batch; `logStart` when the batch is one. */
 export function advance(
   cursor: LogCursor,
   header: Pick<BatchHeader, 'recordCount' | 'headerCrc'>,
-  floor: LogStart = cursor.floor,
+  logStart: LogStart = cursor.logStart,
 ): LogCursor {
   return {
     ...cursor,
     nextOffset: cursor.nextOffset + header.recordCount,
     nextSequence: cursor.nextSequence + 1,
     chain: header.headerCrc,
-    floor,
+    logStart,
   };
 }
 
@@ -242,7 +242,7 @@ const seeds = new WeakMap<Uint8Array, number>();
 
 const twoTo32 = 2 ** 32;
 
-/** A u64, as far as numbers are exact; without the detour through BigInt, which is slow. */
+/** A u64 within safe integers; faster than through BigInt. */
 function readNumber(from: Buffer, at: number): number {
   return from.readUInt32BE(at) * twoTo32 + from.readUInt32BE(at + 4);
 }

@@ -1,4 +1,4 @@
-/** The files in the log's folder: which there are, and reading what recovery needs of them. */
+/** Lists and reads the files in the log's folder. */
 
 import { join } from 'node:path';
 import { LogDamagedError } from './contract.ts';
@@ -22,7 +22,7 @@ export interface LogFiles {
   /** Numbers of the segments, ascending. */
   readonly segments: readonly number[];
   readonly summaries: ReadonlySet<number>;
-  /** Names of files that a crash left half made. */
+  /** Names of temporary files that a crash left. */
   readonly temporary: readonly string[];
 }
 
@@ -50,9 +50,9 @@ function isTemporary(name: string): boolean {
 }
 
 /**
- * Segments from `first` on have numbers without a gap. A summary is made when the next segment is
- * there, so it proves that one.
- * @throws LogDamagedError when a segment is not there
+ * Checks that segments from `first` on have consecutive numbers. A summary is written once the next
+ * segment exists, so it proves that one.
+ * @throws LogDamagedError when a segment is missing
  */
 export function checkNoneMissing(dir: string, files: LogFiles, first: number): void {
   const found = new Set(files.segments);
@@ -63,8 +63,8 @@ export function checkNoneMissing(dir: string, files: LogFiles, first: number): v
     throw new LogDamagedError(
       path,
       0,
-      `${path} is missing; other files of the log prove that it was there. Its jobs are at ` +
-        `stake. ${restoreAdvice}`,
+      `${path} is missing, though other files of the log prove that it existed. Its jobs may be ` +
+        `lost. ${restoreAdvice}`,
     );
   }
 }
@@ -79,7 +79,7 @@ export async function readSegment(disk: Disk, dir: string, number: number): Prom
   }
 }
 
-/** What a segment shows without being read: its header and its size. */
+/** Header and size of a segment. */
 export interface SegmentHead {
   readonly bytes: number;
   readonly header: SegmentHeader;
@@ -105,7 +105,7 @@ export async function readHead(disk: Disk, dir: string, number: number): Promise
   }
 }
 
-/** Null when it is not there, not readable or damaged: the segment says the same. */
+/** Null when it is missing, unreadable or damaged: the segment holds the same. */
 export async function readSummary(
   disk: Disk,
   dir: string,

@@ -1,8 +1,7 @@
 /**
- * The log while it runs: buffers records, commits them in groups with one write and one fdatasync
- * in flight, changes segments, marks what became durable, reads back and drops. After its first
- * error it does nothing more: a second fdatasync could claim success for pages that the kernel
- * dropped.
+ * The open log: buffers records, commits them in groups with one write and one fdatasync in flight,
+ * rotates segments, writes marks, reads and drops. It stops at its first error: a second fdatasync
+ * could report success for pages that the kernel dropped.
  */
 
 import { Batch } from './batch.ts';
@@ -58,7 +57,7 @@ export class SegmentLog implements Log {
     const check = () => {
       if (this.#failure !== null) throw this.#failure;
     };
-    // It takes nothing more after a failure.
+    // After a failure every operation throws it.
     const disk = failFastDisk(options.disk, check);
     const file = failFastFile(options.file, check);
     const proof = options.proof.file && failFastFile(options.proof.file, check);
@@ -72,7 +71,7 @@ export class SegmentLog implements Log {
     });
     this.#proven = new ProvenFile(disk, dir, { ...options.proof, file: proof });
     this.#reader = new RecordReader({ ...options, logId: cursor.logId, cacheBytesMax });
-    this.#pending = new PendingBatches(() => this.#reader.reclaim());
+    this.#pending = new PendingBatches(() => this.#reader.recycle());
     this.#summaries = new SummaryKeeper({
       ...options,
       disk,
@@ -150,7 +149,7 @@ export class SegmentLog implements Log {
       throw new RangeError(`cannot drop before ${offset}: the log ends at ${this.#endOffset}`);
     }
     const dropped = this.#dropping.then(() => this.#drop.before(offset));
-    // A drop that failed is told to its caller and to onFailure; the next one has its own say.
+    // Its error goes to its caller and to onFailure; the next drop is independent of it.
     this.#dropping = dropped.catch(() => undefined);
     await dropped;
   }
@@ -182,7 +181,7 @@ export class SegmentLog implements Log {
     this.#cancelMark();
     try {
       for (;;) {
-        // Each time: it may have become due while the batches before were being written.
+        // Checked each time: it may have become due while the batches before were written.
         if (this.#rotation.isOverdue) await this.#rotate();
         const next = this.#next();
         if (next === undefined) break;
@@ -209,7 +208,7 @@ export class SegmentLog implements Log {
     for (const batch of batches) {
       this.#lastKind = batch.kind;
       durableOffset += batch.recordCount;
-      if (batch.kind === 'floor') this.#logStartWritten?.resolve();
+      if (batch.kind === 'logStart') this.#logStartWritten?.resolve();
       if (batch.kind === 'records') this.#keepForReading(batch);
     }
     this.#pending.written();
@@ -225,20 +224,20 @@ export class SegmentLog implements Log {
     await this.#prove(true);
   }
 
-  /** Notes how far the log reaches: by now what the commit before noted stands there. */
-  async #prove(isRest: boolean): Promise<void> {
+  /** Updates the proven end, after the update of the previous commit was written. */
+  async #prove(isIdle: boolean): Promise<void> {
     await this.#proven.noted();
     this.#proven.note(this.#writer.end);
-    if (isRest) await this.#proven.sync();
+    if (isIdle) await this.#proven.sync();
   }
 
   #keepForReading(batch: Batch): void {
-    const { kept, buffer } = batch.release();
+    const { kept, buffer } = batch.detach();
     this.#reader.keep(kept);
     if (buffer !== null) this.#pending.reuse(buffer);
   }
 
-  /** The last group becomes provably durable only through a header written after it. */
+  /** Writes a mark when idle: only a header written later proves the last group durable. */
   #markWhenIdle(): void {
     if (this.#lastKind !== 'records' || this.#closing !== null) return;
     this.#cancelMark = this.#options.scheduler.after(this.#options.markIdleMs, () => {
@@ -251,12 +250,12 @@ export class SegmentLog implements Log {
     return this.#commitSoon();
   }
 
-  /** Resolves when it is durable. All that was appended before the call is durable then as well. */
+  /** Resolves when it is durable, and with it everything appended before the call. */
   async #writeLogStart({ number, firstOffset }: SegmentInfo): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    const floor = { segment: number, offset: firstOffset };
+    const logStart = { segment: number, offset: firstOffset };
     this.#logStartWritten = Promise.withResolvers();
-    this.#pending.push(Batch.floor(floor, this.#endOffset + 1));
+    this.#pending.push(Batch.logStart(logStart, this.#endOffset + 1));
     void this.#commitSoon();
     await this.#logStartWritten.promise;
   }
@@ -264,10 +263,10 @@ export class SegmentLog implements Log {
   async #shutDown(): Promise<void> {
     const summariesStopped = this.#summaries.stop();
     await this.#dropping;
-    // The clean mark says that all before it is durable, so it cannot ride the same commit.
+    // The clean mark proves everything before it durable, so it needs a commit of its own.
     await this.#commitSoon();
     if (this.#failure === null) await this.#mark('cleanMark');
-    // Not before: what was still pending may need the next segment.
+    // After the last commit, which may have needed the next segment.
     this.#rotation.stop();
     try {
       await summariesStopped;

@@ -1,4 +1,4 @@
-/** Files that stay open for reading, a few at a time, for as long as they are used. */
+/** A cache of files that are open for reading. */
 
 import type { Disk, ReadableFile } from './disk.ts';
 
@@ -10,16 +10,16 @@ interface OpenFile {
 export class OpenFiles {
   readonly #disk: Disk;
   readonly #idleMax: number;
-  /** By path, the one used longest ago first. */
+  /** By path, least recently used first. */
   readonly #files = new Map<string, OpenFile>();
 
-  /** Up to `idleMax` files stay open that nobody uses at the moment. */
+  /** @param idleMax unused files that stay open */
   constructor(disk: Disk, idleMax: number) {
     this.#disk = disk;
     this.#idleMax = idleMax;
   }
 
-  /** Runs `work` with the file, which stays open until it is done. */
+  /** Runs `work` with the file, which stays open until then. */
   async use<T>(path: string, work: (file: ReadableFile) => Promise<T>): Promise<T> {
     const open = this.#files.get(path) ?? {
       file: this.#disk.openForReading(path),
@@ -31,7 +31,7 @@ export class OpenFiles {
     try {
       return await work(await open.file);
     } catch (error) {
-      // Whatever went wrong: the next reader begins with a file opened anew.
+      // After any error the next reader opens the file again.
       if (this.#files.get(path) === open) this.#files.delete(path);
       throw error;
     } finally {
@@ -40,7 +40,7 @@ export class OpenFiles {
     }
   }
 
-  /** Closes a file that nobody uses any more. */
+  /** Closes a file; the caller ensures that it is not in use. */
   async close(path: string): Promise<void> {
     const open = this.#files.get(path);
     this.#files.delete(path);

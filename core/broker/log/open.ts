@@ -1,13 +1,12 @@
 /**
- * Opens the log: recovers what is there, brings the disk into a state that is known to be on the
- * medium, and hands over to the writer. A crash at any point in here changes nothing for the next
- * opening.
+ * Opens the log: recovers it, makes the recovered state durable, and returns it ready to append. A
+ * crash at any point in here changes nothing for the next opening.
  */
 
 import { join } from 'node:path';
 import { removeBallast } from './ballast.ts';
 import type { Log, LogOptions, RecoveryReport, Replay } from './contract.ts';
-import { type Disk, NotMadeError, nodeDisk, syncDir } from './disk.ts';
+import { type Disk, NotCreatedError, nodeDisk, syncDir } from './disk.ts';
 import { SegmentLog } from './log.ts';
 import { openProof, type ProvenEnd } from './proven-end.ts';
 import { type RecoveredLog, recover } from './recover.ts';
@@ -28,16 +27,16 @@ const cacheBytesMaxDefault = 4 * 1024 * 1024;
 export interface OpenLogOptions extends LogOptions {
   /** Idle time after a commit before a mark proves it durable. */
   readonly markIdleMs?: number;
-  /** Memory for batches that are read again, those just written included. Default: 4 MiB. */
+  /** Bytes of memory for cached batches, just written or read. Default: 4 MiB. */
   readonly cacheBytesMax?: number;
 }
 
 /**
- * Replays every record in order, then returns the log, ready to append. Only one process may have
- * a folder's log open; the caller sees to that.
+ * Replays every record in order, then returns the log, ready to append. The caller ensures that only
+ * one process has a folder's log open.
  *
- * A record given to `replay` is a view: copy what must outlive the call. What `replay` throws
- * ends the opening.
+ * A record given to `replay` is a view: copy what must outlive the call. An exception of `replay` is
+ * passed on.
  * @throws LogDamagedError when starting could lose accepted jobs; nothing was changed then
  * @throws Error when the disk fails; opening again is safe
  */
@@ -58,7 +57,7 @@ export async function openLog(
   const tornTail = await keepTornTail(disk, dir, recovered);
   const tail = clean
     ? await continueTail(disk, dir, recovered)
-    : await settleTail(disk, dir, recovered);
+    : await prepareTail(disk, dir, recovered);
   const proof = await openProof(disk, dir, provenEnd(tail), recovered.proof);
   await removeLeftovers(disk, dir, recovered.leftovers);
   const segments = segmentTable(recovered, tail);
@@ -69,25 +68,25 @@ export async function openLog(
 }
 
 /**
- * Writes the last segment out once more. Where the system has no room for that, or says so though it
- * has (a quota), the ballast was kept for this; where that is not enough, it is written in place.
+ * Rewrites the last segment. Without space for a second copy the ballast is deleted first; where that
+ * is not enough (a quota), the segment is rewritten in place.
  */
-async function settleTail(disk: Disk, dir: string, recovered: RecoveredLog): Promise<OpenTail> {
+async function prepareTail(disk: Disk, dir: string, recovered: RecoveredLog): Promise<OpenTail> {
   for (const makeRoom of [async () => true, () => removeBallast(disk, dir)]) {
     if (!(await makeRoom())) break;
     try {
       return await rewriteTail(disk, dir, recovered);
     } catch (error) {
-      // A new log has nothing in place.
-      if (!(error instanceof NotMadeError) || recovered.isNew) throw error;
+      // A new log has no segment to rewrite in place.
+      if (!(error instanceof NotCreatedError) || recovered.isNew) throw error;
     }
   }
   return await rewriteTailInPlace(disk, dir, recovered);
 }
 
 /**
- * Only now: until the last segment was settled they were evidence, or the floor was not durable.
- * A temporary name may have been used again meanwhile.
+ * Only after the tail is prepared: before, these files were evidence, or the log start was not
+ * durable. A temporary name may have been reused meanwhile.
  */
 async function removeLeftovers(disk: Disk, dir: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;

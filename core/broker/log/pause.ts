@@ -2,7 +2,7 @@
 
 import type { Scheduler } from './contract.ts';
 
-export class Pause {
+export class RetryDelay {
   readonly #scheduler: Scheduler;
   #end: () => void = () => undefined;
   #stopped = false;
@@ -33,6 +33,6 @@ export class Pause {
 const firstMs = 100;
 const mostMs = 10_000;
 
-export function pauseMsAfter(failures: number): number {
+export function retryDelayMs(failures: number): number {
   return Math.min(mostMs, firstMs * 2 ** (failures - 1));
 }

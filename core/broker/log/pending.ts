@@ -1,4 +1,4 @@
-/** Batches that are not durable yet: those being written, and those that wait, the last one filling. */
+/** Batches that are not durable yet: those being written and those waiting, the last of which is filled. */
 
 import { Batch, batchBufferBytes, bufferBytesFor } from './batch.ts';
 
@@ -9,14 +9,14 @@ export class PendingBatches {
   #writing: readonly Batch[] = [];
   #waiting: Batch[] = [];
   readonly #spare: Buffer[] = [];
-  readonly #reclaim: () => Buffer | null;
+  readonly #recycle: () => Buffer | null;
 
-  /** `reclaim` gives a buffer of the usual size that nobody needs any more, if there is one. */
-  constructor(reclaim: () => Buffer | null) {
-    this.#reclaim = reclaim;
+  /** @param recycle returns an unused buffer of the usual size, if there is one */
+  constructor(recycle: () => Buffer | null) {
+    this.#recycle = recycle;
   }
 
-  /** What all of them will take on disk. */
+  /** Their size on disk. */
   get bytes(): number {
     return [...this.#writing, ...this.#waiting].reduce((sum, batch) => sum + batch.bytes, 0);
   }
@@ -40,7 +40,7 @@ export class PendingBatches {
     this.#waiting.push(batch);
   }
 
-  /** Takes the batches that fit into `room`, one at least, to write them. */
+  /** Removes the batches to be written next: those that fit into `room` bytes, at least one. */
   take(room: number): readonly Batch[] {
     let left = room;
     let count = 0;
@@ -53,12 +53,12 @@ export class PendingBatches {
     return this.#writing;
   }
 
-  /** What was taken last is durable, and its records are read from elsewhere now. */
+  /** The batches taken last are durable; their records are now read from the cache or the disk. */
   written(): void {
     this.#writing = [];
   }
 
-  /** Takes back a buffer whose records were copied out of it. */
+  /** Returns a buffer to the pool. */
   reuse(buffer: Buffer): void {
     const fits = buffer.length === batchBufferBytes && this.#spare.length < spareBuffersMax;
     if (fits) this.#spare.push(buffer);
@@ -66,7 +66,7 @@ export class PendingBatches {
 
   #bufferFor(recordBytes: number): Buffer {
     const bytes = bufferBytesFor(recordBytes);
-    const used = bytes === batchBufferBytes ? (this.#spare.pop() ?? this.#reclaim()) : null;
+    const used = bytes === batchBufferBytes ? (this.#spare.pop() ?? this.#recycle()) : null;
     return used ?? Buffer.allocUnsafeSlow(bytes);
   }
 

@@ -1,5 +1,5 @@
-/** So many pieces of work at one time; the others wait, in the order in which they came. */
-export class Permits {
+/** Counting semaphore: limits concurrent work; waiters run in order. */
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

@@ -1,29 +1,29 @@
 /**
- * The proof of how far the log reaches, in a small file of its own. A last segment that was cut short
- * or removed looks like a log that ended there, so what proves its end must lie outside of it.
+ * The file `proven`: the position up to which the log was durable. A last segment that was cut or
+ * removed looks like a log that ended there, so the proof of its end must be outside of it.
  *
- * Two slots are written in turns, each within one sector: a write that is cut short harms at most
- * one, and the other proves what was so before.
+ * Two slots in sectors of their own are written alternately: a torn write damages at most one, and
+ * the other holds the position before.
  */
 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Disk, type DiskFile, NotMadeError, placeFile, writeAll } from './disk.ts';
+import { type Disk, type DiskFile, NotCreatedError, replaceFile, writeAll } from './disk.ts';
 import { logIdBytes } from './format.ts';
 
 export const provenName = 'proven';
 
-/** A place that all of the log was on the medium up to. */
+/** A position up to which the log was durable. */
 export interface ProvenEnd {
   readonly logId: Uint8Array;
-  /** The last segment, and how much of it. */
+  /** The last segment, and how many bytes of it. */
   readonly segment: number;
   readonly bytes: number;
-  /** The last record before that place; 0 when there is none. */
+  /** The last record before that position; 0 when there is none. */
   readonly offset: number;
 }
 
-/** What the file says. A damaged one proves nothing, and says nothing against the log either. */
+/** Content of the file. A damaged one proves nothing, and is no evidence against the log either. */
 export type Proof =
   | { readonly state: 'missing' | 'damaged' }
   | { readonly state: 'good'; readonly end: ProvenEnd; readonly count: number };
@@ -36,7 +36,7 @@ const slotDistance = 512;
 const slotCount = 2;
 const crcAt = 60;
 
-/** Slot number `count` of all that were ever written for this log. */
+/** @param count number of slots written so far for this log */
 export function encodeProvenEnd(
   { logId, segment, bytes, offset }: ProvenEnd,
   count: number,
@@ -53,7 +53,7 @@ export function encodeProvenEnd(
   return slot;
 }
 
-/** What the newer of the good slots says. */
+/** The newer of the valid slots. */
 export function decodeProof(file: Uint8Array): Proof {
   let newest: Proof = { state: 'damaged' };
   for (let slot = 0; slot < slotCount; slot++) {
@@ -81,8 +81,9 @@ function decodeSlot(bytes: Uint8Array): Extract<Proof, { state: 'good' }> | null
 }
 
 /**
- * Reads the proof in a log's folder that has these names.
- * @throws Error when the disk cannot read the file that is there: what it proves must not be skipped
+ * Reads the file in a log's folder.
+ * @param names all names in that folder
+ * @throws Error when the file exists and cannot be read: what it proves must not be skipped
  */
 export async function readProof(disk: Disk, dir: string, names: readonly string[]): Promise<Proof> {
   if (!names.includes(provenName)) return { state: 'missing' };
@@ -90,30 +91,30 @@ export async function readProof(disk: Disk, dir: string, names: readonly string[
   try {
     return decodeProof(await disk.readFile(path));
   } catch (cause) {
-    const advice = `Try again; where it stays unreadable, go on without that proof:  rm '${path}'`;
-    const what = 'the disk could not read the proof of how far the log reaches';
+    const advice = `Try again. If it stays unreadable, continue without it:  rm '${path}'`;
+    const what = 'the disk could not read this file, which proves where the log ends';
     throw new Error(`${path}: ${what} (${String(cause)}). Nothing was changed. ${advice}`, {
       cause,
     });
   }
 }
 
-/** Puts a new proof into a folder, durably. */
-export function placeProof(disk: Disk, dir: string, end: ProvenEnd): Promise<DiskFile> {
+/** Writes a new file, durably. */
+export function createProof(disk: Disk, dir: string, end: ProvenEnd): Promise<DiskFile> {
   const file = Buffer.alloc(slotCount * slotDistance);
   encodeProvenEnd(end, 0).copy(file, 0);
-  return placeFile(disk, dir, provenName, [file]);
+  return replaceFile(disk, dir, provenName, [file]);
 }
 
 /** The file of an open log. */
 export interface OpenProof {
-  /** Null while it cannot be made. */
+  /** Null while it cannot be created. */
   readonly file: DiskFile | null;
   /** Number of the slot written last. */
   readonly count: number;
 }
 
-/** Makes the proof say durably where the log ends, before anybody relies on it. */
+/** Opens or creates the file and records the log's end in it durably. */
 export async function openProof(
   disk: Disk,
   dir: string,
@@ -121,7 +122,7 @@ export async function openProof(
   found: Proof,
 ): Promise<OpenProof> {
   if (found.state !== 'good') {
-    return { file: await placeProof(disk, dir, end).catch(nullIfNotMade), count: 0 };
+    return { file: await createProof(disk, dir, end).catch(nullIfNotMade), count: 0 };
   }
   const open = { file: await disk.open(join(dir, provenName)), count: found.count };
   const proven = new ProvenFile(disk, dir, open);
@@ -135,13 +136,13 @@ export async function openProof(
   return { ...open, count: found.count + 1 };
 }
 
-/** A disk that has no room for it can do without: the log is then proven by its own headers alone. */
+/** A full disk can do without the file: the log's own headers are then the only evidence. */
 function nullIfNotMade(error: unknown): null {
-  if (error instanceof NotMadeError) return null;
+  if (error instanceof NotCreatedError) return null;
   throw error;
 }
 
-/** Keeps the proof of an open log: it follows what is durable and is never ahead of it. */
+/** Updates the file of an open log: it follows the durable end and is never ahead of it. */
 export class ProvenFile {
   readonly #disk: Disk;
   readonly #dir: string;
@@ -158,8 +159,8 @@ export class ProvenFile {
   }
 
   /**
-   * Begins to note an end that is durable. Nobody need wait for it: it stands in the file once
-   * `noted` resolves, and on the medium once `sync` does.
+   * Starts writing a durable end. It is in the file once `noted` resolves, and on the medium once
+   * `sync` does.
    */
   note(end: ProvenEnd): void {
     this.#end = end;
@@ -169,21 +170,21 @@ export class ProvenFile {
     const slot = encodeProvenEnd(end, this.#count);
     const at = (this.#count % slotCount) * slotDistance;
     this.#writing = this.#writing.then(() => writeAll(file, [slot], at));
-    // A failure is told to whoever waits next.
+    // The error is thrown to the next caller of `noted` or `sync`.
     this.#writing.catch(() => undefined);
   }
 
-  /** @throws whatever the disk said to a write */
+  /** Resolves when the last `note` is written. @throws Error of the disk */
   async noted(): Promise<void> {
     await this.#writing;
   }
 
-  /** Brings what was noted to the medium; makes the file where that was not possible before. */
+  /** Makes the last `note` durable; creates the file where that was not possible before. */
   async sync(): Promise<void> {
     await this.#writing;
     if (this.#file !== null) await this.#file.datasync();
     else if (this.#end !== null) {
-      this.#file = await placeProof(this.#disk, this.#dir, this.#end).catch(nullIfNotMade);
+      this.#file = await createProof(this.#disk, this.#dir, this.#end).catch(nullIfNotMade);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * Reads durable records back: from the batches that were used last, else the one batch that holds
- * the record, checked. What was given out is a view of a batch that is never changed again.
+ * Reads durable records: from a cache of recently used batches, else the batch that holds the record,
+ * from disk with its checksums. Returned bytes are views of a batch that never changes again.
  */
 
 import { join } from 'node:path';
@@ -10,34 +10,34 @@ import { LogDamagedError } from './contract.ts';
 import type { Disk } from './disk.ts';
 import { batchHeaderBytes, decodeBatchHeader, segmentName } from './format.ts';
 import { OpenFiles } from './open-files.ts';
-import { Permits } from './permits.ts';
+import { Semaphore } from './permits.ts';
 import { payloadIsGood } from './scan.ts';
-import type { PlacedBatch, SegmentTable } from './segments.ts';
+import type { LocatedBatch, SegmentTable } from './segments.ts';
 
 export interface RecordReaderOptions {
   readonly disk: Disk;
   readonly dir: string;
   readonly logId: Uint8Array;
   readonly segments: SegmentTable;
-  /** How many bytes of batches are kept in memory. */
+  /** Bytes of memory for cached batches. */
   readonly cacheBytesMax: number;
 }
 
 const openFilesMax = 16;
-/** Reads of the disk at one time: more would only keep the log's own writes waiting for a thread. */
+/** Concurrent disk reads: more would take the threads that the log's writes need. */
 const readsMax = 4;
-/** What a kept batch takes besides its records, roughly. */
+/** Memory of a cached batch besides its records, roughly. */
 const keptOverheadBytes = 300;
 
 export class RecordReader {
   readonly #options: RecordReaderOptions;
   readonly #files: OpenFiles;
-  /** By first offset, the one used longest ago first. */
+  /** By first offset, least recently used first. */
   readonly #kept = new Map<number, KeptBatch>();
   #keptBytes = 0;
   /** Batches that are being read, by first offset. */
   readonly #loading = new Map<number, Loading>();
-  readonly #disk = new Permits(readsMax);
+  readonly #disk = new Semaphore(readsMax);
   #closed = false;
 
   constructor(options: RecordReaderOptions) {
@@ -45,7 +45,7 @@ export class RecordReader {
     this.#files = new OpenFiles(options.disk, openFilesMax);
   }
 
-  /** Keeps a batch that was just written or read. */
+  /** Caches a batch that was just written or read. */
   keep(kept: KeptBatch): void {
     this.#kept.set(kept.records.firstOffset, kept);
     this.#keptBytes += kept.heldBytes + keptOverheadBytes;
@@ -56,13 +56,13 @@ export class RecordReader {
   }
 
   /**
-   * The buffer of the batch that was used longest ago, once no more of them may be kept anyway:
-   * in a bulk load memory goes round instead of being asked for again and again.
+   * Evicts the least recently used batch of a full cache and returns its buffer, so that a bulk load
+   * reuses memory. Null when the cache is not full, or the buffer has views or another size.
    */
-  reclaim(): Buffer | null {
+  recycle(): Buffer | null {
     if (this.#keptBytes + batchBufferBytes <= this.#options.cacheBytesMax) return null;
     const oldest = this.#kept.values().next().value;
-    if (oldest === undefined || oldest.records.lent) return null;
+    if (oldest === undefined || oldest.records.hasViews) return null;
     if (oldest.buffer?.length !== batchBufferBytes) return null;
     this.#forget(oldest);
     return oldest.buffer;
@@ -98,14 +98,14 @@ export class RecordReader {
     for (const number of segments) await this.#files.close(join(dir, segmentName(number)));
   }
 
-  /** Waits for what is being read. What is in memory stays readable. */
+  /** Waits for reads in progress. Cached records stay readable. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([...this.#loading.values()].map(({ records }) => records));
     await this.#files.closeAll();
   }
 
-  #load(place: PlacedBatch): Promise<BatchRecords> {
+  #load(place: LocatedBatch): Promise<BatchRecords> {
     const under = this.#loading.get(place.firstOffset);
     if (under !== undefined) return under.records;
     if (this.#closed) return Promise.reject(new Error('the log is closed'));
@@ -114,7 +114,7 @@ export class RecordReader {
     return records;
   }
 
-  async #readBatch(place: PlacedBatch): Promise<BatchRecords> {
+  async #readBatch(place: LocatedBatch): Promise<BatchRecords> {
     const path = join(this.#options.dir, segmentName(place.segment));
     const bytes = Buffer.allocUnsafeSlow(place.endByte - place.atByte);
     const count = await this.#disk
@@ -136,21 +136,21 @@ interface Loading {
   readonly records: Promise<BatchRecords>;
 }
 
-/** The batch's payload; null unless it is the very batch that was written there, unharmed. */
-function checkedPayload(bytes: Buffer, place: PlacedBatch, logId: Uint8Array): Buffer | null {
+/** The batch's payload; null unless its bytes are exactly those that were written. */
+function checkedPayload(bytes: Buffer, place: LocatedBatch, logId: Uint8Array): Buffer | null {
   const header = decodeBatchHeader(bytes, 0, logId);
-  // The CRC of a header covers its place in the chain and the CRC of its payload.
+  // The CRC of a header covers its position in the chain and the CRC of its payload.
   if (header === null || header.headerCrc !== place.headerCrc) return null;
   if (header.firstOffset !== place.firstOffset || !payloadIsGood(bytes, 0, header)) return null;
   return bytes.subarray(batchHeaderBytes, batchHeaderBytes + header.payloadBytes);
 }
 
-function damaged(path: string, { atByte, firstOffset }: PlacedBatch): LogDamagedError {
+function damaged(path: string, { atByte, firstOffset }: LocatedBatch): LogDamagedError {
   return new LogDamagedError(
     path,
     atByte,
     `${path}: damaged at byte ${atByte}, in records that were safely on disk: record ` +
       `${firstOffset} and those beside it cannot be read. Stop the broker and restore the log ` +
-      'folder from a backup; what this broker did meanwhile is in the newer segments.',
+      'folder from a backup. Changes since that backup are in the newer segments.',
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Reads the log at start: summaries where they hold, whole segments where not, and always the last
- * segment. It replays what is good, and either says how to go on or refuses. It changes nothing on
- * disk; `open.ts` does, after all was judged.
+ * Recovery: replays the log at start, from summaries where they are valid, else from whole segments,
+ * and always from the last segment. It either returns the position to continue from or refuses, and
+ * changes nothing on disk; `open.ts` does that afterwards.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -50,24 +50,24 @@ export interface RecoveredLog extends RecoveredTail {
   /** Records read one by one, and summaries read instead of segments. */
   readonly records: number;
   readonly summaries: number;
-  /** What the file beside the segments said about the end of the log. */
+  /** Content of the file that proves the end of the log. */
   readonly proof: Proof;
-  /** Names of files that are of no use any more. */
+  /** Names of files that are not needed any more. */
   readonly leftovers: readonly string[];
 }
 
 /** The last segment. */
 export interface RecoveredTail {
-  /** At the end of what is good in it, and before its header. */
+  /** At the end of its valid batches, and before its header. */
   readonly cursor: LogCursor;
   readonly before: LogCursor;
   readonly firstOffset: number;
   readonly index: BatchIndex;
-  /** Its good bytes; its bare header when there was none or it held nothing. */
+  /** Its valid bytes; only its header when it was missing or empty. */
   readonly tail: Uint8Array;
-  /** Kind of the last good batch; null when there is none. */
+  /** Kind of the last valid batch; null when there is none. */
   readonly lastKind: BatchKind | null;
-  /** What must be cut off: a write that never became durable. */
+  /** A torn write at the end, to be cut off. */
   readonly torn: { readonly atByte: number; readonly bytes: Uint8Array } | null;
 }
 
@@ -89,26 +89,26 @@ export async function recover(disk: Disk, dir: string, replay: Replay): Promise<
   }
   const last = await readSegment(disk, dir, lastNumber);
   const end = proof.state === 'good' ? proof.end : null;
-  const floor = findFloor(last, end, files);
-  checkNoneMissing(dir, files, floor.segment);
-  replay.begin(floor.writtenAt);
-  let before = await recovery.start(floor);
-  const segmentsTotal = lastNumber + 1 - floor.segment;
-  for (let number = floor.segment; number < lastNumber; number++) {
-    replay.progress?.(number - floor.segment, segmentsTotal);
+  const logStart = findLogStart(last, end, files);
+  checkNoneMissing(dir, files, logStart.segment);
+  replay.begin(logStart.writtenAt);
+  let before = await recovery.start(logStart);
+  const segmentsTotal = lastNumber + 1 - logStart.segment;
+  for (let number = logStart.segment; number < lastNumber; number++) {
+    replay.progress?.(number - logStart.segment, segmentsTotal);
     before = await recovery.sealed(number, before, files.summaries.has(number));
   }
   replay.progress?.(segmentsTotal - 1, segmentsTotal);
   const tail = recovery.last(last, before, end);
-  const leftovers = leftoversOf(files, floor.segment, recovery.found.sealed);
+  const leftovers = leftoversOf(files, logStart.segment, recovery.found.sealed);
   return { ...tail, ...recovery.found, isNew: false, proof, leftovers };
 }
 
 /**
- * The newest floor: the last segment states it, in its header or in a batch. Before anything is
- * believed, that segment must be the last there was, of this very log.
+ * The newest log start, from the header or a batch of the last segment. Before it is trusted, that
+ * segment must be of this log, and the last one that there was.
  */
-function findFloor(last: Segment, proven: ProvenEnd | null, { summaries }: LogFiles): LogStart {
+function findLogStart(last: Segment, proven: ProvenEnd | null, { summaries }: LogFiles): LogStart {
   const header = decodeSegmentHeader(last.bytes);
   if (!header.ok && header.problem === 'version') throw wrongVersion(last, header.version);
   if (!header.ok) throw headerDamaged(last, proven);
@@ -119,7 +119,7 @@ function findFloor(last: Segment, proven: ProvenEnd | null, { summaries }: LogFi
     const found = { segment: last, cursor, validBytes, hasSummary: summaries.has(last.number) };
     throw endMissing(dirname(last.path), proven, found);
   }
-  return cursor.floor;
+  return cursor.logStart;
 }
 
 class Recovery {
@@ -139,24 +139,24 @@ class Recovery {
     this.#replay = replay;
   }
 
-  /** The cursor before the first segment. Where older ones were dropped, the floor vouches for it. */
-  async start(floor: LogStart): Promise<LogCursor> {
+  /** The cursor before the first segment; from the log start where older segments were dropped. */
+  async start(logStart: LogStart): Promise<LogCursor> {
     const blank = blankCursor();
-    const { header } = await this.#head(floor.segment);
+    const { header } = await this.#head(logStart.segment);
     if (!header.ok) return blank;
     const { logId, nextSequence } = header.cursor;
-    if (floor.segment === 1) return { ...blank, logId };
+    if (logStart.segment === 1) return { ...blank, logId };
     return {
       logId,
-      segment: floor.segment - 1,
-      nextOffset: floor.offset,
+      segment: logStart.segment - 1,
+      nextOffset: logStart.offset,
       nextSequence,
       chain: header.previousChain,
-      floor: header.cursor.floor,
+      logStart: header.cursor.logStart,
     };
   }
 
-  /** Replays a sealed segment, from its summary if that holds; returns the cursor behind it. */
+  /** Replays a sealed segment, from its summary if that is valid; returns the cursor after it. */
   async sealed(number: number, before: LogCursor, hasSummary: boolean): Promise<LogCursor> {
     const summary = hasSummary ? await this.#goodSummary(number, before) : null;
     if (summary === null) {
@@ -172,7 +172,7 @@ class Recovery {
     return after;
   }
 
-  /** @param proven what stands beside the segments about their end, if anything does */
+  /** @param proven the proven end of the log, if there is one */
   last(segment: Segment, before: LogCursor, proven: ProvenEnd | null): RecoveredTail {
     const { bytes, number } = segment;
     const start = readHeader(segment, before);
@@ -188,13 +188,13 @@ class Recovery {
       throw endMissing(this.#dir, proven, { segment, cursor, validBytes, hasSummary: false });
     }
     if (damage === null) return { ...good, torn: null };
-    const verdict = classifyDamage(bytes, damage, cursor);
-    if (verdict === 'durable') throw durableDamaged(segment, scan);
-    if (verdict === 'ambiguous') throw ambiguouslyDamaged(segment, scan);
+    const damageKind = classifyDamage(bytes, damage, cursor);
+    if (damageKind === 'durable') throw durableDamaged(segment, scan);
+    if (damageKind === 'ambiguous') throw ambiguouslyDamaged(segment, scan);
     return { ...good, torn: { atByte: validBytes, bytes: bytes.subarray(validBytes) } };
   }
 
-  /** The next segment exists only if all of this one was durable: any damage is corruption. */
+  /** The next segment exists, which proves all of this one durable: any damage is corruption. */
   #readSealed(segment: Segment, before: LogCursor): LogCursor {
     const start = readHeader(segment, before);
     if (start === null) throw headerDamaged(segment);
@@ -225,14 +225,14 @@ class Recovery {
     };
   }
 
-  /** Each head is asked for twice: from the segment before and for the segment itself. */
+  /** Cached: each head is needed for its own segment and for the one before. */
   async #head(number: number): Promise<SegmentHead> {
     const head = this.#heads.get(number) ?? (await readHead(this.#disk, this.#dir, number));
     this.#heads.set(number, head);
     return head;
   }
 
-  /** The summary, if it fits its segment and the segments on both sides; else null. */
+  /** The summary, if it fits its segment and both neighbours; else null. */
   async #goodSummary(number: number, before: LogCursor): Promise<Summary | null> {
     const summary = await readSummary(this.#disk, this.#dir, number);
     if (summary === null) return null;
@@ -244,10 +244,10 @@ class Recovery {
 
 function blankCursor(): LogCursor {
   const logId = randomBytes(logIdBytes);
-  return { logId, segment: 0, nextOffset: 1, nextSequence: 1, chain: 0, floor: noLogStart };
+  return { logId, segment: 0, nextOffset: 1, nextSequence: 1, chain: 0, logStart: noLogStart };
 }
 
-/** A segment that is to be made anew. */
+/** The first segment of a new log. */
 function newTail(before: LogCursor, number: number): RecoveredTail {
   const { header, cursor } = encodeSegmentHeader(before, number);
   const firstOffset = cursor.nextOffset;
@@ -255,7 +255,7 @@ function newTail(before: LogCursor, number: number): RecoveredTail {
   return { cursor, before, firstOffset, index, tail: header, lastKind: null, torn: null };
 }
 
-/** Segments below the floor, summaries that say nothing true, and files left half made. */
+/** Segments before the log start, invalid summaries, and temporary files. */
 function leftoversOf(files: LogFiles, first: number, sealed: readonly SealedSegment[]): string[] {
   const summarized = new Set(sealed.filter((s) => s.summaryFile).map(({ number }) => number));
   return [

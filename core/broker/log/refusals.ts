@@ -1,4 +1,4 @@
-/** Why recovery refuses to start, in words for an operator. */
+/** The errors with which recovery refuses to start, for an operator. */
 
 import { dirname, join } from 'node:path';
 import { LogDamagedError } from './contract.ts';
@@ -26,26 +26,26 @@ export function wrongVersion({ path }: Segment, version: number): LogDamagedErro
   );
 }
 
-/** A segment gets its name when its header is on the medium, so no crash leaves such a file. */
+/** A segment is renamed into place after its header is durable, so no crash leaves such a file. */
 export function headerDamaged(
   { path, number, bytes }: Segment,
   proven: ProvenEnd | null = null,
 ): LogDamagedError {
   const isCut = bytes.length < segmentHeaderBytes;
   const dir = dirname(path);
-  // The summary before it says that it was there.
+  // The summary of the segment before proves that it existed.
   const files = [path, provenPath(dir), join(dir, summaryName(number - 1))];
   const reached = proven === null ? '' : ` (the log had reached record ${proven.offset})`;
   const problem = isCut
-    ? `was cut to ${bytes.length} bytes, less than its header has, and whatever was in it is gone${reached}`
+    ? `was cut to ${bytes.length} bytes, less than its header has, and its records are lost${reached}`
     : 'the header of this segment is damaged, and jobs may follow it';
   const acceptance = isCut ? ` To accept that loss and start without it:  ${removal(files)}` : '';
   return new LogDamagedError(path, 0, `${path}: ${problem}. ${restoreAdvice}${acceptance}`);
 }
 
-/** What is left of the log's end. */
+/** The end of the log that was found. */
 export interface FoundEnd {
-  /** The last segment that is there, and how far it is good. */
+  /** The last existing segment, and how many bytes of it are valid. */
   readonly segment: Segment;
   readonly cursor: LogCursor;
   readonly validBytes: number;
@@ -53,8 +53,8 @@ export interface FoundEnd {
 }
 
 /**
- * The log ends before the place that was on the medium once.
- * @param found null when no segment is left
+ * The log ends before its proven end.
+ * @param found null when there is no segment
  */
 export function endMissing(
   dir: string,
@@ -64,17 +64,17 @@ export function endMissing(
   const { segment, bytes, offset } = proven;
   const isCut = found?.segment.number === segment;
   const path = join(dir, segmentName(segment));
-  const gone = Math.max(0, offset - (found === null ? 0 : found.cursor.nextOffset - 1));
-  const records = `${gone} ${gone === 1 ? 'record' : 'records'}`;
+  const missing = Math.max(0, offset - (found === null ? 0 : found.cursor.nextOffset - 1));
+  const records = `${missing} ${missing === 1 ? 'record' : 'records'}`;
   const size = isCut ? ` (${bytes - found.validBytes} bytes)` : '';
   const what = isCut
     ? `the log ends at byte ${found.validBytes} of this segment`
     : found === null
       ? 'this segment and all before it are missing'
       : `this segment is missing; the log ends with ${segmentName(found.segment.number)}`;
-  const verb = gone === 1 ? 'was safely on disk is' : 'were safely on disk are';
+  const verb = missing === 1 ? 'was safely on disk is' : 'were safely on disk are';
   const stale = [provenPath(dir)];
-  // It says that the next segment was there.
+  // It proves that the next segment existed.
   if (found?.hasSummary) stale.push(join(dir, summaryName(found.segment.number)));
   return new LogDamagedError(
     path,
@@ -85,7 +85,7 @@ export function endMissing(
   );
 }
 
-/** The proof speaks of another log than the segments beside it. */
+/** `proven` is of another log than the segments. */
 export function notOfThisLog({ path }: Segment): LogDamagedError {
   const proof = provenPath(dirname(path));
   return new LogDamagedError(
@@ -105,7 +105,7 @@ function removal(paths: readonly string[]): string {
   return `rm -f ${paths.map((path) => `'${path}'`).join(' ')}`;
 }
 
-/** A good header in the wrong place. */
+/** A valid header that does not follow the segment before it. */
 export function misplaced(
   { path, number }: Segment,
   found: LogCursor,
@@ -134,7 +134,7 @@ export function durableDamaged(
     path,
     validBytes,
     `${path}: damaged at byte ${validBytes}, in records that were safely on disk. Record ` +
-      `${cursor.nextOffset} and all later ones are at stake, accepted jobs among them. ` +
+      `${cursor.nextOffset} and all later ones may be lost, accepted jobs among them. ` +
       restoreAdvice,
   );
 }
@@ -148,7 +148,7 @@ export function ambiguouslyDamaged(
     validBytes,
     `${path}: damaged at byte ${validBytes}, in what was written last. It does not look ` +
       'like a write that a crash cut short, so accepted jobs may be in it: record ' +
-      `${cursor.nextOffset} and what follows are at stake, everything before is intact. Nothing ` +
+      `${cursor.nextOffset} and all later ones may be lost, everything before is intact. Nothing ` +
       'was changed. Restore the log folder from a backup; or accept that loss: keep a copy of ' +
       `the file, then run  truncate -s ${validBytes} '${path}'  and start again.`,
   );

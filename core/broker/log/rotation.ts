@@ -1,21 +1,21 @@
 /**
- * Begins the next segment when the last one is full. Where a new file cannot be made (no descriptor,
- * no inode, no right to), the last one, which is open, goes on taking what must be kept, and the
- * next is tried again after a pause.
+ * Rotates to the next segment when the last one is full. When the file cannot be created (no
+ * descriptor, inode or permission), the open one is used beyond its size and creation is retried
+ * after a delay.
  */
 
 import type { LogOptions, Scheduler } from './contract.ts';
-import { NotMadeError } from './disk.ts';
-import { pauseMsAfter } from './pause.ts';
+import { NotCreatedError } from './disk.ts';
+import { retryDelayMs } from './pause.ts';
 import type { SealedSegment } from './segments.ts';
 import type { TailWriter } from './tail-writer.ts';
 
-export interface RotationOptions extends Pick<LogOptions, 'segmentBytesMax' | 'onTrouble'> {
+export interface RotationOptions extends Pick<LogOptions, 'segmentBytesMax' | 'onProblem'> {
   readonly writer: TailWriter;
   readonly scheduler: Scheduler;
-  /** Asks for a commit, even of nothing: it is the time to try again. */
+  /** Requests a commit, even an empty one, to retry the rotation. */
   readonly onDue: () => void;
-  /** Why nothing more may be done; null while the log is fine. */
+  /** The failure of the log; null while there is none. */
   readonly failure: () => Error | null;
 }
 
@@ -29,34 +29,34 @@ export class Rotation {
     this.#options = options;
   }
 
-  /** The next segment could not be made, and it is time to try again. */
+  /** The next segment could not be created, and the retry is due. */
   get isOverdue(): boolean {
     return this.#failures > 0 && !this.#isWaiting;
   }
 
-  /** Bytes that the last segment still takes in one commit. */
+  /** Bytes that one commit may write to the last segment. */
   get room(): number {
     return this.#failures > 0 ? this.#options.segmentBytesMax : this.#options.writer.room;
   }
 
-  /** Returns the segment that was sealed, or null when the last one goes on for now. */
+  /** Returns the sealed segment, or null when the last one continues to be used. */
   async begin(): Promise<SealedSegment | null> {
     if (this.#isWaiting) return null;
-    const { writer, onTrouble, failure } = this.#options;
+    const { writer, onProblem, failure } = this.#options;
     try {
       const sealed = await writer.rotate();
-      if (this.#failures > 0) onTrouble('segment', null);
+      if (this.#failures > 0) onProblem('segment', null);
       this.#failures = 0;
       return sealed;
     } catch (error) {
-      if (!(error instanceof NotMadeError) || failure() !== null) throw error;
+      if (!(error instanceof NotCreatedError) || failure() !== null) throw error;
       this.#waitAgain();
-      onTrouble('segment', error.message);
+      onProblem('segment', error.message);
       return null;
     }
   }
 
-  /** Nothing is tried any more. */
+  /** Ends retries. */
   stop(): void {
     this.#isWaiting = true;
     this.#cancel();
@@ -65,7 +65,7 @@ export class Rotation {
   #waitAgain(): void {
     this.#failures += 1;
     this.#isWaiting = true;
-    this.#cancel = this.#options.scheduler.after(pauseMsAfter(this.#failures), () => {
+    this.#cancel = this.#options.scheduler.after(retryDelayMs(this.#failures), () => {
       this.#isWaiting = false;
       this.#options.onDue();
     });

@@ -88,7 +88,7 @@ export function scanPart(
     lastKind = checkKind(part, at, header);
     visitor.batch?.(header, validBytes);
     visitRecords(part, at, header, visitor);
-    cursor = advance(cursor, header, floorIn(part, at, header));
+    cursor = advance(cursor, header, logStartIn(part, at, header));
     at += batchFrameBytes + header.payloadBytes;
   }
   return { cursor, validBytes: part.atByte + at, lastKind, damage: null };
@@ -155,19 +155,19 @@ function visitRecords(
   if (recordAt !== end) throw misfit(part, recordAt);
 }
 
-/** The floor that a batch states; undefined for all other batches. */
-function floorIn(part: SegmentPart, at: number, header: BatchHeader): LogStart | undefined {
+/** The log start that a batch states; undefined for all other batches. */
+function logStartIn(part: SegmentPart, at: number, header: BatchHeader): LogStart | undefined {
   const payloadAt = at + batchHeaderBytes;
   const payload = part.bytes.subarray(payloadAt, payloadAt + header.payloadBytes);
-  if (header.kind !== 'floor') {
+  if (header.kind !== 'logStart') {
     if (header.kind !== 'records' && payload.length + header.recordCount > 0) {
       throw misfit(part, payloadAt);
     }
     return undefined;
   }
-  const floor = header.recordCount === 0 ? decodeLogStart(payload, header) : null;
-  if (floor === null) throw misfit(part, payloadAt);
-  return floor;
+  const logStart = header.recordCount === 0 ? decodeLogStart(payload, header) : null;
+  if (logStart === null) throw misfit(part, payloadAt);
+  return logStart;
 }
 
 /** The checksums hold but the content contradicts itself: it was written wrong. */

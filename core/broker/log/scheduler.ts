@@ -1,4 +1,4 @@
-/** The real event loop; the only place in this folder that sets a timer. */
+/** The `Scheduler` of the real event loop; the only place in this folder that sets a timer. */
 
 import { setImmediate as nextRound } from 'node:timers/promises';
 import type { Scheduler } from './contract.ts';

@@ -1,21 +1,21 @@
 /** The segments of an open log, oldest first, each with the index of its batches. */
 
-import type { BatchIndex, BatchPlace } from './batch-index.ts';
+import type { BatchIndex, BatchLocation } from './batch-index.ts';
 import type { SegmentInfo } from './contract.ts';
 import type { LogCursor } from './format.ts';
 
-/** A segment that takes no more batches, and what its summary must agree with. */
+/** A segment that gets no more batches, with the cursors that its summary must match. */
 export interface SealedSegment extends SegmentInfo {
   readonly index: BatchIndex;
-  /** Before its header, and behind its last batch. */
+  /** The cursors before its header and after its last batch. */
   readonly before: LogCursor;
   readonly after: LogCursor;
-  /** Whether a file of the name of its summary is there, good or not. */
+  /** Whether its summary file exists, valid or not. */
   summaryFile: boolean;
 }
 
 /** A batch and the segment that holds it. */
-export interface PlacedBatch extends BatchPlace {
+export interface LocatedBatch extends BatchLocation {
   readonly segment: number;
   /** Where the next batch with records begins, or the segment ends. */
   readonly endByte: number;
@@ -27,7 +27,7 @@ export class TailSegment implements SegmentInfo {
   readonly firstOffset: number;
   readonly index: BatchIndex;
   readonly before: LogCursor;
-  /** Of what is durable in it. */
+  /** Offset of its last durable record. */
   lastOffset: number;
   bytes: number;
 
@@ -47,7 +47,7 @@ export class TailSegment implements SegmentInfo {
     this.bytes = start.bytes;
   }
 
-  /** It takes no more batches: `after` stands behind its last one. */
+  /** @param after the cursor after its last batch */
   seal(after: LogCursor): SealedSegment {
     const { number, firstOffset, lastOffset, bytes, index, before } = this;
     return { number, firstOffset, lastOffset, bytes, index, before, after, summaryFile: false };
@@ -90,7 +90,7 @@ export class SegmentTable {
     return this.#sealedBytes + this.#tail.bytes;
   }
 
-  /** Seals the tail and goes on with `next`; returns the sealed one. */
+  /** Seals the tail and makes `next` the tail; returns the sealed segment. */
   rotate(after: LogCursor, next: TailSegment): SealedSegment {
     const sealed = this.#tail.seal(after);
     this.#sealed.push(sealed);
@@ -104,7 +104,7 @@ export class SegmentTable {
     return this.#sealed.find(({ lastOffset }) => lastOffset >= offset) ?? this.#tail;
   }
 
-  /** Takes the segments before `number` out; returns them, oldest first. */
+  /** Removes and returns the segments before `number`, oldest first. */
   removeBefore(number: number): SealedSegment[] {
     const removed = this.#sealed.filter((segment) => segment.number < number);
     this.#sealed = this.#sealed.slice(removed.length);
@@ -113,7 +113,7 @@ export class SegmentTable {
   }
 
   /** Where a durable record is; null for one that no segment holds. */
-  find(offset: number): PlacedBatch | null {
+  find(offset: number): LocatedBatch | null {
     const segment = this.#segmentWith(offset);
     const place = segment?.index.find(offset) ?? null;
     if (segment === undefined || place === null) return null;

@@ -1,4 +1,4 @@
-/** How much of a file system the log claims, and how much it leaves. */
+/** Sizes and thresholds that depend on the size of the disk. */
 
 import type { DiskSpace } from './disk.ts';
 
@@ -6,29 +6,29 @@ const kiB = 1024;
 const miB = 1024 * kiB;
 
 export interface SpaceLimits {
-  /** Segments are closed at this size. */
+  /** Size at which segments are rotated. */
   readonly segmentBytesMax: number;
-  /** Size of the file that is given up when space runs out. */
+  /** Size of the file that is deleted in full mode. */
   readonly ballastBytes: number;
-  /** Below this many free bytes the broker is in full mode. */
+  /** Free bytes below which full mode begins. */
   readonly lowBytes: number;
-  /** Above this many it leaves that mode. */
+  /** Free bytes above which full mode ends. */
   readonly highBytes: number;
 }
 
 /**
- * All sizes that depend on the disk. They follow from its total size alone: were they to shrink
- * with the free space, a restart in full mode would take up work again and eat the reserve.
+ * Computed from the total size alone: if they shrank with the free space, a restart in full mode
+ * would accept work again and use up the reserve.
  *
- * - A segment is at most 1/16 of the disk (but 256 KiB, or compaction would never rest): the
+ * - A segment is at most 1/16 of the disk (at least 256 KiB, or compaction would never come to rest): the
  *   oldest and the newest one are always there, and compaction frees space by whole segments.
- * - The low mark leaves room to write the last segment out once more, which is what a start after
- *   a crash does, and a quarter on top (at least 64 KiB) for a torn tail kept aside, a summary, a
- *   new segment's header, and what the file system adds.
- * - The ballast is what settles live on in full mode: the results of the leases that were out when
- *   it began. Nothing is delivered then, so their number is bounded. 16 MiB, or 1/32 of the disk.
- * - The high mark has room to make the ballast again and half a segment of new work above the low
- *   mark, so that the broker does not swing in and out.
+ * - The low mark leaves space to rewrite the last segment, as a start after a crash does, and a
+ *   quarter on top (at least 64 KiB) for the copy of a torn tail, a summary, a new segment's header,
+ *   and overhead of the file system.
+ * - The ballast is the space for settles in full mode: the results of the leases that existed when it
+ *   began. Nothing is delivered then, so their number is bounded. 16 MiB, or 1/32 of the disk.
+ * - The high mark has space for the ballast and half a segment of new work above the low mark, so
+ *   that the broker does not flap.
  *
  * @param segmentBytesWanted as configured
  */
@@ -46,13 +46,12 @@ export function spaceLimits(
 }
 
 /**
- * Files (inodes) that must be free: the next segment, its summary, what the history and SQLite make
- * beside them. Between the marks nothing changes, as with bytes.
+ * The same marks for inodes, which the next segment, its summary, the history and SQLite need.
  */
 export const lowFiles = 8;
 export const highFiles = 16;
 
-/** Whether the disk, or our share of it, has no room left. */
+/** Whether the error means a full disk or an exhausted quota. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';

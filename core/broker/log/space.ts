@@ -1,12 +1,12 @@
 /**
- * Keeps the disk from filling up under the log. It knows how much is free (asked for regularly,
- * less what was appended since), says when the broker must take nothing new, and gives a ballast
- * file up then, so that what is under way can be settled.
+ * Keeps the disk from filling up under the log: tracks free space (polled, less what was appended
+ * since), decides when the broker is in full mode and must accept nothing new, and then deletes a
+ * ballast file, so that running jobs can be settled.
  */
 
-import { ballastBytesIn, placeBallast, removeBallast } from './ballast.ts';
+import { ballastBytesIn, createBallast, removeBallast } from './ballast.ts';
 import type { Scheduler } from './contract.ts';
-import { type Disk, NotMadeError, nodeDisk } from './disk.ts';
+import { type Disk, NotCreatedError, nodeDisk } from './disk.ts';
 import { eventLoop } from './scheduler.ts';
 import { highFiles, lowFiles, type SpaceLimits } from './space-limits.ts';
 
@@ -18,23 +18,23 @@ export interface SpaceGuardOptions {
   readonly limits: SpaceLimits;
   readonly disk?: Disk;
   readonly scheduler?: Scheduler;
-  /** Bytes appended and not on disk yet, of which the file system cannot know. Default: none. */
+  /** Bytes appended and not on disk yet. Default: none. */
   readonly unwrittenBytes?: () => number;
-  /** How often the file system is asked. Default: 1000. */
+  /** Interval between polls. Default: 1000. */
   readonly pollMs?: number;
-  /** Full mode began or ended; may be called from inside `open`, `spend` and `reserve`. */
+  /** Full mode began or ended; may be called from inside `open`, `charge` and `reserve`. */
   readonly onChange: (full: boolean, reason: string) => void;
-  /** The file system was asked, as it is regularly. */
+  /** Called after each regular poll. */
   readonly onPoll?: () => void;
-  /** The disk cannot be asked, or the ballast not be seen to, for now; null when that works again. */
-  readonly onTrouble: (reason: string | null) => void;
-  /** The folder is gone, or the ballast could not be written: the log has no ground any more. */
+  /** Polling or writing the ballast fails for `reason` and is retried; null when it works again. */
+  readonly onProblem: (reason: string | null) => void;
+  /** The folder is missing, or a write of the ballast failed: the log must stop. */
   readonly onFailure: (error: Error) => void;
 }
 
 const pollMsDefault = 1000;
 
-/** The folder is gone: asking again says no more. */
+/** The folder is missing: no retry helps. */
 const lastingErrors: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
 
 /** A write or sync of the ballast failed. */
@@ -48,10 +48,10 @@ export class SpaceGuard {
   readonly #options: SpaceGuardOptions;
   readonly #disk: Disk;
   readonly #scheduler: Scheduler;
-  /** As the file system said last. */
+  /** Free bytes at the last poll. */
   #polledBytes = 0;
-  #spentBytes = 0;
-  /** Of what was reserved since, the part that was not spent yet. */
+  #chargedBytes = 0;
+  /** Reserved since and not charged yet. */
   #reservedBytes = 0;
   #freeFiles = Number.POSITIVE_INFINITY;
   #full = false;
@@ -67,8 +67,8 @@ export class SpaceGuard {
   }
 
   /**
-   * Asks the disk once, sees to the ballast, and goes on watching. The folder must be there.
-   * @throws Error when the disk cannot be asked
+   * Polls once, creates or deletes the ballast, and starts regular polls. The folder must exist.
+   * @throws Error when the poll fails
    */
   static async open(options: SpaceGuardOptions): Promise<SpaceGuard> {
     const guard = new SpaceGuard(options);
@@ -78,25 +78,25 @@ export class SpaceGuard {
     return guard;
   }
 
-  /** In full mode nothing new may be accepted or delivered; what is under way may be settled. */
+  /** Full mode: nothing new may be accepted or delivered; running jobs may be settled. */
   get isFull(): boolean {
     return this.#full;
   }
 
   get #fullReason(): string {
     return this.#freeFiles < highFiles
-      ? `the disk has room for ${this.#freeFiles} more files only (inodes)`
+      ? `the disk has space for only ${this.#freeFiles} more files (inodes)`
       : 'the disk is full';
   }
 
-  /** Bytes that should still be free. */
+  /** Estimate of the free bytes. */
   get freeBytes(): number {
-    return Math.max(0, this.#polledBytes - this.#spentBytes - this.#reservedBytes);
+    return Math.max(0, this.#polledBytes - this.#chargedBytes - this.#reservedBytes);
   }
 
   /**
-   * Keeps room for something new that is about to be appended; false when there is none. Then full
-   * mode has begun, and nothing is kept. What is not spent is free again at the next poll.
+   * Reserves space for something new; false, and full mode begins, when there is none. A reservation
+   * that is not charged ends with the next poll.
    */
   reserve(bytes: number): boolean {
     if (this.#full) return false;
@@ -108,20 +108,20 @@ export class SpaceGuard {
     return true;
   }
 
-  /** Books bytes that are appended, reserved or not. */
-  spend(bytes: number): void {
+  /** Charges appended bytes, reserved or not. */
+  charge(bytes: number): void {
     this.#reservedBytes -= Math.min(this.#reservedBytes, bytes);
-    this.#spentBytes += bytes;
+    this.#chargedBytes += bytes;
     if (!this.#full && this.freeBytes < this.#options.limits.lowBytes) this.#enter();
   }
 
-  /** Asks the disk now. */
+  /** Polls now. */
   poll(): Promise<void> {
     this.#checking ??= this.#checkNow();
     return this.#checking;
   }
 
-  /** Stops watching; resolves when nothing is being done to the ballast. */
+  /** Stops polling; resolves when no operation is in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelPoll();
@@ -139,7 +139,7 @@ export class SpaceGuard {
     try {
       await this.#check();
       this.#options.onPoll?.();
-      this.#options.onTrouble(null);
+      this.#options.onProblem(null);
     } catch (error) {
       this.#onError(error instanceof Error ? error : new Error(String(error)));
     }
@@ -147,9 +147,9 @@ export class SpaceGuard {
   }
 
   #onError(error: Error): void {
-    // What the system did not say, such as that the folder is another's by now, does not pass.
-    const mayPass = 'code' in error && !lastingErrors.has(String(error.code));
-    if (mayPass && !(error instanceof BallastError)) this.#options.onTrouble(error.message);
+    // Errors without a code, such as that of a replaced folder, are permanent.
+    const isTransient = 'code' in error && !lastingErrors.has(String(error.code));
+    if (isTransient && !(error instanceof BallastError)) this.#options.onProblem(error.message);
     else this.#options.onFailure(error);
   }
 
@@ -165,13 +165,13 @@ export class SpaceGuard {
     if (!this.#full && !this.#hasBallast && hasRoom) await this.#makeBallast();
   }
 
-  /** What is written while the file system answers counts twice until it is asked again. */
+  /** Bytes written during the poll count twice until the next one. */
   async #ask(): Promise<void> {
-    const known = this.#spentBytes - (this.#options.unwrittenBytes?.() ?? 0);
+    const known = this.#chargedBytes - (this.#options.unwrittenBytes?.() ?? 0);
     const { freeBytes, freeFiles } = await this.#disk.space(this.#options.dir);
     this.#polledBytes = freeBytes;
     this.#freeFiles = freeFiles;
-    this.#spentBytes = Math.max(0, this.#spentBytes - known);
+    this.#chargedBytes = Math.max(0, this.#chargedBytes - known);
     this.#reservedBytes = 0;
   }
 
@@ -194,11 +194,11 @@ export class SpaceGuard {
 
   async #makeBallast(): Promise<void> {
     try {
-      await placeBallast(this.#disk, this.#options.dir, this.#options.limits.ballastBytes);
+      await createBallast(this.#disk, this.#options.dir, this.#options.limits.ballastBytes);
       this.#hasBallast = true;
     } catch (error) {
-      // Somebody else was faster. There is a next time.
-      if (!(error instanceof NotMadeError)) throw new BallastError(error);
+      // Another process took the space first: retried at the next poll.
+      if (!(error instanceof NotCreatedError)) throw new BallastError(error);
     }
     await this.#ask();
   }

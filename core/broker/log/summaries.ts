@@ -12,7 +12,7 @@ import {
   type StoredRecord,
   type Summarizer,
 } from './contract.ts';
-import { type Disk, NotMadeError, placeFile, type ReadableFile } from './disk.ts';
+import { type Disk, NotCreatedError, type ReadableFile, replaceFile } from './disk.ts';
 import {
   decodeSegmentHeader,
   type LogCursor,
@@ -20,7 +20,7 @@ import {
   segmentName,
   summaryName,
 } from './format.ts';
-import { Pause, pauseMsAfter } from './pause.ts';
+import { RetryDelay, retryDelayMs } from './pause.ts';
 import { restoreAdvice, type SegmentPart, scanPart } from './scan.ts';
 import type { SealedSegment } from './segments.ts';
 import { spaceLimits } from './space-limits.ts';
@@ -34,7 +34,7 @@ export interface SummaryKeeperOptions {
   readonly summarize: () => Summarizer;
   /** A segment is damaged, or a write of the disk failed. */
   readonly onFailure: (error: unknown) => void;
-  readonly onTrouble: LogOptions['onTrouble'];
+  readonly onProblem: LogOptions['onProblem'];
 }
 
 /** One step: bytes read and hashed, or records taken, before the event loop has its turn. */
@@ -57,12 +57,12 @@ export class SummaryKeeper {
   /** Segments before this one are being dropped. */
   #neededFrom = 0;
   #stopped = false;
-  readonly #patience: Pause;
+  readonly #patience: RetryDelay;
   #failures = 0;
 
   constructor(options: SummaryKeeperOptions) {
     this.#options = options;
-    this.#patience = new Pause(options.scheduler);
+    this.#patience = new RetryDelay(options.scheduler);
   }
 
   add(segment: SealedSegment): void {
@@ -102,7 +102,7 @@ export class SummaryKeeper {
   async #tryToMake(segment: SealedSegment): Promise<void> {
     try {
       await this.#make(segment);
-      if (this.#failures > 0) this.#options.onTrouble('summary', null);
+      if (this.#failures > 0) this.#options.onProblem('summary', null);
       this.#failures = 0;
     } catch (error) {
       if (error instanceof Abandoned || (error instanceof NotNow && this.#stopped)) return;
@@ -113,11 +113,11 @@ export class SummaryKeeper {
 
   async #waitAfter(segment: SealedSegment, error: NotNow): Promise<void> {
     this.#failures += 1;
-    this.#options.onTrouble('summary', error.message);
+    this.#options.onProblem('summary', error.message);
     this.#waiting.unshift(segment);
     // Whoever waits for the segment's files need not wait for this.
     this.#current = null;
-    await this.#patience.wait(pauseMsAfter(this.#failures));
+    await this.#patience.wait(retryDelayMs(this.#failures));
   }
 
   #next(): SealedSegment | undefined {
@@ -192,11 +192,11 @@ export class SummaryKeeper {
     const { lowBytes } = spaceLimits(space, segmentBytesMax);
     if (space.freeBytes - needed < lowBytes) return;
     try {
-      const file = await placeFile(disk, dir, name, content);
+      const file = await replaceFile(disk, dir, name, content);
       segment.summaryFile = true;
       await file.close();
     } catch (error) {
-      if (!(error instanceof NotMadeError)) throw error;
+      if (!(error instanceof NotCreatedError)) throw error;
       notNow(error);
     }
   }

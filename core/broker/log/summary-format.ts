@@ -1,6 +1,6 @@
 /**
- * The bytes of a summary: what stands at both ends of a sealed segment, where its batches begin,
- * and its records shortened. `docs/reference/log-format.md` has the table.
+ * The file format of summaries: the cursors at both ends of a sealed segment, the index of its batches,
+ * and its shortened records. `docs/reference/log-format.md` has the table.
  */
 
 import { crc32 } from 'node:zlib';
@@ -17,22 +17,22 @@ const headerCrcAt = 156;
 const batchRowBytes = 12;
 const entryHeaderBytes = 12;
 
-/** A place between two batches, as far as a summary knows it. */
+/** The parts of a log cursor that a summary has. */
 export interface SummaryEnd {
   readonly nextOffset: number;
   readonly nextSequence: number;
   readonly chain: number;
 }
 
-/** What a summary says about its segment, apart from the records. */
+/** A summary without index and records. */
 export interface SummaryHead {
   readonly logId: Uint8Array;
   readonly segment: number;
   readonly segmentBytes: number;
   /** Before the segment's header. */
   readonly before: SummaryEnd;
-  /** Behind its last batch. */
-  readonly after: SummaryEnd & { readonly floor: LogStart };
+  /** After its last batch. */
+  readonly after: SummaryEnd & { readonly logStart: LogStart };
   /** Of all bytes of the segment. */
   readonly sha256: Uint8Array;
 }
@@ -78,7 +78,7 @@ export class SummaryRecords {
   }
 }
 
-/** The bytes of a summary, in pieces. */
+/** Encodes a summary, in pieces. */
 export function encodeSummary(
   head: SummaryHead,
   index: BatchIndex,
@@ -100,8 +100,8 @@ export function encodeSummary(
   ].forEach((value, place) => header.writeBigUInt64BE(BigInt(value), 24 + place * 8));
   header.writeUInt32BE(before.chain, 72);
   header.writeUInt32BE(after.chain, 76);
-  [after.floor.segment, after.floor.offset, after.floor.writtenAt].forEach((value, place) =>
-    header.writeBigUInt64BE(BigInt(value), 80 + place * 8),
+  [after.logStart.segment, after.logStart.offset, after.logStart.writtenAt].forEach(
+    (value, place) => header.writeBigUInt64BE(BigInt(value), 80 + place * 8),
   );
   header.set(head.sha256, sha256At);
   header.writeUInt32BE(index.count, 136);
@@ -115,7 +115,7 @@ export function encodeSummary(
   return [header, ...body];
 }
 
-/** Null for bytes that are not a whole, unharmed summary of this version. */
+/** Null unless the bytes are a valid summary of this version. */
 export function decodeSummary(bytes: Uint8Array): Summary | null {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (file.length < summaryHeaderBytes || !file.subarray(0, 4).equals(magic)) return null;
@@ -129,7 +129,7 @@ export function decodeSummary(bytes: Uint8Array): Summary | null {
   const number = (at: number) => Number(file.readBigUInt64BE(at));
   const before = { nextOffset: number(40), nextSequence: number(48), chain: file.readUInt32BE(72) };
   const after = { nextOffset: number(56), nextSequence: number(64), chain: file.readUInt32BE(76) };
-  const floor = { segment: number(80), offset: number(88), writtenAt: number(96) };
+  const logStart = { segment: number(80), offset: number(88), writtenAt: number(96) };
   const rowsBytes = file.readUInt32BE(136) * batchRowBytes;
   const entries = body.subarray(Math.min(rowsBytes, body.length));
   if (rowsBytes > body.length || !areEntries(entries, file.readUInt32BE(140))) return null;
@@ -138,7 +138,7 @@ export function decodeSummary(bytes: Uint8Array): Summary | null {
     segment: number(24),
     segmentBytes: number(32),
     before,
-    after: { ...after, floor },
+    after: { ...after, logStart },
     sha256: Uint8Array.from(file.subarray(sha256At, sha256At + 32)),
     index: new BatchIndex(before.nextOffset, decodeRows(body.subarray(0, rowsBytes))),
     records: { [Symbol.iterator]: () => entriesIn(entries) },

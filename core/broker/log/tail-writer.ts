@@ -2,7 +2,7 @@
 
 import type { Batch, DurablePoint } from './batch.ts';
 import { BatchIndex } from './batch-index.ts';
-import { type Disk, type DiskFile, placeNewFile, writeAll } from './disk.ts';
+import { createFile, type Disk, type DiskFile, writeAll } from './disk.ts';
 import { encodeSegmentHeader, type LogCursor, segmentHeaderBytes, segmentName } from './format.ts';
 import type { ProvenEnd } from './proven-end.ts';
 import { type SealedSegment, type SegmentTable, TailSegment } from './segments.ts';
@@ -28,12 +28,12 @@ export class TailWriter {
     this.#cursor = options.cursor;
   }
 
-  /** Bytes that the segment still takes. */
+  /** Bytes left in the segment. */
   get room(): number {
     return this.#options.segmentBytesMax - this.#options.segments.tail.bytes;
   }
 
-  /** Whether `next` belongs into a new segment. A segment holds at least one batch, however small the limit. */
+  /** Whether `next` needs a new segment. A segment holds at least one batch, however small the limit. */
   isFullFor(next: Batch): boolean {
     return this.#options.segments.tail.bytes > segmentHeaderBytes && next.bytes > this.room;
   }
@@ -41,7 +41,7 @@ export class TailWriter {
   /** Writes the batches and makes them durable. */
   async write(batches: readonly Batch[]): Promise<void> {
     const { tail } = this.#options.segments;
-    // One header after another; none of them may claim what this same commit makes durable.
+    // No header may claim as durable what this same commit makes durable.
     const durable = durablePoint(this.#cursor);
     const places: { batch: Batch; headerCrc: number }[] = [];
     const content: Uint8Array[] = [];
@@ -61,15 +61,14 @@ export class TailWriter {
   }
 
   /**
-   * Begins the next segment and returns the one before it. Everything before is durable here: a
-   * segment's existence proves the one before it complete. A segment of that number which is there
-   * already is somebody else's, and stays.
+   * Creates the next segment and returns the sealed one. The existence of a segment proves the one
+   * before it complete: everything is durable here. An existing file of that name is not replaced.
    */
   async rotate(): Promise<SealedSegment> {
     const { disk, dir, segments } = this.#options;
     const before = this.#cursor;
     const { header, cursor } = encodeSegmentHeader(before, before.segment + 1);
-    const file = await placeNewFile(disk, dir, segmentName(cursor.segment), [header]);
+    const file = await createFile(disk, dir, segmentName(cursor.segment), [header]);
     const full = this.#file;
     this.#file = file;
     this.#cursor = cursor;
@@ -78,7 +77,7 @@ export class TailWriter {
     return sealed;
   }
 
-  /** How far all is durable, when no operation is under way. */
+  /** The durable end, while no operation is in progress. */
   get end(): ProvenEnd {
     const { number, bytes, lastOffset } = this.#options.segments.tail;
     return { logId: this.#cursor.logId, segment: number, bytes, offset: lastOffset };
@@ -89,7 +88,7 @@ export class TailWriter {
   }
 }
 
-/** All that the cursor has passed. */
+/** The point of a cursor. */
 export function durablePoint(cursor: LogCursor): DurablePoint {
   return { offset: cursor.nextOffset - 1, sequence: cursor.nextSequence - 1 };
 }

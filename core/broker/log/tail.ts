@@ -1,6 +1,6 @@
 /**
- * Brings the last segment into a state that is known to be on the medium. What was read there need
- * not be: after a failed fdatasync the page cache can show bytes that the disk never got.
+ * Reopens the last segment for writing, with all its bytes known to be on the medium. What recovery
+ * read need not be: after a failed fdatasync the page cache can show bytes that the disk never got.
  */
 
 import { join } from 'node:path';
@@ -8,11 +8,11 @@ import { crc32 } from 'node:zlib';
 import { Batch } from './batch.ts';
 import type { RecoveryReport } from './contract.ts';
 import {
+  createFile,
   type Disk,
   type DiskFile,
-  NotMadeError,
-  placeFile,
-  placeNewFile,
+  NotCreatedError,
+  replaceFile,
   syncDir,
   writeAll,
 } from './disk.ts';
@@ -30,8 +30,8 @@ export interface OpenTail {
 }
 
 /**
- * Copies what will be cut off into the quarantine folder, durably, before anything is cut. On a
- * full disk it is only cut off: none of it was ever acknowledged.
+ * Copies the torn tail into the quarantine folder, durably, before it is cut off. On a full disk it
+ * is cut off without a copy: none of it was ever acknowledged.
  */
 export async function keepTornTail(
   disk: Disk,
@@ -40,17 +40,17 @@ export async function keepTornTail(
 ): Promise<RecoveryReport['tornTail']> {
   if (torn === null) return null;
   const segment = segmentName(cursor.segment);
-  // Named by place and content: recovering again after a crash makes the same file again.
+  // Named by position and content, so that a recovery after a crash writes the same file.
   const contentId = crc32(torn.bytes).toString(16).padStart(8, '0');
   const name = `${segment}.at-${torn.atByte}.crc-${contentId}`;
   const quarantine = join(dir, quarantineDir);
   const tornTail = { segment, atByte: torn.atByte, bytes: torn.bytes.length };
   try {
     await makeQuarantine(disk, quarantine);
-    const file = await placeFile(disk, quarantine, name, [torn.bytes]);
+    const file = await replaceFile(disk, quarantine, name, [torn.bytes]);
     await file.close();
   } catch (error) {
-    if (!(error instanceof NotMadeError)) throw error;
+    if (!(error instanceof NotCreatedError)) throw error;
     return { ...tornTail, keptAs: null };
   }
   return { ...tornTail, keptAs: join(quarantine, name) };
@@ -60,13 +60,13 @@ async function makeQuarantine(disk: Disk, path: string): Promise<void> {
   try {
     await disk.makeDir(path);
   } catch (error) {
-    throw new NotMadeError(path, error);
+    throw new NotCreatedError(path, error);
   }
 }
 
 /**
- * After a clean close the log goes on behind the clean mark. The mark alone is written again in
- * place, the same bytes: everything before it had its own fdatasync.
+ * After a clean close the log continues behind the clean mark. Only the mark is written again, in
+ * place: everything before it had its own fdatasync.
  */
 export async function continueTail(
   disk: Disk,
@@ -82,8 +82,8 @@ export async function continueTail(
 }
 
 /**
- * After any other end the good bytes of the last segment are written out again, with a mark behind
- * them, and the file replaced as a whole. That also cuts a torn tail off.
+ * After any other end the valid bytes of the last segment are rewritten to a new file, with a mark at
+ * the end, which replaces the old one. That also cuts off a torn tail.
  */
 export async function rewriteTail(
   disk: Disk,
@@ -92,15 +92,15 @@ export async function rewriteTail(
 ): Promise<OpenTail> {
   const name = segmentName(recovered.cursor.segment);
   const { cursor, content, bytes } = withMark(recovered);
-  const place = recovered.isNew ? placeNewFile : placeFile;
-  const file = await place(disk, dir, name, content);
+  const write = recovered.isNew ? createFile : replaceFile;
+  const file = await write(disk, dir, name, content);
   return { file, cursor, bytes };
 }
 
 /**
- * The same without room for a second copy: the good bytes go back to where they were read. A crash
- * in between leaves old or new sectors, and these are the same, or the old ones never got there.
- * So the mark comes after the sync: it says that all before it is on the medium.
+ * The same without space for a second copy: the valid bytes are rewritten in place. A crash in between
+ * leaves a mix of old and new sectors, which are equal where the old ones were on the medium. The mark
+ * comes after the sync, because it proves that everything before it is on the medium.
  */
 export async function rewriteTailInPlace(
   disk: Disk,
@@ -132,7 +132,7 @@ async function writeInPlace(
     await file.truncate(Math.min(await file.size(), tail.bytes));
     await writeAll(file, tail.content, tail.from);
     await file.datasync();
-    // Nor need its name be there: an earlier start may have replaced the file and failed right then.
+    // Its name may not be durable: an earlier start may have replaced the file and failed then.
     await syncDir(disk, dir);
   } catch (error) {
     await file.close().catch(() => undefined);
@@ -141,7 +141,7 @@ async function writeInPlace(
   return { file, cursor: tail.cursor, bytes: tail.bytes };
 }
 
-/** One mark is enough, so that recovering again after a crash makes the same file. */
+/** Adds a mark unless there is one, so that a recovery after a crash writes the same file. */
 function withMark({ cursor, tail, lastKind }: RecoveredLog): {
   cursor: LogCursor;
   content: Uint8Array[];

@@ -4,9 +4,9 @@
  */
 
 import { resolve } from 'node:path';
-import { type Disk, nodeDisk, placeFile } from '../log/disk.ts';
+import { type Disk, nodeDisk, replaceFile } from '../log/disk.ts';
 import { segmentName } from '../log/format.ts';
-import { placeProof } from '../log/proven-end.ts';
+import { createProof } from '../log/proven-end.ts';
 import { refuseIfDamaged } from './damage.ts';
 import { logDirOf } from './folder.ts';
 import type { SurveyedSegment } from './survey.ts';
@@ -25,7 +25,7 @@ export interface BackupReport {
  * @param dir a broker's folder
  * @param to a folder that is empty or not there yet; `restoreLog` makes a broker's folder of it
  * @throws LogDamagedError when the log is damaged; nothing is left in `to` then but an empty folder
- * @throws CareError when `dir` holds no log, or `to` is not empty
+ * @throws MaintenanceError when `dir` holds no log, or `to` is not empty
  */
 export async function backupLog(
   dir: string,
@@ -59,14 +59,14 @@ async function copySegments(disk: Disk, logDir: string, target: string): Promise
       refuseIfDamaged(problems, 'Nothing was copied. Salvage gets out what is legible.');
       const { start, file } = segment;
       if (start === null) return;
-      const copy = await placeFile(disk, target, segmentName(file.number), [goodBytes(segment)]);
+      const copy = await replaceFile(disk, target, segmentName(file.number), [goodBytes(segment)]);
       await copy.close();
       lastBytes = segment.goodUpTo;
     },
   });
   const { logId, segment, nextOffset } = cursor;
   const end = { logId, segment, bytes: lastBytes, offset: nextOffset - 1 };
-  const proof = await placeProof(disk, target, end);
+  const proof = await createProof(disk, target, end);
   await proof.close();
 }
 

@@ -31,7 +31,7 @@ export function logDirOf(dir: string): string {
 /**
  * The numbers of the segments, ascending.
  * @throws LogDamagedError when there is none, though the proof says that there was
- * @throws CareError when there is none otherwise: this is no broker's folder
+ * @throws MaintenanceError when there is none otherwise: this is no broker's folder
  */
 export async function listSegments(
   disk: Disk,

@@ -25,7 +25,7 @@ export class GenerationWatch {
 
   /**
    * The first epoch of the generation after all epochs seen.
-   * @throws CareError when there is none
+   * @throws MaintenanceError when there is none
    */
   get nextEpoch(): number {
     const next = (Math.floor(this.#epoch / generationEpochs) + 1) * generationEpochs;

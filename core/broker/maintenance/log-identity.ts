@@ -17,11 +17,11 @@ import { walkSegment } from './walk.ts';
 
 export interface LogIdentity {
   readonly logId: Uint8Array;
-  readonly floor: LogStart;
+  readonly logStart: LogStart;
 }
 
 /**
- * The id that most of the legible headers have, and the newest floor stated in headers of that id
+ * The id that most of the legible headers have, and the newest log start stated in headers of that id
  * or in the last segment. Where no header is legible the batches tell; null when there is none.
  */
 export async function identifyLog(
@@ -35,12 +35,12 @@ export async function identifyLog(
   const logId = mostFrequentId(headers) ?? (await idFromBatches(disk, logDir, numbers));
   if (logId === null) return null;
   const own = headers.filter((header) => sameId(header.logId, logId));
-  const floors = own.map(({ floor }) => floor);
-  const floor = [...floors, ...floorsIn(tail, logId)].reduce(
+  const logStarts = own.map(({ logStart }) => logStart);
+  const logStart = [...logStarts, ...logStartsIn(tail, logId)].reduce(
     (newest, one) => (one.writtenAt > newest.writtenAt ? one : newest),
     noLogStart,
   );
-  return { logId, floor };
+  return { logId, logStart };
 }
 
 export function sameId(left: Uint8Array, right: Uint8Array): boolean {
@@ -70,9 +70,9 @@ async function idFromBatches(
   return null;
 }
 
-function floorsIn({ bytes }: SegmentFile, logId: Uint8Array): LogStart[] {
+function logStartsIn({ bytes }: SegmentFile, logId: Uint8Array): LogStart[] {
   return walkSegment(bytes, logId, 0).flatMap((piece) => {
-    if (piece.type === 'hole' || piece.header.kind !== 'floor') return [];
+    if (piece.type === 'hole' || piece.header.kind !== 'logStart') return [];
     return decodeLogStart(piece.payload, piece.header) ?? [];
   });
 }

@@ -7,7 +7,7 @@ export class MaintenanceError extends Error {
 
   constructor(message: string, ...fixes: string[]) {
     super(message);
-    this.name = 'CareError';
+    this.name = 'MaintenanceError';
     this.fixes = fixes;
   }
 }

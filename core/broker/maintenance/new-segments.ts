@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type Disk, placeFile } from '../log/disk.ts';
+import { type Disk, replaceFile } from '../log/disk.ts';
 import {
   advance,
   type BatchKind,
@@ -19,7 +19,7 @@ import {
   noLogStart,
   segmentName,
 } from '../log/format.ts';
-import { placeProof } from '../log/proven-end.ts';
+import { createProof } from '../log/proven-end.ts';
 
 /** A batch without the header, which depends on its place. */
 export interface BatchContent {
@@ -29,7 +29,7 @@ export interface BatchContent {
 }
 
 /** Where a segment stands among the records of its log. */
-export type SegmentStart = Pick<LogCursor, 'segment' | 'nextOffset' | 'nextSequence' | 'floor'>;
+export type SegmentStart = Pick<LogCursor, 'segment' | 'nextOffset' | 'nextSequence' | 'logStart'>;
 
 export class NewSegments {
   readonly #disk: Disk;
@@ -40,7 +40,7 @@ export class NewSegments {
     nextOffset: 1,
     nextSequence: 1,
     chain: 0,
-    floor: noLogStart,
+    logStart: noLogStart,
   };
   #content: Uint8Array[] = [];
   #bytes = 0;
@@ -63,8 +63,8 @@ export class NewSegments {
 
   /** Begins a segment: the next one, or the one that `start` describes. */
   start(start: SegmentStart = { ...this.#cursor, segment: this.#cursor.segment + 1 }): void {
-    const { segment, nextOffset, nextSequence, floor } = start;
-    const before = { ...this.#cursor, nextOffset, nextSequence, floor };
+    const { segment, nextOffset, nextSequence, logStart } = start;
+    const before = { ...this.#cursor, nextOffset, nextSequence, logStart };
     const { header, cursor } = encodeSegmentHeader(before, segment);
     this.#cursor = cursor;
     this.#content = [header];
@@ -88,8 +88,12 @@ export class NewSegments {
       chain,
     };
     const headerCrc = encodeBatchHeader(header, fields, logId);
-    const floor = kind === 'floor' ? decodeLogStart(payload, fields) : null;
-    this.#cursor = advance(this.#cursor, { recordCount, headerCrc }, floor ?? this.#cursor.floor);
+    const logStart = kind === 'logStart' ? decodeLogStart(payload, fields) : null;
+    this.#cursor = advance(
+      this.#cursor,
+      { recordCount, headerCrc },
+      logStart ?? this.#cursor.logStart,
+    );
     this.#content.push(header, payload, batchTrailer);
     this.#bytes += header.length + payload.length + batchTrailer.length;
   }
@@ -97,7 +101,7 @@ export class NewSegments {
   /** Puts the segment on the disk, durably. */
   async place(): Promise<void> {
     const name = segmentName(this.#cursor.segment);
-    const file = await placeFile(this.#disk, this.#dir, name, this.#content);
+    const file = await replaceFile(this.#disk, this.#dir, name, this.#content);
     await file.close();
     this.#content = [];
     this.#bytes = 0;
@@ -109,7 +113,7 @@ export class NewSegments {
     const { logId, segment, nextOffset } = this.#cursor;
     const end = { logId, segment, bytes: this.#bytes, offset: nextOffset - 1 };
     await this.place();
-    const proof = await placeProof(this.#disk, this.#dir, end);
+    const proof = await createProof(this.#disk, this.#dir, end);
     await proof.close();
   }
 }

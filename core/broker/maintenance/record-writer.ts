@@ -46,7 +46,7 @@ export class RecordWriter {
    */
   async finish(): Promise<void> {
     this.flush();
-    this.#segments.add({ kind: 'floor', payload: encodeLogStart(noLogStart), recordCount: 0 });
+    this.#segments.add({ kind: 'logStart', payload: encodeLogStart(noLogStart), recordCount: 0 });
     await this.#segments.finish();
   }
 }

@@ -34,7 +34,7 @@ export interface RestoreOptions extends VerifyOptions {
 /**
  * @param from a folder that `backupLog` made, or a copy of a broker's folder
  * @param dir the broker's folder to be; made when missing, and it may hold anything but a log
- * @throws CareError when `from` holds no log, or `dir` has one
+ * @throws MaintenanceError when `from` holds no log, or `dir` has one
  * @throws LogDamagedError when the backup is damaged; `dir` was not touched then
  * @throws FolderLockedError when a broker serves `dir`; FolderError or StartError when it cannot be used
  */

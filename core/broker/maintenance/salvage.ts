@@ -4,7 +4,7 @@
  */
 
 import { resolve } from 'node:path';
-import { type Disk, nodeDisk, placeFile } from '../log/disk.ts';
+import { type Disk, nodeDisk, replaceFile } from '../log/disk.ts';
 import { decodeRecord } from '../state-machine/records/records.ts';
 import { BlobCoverage } from './blob-coverage.ts';
 import { refuseIfDamaged } from './damage.ts';
@@ -52,7 +52,7 @@ interface Task extends SalvageOptions {
  * @param to a folder that is empty or not there yet: the new log is put into it, with
  *   `loss-report.json` and `loss-report.txt`; its leases count as those of another generation
  * @throws FolderLockedError when a broker serves `from`: what it takes would be missing
- * @throws CareError when `from` holds no log, or one of a later version, or `to` is not empty
+ * @throws MaintenanceError when `from` holds no log, or one of a later version, or `to` is not empty
  */
 export async function salvageLog(
   from: string,
@@ -64,7 +64,7 @@ export async function salvageLog(
   const lock = lockIfServed(from);
   try {
     await refuseUnlessEmpty(disk, to);
-    const first = await firstProbe(task);
+    const first = await firstPass(task);
     const unfinished = await startTarget(disk, resolve(to));
     try {
       const loss = await writeLegible(task, first, unfinished);
@@ -84,20 +84,20 @@ export async function salvageLog(
 }
 
 /** What must be known before the first record is written. */
-interface FirstProbe {
+interface FirstPass {
   readonly blobs: BlobCoverage;
   readonly watch: GenerationWatch;
   readonly compactedUpTo: number;
 }
 
-/** @throws CareError when a later version of aiq wrote some of it: that is no damage */
-async function firstProbe({ disk, from }: Task): Promise<FirstProbe> {
+/** @throws MaintenanceError when a later version of aiq wrote some of it: that is no damage */
+async function firstPass({ disk, from }: Task): Promise<FirstPass> {
   const blobs = new BlobCoverage();
   const watch = new GenerationWatch();
   let compactedUpTo = 0;
   const survey = await surveyLog(disk, logDirOf(from), {
-    begin: ({ floor }) => {
-      compactedUpTo = floor.writtenAt;
+    begin: ({ logStart }) => {
+      compactedUpTo = logStart.writtenAt;
     },
     segment: ({ batches }) => {
       for (const record of batches.flatMap(({ records }) => records)) {
@@ -130,7 +130,7 @@ function refuseLaterVersion({ problems }: Survey): void {
 
 async function writeLegible(
   { disk, from, nowMs }: Task,
-  { blobs, watch, compactedUpTo }: FirstProbe,
+  { blobs, watch, compactedUpTo }: FirstPass,
   target: string,
 ): Promise<LossReport> {
   const offsets = new OffsetMap();
@@ -164,7 +164,7 @@ async function placeReports(disk: Disk, to: string, loss: LossReport): Promise<v
     [reportNames.text]: lossText(loss),
   };
   for (const [name, text] of Object.entries(reports)) {
-    const file = await placeFile(disk, resolve(to), name, [Buffer.from(text)]);
+    const file = await replaceFile(disk, resolve(to), name, [Buffer.from(text)]);
     await file.close();
   }
 }

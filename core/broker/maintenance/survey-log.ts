@@ -45,7 +45,7 @@ export interface LogVisitor {
 
 /**
  * Reads all segments in order, as they were when the last of them was read: that one is read first.
- * @throws CareError when the folder holds no log
+ * @throws MaintenanceError when the folder holds no log
  * @throws LogDamagedError when not one header or batch is legible
  * @throws LogChangedError when a segment went away meanwhile
  */
@@ -61,8 +61,8 @@ export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor)
   if (identity === null) throw unknownLog(listing, tail);
   await visitor.begin?.(identity);
   const survey = new Survey(identity, last);
-  let expected = identity.floor.segment;
-  for (const number of numbers.filter((one) => one >= identity.floor.segment)) {
+  let expected = identity.logStart.segment;
+  for (const number of numbers.filter((one) => one >= identity.logStart.segment)) {
     const file = number === last ? tail : await readSegment(disk, logDir, number);
     if (file === null || number > expected) await refuseIfChanged(listing);
     if (file === null) throw new LogChangedError(logDir);
@@ -86,7 +86,7 @@ async function refuseIfChanged({ disk, logDir, numbers }: Listing): Promise<void
 
 /**
  * Does `work`, which reads a log, again when compaction got in between.
- * @throws CareError when that happens too often; whatever `work` throws otherwise
+ * @throws MaintenanceError when that happens too often; whatever `work` throws otherwise
  */
 export async function whileItChanges<Result>(
   logDir: string,

@@ -59,12 +59,12 @@ export class Survey {
   bytes = 0;
   segments = 0;
 
-  constructor({ logId, floor }: LogIdentity, lastNumber: number) {
+  constructor({ logId, logStart }: LogIdentity, lastNumber: number) {
     this.#logId = logId;
     this.lastNumber = lastNumber;
-    this.#firstOffset = floor.offset;
-    const { segment, offset: nextOffset } = floor;
-    this.#cursor = { logId, segment, nextOffset, nextSequence: 1, chain: 0, floor };
+    this.#firstOffset = logStart.offset;
+    const { segment, offset: nextOffset } = logStart;
+    this.#cursor = { logId, segment, nextOffset, nextSequence: 1, chain: 0, logStart };
   }
 
   /** Where the log goes on. */

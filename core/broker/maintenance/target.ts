@@ -41,7 +41,7 @@ export async function finishTarget(disk: Disk, unfinished: string): Promise<void
 }
 
 /**
- * @throws CareError when the folder holds anything but the rest of an attempt that was cut short
+ * @throws MaintenanceError when the folder holds anything but the rest of an attempt that was cut short
  */
 export async function refuseUnlessEmpty(disk: Disk, dir: string): Promise<void> {
   const names = (await namesIn(disk, dir)).filter((name) => !ownNames.has(name));

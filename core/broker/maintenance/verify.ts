@@ -46,7 +46,7 @@ export interface VerifyReport {
 
 /**
  * @param dir a broker's folder
- * @throws CareError when the folder holds no log
+ * @throws MaintenanceError when the folder holds no log
  */
 export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   return verifyLogDir(logDirOf(dir), options);
@@ -65,7 +65,7 @@ async function verifyOnce(logDir: string, options: VerifyOptions): Promise<Verif
   const summaryProblems: LogProblem[] = [];
   const notices: string[] = [];
   const survey = await surveyLog(disk, logDir, {
-    begin: ({ floor }) => check.begin(floor.writtenAt),
+    begin: ({ logStart }) => check.begin(logStart.writtenAt),
     segment: async (segment, { problems, lastNumber }) => {
       // The last one has a summary only when it was sealed after it was read: of more than was read.
       if (segment.file.number < lastNumber) {

@@ -95,7 +95,7 @@ function pieceOf(
 function recordsIn(payload: Uint8Array, header: GoodBatch['header']): Uint8Array[] | null {
   if (header.kind === 'records') return splitRecords(payload, header.recordCount);
   const fits =
-    header.kind === 'floor' ? decodeLogStart(payload, header) !== null : payload.length === 0;
+    header.kind === 'logStart' ? decodeLogStart(payload, header) !== null : payload.length === 0;
   return fits && header.recordCount === 0 ? [] : null;
 }
 

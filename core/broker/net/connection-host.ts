@@ -1,4 +1,4 @@
-/** What a connection is in the course of its life, and what it needs of the thread that it lives in. */
+/** The states of a connection, and the interface that its I/O thread offers it. */
 
 import type { ConnectionId, NetEvent, Transport } from '../events.ts';
 import type { Connection } from './connection.ts';
@@ -13,32 +13,32 @@ export const nextStates = {
   preamble: ['hello', 'draining', 'closed'],
   /** Its Hello is awaited. */
   hello: ['open', 'draining', 'closed'],
-  /** The core knows it; requests and answers flow. */
+  /** Known to the state machine; requests and responses flow. */
   open: ['draining', 'closed'],
-  /** What is queued still leaves, then the half-close; whatever comes in is dropped. */
+  /** Queued frames are still sent, then the half-close; input is dropped. */
   draining: ['closed'],
   closed: [],
 } as const;
 
 export type ConnectionState = keyof typeof nextStates;
 
-/** What a connection needs of the thread that it lives in. */
+/** What a connection needs of its I/O thread. */
 export interface ConnectionHost {
   readonly limits: NetLimits;
-  readonly intake: Pick<ReceiveBudget, 'add' | 'shareBytes'>;
-  /** Those that do not read because they hold their share of the intake. */
+  readonly receiveBudget: Pick<ReceiveBudget, 'add' | 'shareBytes'>;
+  /** Connections that do not read because they hold their share of the receive budget. */
   readonly starved: Set<Connection>;
-  /** Those that have read their part: they read on in their turn. */
-  readonly later: Turn;
+  /** Decides when a connection that has read its part reads on. */
+  readonly readScheduler: Turn;
   /**
-   * True when a connection may read on in a frame though it holds its share of the intake: one at a
-   * time, or parts of frames would wait for each other for ever.
+   * True when a connection may read on in a frame though it holds its share of the receive budget.
+   * One at a time, or partial frames would wait for each other for ever.
    */
   mayExceedShare(connection: Connection): boolean;
   /** Monotonic, milliseconds. */
   now(): number;
   onEvent(event: NetEvent, frameBytes: number): void;
-  /** Something about access that an operator may want to know; `kind` in the plural. */
+  /** A notice about access for the operator; `kind` in the plural. */
   onNotice(kind: string, text: string): void;
   /** `connection.state` has changed from this one. */
   onState(connection: Connection, from: ConnectionState): void;
@@ -55,7 +55,7 @@ export interface ConnectionOptions {
 }
 
 /**
- * Tells the operator why the broker ends a connection.
+ * Notifies the operator why the broker ends a connection.
  * @param client the name in its Hello; null before it was accepted
  */
 export function noticeEnd(
@@ -72,11 +72,11 @@ export function noticeEnd(
   host.onNotice('clients cut off', `client ${who} over ${where} was cut off: ${reason}`);
 }
 
-/** The same of a peer that does not read; one that does not close in time is no news. */
+/** The same for a peer that does not read; one that only does not close in time is not reported. */
 export function noticeStall(
   options: ConnectionOptions,
   client: string | null,
   bytes: number,
 ): void {
-  if (bytes > 0) noticeEnd(options, client, `it takes nothing of ${bytes} bytes`);
+  if (bytes > 0) noticeEnd(options, client, `it does not read the ${bytes} bytes sent to it`);
 }

@@ -1,4 +1,4 @@
-/** The connections of one I/O thread: numbers, counts and ticks them, and refuses those over the limits. */
+/** The connections of one I/O thread: numbers, counts and ticks them, and refuses those above the limits. */
 
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -15,23 +15,23 @@ import type { ThreadSetup } from './pool/thread-messages.ts';
 import { ReadScheduler } from './read-scheduler.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 
-/** Deadlines are looked at this many times in the shortest of them. */
+/** Ticks within the shortest deadline. */
 const ticksPerDeadline = 4;
 
 export interface ConnectionTable {
   readonly get: (id: ConnectionId) => Connection | undefined;
   readonly accept: (socket: Socket, transport: Transport) => void;
-  /** To be called when peers may have got answers: others may hold more then. */
+  /** To be called after responses were sent, which frees receive budget. */
   readStarved(): void;
-  /** To be called when the core takes more. */
+  /** To be called when the state machine accepts more. */
   readOn(): void;
-  /** Closes all, each after its peer took what was sent; after `stopMs` without regard to that. */
+  /** Closes all connections, each once its peer has read what was sent; after `stopMs` at the latest. */
   stop(): void;
 }
 
 export function createConnectionTable(
   setup: ThreadSetup,
-  inbox: Pick<EventBatcher, 'add' | 'isOpen'>,
+  batcher: Pick<EventBatcher, 'add' | 'isOpen'>,
   notices: NoticeLimit,
 ): ConnectionTable {
   const { limits } = setup;
@@ -44,26 +44,26 @@ export function createConnectionTable(
     limits.lingerMs,
   );
   const tickMs = shortestMs / ticksPerDeadline;
-  // What the thread misses must not count against its peers.
+  // Time in which this thread did not run must not count against its peers.
   const time = new SteadyTime(() => performance.now(), 2 * tickMs);
-  const host = createHost(setup, { inbox, connections, time, notices });
-  const { crowd, starved, later } = host;
+  const host = createHost(setup, { batcher, connections, time, notices });
+  const { counts, starved, readScheduler } = host;
   let nextId = setup.firstConnection;
   const ticker = setInterval(() => {
     const nowMs = time.now();
     for (const connection of connections.values()) connection.tick(nowMs);
   }, tickMs);
-  // The listeners and the port of the core keep the thread alive, not its clock.
+  // The listeners and the message port keep the thread alive.
   ticker.unref();
 
   return {
     get: (id) => connections.get(id),
     accept(socket, transport) {
-      // Counted first: two threads that looked before they counted would both take the last place.
-      crowd.add(transport, 1);
-      const verdict = verdictOn(transport, crowd, limits);
-      if (verdict === 'turned away') {
-        crowd.add(transport, -1);
+      // Counted before the check: otherwise two threads could both take the last slot.
+      counts.add(transport, 1);
+      const admission = admissionOf(transport, counts, limits);
+      if (admission === 'dropped') {
+        counts.add(transport, -1);
         socket.destroy();
         return;
       }
@@ -73,12 +73,12 @@ export function createConnectionTable(
       const from = fromOf(socket);
       const connection = new Connection(socket, { id, transport, from, guard, host });
       connections.set(id, connection);
-      if (verdict instanceof AiqError) connection.refuse(verdict);
+      if (admission instanceof AiqError) connection.refuse(admission);
     },
     readStarved() {
       for (const connection of starved) connection.updateReading();
     },
-    readOn: () => later.readSoon(),
+    readOn: () => readScheduler.readSoon(),
     stop() {
       for (const connection of connections.values()) connection.drain();
       const deadline = setTimeout(() => {
@@ -90,19 +90,22 @@ export function createConnectionTable(
 }
 
 /**
- * Whether one that is counted already is taken, or told that there is no room: each of these is an
- * open file meanwhile.
+ * Whether a connection, counted already, is accepted, refused with an Error frame, or dropped: a
+ * refused one is an open file meanwhile.
  */
-function verdictOn(
+function admissionOf(
   transport: Transport,
-  crowd: ConnectionCounts,
+  counts: ConnectionCounts,
   { connectionsMax, handshakesMax, refusalsMax }: NetLimits,
-): 'taken' | AiqError | 'turned away' {
-  const [clients, strangers] = [crowd.count('client'), crowd.count(transport) - 1];
-  const over = Math.max(clients + strangers - connectionsMax, strangers - handshakesMax);
-  if (over < 0) return 'taken';
-  if (over >= refusalsMax) return 'turned away';
-  const message = `the broker holds ${clients} connections, and ${strangers} without Hello over ${transport}; try again later`;
+): 'accepted' | AiqError | 'dropped' {
+  const [clients, unauthenticated] = [counts.count('client'), counts.count(transport) - 1];
+  const over = Math.max(
+    clients + unauthenticated - connectionsMax,
+    unauthenticated - handshakesMax,
+  );
+  if (over < 0) return 'accepted';
+  if (over >= refusalsMax) return 'dropped';
+  const message = `the broker holds ${clients} connections, and ${unauthenticated} without Hello over ${transport}; try again later`;
   return new AiqError('TOO_MANY_CONNECTIONS', message);
 }
 
@@ -111,12 +114,12 @@ function fromOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 interface Host extends ConnectionHost {
-  readonly crowd: ConnectionCounts;
-  readonly later: ReadScheduler;
+  readonly counts: ConnectionCounts;
+  readonly readScheduler: ReadScheduler;
 }
 
 interface ThreadState {
-  readonly inbox: Pick<EventBatcher, 'add' | 'isOpen'>;
+  readonly batcher: Pick<EventBatcher, 'add' | 'isOpen'>;
   readonly connections: Map<ConnectionId, Connection>;
   readonly time: SteadyTime;
   readonly notices: NoticeLimit;
@@ -124,39 +127,39 @@ interface ThreadState {
 
 function createHost(
   { connectionCountCells, receiveBudgetCells, thread, limits }: ThreadSetup,
-  { inbox, connections, time, notices }: ThreadState,
+  { batcher, connections, time, notices }: ThreadState,
 ): Host {
-  const crowd = new ConnectionCounts(connectionCountCells, thread);
-  /** Those that said Hello. */
+  const counts = new ConnectionCounts(connectionCountCells, thread);
+  /** Authenticated connections. */
   const clients = new Set<ConnectionId>();
   const starved = new Set<Connection>();
-  const later = new ReadScheduler(() => inbox.isOpen);
-  let beyondShare: Connection | null = null;
+  const readScheduler = new ReadScheduler(() => batcher.isOpen);
+  let aboveShare: Connection | null = null;
   return {
     limits,
-    crowd,
-    intake: new ReceiveBudget(receiveBudgetCells, thread, limits),
+    counts,
+    receiveBudget: new ReceiveBudget(receiveBudgetCells, thread, limits),
     starved,
-    later,
+    readScheduler,
     mayExceedShare(connection) {
-      if (beyondShare?.holdsPartOnly !== true) beyondShare = connection;
-      return beyondShare === connection;
+      if (aboveShare?.holdsPartOnly !== true) aboveShare = connection;
+      return aboveShare === connection;
     },
     now: () => time.now(),
-    onEvent: (event, frameBytes) => inbox.add(event, frameBytes),
+    onEvent: (event, frameBytes) => batcher.add(event, frameBytes),
     onNotice: (kind, text) => notices.add(kind, text),
     onState(connection) {
       const { id, state, transport } = connection;
       if (state === 'open') {
         clients.add(id);
-        crowd.add(transport, -1);
-        crowd.add('client', 1);
+        counts.add(transport, -1);
+        counts.add('client', 1);
       } else if (state === 'closed') {
-        // Until then it is an open file, whatever it waits for.
-        crowd.add(clients.delete(id) ? 'client' : transport, -1);
+        // Counted until closed: it is an open file until then.
+        counts.add(clients.delete(id) ? 'client' : transport, -1);
         connections.delete(id);
         starved.delete(connection);
-        later.delete(connection);
+        readScheduler.delete(connection);
       }
     },
   };

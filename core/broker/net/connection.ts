@@ -1,6 +1,6 @@
 /**
  * One connection on any duplex stream, from its first byte to its close, with a deadline for each
- * step. What goes wrong here ends this connection only, with an Error frame that says why.
+ * step. An error ends only this connection, with an Error frame.
  */
 
 import type { Duplex } from 'node:stream';
@@ -30,10 +30,10 @@ import {
 } from './connection-host.ts';
 import { assertOurVersion, Handshake } from './hello.ts';
 import { InFlightRequests } from './in-flight.ts';
-import { assertAsked, receiveRequest } from './requests.ts';
-import { type Cargo, noCargo, SendBuffer } from './send-buffer.ts';
+import { assertCorrelationId, receiveRequest } from './requests.ts';
+import { noCounts, SendBuffer, type SentCounts } from './send-buffer.ts';
 
-/** The core hears at once of so much that was taken, and of less now and then. */
+/** Sent bytes that are reported to the state machine at once; fewer are reported at the next tick. */
 const reportBytes = 32 * 1024;
 
 export class Connection {
@@ -43,19 +43,19 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #host: ConnectionHost;
   readonly #splitter = new FrameSplitter(limits.frameBytesMaxBeforeHello);
-  readonly #unanswered: InFlightRequests;
+  readonly #inFlight: InFlightRequests;
   readonly #handshake: Handshake;
   #state: ConnectionState = 'preamble';
   /** The name in its Hello; null before it was accepted. */
   #client: string | null = null;
-  readonly #outflow: SendBuffer;
-  /** Bytes that are counted in the intake for this connection. */
+  readonly #sendBuffer: SendBuffer;
+  /** Bytes of the receive budget that this connection holds. */
   #heldBytes = 0;
   /**
-   * Since when the peer owes us bytes: its Hello, or the rest of a frame; null when it does not.
-   * What comes of a frame moves it on by the time that a slow line takes for it.
+   * Since when bytes of the peer are awaited: its Hello, or the rest of a frame; null when none are.
+   * Received bytes of a frame move it on by the time that a slow line takes for them.
    */
-  #owesSinceMs: number | null;
+  #awaitingInputSinceMs: number | null;
   #isReading = false;
 
   constructor(socket: Duplex, options: ConnectionOptions) {
@@ -64,19 +64,19 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#host = options.host;
-    this.#unanswered = new InFlightRequests(this.#host.limits.unansweredMax);
+    this.#inFlight = new InFlightRequests(this.#host.limits.inFlightMax);
     this.#handshake = new Handshake(options.guard);
-    this.#outflow = new SendBuffer(socket, {
+    this.#sendBuffer = new SendBuffer(socket, {
       now: () => this.#host.now(),
-      onTaken: () => {
+      onDrained: () => {
         this.#report(reportBytes);
         this.updateReading();
       },
     });
-    this.#owesSinceMs = this.#host.now();
+    this.#awaitingInputSinceMs = this.#host.now();
     socket.on('data', (chunk: Uint8Array) => this.#onData(chunk));
     socket.on('end', () => this.drain());
-    // The stream destroys itself and emits 'close' after an error; there is nothing else to do.
+    // After an error the stream destroys itself and emits 'close'.
     socket.on('error', () => {});
     socket.on('close', () => this.#enter('closed'));
     this.updateReading();
@@ -86,51 +86,51 @@ export class Connection {
     return this.#state;
   }
 
-  /** Bytes that its peer has not taken. */
+  /** Bytes that the peer has not read. */
   get unsentBytes(): number {
-    return this.#outflow.unsentBytes;
+    return this.#sendBuffer.unsentBytes;
   }
 
-  /** True while all that it holds is the part of a frame. */
+  /** True while it holds only a partial frame. */
   get holdsPartOnly(): boolean {
-    return this.#state === 'open' && this.#heldBytes > 0 && this.#unanswered.bytes === 0;
+    return this.#state === 'open' && this.#heldBytes > 0 && this.#inFlight.bytes === 0;
   }
 
-  /** Sends encoded frames; how long they may wait for the peer is `tick`'s business. */
-  write(frames: Uint8Array, cargo: Cargo = noCargo): void {
-    if (this.#state !== 'draining') this.#outflow.push(frames, cargo);
+  /** Sends encoded frames; `tick` ends the connection when the peer does not read them. */
+  write(frames: Uint8Array, counts: SentCounts = noCounts): void {
+    if (this.#state !== 'draining') this.#sendBuffer.push(frames, counts);
   }
 
-  /** Told of each message of the core before `write` gets it: it may answer what was asked. */
-  sent(name: MessageName, correlationId: number): void {
-    this.#unanswered.sent(name, correlationId);
+  /** Records a message that `write` is about to send, which may be the response to a request. */
+  sending(name: MessageName, correlationId: number): void {
+    this.#inFlight.completed(name, correlationId);
   }
 
-  /** Takes nothing more; what was written still leaves, then the half-close. */
+  /** Accepts no more input; written frames are still sent, then the half-close. */
   drain(): void {
     if (this.#state === 'draining' || this.#state === 'closed') return;
     this.#enter('draining');
-    this.#outflow.end();
+    this.#sendBuffer.end();
     this.updateReading();
   }
 
   /** Sends an Error frame, then drains. */
   refuse(error: AiqError, correlationId = 0): void {
-    // A peer that sent no valid preamble gets ours here, so that it can read the frame.
+    // A peer without valid preamble gets ours, so that it can read the frame.
     if (this.#state === 'preamble') this.write(encodePreamble());
     noticeEnd(this.#options, this.#client, `${error.code}: ${error.message}`);
     this.#writeError(error, correlationId);
     this.drain();
   }
 
-  /** Ends at once; what was not sent is lost. */
+  /** Closes at once; unsent frames are lost. */
   destroy(): void {
     this.#socket.destroy();
   }
 
-  /** Holds the peer to its deadlines; called a few times in each of them. */
+  /** Enforces the peer's deadlines; called a few times within each of them. */
   tick(now: number): void {
-    if (now - this.#outflow.tookAtMs > this.#takeWithinMs()) {
+    if (now - this.#sendBuffer.lastDrainAtMs > this.#takeWithinMs()) {
       noticeStall(this.#options, this.#client, this.unsentBytes);
       this.destroy();
     } else if (this.#state !== 'draining') this.#refuseLateSender(now);
@@ -138,7 +138,7 @@ export class Connection {
     this.updateReading();
   }
 
-  /** Time that the peer has to take some of what waits for it, or to close after the half-close. */
+  /** Time that the peer has to read some of what waits for it, or to close after the half-close. */
   #takeWithinMs(): number {
     const { unixStallMs, tcpStallMs, lingerMs } = this.#host.limits;
     if (this.unsentBytes > 0) return this.transport === 'unix' ? unixStallMs : tcpStallMs;
@@ -146,53 +146,55 @@ export class Connection {
   }
 
   #refuseLateSender(now: number): void {
-    if (this.#owesSinceMs === null || this.#socket.isPaused()) return;
+    if (this.#awaitingInputSinceMs === null || this.#socket.isPaused()) return;
     const { handshakeMs, frameMs } = this.#host.limits;
-    const owed = this.#state === 'open' ? 'the rest of a frame' : 'preamble and Hello';
+    const awaited = this.#state === 'open' ? 'the rest of a frame' : 'preamble and Hello';
     const allowedMs = this.#state === 'open' ? frameMs : handshakeMs;
-    if (now - this.#owesSinceMs <= allowedMs) return;
-    this.refuse(new AiqError('TOO_SLOW', `${owed} did not arrive in time`));
+    if (now - this.#awaitingInputSinceMs <= allowedMs) return;
+    this.refuse(new AiqError('TOO_SLOW', `${awaited} did not arrive in time`));
   }
 
   /**
-   * Reads only while the peer reads its answers, waits for not too many, and holds no more than its share
-   * of the intake. A draining one reads on: closing over unread bytes would reset it before it saw why.
+   * Reads only while the peer reads its responses, has not too many requests in flight, and holds no
+   * more than its share of the receive budget. A draining connection reads on: closing with unread
+   * bytes would reset it before the peer sees the reason.
    */
   updateReading(): void {
     this.#readFrames();
     this.#count();
-    const isOver = this.#heldBytes > this.#host.intake.shareBytes;
-    const isStarved = isOver && !(this.holdsPartOnly && this.#host.mayExceedShare(this));
+    const isAboveShare = this.#heldBytes > this.#host.receiveBudget.shareBytes;
+    const isStarved = isAboveShare && !(this.holdsPartOnly && this.#host.mayExceedShare(this));
     if (isStarved) this.#host.starved.add(this);
     else this.#host.starved.delete(this);
-    const mustWait = isStarved || this.#isOwedMuch || this.#host.later.has(this);
+    const mustWait = isStarved || this.#hasBacklog || this.#host.readScheduler.has(this);
     const shouldRead = this.#state === 'draining' || !mustWait;
     if (shouldRead !== this.#socket.isPaused()) return;
-    // The pause was ours: it must not count against the peer.
-    if (shouldRead && this.#owesSinceMs !== null) this.#owesSinceMs = this.#host.now();
+    // A pause of ours must not count against the peer.
+    if (shouldRead && this.#awaitingInputSinceMs !== null)
+      this.#awaitingInputSinceMs = this.#host.now();
     this.#socket[shouldRead ? 'resume' : 'pause']();
   }
 
-  /** The peer waits for many answers, or does not read those that it got. */
-  get #isOwedMuch(): boolean {
-    return this.#unanswered.isFull || this.#outflow.unsentBytes > this.#host.limits.unsentBytesMax;
+  /** The peer has many requests in flight, or does not read its responses. */
+  get #hasBacklog(): boolean {
+    return this.#inFlight.isFull || this.#sendBuffer.unsentBytes > this.#host.limits.unsentBytesMax;
   }
 
-  /** The core hears what was taken when it is that much. */
+  /** Reports sent bytes to the state machine when they are at least `bytesMin`. */
   #report(bytesMin: number): void {
-    const left = this.#state === 'open' ? this.#outflow.takeTaken(bytesMin) : null;
+    const left = this.#state === 'open' ? this.#sendBuffer.takeDrained(bytesMin) : null;
     if (left !== null) this.#host.onEvent({ type: 'left', connection: this.id, ...left }, 0);
   }
 
-  /** Tells the intake what is held now. */
+  /** Updates the receive budget. */
   #count(): void {
-    const isOver = this.#state === 'draining' || this.#state === 'closed';
-    const held = isOver ? 0 : this.#splitter.bufferedBytes + this.#unanswered.bytes;
-    this.#host.intake.add(held - this.#heldBytes);
+    const isEnded = this.#state === 'draining' || this.#state === 'closed';
+    const held = isEnded ? 0 : this.#splitter.bufferedBytes + this.#inFlight.bytes;
+    this.#host.receiveBudget.add(held - this.#heldBytes);
     this.#heldBytes = held;
   }
 
-  /** The only place where the state changes. Whoever leaves `open` was open: the core hears it once. */
+  /** The only place where the state changes. Leaving `open` is reported to the state machine, once. */
   #enter(next: ConnectionState): void {
     const from = this.#state;
     const allowed: readonly ConnectionState[] = nextStates[from];
@@ -206,9 +208,9 @@ export class Connection {
   #onData(chunk: Uint8Array): void {
     if (this.#state === 'draining') return;
     this.#splitter.push(chunk);
-    if (this.#state === 'open' && this.#owesSinceMs !== null) {
+    if (this.#state === 'open' && this.#awaitingInputSinceMs !== null) {
       const ms = (chunk.length / this.#host.limits.frameBytesPerSecond) * 1000;
-      this.#owesSinceMs = Math.min(this.#host.now(), this.#owesSinceMs + ms);
+      this.#awaitingInputSinceMs = Math.min(this.#host.now(), this.#awaitingInputSinceMs + ms);
     }
     this.updateReading();
   }
@@ -222,20 +224,20 @@ export class Connection {
     assertOurVersion(version);
   }
 
-  /** Handles the whole frames that are here, some in a turn, as long as the peer waits for not too many answers. */
+  /** Handles the received frames, a part in a turn, while the peer has not too many requests in flight. */
   #readFrames(): void {
-    // What a frame leads to may bring us here again.
-    if (this.#isReading || this.#host.later.has(this)) return;
+    // Handling a frame may re-enter.
+    if (this.#isReading || this.#host.readScheduler.has(this)) return;
     this.#isReading = true;
     try {
       if (this.#state === 'preamble') this.#readPreamble();
-      while ((this.#state === 'hello' || this.#state === 'open') && !this.#isOwedMuch) {
-        const frame = this.#host.later.next(this, this.#splitter);
+      while ((this.#state === 'hello' || this.#state === 'open') && !this.#hasBacklog) {
+        const frame = this.#host.readScheduler.next(this, this.#splitter);
         if (frame === null) break;
-        if (this.#state === 'open') this.#owesSinceMs = null;
+        if (this.#state === 'open') this.#awaitingInputSinceMs = null;
         this.#tryFrame(frame);
       }
-      if (this.#splitter.bufferedBytes > 0) this.#owesSinceMs ??= this.#host.now();
+      if (this.#splitter.bufferedBytes > 0) this.#awaitingInputSinceMs ??= this.#host.now();
     } catch (error) {
       if (!(error instanceof AiqError)) throw error;
       this.refuse(error);
@@ -254,9 +256,9 @@ export class Connection {
   }
 
   #onFrame(frame: Frame): void {
-    assertAsked(frame);
+    assertCorrelationId(frame);
     if (this.#state === 'hello') {
-      this.#greet(frame);
+      this.#onHandshakeFrame(frame);
       return;
     }
     const received = receiveRequest(this.id, frame);
@@ -264,7 +266,7 @@ export class Connection {
     else this.#writeError(received.error, frame.correlationId);
   }
 
-  #greet(frame: Frame): void {
+  #onHandshakeFrame(frame: Frame): void {
     const step = this.#handshake.receive(frame);
     const { correlationId } = frame;
     if (step.type === 'proof') {
@@ -272,7 +274,7 @@ export class Connection {
       return;
     }
     this.#enter('open');
-    this.#owesSinceMs = null;
+    this.#awaitingInputSinceMs = null;
     this.#splitter.setFrameBytesMax(limits.frameBytesMax);
     const { id: connection, transport } = this;
     this.#client = step.hello.client;
@@ -282,7 +284,7 @@ export class Connection {
 
   #pass(event: NetEvent, { correlationId, body }: Frame): void {
     const bytes = frameHeaderBytes + body.length;
-    this.#unanswered.asked(correlationId, bytes);
+    this.#inFlight.started(correlationId, bytes);
     this.#host.onEvent(event, bytes);
   }
 

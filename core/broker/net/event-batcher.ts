@@ -1,7 +1,7 @@
 /**
- * Collects what the connections of a thread received and hands it to the core, one batch for each
- * turn of the event loop. Only so much is handed over before the core has taken what came before: what
- * waits between the threads waits in one line, whoever sent it.
+ * Passes events of an I/O thread's connections to the state machine, one batch for each turn of the
+ * event loop, within a send window: events on their way between the threads wait in one queue,
+ * whatever connection they are from, so only few may be there.
  */
 
 import type { NetEvent } from '../events.ts';
@@ -10,25 +10,25 @@ import { messageBytes, SendWindow } from './send-window.ts';
 
 interface EventBatcherOptions {
   readonly limits: Pick<NetLimits, 'batchBytesMax' | 'sendWindowBytes'>;
-  /** @param confirm the core is to say when it has taken them */
+  /** @param confirm the receiver is to confirm that it has taken them */
   readonly post: (events: NetEvent[], confirm: boolean) => void;
 }
 
 export class EventBatcher {
   readonly #options: EventBatcherOptions;
-  readonly #ahead: SendWindow;
+  readonly #window: SendWindow;
   #batch: NetEvent[] = [];
   #batchBytes = 0;
   #flush: NodeJS.Immediate | null = null;
 
   constructor(options: EventBatcherOptions) {
     this.#options = options;
-    this.#ahead = new SendWindow(options.limits.sendWindowBytes);
+    this.#window = new SendWindow(options.limits.sendWindowBytes);
   }
 
-  /** True while more may be read for the core. */
+  /** True while connections may read more. */
   get isOpen(): boolean {
-    return this.#ahead.isOpen;
+    return this.#window.isOpen;
   }
 
   /** Adds an event that came in a frame of `frameBytes`. */
@@ -39,16 +39,16 @@ export class EventBatcher {
     else this.#flush ??= setImmediate(() => this.#post());
   }
 
-  /** The core has taken what it was to confirm. */
+  /** A confirmation arrived. */
   taken(): void {
-    this.#ahead.taken();
+    this.#window.taken();
   }
 
   #post(): void {
     if (this.#flush !== null) clearImmediate(this.#flush);
     this.#flush = null;
     const events = this.#batch;
-    const confirm = this.#ahead.add(this.#batchBytes);
+    const confirm = this.#window.add(this.#batchBytes);
     this.#batch = [];
     this.#batchBytes = 0;
     this.#options.post(events, confirm);

@@ -25,14 +25,14 @@ export function assertOurVersion(version: number): void {
   throw new AiqError('VERSION', message);
 }
 
-/** What TCP peers have to prove, and what the broker proves to them. */
+/** Secret and identity for the mutual proof over TCP. */
 export interface Guard {
   readonly token: Uint8Array;
   /** The broker's id: it is part of what is signed. */
   readonly broker: string;
 }
 
-/** What a frame of the handshake asks for. */
+/** What follows from a frame of the handshake. */
 type Step =
   | { readonly type: 'proof'; readonly proof: Message<'Proof'> }
   | { readonly type: 'hello'; readonly hello: Message<'Hello'> };
@@ -47,8 +47,7 @@ export class Handshake {
   }
 
   /**
-   * Takes the next frame of a peer that is not known yet. The proof stays here: the Hello that is
-   * returned carries none.
+   * Handles the next frame of an unauthenticated peer. The returned Hello has no proof.
    * @throws AiqError `HELLO_EXPECTED`, `BAD_FRAME`, `BAD_REQUEST` or `UNAUTHORIZED`: the connection
    *   must end
    */
@@ -60,7 +59,7 @@ export class Handshake {
     if (name !== 'Hello') {
       const came = name ?? `a frame with opcode ${frame.opcode}`;
       const first = this.#guard === null ? 'Hello' : 'Prove and then Hello';
-      throw new AiqError('HELLO_EXPECTED', `first must come ${first}, but ${came} came`);
+      throw new AiqError('HELLO_EXPECTED', `expected ${first} first, not ${came}`);
     }
     const hello = decodeFields(name, frame.body);
     if (this.#guard !== null) this.#check(hello.proof, this.#guard.token);
@@ -77,7 +76,8 @@ export class Handshake {
 
   #check(proof: Uint8Array, token: Uint8Array): void {
     if (this.#nonces === null) {
-      const message = 'over TCP both sides prove that they have the token: send Prove before Hello';
+      const message =
+        'over TCP both sides must prove that they have the token: send Prove before Hello';
       throw new AiqError('UNAUTHORIZED', message);
     }
     const expected = sign(token, signedBytes('client', this.#nonces));

@@ -17,7 +17,7 @@ interface ListenersOptions {
 interface Listeners {
   /** As bound: a port 0 has become a real one. */
   readonly addresses: Addresses;
-  /** New connections are refused from here on; those that stand go on. May be called twice. */
+  /** Refuses new connections; open ones continue. May be called twice. */
   close(): void;
 }
 
@@ -50,7 +50,7 @@ async function listenUnix(path: string, options: ListenersOptions): Promise<List
   const socket = await bindSocket(path, (at) => listening(server, { path: at })).catch(
     (error: unknown) => {
       server.close();
-      throw asListenError(error, path, `Is ${basename(path)} a short name?`);
+      throw asListenError(error, path, `Choose a shorter file name than ${basename(path)}.`);
     },
   );
   return {
@@ -72,13 +72,13 @@ async function listenTcp(
   return { address: bound, close: () => void server.close() };
 }
 
-/** What to do about a TCP port that somebody else has. */
+/** Advice for a TCP port that another process uses. */
 export const portHint =
   'Another program uses it, perhaps another broker: stop that one or choose another port.';
 
 /**
- * Listens and returns the address as bound. Alone it binds plainly: any other program on the port
- * is an error then, also one that shares the port with itself.
+ * Listens and returns the address as bound. Without `sharePort` any other program on the port is an
+ * error, also one that shares the port.
  * @throws ListenError
  */
 export async function bindTcp(
@@ -109,7 +109,7 @@ async function listening(server: Server, where: ListenOptions): Promise<void> {
     server.once('error', reject);
     server.listen(where, () => {
       server.removeListener('error', reject);
-      // A connection that failed while it was accepted is that peer's loss alone.
+      // A connection that fails while it is accepted affects only its peer.
       server.on('error', () => {});
       resolve();
     });

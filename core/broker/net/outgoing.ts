@@ -1,6 +1,6 @@
 /**
- * What the core sends, on its way to the connections: encoded by the core, so that threads pass bytes
- * and no objects, and written by their I/O thread.
+ * Messages on their way to connections: encoded in the main thread, so that only bytes pass between
+ * threads, and written by the I/O thread.
  */
 
 import {
@@ -12,20 +12,20 @@ import {
 } from '../../protocol/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { Connection } from './connection.ts';
-import { type Cargo, noCargo, sumOf } from './send-buffer.ts';
+import { noCounts, type SentCounts, sumOf } from './send-buffer.ts';
 
-/** Frames are written once this many bytes are together, so that the core soon hears what left. */
+/** Bytes of frames in one part; small, so that sent bytes are reported soon. */
 const writeBytes = 64 * 1024;
 
 /** Frames for one connection. */
 interface Part {
   readonly connection: ConnectionId;
-  /** Where they end among the bytes of all parts. */
+  /** Where they end in the bytes of all parts. */
   end: number;
-  cargo: Cargo;
-  /** The messages that they hold, and the waits that stand by now. */
+  counts: SentCounts;
+  /** The messages in it, and the waits registered by now. */
   readonly sent: { readonly name: MessageName; readonly correlationId: number }[];
-  /** The connection ends behind them. */
+  /** The connection ends after them. */
   isLast: boolean;
 }
 
@@ -43,14 +43,14 @@ export function encodeMessages(messages: readonly Outgoing[]): Encoded {
     for (const message of those) {
       const { name, correlationId } = message;
       if (part === null || part.isLast || writer.length - startOf(parts) >= writeBytes) {
-        part = { connection, end: 0, cargo: noCargo, sent: [], isLast: false };
+        part = { connection, end: 0, counts: noCounts, sent: [], isLast: false };
         parts.push(part);
       }
       part.sent.push({ name, correlationId });
       if (name !== 'Wait') {
         const sent = appendMessage(writer, message);
         part.isLast = message.thenClose === true || sent === 'lost';
-        part.cargo = sumOf(part.cargo, cargoOf(message));
+        part.counts = sumOf(part.counts, countsOf(message));
       }
       part.end = writer.length;
     }
@@ -63,36 +63,35 @@ function startOf(parts: readonly Part[]): number {
   return parts.at(-2)?.end ?? 0;
 }
 
-/** Parts for connections that are gone are dropped: their peers cannot be told anything. */
+/** Writes the parts; those for closed connections are dropped. */
 export function sendEncoded(
   { parts, bytes }: Encoded,
   connectionOf: (id: ConnectionId) => Connection | undefined,
 ): void {
   const answered = new Set<Connection>();
   let start = 0;
-  for (const { connection: id, end, cargo, sent, isLast } of parts) {
+  for (const { connection: id, end, counts, sent, isLast } of parts) {
     const frames = bytes.subarray(start, end);
     start = end;
     const connection = connectionOf(id);
     if (connection === undefined) continue;
     answered.add(connection);
-    for (const { name, correlationId } of sent) connection.sent(name, correlationId);
-    // A little must not hold on to all the others until its peer has read it.
+    for (const { name, correlationId } of sent) connection.sending(name, correlationId);
+    // A small part is copied, or it would keep the whole buffer until its peer has read it.
     const isMost = 2 * frames.length > bytes.length;
-    if (frames.length > 0) connection.write(isMost ? frames : frames.slice(), cargo);
+    if (frames.length > 0) connection.write(isMost ? frames : frames.slice(), counts);
     if (isLast) connection.drain();
   }
   for (const connection of answered) connection.updateReading();
 }
 
-function cargoOf({ name, bytes = 0 }: Outgoing): Cargo {
+function countsOf({ name, bytes = 0 }: Outgoing): SentCounts {
   return { bytes, deliveries: name === 'Deliver' ? 1 : 0 };
 }
 
 /**
- * Appends the message. One that cannot be encoded is answered with an Error instead, so that the
- * peer does not wait; if it answers no request (`lost`), the peer would never know that it missed
- * something, and the connection must end.
+ * Appends the message, or an Error when it cannot be encoded, so that the peer does not wait. If it
+ * answers no request (`lost`), the peer would not notice, and the connection must end.
  */
 function appendMessage<N extends MessageName>(
   writer: Writer,

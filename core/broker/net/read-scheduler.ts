@@ -1,26 +1,26 @@
 /**
- * Connections that have read their part and go on when it is their turn: in rounds, and only while the
- * core takes what was read before. So no peer that sends much is read ahead of one that sends little. What
- * a request costs is seen in the core only, which takes turns by time: a round here may be long, and who
- * sends little has its part in each turn of the event loop.
+ * Schedules reading: connections that have read their part read on round robin, and only while the
+ * state machine keeps up. So no peer that sends much is read ahead of one that sends little. The cost
+ * of a request is known to the `RequestScheduler` only, which schedules by time: a round here may be
+ * long, and small senders have their part in each turn of the event loop.
  */
 
 import { type Frame, type FrameSplitter, frameHeaderBytes } from '../../protocol/index.ts';
 import { RoundRobin } from '../engine/round-robin.ts';
 import type { Connection } from './connection.ts';
 
-/** Of one connection in a visit: frames, and bytes in them. */
+/** Frames, and bytes in them, of one connection in a visit. */
 const framesMax = 64;
 const bytesMax = 64 * 1024;
-/** With so little that is received and not read a connection asks little. */
+/** A connection with at most so many buffered bytes counts as small. */
 const smallBytes = 4 * 1024;
-/** Reading on in one turn of the event loop; what one connection reads comes on top. */
+/** Time for reading in one turn of the event loop; the last connection's part comes on top. */
 const sliceMs = 4;
 
-/** Who may read on now. */
+/** The scheduler as a connection sees it. */
 export interface Turn {
   has(connection: Connection): boolean;
-  /** Frames of the connection until it has read its part; then null, and it reads on later. */
+  /** The next frame; null when there is none, or the connection has read its part and reads on later. */
   next(connection: Connection, splitter: FrameSplitter): Frame | null;
 }
 
@@ -30,7 +30,7 @@ export class ReadScheduler implements Turn {
   #isDue = false;
   #isForLarge = false;
 
-  /** @param isOpen the core takes more */
+  /** @param isOpen true while the state machine accepts more */
   constructor(isOpen: () => boolean) {
     this.#isOpen = isOpen;
   }
@@ -58,7 +58,7 @@ export class ReadScheduler implements Turn {
     return frame;
   }
 
-  /** The core may take more by now. */
+  /** To be called when the state machine may accept more. */
   readSoon(): void {
     if (this.#isDue || !this.#isOpen() || this.#waiting.size === 0) return;
     this.#isDue = true;
@@ -69,7 +69,7 @@ export class ReadScheduler implements Turn {
     this.#isDue = false;
     const untilMs = performance.now() + sliceMs;
     this.#waiting.renew();
-    // However many send little, those that send much go on: every other turn begins with one of them.
+    // Every other turn begins with a large sender, so that many small ones cannot starve them.
     let connection = this.#isForLarge ? this.#waiting.takeLarge() : undefined;
     this.#isForLarge = !this.#isForLarge;
     connection ??= this.#waiting.take();

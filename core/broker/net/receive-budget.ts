@@ -1,12 +1,11 @@
 /**
- * The bytes that peers sent and that are not answered: one budget for the whole pool, in memory
- * that all its threads see. A thread writes only its own count; that of a dead thread is cleared
- * for it.
+ * The budget for received bytes of requests without response: one for the whole pool, in memory shared
+ * by its threads. A thread writes only its own count; that of a dead thread is cleared for it.
  */
 
 import type { NetLimits } from './net-limits.ts';
 
-/** Shared between threads, one count for each; to be passed on as it is. */
+/** Shared memory with one count for each thread. */
 export type ReceiveBudgetCells = Int32Array<SharedArrayBuffer>;
 
 export function createReceiveBudgetCells(threads: number): ReceiveBudgetCells {
@@ -17,25 +16,25 @@ export function createReceiveBudgetCells(threads: number): ReceiveBudgetCells {
 export class ReceiveBudget {
   readonly #cells: ReceiveBudgetCells;
   readonly #thread: number;
-  readonly #limits: Pick<NetLimits, 'intakeBytesMax' | 'intakeBytesMin'>;
+  readonly #limits: Pick<NetLimits, 'receiveBytesMax' | 'receiveBytesMin'>;
 
   /** @param thread which one this is, from 0 on */
   constructor(
     cells: ReceiveBudgetCells,
     thread: number,
-    limits: Pick<NetLimits, 'intakeBytesMax' | 'intakeBytesMin'>,
+    limits: Pick<NetLimits, 'receiveBytesMax' | 'receiveBytesMin'>,
   ) {
     this.#cells = cells;
     this.#thread = thread;
     this.#limits = limits;
   }
 
-  /** Counts bytes that came, or with a minus sign those that need not be held any more. */
+  /** Adds received bytes; negative for bytes that are released. */
   add(bytes: number): void {
     Atomics.add(this.#cells, this.#thread, bytes);
   }
 
-  /** This thread holds nothing any more. */
+  /** Resets the count of this thread. */
   clear(): void {
     Atomics.store(this.#cells, this.#thread, 0);
   }
@@ -47,9 +46,9 @@ export class ReceiveBudget {
     return sum;
   }
 
-  /** What one peer may hold: a part of what is free leaves a part of it free, however many hold theirs. */
+  /** Bytes that one peer may hold: a quarter of what is free, so that some stays free for the next. */
   get shareBytes(): number {
-    const { intakeBytesMax, intakeBytesMin } = this.#limits;
-    return Math.max(intakeBytesMin, (intakeBytesMax - this.bytes) / 4);
+    const { receiveBytesMax, receiveBytesMin } = this.#limits;
+    return Math.max(receiveBytesMin, (receiveBytesMax - this.bytes) / 4);
   }
 }

@@ -1,7 +1,6 @@
 /**
- * From a whole frame to what the core gets: decodes it, checks limits, and checks each job of an
- * Enqueue (checksum, fields). What is wrong with one job or one batch is that request's answer;
- * what is wrong with the frame ends the connection.
+ * Turns a frame into an event for the state machine: decodes it, checks limits, and validates each job
+ * of an Enqueue. An invalid job or batch fails that request; an invalid frame ends the connection.
  */
 
 import { crc32 } from 'node:zlib';
@@ -16,15 +15,16 @@ import {
 import { checkJob } from '../check-job.ts';
 import type { ConnectionId, NetEvent } from '../events.ts';
 
-/** What a frame means: an event for the core, or a refusal after which the connection goes on. */
+/** An event, or an error response after which the connection continues. */
 type Received =
   | { readonly type: 'event'; readonly event: NetEvent }
   | { readonly type: 'refused'; readonly error: AiqError };
 
-/** @throws AiqError `BAD_FRAME`: its answer would look unasked */
-export function assertAsked({ correlationId }: Frame): void {
+/** @throws AiqError `BAD_FRAME` for id 0, which marks messages that answer no request */
+export function assertCorrelationId({ correlationId }: Frame): void {
   if (correlationId !== 0) return;
-  const message = 'a request has correlation id 0, which marks what nobody asked for';
+  const message =
+    'a request has correlation id 0, which is reserved for messages without a request';
   throw new AiqError('BAD_FRAME', message);
 }
 
@@ -35,10 +35,7 @@ export function assertAsked({ correlationId }: Frame): void {
 export function receiveRequest(connection: ConnectionId, frame: Frame): Received {
   const name = messageNameOf(frame.opcode);
   if (name === 'Hello' || name === 'Prove') {
-    throw new AiqError(
-      'HELLO_EXPECTED',
-      `${name} came after Hello; it must come before all others`,
-    );
+    throw new AiqError('HELLO_EXPECTED', `${name} came after the handshake; it must come first`);
   }
   if (name !== undefined && messages[name].from !== 'client') {
     throw new AiqError('BAD_FRAME', `${name} is a message that only a broker sends`);
@@ -46,7 +43,7 @@ export function receiveRequest(connection: ConnectionId, frame: Frame): Received
   const request = decodeFrame(frame);
   const longest = longestList(request.fields);
   if (longest > limits.batchItemsMax) {
-    const message = `${request.name} has a list of ${longest} items; ${limits.batchItemsMax} are allowed: send several`;
+    const message = `${request.name} has a list of ${longest} items; at most ${limits.batchItemsMax} are allowed: split it into several requests`;
     return { type: 'refused', error: new AiqError('TOO_MANY_ITEMS', message) };
   }
   if (request.name === 'Enqueue') {

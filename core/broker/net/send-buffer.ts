@@ -1,90 +1,90 @@
 /**
- * What waits for one peer. It leaves in slices, one at a time, so that every part that the peer
- * takes is seen: a stream tells only when a whole write is over, and joins all that waits into one.
+ * The send buffer of one peer. It is written in slices, one at a time, so that progress of the peer is
+ * noticed: a stream reports only completed writes, and joins all that waits into one.
  */
 
 import type { Duplex } from 'node:stream';
 
 /** At 8 KB/s a slice is four seconds. */
 const sliceBytes = 32 * 1024;
-/** How much of the longest wait for a slice is still remembered at the next one. */
+/** Decay of the longest wait for a slice at each next one. */
 const slownessKept = 0.75;
 
-/** What is told of messages once their last byte is taken. */
-export interface Cargo {
-  /** What the core counts for them. */
+/** Totals of messages, reported once their last byte was sent. */
+export interface SentCounts {
+  /** Bytes charged to the send quota for them. */
   readonly bytes: number;
   /** How many of them are Deliver frames. */
   readonly deliveries: number;
 }
 
-export const noCargo: Cargo = { bytes: 0, deliveries: 0 };
+export const noCounts: SentCounts = { bytes: 0, deliveries: 0 };
 
 interface Waiting {
   readonly bytes: Uint8Array;
-  readonly cargo: Cargo;
+  readonly counts: SentCounts;
 }
 
-interface OutflowOptions {
+interface SendBufferOptions {
   readonly now: () => number;
-  /** The peer took a slice. */
-  readonly onTaken: () => void;
+  /** A slice was sent. */
+  readonly onDrained: () => void;
 }
 
 export class SendBuffer {
   readonly #socket: Duplex;
-  readonly #options: OutflowOptions;
+  readonly #options: SendBufferOptions;
   readonly #waiting: Waiting[] = [];
-  /** How much of the first that waits has left. */
+  /** Bytes sent of the first waiting entry. */
   #at = 0;
   #unsentBytes = 0;
-  /** When the slice that is on its way was written; null when there is none. */
+  /** When the slice being sent was written; null when there is none. */
   #slicedAtMs: number | null = null;
-  #tookAtMs: number;
+  #lastDrainAtMs: number;
   /** The longest of the last waits for a slice. */
   #slowestMs = 0;
-  #taken = noCargo;
+  #drained = noCounts;
   #isEnding = false;
 
-  constructor(socket: Duplex, options: OutflowOptions) {
+  constructor(socket: Duplex, options: SendBufferOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#tookAtMs = options.now();
+    this.#lastDrainAtMs = options.now();
   }
 
-  /** Bytes that the peer has not taken. */
+  /** Bytes not sent yet. */
   get unsentBytes(): number {
     return this.#unsentBytes;
   }
 
-  /** When the peer last took something, or there was nothing to take. */
-  get tookAtMs(): number {
-    return this.#tookAtMs;
+  /** When something was last sent, or there was nothing to send. */
+  get lastDrainAtMs(): number {
+    return this.#lastDrainAtMs;
   }
 
   /**
-   * What the peer took since this was asked last, when it is that much, and about how long it lets a
-   * slice wait.
+   * Totals sent since the last call, when they are at least `bytesMin`, and about how long the peer
+   * lets a slice wait.
    */
-  takeTaken(bytesMin: number): (Cargo & { slowestMs: number }) | null {
-    const taken = this.#taken;
-    if (taken.bytes < bytesMin) return null;
-    this.#taken = noCargo;
-    return { ...taken, slowestMs: this.#slowestMs };
+  takeDrained(bytesMin: number): (SentCounts & { slowestMs: number }) | null {
+    const drained = this.#drained;
+    if (drained.bytes < bytesMin) return null;
+    this.#drained = noCounts;
+    return { ...drained, slowestMs: this.#slowestMs };
   }
 
-  push(bytes: Uint8Array, cargo: Cargo): void {
+  push(bytes: Uint8Array, counts: SentCounts): void {
     if (this.#isEnding || !this.#socket.writable) return;
-    if (this.#unsentBytes === 0) this.#tookAtMs = this.#options.now();
-    this.#waiting.push({ bytes, cargo });
+    if (this.#unsentBytes === 0) this.#lastDrainAtMs = this.#options.now();
+    this.#waiting.push({ bytes, counts });
     this.#unsentBytes += bytes.length;
     this.#writeSlice();
   }
 
-  /** The half-close, behind all that waits. */
+  /** Half-closes the stream after all that waits. */
   end(): void {
     this.#isEnding = true;
-    this.#tookAtMs = this.#options.now();
+    this.#lastDrainAtMs = this.#options.now();
     this.#writeSlice();
   }
 
@@ -94,20 +94,20 @@ export class SendBuffer {
       if (this.#isEnding && !this.#socket.writableEnded) this.#socket.end(this.#onEnded);
       return;
     }
-    const { parts, cargo } = this.#cutSlice();
+    const { parts, counts } = this.#cutSlice();
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.#slicedAtMs = this.#options.now();
     this.#socket.cork();
     for (const part of parts.slice(0, -1)) this.#socket.write(part);
     this.#socket.write(parts.at(-1), (error) => {
-      if (!error) this.#onSliceTaken(bytes, cargo);
+      if (!error) this.#onSliceDrained(bytes, counts);
     });
     this.#socket.uncork();
   }
 
-  #cutSlice(): { parts: Uint8Array[]; cargo: Cargo } {
+  #cutSlice(): { parts: Uint8Array[]; counts: SentCounts } {
     const parts: Uint8Array[] = [];
-    let cargo = noCargo;
+    let counts = noCounts;
     let room = sliceBytes;
     for (let first = this.#waiting[0]; first !== undefined && room > 0; first = this.#waiting[0]) {
       const part = first.bytes.subarray(this.#at, this.#at + room);
@@ -115,30 +115,30 @@ export class SendBuffer {
       room -= part.length;
       this.#at += part.length;
       if (this.#at < first.bytes.length) break;
-      cargo = sumOf(cargo, first.cargo);
+      counts = sumOf(counts, first.counts);
       this.#waiting.shift();
       this.#at = 0;
     }
-    return { parts, cargo };
+    return { parts, counts };
   }
 
-  #onSliceTaken(bytes: number, cargo: Cargo): void {
+  #onSliceDrained(bytes: number, counts: SentCounts): void {
     const now = this.#options.now();
     const waitedMs = now - (this.#slicedAtMs ?? now);
     this.#slowestMs = Math.max(waitedMs, this.#slowestMs * slownessKept);
     this.#slicedAtMs = null;
-    this.#tookAtMs = now;
+    this.#lastDrainAtMs = now;
     this.#unsentBytes -= bytes;
-    this.#taken = sumOf(this.#taken, cargo);
-    this.#options.onTaken();
+    this.#drained = sumOf(this.#drained, counts);
+    this.#options.onDrained();
     this.#writeSlice();
   }
 
   readonly #onEnded = (): void => {
-    this.#tookAtMs = this.#options.now();
+    this.#lastDrainAtMs = this.#options.now();
   };
 }
 
-export function sumOf(one: Cargo, other: Cargo): Cargo {
+export function sumOf(one: SentCounts, other: SentCounts): SentCounts {
   return { bytes: one.bytes + other.bytes, deliveries: one.deliveries + other.deliveries };
 }

@@ -1,28 +1,28 @@
 /**
- * How far one thread may be ahead of another that takes what it hands over. Only now and then the other
- * is asked to say that it took something, so that a little of it costs no message more.
+ * A send window between threads: how many bytes may be on their way unconfirmed. Confirmations are
+ * requested a few times per window only, so that small messages cost no extra message.
  */
 
-/** What handing over a message costs besides its bytes, in bytes. */
+/** Cost of passing a message besides its bytes, in bytes. */
 export const messageBytes = 512;
 
 export class SendWindow {
   readonly #bytesMax: number;
   #bytes = 0;
   #sinceMark = 0;
-  /** What was handed over up to each mark that the other has not confirmed. */
+  /** Bytes up to each mark that is not confirmed yet. */
   readonly #marks: number[] = [];
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** True while more may be handed over. */
+  /** True while more may be sent. */
   get isOpen(): boolean {
     return this.#bytes < this.#bytesMax;
   }
 
-  /** Counts what is handed over; true when the other is to confirm that it took it. */
+  /** Counts sent bytes; true when the receiver is to confirm them. */
   add(bytes: number): boolean {
     this.#bytes += bytes;
     this.#sinceMark += bytes;
@@ -32,7 +32,7 @@ export class SendWindow {
     return true;
   }
 
-  /** The other confirmed the oldest mark. */
+  /** The receiver confirmed the oldest mark. */
   taken(): void {
     this.#bytes -= this.#marks.shift() ?? 0;
   }

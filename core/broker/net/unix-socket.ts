@@ -1,7 +1,7 @@
 /**
- * The folder and the file of the Unix socket: makes the folder private, puts the new socket in the
- * place of one that a dead broker left, removes no other than its own, and binds long paths through a
- * short one (the system allows about 100 bytes and says only EINVAL above).
+ * The Unix socket file: makes its folder private, replaces the socket of a dead broker, removes only its
+ * own, and binds long paths through a short one (the system allows about 100 bytes, and reports only
+ * EINVAL above).
  */
 
 import {
@@ -29,16 +29,16 @@ export interface ShortPath {
   release(): void;
 }
 
-/** A socket that listens in its place, until it is released. */
+/** A socket that listens at its path, until it is released. */
 interface BoundSocket {
   /** Removes the socket's file if it is still this one's. To be called once it does not listen. */
   release(): void;
 }
 
 /**
- * Binds beside the place and moves the socket there, so that Node, which removes by path what it
- * bound, never removes one that somebody else put there. The caller holds the folder's lock: a
- * socket found there belongs to nobody.
+ * Binds to a temporary path and renames the socket, so that Node, which removes what it bound by path,
+ * never removes another process's socket. The caller holds the folder's lock: a socket found there is
+ * stale.
  * @throws ListenError when others may enter the folder, or when the path is no socket
  */
 export async function bindSocket(
@@ -71,7 +71,7 @@ function identityOf(path: string): string | null {
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
-/** The folder exists, is ours alone, and holds nothing but a socket under this name. */
+/** Makes the folder, checks that it is private and that nothing but a socket has this name. */
 function prepareSocketFolder(path: string): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -79,11 +79,11 @@ function prepareSocketFolder(path: string): void {
   const stale = lstatSync(path, { throwIfNoEntry: false });
   if (stale === undefined) return;
   if (!stale.isSocket()) {
-    throw new ListenError('NOT_A_SOCKET', `${path} exists and is no socket; move it away`);
+    throw new ListenError('NOT_A_SOCKET', `${path} exists and is not a socket; move it away`);
   }
 }
 
-/** Who may enter the folder may use the broker: the socket itself asks nobody. */
+/** The folder's mode is the access control: whoever can open the socket may use the broker. */
 function assertPrivate(folder: string): void {
   const { mode, uid } = statSync(folder);
   if ((mode & 0o077) !== 0) {
@@ -107,7 +107,7 @@ export function shortSocketPath(path: string): ShortPath {
   return process.platform === 'linux' ? throughDescriptor(path) : throughLink(path);
 }
 
-/** The folder stays open while the path is in use: `/proc/self/fd` leads to what is open. */
+/** A path through `/proc/self/fd`: the folder stays open while it is in use. */
 function throughDescriptor(path: string): ShortPath {
   const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   return {

@@ -1,11 +1,11 @@
 /**
- * Chunks that wait in the history's thread. Small transactions write the same pages of the database
- * again and again, so chunks gather for a while, unless a search waits for what they hold.
+ * The queue of chunks in the history's thread. Chunks are batched into larger transactions, as small
+ * ones write the same pages repeatedly, unless a search waits for their records.
  */
 
 import { type Chunk, recordsOf } from './chunk.ts';
 
-/** So much is worth a transaction of its own, and no transaction takes much more. */
+/** Size of a transaction. */
 const recordsMax = 5_000;
 const bytesMax = 2 * 1024 * 1024;
 
@@ -25,7 +25,7 @@ export class Backlog {
     return this.#chunks.length === 0;
   }
 
-  /** True when there is enough for a transaction without waiting for more. */
+  /** True when there is enough for a transaction. */
   get isLarge(): boolean {
     return this.#records >= recordsMax || this.#bytes >= bytesMax;
   }
@@ -36,7 +36,7 @@ export class Backlog {
     this.#bytes += chunk.bytes.length;
   }
 
-  /** The oldest chunks, as many as one transaction takes; null when there are none. */
+  /** Removes the oldest chunks for one transaction; null when there are none. */
   take(): Portion | null {
     const taken: Chunk[] = [];
     let records = 0;

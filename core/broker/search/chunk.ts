@@ -1,9 +1,9 @@
 /**
- * Records on their way to the history's thread: many in one buffer, which is handed over and not
- * copied. Each stands as a u32 length and its bytes.
+ * Batches of records on their way to the history's thread: in one buffer, which is transferred and not
+ * copied. Each record is a u32 length and its bytes.
  */
 
-/** Records in order, and how far they reach. */
+/** Records in order. */
 export interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many records it has. */
@@ -13,13 +13,13 @@ export interface Chunk {
 }
 
 const lengthBytes = 4;
-/** Large enough to be mapped and go back to the system: see `brokerMemory` in `core/host`. */
+/** Large enough to be allocated by mmap and so returned to the system: see `brokerMemory` in `core/host`. */
 const bytesFirst = 32 * 1024;
 
 /** Numbers of the record kinds that change what search knows. See `records.ts`. */
 const kindsOfInterest: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 9, 10, 11, 22]);
 
-/** True when the record may be about a job: others need not reach the thread. */
+/** True when the record may be about a job; others are not sent to the thread. */
 export function isOfInterest(record: Uint8Array): boolean {
   return kindsOfInterest.has(record[0] ?? 0);
 }
@@ -46,7 +46,7 @@ export class ChunkBuilder {
     this.#records++;
   }
 
-  /** What was gathered. The builder is empty afterwards and can go on. */
+  /** The chunk of the gathered records. The builder is empty and reusable afterwards. */
   take(upTo: number): Chunk {
     const bytes = this.#buffer.subarray(0, this.#used);
     const chunk = { bytes, records: this.#records, upTo };

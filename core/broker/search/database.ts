@@ -1,8 +1,8 @@
 /**
- * The file of the history: its schema, and the decision at each opening whether what it holds can
- * be continued or is made anew from the log.
+ * The database file of the history: its schema, and the decision at each opening whether its content
+ * can be continued or is rebuilt from the log.
  *
- * To change the schema: raise `schemaVersion`; an older file is then rebuilt by itself.
+ * To change the schema, raise `schemaVersion`: an older file is then rebuilt.
  */
 
 import { closeSync, openSync, rmSync } from 'node:fs';
@@ -13,14 +13,14 @@ const schemaVersion = 1;
 
 /** Pages in memory, in KiB: bounded, whatever the file's size. */
 const cacheKib = 4 * 1024;
-/** What the write-ahead file is cut back to after it was larger. */
+/** Size to which the write-ahead log is truncated. */
 const walBytesKept = 16 * 1024 * 1024;
-/** Pages in the write-ahead file at which they are moved: each time costs two disk syncs. */
+/** Pages in the write-ahead log before a checkpoint, which costs two disk syncs. */
 const checkpointPages = 4000;
 
 const privateFile = 0o600;
 
-/** Of which log the file must be, and what that log has. */
+/** The log that the file must belong to. */
 export interface LogIdentity {
   readonly logId: string;
   /** Offset of the first record that the log still holds. */
@@ -32,12 +32,12 @@ export interface OpenedDatabase {
   readonly db: DatabaseSync;
   /** Everything up to this offset of the log is in it; 0 when it is empty. */
   readonly offset: number;
-  /** Why an existing file was thrown away; null when it was not, or when there was none. */
+  /** Why an existing file was discarded; null when it was not, or did not exist. */
   readonly rebuiltBecause: string | null;
 }
 
 /**
- * Opens the file, or makes it anew when it cannot be continued.
+ * Opens the file, or rebuilds it when it cannot be continued.
  * @throws Error of SQLite or the file system when neither is possible
  */
 export function openDatabase(file: string, identity: LogIdentity): OpenedDatabase {
@@ -62,7 +62,7 @@ export function openDatabase(file: string, identity: LogIdentity): OpenedDatabas
   return { ...remakeDatabase(file, identity), rebuiltBecause: reason };
 }
 
-/** Throws away what the file holds; the log has it all. */
+/** Discards the content of the file, which can be rebuilt from the log. */
 export function remakeDatabase(file: string, { logId }: LogIdentity): OpenedDatabase {
   for (const suffix of ['', '-wal', '-shm', '-journal'])
     rmSync(`${file}${suffix}`, { force: true });
@@ -76,7 +76,7 @@ export function remakeDatabase(file: string, { logId }: LogIdentity): OpenedData
   return { db, offset: 0, rebuiltBecause: null };
 }
 
-/** Makes the tables of an empty history, all or none. */
+/** Creates the tables of an empty history in one transaction. */
 export function makeTables(db: DatabaseSync, logId: string): void {
   db.exec(`BEGIN; ${schema}`);
   db.prepare('INSERT INTO progress VALUES (1, ?, 0)').run(logId);
@@ -134,16 +134,16 @@ function whyNot(found: Progress, log: LogIdentity): string | null {
   if (found.version !== schemaVersion) return 'another version of aiq made it';
   if (found.logId !== log.logId) return 'it belongs to another log';
   if (found.offset > log.durableOffset) return 'it is ahead of the log';
-  // Among the records that are gone may be those that say which jobs were forgotten.
+  // The dropped records may include those that forgot jobs.
   const missesSome = found.offset > 0 && found.offset + 1 < log.firstOffset;
   if (missesSome) return 'the log dropped records that it had not read';
   return null;
 }
 
-/** Result codes of SQLite after which the file is of no use: ERROR, CORRUPT, CONSTRAINT, NOTADB. */
+/** Result codes of SQLite that require a rebuild: ERROR, CORRUPT, CONSTRAINT, NOTADB. */
 const codesOfDamage = new Set([1, 11, 19, 26]);
 
-/** True when the file should be made anew; false when the disk or the system is at fault. */
+/** True when the file must be rebuilt; false for errors of the disk or the system. */
 export function needsRebuild(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
   if ('errcode' in error) return codesOfDamage.has(Number(error.errcode) & 0xff);

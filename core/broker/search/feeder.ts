@@ -1,7 +1,7 @@
 /**
- * Brings the history what became durable, read from the log by offset. Nothing is kept for a
- * history that is slow or down: the feeder stops, and reads on from the log when there is room, so
- * memory is bounded however far behind the history is.
+ * Feeds durable records to the history, read from the log by offset. Nothing is buffered for a slow or
+ * stopped history: the feeder stops and later continues from the log, so memory is bounded however
+ * far behind the history is.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -11,28 +11,28 @@ import { type Chunk, ChunkBuilder, isOfInterest } from './chunk.ts';
 export interface RecordSource {
   /** The record's bytes, at once when they are in memory. @throws RangeError when it was dropped */
   read(offset: number): Uint8Array | Promise<Uint8Array>;
-  /** Offset of the first record that is still there. */
+  /** Offset of the first record that was not dropped. */
   readonly firstOffset: number;
   readonly durableOffset: number;
 }
 
 export interface FeederOptions {
   readonly source: RecordSource;
-  /** Takes a chunk. */
+  /** Receives a chunk. */
   readonly send: (chunk: Chunk) => void;
-  /** Records that the history needs are gone: it has to begin anew. */
+  /** Records that the history needs were dropped: it must be rebuilt. */
   readonly onGap: () => void;
   readonly onNotice: (text: string) => void;
 }
 
-/** More would hold up the broker's own work for too long. */
+/** Bounds the time that one chunk takes from the broker's own work. */
 const chunkRecordsMax = 1_000;
 const chunkBytesMax = 256 * 1024;
-/** What may be on its way to the thread, or gathers there: more than makes it apply them. */
+/** Bytes sent and not applied yet: more than a transaction of the thread. */
 const bytesAheadMax = 6 * 1024 * 1024;
-/** Records of so much time travel together: fewer messages, and the log still has them in memory. */
+/** Records are gathered for this long: fewer messages, and the log still has them cached. */
 const gatherMs = 25;
-/** After the log could not be read. */
+/** Delay before a failed read of the log is retried. */
 const retryMs = 1_000;
 
 export class Feeder {
@@ -41,7 +41,7 @@ export class Feeder {
   /** The record to read next; null while there is no history to feed. */
   #next: number | null = null;
   #bytesAhead = 0;
-  /** Changes whenever what is being read has become pointless. */
+  /** Incremented when a read in progress becomes obsolete. */
   #run = 0;
   #isPumping = false;
   #isPaused = false;
@@ -69,7 +69,7 @@ export class Feeder {
     this.#timer = undefined;
   }
 
-  /** Stops reading for a while, say because the disk is full; `false` goes on. */
+  /** Pauses reading, for example on a full disk; `false` resumes. */
   pause(isPaused: boolean): void {
     this.#isPaused = isPaused;
     if (!isPaused) this.flush();
@@ -81,7 +81,7 @@ export class Feeder {
     this.#timer = setTimeout(() => this.flush(), gatherMs).unref();
   }
 
-  /** The thread has applied so many bytes of chunks. */
+  /** The thread has applied chunks of so many bytes. */
   applied(bytes: number): void {
     this.#bytesAhead -= bytes;
     this.onDurable();
@@ -94,7 +94,7 @@ export class Feeder {
     if (!this.#isPumping) void this.#pump();
   }
 
-  /** True when there is something to send, and room for it. */
+  /** True when there are records to send, and the window allows it. */
   get #wants(): boolean {
     return (
       !this.#isPaused &&
@@ -104,7 +104,7 @@ export class Feeder {
     );
   }
 
-  /** Sends as long as full chunks are waiting; the rest gathers for a while. */
+  /** Sends while there are full chunks; the rest is gathered for a while. */
   async #pump(): Promise<void> {
     this.#isPumping = true;
     while (this.#wants && (await this.#sendOne(this.#run, this.#next ?? 0))) {
@@ -116,7 +116,7 @@ export class Feeder {
   }
 
   /**
-   * Reads a chunk from offset `next` on and sends it, unless it became pointless meanwhile. Returns
+   * Reads a chunk from offset `next` on and sends it, unless it became obsolete meanwhile. Returns
    * whether it was full.
    */
   async #sendOne(run: number, next: number): Promise<boolean> {
@@ -142,7 +142,7 @@ export class Feeder {
     return offset <= end || end - next + 1 === chunkRecordsMax;
   }
 
-  /** A record; one that is damaged counts as a record of nothing. Throws or rejects as the log does. */
+  /** A record; a damaged one is replaced by an empty one. Throws or rejects as the log does. */
   #read(offset: number): Uint8Array | Promise<Uint8Array> {
     const leaveOut = (error: unknown): Uint8Array => this.#leaveOut(offset, error);
     try {
@@ -154,17 +154,17 @@ export class Feeder {
   }
 
   #leaveOut(offset: number, error: unknown): Uint8Array {
-    // By name, because this part of the broker knows nothing of the log's.
+    // By name, because `search/` does not import the log.
     if (!(error instanceof Error) || error.name !== 'LogDamagedError') throw error;
     if (!this.#hasReportedError) {
       this.#hasReportedError = true;
-      const what = `a record is left out, at offset ${offset}`;
+      const what = `record ${offset} of the log is damaged and left out of searches`;
       this.#options.onNotice(`history: ${what}: ${error.message}`);
     }
     return nothing;
   }
 
-  /** The log could not be read. What was dropped will not come back; anything else is tried again. */
+  /** The log could not be read: rebuilds after dropped records, retries after any other error. */
   #handleReadError(error: unknown): void {
     const { onGap, onNotice } = this.#options;
     if (error instanceof RangeError) {
@@ -174,7 +174,7 @@ export class Feeder {
     if (!this.#hasReportedError) {
       this.#hasReportedError = true;
       const why = error instanceof Error ? error.message : String(error);
-      onNotice(`history: the log cannot be read now, searches miss what is new: ${why}`);
+      onNotice(`history: the log cannot be read, searches miss new changes; retrying: ${why}`);
     }
     this.#timer = setTimeout(() => this.flush(), retryMs).unref();
   }

@@ -1,6 +1,6 @@
 /**
- * Entry of the history's thread: owns the database, and speaks with the broker only through
- * `thread-messages.ts`. Whatever goes wrong in it, the broker loses nothing but search for a while.
+ * Entry of the history's thread: owns the database, and communicates with the broker through
+ * `thread-messages.ts` only. An error in it costs only search for a while.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -27,15 +27,15 @@ class HistoryThread {
   readonly #backlog = new Backlog();
   readonly #memory = new IdleMemory();
   readonly #searches: Extract<ToThread, { type: 'search' }>[] = [];
-  /** Somebody waits for this offset. */
-  #forceStopUpTo = 0;
-  /** The backlog has gathered for long enough. */
+  /** A search waits for this offset. */
+  #neededUpTo = 0;
+  /** The backlog has waited for `gatherMs`. */
   #hasGathered = false;
   #gathering: NodeJS.Timeout | undefined;
   #isScheduled = false;
-  #isOver = false;
+  #isClosed = false;
 
-  /** @throws Error when the file can neither be opened nor made anew */
+  /** @throws Error when the file can neither be opened nor rebuilt */
   constructor(setup: ThreadSetup, port: MessagePort) {
     const { file, log, rebuild } = setup;
     this.#port = port;
@@ -43,7 +43,7 @@ class HistoryThread {
     this.#opened = rebuild ? remakeDatabase(file, log) : openDatabase(file, log);
     const { offset, rebuiltBecause } = this.#opened;
     this.#projection = new Projection(this.#opened.db, offset);
-    this.#tell({ type: 'opened', offset, rebuiltBecause });
+    this.#post({ type: 'opened', offset, rebuiltBecause });
   }
 
   take(message: ToThread): void {
@@ -51,8 +51,8 @@ class HistoryThread {
       case 'chunk':
         this.#backlog.add(message.chunk);
         break;
-      case 'hurry':
-        this.#forceStopUpTo = Math.max(this.#forceStopUpTo, message.offset);
+      case 'applyUpTo':
+        this.#neededUpTo = Math.max(this.#neededUpTo, message.offset);
         break;
       case 'search':
         this.#searches.push(message);
@@ -64,9 +64,9 @@ class HistoryThread {
     this.#schedule();
   }
 
-  /** One piece of work at a time, so that a search that comes meanwhile is not kept waiting. */
+  /** One piece of work per turn, so that a new search does not wait for several. */
   #schedule(): void {
-    if (this.#isScheduled || this.#isOver) return;
+    if (this.#isScheduled || this.#isClosed) return;
     if (this.#searches.length === 0 && !this.#mustApply()) {
       this.#gather();
       return;
@@ -81,12 +81,10 @@ class HistoryThread {
 
   #mustApply(): boolean {
     if (this.#backlog.isEmpty) return false;
-    return (
-      this.#hasGathered || this.#backlog.isLarge || this.#projection.offset < this.#forceStopUpTo
-    );
+    return this.#hasGathered || this.#backlog.isLarge || this.#projection.offset < this.#neededUpTo;
   }
 
-  /** Lets the backlog grow for a while. */
+  /** Lets the backlog grow for `gatherMs`. */
   #gather(): void {
     if (this.#backlog.isEmpty || this.#gathering !== undefined) return;
     this.#gathering = setTimeout(() => {
@@ -96,9 +94,9 @@ class HistoryThread {
     }, this.#setup.gatherMs);
   }
 
-  /** After an error the thread ends, and the broker starts another one. */
+  /** After an error the thread ends, and the broker restarts it. */
   #guard(work: () => void): void {
-    if (this.#isOver) return;
+    if (this.#isClosed) return;
     try {
       work();
     } catch (error) {
@@ -119,7 +117,7 @@ class HistoryThread {
     if (portion === null) return;
     this.#projection.apply(portion.records, portion.upTo);
     this.#hasGathered = this.#hasGathered && !this.#backlog.isEmpty;
-    this.#tell({ type: 'applied', offset: portion.upTo, bytes: portion.bytes });
+    this.#post({ type: 'applied', offset: portion.upTo, bytes: portion.bytes });
   }
 
   #search({ number, filter }: Extract<ToThread, { type: 'search' }>): void {
@@ -131,24 +129,24 @@ class HistoryThread {
     try {
       const page = search(this.#opened.db, filter, clock);
       const answer = { ...page, offset: this.#projection.offset };
-      this.#tell({ type: 'found', number, answer });
+      this.#post({ type: 'found', number, answer });
     } catch (error) {
       const { code, message } = error instanceof AiqError ? error : unavailable(error);
-      this.#tell({ type: 'refused', number, code, message });
+      this.#post({ type: 'refused', number, code, message });
       if (!(error instanceof AiqError)) throw error;
     }
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     clearTimeout(this.#gathering);
     this.#opened.db.close();
     this.#port.close();
   }
 
-  #tell(message: FromThread): void {
-    tell(this.#port, message);
+  #post(message: FromThread): void {
+    post(this.#port, message);
   }
 }
 
@@ -156,13 +154,13 @@ function unavailable(error: unknown): AiqError {
   return new AiqError('INTERNAL', `the history could not be searched: ${messageOf(error)}`);
 }
 
-function tell(port: MessagePort, message: FromThread): void {
+function post(port: MessagePort, message: FromThread): void {
   port.postMessage(message, []);
 }
 
-/** The thread ends after it. */
+/** Reports an error; the thread ends afterwards. */
 function reportFailure(port: MessagePort, error: unknown): void {
-  tell(port, { type: 'failed', message: messageOf(error), rebuild: needsRebuild(error) });
+  post(port, { type: 'failed', message: messageOf(error), rebuild: needsRebuild(error) });
 }
 
 if (parentPort === null) throw new Error('history-thread.ts is the entry of a worker thread');

@@ -1,7 +1,7 @@
 /**
- * The history: all jobs, live and finished, in a database that is searched and that the log can
- * make again at any time. It follows the log in a thread of its own; the broker never waits for it,
- * and whatever happens to it costs search alone.
+ * The history: a searchable database of all jobs, live and finished, which can be rebuilt from the log
+ * at any time. It follows the log in its own thread; the broker never waits for it, and its failure
+ * affects search only.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -13,22 +13,22 @@ import { HistoryThreadHandle, type ThreadEnd } from './thread-handle.ts';
 export interface HistoryOptions {
   /** The database; SQLite keeps a second file beside it. Its folder exists. */
   readonly file: string;
-  /** The log that it follows; a file of another log is thrown away. */
+  /** The log that it follows; a file of another log is discarded. */
   readonly logId: string;
   readonly log: RecordSource;
-  /** Told what an operator should know: that it is rebuilt, that search fails and why. */
+  /** Receives notices for the operator: rebuilds, and why search fails. */
   readonly onNotice: (text: string) => void;
   readonly limits?: Partial<HistoryLimits>;
 }
 
 export interface HistoryLimits {
-  /** How long a search waits for the offset that it asks for. */
+  /** Longest wait of a search for its offset. */
   readonly waitMs: number;
-  /** How long one search may take before its page ends, short if need be. */
+  /** Time of one search, after which its page ends early. */
   readonly searchBudgetMs: number;
-  /** How long records gather in the thread when no search waits for them. */
+  /** How long records are gathered in the thread when no search waits. */
   readonly gatherMs: number;
-  /** Searches that wait at a time; each may be a page of a thousand jobs. */
+  /** Waiting searches; each may be a page of a thousand jobs. */
   readonly searchesMax: number;
   /** Wait before the thread starts again; twice as long after each further failure, up to the max. */
   readonly restartMsMin: number;
@@ -45,27 +45,27 @@ const defaultLimits: HistoryLimits = {
 };
 
 export interface History {
-  /** Everything up to this offset of the log can be found; 0 while that is not known. */
+  /** Records up to this offset of the log are searchable; 0 while that is unknown. */
   readonly offset: number;
-  /** Durable records that cannot be found yet. */
+  /** Durable records that are not searchable yet. */
   readonly lag: number;
   /** More of the log became durable. Cheap: call it after each group commit. */
   onDurable(): void;
-  /** Stops following the log, say while the disk is full; `false` goes on. */
+  /** Pauses following the log, for example on a full disk; `false` resumes. */
   pause(isPaused: boolean): void;
   /**
-   * A page of the jobs that meet all conditions. Waits a bounded time until everything up to
-   * `minOffset` can be found, then answers with what there is; `offset` in the answer tells.
+   * A page of the jobs that meet all conditions. Waits a bounded time until records up to `minOffset`
+   * are searchable; `offset` in the result tells how far it got.
    * @throws AiqError (rejects with it) `BAD_REQUEST` when a condition makes no sense,
    *   `UNSUPPORTED` while the history is broken, `INTERNAL` when too many searches wait or the
    *   thread died over it, `SHUTTING_DOWN` after `close`
    */
   search(filter: SearchFilter, minOffset: number): Promise<Message<'SearchOk'>>;
-  /** Settles when thread and file are closed. */
+  /** Resolves when thread and file are closed. */
   close(): Promise<void>;
 }
 
-/** Starts the history; it opens its file, or makes it again, while the broker goes on. */
+/** Starts the history; it opens or rebuilds its file in the background. */
 export function startHistory(options: HistoryOptions): History {
   return new LogHistory(options);
 }
@@ -83,8 +83,8 @@ class LogHistory implements History {
   #thread: HistoryThreadHandle | null = null;
   #offset = 0;
   #searching = 0;
-  /** What failed; null once a thread works again. */
-  #trouble: string | null = null;
+  /** The error of the last failure; null once it works again. */
+  #lastError: string | null = null;
   #failures = 0;
   #failedAtMs = 0;
   #mustRebuild = false;
@@ -128,7 +128,7 @@ class LogHistory implements History {
       await this.#reached(minOffset);
       if (this.#isClosed) throw new AiqError('SHUTTING_DOWN', 'the broker is stopping');
       if (this.#thread === null) {
-        throw new AiqError('UNSUPPORTED', `there is no search now: ${this.#trouble}`);
+        throw new AiqError('UNSUPPORTED', `search is unavailable: ${this.#lastError}`);
       }
       return await this.#thread.search(filter);
     } finally {
@@ -144,14 +144,14 @@ class LogHistory implements History {
     await this.#thread?.close();
   }
 
-  /** Settles when the offset is reached, when that takes too long, or when there is no thread. */
+  /** Resolves when the offset is reached, after `waitMs`, or when there is no thread. */
   async #reached(minOffset: number): Promise<void> {
     if (this.#offset >= minOffset || this.#thread === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { minOffset, go: resolve };
     this.#waiters.add(waiter);
     const deadline = setTimeout(resolve, this.#limits.waitMs);
-    this.#thread.hurry(minOffset);
+    this.#thread.applyUpTo(minOffset);
     this.#feeder.flush();
     await promise;
     clearTimeout(deadline);
@@ -184,30 +184,32 @@ class LogHistory implements History {
   #opened(offset: number, rebuiltBecause: string | null): void {
     if (this.#isClosed) return;
     if (rebuiltBecause !== null) {
-      this.#options.onNotice(`history: made again from the log, because ${rebuiltBecause}`);
+      this.#options.onNotice(`history: rebuilt from the log, because ${rebuiltBecause}`);
     }
     this.#mustRebuild = false;
     this.#offset = offset;
-    if (this.lag <= 0) this.#works();
+    if (this.lag <= 0) this.#markHealthy();
     this.#feeder.begin(offset);
   }
 
-  /** Said when it could write, and not when it could open a file on a disk that is still full. */
-  #works(): void {
-    if (this.#trouble !== null) this.#options.onNotice('history: search works again');
-    this.#trouble = null;
+  /** Called once it could write: on a full disk opening the file alone proves nothing. */
+  #markHealthy(): void {
+    if (this.#lastError !== null) this.#options.onNotice('history: search works again');
+    this.#lastError = null;
   }
 
   #applied(offset: number, bytes: number): void {
     this.#offset = offset;
-    this.#works();
+    this.#markHealthy();
     this.#feeder.applied(bytes);
     this.#wake(offset);
   }
 
   /** The log dropped records before they were read. */
   #startRebuild(): void {
-    this.#options.onNotice('history: made again from the log, which dropped records not yet read');
+    this.#options.onNotice(
+      'history: rebuilt from the log, which dropped records before they were read',
+    );
     this.#feeder.stop();
     this.#offset = 0;
     this.#mustRebuild = true;
@@ -225,14 +227,14 @@ class LogHistory implements History {
   #failed(error: Error, rebuild: boolean): void {
     const { restartMsMin, restartMsMax } = this.#limits;
     const nowMs = performance.now();
-    // What went well for long has nothing to do with what fails now.
+    // After a long time without failures the backoff starts again.
     if (nowMs - this.#failedAtMs > 2 * restartMsMax) this.#failures = 0;
     this.#failedAtMs = nowMs;
     const delayMs = Math.min(restartMsMin * 2 ** this.#failures++, restartMsMax);
     this.#mustRebuild ||= rebuild;
-    this.#trouble = `the history failed (${error.message})`;
-    const next = `tried again in ${Math.ceil(delayMs / 1000)} s`;
-    this.#options.onNotice(`history: ${error.message}; there is no search; ${next}`);
+    this.#lastError = `the history failed (${error.message})`;
+    const next = `next attempt in ${Math.ceil(delayMs / 1000)} s`;
+    this.#options.onNotice(`history: ${error.message}; search is unavailable; ${next}`);
     this.#restart = setTimeout(() => this.#startThread(), delayMs).unref();
     this.#wake(Number.POSITIVE_INFINITY);
   }

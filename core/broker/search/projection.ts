@@ -1,7 +1,7 @@
 /**
- * The history: a table of all jobs that the log's records make, kept in SQLite. Records come in
- * order and in batches; a batch is one transaction, with the offset that it reaches. Of several
- * records about one job in a batch mostly only the outcome is written.
+ * Projection of the log into SQLite: a table of all jobs. Records are applied in order and in batches;
+ * a batch is one transaction together with its offset. Of several records about one job in a batch
+ * usually only the outcome is written.
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -10,15 +10,15 @@ import { decodeRecord } from '../state-machine/records/records.ts';
 import { changesOf, changingColumns, columns, idCell, infoOf, rowOf } from './columns.ts';
 import { applyRecord, type Jobs } from './job-fold.ts';
 
-/** A job that the present batch speaks of. */
+/** A job that the present batch changes. */
 interface Touched {
   readonly seq: number;
   readonly info: JobInfo;
-  /** The row that is there has this text; null when there is no row yet. */
+  /** Text in its row; null when it has no row yet. */
   readonly storedText: string | null;
 }
 
-/** More is not held at a time: a record may speak of a thousand jobs, and a batch has thousands of records. */
+/** Jobs held in memory: a record may list a thousand jobs, and a batch has thousands of records. */
 const jobsHeldMax = 5_000;
 
 export class Projection {
@@ -27,7 +27,7 @@ export class Projection {
   readonly #jobsHeldMax: number;
   #offset: number;
 
-  /** @param offset what the database has reached */
+  /** @param offset the offset in the database */
   constructor(db: DatabaseSync, offset: number, heldMax: number = jobsHeldMax) {
     this.#db = db;
     this.#jobsHeldMax = heldMax;
@@ -35,7 +35,7 @@ export class Projection {
     this.#offset = offset;
   }
 
-  /** Everything up to this offset of the log is in the table. */
+  /** Records up to this offset are in the table. */
   get offset(): number {
     return this.#offset;
   }
@@ -98,10 +98,10 @@ function prepare(db: DatabaseSync): Statements {
   };
 }
 
-/** Jobs of one transaction: read when first spoken of, written at the end. */
+/** Jobs of one transaction: read when first needed, written at the end. */
 class Batch implements Jobs {
   readonly #statements: Statements;
-  /** By id; null for a job that is not there, or no longer. */
+  /** By id; null for a job that is unknown or removed. */
   readonly #touched = new Map<string, Touched | null>();
   readonly #removed: Touched[] = [];
 
@@ -133,7 +133,7 @@ class Batch implements Jobs {
   }
 
   write(): void {
-    // First, because an id that was forgotten may have been accepted again.
+    // First, because a removed id may have been accepted again.
     for (const job of this.#removed) this.#delete(job);
     for (const job of this.#touched.values()) {
       if (job === null) continue;
@@ -173,7 +173,7 @@ function stored(seq: number, info: JobInfo): Touched {
   return { seq, info, storedText: textOf(info) };
 }
 
-/** What is searched for words; two texts that are equal need no new entry. */
+/** The indexed text; the index entry is rewritten only when it changes. */
 function textOf({ source, note, errorCode, errorMessage }: JobInfo): string {
   return [source, note, errorCode, errorMessage].join('\0');
 }

@@ -1,6 +1,6 @@
 /**
- * What a search asks, as conditions in SQL and the one index that walks through the candidates. The
- * index is named in the query and not left to SQLite, which knows nothing of how many rows each has.
+ * Translates a search filter into SQL conditions and the one index that yields the candidates. The index
+ * is named in the query, because SQLite has no statistics to choose it.
  */
 
 import {
@@ -17,7 +17,7 @@ import { wordsQuery } from './words.ts';
 /** The conditions of a search, as `Search` carries them. */
 export type SearchFilter = Message<'Search'>;
 
-/** A piece of SQL with what is bound to its question marks. */
+/** SQL with the values of its parameters. */
 export interface Condition {
   readonly sql: string;
   readonly cells: readonly Cell[];
@@ -27,27 +27,27 @@ export interface Condition {
 export interface Walk {
   readonly from: string;
   readonly key: string;
-  /** Must hold; stands before the range of keys. */
+  /** Condition on the index, before the range of keys. */
   readonly first: Condition;
-  /** The candidates are few and known: nothing is gained by looking at a part of the table first. */
+  /** The candidates are few and known, so the table is not searched in spans. */
   readonly isShort: boolean;
 }
 
-export interface Question {
+export interface SearchQuery {
   readonly walk: Walk;
   readonly conditions: readonly Condition[];
 }
 
-/** Most jobs come to an end in one of these: an agent has fewer jobs than such a state. */
+/** The states of most jobs: an agent has fewer jobs than these. */
 const commonStates: ReadonlySet<JobState> = new Set(['done', 'cancelled']);
 
 const always: Condition = { sql: 'true', cells: [] };
 
 /**
- * The question that the filter asks at `nowMs`. A delayed job whose time has come counts as ready.
+ * The query for the filter at `nowMs`. A delayed job that is due counts as ready.
  * @throws AiqError `BAD_REQUEST` when a condition makes no sense
  */
-export function searchQueryOf(filter: SearchFilter, nowMs: number): Question {
+export function searchQueryOf(filter: SearchFilter, nowMs: number): SearchQuery {
   const { queue, agent, tag, errorCode, costMicrosMin } = filter;
   const stored = storedStates(filter.states);
   const conditions = [
@@ -69,7 +69,7 @@ export function searchQueryOf(filter: SearchFilter, nowMs: number): Question {
   return { walk: walkOf(filter, stored), conditions };
 }
 
-/** By the condition that, as a rule, leaves the fewest candidates. */
+/** Chooses the condition that usually leaves the fewest candidates. */
 function walkOf(filter: SearchFilter, stored: readonly number[]): Walk {
   const { text, errorCode, tag, queue, agent, states } = filter;
   if (text !== null) {
@@ -109,7 +109,7 @@ function byIndex(index: string, first: Condition): Walk {
   return { from: `jobs INDEXED BY ${index}`, key: 'jobs.seq', first, isShort: false };
 }
 
-/** Candidates that were found by other means, whatever else is asked. */
+/** Candidates that were found before. */
 export function walkThrough(seqs: readonly number[]): Walk {
   return {
     from: 'json_each(?) AS few CROSS JOIN jobs ON jobs.seq = few.value',
@@ -120,13 +120,13 @@ export function walkThrough(seqs: readonly number[]): Walk {
   };
 }
 
-/** A cost that nobody knows is not at least anything. */
+/** An unknown cost meets no minimum. */
 function costOf(costMicrosMin: number): Condition {
   const sql = 'jobs.cost_micros >= ? AND jobs.cost_micros < ?';
   return { sql, cells: [costMicrosMin, unknownCostMicros] };
 }
 
-/** Jobs of the narrow conditions for which there is an index of its own: time and cost. */
+/** Queries for the candidates of conditions with their own index: time and cost. */
 export function narrowOf(filter: SearchFilter, nowMs: number): readonly Condition[] {
   const { sinceMs, costMicrosMin } = filter;
   const untilMs = filter.untilMs === 0 ? Number.MAX_SAFE_INTEGER : filter.untilMs;
@@ -148,7 +148,7 @@ export function narrowOf(filter: SearchFilter, nowMs: number): readonly Conditio
 /** All states when none is named, because the index by queue has the state before the order. */
 function storedStates(states: readonly JobState[]): number[] {
   if (states.includes('none')) {
-    throw new AiqError('BAD_REQUEST', '`none` is no state that a job can be in');
+    throw new AiqError('BAD_REQUEST', '`none` is not a state of a job');
   }
   const asked: readonly JobState[] =
     states.length === 0 ? (Object.keys(jobStates) as JobState[]) : states;
@@ -183,18 +183,18 @@ function isIn(column: string, values: readonly number[]): Condition {
 }
 
 /**
- * Acceptance numbers must be below this to be on the page: all of them, or those behind the cursor.
- * @throws AiqError `BAD_REQUEST` when the cursor is none of ours
+ * The exclusive upper bound of `seq` for the page after the cursor.
+ * @throws AiqError `BAD_REQUEST` when the cursor is invalid
  */
 export function cursorOf(after: string): number {
   if (after === '') return Number.MAX_SAFE_INTEGER;
   const seq = /^[1-9]\d{0,15}$/.test(after) ? Number(after) : Number.NaN;
   if (Number.isSafeInteger(seq)) return seq;
   const shown = JSON.stringify(after.slice(0, 40));
-  throw new AiqError('BAD_REQUEST', `not a cursor: ${shown}; pass on \`next\` of the page before`);
+  throw new AiqError('BAD_REQUEST', `not a cursor: ${shown}; use \`next\` of the previous page`);
 }
 
-/** @throws AiqError `BAD_REQUEST` for a page of no rows, which would never end */
+/** Rows of the page. @throws AiqError `BAD_REQUEST` for 0, with which paging would never end */
 export function rowsOf(limit: number): number {
   if (limit > 0) return Math.min(limit, limits.listRowsMax);
   throw new AiqError('BAD_REQUEST', `limit must be from 1 to ${limits.listRowsMax}`);

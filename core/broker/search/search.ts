@@ -1,7 +1,7 @@
 /**
- * Answers searches, newest job first. The order is that of acceptance, which never changes, and so
- * is the cursor: while jobs change between two pages, none comes twice and none that fits all the
- * time is left out. Work per page is bounded: a page may be short and still have a next one.
+ * Executes searches, newest job first. Order and cursor are by acceptance number, which never changes:
+ * when jobs change between two pages, none is returned twice and none that always matches is missed.
+ * Work per page is bounded: a page may be short and still have a next one.
  */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -11,31 +11,31 @@ import { infoAt } from './job-fold.ts';
 import {
   cursorOf,
   narrowOf,
-  type Question,
   rowsOf,
   type SearchFilter,
+  type SearchQuery,
   searchQueryOf,
   walkThrough,
 } from './search-query.ts';
 
-/** What time it is, and how long one search may take. */
+/** Clocks and time budget of a search. */
 export interface SearchClock {
   readonly wallMs: () => number;
   readonly monotonicMs: () => number;
-  /** When so much time has gone the page ends, short if need be. */
+  /** Time after which the page ends early. */
   readonly budgetMs: number;
 }
 
-/** Most bytes of infos in one frame: no client may refuse a frame that holds one job. */
+/** Bytes of infos in one frame, which every client accepts. */
 const infosBytesMax = limits.jobBodyBytesMax;
 
-/** Candidates up to here are looked up one by one; with more, walking in order is as good. */
+/** Candidates up to this number are looked up one by one; above it an ordered scan is as fast. */
 const narrowSeqsMax = 5_000;
 
-/** Acceptance numbers that the first look at the table spans; each one after it twice as many. */
+/** Acceptance numbers in the first span of the scan; each next one has twice as many. */
 const spanFirst = 10_000;
 
-/** A page of an answer, without the offset that the table has reached. */
+/** A page of results, without the offset of the table. */
 export type Page = Omit<Message<'SearchOk'>, 'offset'>;
 
 /**
@@ -46,16 +46,16 @@ export function search(db: DatabaseSync, filter: SearchFilter, clock: SearchCloc
   const below = cursorOf(filter.after);
   const rows = rowsOf(filter.limit);
   const nowMs = clock.wallMs();
-  const question = narrowed(db, filter, nowMs);
+  const query = narrowed(db, filter, nowMs);
   const { oldest, newest } = bounds(db);
   const page = new PageBuilder(rows, nowMs);
-  const statement = prepare(db, question);
+  const statement = prepare(db, query);
   const deadlineMs = clock.monotonicMs() + clock.budgetMs;
   let high = Math.min(below, newest + 1);
-  let span = question.walk.isShort ? Number.POSITIVE_INFINITY : spanFirst;
+  let span = query.walk.isShort ? Number.POSITIVE_INFINITY : spanFirst;
   for (; high > oldest; span *= 2) {
     const low = Math.max(oldest, high - span);
-    page.fill(statement.iterate(...cellsOf(question, low, high, page.room)));
+    page.fill(statement.iterate(...cellsOf(query, low, high, page.room)));
     if (page.next !== null) return { jobs: page.jobs, next: page.next };
     high = low;
     if (clock.monotonicMs() >= deadlineMs) break;
@@ -63,16 +63,16 @@ export function search(db: DatabaseSync, filter: SearchFilter, clock: SearchCloc
   return { jobs: page.jobs, next: high > oldest ? String(high) : '' };
 }
 
-/** The question, with the candidates found beforehand when a narrow condition leaves only few. */
-function narrowed(db: DatabaseSync, filter: SearchFilter, nowMs: number): Question {
-  const question = searchQueryOf(filter, nowMs);
-  if (filter.text !== null) return question;
+/** The query; its candidates are looked up first when a narrow condition leaves only few. */
+function narrowed(db: DatabaseSync, filter: SearchFilter, nowMs: number): SearchQuery {
+  const query = searchQueryOf(filter, nowMs);
+  if (filter.text !== null) return query;
   for (const { sql, cells } of narrowOf(filter, nowMs)) {
     const found = db.prepare(`SELECT seq FROM (${sql}) LIMIT ?`).all(...cells, narrowSeqsMax + 1);
     if (found.length > narrowSeqsMax) continue;
-    return { ...question, walk: walkThrough(found.map(({ seq }) => Number(seq))) };
+    return { ...query, walk: walkThrough(found.map(({ seq }) => Number(seq))) };
   }
-  return question;
+  return query;
 }
 
 /** Acceptance numbers of the oldest and the newest job; an empty table has none. */
@@ -82,7 +82,7 @@ function bounds(db: DatabaseSync): { oldest: number; newest: number } {
   return { oldest: edge('ASC'), newest: edge('DESC') };
 }
 
-function prepare(db: DatabaseSync, { walk, conditions }: Question): StatementSync {
+function prepare(db: DatabaseSync, { walk, conditions }: SearchQuery): StatementSync {
   const all = [walk.first, { sql: `${walk.key} >= ? AND ${walk.key} < ?` }, ...conditions];
   return db.prepare(
     `SELECT jobs.* FROM ${walk.from} WHERE ${all.map(({ sql }) => sql).join(' AND ')}
@@ -90,14 +90,19 @@ function prepare(db: DatabaseSync, { walk, conditions }: Question): StatementSyn
   );
 }
 
-function cellsOf({ walk, conditions }: Question, low: number, high: number, rows: number): Cell[] {
+function cellsOf(
+  { walk, conditions }: SearchQuery,
+  low: number,
+  high: number,
+  rows: number,
+): Cell[] {
   return [...walk.first.cells, low, high, ...conditions.flatMap(({ cells }) => cells), rows];
 }
 
-/** Takes rows until the page is full, in rows or in bytes. */
+/** Collects rows until the page is full, in rows or in bytes. */
 class PageBuilder {
   readonly jobs: JobInfo[] = [];
-  /** The cursor of the next page, once a job was found that has no place on this one. */
+  /** The cursor of the next page, once this one is full. */
   next: string | null = null;
   readonly #rowsMax: number;
   readonly #nowMs: number;
@@ -109,7 +114,7 @@ class PageBuilder {
     this.#nowMs = nowMs;
   }
 
-  /** Rows that are worth reading: one more than fit shows that there is a next page. */
+  /** Rows to read: one more than fits shows that there is a next page. */
   get room(): number {
     return this.#rowsMax - this.jobs.length + 1;
   }
@@ -129,7 +134,7 @@ class PageBuilder {
   }
 }
 
-/** No fewer bytes than the info takes in a frame: UTF-16 units take at most three each. */
+/** Upper bound of the info's bytes in a frame: a UTF-16 unit takes at most three. */
 function bytesMaxOf(info: JobInfo): number {
   const { queue, agent, source, errorCode, errorMessage, note, parkKey, tags } = info;
   const texts = [queue, agent, source, errorCode, errorMessage, note, parkKey, ...tags];

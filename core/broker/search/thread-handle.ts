@@ -1,4 +1,4 @@
-/** The history's thread seen from the broker's side: one run of it, from its start to its end. */
+/** The broker's handle of one history thread, from its start to its end. */
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -7,21 +7,21 @@ import type { Chunk } from './chunk.ts';
 import type { SearchFilter } from './search-query.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
-/** How a run ended: asked to, or with an error after which the file may be of no use. */
+/** How it ended: on request, or with an error after which the file may need a rebuild. */
 export type ThreadEnd = 'closed' | { readonly error: Error; readonly rebuild: boolean };
 
 export interface ThreadEvents {
   readonly onOpened: (offset: number, rebuiltBecause: string | null) => void;
   readonly onApplied: (offset: number, bytes: number) => void;
-  /** The thread is gone; nothing comes after it. */
+  /** The thread ended; the last event. */
   readonly onEnd: (end: ThreadEnd) => void;
 }
 
-/** Heap of the thread: a chunk, the jobs of one transaction, a page. SQLite has its own bounds. */
+/** Heap of the thread: a chunk, the jobs of one transaction, a page. SQLite has its own limits. */
 const heapMib = 256;
-/** What is decoded is soon garbage; left to itself, the thread would take 100 MB more for it. */
+/** Decoded records are short-lived; by default the thread would use 100 MB more for them. */
 const youngHeapMib = 8;
-/** Closing is a checkpoint; what takes longer is cut off, because the file can be rebuilt. */
+/** Closing runs a checkpoint; the thread is terminated after this, as the file can be rebuilt. */
 const closeMs = 2_000;
 
 interface Searcher {
@@ -53,18 +53,18 @@ export class HistoryThreadHandle {
       this.#failure ??= { error, rebuild: true };
     });
     this.#worker.on('exit', (code) => this.#onExit(code));
-    // Nothing of it is worth keeping a process alive that forgot to close it.
+    // It must not keep the process alive.
     this.#worker.unref();
   }
 
-  /** Hands the chunk over: its bytes are gone here. */
+  /** Transfers the chunk: its bytes are unusable here afterwards. */
   apply(chunk: Chunk): void {
-    this.#tell({ type: 'chunk', chunk }, [chunk.bytes.buffer]);
+    this.#post({ type: 'chunk', chunk }, [chunk.bytes.buffer]);
   }
 
-  /** What leads to this offset is to be applied without waiting for more. */
-  hurry(offset: number): void {
-    this.#tell({ type: 'hurry', offset }, []);
+  /** Asks the thread to apply records up to this offset without gathering more. */
+  applyUpTo(offset: number): void {
+    this.#post({ type: 'applyUpTo', offset }, []);
   }
 
   /** @throws AiqError (rejects with it) when a condition makes no sense, or the thread ends */
@@ -72,20 +72,20 @@ export class HistoryThreadHandle {
     const number = ++this.#searches;
     const { promise, resolve, reject } = Promise.withResolvers<Message<'SearchOk'>>();
     this.#searchers.set(number, { resolve, reject });
-    this.#tell({ type: 'search', number, filter }, []);
+    this.#post({ type: 'search', number, filter }, []);
     return promise;
   }
 
-  /** Settles when the thread is gone. */
+  /** Resolves when the thread has ended. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#tell({ type: 'close' }, []);
+    this.#post({ type: 'close' }, []);
     const deadline = setTimeout(() => void this.#worker.terminate(), closeMs);
     await this.#ended.promise;
     clearTimeout(deadline);
   }
 
-  #tell(message: ToThread, transfer: ArrayBuffer[]): void {
+  #post(message: ToThread, transfer: ArrayBuffer[]): void {
     this.#worker.postMessage(message, transfer);
   }
 

@@ -1,12 +1,12 @@
-/** What a user types to search for words, as a query of SQLite's full-text index. */
+/** Translates search text into a query of SQLite's full-text index. */
 
 import { AiqError } from '../../protocol/index.ts';
 
-/** Each word costs a walk through the index, so there is an end to them. */
+/** Each word costs an index scan. */
 const wordsMax = 32;
 const textLengthMax = 1000;
 
-/** What the index makes words of; anything else only separates them. */
+/** Characters of words in the index; all others separate words. */
 const letterOrDigit = /[\p{L}\p{N}\p{Co}]/u;
 
 /**

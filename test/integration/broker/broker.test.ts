@@ -264,7 +264,7 @@ describe('a log that fails', () => {
     asker.tell('Enqueue', { atomic: false, jobs: [jobBytes(3)] });
     asker.tell('Ping', {});
     const end = await broker.closed;
-    expect(end).toMatchObject({ reason: 'failed', error: { name: 'FolderGoneError' } });
+    expect(end).toMatchObject({ reason: 'failed', error: { name: 'FolderLostError' } });
     await asker.peer.closed;
     // The third job is taken by a segment that was already begun, refused for want of one, or not answered.
     const refused = refusals(asker);

@@ -153,7 +153,7 @@ test('recovery tells how far it is, segment by segment', async () => {
     segmentBytesMax: 1000,
     summarize: keepAll,
     onDurable: () => undefined,
-    onTrouble: () => undefined,
+    onProblem: () => undefined,
     onFailure: (error: Error) => {
       throw error;
     },

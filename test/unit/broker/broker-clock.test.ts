@@ -93,11 +93,11 @@ describe('steady time', () => {
       }
       return time.now();
     };
-    time.standFor(1_000);
+    time.pauseFor(1_000);
     expect(passing(1_100)).toBe(100);
-    time.standFor(10_000);
+    time.pauseFor(10_000);
     expect(passing(500)).toBe(100);
-    time.standFor(300);
+    time.pauseFor(300);
     expect(passing(400)).toBe(200);
   });
 

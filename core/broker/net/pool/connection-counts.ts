@@ -1,19 +1,19 @@
 /**
- * How many connections the whole pool holds, in memory that all its threads see, so that a limit
- * is one limit however many threads share it, and nobody has to ask. A thread writes only its own
- * counts; those of a dead thread are cleared for it. Strangers, who have not said Hello, are counted
- * by transport: any user of the machine can be one over TCP, and must keep nobody off the Unix socket.
+ * Counts the connections of the whole pool, in memory shared by its threads, so that a limit holds for
+ * all of them together. A thread writes only its own counts; those of a dead thread are cleared for
+ * it. Unauthenticated connections are counted by transport: any user of the machine can open one over
+ * TCP, which must not affect the Unix socket.
  */
 
 import type { Transport } from '../../events.ts';
 
-/** Shared between threads; to be passed on as it is. */
+/** Shared memory with the counts of each thread. */
 export type ConnectionCountCells = Int32Array<SharedArrayBuffer>;
 
-/** What a connection is counted as: a client, or a stranger of its transport. */
-export type Standing = 'client' | Transport;
+/** A client, or an unauthenticated connection of a transport. */
+export type ConnectionClass = 'client' | Transport;
 
-const cellOf: Readonly<Record<Standing, number>> = { client: 0, unix: 1, tcp: 2 };
+const cellOf: Readonly<Record<ConnectionClass, number>> = { client: 0, unix: 1, tcp: 2 };
 const countsPerThread = 3;
 
 export function createConnectionCountCells(threads: number): ConnectionCountCells {
@@ -33,19 +33,19 @@ export class ConnectionCounts {
   }
 
   /** Changes a count of this thread. */
-  add(standing: Standing, by: 1 | -1): void {
-    Atomics.add(this.#cells, this.#first + cellOf[standing], by);
+  add(connectionClass: ConnectionClass, by: 1 | -1): void {
+    Atomics.add(this.#cells, this.#first + cellOf[connectionClass], by);
   }
 
-  /** This thread has no connections any more. */
+  /** Resets the counts of this thread. */
   clear(): void {
     for (let at = 0; at < countsPerThread; at++) Atomics.store(this.#cells, this.#first + at, 0);
   }
 
-  /** Connections of all threads that are counted so. */
-  count(standing: Standing): number {
+  /** Connections of this class in all threads. */
+  count(connectionClass: ConnectionClass): number {
     let sum = 0;
-    for (let at = cellOf[standing]; at < this.#cells.length; at += countsPerThread) {
+    for (let at = cellOf[connectionClass]; at < this.#cells.length; at += countsPerThread) {
       sum += Atomics.load(this.#cells, at);
     }
     return sum;

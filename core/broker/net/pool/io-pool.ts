@@ -1,7 +1,7 @@
 /**
- * The broker's pool of I/O threads, as the core sees it: events in, messages out. Threads own the
- * sockets; one that dies takes its connections with it, the core is told of each, and it starts
- * again while the others go on. A connection's number tells its thread, so that nobody has to ask.
+ * The pool of I/O threads: events in, messages out. Threads own the sockets. When one dies, its
+ * connections are reported closed and it is restarted while the others go on. A connection's number
+ * determines its thread.
  */
 
 import { isIPv4 } from 'node:net';
@@ -28,32 +28,32 @@ export interface IoPoolOptions extends Partial<NetLimits> {
   readonly guard: Guard | null;
   /** How many threads share the TCP port, at least 1. Default 1; one where it cannot be shared. */
   readonly threads?: number;
-  /** One batch. Called again only after it returned; a slow core makes the threads read less. */
+  /** Receives a batch of events. A slow receiver makes the threads read less. */
   readonly onEvents: (events: NetEvent[]) => void;
-  /** A thread has taken some of what it was to send: it may take more by now. */
-  readonly onTaken?: () => void;
-  /** Something that an operator should know: a thread died and starts again. */
+  /** A thread confirmed messages: its sink may be open again. */
+  readonly onDrained?: () => void;
+  /** A notice for the operator. */
   readonly onNotice: (text: string) => void;
-  /** A thread is gone, and clients of its addresses cannot connect; or all threads listen again. */
+  /** False when a thread died and clients of its addresses cannot connect; true when all listen again. */
   readonly onReachable?: (isReachable: boolean) => void;
-  /** Threads die too often: one is gone for good and the pool should be stopped. */
+  /** Threads die too often: one is not restarted, and the pool should be stopped. */
   readonly onThreadLost: (error: Error) => void;
 }
 
 export interface IoPool {
-  /** Where it listens: with the real port. */
+  /** Where it listens, with the real port. */
   readonly addresses: Addresses;
-  /** Connections that said Hello and are not closed. */
+  /** Open authenticated connections. */
   readonly connections: number;
-  /** Sends in order. What goes to a connection that is gone is dropped. */
+  /** Sends in order. Messages to a closed connection are dropped. */
   send(messages: readonly Outgoing[]): void;
   /** The thread of the connection. */
   sinkOf(connection: ConnectionId): MessageSink;
   /** Closes after what was sent before has left. */
   close(connection: ConnectionId): void;
-  /** Refuses new connections from here on; those that stand go on. */
+  /** Refuses new connections; open ones continue. */
   stopListening(): Promise<void>;
-  /** Reports nothing more, gives the peers time to take what was sent, then closes all. */
+  /** Reports no more events, gives the peers time to read what was sent, then closes all. */
   stop(): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
   const slots = slotsOf({ ...options, onEvents: gate.pass });
   try {
     const addresses = await startSlots(slots, { unix: options.unixPath, tcp });
-    // By then the caller has the pool in hand and can answer.
+    // Not before the caller has the pool.
     setImmediate(gate.open);
     return poolOf(slots, addresses);
   } catch (error) {
@@ -73,10 +73,10 @@ export async function startIoPool(options: IoPoolOptions): Promise<IoPool> {
   }
 }
 
-/** A Unix socket has one thread; more than one pays only where they can share a TCP port. */
+/** One thread for a Unix socket; more only where they can share a TCP port. */
 function slotsOf(options: IoPoolOptions): ThreadSlot[] {
   const { tcp, guard, threads = 1, onEvents, onNotice, onReachable, onThreadLost } = options;
-  const { onTaken = () => undefined } = options;
+  const { onDrained = () => undefined } = options;
   const count = tcp !== null && canSharePort ? threads : 1;
   const limits = limitsOf(options);
   const connectionCountCells = createConnectionCountCells(count);
@@ -91,7 +91,7 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
       setup,
       guard: crashGuard,
       onEvents,
-      onTaken,
+      onDrained,
       onNotice,
       onDown: (isDown) => {
         downCount += isDown ? 1 : -1;
@@ -103,8 +103,8 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
 }
 
 /**
- * The first thread listens on all addresses and the others join it on the TCP port. With port 0 it
- * is the system that finds the first one a port which nobody has, shared or not.
+ * The first thread listens on all addresses, the others on the same TCP port. With port 0 the system
+ * chooses a free port for the first one.
  */
 async function startSlots(slots: readonly ThreadSlot[], listen: Addresses): Promise<Addresses> {
   const [first, ...others] = slots;
@@ -132,7 +132,7 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
       for (const [slot, batch] of bySlot) slot.send(batch);
     },
     sinkOf: slotOf,
-    close: (connection) => slotOf(connection).tell({ type: 'close', connection }),
+    close: (connection) => slotOf(connection).post({ type: 'close', connection }),
     async stopListening() {
       await Promise.all(slots.map(async (slot) => await slot.stopListening()));
     },
@@ -142,7 +142,7 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
   };
 }
 
-/** Keeps what clients of the first thread say while the others still start. */
+/** Holds back events of the first thread while the others start. */
 function createGate(onEvents: IoPoolOptions['onEvents']) {
   let early: NetEvent[] | null = [];
   return {
@@ -164,7 +164,7 @@ function checkedTcp({ tcp, guard }: IoPoolOptions): TcpAddress | null {
   if (host !== '::1' && !(isIPv4(host) && host.startsWith('127.'))) {
     throw new ListenError(
       'NOT_LOOPBACK',
-      `cannot listen on ${tcp.host}: only loopback addresses are served (127.0.0.1, ::1), because nothing on the wire is encrypted`,
+      `cannot listen on ${tcp.host}: only loopback addresses (127.0.0.1, ::1) are allowed, because connections are not encrypted`,
     );
   }
   if (guard === null || guard.token.length === 0) {
@@ -180,7 +180,7 @@ function limitsOf(options: Partial<NetLimits>): NetLimits {
   const names = Object.keys(netLimitDefaults) as (keyof NetLimits)[];
   const entries = names.map((name) => [name, options[name] ?? netLimitDefaults[name]]);
   const wanted = Object.fromEntries(entries) as NetLimits;
-  // A connection is an open file, and the log must always find some.
+  // A connection is an open file, and the log must always be able to open some.
   const connectionsMax = connectionsWithin(openFilesMax(), wanted.connectionsMax);
   if (connectionsMax === wanted.connectionsMax) return wanted;
   const handshakesMax = Math.min(wanted.handshakesMax, Math.ceil(connectionsMax / 4));

@@ -1,4 +1,4 @@
-/** An I/O thread seen from the core's side: starts it, talks with it, and notices its death. */
+/** The main thread's handle of an I/O thread: starts it, exchanges messages, and detects its death. */
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -11,27 +11,27 @@ import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-mess
 interface IoThreadOptions {
   readonly setup: ThreadSetup;
   readonly onEvents: (events: NetEvent[]) => void;
-  /** The thread has taken some of what it was to send. */
-  readonly onTaken: () => void;
-  /** Told what an operator should know. */
+  /** The thread confirmed messages. */
+  readonly onDrained: () => void;
+  /** A notice for the operator. */
   readonly onNotice: (text: string) => void;
-  /** The thread ended, after it listened, without being asked to; `closed` came for all its connections. */
+  /** The thread ended unexpectedly after it listened; `closed` was reported for all its connections. */
   readonly onLost: (error: Error) => void;
 }
 
-/** A thread that is still there so long after its own deadline hangs and is terminated. */
+/** A thread that runs so long after its own deadline hangs and is terminated. */
 const terminateGraceMs = 1_000;
 
-/** `starting` until it listens; `ended` once the thread is gone, for whatever reason. */
+/** `starting` until it listens; `ended` once the thread has ended for any reason. */
 type ThreadState = 'starting' | 'running' | 'stopping' | 'ended';
 
-/** Much garbage, little that stays: a large young generation would only take memory. */
+/** Most allocations are short-lived: a large young generation would only take memory. */
 const resourceLimits = { maxYoungGenerationSizeMb: 12 };
 
 export class IoThread {
   readonly #options: IoThreadOptions;
   readonly #worker: Worker;
-  readonly #ahead: SendWindow;
+  readonly #window: SendWindow;
   readonly #open = new Set<ConnectionId>();
   readonly #listening = Promise.withResolvers<Addresses>();
   readonly #notListening = Promise.withResolvers<void>();
@@ -42,7 +42,7 @@ export class IoThread {
 
   constructor(options: IoThreadOptions) {
     this.#options = options;
-    this.#ahead = new SendWindow(options.setup.limits.sendWindowBytes);
+    this.#window = new SendWindow(options.setup.limits.sendWindowBytes);
     // The extension of this file, because the built package holds .js files only.
     const entry = new URL(`./io-thread${extname(import.meta.url)}`, import.meta.url);
     this.#nextConnection = options.setup.firstConnection;
@@ -57,50 +57,50 @@ export class IoThread {
   }
 
   /**
-   * Settles when the thread listens, with the addresses as bound.
+   * Resolves when the thread listens, with the addresses as bound.
    * @throws ListenError when it cannot
    */
   get listening(): Promise<Addresses> {
     return this.#listening.promise;
   }
 
-  /** Connections of this thread that the core knows. */
+  /** Open connections of this thread. */
   get connections(): number {
     return this.#open.size;
   }
 
-  /** A number in this thread's sequence that is above all that the core has heard of. */
+  /** A number in this thread's sequence above all that were used. */
   get nextConnection(): ConnectionId {
     return this.#nextConnection;
   }
 
-  tell(message: ToThread): void {
+  post(message: ToThread): void {
     const transfer = message.type === 'send' ? [message.encoded.bytes.buffer] : [];
     this.#worker.postMessage(message, transfer);
   }
 
-  /** Sends messages of the core to their connections. */
+  /** Sends messages to connections of this thread. */
   send(messages: readonly Outgoing[]): void {
     const encoded = encodeMessages(messages);
     const bytes = encoded.bytes.length + messageBytes * messages.length;
-    this.tell({ type: 'send', encoded, confirm: this.#ahead.add(bytes) });
+    this.post({ type: 'send', encoded, confirm: this.#window.add(bytes) });
   }
 
-  /** False while the thread has much to send that it has not taken. */
-  get takes(): boolean {
-    return this.#ahead.isOpen;
+  /** False while many messages are unconfirmed: back pressure. */
+  get isOpen(): boolean {
+    return this.#window.isOpen;
   }
 
   async stopListening(): Promise<void> {
-    this.tell({ type: 'stopListening' });
+    this.post({ type: 'stopListening' });
     await this.#notListening.promise;
   }
 
-  /** Settles when the thread is gone. */
+  /** Resolves when the thread has ended. */
   async stop(): Promise<void> {
     if (this.#state === 'running') {
       this.#state = 'stopping';
-      this.tell({ type: 'stop' });
+      this.post({ type: 'stop' });
     } else if (this.#state === 'starting') {
       void this.#worker.terminate();
     }
@@ -121,12 +121,12 @@ export class IoThread {
         break;
       case 'events':
         if (this.#state === 'running') this.#onEvents(message.events);
-        // Behind all else that is due: what comes next is for the next turn of the event loop.
-        if (message.confirm) setImmediate(() => this.tell({ type: 'taken' }));
+        // After everything due in this turn of the event loop.
+        if (message.confirm) setImmediate(() => this.post({ type: 'taken' }));
         break;
       case 'taken':
-        this.#ahead.taken();
-        this.#options.onTaken();
+        this.#window.taken();
+        this.#options.onDrained();
         break;
       case 'notice':
         this.#options.onNotice(message.text);

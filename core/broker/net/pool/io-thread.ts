@@ -1,7 +1,7 @@
 /**
- * Entry of an I/O thread: owns its server sockets and connections, and speaks with the core only
- * through `thread-messages.ts`. It holds no job and no session; when it dies, its connections are
- * all that is lost.
+ * Entry of an I/O thread: owns its server sockets and connections, and communicates with the main
+ * thread through `thread-messages.ts` only. It holds no job and no session; when it dies, only its
+ * connections are lost.
  */
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -15,10 +15,10 @@ import { sendEncoded } from '../outgoing.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 import { toTransferable } from './transferable.ts';
 
-/** There is no work but what ends in a message to or from the core. */
+/** Touched by messages: all work of this thread begins or ends with one. */
 const memory = new IdleMemory();
 
-function tell(core: MessagePort, message: FromThread): void {
+function post(core: MessagePort, message: FromThread): void {
   memory.touch();
   const { value, transfer } = toTransferable(message);
   core.postMessage(value, transfer);
@@ -27,12 +27,12 @@ function tell(core: MessagePort, message: FromThread): void {
 /** @throws ListenError when an address cannot be had; nothing is open then and the thread ends */
 async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void> {
   const { listen, limits } = setup;
-  const inbox = new EventBatcher({
+  const batcher = new EventBatcher({
     limits,
-    post: (events, confirm) => tell(core, { type: 'events', events, confirm }),
+    post: (events, confirm) => post(core, { type: 'events', events, confirm }),
   });
-  const notices = new NoticeLimit((text) => tell(core, { type: 'notice', text }));
-  const connections: ConnectionTable = createConnectionTable(setup, inbox, notices);
+  const notices = new NoticeLimit((text) => post(core, { type: 'notice', text }));
+  const connections: ConnectionTable = createConnectionTable(setup, batcher, notices);
   const listeners = await openListeners({ listen, limits, onConnection: connections.accept });
 
   core.on('message', (message: ToThread) => {
@@ -40,11 +40,11 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
     switch (message.type) {
       case 'send':
         sendEncoded(message.encoded, connections.get);
-        if (message.confirm) tell(core, { type: 'taken' });
+        if (message.confirm) post(core, { type: 'taken' });
         connections.readStarved();
         break;
       case 'taken':
-        inbox.taken();
+        batcher.taken();
         connections.readOn();
         break;
       case 'close':
@@ -52,17 +52,17 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
         break;
       case 'stopListening':
         listeners.close();
-        tell(core, { type: 'stoppedListening' });
+        post(core, { type: 'stoppedListening' });
         break;
       case 'stop':
-        // With the last connection goes the last thing that keeps the thread alive.
+        // The thread ends with its last connection.
         listeners.close();
         connections.stop();
         core.close();
         break;
     }
   });
-  tell(core, { type: 'listening', addresses: listeners.addresses });
+  post(core, { type: 'listening', addresses: listeners.addresses });
 }
 
 if (parentPort === null) throw new Error('io-thread.ts is the entry of a worker thread');
@@ -70,5 +70,5 @@ try {
   await runIoThread(workerData as ThreadSetup, parentPort);
 } catch (error) {
   if (!(error instanceof ListenError)) throw error;
-  tell(parentPort, { type: 'failed', code: error.code, message: error.message });
+  post(parentPort, { type: 'failed', code: error.code, message: error.message });
 }

@@ -1,7 +1,7 @@
 /**
- * Keeps a TCP port that several threads share through `reusePort` to this broker. The system lets
- * any program of the same user join such a port, where it would take a part of the clients without
- * a word; two brokers that do so would each hold half of the consumers.
+ * Ensures that a TCP port shared by threads through `reusePort` belongs to this broker alone. The system
+ * lets any program of the same user join such a port and silently take a part of the clients; two
+ * brokers would each have half of the consumers.
  */
 
 import { once } from 'node:events';
@@ -12,11 +12,11 @@ import { ListenError } from '../listen-error.ts';
 import { bindTcp, portHint } from '../listeners.ts';
 import type { TcpAddress } from './thread-messages.ts';
 
-/** Elsewhere `reusePort` is missing, or the last to bind gets all the connections. */
+/** On other systems `reusePort` is missing, or the last to bind gets all connections. */
 export const canSharePort: boolean = process.platform === 'linux';
 
 /**
- * Binds plainly and lets go: fails when anybody has the port, shared or not.
+ * Binds without sharing and closes again: fails when any process has the port, shared or not.
  * @throws ListenError
  */
 export async function probePort(address: TcpAddress): Promise<void> {
@@ -27,9 +27,9 @@ export async function probePort(address: TcpAddress): Promise<void> {
 }
 
 /**
- * To be called once all threads listen. It closes the gap between the probe and the threads: who
- * slipped in is counted here, and of two brokers that probed at the same time the later one sees
- * the other. Where the system does not tell who listens, the probe must do.
+ * To be called once all threads listen. It closes the gap between the probe and the listening: other
+ * listeners are counted here, and of two brokers that probed at the same time the later one sees the
+ * other. Without the kernel's table the probe must suffice.
  * @throws ListenError when more than `own` sockets listen on exactly this address
  */
 export function assertPortIsOurs(address: TcpAddress, own: number): void {

@@ -1,4 +1,4 @@
-/** What passes between the pool (the core's thread) and an I/O thread, typed in both directions. */
+/** Messages between the main thread and an I/O thread, in both directions. */
 
 import type { ConnectionId, NetEvent } from '../../events.ts';
 import type { Guard } from '../hello.ts';
@@ -22,14 +22,14 @@ export interface Listen extends Addresses {
   readonly sharePort: boolean;
 }
 
-/** What a thread is started with. */
+/** Start parameters of an I/O thread. */
 export interface ThreadSetup {
   /** Its number in the pool, from 0 on. */
   readonly thread: number;
   readonly listen: Listen;
   /** What TCP peers must prove; null when there is no TCP. */
   readonly guard: Guard | null;
-  /** They hold for the whole pool. */
+  /** Limits of the whole pool. */
   readonly limits: NetLimits;
   readonly connectionCountCells: ConnectionCountCells;
   readonly receiveBudgetCells: ReceiveBudgetCells;
@@ -39,9 +39,9 @@ export interface ThreadSetup {
 }
 
 export type ToThread =
-  /** With `confirm` the thread is to say when it has taken them. */
+  /** With `confirm` the thread is to confirm them with `taken`. */
   | { readonly type: 'send'; readonly encoded: Encoded; readonly confirm: boolean }
-  /** The core has taken events that it was to confirm. */
+  /** Confirms events. */
   | { readonly type: 'taken' }
   | { readonly type: 'close'; readonly connection: ConnectionId }
   | { readonly type: 'stopListening' }
@@ -51,8 +51,8 @@ export type FromThread =
   | { readonly type: 'listening'; readonly addresses: Addresses }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'events'; readonly events: NetEvent[]; readonly confirm: boolean }
-  /** The thread has taken messages that it was to confirm. */
+  /** Confirms messages. */
   | { readonly type: 'taken' }
-  /** For the operator; the thread sees to it that there are not many. */
+  /** For the operator; limited in number by the thread. */
   | { readonly type: 'notice'; readonly text: string }
   | { readonly type: 'stoppedListening' };

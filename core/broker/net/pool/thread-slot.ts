@@ -1,6 +1,6 @@
 /**
- * One place of the pool. The thread in it may die and is started again, on the same addresses and
- * without ever reusing the number of a connection; what was sent to the dead one's peers is dropped.
+ * A slot of the pool: one I/O thread, restarted when it dies, on the same addresses and without reusing
+ * connection numbers. Messages to the dead thread's connections are dropped.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -12,24 +12,24 @@ import { IoThread } from './io-thread-handle.ts';
 import type { Addresses, Listen, ThreadSetup, ToThread } from './thread-messages.ts';
 
 export interface SlotOptions {
-  /** For its first thread; what it listens on comes with `start`. */
+  /** For its first thread; the addresses come with `start`. */
   readonly setup: Omit<ThreadSetup, 'listen'>;
   readonly guard: CrashGuard;
   readonly onEvents: (events: NetEvent[]) => void;
-  /** The thread has taken some of what it was to send. */
-  readonly onTaken: () => void;
-  /** Told when a thread died and starts again, and who was refused or cut off. */
+  /** The thread confirmed messages. */
+  readonly onDrained: () => void;
+  /** A notice for the operator: a thread was restarted, or a client refused or cut off. */
   readonly onNotice: (text: string) => void;
-  /** The thread is gone and will be replaced; or the next one listens. */
+  /** True when the thread died and will be restarted; false when the next one listens. */
   readonly onDown: (isDown: boolean) => void;
-  /** Threads died too often: there will be no other in this place. */
+  /** Threads died too often: this one is not restarted. */
   readonly onLost: (error: Error) => void;
 }
 
 export class ThreadSlot {
   readonly #options: SlotOptions;
-  readonly #crowd: ConnectionCounts;
-  readonly #intake: ReceiveBudget;
+  readonly #counts: ConnectionCounts;
+  readonly #receiveBudget: ReceiveBudget;
   #listen: Listen = { unix: null, tcp: null, sharePort: false };
   #thread: IoThread | null = null;
   #isDown = false;
@@ -39,11 +39,11 @@ export class ThreadSlot {
   constructor(options: SlotOptions) {
     this.#options = options;
     const { connectionCountCells, receiveBudgetCells, thread, limits } = options.setup;
-    this.#crowd = new ConnectionCounts(connectionCountCells, thread);
-    this.#intake = new ReceiveBudget(receiveBudgetCells, thread, limits);
+    this.#counts = new ConnectionCounts(connectionCountCells, thread);
+    this.#receiveBudget = new ReceiveBudget(receiveBudgetCells, thread, limits);
   }
 
-  /** Connections of this place that the core knows. */
+  /** Open connections of its thread. */
   get connections(): number {
     return this.#thread?.connections ?? 0;
   }
@@ -54,7 +54,7 @@ export class ThreadSlot {
    */
   async start(listen: Listen): Promise<Addresses> {
     const addresses = await this.#startThread(listen).listening;
-    // A next thread takes the port that the first one got, also when that was chosen for it.
+    // A restarted thread uses the same port, also when the system chose it.
     this.#listen = { ...listen, ...addresses };
     return addresses;
   }
@@ -63,16 +63,16 @@ export class ThreadSlot {
     this.#thread?.send(messages);
   }
 
-  /** False while the thread has much to send that it has not taken. */
-  get takes(): boolean {
-    return this.#thread?.takes ?? true;
+  /** False while many messages to the thread are unconfirmed: back pressure. */
+  get isOpen(): boolean {
+    return this.#thread?.isOpen ?? true;
   }
 
-  tell(message: ToThread): void {
-    this.#thread?.tell(message);
+  post(message: ToThread): void {
+    this.#thread?.post(message);
   }
 
-  /** From here on a thread that dies is not replaced: it could get no connections. */
+  /** From here on a thread that dies is not restarted, as it could get no connections. */
   async stopListening(): Promise<void> {
     this.#close();
     await this.#thread?.stopListening();
@@ -89,12 +89,12 @@ export class ThreadSlot {
   }
 
   #startThread(listen: Listen): IoThread {
-    const { setup, onEvents, onTaken, onNotice } = this.#options;
+    const { setup, onEvents, onDrained, onNotice } = this.#options;
     const firstConnection = this.#thread?.nextConnection ?? setup.firstConnection;
     this.#thread = new IoThread({
       setup: { ...setup, listen, firstConnection },
       onEvents,
-      onTaken,
+      onDrained,
       onNotice,
       onLost: (error) => this.#lost(error),
     });
@@ -102,9 +102,9 @@ export class ThreadSlot {
   }
 
   #lost(error: Error): void {
-    // `closed` came to the core for each of its connections before.
-    this.#crowd.clear();
-    this.#intake.clear();
+    // `closed` was reported for each of its connections before.
+    this.#counts.clear();
+    this.#receiveBudget.clear();
     if (this.#isClosing) return;
     const { guard, onNotice, onLost } = this.#options;
     const delayMs = guard(performance.now());
@@ -114,12 +114,12 @@ export class ThreadSlot {
       onLost(new Error(message, { cause: error }));
       return;
     }
-    onNotice(`an I/O thread died (${error.message}); its clients reconnect, it starts again`);
+    onNotice(`an I/O thread died (${error.message}) and starts again; its clients reconnect`);
     this.#down(true);
     this.#restart = setTimeout(() => this.#startAgain(), delayMs);
   }
 
-  /** A thread that cannot even listen counts as one more that died. */
+  /** A thread that cannot listen counts as one more that died. */
   #startAgain(): void {
     const { listening } = this.#startThread(this.#listen);
     listening.then(

@@ -1,11 +1,11 @@
 /**
- * Moves bytes between threads without surprises: every byte view inside a message is copied once
- * into one slab, and the slab is transferred. A plain structured clone of a view would copy the
- * whole buffer behind it, and transferring that buffer would take it from its other readers. A buffer
- * that was made for one large frame has none: it is transferred as it is.
+ * Prepares messages for transfer between threads: all byte views in a message are copied once into one
+ * buffer, which is transferred. A structured clone of a view would copy the whole buffer behind it,
+ * and transferring that buffer would detach it for its other users. A buffer made for one large frame
+ * has no others, and is transferred as it is.
  */
 
-/** No single read of a socket brings so much, so a buffer of that size holds one frame and nothing else. */
+/** Larger than any single socket read, so a buffer of that size holds exactly one frame. */
 const frameBufferBytes = 128 * 1024;
 
 /** A message whose byte views all lie in buffers of the transfer list; post it with that list. */
@@ -14,7 +14,7 @@ interface Transferable<T> {
   readonly transfer: readonly ArrayBuffer[];
 }
 
-/** Leaves `value` as it is; the copy shares whatever holds no bytes. Large buffers are not to be used any more. */
+/** Returns a copy of `value` that shares everything without bytes. Large buffers must not be used any more. */
 export function toTransferable<T>(value: T): Transferable<T> {
   const sum: Sum = { views: 0, bytes: 0, frames: new Set() };
   measure(value, sum);

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HeldFolder } from '../../../../core/broker/folder/held-folder.ts';
-import { FolderGoneError, FolderLockedError } from '../../../../core/broker/index.ts';
+import { FolderLockedError, FolderLostError } from '../../../../core/broker/index.ts';
 import { jobBytes, Place, range } from '../broker-peer.ts';
 
 let place: Place;
@@ -97,7 +97,7 @@ describe('a folder that is moved away under its broker', () => {
       await asker.enqueue(numbers);
     }
     const end = await old.closed;
-    expect(end).toMatchObject({ reason: 'failed', error: expect.any(FolderGoneError) as Error });
+    expect(end).toMatchObject({ reason: 'failed', error: expect.any(FolderLostError) as Error });
     expect(await refusal(join(place.dir, 'broker.sock'))).toBeNull();
     expect(JSON.parse(readFileSync(join(place.dir, 'endpoints.json'), 'utf8'))).toMatchObject({
       brokerId: next.id,
@@ -117,7 +117,7 @@ describe('a folder that is moved away under its broker', () => {
     for (let number = 1; !asker.peer.socket.closed && number < 5000; number += 100) {
       await asker.enqueue(range(100).map((each) => number + each)).catch(() => undefined);
     }
-    expect(await old.closed).toMatchObject({ error: expect.any(FolderGoneError) as Error });
+    expect(await old.closed).toMatchObject({ error: expect.any(FolderLostError) as Error });
     expect(readdirSync(join(place.dir, 'log'))).toHaveLength(50);
     for (const file of theirs) expect(readFileSync(`${file}.log`, 'utf8')).toBe('theirs');
   });

@@ -33,7 +33,7 @@ async function openHere(): Promise<{ log: Log; report: RecoveryReport; records: 
       segmentBytesMax: appenderSegmentBytesMax,
       summarize: keepAll,
       onDurable: () => undefined,
-      onTrouble: () => undefined,
+      onProblem: () => undefined,
       onFailure: (error) => {
         throw error;
       },

@@ -173,13 +173,13 @@ describe('the pool', () => {
     broker = await startTestBroker({ handshakesMax: 1 });
     const client = broker.unixPeer();
     await client.hello();
-    const strangers = [broker.tcpPeer(), broker.tcpPeer()];
-    expect(await Promise.race(strangers.map(async (stranger) => await stranger.refusal()))).toEqual(
-      {
-        code: 'TOO_MANY_CONNECTIONS',
-        correlationId: 0,
-      },
-    );
+    const unauthenticated = [broker.tcpPeer(), broker.tcpPeer()];
+    expect(
+      await Promise.race(unauthenticated.map(async (stranger) => await stranger.refusal())),
+    ).toEqual({
+      code: 'TOO_MANY_CONNECTIONS',
+      correlationId: 0,
+    });
     client.send('Ping', 3, {});
     expect((await client.answer(3)).name).toBe('Ok');
   });

@@ -111,10 +111,10 @@ describe('several threads', () => {
     await start({ threads: 3, handshakesMax: 5 });
     const client = broker.unixPeer();
     await client.hello();
-    const strangers = Array.from({ length: 25 }, () => broker.tcpPeer());
+    const unauthenticated = Array.from({ length: 25 }, () => broker.tcpPeer());
     const codes: string[] = [];
     const allOver = Promise.withResolvers<void>();
-    const refused = strangers.map(async (stranger) => {
+    const refused = unauthenticated.map(async (stranger) => {
       codes.push((await stranger.refusal()).code);
       if (codes.length === 20) allOver.resolve();
     });
@@ -124,15 +124,18 @@ describe('several threads', () => {
     expect(broker.notices.join()).toMatch(
       /a login over tcp from 127\.0\.0\.1:\d+ was refused: TOO_MANY/,
     );
-    await Promise.allSettled([...strangers.map(async (one) => await one.close()), ...refused]);
+    await Promise.allSettled([
+      ...unauthenticated.map(async (one) => await one.close()),
+      ...refused,
+    ]);
   });
 });
 
 it('strangers over TCP take no place of the Unix socket, neither before Hello nor in all', async () => {
   await start({ threads: 2, handshakesMax: 5, connectionsMax: 8 });
-  const strangers = Array.from({ length: 5 }, () => broker.tcpPeer());
-  for (const stranger of strangers) stranger.raw(encodePreamble());
-  while (strangers.some(({ version }) => version === null)) await new Promise(setImmediate);
+  const unauthenticated = Array.from({ length: 5 }, () => broker.tcpPeer());
+  for (const stranger of unauthenticated) stranger.raw(encodePreamble());
+  while (unauthenticated.some(({ version }) => version === null)) await new Promise(setImmediate);
   const clients: Peer[] = [];
   while (clients.length < 8) {
     const client = broker.unixPeer();
@@ -141,7 +144,7 @@ it('strangers over TCP take no place of the Unix socket, neither before Hello no
   }
   expect((await broker.unixPeer().refusal()).code).toBe('TOO_MANY_CONNECTIONS');
   expect(await pingAll(clients)).toEqual(clients.map(() => 'Ok'));
-  await Promise.all([...strangers, ...clients].map(async (peer) => await peer.close()));
+  await Promise.all([...unauthenticated, ...clients].map(async (peer) => await peer.close()));
 });
 
 describe('a thread that dies', () => {

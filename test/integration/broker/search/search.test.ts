@@ -179,7 +179,7 @@ test('a history that is behind what the log still has is made again', async () =
   log.firstOffset = 4;
   const second = start();
   expect(await sources(second)).toEqual(['text-3', 'text-2']);
-  expect(notices).toEqual([expect.stringContaining('made again from the log')]);
+  expect(notices).toEqual([expect.stringContaining('rebuilt from the log')]);
 });
 
 test('a history that compaction overtakes while it runs is made again', async () => {
@@ -189,7 +189,7 @@ test('a history that compaction overtakes while it runs is made again', async ()
   log.append({ kind: 'forgotten', ids: [idOf(1)] }, job(2), job(3));
   log.firstOffset = 3;
   expect(await sources(history)).toEqual(['text-3', 'text-2']);
-  expect(notices).toEqual([expect.stringContaining('not yet read')]);
+  expect(notices).toEqual([expect.stringContaining('before they were read')]);
 });
 
 test('while its file cannot be had searches say so, and it is tried again', async () => {
@@ -197,10 +197,10 @@ test('while its file cannot be had searches say so, and it is tried again', asyn
   log.append(job(1));
   const history = start({ file, limits: { restartMsMin: 50, restartMsMax: 200 } });
   await vi.waitFor(() => expect(notices.length).toBeGreaterThan(0), patience);
-  expect(notices[0]).toMatch(/^history: .*ENOENT.*there is no search; tried again in 1 s$/);
+  expect(notices[0]).toMatch(/^history: .*ENOENT.*search is unavailable; next attempt in 1 s$/);
   await expect(history.search(everything, 1)).rejects.toMatchObject({
     code: 'UNSUPPORTED',
-    message: expect.stringMatching(/no search now: the history failed \(.*ENOENT/),
+    message: expect.stringMatching(/search is unavailable: the history failed \(.*ENOENT/),
   });
   mkdirSync(join(dir, 'later'));
   await vi.waitFor(() => expect(history.offset).toBe(1), patience);

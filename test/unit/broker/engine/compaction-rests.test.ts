@@ -24,7 +24,7 @@ async function open(segmentBytesMax: number, disk = new MemoryDisk()): Promise<R
   return rig;
 }
 
-/** Frames, marks and floors: written for each segment that goes, and when the burst is committed. */
+/** Frames, marks and log starts: written for each segment that goes, and when the burst is committed. */
 const framesBytes = 4 * kiB;
 
 function expectAtRest(rig: RestRig, rest: Rest): void {
@@ -292,5 +292,5 @@ test('no more of a full disk is written before something is freed than it has ro
   rig.request('Purge', { queue: 'gone' });
   await rig.rest();
   expect(rig.failures).toEqual([]);
-  expect(rig.engine.room.freeBytes).toBeGreaterThan(0);
+  expect(rig.engine.reserve.freeBytes).toBeGreaterThan(0);
 });

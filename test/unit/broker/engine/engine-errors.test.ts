@@ -55,7 +55,7 @@ test.each(readErrors)(
     const failed = fail(disk, code, ['open', 'openForReading', 'read', 'readFile']);
     client.request('Subscribe', { queues: ['q'], credit: 20 });
     await until('several tries', () => failed() >= 3);
-    expect(client.engine.troubles.texts.join()).toContain(`${code}: simulated`);
+    expect(client.engine.problems.texts.join()).toContain(`${code}: simulated`);
     expect(client.notices.filter((text) => text.includes('the log cannot be read')).length).toBe(1);
     disk.before = () => undefined;
     await until('20 deliveries', async () => (await client.delivered(0)).length === 20);
@@ -64,7 +64,7 @@ test.each(readErrors)(
         /^(leased|ready),0,0,0$/,
       );
     }
-    expect(client.engine.troubles.texts).toEqual([]);
+    expect(client.engine.problems.texts).toEqual([]);
     expect(client.failures).toEqual([]);
   },
   120_000,
@@ -135,11 +135,11 @@ test('compaction that cannot read goes on by itself when it can', async () => {
   const failed = fail(disk, 'EMFILE', ['openForReading', 'read'], '0000000001.log');
   await withDeadSegments(client);
   await until('reads for compaction', () => failed() > 0);
-  await until('trouble', () => client.engine.troubles.texts.join().includes('compaction'));
-  expect(client.notices.join()).not.toContain('compaction stops');
+  await until('trouble', () => client.engine.problems.texts.join().includes('compaction'));
+  expect(client.notices.join()).not.toContain('compaction stopped');
   disk.before = () => undefined;
   await until('the first segment dropped', () => !disk.files.has('/log/0000000001.log'));
-  expect(client.engine.troubles.texts).toEqual([]);
+  expect(client.engine.problems.texts).toEqual([]);
 });
 
 /** Delivers the one job of queue `old` and hands it back. */
@@ -169,7 +169,7 @@ test('compaction keeps the end of a lease that it cannot read just then', async 
   // Only the first end lies there: what compaction reads of the job before can be read.
   fail(disk, 'EIO', ['openForReading', 'read'], '0000000003.log');
   client.request('Purge', { queue: 'q' });
-  const waits = () => client.engine.troubles.texts.join().includes('compaction waits');
+  const waits = () => client.engine.problems.texts.join().includes('compaction waits');
   await until('compaction', () => waits() || !disk.files.has('/log/0000000001.log'));
   disk.before = () => undefined;
   await until('all three segments dropped', () => !disk.files.has('/log/0000000003.log'));
@@ -190,7 +190,7 @@ test.each(['EMFILE', 'ENOSPC', 'EACCES', 'EDQUOT', 'EIO'])(
     // What fills the segment was taken when nobody knew yet.
     const full = client.enqueue(jobs(50, 8, JSON.stringify('z'.repeat(2000))));
     await client.answer(full);
-    await until('trouble', () => client.engine.room.isFull);
+    await until('trouble', () => client.engine.reserve.isFull);
     const refused = (await client.answer(client.enqueue(jobs(90, 1)))) as Message<'EnqueueOk'>;
     expect(refused.items[0]).toMatchObject({ code: errorCodes.DISK_FULL.number });
     expect(refused.items[0]?.message).toContain('no new segment of the log can be made');
@@ -198,14 +198,14 @@ test.each(['EMFILE', 'ENOSPC', 'EACCES', 'EDQUOT', 'EIO'])(
       await client.answer(client.request('Settle', { items: [ack(token)] }));
     }
     expect((await client.delivered(0)).length, 'nothing is delivered meanwhile').toBe(2);
-    expect(client.engine.troubles.texts.join()).toContain(code);
+    expect(client.engine.problems.texts.join()).toContain(code);
     expect(client.engine.log.segments.length).toBe(1);
     disk.before = () => undefined;
     await until('the next segment', () => client.engine.log.segments.length === 2);
     const taken = (await client.answer(client.enqueue(jobs(91, 1)))) as Message<'EnqueueOk'>;
     expect(taken.items[0]).toMatchObject({ outcome: 'created' });
     expect((await client.delivered(4)).length).toBeGreaterThanOrEqual(4);
-    expect([client.engine.troubles.texts, client.failures]).toEqual([[], []]);
+    expect([client.engine.problems.texts, client.failures]).toEqual([[], []]);
     await client.engine.close();
     const again = await start(disk.afterPowerCut());
     expect((await listed(again)).length).toBe(13);
@@ -229,9 +229,9 @@ test('a disk without room for more files stops what is new, and says so', async 
   const disk = new MemoryDisk();
   const client = await start(disk);
   disk.freeFiles = 5;
-  await until('full mode', () => client.engine.room.isFull);
+  await until('full mode', () => client.engine.reserve.isFull);
   const refused = (await client.answer(client.enqueue(jobs(1, 1)))) as Message<'EnqueueOk'>;
   expect(refused.items[0]?.message).toContain('5 more files');
   disk.freeFiles = 100;
-  await until('its end', () => !client.engine.room.isFull);
+  await until('its end', () => !client.engine.reserve.isFull);
 });

@@ -137,7 +137,7 @@ describe('space', () => {
       client.request('Settle', { items: items.map(({ token }) => ack(token)) });
     }
     await found([], () => false).catch(() => undefined);
-    expect(client.notices.filter((text) => text.startsWith('compaction stops'))).toHaveLength(1);
+    expect(client.notices.filter((text) => text.startsWith('compaction stopped'))).toHaveLength(1);
     expect(client.engine.log.firstOffset).toBe(1);
     expect(client.failures).toEqual([]);
   });

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { LogReads } from '../../../../core/broker/engine/log-reads.ts';
-import { Troubles } from '../../../../core/broker/engine/problems.ts';
+import { Problems } from '../../../../core/broker/engine/problems.ts';
 import type { Fetch } from '../../../../core/broker/state-machine/context/effects.ts';
 
 const record = new Uint8Array(100);
@@ -16,7 +16,7 @@ function openReads(recordOf: (offset: number) => Uint8Array = () => record) {
       return recordOf(offset);
     },
     scheduler: { afterThisRound: () => new Promise((resolve) => void turns.push(resolve)) },
-    troubles: new Troubles(
+    problems: new Problems(
       () => 0,
       () => undefined,
     ),

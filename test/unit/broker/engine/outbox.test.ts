@@ -5,8 +5,8 @@ import { Outbox } from '../../../../core/broker/engine/outbox.ts';
 import type { Outgoing } from '../../../../core/broker/events.ts';
 
 const large = 256 * 1024;
-const free = { takes: true };
-const full = { takes: false };
+const free = { isOpen: true };
+const full = { isOpen: false };
 
 function openOutbox() {
   const batches: Outgoing[][] = [];
@@ -16,22 +16,22 @@ function openOutbox() {
     sinkOf: (connection) => (closed.has(connection) ? full : free),
   });
   let id = 0;
-  const hold = (connection: number, bytes: number, offset = 0): void =>
-    outbox.hold(offset, { connection, correlationId: ++id, name: 'Ok', fields: {}, bytes });
+  const enqueue = (connection: number, bytes: number, offset = 0): void =>
+    outbox.enqueue(offset, { connection, correlationId: ++id, name: 'Ok', fields: {}, bytes });
   const ids = (connection: number): number[] =>
     batches.flat().flatMap((one) => (one.connection === connection ? [one.correlationId] : []));
-  return { outbox, batches, closed, hold, ids };
+  return { outbox, batches, closed, enqueue, ids };
 }
 
 const bytesOf = (batch: readonly Outgoing[]): number =>
   batch.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
 
 test('much leaves in parts, each connection in its order', () => {
-  const { outbox, batches, hold, ids } = openOutbox();
+  const { outbox, batches, enqueue, ids } = openOutbox();
   for (let round = 0; round < 5; round++) {
-    for (let connection = 1; connection <= 40; connection++) hold(connection, large);
+    for (let connection = 1; connection <= 40; connection++) enqueue(connection, large);
   }
-  while (outbox.release(0)) expect(batches.length).toBeLessThanOrEqual(200);
+  while (outbox.sendDurable(0)) expect(batches.length).toBeLessThanOrEqual(200);
   expect(batches.flat()).toHaveLength(200);
   for (const batch of batches) expect(bytesOf(batch)).toBeLessThanOrEqual(4 * large);
   for (let connection = 1; connection <= 40; connection++) {
@@ -40,34 +40,34 @@ test('much leaves in parts, each connection in its order', () => {
 });
 
 test('what is small leaves first, however many large things could, and they all have their turn', () => {
-  const { outbox, batches, hold, ids } = openOutbox();
-  for (let connection = 1; connection <= 100; connection++) hold(connection, large);
-  expect(outbox.release(0)).toBe(true);
+  const { outbox, batches, enqueue, ids } = openOutbox();
+  for (let connection = 1; connection <= 100; connection++) enqueue(connection, large);
+  expect(outbox.sendDurable(0)).toBe(true);
   for (let go = 1; go <= 20; go++) {
-    hold(101, 100);
-    outbox.release(0);
+    enqueue(101, 100);
+    outbox.sendDurable(0);
     expect(ids(101)).toHaveLength(go);
     expect(bytesOf(batches.at(-1) ?? [])).toBeGreaterThan(large);
   }
 });
 
 test('many small things of one connection leave no faster than large ones of another', () => {
-  const { outbox, hold, ids } = openOutbox();
-  for (let count = 0; count < 10_000; count++) hold(1, 1_000);
-  hold(2, large);
-  outbox.release(0);
+  const { outbox, enqueue, ids } = openOutbox();
+  for (let count = 0; count < 10_000; count++) enqueue(1, 1_000);
+  enqueue(2, large);
+  outbox.sendDurable(0);
   expect(ids(2)).toHaveLength(1);
   expect(ids(1).length).toBeLessThan(1_000);
 });
 
 test('who is told little waits for no line that is long, of many large or many small things', () => {
-  const { outbox, hold, ids } = openOutbox();
+  const { outbox, enqueue, ids } = openOutbox();
   for (let connection = 1; connection <= 100; connection++) {
-    for (let count = 0; count < 500; count++) hold(connection, 1_000);
+    for (let count = 0; count < 500; count++) enqueue(connection, 1_000);
   }
   for (let go = 1; go <= 60; go++) {
-    hold(101, 100);
-    expect(outbox.release(0)).toBe(true);
+    enqueue(101, 100);
+    expect(outbox.sendDurable(0)).toBe(true);
     expect(ids(101)).toHaveLength(go);
   }
   const each = Array.from({ length: 100 }, (_, index) => ids(index + 1).length);
@@ -75,28 +75,28 @@ test('who is told little waits for no line that is long, of many large or many s
 });
 
 test('waits for what is not durable, for what is read, and for a thread that is behind', () => {
-  const { outbox, closed, hold, ids } = openOutbox();
-  hold(1, 10, 5);
-  const place = outbox.reserve(0, 2);
-  hold(2, 10);
+  const { outbox, closed, enqueue, ids } = openOutbox();
+  enqueue(1, 10, 5);
+  const slot = outbox.reserve(0, 2);
+  enqueue(2, 10);
   closed.add(3);
-  hold(3, 10);
-  hold(3, large);
-  expect(outbox.release(4)).toBe(false);
+  enqueue(3, 10);
+  enqueue(3, large);
+  expect(outbox.sendDurable(4)).toBe(false);
   expect([ids(1), ids(2), ids(3)]).toEqual([[], [], []]);
-  place.messages = [];
-  outbox.release(5);
+  slot.messages = [];
+  outbox.sendDurable(5);
   expect([ids(1).length, ids(2).length, ids(3).length]).toEqual([1, 1, 0]);
   closed.clear();
-  outbox.release(5);
+  outbox.sendDurable(5);
   expect(ids(3)).toHaveLength(2);
 });
 
 test('at the end all leaves, whoever is behind', () => {
-  const { outbox, closed, hold, ids } = openOutbox();
+  const { outbox, closed, enqueue, ids } = openOutbox();
   closed.add(1);
-  for (let count = 0; count < 20; count++) hold(1, large);
-  hold(1, 1, 9);
-  outbox.releaseAll(8);
+  for (let count = 0; count < 20; count++) enqueue(1, large);
+  enqueue(1, 1, 9);
+  outbox.sendAllDurable(8);
   expect(ids(1)).toHaveLength(20);
 });

@@ -31,7 +31,7 @@ function turnsOf(connections: number, msEach = 0) {
       clock.ms += msEach;
       onEvent(event);
     }
-    turns.settle();
+    turns.endTurn();
     return taken;
   };
   return { turns, unsent, log, ask, turn };
@@ -95,10 +95,10 @@ test('whoever goes first keeps nobody from a visit in each round', () => {
   for (let connection = 1; connection <= 100; connection++) ask(connection, 'Ping', 20);
   const all = firstRound({ turn }, 100);
   // It asks again as soon as it was served, and uses up its visit each time.
-  for (let asked = 0; all.length < 1_900; all.push(...turn())) {
-    if (idsOf(all, 101).length < asked) continue;
+  for (let requestedLarge = 0; all.length < 1_900; all.push(...turn())) {
+    if (idsOf(all, 101).length < requestedLarge) continue;
     ask(101, 'Ping');
-    asked += 1;
+    requestedLarge += 1;
   }
   while (turns.hasMore) all.push(...turn());
   for (let connection = 1; connection <= 100; connection++) {
@@ -117,7 +117,7 @@ test('the next request waits for a large answer in the making, those of others d
   });
   expect(taken.map(({ connection }) => connection)).toEqual([1, 2]);
   expect(turns.hasMore).toBe(false);
-  turns.made(1);
+  turns.answered(1);
   expect(turns.hasMore).toBe(true);
   expect(turn()).toHaveLength(1);
 });
@@ -136,7 +136,7 @@ test('few large answers are in the making at one time, whoever asks', () => {
   const taken = turn(({ connection }) => turns.reading(connection));
   expect(taken.length).toBeLessThanOrEqual(8);
   expect(turns.hasMore).toBe(false);
-  for (const { connection } of taken) turns.made(connection);
+  for (const { connection } of taken) turns.answered(connection);
   expect(turns.hasMore).toBe(true);
 });
 

@@ -24,7 +24,7 @@ import {
 } from '../../../../core/broker/folder/folder.ts';
 import { FolderLockedError } from '../../../../core/broker/folder/folder-lock.ts';
 import { HeldFolder, heldDisk } from '../../../../core/broker/folder/held-folder.ts';
-import { nodeDisk, placeFile, placeNewFile } from '../../../../core/broker/log/disk.ts';
+import { createFile, nodeDisk, replaceFile } from '../../../../core/broker/log/disk.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
@@ -145,8 +145,8 @@ describe('a held folder', () => {
   }
 
   test.each<[string, (folder: HeldFolder) => unknown]>([
-    ['a file placed', (folder) => placeFile(heldDisk(nodeDisk, folder), dir, 'file', content)],
-    ['a new file', (folder) => placeNewFile(heldDisk(nodeDisk, folder), dir, 'new', content)],
+    ['a file placed', (folder) => replaceFile(heldDisk(nodeDisk, folder), dir, 'file', content)],
+    ['a new file', (folder) => createFile(heldDisk(nodeDisk, folder), dir, 'new', content)],
     ['a file made', (folder) => heldDisk(nodeDisk, folder).create(join(dir, 'file'))],
     ['a file opened', (folder) => heldDisk(nodeDisk, folder).open(join(dir, 'file'))],
     ['a file removed', (folder) => heldDisk(nodeDisk, folder).remove(join(dir, 'file'))],
@@ -179,7 +179,7 @@ describe('a held folder', () => {
     async () => {
       const folder = take();
       const disk = heldDisk(nodeDisk, folder);
-      const file = await placeFile(disk, dir, 'file', content);
+      const file = await replaceFile(disk, dir, 'file', content);
       swap();
       await file.write([Buffer.from('more')], 4);
       await file.close();
@@ -191,8 +191,8 @@ describe('a held folder', () => {
 
   test('places a new file only where there is none', async () => {
     const disk = heldDisk(nodeDisk, take());
-    await (await placeNewFile(disk, dir, 'file', content)).close();
-    const again = placeNewFile(disk, dir, 'file', [Buffer.from('other')]);
+    await (await createFile(disk, dir, 'file', content)).close();
+    const again = createFile(disk, dir, 'file', [Buffer.from('other')]);
     await expect(again).rejects.toMatchObject({ code: 'EEXIST' });
     expect(readFileSync(join(dir, 'file'), 'utf8')).toBe('ours');
   });

@@ -52,7 +52,7 @@ test.each(['read whole', 'read from summaries'])(
   },
 );
 
-test('nothing is dropped before the floor is durable', async () => {
+test('nothing is dropped before the log start is durable', async () => {
   const { disk, log } = await logOf(40);
   const files = logFiles(disk);
   let release: () => void = () => undefined;
@@ -67,7 +67,7 @@ test('nothing is dropped before the floor is durable', async () => {
   expect(logFiles(disk).length).toBeLessThan(files.length);
 });
 
-test('the floor is known from every later segment, however often the log changes segments', async () => {
+test('the log start is known from every later segment, however often the log changes segments', async () => {
   const { disk, log } = await logOf(20);
   await log.dropBefore(10);
   for (let offset = 21; offset <= 60; offset++) await commit(log, [recordAt(offset)]);
@@ -153,7 +153,7 @@ test('reads that are under way when their segment is dropped still give their re
   expect(closed).toContain('/log/0000000001.log');
 });
 
-test('a floor does not excuse a segment that is missing above it', async () => {
+test('a log start does not excuse a segment that is missing above it', async () => {
   const { disk, log } = await logOf(40);
   await log.dropBefore(17);
   await log.close();

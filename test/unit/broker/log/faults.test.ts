@@ -62,7 +62,7 @@ function failAt(disk: MemoryDisk, failing: number, forGood: boolean): () => numb
   return () => syncsAfter;
 }
 
-test('a power cut at any operation, a floor being stated and segments being removed, loses nothing', async () => {
+test('a power cut at any operation, a log start being stated and segments being removed, loses nothing', async () => {
   const { operations } = await operationsOfWholeLives();
   const random = seededRandom(seed);
   for (let failing = 1; failing <= operations; failing++) {
@@ -97,7 +97,7 @@ test('a recovery that is itself cut short, again and again, loses nothing', asyn
   }
 });
 
-test('a floor whose fdatasync failed removes nothing before it is made durable by the next start', async () => {
+test('a log start whose fdatasync failed removes nothing before it is made durable by the next start', async () => {
   for (let crashAt = 1; crashAt < 40; crashAt++) {
     const disk = new MemoryDisk();
     const { log } = await openOn(disk, livesOptions);
@@ -106,7 +106,7 @@ test('a floor whose fdatasync failed removes nothing before it is made durable b
       if (operation === 'datasync') throw new Error('EIO');
     };
     await expect(log.dropBefore(12)).rejects.toThrow('EIO');
-    // The page cache shows the floor to the next start; the medium does not have it.
+    // The page cache shows the log start to the next start; the medium does not have it.
     failFrom(disk, disk.operations + crashAt);
     await openOn(disk, livesOptions).catch(() => undefined);
     const said = { durable: 15, droppedBefore: 12, wentWell: false };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Batch } from '../../../../core/broker/log/batch.ts';
 import { BatchIndex } from '../../../../core/broker/log/batch-index.ts';
-import { nodeDisk, placeFile, writeAll } from '../../../../core/broker/log/disk.ts';
+import { nodeDisk, replaceFile, writeAll } from '../../../../core/broker/log/disk.ts';
 import {
   batchFrameBytes,
   batchHeaderBytes,
@@ -28,7 +28,7 @@ const start = {
   nextOffset: 1001,
   nextSequence: 55,
   chain: 0xdeadbeef,
-  floor: { segment: 3, offset: 400, writtenAt: 900 },
+  logStart: { segment: 3, offset: 400, writtenAt: 900 },
 };
 
 function sealedBatch(): Buffer {
@@ -52,21 +52,21 @@ test('the bytes of version 2 are the documented ones and do not change by accide
   );
 });
 
-test('the bytes of a floor and of a summary are the documented ones', () => {
-  const floor = Batch.floor({ segment: 4, offset: 500 }, 1001).seal(start, {
+test('the bytes of a log start and of a summary are the documented ones', () => {
+  const logStart = Batch.logStart({ segment: 4, offset: 500 }, 1001).seal(start, {
     offset: 1000,
     sequence: 54,
   });
-  expect(Buffer.from(floor.bytes).subarray(64).toString('hex')).toBe(
+  expect(Buffer.from(logStart.bytes).subarray(64).toString('hex')).toBe(
     '000000000000000400000000000001f441495145',
   );
-  expect(floor.bytes[4]).toBe(4);
-  expect(floor.cursor.floor).toEqual({ segment: 4, offset: 500, writtenAt: 1000 });
+  expect(logStart.bytes[4]).toBe(4);
+  expect(logStart.cursor.logStart).toEqual({ segment: 4, offset: 500, writtenAt: 1000 });
   const index = new BatchIndex(1001);
   index.add(1003, 96, 0xcafe);
   const records = new SummaryRecords();
   records.add({ offset: 1003, bytes: Buffer.from('ab') });
-  const end = { nextOffset: 1009, nextSequence: 60, chain: 7, floor: floor.cursor.floor };
+  const end = { nextOffset: 1009, nextSequence: 60, chain: 7, logStart: logStart.cursor.logStart };
   const sha256 = Buffer.alloc(32, 0x5a);
   const head = { logId, segment: 7, segmentBytes: 5000, before: start, after: end, sha256 };
   const bytes = Buffer.concat(encodeSummary(head, index, records));
@@ -160,7 +160,7 @@ test('on a real disk a placed file is complete, private and replaces its forerun
     await nodeDisk.makeDir(dir);
     await nodeDisk.makeDir(dir);
     for (const text of ['first and longer', 'second']) {
-      const file = await placeFile(nodeDisk, dir, 'name', [Buffer.from(text)]);
+      const file = await replaceFile(nodeDisk, dir, 'name', [Buffer.from(text)]);
       expect(await writeAll(file, [Buffer.from('!')], text.length)).toBe(1);
       await file.close();
       expect(await readFile(join(dir, 'name'), 'utf8')).toBe(`${text}!`);

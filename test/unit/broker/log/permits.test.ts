@@ -1,10 +1,10 @@
 /** So many pieces of work at one time. */
 
 import { expect, test } from 'vitest';
-import { Permits } from '../../../../core/broker/log/permits.ts';
+import { Semaphore } from '../../../../core/broker/log/permits.ts';
 
 test('no more run at once than may, in order, also when some fail', async () => {
-  const permits = new Permits(2);
+  const permits = new Semaphore(2);
   const begun: number[] = [];
   const ends: PromiseWithResolvers<void>[] = [];
   const runs = Array.from({ length: 5 }, (_, index) =>

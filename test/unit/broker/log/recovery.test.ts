@@ -143,7 +143,7 @@ test.each([
   damage(disk.get(first));
   const error = await refusal(disk);
   expect(error.atByte).toBe(firstBatchAt);
-  expect(error.message).toContain('Record 1 and all later ones are at stake');
+  expect(error.message).toContain('Record 1 and all later ones may be lost');
 });
 
 test('a damaged mark is refused when a batch written later proves it durable', async () => {
@@ -298,7 +298,7 @@ test('what replay throws ends the opening and changes nothing', async () => {
     dir: '/log',
     segmentBytesMax: 1000,
     onDurable: () => undefined,
-    onTrouble: () => undefined,
+    onProblem: () => undefined,
     onFailure: () => undefined,
     summarize: keepAll,
     disk,

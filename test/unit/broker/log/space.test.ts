@@ -44,7 +44,7 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
   const limits = spaceLimits({ totalBytes: disk.capacityBytes });
   const changes: boolean[] = [];
   const failures: Error[] = [];
-  const troubles: string[] = [];
+  const problems: string[] = [];
   const time = new ManualTime();
   let unwritten = 0;
   const guard = await SpaceGuard.open({
@@ -54,14 +54,14 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
     scheduler: time,
     unwrittenBytes: () => unwritten,
     onChange: (full) => changes.push(full),
-    onTrouble: (reason) => reason !== null && troubles.push(reason),
+    onProblem: (reason) => reason !== null && problems.push(reason),
     onFailure: (error) => failures.push(error),
   });
   const setUnwritten = (bytes: number) => {
     unwritten = bytes;
   };
   const free = async () => (await disk.space('/')).freeBytes;
-  return { disk, guard, limits, changes, failures, troubles, time, setUnwritten, free };
+  return { disk, guard, limits, changes, failures, problems, time, setUnwritten, free };
 }
 
 const ballast = `${logDir}/ballast`;
@@ -138,9 +138,9 @@ test('between the marks nothing changes; above the high one full mode ends and t
 test('what is appended counts at once, before the disk is asked again', async () => {
   const { guard, limits, changes } = await guarded(0);
   const room = guard.freeBytes - limits.lowBytes;
-  guard.spend(room);
+  guard.charge(room);
   expect([guard.isFull, changes]).toEqual([false, []]);
-  guard.spend(1);
+  guard.charge(1);
   expect([guard.isFull, changes]).toEqual([true, [true]]);
 });
 
@@ -148,7 +148,7 @@ test('room is reserved for new work down to the low mark, and spending uses the 
   const { guard, limits } = await guarded(0);
   const room = guard.freeBytes - limits.lowBytes;
   expect(guard.reserve(room - 100)).toBe(true);
-  guard.spend(room - 100);
+  guard.charge(room - 100);
   expect(guard.freeBytes).toBe(limits.lowBytes + 100);
   expect(guard.reserve(101)).toBe(false);
   expect(guard.isFull).toBe(true);
@@ -165,7 +165,7 @@ test('reservations that were not used are free again after the next poll', async
 test('bytes that wait to be written still count after the disk was asked', async () => {
   const { guard, time, setUnwritten } = await guarded(0);
   const before = guard.freeBytes;
-  guard.spend(500_000);
+  guard.charge(500_000);
   setUnwritten(200_000);
   await time.pass();
   expect(guard.freeBytes).toBe(before - 200_000);
@@ -186,7 +186,7 @@ test('somebody who takes the room for the ballast first is no failure', async ()
 });
 
 test('a disk that cannot be asked is told, and watched on', async () => {
-  const { disk, guard, failures, troubles, time } = await guarded(0);
+  const { disk, guard, failures, problems, time } = await guarded(0);
   disk.before = (operation) => {
     if (operation === 'space') throw Object.assign(new Error('EIO'), { code: 'EIO' });
   };
@@ -194,16 +194,16 @@ test('a disk that cannot be asked is told, and watched on', async () => {
   disk.before = () => undefined;
   disk.put('/other', Buffer.alloc(8 * miB - disk.get(ballast).length));
   await time.pass();
-  expect([troubles, failures, guard.isFull]).toEqual([['EIO'], [], true]);
+  expect([problems, failures, guard.isFull]).toEqual([['EIO'], [], true]);
 });
 
 test('a folder that is gone is no trouble that passes', async () => {
-  const { disk, failures, troubles, time } = await guarded(0);
+  const { disk, failures, problems, time } = await guarded(0);
   disk.before = (operation) => {
     if (operation === 'space') throw new Error('the folder was moved away');
   };
   await time.pass();
-  expect([troubles, failures.map(({ message }) => message)]).toEqual([
+  expect([problems, failures.map(({ message }) => message)]).toEqual([
     [],
     ['the folder was moved away'],
   ]);

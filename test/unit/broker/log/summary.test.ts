@@ -83,7 +83,7 @@ test('a summary names its segment: place, size, ends and hash', async () => {
     segment: 2,
     segmentBytes: segment.length,
     before: { nextOffset: info.firstOffset },
-    after: { nextOffset: info.lastOffset + 1, floor: { segment: 1, offset: 1, writtenAt: 0 } },
+    after: { nextOffset: info.lastOffset + 1, logStart: { segment: 1, offset: 1, writtenAt: 0 } },
   });
   expect(Buffer.from(summary.sha256)).toEqual(createHash('sha256').update(segment).digest());
 });

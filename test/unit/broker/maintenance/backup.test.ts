@@ -190,8 +190,8 @@ test('every restored log begins a generation of its own', async () => {
 });
 
 test('a log that lost its front to compaction is restored with its offsets', async () => {
-  const floor = { segment: 5, offset: 101, writtenAt: 103 };
-  const start = { segment: 5, nextOffset: 101, nextSequence: 40, floor };
+  const logStart = { segment: 5, offset: 101, writtenAt: 103 };
+  const start = { segment: 5, nextOffset: 101, nextSequence: 40, logStart };
   const dir = await writeLog({ start, segments: [[[ended(1), started(3), enqueued(2)]], [[]]] });
   const restored = join(temporaryDir(), 'restored');
   await restoreLog(dir, restored);

@@ -43,7 +43,7 @@ async function open(dir: string, segmentBytesMax = 2000): Promise<Opened> {
       segmentBytesMax,
       summarize: () => new SegmentSummary(),
       onDurable: () => undefined,
-      onTrouble: () => undefined,
+      onProblem: () => undefined,
       onFailure: (error) => {
         throw error;
       },

@@ -141,7 +141,7 @@ export const plainLog: LogShape = {
 
 export function floorBatch(segment: number, offset: number): BatchContent {
   const payload = encodeLogStart({ segment, offset, writtenAt: 0 });
-  return { kind: 'floor', payload, recordCount: 0 };
+  return { kind: 'logStart', payload, recordCount: 0 };
 }
 
 export function segmentPath(dir: string, number: number): string {

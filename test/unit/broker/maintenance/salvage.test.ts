@@ -227,9 +227,9 @@ test('a blob that lost a chunk is left out, and those who need it are told', asy
   expect(salvaged).toMatchObject({ problems: [], jobs: { live: 2, finished: 1 } });
 });
 
-test('records from before a floor are no loss when compaction said them again', async () => {
-  const floor = { segment: 5, offset: 101, writtenAt: 103 };
-  const start = { segment: 5, nextOffset: 101, nextSequence: 40, floor };
+test('records from before a log start are no loss when compaction said them again', async () => {
+  const logStart = { segment: 5, offset: 101, writtenAt: 103 };
+  const start = { segment: 5, nextOffset: 101, nextSequence: 40, logStart };
   const dir = await writeLog({
     start,
     segments: [[[ended(1), started(3), enqueued(2)]], [[enqueued(3)], [enqueued(4)]]],

@@ -70,7 +70,7 @@ test('damage of a header of a batch is counted by what comes next', async () => 
 
 test('every byte of a sealed segment is guarded', async () => {
   const dir = await writeLog(plainLog);
-  const identity = { logId: Buffer.from(logIdOf(dir), 'hex'), floor: noLogStart };
+  const identity = { logId: Buffer.from(logIdOf(dir), 'hex'), logStart: noLogStart };
   const files = [1, 2, 3].map((number) => {
     const path = segmentPath(dir, number);
     return { number, path, bytes: readFileSync(path), unreadable: [] };
@@ -222,8 +222,8 @@ test('what only all records together show to be missing is told', async () => {
 });
 
 test('a log that lost its front to compaction is whole', async () => {
-  const floor = { segment: 5, offset: 101, writtenAt: 103 };
-  const start = { segment: 5, nextOffset: 101, nextSequence: 40, floor };
+  const logStart = { segment: 5, offset: 101, writtenAt: 103 };
+  const start = { segment: 5, nextOffset: 101, nextSequence: 40, logStart };
   const dir = await writeLog({
     start,
     // Record 101 is about a job whose acceptance was dropped.
@@ -310,10 +310,10 @@ test('a folder without a log is refused', async () => {
 });
 
 test('a log that is compacted while it is read is read again', async () => {
-  const floor = { segment: 3, offset: 8, writtenAt: 10 };
+  const logStart = { segment: 3, offset: 8, writtenAt: 10 };
   const dir = await writeLog(plainLog);
   const compacted = await writeLog({
-    start: { segment: 3, nextOffset: 8, nextSequence: 5, floor },
+    start: { segment: 3, nextOffset: 8, nextSequence: 5, logStart },
     segments: [[[enqueued(4), enqueued(5)], [enqueued(6)]], [[started(2)]]],
   });
   // It is of another log than what takes its place here.

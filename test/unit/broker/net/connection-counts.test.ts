@@ -14,19 +14,19 @@ it('counts over all threads, and forgets those of one that died only', () => {
     ConnectionCounts,
     ConnectionCounts,
   ];
-  const counts = (crowd: ConnectionCounts) => [
-    crowd.count('client'),
-    crowd.count('unix'),
-    crowd.count('tcp'),
+  const countsSeenBy = (counts: ConnectionCounts) => [
+    counts.count('client'),
+    counts.count('unix'),
+    counts.count('tcp'),
   ];
   one.add('unix', 1);
   two.add('tcp', 1);
   two.add('tcp', 1);
   two.add('tcp', -1);
   two.add('client', 1);
-  for (const crowd of [one, two, three]) expect(counts(crowd)).toEqual([1, 1, 1]);
+  for (const counts of [one, two, three]) expect(countsSeenBy(counts)).toEqual([1, 1, 1]);
   two.clear();
-  expect(counts(three)).toEqual([0, 1, 0]);
+  expect(countsSeenBy(three)).toEqual([0, 1, 0]);
 });
 
 it('is the same memory in another thread', async () => {

@@ -5,7 +5,14 @@ import { describe, expect, it } from 'vitest';
 import type { Left } from '../../../../core/broker/events.ts';
 import { netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
 import { ReadScheduler } from '../../../../core/broker/net/read-scheduler.ts';
-import { frameOf, greet, hello, openPair, type Pair, typesOf } from './connection-pair.ts';
+import {
+  frameOf,
+  hello,
+  onHandshakeFrame,
+  openPair,
+  type Pair,
+  typesOf,
+} from './connection-pair.ts';
 
 function leftOf({ host }: Pair): Left[] {
   return host.events.flatMap((event) => (event.type === 'left' ? [event] : []));
@@ -30,7 +37,7 @@ describe('what a peer takes', () => {
 
   it('counts in slices: whoever reads steadily is served, whatever the size', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.far.pause();
     pair.far.removeAllListeners('data');
     pair.connection.write(large, { bytes: 7, deliveries: 1 });
@@ -46,7 +53,7 @@ describe('what a peer takes', () => {
 
   it('ends a peer that takes nothing any more', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.far.pause();
     pair.far.removeAllListeners('data');
     pair.connection.write(large, { bytes: 7, deliveries: 1 });
@@ -60,7 +67,7 @@ describe('what a peer takes', () => {
 
   it('is told when much was taken, and of the rest now and then, in one', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     for (const id of [1, 2, 3]) {
       pair.connection.write(frameOf('Ok', id, {}), { bytes: 100, deliveries: 0 });
     }
@@ -80,18 +87,18 @@ describe('what a peer takes', () => {
 describe('reading', () => {
   it('stops at the share of the intake, goes on after, and the pause counts against nobody', async () => {
     const pair = openPair();
-    await greet(pair);
-    pair.connection.sent('HelloOk', 1);
+    await onHandshakeFrame(pair);
+    pair.connection.sending('HelloOk', 1);
     const ping = frameOf('Ping', 2, {});
     await pair.send(ping.subarray(0, 4));
-    pair.host.intake.shareBytes = 3;
+    pair.host.receiveBudget.shareBytes = 3;
     pair.connection.updateReading();
     await pair.send(ping.subarray(4));
     pair.host.nowMs = 60_000;
     pair.connection.tick(pair.host.nowMs);
     expect(typesOf(pair)).toEqual(['opened']);
     expect([...pair.host.starved]).toEqual([pair.connection]);
-    pair.host.intake.shareBytes = 1000;
+    pair.host.receiveBudget.shareBytes = 1000;
     pair.connection.updateReading();
     pair.connection.tick(pair.host.nowMs);
     await setImmediate();
@@ -102,9 +109,9 @@ describe('reading', () => {
 
   it('goes on in a frame beyond the share when nothing else is held and there is room for one', async () => {
     const pair = openPair();
-    await greet(pair);
-    pair.connection.sent('HelloOk', 1);
-    pair.host.intake.shareBytes = 3;
+    await onHandshakeFrame(pair);
+    pair.connection.sending('HelloOk', 1);
+    pair.host.receiveBudget.shareBytes = 3;
     pair.host.hasRoomForFrame = true;
     const ping = frameOf('Ping', 2, {});
     await pair.send(ping.subarray(0, 8));
@@ -115,7 +122,7 @@ describe('reading', () => {
 
   it('stops while the peer does not take its answers, and goes on when it does', async () => {
     const pair = openPair({ unsentBytesMax: 1000 });
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.far.pause();
     await setImmediate();
     pair.connection.write(new Uint8Array(1_000_000));
@@ -131,13 +138,13 @@ describe('reading', () => {
 describe('requests without an answer', () => {
   /** A connection that may have four of them, and what its core got. */
   async function patientPair() {
-    const pair = openPair({ unansweredMax: 4 });
-    await greet(pair);
+    const pair = openPair({ inFlightMax: 4 });
+    await onHandshakeFrame(pair);
     const answer = (
       name: 'HelloOk' | 'Ok' | 'Wait' | 'WaitOk' | 'Error' | 'Deliver',
       id: number,
     ): void => {
-      pair.connection.sent(name, id);
+      pair.connection.sending(name, id);
       pair.connection.updateReading();
     };
     answer('HelloOk', 1);
@@ -176,15 +183,15 @@ describe('requests without an answer', () => {
 
   it('hold their bytes in the intake until they are answered, and none after the end', async () => {
     const { send, answer, host, connection } = await patientPair();
-    expect(host.intake.bytes).toBe(0);
+    expect(host.receiveBudget.bytes).toBe(0);
     const frame = frameOf('Pause', 2, { queue: 'a'.repeat(100) });
     await send(frame, frameOf('Ping', 3, {}).subarray(0, 5));
-    expect(host.intake.bytes).toBeGreaterThanOrEqual(frame.length + 5);
+    expect(host.receiveBudget.bytes).toBeGreaterThanOrEqual(frame.length + 5);
     answer('Ok', 2);
-    expect(host.intake.bytes).toBe(5);
+    expect(host.receiveBudget.bytes).toBe(5);
     connection.destroy();
     await setImmediate();
-    expect(host.intake.bytes).toBe(0);
+    expect(host.receiveBudget.bytes).toBe(0);
   });
 
   it('do not include a Wait that stands, however many there are and whatever answers them', async () => {
@@ -206,22 +213,22 @@ describe('requests without an answer', () => {
     const waits = [10, 11, 12, 13, 14, 15].map((id) => frameOf('Wait', id, { id: hello.session }));
     await send(Buffer.concat(waits));
     expect(taken()).toBe(4);
-    expect(host.intake.bytes).toBeGreaterThanOrEqual(Buffer.concat(waits).length);
+    expect(host.receiveBudget.bytes).toBeGreaterThanOrEqual(Buffer.concat(waits).length);
     for (let id = 10; id < 16; id++) {
       answer('Wait', id);
       await pings();
     }
     expect(taken()).toBe(6);
-    expect(host.intake.bytes).toBe(0);
+    expect(host.receiveBudget.bytes).toBe(0);
   });
 
   it('are read some at a time, those of others first who send little, and each once', async () => {
     let isOpen = true;
-    const later = new ReadScheduler(() => isOpen);
-    const [greedy, modest] = [openPair({}, later), openPair({}, later)];
+    const readScheduler = new ReadScheduler(() => isOpen);
+    const [greedy, modest] = [openPair({}, readScheduler), openPair({}, readScheduler)];
     for (const pair of [greedy, modest]) {
-      await greet(pair);
-      pair.connection.sent('HelloOk', 1);
+      await onHandshakeFrame(pair);
+      pair.connection.sending('HelloOk', 1);
     }
     const taken = ({ host }: Pair): number => host.events.length - 1;
     const pings = (count: number): Uint8Array =>
@@ -239,14 +246,14 @@ describe('requests without an answer', () => {
     await modest.send(pings(1));
     expect(taken(modest)).toBe(0);
     isOpen = true;
-    later.readSoon();
+    readScheduler.readSoon();
     const seen = Promise.withResolvers<number>();
     modest.host.onEvent = () => {
       seen.resolve(taken(greedy) - before);
       return 0;
     };
     expect(await seen.promise).toBeLessThanOrEqual(64);
-    while (later.has(greedy.connection)) await setImmediate();
+    while (readScheduler.has(greedy.connection)) await setImmediate();
     expect(taken(greedy)).toBe(1000);
     expect(greedy.near.isPaused()).toBe(false);
   });

@@ -41,20 +41,20 @@ export function frameOf<N extends MessageName>(
 /** A connection, the other end of its stream, and a clock that only the test moves. */
 export function openPair(
   limitsOfTest: Partial<NetLimits> = {},
-  later: ReadScheduler = new ReadScheduler(() => true),
+  readScheduler: ReadScheduler = new ReadScheduler(() => true),
 ) {
   const [near, far] = duplexPair();
   const host = {
     limits: { ...netLimitDefaults, ...limitsOfTest },
-    intake: {
+    receiveBudget: {
       bytes: 0,
       shareBytes: 1_000_000,
       add: (bytes: number) => {
-        host.intake.bytes += bytes;
+        host.receiveBudget.bytes += bytes;
       },
     },
     starved: new Set<Connection>(),
-    later,
+    readScheduler,
     mayExceedShare: () => host.hasRoomForFrame,
     hasRoomForFrame: false,
     nowMs: 0,
@@ -99,7 +99,7 @@ export function openPair(
 
 export type Pair = ReturnType<typeof openPair>;
 
-export async function greet({ send }: Pair): Promise<void> {
+export async function onHandshakeFrame({ send }: Pair): Promise<void> {
   await send(encodePreamble(), frameOf('Hello', 1, hello));
 }
 

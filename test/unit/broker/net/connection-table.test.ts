@@ -39,15 +39,15 @@ function openTable() {
 
 test('those who are told that there is no room are few, and keep nobody off the other transport', async () => {
   const accept = openTable();
-  const strangers = Array.from({ length: 50 }, () => accept('tcp').near);
+  const unauthenticated = Array.from({ length: 50 }, () => accept('tcp').near);
   await nextRound();
   const isOpen = ({ destroyed }: { destroyed: boolean }): boolean => !destroyed;
-  expect(strangers.filter(isOpen)).toHaveLength(limits.handshakesMax + limits.refusalsMax);
-  expect(strangers.filter((near) => isOpen(near) && near.writable)).toHaveLength(
+  expect(unauthenticated.filter(isOpen)).toHaveLength(limits.handshakesMax + limits.refusalsMax);
+  expect(unauthenticated.filter((near) => isOpen(near) && near.writable)).toHaveLength(
     limits.handshakesMax,
   );
   expect(accept('unix').near.writable).toBe(true);
-  for (const near of strangers) near.destroy();
+  for (const near of unauthenticated) near.destroy();
   await nextRound();
   expect(accept('tcp').near.writable).toBe(true);
 });

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { netLimitDefaults } from '../../../../core/broker/net/net-limits.ts';
 import { encodePreamble, limits } from '../../../../core/protocol/index.ts';
-import { frameOf, greet, hello, openPair, typesOf } from './connection-pair.ts';
+import { frameOf, hello, onHandshakeFrame, openPair, typesOf } from './connection-pair.ts';
 
 describe('the life of a connection', () => {
   it('goes from preamble to hello to open to closed, and tells the core of both ends', async () => {
@@ -40,7 +40,7 @@ describe('the life of a connection', () => {
 
   it('reads nothing of what follows a protocol error', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     await pair.send(Buffer.concat([frameOf('Ok', 2, {}), frameOf('Ping', 3, {})]));
     await pair.send(frameOf('Ping', 4, {}));
     expect(pair.connection.state).toBe('draining');
@@ -50,7 +50,7 @@ describe('the life of a connection', () => {
 
   it('sends nothing more once it drains, and closes once its peer did', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.connection.write(frameOf('Ok', 2, {}));
     pair.connection.drain();
     pair.connection.drain();
@@ -65,7 +65,7 @@ describe('the life of a connection', () => {
 
   it('drops what a draining peer still sends, and ends when it does not close in time', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.connection.drain();
     await pair.send(new Uint8Array(100_000));
     pair.connection.tick(netLimitDefaults.lingerMs);
@@ -78,8 +78,8 @@ describe('the life of a connection', () => {
 
 it('a draining connection reads on to its end even when it may not read', async () => {
   const pair = openPair();
-  await greet(pair);
-  pair.host.intake.shareBytes = -1;
+  await onHandshakeFrame(pair);
+  pair.host.receiveBudget.shareBytes = -1;
   pair.connection.updateReading();
   pair.connection.drain();
   pair.far.end(new Uint8Array(1000));
@@ -99,7 +99,7 @@ describe('what the operator is told', () => {
 
   it('is which client was cut off, and why', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     await pair.send(frameOf('Ok', 2, {}));
     expect(pair.host.notices).toEqual([
       'clients cut off: client "test" over unix was cut off: BAD_FRAME: Ok is a message that only a broker sends',
@@ -108,20 +108,20 @@ describe('what the operator is told', () => {
 
   it('is that a peer does not read', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.far.pause();
     for (let frame = 0; frame < 10_000; frame++) pair.connection.write(frameOf('Ok', 9, {}));
     pair.connection.tick(netLimitDefaults.unixStallMs + 1);
     await setImmediate();
     expect(pair.connection.state).toBe('closed');
     expect(pair.host.notices).toEqual([
-      expect.stringMatching(/^clients cut off: client "test" .* it takes nothing of \d+ bytes$/),
+      expect.stringMatching(/^clients cut off: client "test" .* it does not read the \d+ bytes sent to it$/),
     ]);
   });
 
   it('is nothing when a peer leaves by itself, or the broker closes', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.connection.drain();
     pair.far.end();
     pair.connection.tick(netLimitDefaults.lingerMs + 1);
@@ -144,14 +144,14 @@ describe('deadlines', () => {
 
   it('let an idle connection be', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     pair.connection.tick(1e9);
     expect(pair.connection.state).toBe('open');
   });
 
   it('give a begun frame no more time for a byte than a slow line needs', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     const frame = frameOf('Pause', 2, { queue: 'summarize' });
     for (let at = 0; at < 10; at++) {
       pair.host.nowMs = at * 1000;
@@ -166,8 +166,8 @@ describe('deadlines', () => {
 
   it('give a frame of any size as long as a slow line takes for it', async () => {
     const pair = openPair();
-    pair.host.intake.shareBytes = 1e9;
-    await greet(pair);
+    pair.host.receiveBudget.shareBytes = 1e9;
+    await onHandshakeFrame(pair);
     const chunk = new Uint8Array(limits.blobChunkBytesMax);
     const put = { sha256: new Uint8Array(32), totalBytes: chunk.length, offset: 0, chunk };
     const frame = frameOf('BlobPut', 2, put);
@@ -182,7 +182,7 @@ describe('deadlines', () => {
 
   it('cut off a sender that stops in a frame, however much of it came before', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     const put = {
       sha256: new Uint8Array(32),
       totalBytes: 9,
@@ -197,7 +197,7 @@ describe('deadlines', () => {
 
   it('begin again with each frame of a busy stream that never ends on a frame', async () => {
     const pair = openPair();
-    await greet(pair);
+    await onHandshakeFrame(pair);
     const stream = Buffer.concat(
       Array.from({ length: 40 }, (_, at) => frameOf('Ping', at + 1, {})),
     );

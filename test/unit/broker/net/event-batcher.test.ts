@@ -12,52 +12,53 @@ function closed(connection: number): NetEvent {
 
 function watchedInbox(batchBytesMax: number, sendWindowBytes = 1e6) {
   const batches: NetEvent[][] = [];
-  const inbox = new EventBatcher({
+  const batcher = new EventBatcher({
     limits: { batchBytesMax, sendWindowBytes },
     post: (events) => void batches.push(events),
   });
-  return { inbox, batches };
+  return { batcher, batches };
 }
 
 describe('the inbox', () => {
   it('posts all that one turn brought as one batch, in order', async () => {
-    const { inbox, batches } = watchedInbox(1e6);
-    for (let connection = 1; connection <= 3; connection++) inbox.add(closed(connection), 10);
+    const { batcher, batches } = watchedInbox(1e6);
+    for (let connection = 1; connection <= 3; connection++) batcher.add(closed(connection), 10);
     expect(batches).toEqual([]);
     await setImmediate();
     expect(batches).toEqual([[closed(1), closed(2), closed(3)]]);
-    inbox.add(closed(4), 10);
+    batcher.add(closed(4), 10);
     await setImmediate();
     expect(batches[1]).toEqual([closed(4)]);
   });
 
   it('posts a large batch without waiting, and no empty one after it', async () => {
-    const { inbox, batches } = watchedInbox(2000);
-    inbox.add(closed(1), 600);
-    inbox.add(closed(2), 600);
+    const { batcher, batches } = watchedInbox(2000);
+    batcher.add(closed(1), 600);
+    batcher.add(closed(2), 600);
     expect(batches).toHaveLength(1);
     await setImmediate();
     expect(batches).toHaveLength(1);
   });
 
   it('posts many small events in batches that the core takes in one step each', () => {
-    const { inbox, batches } = watchedInbox(netLimitDefaults.batchBytesMax);
-    for (let connection = 1; connection <= 10_000; connection++) inbox.add(closed(connection), 20);
+    const { batcher, batches } = watchedInbox(netLimitDefaults.batchBytesMax);
+    for (let connection = 1; connection <= 10_000; connection++)
+      batcher.add(closed(connection), 20);
     expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(256);
   });
 
   it('is closed while the core has not taken what was posted, and keeps what comes meanwhile', async () => {
-    const { inbox, batches } = watchedInbox(2000, 3000);
-    expect(inbox.isOpen).toBe(true);
-    for (let connection = 1; connection <= 4; connection++) inbox.add(closed(connection), 600);
-    expect([inbox.isOpen, batches.length]).toEqual([false, 2]);
-    inbox.add(closed(5), 600);
+    const { batcher, batches } = watchedInbox(2000, 3000);
+    expect(batcher.isOpen).toBe(true);
+    for (let connection = 1; connection <= 4; connection++) batcher.add(closed(connection), 600);
+    expect([batcher.isOpen, batches.length]).toEqual([false, 2]);
+    batcher.add(closed(5), 600);
     await setImmediate();
     expect(batches.flat()).toHaveLength(5);
-    inbox.taken();
-    expect(inbox.isOpen).toBe(false);
-    inbox.taken();
-    inbox.taken();
-    expect(inbox.isOpen).toBe(true);
+    batcher.taken();
+    expect(batcher.isOpen).toBe(false);
+    batcher.taken();
+    batcher.taken();
+    expect(batcher.isOpen).toBe(true);
   });
 });

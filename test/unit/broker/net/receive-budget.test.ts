@@ -6,7 +6,7 @@ import {
   ReceiveBudget,
 } from '../../../../core/broker/net/receive-budget.ts';
 
-const limits = { intakeBytesMax: 64_000, intakeBytesMin: 64 };
+const limits = { receiveBytesMax: 64_000, receiveBytesMin: 64 };
 
 it('counts over all threads, and forgets what one that died held', () => {
   const cells = createReceiveBudgetCells(2);
@@ -20,13 +20,13 @@ it('counts over all threads, and forgets what one that died held', () => {
 });
 
 it('leaves something for the next peer, however many take all that they may', () => {
-  const intake = new ReceiveBudget(createReceiveBudgetCells(1), 0, limits);
+  const receiveBudget = new ReceiveBudget(createReceiveBudgetCells(1), 0, limits);
   let heldBytes = 0;
   for (let peer = 0; peer < 100; peer++) {
-    const share = Math.floor(intake.shareBytes);
-    expect(share).toBeGreaterThanOrEqual(limits.intakeBytesMin);
-    intake.add(share);
+    const share = Math.floor(receiveBudget.shareBytes);
+    expect(share).toBeGreaterThanOrEqual(limits.receiveBytesMin);
+    receiveBudget.add(share);
     heldBytes += share;
   }
-  expect(heldBytes).toBeLessThan(limits.intakeBytesMax + 100 * limits.intakeBytesMin);
+  expect(heldBytes).toBeLessThan(limits.receiveBytesMax + 100 * limits.receiveBytesMin);
 });

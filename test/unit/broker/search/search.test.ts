@@ -70,7 +70,7 @@ test.each<[string, Partial<SearchFilter>, RegExp]>([
   ['empty text', { text: '' }, /needs a letter or a digit/],
   ['too many words', { text: 'a '.repeat(33) }, /at most 32 words/],
   ['too long a text', { text: 'a'.repeat(1001) }, /at most 1000 characters/],
-  ['no state', { states: ['none'] }, /no state/],
+  ['no state', { states: ['none'] }, /not a state/],
   ['a time that ends before it begins', { sinceMs: 5, untilMs: 4 }, /later than/],
 ])('refuses %s', (_what, filter, message) => {
   using history = historyOf('one');
