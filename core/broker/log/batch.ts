@@ -11,6 +11,7 @@ import {
   batchFrameBytes,
   batchHeaderBytes,
   batchTrailer,
+  decodeLogStart,
   encodeBatchHeader,
   encodeLogStart,
   type LogCursor,
@@ -27,6 +28,13 @@ export interface DurablePoint {
   readonly sequence: number;
 }
 
+/** A batch without its header, which depends on its position in the log. */
+export interface BatchContent {
+  readonly kind: BatchKind;
+  readonly payload: Uint8Array;
+  readonly recordCount: number;
+}
+
 /** The encoded batch. */
 export interface SealedBatch {
   /** A view of the batch's buffer. */
@@ -41,15 +49,13 @@ export class Batch {
   readonly firstOffset: number;
   readonly #buffer: Buffer;
   readonly #records: BatchRecords;
-  readonly #logStart: LogStart | undefined;
   #end = batchHeaderBytes;
   #recordCount = 0;
 
-  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer, logStart?: LogStart) {
+  constructor(kind: BatchKind, firstOffset: number, buffer: Buffer) {
     this.kind = kind;
     this.firstOffset = firstOffset;
     this.#buffer = buffer;
-    this.#logStart = logStart;
     this.#records = new BatchRecords(
       firstOffset,
       buffer.subarray(batchHeaderBytes, buffer.length - batchTrailer.length),
@@ -68,11 +74,9 @@ export class Batch {
 
   /** A batch that records a new log start. */
   static logStart(logStart: Omit<LogStart, 'writtenAt'>, nextOffset: number): Batch {
-    const stated = { ...logStart, writtenAt: nextOffset - 1 };
-    const payload = encodeLogStart(stated);
-    const buffer = Buffer.alloc(batchFrameBytes + payload.length);
-    const batch = new Batch('logStart', nextOffset, buffer, stated);
-    buffer.set(payload, batchHeaderBytes);
+    const payload = encodeLogStart(logStart);
+    const batch = new Batch('logStart', nextOffset, Buffer.alloc(batchFrameBytes + payload.length));
+    batch.#buffer.set(payload, batchHeaderBytes);
     batch.#end += payload.length;
     return batch;
   }
@@ -106,28 +110,10 @@ export class Batch {
   /** Writes header and trailer; returns the bytes and the cursor after them. */
   seal(cursor: LogCursor, durable: DurablePoint): SealedBatch {
     const payload = this.#buffer.subarray(batchHeaderBytes, this.#end);
-    const headerCrc = encodeBatchHeader(
-      this.#buffer,
-      {
-        kind: this.kind,
-        payloadBytes: payload.length,
-        recordCount: this.#recordCount,
-        sequence: cursor.nextSequence,
-        firstOffset: cursor.nextOffset,
-        durableUpTo: durable.offset,
-        durableSequence: durable.sequence,
-        payloadCrc: crc32(payload),
-        chain: cursor.chain,
-      },
-      cursor.logId,
-    );
+    const content = { kind: this.kind, payload, recordCount: this.#recordCount };
+    const sealed = sealHeader(this.#buffer, content, cursor, durable);
     this.#buffer.set(batchTrailer, this.#end);
-    const header = { recordCount: this.#recordCount, headerCrc };
-    return {
-      bytes: this.#buffer.subarray(0, this.bytes),
-      cursor: advance(cursor, header, this.#logStart),
-      headerCrc,
-    };
+    return { bytes: this.#buffer.subarray(0, this.bytes), ...sealed };
   }
 
   /**
@@ -144,6 +130,29 @@ export class Batch {
     const kept = { records, heldBytes: payload.length, buffer: null };
     return { kept, buffer: this.#buffer };
   }
+}
+
+/** Encodes the header of a batch at `cursor` into `into`; returns its CRC and the cursor after the batch. */
+export function sealHeader(
+  into: Buffer,
+  { kind, payload, recordCount }: BatchContent,
+  cursor: LogCursor,
+  durable: DurablePoint,
+): { headerCrc: number; cursor: LogCursor } {
+  const fields = {
+    kind,
+    payloadBytes: payload.length,
+    recordCount,
+    sequence: cursor.nextSequence,
+    firstOffset: cursor.nextOffset,
+    durableUpTo: durable.offset,
+    durableSequence: durable.sequence,
+    payloadCrc: crc32(payload),
+    chain: cursor.chain,
+  };
+  const headerCrc = encodeBatchHeader(into, fields, cursor.logId);
+  const logStart = kind === 'logStart' ? decodeLogStart(payload, fields) : null;
+  return { headerCrc, cursor: advance(cursor, { recordCount, headerCrc }, logStart ?? undefined) };
 }
 
 /** A cached batch. */

@@ -3,7 +3,7 @@
 import { decodeSegmentHeader, type LogCursor, type LogStart } from './format.ts';
 import type { SegmentHead } from './log-files.ts';
 import { isSameLog, misplaced, wrongVersion } from './refusals.ts';
-import type { Segment } from './scan.ts';
+import type { Segment } from './segment-reader.ts';
 import type { Summary, SummaryEnd } from './summary-format.ts';
 
 /** Whether a summary is of this segment, given the segments before and after it. */

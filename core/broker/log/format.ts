@@ -194,7 +194,7 @@ export function findBatchMagic(segment: Uint8Array, from: number): number {
 }
 
 /** The payload of a log start batch: segment and offset. `writtenAt` follows from its position. */
-export function encodeLogStart({ segment, offset }: LogStart): Uint8Array {
+export function encodeLogStart({ segment, offset }: Omit<LogStart, 'writtenAt'>): Uint8Array {
   const payload = Buffer.alloc(16);
   writeNumber(payload, segment, 0);
   writeNumber(payload, offset, 8);
@@ -256,6 +256,7 @@ function startsWith(bytes: Buffer, magic: Buffer): boolean {
   return bytes.subarray(0, magic.length).equals(magic);
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** The same bytes as a Buffer, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

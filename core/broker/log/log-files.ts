@@ -13,7 +13,8 @@ import {
   summaryNumber,
 } from './format.ts';
 import { provenName } from './proven-end.ts';
-import { restoreAdvice, type Segment } from './scan.ts';
+import { restoreAdvice } from './refusals.ts';
+import type { Segment } from './segment-reader.ts';
 import { decodeSummary, type Summary } from './summary-format.ts';
 
 export interface LogFiles {

@@ -8,10 +8,10 @@ import { batchBufferBytes, type KeptBatch } from './batch.ts';
 import { BatchRecords } from './batch-records.ts';
 import { LogDamagedError } from './contract.ts';
 import type { Disk } from './disk.ts';
-import { batchHeaderBytes, decodeBatchHeader, segmentName } from './format.ts';
+import { asBuffer, decodeBatchHeader, segmentName } from './format.ts';
 import { OpenFiles } from './open-files.ts';
 import { Semaphore } from './permits.ts';
-import { payloadIsGood } from './scan.ts';
+import { payloadOf } from './segment-reader.ts';
 import type { LocatedBatch, SegmentTable } from './segments.ts';
 
 export interface RecordReaderOptions {
@@ -141,8 +141,9 @@ function checkedPayload(bytes: Buffer, place: LocatedBatch, logId: Uint8Array): 
   const header = decodeBatchHeader(bytes, 0, logId);
   // The CRC of a header covers its position in the chain and the CRC of its payload.
   if (header === null || header.headerCrc !== place.headerCrc) return null;
-  if (header.firstOffset !== place.firstOffset || !payloadIsGood(bytes, 0, header)) return null;
-  return bytes.subarray(batchHeaderBytes, batchHeaderBytes + header.payloadBytes);
+  if (header.firstOffset !== place.firstOffset) return null;
+  const payload = payloadOf(bytes, 0, header);
+  return payload === null ? null : asBuffer(payload);
 }
 
 function damaged(path: string, { atByte, firstOffset }: LocatedBatch): LogDamagedError {

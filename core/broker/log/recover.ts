@@ -40,7 +40,8 @@ import {
   notOfThisLog,
   wrongVersion,
 } from './refusals.ts';
-import { type Segment, type SegmentVisitor, scanSegment } from './scan.ts';
+import { scanBatches } from './scan.ts';
+import { asPart, type Segment, type SegmentBatch } from './segment-reader.ts';
 import type { SealedSegment } from './segments.ts';
 import type { Summary } from './summary-format.ts';
 
@@ -114,7 +115,7 @@ function findLogStart(last: Segment, proven: ProvenEnd | null, { summaries }: Lo
   if (!header.ok) throw headerDamaged(last, proven);
   const { logId } = header.cursor;
   if (proven !== null && !Buffer.from(proven.logId).equals(logId)) throw notOfThisLog(last);
-  const { cursor, validBytes } = scanSegment(last, header.cursor, {});
+  const { cursor, validBytes } = scanBatches(asPart(last), header.cursor);
   if (proven !== null && proven.segment > last.number) {
     const found = { segment: last, cursor, validBytes, hasSummary: summaries.has(last.number) };
     throw endMissing(dirname(last.path), proven, found);
@@ -179,7 +180,7 @@ class Recovery {
     if (start === null) throw headerDamaged(segment);
     const firstOffset = start.nextOffset;
     const index = new BatchIndex(firstOffset);
-    const scan = scanSegment(segment, start, this.#visitor(index));
+    const scan = scanBatches(asPart(segment), start, this.#replayInto(index));
     const { cursor, damage, validBytes, lastKind } = scan;
     const tail = bytes.subarray(0, validBytes);
     const good = { cursor, before, firstOffset, index, tail, lastKind };
@@ -199,7 +200,7 @@ class Recovery {
     const start = readHeader(segment, before);
     if (start === null) throw headerDamaged(segment);
     const index = new BatchIndex(start.nextOffset);
-    const scan = scanSegment(segment, start, this.#visitor(index));
+    const scan = scanBatches(asPart(segment), start, this.#replayInto(index));
     if (scan.damage !== null) throw durableDamaged(segment, scan);
     const { number, bytes } = segment;
     const after = scan.cursor;
@@ -213,15 +214,12 @@ class Recovery {
     this.found.sealed.push({ ...segment, firstOffset, lastOffset });
   }
 
-  #visitor(index: BatchIndex): SegmentVisitor {
-    return {
-      batch: ({ kind, firstOffset, headerCrc }, atByte) => {
-        if (kind === 'records') index.add(firstOffset, atByte, headerCrc);
-      },
-      record: (bytes, offset) => {
-        this.found.records += 1;
-        this.#replay.record(bytes, offset);
-      },
+  #replayInto(index: BatchIndex): (batch: SegmentBatch) => void {
+    return ({ atByte, header, records }) => {
+      const { kind, firstOffset, headerCrc } = header;
+      if (kind === 'records') index.add(firstOffset, atByte, headerCrc);
+      this.found.records += records.length;
+      for (const [at, bytes] of records.entries()) this.#replay.record(bytes, firstOffset + at);
     };
   }
 

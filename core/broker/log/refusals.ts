@@ -3,6 +3,7 @@
 import { dirname, join } from 'node:path';
 import { LogDamagedError } from './contract.ts';
 import {
+  type BatchHeader,
   type LogCursor,
   logVersion,
   segmentHeaderBytes,
@@ -10,7 +11,11 @@ import {
   summaryName,
 } from './format.ts';
 import { type ProvenEnd, provenName } from './proven-end.ts';
-import { restoreAdvice, type Segment, type SegmentScan } from './scan.ts';
+import type { Segment } from './segment-reader.ts';
+
+export const restoreAdvice =
+  'Nothing was changed. See what is damaged with  aiq broker verify ; then restore a backup with ' +
+  ' aiq broker restore , or save what is legible with  aiq broker salvage .';
 
 export function wrongVersion({ path }: Segment, version: number): LogDamagedError {
   const advice =
@@ -128,7 +133,7 @@ export function isSameLog(one: LogCursor, other: LogCursor): boolean {
 
 export function durableDamaged(
   { path }: Segment,
-  { cursor, validBytes }: SegmentScan,
+  { cursor, validBytes }: Pick<FoundEnd, 'cursor' | 'validBytes'>,
 ): LogDamagedError {
   return new LogDamagedError(
     path,
@@ -141,7 +146,7 @@ export function durableDamaged(
 
 export function ambiguouslyDamaged(
   { path }: Segment,
-  { cursor, validBytes }: SegmentScan,
+  { cursor, validBytes }: Pick<FoundEnd, 'cursor' | 'validBytes'>,
 ): LogDamagedError {
   return new LogDamagedError(
     path,
@@ -152,4 +157,45 @@ export function ambiguouslyDamaged(
       'was changed. Restore the log folder from a backup; or accept that loss: keep a copy of ' +
       `the file, then run  truncate -s ${validBytes} '${path}'  and start again.`,
   );
+}
+
+/** An intact batch that does not follow the one before it. */
+export function logGap(
+  segment: Segment,
+  atByte: number,
+  { sequence, firstOffset }: BatchHeader,
+  { nextSequence, nextOffset }: LogCursor,
+): LogDamagedError {
+  const problem =
+    `at byte ${atByte} the log has a gap: found batch ${sequence} with records from ` +
+    `${firstOffset}, expected batch ${nextSequence} with records from ${nextOffset}. ` +
+    `Accepted jobs may be missing. ${restoreAdvice}`;
+  return damagedAt(segment, atByte, problem);
+}
+
+export function unknownKind(segment: Segment, atByte: number): LogDamagedError {
+  const problem =
+    `the batch at byte ${atByte} is of a kind that this version does not know. ` +
+    'A newer version of aiq wrote it. Nothing was changed. Start that version, or a newer one.';
+  return damagedAt(segment, atByte, problem);
+}
+
+/** The checksums match but the content contradicts itself: it was written wrong. */
+export function misfit(segment: Segment, atByte: number): LogDamagedError {
+  const problem =
+    `the records of a batch do not fill it, at byte ${atByte}, though its checksums hold. ` +
+    `Accepted jobs may be missing. ${restoreAdvice}`;
+  return damagedAt(segment, atByte, problem);
+}
+
+/** Damage in what was durable, found while the broker runs. */
+export function damagedAfterStart(segment: Segment, atByte: number): LogDamagedError {
+  const problem =
+    `damaged at byte ${atByte}, in records that were safely on disk. Accepted jobs may be lost. ` +
+    restoreAdvice;
+  return damagedAt(segment, atByte, problem);
+}
+
+function damagedAt({ path }: Segment, atByte: number, problem: string): LogDamagedError {
+  return new LogDamagedError(path, atByte, `${path}: ${problem}`);
 }

@@ -1,17 +1,11 @@
 /**
- * Makes the summaries of sealed segments, one at a time and in small steps, behind everything else.
- * What is not finished when the log closes is made after the next start.
+ * Writes the summaries of sealed segments in the background, one at a time and in small steps. One
+ * that is not finished when the log closes is written after the next start.
  */
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import {
-  LogDamagedError,
-  type LogOptions,
-  type Scheduler,
-  type StoredRecord,
-  type Summarizer,
-} from './contract.ts';
+import type { LogOptions, Scheduler, StoredRecord, Summarizer } from './contract.ts';
 import { type Disk, NotCreatedError, type ReadableFile, replaceFile } from './disk.ts';
 import {
   decodeSegmentHeader,
@@ -21,7 +15,9 @@ import {
   summaryName,
 } from './format.ts';
 import { RetryDelay, retryDelayMs } from './pause.ts';
-import { restoreAdvice, type SegmentPart, scanPart } from './scan.ts';
+import { damagedAfterStart } from './refusals.ts';
+import { scanBatches } from './scan.ts';
+import type { SegmentPart } from './segment-reader.ts';
 import type { SealedSegment } from './segments.ts';
 import { spaceLimits } from './space-limits.ts';
 import { encodeSummary, SummaryRecords } from './summary-format.ts';
@@ -37,17 +33,17 @@ export interface SummaryKeeperOptions {
   readonly onProblem: LogOptions['onProblem'];
 }
 
-/** One step: bytes read and hashed, or records taken, before the event loop has its turn. */
+/** Bytes read and hashed in one turn of the event loop, and records summarized. */
 const partBytes = 256 * 1024;
 const recordsPerStep = 256;
-/** Of the bytes of records, which may hold many jobs each. */
+/** The same by bytes of records, which may hold many jobs each. */
 const bytesPerStep = 64 * 1024;
 
-/** Thrown to leave a summary that nobody needs any more, or not now. */
+/** Thrown to abandon a summary: its segment is being dropped, or the log closes. */
 class Abandoned extends Error {}
 
-/** Thrown when a segment cannot be read or a summary not be made for now. */
-class NotNow extends Error {}
+/** A transient error: the summary is retried later. */
+class RetryLater extends Error {}
 
 export class SummaryKeeper {
   readonly #options: SummaryKeeperOptions;
@@ -57,12 +53,12 @@ export class SummaryKeeper {
   /** Segments before this one are being dropped. */
   #neededFrom = 0;
   #stopped = false;
-  readonly #patience: RetryDelay;
+  readonly #retryDelay: RetryDelay;
   #failures = 0;
 
   constructor(options: SummaryKeeperOptions) {
     this.#options = options;
-    this.#patience = new RetryDelay(options.scheduler);
+    this.#retryDelay = new RetryDelay(options.scheduler);
   }
 
   add(segment: SealedSegment): void {
@@ -70,7 +66,7 @@ export class SummaryKeeper {
     if (!this.#stopped) this.#working ??= this.#work();
   }
 
-  /** Forgets the segments before `number`; their files are not used any more when it resolves. */
+  /** Gives up segments before `number`; resolves when their files are not in use. */
   async release(number: number): Promise<void> {
     this.#neededFrom = Math.max(this.#neededFrom, number);
     while (this.#current !== null && this.#current.number < number) {
@@ -78,10 +74,10 @@ export class SummaryKeeper {
     }
   }
 
-  /** Abandons what is being made; resolves when no file is used any more. */
+  /** Abandons the summary being made; resolves when no file is in use. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#patience.stop();
+    this.#retryDelay.stop();
     await this.#working;
   }
 
@@ -105,26 +101,26 @@ export class SummaryKeeper {
       if (this.#failures > 0) this.#options.onProblem('summary', null);
       this.#failures = 0;
     } catch (error) {
-      if (error instanceof Abandoned || (error instanceof NotNow && this.#stopped)) return;
-      if (!(error instanceof NotNow)) throw error;
+      if (error instanceof Abandoned || (error instanceof RetryLater && this.#stopped)) return;
+      if (!(error instanceof RetryLater)) throw error;
       await this.#waitAfter(segment, error);
     }
   }
 
-  async #waitAfter(segment: SealedSegment, error: NotNow): Promise<void> {
+  async #waitAfter(segment: SealedSegment, error: RetryLater): Promise<void> {
     this.#failures += 1;
     this.#options.onProblem('summary', error.message);
     this.#waiting.unshift(segment);
-    // Whoever waits for the segment's files need not wait for this.
+    // `release` need not wait for the retry.
     this.#current = null;
-    await this.#patience.wait(retryDelayMs(this.#failures));
+    await this.#retryDelay.wait(retryDelayMs(this.#failures));
   }
 
   #next(): SealedSegment | undefined {
     return this.#stopped ? undefined : this.#waiting.shift();
   }
 
-  /** Lets the event loop have its turn. */
+  /** Yields to the event loop. @throws Abandoned */
   async #pause(segment: SealedSegment): Promise<void> {
     await this.#options.scheduler.afterThisRound();
     if (this.#stopped || segment.number < this.#neededFrom) throw new Abandoned();
@@ -135,7 +131,7 @@ export class SummaryKeeper {
     const summarizer = this.#options.summarize();
     const path = join(dir, segmentName(segment.number));
     await this.#pause(segment);
-    const file = await disk.openForReading(path).catch(notNow);
+    const file = await disk.openForReading(path).catch(retryLater);
     let sha256: Uint8Array;
     try {
       sha256 = await this.#feed(segment, { path, file }, summarizer);
@@ -148,10 +144,10 @@ export class SummaryKeeper {
       if (records.count % recordsPerStep === 0) await this.#pause(segment);
     }
     await this.#pause(segment);
-    await this.#place(segment, encodeSummary(headOf(segment, sha256), segment.index, records));
+    await this.#write(segment, encodeSummary(headOf(segment, sha256), segment.index, records));
   }
 
-  /** Reads the segment part by part, checks all of it and hands over its records; returns its hash. */
+  /** Reads the segment in parts, verifies it and passes on its records; returns its hash. */
   async #feed(
     segment: SealedSegment,
     { path, file }: { path: string; file: ReadableFile },
@@ -164,7 +160,7 @@ export class SummaryKeeper {
     for (const [from, to] of partsOf(segment)) {
       if (buffer.length < to - from) buffer = Buffer.allocUnsafeSlow(to - from);
       const bytes = buffer.subarray(0, to - from);
-      const filled = await file.read(bytes, from).catch(notNow);
+      const filled = await file.read(bytes, from).catch(retryLater);
       hash.update(bytes);
       const part = { path, number, bytes: bytes.subarray(0, filled), atByte: from };
       const found: StoredRecord[] = [];
@@ -179,15 +175,17 @@ export class SummaryKeeper {
         step = 0;
       }
     }
-    if (cursor?.chain !== segment.after.chain) throw damaged(path, segment.bytes);
+    if (cursor?.chain !== segment.after.chain) {
+      throw damagedAfterStart({ path, number, bytes: buffer }, segment.bytes);
+    }
     return hash.digest();
   }
 
-  /** A disk that is nearly full can do without: the next start reads the segment instead. */
-  async #place(segment: SealedSegment, content: readonly Uint8Array[]): Promise<void> {
+  /** Skipped on a nearly full disk: the next start reads the segment instead. */
+  async #write(segment: SealedSegment, content: readonly Uint8Array[]): Promise<void> {
     const { disk, dir, segmentBytesMax } = this.#options;
     const name = summaryName(segment.number);
-    const space = await disk.space(dir).catch(notNow);
+    const space = await disk.space(dir).catch(retryLater);
     const needed = content.reduce((sum, { length }) => sum + length, 0);
     const { lowBytes } = spaceLimits(space, segmentBytesMax);
     if (space.freeBytes - needed < lowBytes) return;
@@ -197,16 +195,16 @@ export class SummaryKeeper {
       await file.close();
     } catch (error) {
       if (!(error instanceof NotCreatedError)) throw error;
-      notNow(error);
+      retryLater(error);
     }
   }
 }
 
-function notNow(error: unknown): never {
-  throw new NotNow(error instanceof Error ? error.message : String(error));
+function retryLater(error: unknown): never {
+  throw new RetryLater(error instanceof Error ? error.message : String(error));
 }
 
-/** From where to where the segment is read: its header first, then batches, never parted. */
+/** The ranges in which the segment is read: its header, then whole batches. */
 function* partsOf({ index, bytes }: SealedSegment): Generator<readonly [number, number]> {
   let from = 0;
   let to = segmentHeaderBytes;
@@ -223,27 +221,20 @@ function* partsOf({ index, bytes }: SealedSegment): Generator<readonly [number, 
 
 function readHeader(part: SegmentPart): LogCursor {
   const header = decodeSegmentHeader(part.bytes);
-  if (!header.ok) throw damaged(part.path, 0);
+  if (!header.ok) throw damagedAfterStart(part, 0);
   return header.cursor;
 }
 
 function readPart(part: SegmentPart, cursor: LogCursor, found: StoredRecord[]): LogCursor {
-  const scan = scanPart(part, cursor, {
-    record: (bytes, offset) => found.push({ offset, bytes }),
+  const scan = scanBatches(part, cursor, ({ header, records }) => {
+    for (const [at, bytes] of records.entries()) {
+      found.push({ offset: header.firstOffset + at, bytes });
+    }
   });
-  if (scan.damage !== null) throw damaged(part.path, scan.damage.atByte);
+  if (scan.damage !== null) throw damagedAfterStart(part, scan.damage.atByte);
   return scan.cursor;
 }
 
 function headOf({ number, bytes, before, after }: SealedSegment, sha256: Uint8Array) {
   return { logId: after.logId, segment: number, segmentBytes: bytes, before, after, sha256 };
-}
-
-function damaged(path: string, atByte: number): LogDamagedError {
-  return new LogDamagedError(
-    path,
-    atByte,
-    `${path}: damaged at byte ${atByte}, in records that were safely on disk. Accepted jobs are ` +
-      `at stake. ${restoreAdvice}`,
-  );
 }

@@ -57,9 +57,9 @@ function contradiction(
   const sha256 = createHash('sha256').update(file.bytes).digest();
   if (!sha256.equals(summary.sha256)) return "it was made of other bytes than the segment's";
   const places = batches.filter(({ header }) => header.kind === 'records');
-  const same = places.every(({ at, header }, index) => {
+  const same = places.every(({ atByte, header }, index) => {
     const place = summary.index.at(index);
-    return place?.atByte === at && place.headerCrc === header.headerCrc;
+    return place?.atByte === atByte && place.headerCrc === header.headerCrc;
   });
   if (!same || summary.index.count !== places.length) return 'it places batches elsewhere';
   try {

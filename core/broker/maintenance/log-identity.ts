@@ -4,16 +4,10 @@
  */
 
 import type { Disk } from '../log/disk.ts';
-import {
-  decodeLogStart,
-  decodeSegmentHeader,
-  type LogCursor,
-  type LogStart,
-  noLogStart,
-} from '../log/format.ts';
+import { decodeSegmentHeader, type LogCursor, type LogStart, noLogStart } from '../log/format.ts';
+import { asPart, readBatches } from '../log/segment-reader.ts';
 import { readHeaders, readSegment, type SegmentFile } from './folder.ts';
 import { standInForId } from './lost-id.ts';
-import { walkSegment } from './walk.ts';
 
 export interface LogIdentity {
   readonly logId: Uint8Array;
@@ -70,9 +64,8 @@ async function idFromBatches(
   return null;
 }
 
-function logStartsIn({ bytes }: SegmentFile, logId: Uint8Array): LogStart[] {
-  return walkSegment(bytes, logId, 0).flatMap((piece) => {
-    if (piece.type === 'hole' || piece.header.kind !== 'logStart') return [];
-    return decodeLogStart(piece.payload, piece.header) ?? [];
-  });
+function logStartsIn(file: SegmentFile, logId: Uint8Array): LogStart[] {
+  return [...readBatches(asPart(file), logId, 0)].flatMap((found) =>
+    found.type === 'batch' ? (found.logStart ?? []) : [],
+  );
 }

@@ -13,7 +13,7 @@ import {
   findBatchMagic,
   logIdBytes,
 } from '../log/format.ts';
-import { payloadIsGood } from '../log/scan.ts';
+import { payloadOf } from '../log/segment-reader.ts';
 
 const headerCrcAt = 60;
 
@@ -24,7 +24,8 @@ export function standInForId(segment: Uint8Array): Uint8Array | null {
     if (at + batchFrameBytes > segment.length) break;
     const start = startValue(segment.subarray(at, at + batchHeaderBytes));
     const header = decodeBatchHeader(segment, at, idWithCrc(start));
-    if (header === null || header.kind === null || !payloadIsGood(segment, at, header)) continue;
+    if (header === null || header.kind === null || payloadOf(segment, at, header) === null)
+      continue;
     votes.set(start, (votes.get(start) ?? 0) + 1);
   }
   const [winner] = [...votes].sort(([, left], [, right]) => right - left);

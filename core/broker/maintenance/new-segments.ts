@@ -1,18 +1,14 @@
 /**
- * Writes a log anew, under an id of its own: segments are made in memory with headers and chain of
- * the new log, and placed on the disk whole.
+ * Writes a new log, with its own id: segments are built in memory, with headers and chain of the new
+ * log, and written as whole files.
  */
 
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { type BatchContent, sealHeader } from '../log/batch.ts';
 import { type Disk, replaceFile } from '../log/disk.ts';
 import {
-  advance,
-  type BatchKind,
   batchHeaderBytes,
   batchTrailer,
-  decodeLogStart,
-  encodeBatchHeader,
   encodeSegmentHeader,
   type LogCursor,
   logIdBytes,
@@ -20,15 +16,9 @@ import {
   segmentName,
 } from '../log/format.ts';
 import { createProof } from '../log/proven-end.ts';
+import { durablePoint } from '../log/tail-writer.ts';
 
-/** A batch without the header, which depends on its place. */
-export interface BatchContent {
-  readonly kind: BatchKind;
-  readonly payload: Uint8Array;
-  readonly recordCount: number;
-}
-
-/** Where a segment stands among the records of its log. */
+/** Position of a segment in its log. */
 export type SegmentStart = Pick<LogCursor, 'segment' | 'nextOffset' | 'nextSequence' | 'logStart'>;
 
 export class NewSegments {
@@ -51,12 +41,12 @@ export class NewSegments {
     this.#dir = dir;
   }
 
-  /** Where the next batch goes. */
+  /** The cursor of the next batch. */
   get cursor(): LogCursor {
     return this.#cursor;
   }
 
-  /** Bytes of the segment that is being made. */
+  /** Bytes of the present segment. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -71,35 +61,18 @@ export class NewSegments {
     this.#bytes = header.length;
   }
 
-  /** Adds a batch. The payload is not copied: it must stay as it is until `place` is done. */
-  add({ kind, payload, recordCount }: BatchContent): void {
-    const { logId, nextOffset, nextSequence, chain } = this.#cursor;
+  /** Adds a batch. The payload is not copied: it must not change until `write` is done. */
+  add(content: BatchContent): void {
     const header = Buffer.alloc(batchHeaderBytes);
-    const fields = {
-      kind,
-      payloadBytes: payload.length,
-      recordCount,
-      sequence: nextSequence,
-      firstOffset: nextOffset,
-      // The file appears when all of it is durable, so each batch may vouch for those before it.
-      durableUpTo: nextOffset - 1,
-      durableSequence: nextSequence - 1,
-      payloadCrc: crc32(payload),
-      chain,
-    };
-    const headerCrc = encodeBatchHeader(header, fields, logId);
-    const logStart = kind === 'logStart' ? decodeLogStart(payload, fields) : null;
-    this.#cursor = advance(
-      this.#cursor,
-      { recordCount, headerCrc },
-      logStart ?? this.#cursor.logStart,
-    );
-    this.#content.push(header, payload, batchTrailer);
-    this.#bytes += header.length + payload.length + batchTrailer.length;
+    // The file appears once all of it is durable, so each batch may prove those before it.
+    const durable = durablePoint(this.#cursor);
+    this.#cursor = sealHeader(header, content, this.#cursor, durable).cursor;
+    this.#content.push(header, content.payload, batchTrailer);
+    this.#bytes += header.length + content.payload.length + batchTrailer.length;
   }
 
-  /** Puts the segment on the disk, durably. */
-  async place(): Promise<void> {
+  /** Writes the segment to disk, durably. */
+  async write(): Promise<void> {
     const name = segmentName(this.#cursor.segment);
     const file = await replaceFile(this.#disk, this.#dir, name, this.#content);
     await file.close();
@@ -107,18 +80,18 @@ export class NewSegments {
     this.#bytes = 0;
   }
 
-  /** Says that the log was closed, places its last segment and the proof of its end. */
+  /** Ends the log with a clean mark, and writes its last segment and the proof of its end. */
   async finish(): Promise<void> {
     this.add({ kind: 'cleanMark', payload: new Uint8Array(0), recordCount: 0 });
     const { logId, segment, nextOffset } = this.#cursor;
     const end = { logId, segment, bytes: this.#bytes, offset: nextOffset - 1 };
-    await this.place();
+    await this.write();
     const proof = await createProof(this.#disk, this.#dir, end);
     await proof.close();
   }
 }
 
-/** Records as a batch holds them. */
+/** Encodes records as a batch. */
 export function recordsContent(records: readonly Uint8Array[]): BatchContent {
   const parts = records.flatMap((record) => {
     const length = Buffer.alloc(4);

@@ -28,7 +28,7 @@ export class RecordWriter {
     if (this.#pendingBytes < batchPayloadBytesTarget) return;
     this.flush();
     if (this.#segments.bytes < segmentBytesMax) return;
-    await this.#segments.place();
+    await this.#segments.write();
     this.#segments.start();
   }
 

@@ -102,7 +102,7 @@ async function makeAnew(
     segment: async (segment, { problems }) => {
       refuseIfDamaged(problems, notRestored);
       if (segment.start === null) return;
-      if (segments.bytes > 0) await segments.place();
+      if (segments.bytes > 0) await segments.write();
       segments.start(segment.start);
       copyBatches(segment, segments, watch);
     },

@@ -9,11 +9,11 @@ import { LogDamagedError } from '../log/contract.ts';
 import type { Disk } from '../log/disk.ts';
 import { decodeSegmentHeader, segmentName } from '../log/format.ts';
 import { provenName, readProof } from '../log/proven-end.ts';
+import { asPart, readBatches } from '../log/segment-reader.ts';
 import { listSegments, namesIn, readSegment, type SegmentFile } from './folder.ts';
 import { identifyLog, type LogIdentity } from './log-identity.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { Survey, type SurveyedSegment } from './survey.ts';
-import { walkSegment } from './walk.ts';
 
 /** Segments that were listed are gone: a broker compacts this log. Reading it again is the answer. */
 export class LogChangedError extends Error {
@@ -120,10 +120,10 @@ async function readTail(disk: Disk, logDir: string, number: number): Promise<Seg
   return file;
 }
 
-function hasHole({ bytes }: SegmentFile): boolean {
-  const header = decodeSegmentHeader(bytes);
+function hasHole(file: SegmentFile): boolean {
+  const header = decodeSegmentHeader(file.bytes);
   if (!header.ok) return true;
-  return walkSegment(bytes, header.cursor.logId, 0).some(({ type }) => type === 'hole');
+  return [...readBatches(asPart(file), header.cursor.logId, 0)].some(({ type }) => type === 'hole');
 }
 
 function unknownLog({ logDir, numbers }: Listing, { unreadable }: SegmentFile): LogDamagedError {

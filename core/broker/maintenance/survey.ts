@@ -16,10 +16,11 @@ import {
   segmentHeaderBytes,
 } from '../log/format.ts';
 import type { ProvenEnd } from '../log/proven-end.ts';
+import { isNext } from '../log/scan.ts';
+import { asPart, type Hole, readBatches, type SegmentBatch } from '../log/segment-reader.ts';
 import type { SegmentFile } from './folder.ts';
 import { type LogIdentity, sameId } from './log-identity.ts';
 import type { LogProblem, ProblemKind } from './problems.ts';
-import { type GoodBatch, type Hole, walkSegment } from './walk.ts';
 
 /** The end of the last segment that never became durable: a torn write, or one under way. */
 export interface LooseEnd {
@@ -33,7 +34,7 @@ export interface SurveyedSegment {
   readonly file: SegmentFile;
   /** The cursor after its header, as its header says; null when that is not legible. */
   readonly start: LogCursor | null;
-  readonly batches: readonly GoodBatch[];
+  readonly batches: readonly SegmentBatch[];
   /** Where its last good batch ends. */
   readonly goodUpTo: number;
 }
@@ -51,7 +52,7 @@ export class Survey {
   /** Nothing was read yet: the sequence and chain of what comes first are not known. */
   #atStart = true;
   #looseEnd: LooseEnd | null = null;
-  #lastBatch: GoodBatch | null = null;
+  #lastBatch: SegmentBatch | null = null;
   /** Index of the problem whose records the next legible header will tell; null when there is none. */
   #unresolved: number | null = null;
   records = 0;
@@ -122,10 +123,10 @@ export class Survey {
   take(file: SegmentFile): SurveyedSegment {
     this.segments += 1;
     this.bytes += file.bytes.length;
-    for (const { at, bytes, reason } of file.unreadable) {
+    for (const { at: atByte, bytes, reason } of file.unreadable) {
       const what = bytes === 0 ? 'this segment' : `${bytes} bytes`;
       const message = `the disk could not read ${what}: ${reason}`;
-      this.#problem({ kind: 'unreadable', file: file.path, atByte: at, bytes, message }, 0);
+      this.#problem({ kind: 'unreadable', file: file.path, atByte, bytes, message }, 0);
     }
     const start = this.#header(file);
     if (start === 'skip') return { file, start: null, batches: [], goodUpTo: 0 };
@@ -165,8 +166,9 @@ export class Survey {
     return this.#atStart || (start.nextSequence === nextSequence && previousChain === chain);
   }
 
-  #badHeader({ path, bytes }: SegmentFile, version: number): null | 'skip' {
-    if (this.#isOfVersion(bytes, version)) {
+  #badHeader(file: SegmentFile, version: number): null | 'skip' {
+    const { path, bytes } = file;
+    if (this.#isOfVersion(file, version)) {
       const message = `log format ${version}, of which this version of aiq (format ${logVersion}) reads nothing`;
       this.#problem({ kind: 'version', file: path, atByte: 4, bytes: bytes.length, message }, null);
       return 'skip';
@@ -178,65 +180,65 @@ export class Survey {
   }
 
   /** Whether another version wrote the segment; else it is the number of the version that is damaged. */
-  #isOfVersion(segment: Uint8Array, version: number): boolean {
+  #isOfVersion(segment: SegmentFile, version: number): boolean {
     if (version === logVersion || version < 1 || version > versionPlausibleMax) return false;
-    return walkSegment(segment, this.#logId, 0).every(({ type }) => type === 'hole');
+    return [...readBatches(asPart(segment), this.#logId, 0)].every(({ type }) => type === 'hole');
   }
 
-  #batches(file: SegmentFile): GoodBatch[] {
+  #batches(file: SegmentFile): SegmentBatch[] {
     const afterSequence = this.#cursor.nextSequence - 1;
-    const good: GoodBatch[] = [];
-    for (const piece of walkSegment(file.bytes, this.#logId, afterSequence)) {
-      if (piece.type === 'hole') {
-        if (this.#isLooseEnd(file, piece)) break;
-        this.#hole(file, piece);
-      } else if (this.#follows(file, piece)) {
-        good.push(piece);
-        this.#lastBatch = piece;
+    const good: SegmentBatch[] = [];
+    for (const found of readBatches(asPart(file), this.#logId, afterSequence)) {
+      if (found.type === 'hole') {
+        if (this.#isLooseEnd(file, found)) break;
+        this.#hole(file, found);
+      } else if (this.#follows(file, found)) {
+        good.push(found);
+        this.#lastBatch = found;
         this.batches += 1;
-        this.records += piece.records.length;
+        this.records += found.records.length;
       }
     }
     return good;
   }
 
-  #isLooseEnd(file: SegmentFile, { at, header, reason }: Hole): boolean {
+  #isLooseEnd(file: SegmentFile, { atByte, header, reason }: Hole): boolean {
     if (file.number !== this.lastNumber || reason !== 'damaged') return false;
-    if (classifyDamage(file.bytes, { atByte: at, header }, this.#cursor) !== 'torn') return false;
-    this.#looseEnd = { file: file.path, atByte: at, bytes: file.bytes.length - at };
+    if (classifyDamage(file.bytes, { atByte, header }, this.#cursor) !== 'torn') return false;
+    this.#looseEnd = { file: file.path, atByte, bytes: file.bytes.length - atByte };
     return true;
   }
 
-  #hole(file: SegmentFile, { at, bytes, header, reason }: Hole): void {
-    if (header !== null) this.#place(file.path, at, header);
-    const place = { file: file.path, atByte: at, bytes };
+  #hole(file: SegmentFile, { atByte, bytes, header, reason }: Hole): void {
+    if (header !== null) this.#checkOrder(file.path, atByte, header);
+    const place = { file: file.path, atByte, bytes };
     this.#problem({ ...place, ...holeTexts[reason] }, header?.recordCount ?? null);
     if (header !== null) this.#goOnBehind(header);
   }
 
   /** Whether a good batch goes on from where the log is; one from before is left out. */
-  #follows(file: SegmentFile, { at, header, payload }: GoodBatch): boolean {
+  #follows(file: SegmentFile, { atByte, header, payload }: SegmentBatch): boolean {
     const lastSequence = this.#cursor.nextSequence - 1;
     if (header.sequence <= lastSequence) {
       const bytes = batchFrameBytes + payload.length;
       const message = `batch ${header.sequence} stands here again, behind batch ${lastSequence}`;
-      this.#problem({ kind: 'order', file: file.path, atByte: at, bytes, message }, 0);
+      this.#problem({ kind: 'order', file: file.path, atByte, bytes, message }, 0);
       return false;
     }
-    this.#place(file.path, at, header);
+    this.#checkOrder(file.path, atByte, header);
     this.#goOnBehind(header);
     return true;
   }
 
   /** Notes what is missing before the batch whose header stands at `at`. */
-  #place(path: string, at: number, header: BatchHeader): void {
+  #checkOrder(path: string, atByte: number, header: BatchHeader): void {
     const cursor = this.#cursor;
     if (this.#unresolved === null && !isNext(header, cursor)) {
       const message =
         `batch ${header.sequence} with records from ${header.firstOffset} stands where batch ` +
         `${cursor.nextSequence} with records from ${cursor.nextOffset} belongs`;
       const missing = Math.max(0, header.firstOffset - cursor.nextOffset);
-      this.#problem({ kind: 'order', file: path, atByte: at, bytes: 0, message }, missing);
+      this.#problem({ kind: 'order', file: path, atByte, bytes: 0, message }, missing);
     }
     this.#arrive(header.firstOffset);
   }
@@ -265,17 +267,11 @@ export class Survey {
   }
 }
 
-function endOf(batches: readonly GoodBatch[]): number {
+function endOf(batches: readonly SegmentBatch[]): number {
   const last = batches.at(-1);
-  return last === undefined ? segmentHeaderBytes : last.at + batchFrameBytes + last.payload.length;
-}
-
-function isNext(header: BatchHeader, cursor: LogCursor): boolean {
-  return (
-    header.sequence === cursor.nextSequence &&
-    header.firstOffset === cursor.nextOffset &&
-    header.chain === cursor.chain
-  );
+  return last === undefined
+    ? segmentHeaderBytes
+    : last.atByte + batchFrameBytes + last.payload.length;
 }
 
 const holeTexts: Readonly<Record<Hole['reason'], { kind: ProblemKind; message: string }>> = {

@@ -118,14 +118,14 @@ function countsOf(survey: Survey) {
 
 /** Hands the segment's records to the check; the first one that it refuses, if any. */
 function followRecords({ file, batches }: SurveyedSegment, check: RecordCheck): LogProblem | null {
-  for (const { at, header, records } of batches) {
+  for (const { atByte, header, records } of batches) {
     for (const [index, record] of records.entries()) {
       const offset = header.firstOffset + index;
       try {
         check.record(record, offset);
       } catch (error) {
         const message = `record ${offset}: ${messageOf(error)}`;
-        const place = { file: file.path, atByte: at, bytes: 0 };
+        const place = { file: file.path, atByte, bytes: 0 };
         return { ...place, kind: 'record', firstOffset: offset, records: null, message };
       }
     }

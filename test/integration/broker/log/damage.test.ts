@@ -14,7 +14,8 @@ import {
 } from '../../../../core/broker/log/format.ts';
 import { decodeProof } from '../../../../core/broker/log/proven-end.ts';
 import { recover } from '../../../../core/broker/log/recover.ts';
-import { scanSegment } from '../../../../core/broker/log/scan.ts';
+import { scanBatches } from '../../../../core/broker/log/scan.ts';
+import { asPart } from '../../../../core/broker/log/segment-reader.ts';
 import {
   commit,
   logDir,
@@ -321,7 +322,7 @@ function scanPasses(segment: { path: string; number: number; bytes: Buffer }): b
   const header = decodeSegmentHeader(segment.bytes);
   if (!header.ok) return false;
   try {
-    return scanSegment(segment, header.cursor, {}).damage === null;
+    return scanBatches(asPart(segment), header.cursor).damage === null;
   } catch (error) {
     if (error instanceof LogDamagedError) return false;
     throw error;

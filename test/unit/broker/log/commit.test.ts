@@ -6,7 +6,8 @@ import {
   recordBytesMax,
   segmentHeaderBytes,
 } from '../../../../core/broker/log/format.ts';
-import { scanSegment } from '../../../../core/broker/log/scan.ts';
+import { scanBatches } from '../../../../core/broker/log/scan.ts';
+import { asPart } from '../../../../core/broker/log/segment-reader.ts';
 import { commit, nextTurn, openOn, settled } from '../../../support/log-harness.ts';
 import { MemoryDisk } from '../../../support/memory-disk.ts';
 
@@ -21,8 +22,9 @@ function batchSizes(segment: Buffer): number[] {
   const header = decodeSegmentHeader(segment);
   if (!header.ok) throw new Error('the segment has no header');
   const sizes: number[] = [];
-  scanSegment({ path: '', number: 1, bytes: segment }, header.cursor, {
-    batch: ({ kind, payloadBytes }) => kind === 'records' && sizes.push(payloadBytes),
+  const part = asPart({ path: '', number: 1, bytes: segment });
+  scanBatches(part, header.cursor, ({ header: { kind, payloadBytes } }) => {
+    if (kind === 'records') sizes.push(payloadBytes);
   });
   return sizes;
 }

@@ -23,8 +23,8 @@ import {
   ended,
   enqueued,
   flipByte,
-  floorBatch,
   logIdOf,
+  logStartBatch,
   plainLog,
   recordsOf,
   segmentPath,
@@ -104,7 +104,7 @@ test('a backup that was cut short is no backup, and its folder can be used again
 /** A log whose third segment states that the first one is not needed; and the end of the batch before that. */
 async function compactedLog(): Promise<{ dir: string; beforeFloor: number }> {
   const [first = [], second = [], third = []] = plainLog.segments;
-  const segments = [first, second, [...third, floorBatch(2, 4), [started(2)]]];
+  const segments = [first, second, [...third, logStartBatch(2, 4), [started(2)]]];
   const dir = await writeLog({ segments });
   return { dir, beforeFloor: batchPlaces(dir, 3)[2] ?? 0 };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { onTestFinished } from 'vitest';
+import type { BatchContent } from '../../../../core/broker/log/batch.ts';
 import { nodeDisk } from '../../../../core/broker/log/disk.ts';
 import {
   decodeSegmentHeader,
@@ -12,12 +13,16 @@ import {
   segmentName,
 } from '../../../../core/broker/log/format.ts';
 import {
-  type BatchContent,
+  asPart,
+  type Hole,
+  readBatches,
+  type SegmentBatch,
+} from '../../../../core/broker/log/segment-reader.ts';
+import {
   NewSegments,
   recordsContent,
   type SegmentStart,
 } from '../../../../core/broker/maintenance/new-segments.ts';
-import { walkSegment } from '../../../../core/broker/maintenance/walk.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -121,7 +126,7 @@ export async function writeLog(
     for (const batch of batches) {
       log.add('payload' in batch ? batch : recordsContent(batch.map(encodeRecord)));
     }
-    if (index < segments.length - 1 || !clean) await log.place();
+    if (index < segments.length - 1 || !clean) await log.write();
     else await log.finish();
   }
   return dir;
@@ -139,8 +144,8 @@ export const plainLog: LogShape = {
   ],
 };
 
-export function floorBatch(segment: number, offset: number): BatchContent {
-  const payload = encodeLogStart({ segment, offset, writtenAt: 0 });
+export function logStartBatch(segment: number, offset: number): BatchContent {
+  const payload = encodeLogStart({ segment, offset });
   return { kind: 'logStart', payload, recordCount: 0 };
 }
 
@@ -148,12 +153,17 @@ export function segmentPath(dir: string, number: number): string {
   return join(dir, 'log', segmentName(number));
 }
 
+/** Batches and holes of a segment. */
+export function batchesIn(bytes: Uint8Array, logId: Uint8Array): (SegmentBatch | Hole)[] {
+  return [...readBatches(asPart({ path: '', number: 1, bytes }), logId, 0)];
+}
+
 /** Where the batches of a segment begin. */
 export function batchPlaces(dir: string, number: number): number[] {
   const bytes = readFileSync(segmentPath(dir, number));
   const header = decodeSegmentHeader(bytes);
   if (!header.ok) throw new Error('the segment has no legible header');
-  return walkSegment(bytes, header.cursor.logId, 0).map(({ at }) => at);
+  return batchesIn(bytes, header.cursor.logId).map(({ atByte }) => atByte);
 }
 
 /** Changes one byte of a segment. */
@@ -197,7 +207,7 @@ export function recordsOf(dir: string): LoggedRecord[] {
   const id = Buffer.from(logIdOf(dir, Number.parseInt(first, 10)), 'hex');
   return names.flatMap((name) => {
     const bytes = readFileSync(join(dir, 'log', name));
-    return walkSegment(bytes, id, 0).flatMap((piece) =>
+    return batchesIn(bytes, id).flatMap((piece) =>
       piece.type === 'hole'
         ? []
         : piece.records.map((record, index) =>

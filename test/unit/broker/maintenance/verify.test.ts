@@ -12,8 +12,8 @@ import {
 import { describeProblem } from '../../../../core/broker/maintenance/problems.ts';
 import { Survey } from '../../../../core/broker/maintenance/survey.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
-import { walkSegment } from '../../../../core/broker/maintenance/walk.ts';
 import {
+  batchesIn,
   batchPlaces,
   contentOf,
   delivered,
@@ -137,7 +137,7 @@ test.each([
 /** Leaves the batch before the last one and the clean mark out. */
 function cutLastBatch(path: string): void {
   const { cursor } = decodeSegmentHeader(readFileSync(path)) as { cursor: { logId: Uint8Array } };
-  const places = walkSegment(readFileSync(path), cursor.logId, 0).map(({ at }) => at);
+  const places = batchesIn(readFileSync(path), cursor.logId).map(({ atByte }) => atByte);
   truncateSync(path, places.at(-2));
 }
 
