@@ -1,6 +1,6 @@
 /**
- * Copies the log of a broker's folder while the broker runs or not, without its help: sealed
- * segments never change, and the last one only grows. Only what passed its checks is copied.
+ * Backup: copies the log of a broker's folder, also while the broker runs: sealed segments never change,
+ * and the last one only grows. Only verified batches are copied.
  */
 
 import { resolve } from 'node:path';
@@ -17,13 +17,13 @@ import { type VerifyOptions, type VerifyReport, verifyLogDir } from './verify.ts
 export interface BackupReport {
   /** The folder that now holds the copy. */
   readonly to: string;
-  /** What the copy holds, read back from the disk. `endOffset` is the last record in it. */
+  /** Verification of the copy. `endOffset` is its last record. */
   readonly copy: VerifyReport;
 }
 
 /**
  * @param dir a broker's folder
- * @param to a folder that is empty or not there yet; `restoreLog` makes a broker's folder of it
+ * @param to a folder that is empty or missing; `restoreLog` makes a broker's folder of it
  * @throws LogDamagedError when the log is damaged; nothing is left in `to` then but an empty folder
  * @throws MaintenanceError when `dir` holds no log, or `to` is not empty
  */
@@ -46,7 +46,7 @@ export async function backupLog(
     await finishTarget(disk, unfinished);
     return { to, copy: { ...copy, logDir: logDirOf(to) } };
   } catch (error) {
-    // The first error is the one to tell.
+    // The first error is the one to report.
     await emptyTarget(disk, unfinished).catch(() => undefined);
     throw error;
   }
@@ -70,7 +70,7 @@ async function copySegments(disk: Disk, logDir: string, target: string): Promise
   await proof.close();
 }
 
-/** The segment up to its last good batch. */
+/** The segment up to its last valid batch. */
 function goodBytes({ file, goodUpTo }: SurveyedSegment): Uint8Array {
   return file.bytes.subarray(0, goodUpTo);
 }

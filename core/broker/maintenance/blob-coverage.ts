@@ -1,4 +1,4 @@
-/** Which blobs of a damaged log can still be read whole, told by all records that are legible. */
+/** Which blobs of a damaged log are complete, by its legible records. */
 
 import type { BlobRef } from '../../protocol/index.ts';
 import type { LogRecord } from '../state-machine/records/records.ts';
@@ -12,7 +12,7 @@ interface Coverage {
 
 export class BlobCoverage {
   readonly #blobs: Map<string, Coverage> = new Map();
-  /** Blobs that were removed on purpose: what still speaks of them is history. */
+  /** Blobs that were removed on purpose: records that still refer to them are obsolete. */
   readonly #dropped: Set<string> = new Set();
 
   see(record: LogRecord): void {
@@ -27,7 +27,7 @@ export class BlobCoverage {
     }
   }
 
-  /** True when bytes of the blob are missing that nobody removed. */
+  /** True when the blob is incomplete and was not removed on purpose. */
   isLost({ sha256 }: Pick<BlobRef, 'sha256'>): boolean {
     const key = keyOf(sha256);
     if (this.#dropped.has(key)) return false;

@@ -1,4 +1,4 @@
-/** Holds a summary against its segment: a start would believe the one without reading the other. */
+/** Checks a summary against its segment, which a start would replay without reading the segment. */
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -6,15 +6,14 @@ import type { StoredRecord, Summarizer } from '../log/contract.ts';
 import type { Disk } from '../log/disk.ts';
 import { summaryName } from '../log/format.ts';
 import { decodeSummary, type Summary } from '../log/summary-format.ts';
-import { isMissing } from './folder.ts';
+import { mediumProblem } from './folder.ts';
 import type { LogProblem } from './problems.ts';
-import { mediumProblem } from './read-around.ts';
 import type { SurveyedSegment } from './survey.ts';
 
 export interface SummaryFinding {
-  /** What a start would be told wrongly. */
+  /** A contradiction, which a start would not notice. */
   readonly problem: LogProblem | null;
-  /** What is harmless, because a start reads the segment instead. */
+  /** A harmless finding: a start reads the segment instead. */
   readonly notice: string | null;
 }
 
@@ -32,19 +31,19 @@ export async function checkSummary(
   if (bytes === null) return nothing;
   const summary = decodeSummary(bytes);
   if (summary === null) {
-    const notice = `${path} is damaged or of another version; the next start makes it again`;
+    const notice = `${path} is damaged or of another version; the next start writes it again`;
     return { ...nothing, notice };
   }
   const wrong = contradiction(summary, segment, summarize);
   if (wrong === null) return nothing;
-  const message = `the summary does not fit its segment: ${wrong}. Remove it; the next start makes it again`;
+  const message = `the summary does not fit its segment: ${wrong}. Remove it; the next start writes it again`;
   const place = { file: path, atByte: 0, bytes: 0, firstOffset: null, records: 0 };
   return { ...nothing, problem: { ...place, kind: 'summary', message } };
 }
 
-/** A summary that is missing or on a bad place of the medium is made again by the next start. */
+/** A missing or unreadable summary is written again by the next start. */
 function noneOf(error: unknown): null {
-  if (!isMissing(error)) mediumProblem(error);
+  mediumProblem(error);
   return null;
 }
 

@@ -1,11 +1,11 @@
-/** Refuses to go on with a log that is damaged, with the way out. */
+/** Refuses a damaged log. */
 
 import { LogDamagedError } from '../log/contract.ts';
 import { describeProblem, type LogProblem } from './problems.ts';
 
 /**
- * @param what what was not done, and what to do instead, in sentences
- * @throws LogDamagedError when there is a problem; it tells the first one
+ * @param what sentences about what was not done, and what to do instead
+ * @throws LogDamagedError with the first problem, when there is one
  */
 export function refuseIfDamaged(problems: readonly LogProblem[], what: string): void {
   const [first] = problems;

@@ -1,36 +1,35 @@
-/** The log of a broker's folder as files: which segments there are, and their bytes. */
+/** Lists and reads the segment files of a log that may be damaged. */
 
 import { join } from 'node:path';
 import type { Disk } from '../log/disk.ts';
-import {
-  decodeSegmentHeader,
-  type LogCursor,
-  segmentHeaderBytes,
-  segmentName,
-  segmentNumber,
-} from '../log/format.ts';
+import { type LogCursor, segmentName, segmentNumber } from '../log/format.ts';
+import { readHead, readSegment } from '../log/log-files.ts';
 import type { Proof } from '../log/proven-end.ts';
 import { endMissing } from '../log/refusals.ts';
+import type { Segment } from '../log/segment-reader.ts';
 import { MaintenanceError } from './maintenance-error.ts';
-import { mediumProblem, readAround, type UnreadableBytes } from './read-around.ts';
 
-/** A segment file, whole. */
-export interface SegmentFile {
-  readonly number: number;
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  /** What of it the disk could not read. */
-  readonly unreadable: readonly UnreadableBytes[];
+/** A segment file; without bytes when the disk could not read it. */
+export interface SegmentFile extends Segment {
+  /** The error of the disk; null when the file was read. */
+  readonly unreadable: string | null;
 }
 
-/** Where a broker's folder has its log. */
+/** Attempts to read a file on a medium that reports errors. */
+const readTriesMax = 2;
+
+/** How Linux names EBADE, EBADMSG and EUCLEAN, which Node has no names for: checksums of a file system failed. */
+const checksumErrors = [52, 74, 117].map((errno) => `Unknown system error -${errno}`);
+const mediumErrors = new Set(['EIO', 'ENODATA', 'EILSEQ', 'EREMOTEIO', ...checksumErrors]);
+
+/** The folder of the log in a broker's folder. */
 export function logDirOf(dir: string): string {
   return join(dir, 'log');
 }
 
 /**
  * The numbers of the segments, ascending.
- * @throws LogDamagedError when there is none, though the proof says that there was
+ * @throws LogDamagedError when there is none, though the proof is of one
  * @throws MaintenanceError when there is none otherwise: this is no broker's folder
  */
 export async function listSegments(
@@ -58,30 +57,45 @@ export async function namesIn(disk: Disk, dir: string): Promise<readonly string[
 }
 
 /**
- * Reads a segment, as far as the disk gives it; null when the file is gone (compaction removed it).
- * @throws Error when the system could not read it just now: that says nothing about the log
+ * Reads a segment; null when the file is missing (compaction removed it).
+ * @throws Error on a transient error of the system, which says nothing about the log
  */
-export async function readSegment(
+export async function readSegmentFile(
   disk: Disk,
   logDir: string,
   number: number,
 ): Promise<SegmentFile | null> {
-  const path = join(logDir, segmentName(number));
-  try {
-    return { number, path, bytes: await disk.readFile(path), unreadable: [] };
-  } catch (error) {
-    if (isMissing(error)) return null;
-    mediumProblem(error);
-    return { number, path, ...(await readAround(disk, path)) };
+  for (let tries = 1; ; tries++) {
+    try {
+      return { ...(await readSegment(disk, logDir, number)), unreadable: null };
+    } catch (error) {
+      const unreadable = mediumProblem(error);
+      if (unreadable === null) return null;
+      if (tries < readTriesMax) continue;
+      const path = join(logDir, segmentName(number));
+      return { number, path, bytes: new Uint8Array(0), unreadable };
+    }
   }
 }
 
-/** True for the error of a file or folder that is not there. */
+/**
+ * The reason of an error of the medium; null for a missing file.
+ * @throws the error of the disk itself when it is another one: it says nothing about the bytes
+ */
+export function mediumProblem(error: unknown): string | null {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (isMissing(cause)) return null;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (cause instanceof Error && mediumErrors.has(String(code))) return cause.message;
+  throw cause;
+}
+
+/** True for the error of a missing file or folder. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-/** The headers of the segments, as far as they are legible. */
+/** The valid headers of the segments. @throws Error like `readSegmentFile` */
 export async function readHeaders(
   disk: Disk,
   logDir: string,
@@ -89,28 +103,13 @@ export async function readHeaders(
 ): Promise<LogCursor[]> {
   const headers: LogCursor[] = [];
   for (const number of numbers) {
-    const bytes = await readStart(disk, join(logDir, segmentName(number)), segmentHeaderBytes);
-    const header = decodeSegmentHeader(bytes);
-    if (header.ok) headers.push(header.cursor);
+    try {
+      const { header } = await readHead(disk, logDir, number);
+      if (header.ok) headers.push(header.cursor);
+    } catch (error) {
+      // A file that is missing or unreadable is reported when all of it is read.
+      mediumProblem(error);
+    }
   }
   return headers;
-}
-
-/**
- * The first bytes of a file; none when it is gone or the medium fails: reading all of it will tell.
- * @throws Error like `readSegment`
- */
-async function readStart(disk: Disk, path: string, bytes: number): Promise<Uint8Array> {
-  const into = new Uint8Array(bytes);
-  try {
-    const file = await disk.openForReading(path);
-    try {
-      return into.subarray(0, await file.read(into, 0));
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (!isMissing(error)) mediumProblem(error);
-    return into.subarray(0, 0);
-  }
 }

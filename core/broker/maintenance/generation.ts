@@ -1,16 +1,16 @@
 /**
- * Lease tokens of a log that was lost must never match in the one that takes its place. Tokens
- * carry an epoch, one higher at each start; a log that is made anew begins in another generation of
- * epochs, far above any that the lost one can have reached unseen.
+ * Epochs of a log that replaces another one. Lease tokens of the lost log must never match in the new
+ * one. They carry an epoch, incremented at each start; a new log begins in the next generation of
+ * epochs, far above any that the lost log can have reached.
  */
 
 import { encodeRecord, type LogRecord } from '../state-machine/records/records.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 
-/** Epochs of one generation: nobody starts a broker so often. */
+/** Epochs of one generation: more than starts of a broker. */
 const generationEpochs = 2 ** 32;
 
-/** Watches the records of a log for the highest numbers that were given. */
+/** Finds the highest epoch and acceptance number in the records of a log. */
 export class GenerationWatch {
   #epoch = 0;
   #seq = 0;
@@ -30,9 +30,7 @@ export class GenerationWatch {
   get nextEpoch(): number {
     const next = (Math.floor(this.#epoch / generationEpochs) + 1) * generationEpochs;
     if (Number.isSafeInteger(next + generationEpochs)) return next;
-    throw new MaintenanceError(
-      `the log's epoch ${this.#epoch} leaves no room for a new generation`,
-    );
+    throw new MaintenanceError(`the log's epoch ${this.#epoch} is too high for a new generation`);
   }
 
   /** The record that begins the next generation. */

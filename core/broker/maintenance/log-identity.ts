@@ -1,13 +1,12 @@
 /**
- * What must be known of a log before its segments are read: which id is its own, and up to where
- * compaction dropped it. The newest word on both may stand in the last segment.
+ * Determines the id and the log start of a log, which must be known before its segments are read. The
+ * newest log start may be in the last segment.
  */
 
 import type { Disk } from '../log/disk.ts';
 import { decodeSegmentHeader, type LogCursor, type LogStart, noLogStart } from '../log/format.ts';
 import { asPart, readBatches } from '../log/segment-reader.ts';
-import { readHeaders, readSegment, type SegmentFile } from './folder.ts';
-import { standInForId } from './lost-id.ts';
+import { readHeaders, type SegmentFile } from './folder.ts';
 
 export interface LogIdentity {
   readonly logId: Uint8Array;
@@ -15,8 +14,8 @@ export interface LogIdentity {
 }
 
 /**
- * The id that most of the legible headers have, and the newest log start stated in headers of that id
- * or in the last segment. Where no header is legible the batches tell; null when there is none.
+ * The id in most of the valid segment headers, and the newest log start in those headers or in the
+ * last segment. Null when no header is valid.
  */
 export async function identifyLog(
   disk: Disk,
@@ -26,7 +25,7 @@ export async function identifyLog(
   const headers = await readHeaders(disk, logDir, numbers.slice(0, -1));
   const ofTail = decodeSegmentHeader(tail.bytes);
   if (ofTail.ok) headers.push(ofTail.cursor);
-  const logId = mostFrequentId(headers) ?? (await idFromBatches(disk, logDir, numbers));
+  const logId = mostFrequentId(headers);
   if (logId === null) return null;
   const own = headers.filter((header) => sameId(header.logId, logId));
   const logStarts = own.map(({ logStart }) => logStart);
@@ -49,19 +48,6 @@ function mostFrequentId(headers: readonly LogCursor[]): Uint8Array | null {
   }
   const [first] = [...counts].sort(([, left], [, right]) => right - left);
   return first === undefined ? null : Buffer.from(first[0], 'hex');
-}
-
-async function idFromBatches(
-  disk: Disk,
-  logDir: string,
-  numbers: readonly number[],
-): Promise<Uint8Array | null> {
-  for (const number of numbers) {
-    const file = await readSegment(disk, logDir, number);
-    const found = file === null ? null : standInForId(file.bytes);
-    if (found !== null) return found;
-  }
-  return null;
 }
 
 function logStartsIn(file: SegmentFile, logId: Uint8Array): LogStart[] {

@@ -1,8 +1,47 @@
-/** The report that salvaging a log leaves beside the new one: for programs as JSON, for people as text. */
+/** What salvage could not keep, and the text report of it. */
 
-import type { IdList, Losses } from './losses.ts';
 import { describeProblem, type LogProblem } from './problems.ts';
 import type { Survey } from './survey.ts';
+
+/** Far more than a person reads, far less than a report can hold. */
+const idsMax = 10_000;
+
+/** Distinct ids, the first ones listed and the others counted. */
+export class IdList {
+  readonly #ids: Set<string> = new Set();
+  #count = 0;
+
+  /** How often an id was added that is not listed. */
+  get more(): number {
+    return this.#count;
+  }
+
+  get listed(): readonly string[] {
+    return [...this.#ids];
+  }
+
+  add(id: string): void {
+    if (this.#ids.has(id)) return;
+    if (this.#ids.size < idsMax) this.#ids.add(id);
+    else this.#count += 1;
+  }
+}
+
+/** Counts and ids of what salvage leaves out. */
+export class Losses {
+  /** Records about jobs whose acceptance is lost. */
+  unknownJob = 0;
+  /** Records that cannot be decoded. */
+  illegible = 0;
+  /** Chunks of incomplete blobs, and journal entries that refer to them. */
+  lostBlob = 0;
+  /** Jobs that lost records: their state in the new log may be old, or they are not in it. */
+  readonly ids: IdList = new IdList();
+  /** Jobs in the new log whose input is lost. */
+  readonly inputs: IdList = new IdList();
+  /** Jobs in the new log whose result is lost. */
+  readonly results: IdList = new IdList();
+}
 
 export interface NamedIds {
   readonly ids: readonly string[];
@@ -22,17 +61,17 @@ export interface LossReport {
   };
   readonly kept: { readonly records: number; readonly jobs: number };
   readonly lost: {
-    /** Places where something is wrong, with their byte ranges. */
+    /** All problems, with their byte ranges. */
     readonly places: readonly LogProblem[];
     readonly bytes: number;
-    /** Batches known to be lost; where a header is not legible, at least one. */
+    /** Lost batches; at least one where a header is damaged. */
     readonly batches: number;
-    /** Records lost in places where their number is known. */
+    /** Lost records, where their number is known. */
     readonly records: number;
-    /** Places where nothing tells how many. */
+    /** Problems with an unknown number of lost records. */
     readonly placesOfUnknownSize: number;
   };
-  /** Legible records that the new log cannot hold. */
+  /** Valid records that the new log cannot hold. */
   readonly leftOut: {
     readonly ofUnknownJobs: number;
     readonly illegible: number;
@@ -43,7 +82,7 @@ export interface LossReport {
     readonly withoutInput: NamedIds;
     readonly withoutResult: NamedIds;
   };
-  /** Bytes at the end that never became durable: no loss. */
+  /** Bytes at the end that were not durable: no loss. */
   readonly looseEndBytes: number;
 }
 
@@ -60,8 +99,7 @@ export function lossReport(
     source: { segments, bytes, batches, records },
     lost: {
       places: problems,
-      // Bytes that the disk did not give are counted with the batches that they belong to.
-      bytes: sumOf(({ kind, bytes: lost }) => (kind === 'unreadable' ? 0 : lost)),
+      bytes: sumOf(({ bytes: lost }) => lost),
       batches: problems.filter(({ kind }) => kind === 'batch').length,
       records: sumOf((problem) => problem.records ?? 0),
       placesOfUnknownSize: problems.filter((problem) => problem.records === null).length,
@@ -80,8 +118,8 @@ export function lossReport(
   };
 }
 
-function namesOf({ named, more }: IdList): NamedIds {
-  return { ids: named, more };
+function namesOf({ listed, more }: IdList): NamedIds {
+  return { ids: listed, more };
 }
 
 /** The report as text, one fact to a line. */

@@ -1,6 +1,6 @@
-/** What the tools for a broker's folder refuse, apart from damage and a lock. */
+/** Refusals of verify, backup, restore and salvage, apart from damage and a lock. */
 
-/** Nothing was changed: the folders named do not allow what was asked. */
+/** The given folders do not allow the operation; nothing was changed. */
 export class MaintenanceError extends Error {
   /** What to do instead, one line each. */
   readonly fixes: readonly string[];

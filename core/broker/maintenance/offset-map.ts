@@ -1,4 +1,4 @@
-/** Which offset a record of the old log has in the new one, when some were left out or added. */
+/** Maps offsets of the old log to the new one, in which records were left out or added. */
 
 /** Records that follow each other in both logs. */
 interface Run {
@@ -11,7 +11,7 @@ interface Run {
 export class OffsetMap {
   readonly #runs: Run[] = [];
 
-  /** Old offsets are told in ascending order. */
+  /** Old offsets must be added in ascending order. */
   add(oldOffset: number, newOffset: number): void {
     const last = this.#runs.at(-1);
     const shift = newOffset - oldOffset;

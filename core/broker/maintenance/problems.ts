@@ -1,14 +1,13 @@
-/** What can be wrong with a log, each with its place and what is at stake, in words for an operator. */
+/** The problems of a log, each with its position and the records that may be lost. */
 
 /**
- * - `end`: the log ends before the place that it is proven to have reached.
- * - `missing`: a segment is not there. `unreadable`: the disk could not read some of it; what is
- *   damaged by that is told besides.
- * - `header`: a segment's header is damaged. `version`: it is of a format that is not known here.
- * - `foreign`: a segment belongs to another log. `order`: what stands there does not follow.
- * - `batch`: a batch is damaged. `kind`: it is of a kind that a later version made.
- * - `summary`: a summary does not say what its segment says.
- * - `record`: a record cannot be read, or contradicts those before it.
+ * - `end`: the log ends before its proven end.
+ * - `missing`: a segment is missing. `unreadable`: the disk could not read it; followed by `header`.
+ * - `header`: a segment's header is damaged. `version`: it has an unknown log format.
+ * - `foreign`: a segment belongs to another log. `order`: it does not follow what is before it.
+ * - `batch`: a batch is damaged. `kind`: it is of a kind of a later version.
+ * - `summary`: a summary contradicts its segment.
+ * - `record`: a record cannot be decoded, or contradicts those before it.
  */
 export type ProblemKind =
   | 'end'
@@ -28,25 +27,25 @@ export interface LogProblem {
   /** Path of the file. */
   readonly file: string;
   readonly atByte: number;
-  /** Bytes that cannot be read; 0 when it is about their place or their meaning. */
+  /** Bytes that cannot be read; 0 when the problem is their order or meaning. */
   readonly bytes: number;
-  /** Offset of the first record at stake; null when that cannot be told. */
+  /** Offset of the first record that may be lost; null when unknown. */
   readonly firstOffset: number | null;
-  /** Records at stake; null when not even their number is legible. */
+  /** Number of records that may be lost; null when unknown. */
   readonly records: number | null;
-  /** What is wrong, without the place. */
+  /** What is wrong, without the position. */
   readonly message: string;
 }
 
-/** One line for an operator: where, what, and what is at stake. */
+/** One line for an operator: position, problem, and records that may be lost. */
 export function describeProblem(problem: LogProblem): string {
   const { file, atByte, message } = problem;
-  return `${file}: byte ${atByte}: ${message}; ${atStake(problem)}`;
+  return `${file}: byte ${atByte}: ${message}; ${possibleLoss(problem)}`;
 }
 
-function atStake({ firstOffset, records }: LogProblem): string {
-  if (records === 0) return 'no record is at stake';
+function possibleLoss({ firstOffset, records }: LogProblem): string {
+  if (records === 0) return 'no record is lost';
   const from = firstOffset === null ? '' : ` from ${firstOffset} on`;
-  if (records === null) return `records${from} are at stake, their number is not legible`;
-  return `${records} ${records === 1 ? 'record' : 'records'}${from} at stake`;
+  if (records === null) return `records${from} may be lost, their number is unknown`;
+  return `${records} ${records === 1 ? 'record' : 'records'}${from} may be lost`;
 }

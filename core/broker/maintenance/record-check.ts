@@ -1,10 +1,10 @@
-/** What follows the records of a log to see that they do not contradict each other. */
+/** The interface of a consistency check over the records of a log. */
 
 import type { Replay } from '../log/contract.ts';
 
-/** Throws at a record that contradicts those before. */
+/** Throws at a record that contradicts those before it. */
 export interface RecordCheck extends Replay {
-  /** What all records together amount to; throws when something that they need is not among them. */
+  /** The jobs of all records together; throws when something that they refer to is missing. */
   finish(): JobCounts;
 }
 

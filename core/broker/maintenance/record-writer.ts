@@ -1,4 +1,4 @@
-/** Writes records one by one into a new log, in batches and segments of the usual size. */
+/** Writes single records to a new log, in batches and segments of the usual size. */
 
 import { batchPayloadBytesTarget } from '../log/batch.ts';
 import { encodeLogStart, noLogStart } from '../log/format.ts';
@@ -41,8 +41,8 @@ export class RecordWriter {
   }
 
   /**
-   * Ends the log with the statement that records up to here may speak of what is no longer known,
-   * as after compaction.
+   * Ends the log with a log start: as after compaction, records up to here may refer to jobs that are
+   * unknown.
    */
   async finish(): Promise<void> {
     this.flush();

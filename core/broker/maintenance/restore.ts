@@ -1,6 +1,6 @@
 /**
- * Makes a broker's folder from a backup, as a new generation of its log: another id, so that no
- * file of the lost log is ever taken for one of this, and epochs that no lease of the lost log has.
+ * Restore: makes a broker's folder from a backup, as a new generation of its log: with another id, so
+ * that files of the lost log are not mistaken for its own, and epochs that no lease of the lost log has.
  */
 
 import { resolve } from 'node:path';
@@ -22,18 +22,18 @@ export interface RestoreReport {
   readonly dir: string;
   /** Leases that were granted before have lower epochs. */
   readonly epoch: number;
-  /** What the new log holds, read back from the disk. */
+  /** Verification of the new log. */
   readonly restored: VerifyReport;
 }
 
 export interface RestoreOptions extends VerifyOptions {
-  /** Wall-clock time that the new generation is said to begin at. */
+  /** Wall-clock time at which the new generation begins. */
   readonly nowMs?: number;
 }
 
 /**
  * @param from a folder that `backupLog` made, or a copy of a broker's folder
- * @param dir the broker's folder to be; made when missing, and it may hold anything but a log
+ * @param dir the new broker's folder; created when missing, and it may hold anything but a log
  * @throws MaintenanceError when `from` holds no log, or `dir` has one
  * @throws LogDamagedError when the backup is damaged; `dir` was not touched then
  * @throws FolderLockedError when a broker serves `dir`; FolderError or StartError when it cannot be used
@@ -50,7 +50,7 @@ export async function restoreLog(
   const folder = HeldFolder.take(dir);
   try {
     const held = heldDisk(disk, folder);
-    // Again, now that no broker can make one.
+    // Again, now that no broker can create one.
     await refuseIfThereIsALog(held, folder.dir);
     return await restoreInto(folder.dir, { ...options, disk: held, sourceLogDir: source.logDir });
   } finally {
@@ -82,7 +82,7 @@ async function restoreInto(
     await finishTarget(disk, unfinished);
     return { dir, epoch, restored: { ...restored, logDir: logDirOf(dir) } };
   } catch (error) {
-    // The first error is the one to tell.
+    // The first error is the one to report.
     await emptyTarget(disk, unfinished).catch(() => undefined);
     throw error;
   }

@@ -1,7 +1,7 @@
 /**
- * Decides record by record what of a damaged log goes into the new one. What speaks of a job whose
- * acceptance is lost cannot stay: nothing tells what that job was. What refers to lost bytes
- * beside the point (an older error, a result in a blob) stays without them.
+ * Decides record by record what salvage copies to the new log. Records of a job whose acceptance is lost
+ * are left out: the job itself is unknown. Records that refer to other lost bytes (an older error, a
+ * result in a blob) are kept without them.
  */
 
 import { decodeJob } from '../../protocol/index.ts';
@@ -12,17 +12,17 @@ import {
   type RecordOf,
 } from '../state-machine/records/records.ts';
 import type { BlobCoverage } from './blob-coverage.ts';
-import { Losses } from './losses.ts';
+import { Losses } from './loss-report.ts';
 import type { OffsetMap } from './offset-map.ts';
 
 type NewJob = RecordOf<'enqueued'>['jobs'][number];
 type ListRecord = Extract<LogRecord, { readonly ids: readonly string[] }>;
 
 export interface SalvageContext {
-  /** Up to here the log may speak of jobs that compaction dropped: that is no loss. */
+  /** Up to here records may refer to jobs that compaction dropped, which is no loss. */
   readonly compactedUpTo: number;
   readonly blobs: BlobCoverage;
-  /** Tells where records that were kept are now. */
+  /** New offsets of the records kept so far. */
   readonly offsets: OffsetMap;
 }
 
@@ -42,8 +42,8 @@ export class SalvageFilter {
   }
 
   /**
-   * The records that take this one's place, in order; the last one stands for it. None when it
-   * cannot stay.
+   * The records that replace this one, in order, the last one at its new offset; none when it is left
+   * out.
    */
   take(bytes: Uint8Array, offset: number): readonly Uint8Array[] {
     this.#offset = offset;
@@ -67,7 +67,7 @@ export class SalvageFilter {
     return ofBlob && this.#context.blobs.isLost(record) ? this.#withoutBlob() : 'as it is';
   }
 
-  /** A job that is known under an id of a new one was forgotten in between: that record is lost. */
+  /** A known id that is accepted again was forgotten in between, by a record that is lost. */
   #accept(jobs: readonly NewJob[], record: LogRecord): readonly LogRecord[] {
     const decoded = jobs.map(({ job }) => decodeJob(job));
     const forgotten = decoded.map(({ id }) => id).filter((id) => this.#known.has(id));
@@ -83,7 +83,7 @@ export class SalvageFilter {
     const { id, enqueue, atMs } = record;
     if (!this.#known.has(id)) {
       this.#leaveOut([id]);
-      // Its follow-up jobs were promised as well, and they are whole.
+      // Its follow-up jobs were accepted as well, and are complete.
       const followUps: LogRecord = { kind: 'enqueued', atMs, jobs: enqueue };
       return enqueue.length === 0 ? [] : this.#accept(enqueue, followUps);
     }
@@ -106,7 +106,7 @@ export class SalvageFilter {
     return [{ ...record, result: null }];
   }
 
-  /** Kept even of a job that is not known: compaction may say the job again only later. */
+  /** Kept even for an unknown job: compaction may rewrite the job only later. */
   #journaled({ id, value }: RecordOf<'journaled'>): 'as it is' | readonly LogRecord[] {
     if (value.blob === null || !this.#context.blobs.isLost(value.blob)) return 'as it is';
     if (this.#known.has(id)) this.losses.ids.add(id);

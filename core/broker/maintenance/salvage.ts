@@ -1,6 +1,6 @@
 /**
- * Makes a new log of everything that is legible in a damaged one, and says what is not. The damaged
- * log is read twice and never changed: first for what is there at all, then to write.
+ * Salvage: writes all legible records of a damaged log to a new log, with a report of what is lost. The
+ * damaged log is read twice and never changed: first for its blobs and epochs, then to copy.
  */
 
 import { resolve } from 'node:path';
@@ -19,13 +19,7 @@ import { RecordWriter } from './record-writer.ts';
 import { SalvageFilter } from './salvage-filter.ts';
 import type { Survey, SurveyedSegment } from './survey.ts';
 import { surveyLog } from './survey-log.ts';
-import {
-  emptyTarget,
-  finishTarget,
-  refuseUnlessEmpty,
-  reportNames,
-  startTarget,
-} from './target.ts';
+import { emptyTarget, finishTarget, refuseUnlessEmpty, reportName, startTarget } from './target.ts';
 import { type VerifyOptions, type VerifyReport, verifyLogDir } from './verify.ts';
 
 export interface SalvageReport {
@@ -50,8 +44,8 @@ interface Task extends SalvageOptions {
 /**
  * @param from a broker's folder
  * @param to a folder that is empty or not there yet: the new log is put into it, with
- *   `loss-report.json` and `loss-report.txt`; its leases count as those of another generation
- * @throws FolderLockedError when a broker serves `from`: what it takes would be missing
+ *   `loss-report.txt`; its epochs are of another generation
+ * @throws FolderLockedError when a broker serves `from`: later changes would be missing
  * @throws MaintenanceError when `from` holds no log, or one of a later version, or `to` is not empty
  */
 export async function salvageLog(
@@ -70,11 +64,14 @@ export async function salvageLog(
       const loss = await writeLegible(task, first, unfinished);
       const salvaged = await verifyLogDir(unfinished, options);
       refuseIfDamaged(salvaged.problems, 'The salvaged log does not pass its checks.');
-      await placeReports(disk, to, loss);
+      const report = await replaceFile(disk, resolve(to), reportName, [
+        Buffer.from(lossText(loss)),
+      ]);
+      await report.close();
       await finishTarget(disk, unfinished);
       return { to, loss, salvaged: { ...salvaged, logDir: logDirOf(to) } };
     } catch (error) {
-      // The first error is the one to tell.
+      // The first error is the one to report.
       await emptyTarget(disk, unfinished).catch(() => undefined);
       throw error;
     }
@@ -83,14 +80,14 @@ export async function salvageLog(
   }
 }
 
-/** What must be known before the first record is written. */
+/** The result of the first pass. */
 interface FirstPass {
   readonly blobs: BlobCoverage;
   readonly watch: GenerationWatch;
   readonly compactedUpTo: number;
 }
 
-/** @throws MaintenanceError when a later version of aiq wrote some of it: that is no damage */
+/** @throws MaintenanceError when a later version of aiq wrote some of it, which is no damage */
 async function firstPass({ disk, from }: Task): Promise<FirstPass> {
   const blobs = new BlobCoverage();
   const watch = new GenerationWatch();
@@ -101,7 +98,7 @@ async function firstPass({ disk, from }: Task): Promise<FirstPass> {
     },
     segment: ({ batches }) => {
       for (const record of batches.flatMap(({ records }) => records)) {
-        seeRecord(record, blobs, watch);
+        recordFirstPass(record, blobs, watch);
       }
     },
   });
@@ -109,13 +106,13 @@ async function firstPass({ disk, from }: Task): Promise<FirstPass> {
   return { blobs, watch, compactedUpTo };
 }
 
-function seeRecord(bytes: Uint8Array, blobs: BlobCoverage, watch: GenerationWatch): void {
+function recordFirstPass(bytes: Uint8Array, blobs: BlobCoverage, watch: GenerationWatch): void {
   try {
     const record = decodeRecord(bytes);
     blobs.see(record);
     watch.see(record);
   } catch {
-    // One that cannot be read is counted when its turn to be written comes.
+    // Counted as illegible in the second pass.
   }
 }
 
@@ -124,7 +121,7 @@ function refuseLaterVersion({ problems }: Survey): void {
   if (found === undefined) return;
   throw new MaintenanceError(
     `${found.file}: byte ${found.atByte}: ${found.message}`,
-    'This is no damage. Use the version of aiq that wrote it, or a newer one.',
+    'This is not damage. Use the version of aiq that wrote it, or a newer one.',
   );
 }
 
@@ -155,16 +152,5 @@ async function writeLegible(
 function* recordsOf({ batches }: SurveyedSegment): Generator<[offset: number, bytes: Uint8Array]> {
   for (const { header, records } of batches) {
     for (const [index, bytes] of records.entries()) yield [header.firstOffset + index, bytes];
-  }
-}
-
-async function placeReports(disk: Disk, to: string, loss: LossReport): Promise<void> {
-  const reports = {
-    [reportNames.json]: `${JSON.stringify(loss, null, 2)}\n`,
-    [reportNames.text]: lossText(loss),
-  };
-  for (const [name, text] of Object.entries(reports)) {
-    const file = await replaceFile(disk, resolve(to), name, [Buffer.from(text)]);
-    await file.close();
   }
 }

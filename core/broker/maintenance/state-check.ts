@@ -1,4 +1,4 @@
-/** Follows the records of a log through the broker's own state: what that refuses, a start would refuse. */
+/** Checks records by replaying them into the broker's state, which refuses what a start would refuse. */
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';

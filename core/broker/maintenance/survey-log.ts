@@ -10,12 +10,12 @@ import type { Disk } from '../log/disk.ts';
 import { decodeSegmentHeader, segmentName } from '../log/format.ts';
 import { provenName, readProof } from '../log/proven-end.ts';
 import { asPart, readBatches } from '../log/segment-reader.ts';
-import { listSegments, namesIn, readSegment, type SegmentFile } from './folder.ts';
+import { listSegments, namesIn, readSegmentFile, type SegmentFile } from './folder.ts';
 import { identifyLog, type LogIdentity } from './log-identity.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { Survey, type SurveyedSegment } from './survey.ts';
 
-/** Segments that were listed are gone: a broker compacts this log. Reading it again is the answer. */
+/** Listed segments were removed by a broker that compacts this log: to be read again. */
 export class LogChangedError extends Error {
   constructor(logDir: string) {
     super(`${logDir}: a segment was removed while the log was read`);
@@ -23,7 +23,7 @@ export class LogChangedError extends Error {
   }
 }
 
-/** Compaction removes one segment at a time and seldom; so many times in a row means something else. */
+/** Compaction removes one segment at a time and seldom; more in a row mean something else. */
 const triesMax = 5;
 const tailReadsMax = 5;
 const tailWaitMs = 20;
@@ -35,22 +35,22 @@ interface Listing {
   readonly numbers: readonly number[];
 }
 
-/** What reading a log wants to be told. */
+/** Receives what `surveyLog` reads. */
 export interface LogVisitor {
-  /** Told first, when the log's id and the offset up to which it was said again are known. */
+  /** Called first, with the log's id and log start. */
   begin?(identity: LogIdentity): Promise<void> | void;
-  /** Gets each segment in order with what is good in it. */
+  /** Called with each segment in order. */
   segment(segment: SurveyedSegment, survey: Survey): Promise<void> | void;
 }
 
 /**
  * Reads all segments in order, as they were when the last of them was read: that one is read first.
  * @throws MaintenanceError when the folder holds no log
- * @throws LogDamagedError when not one header or batch is legible
+ * @throws LogDamagedError when no segment has a valid header
  * @throws LogChangedError when a segment went away meanwhile
  */
 export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor): Promise<Survey> {
-  // First: what it proves is in the segments by then, however busy a broker is.
+  // First: what it proves is then in the segments, however busy a broker is.
   const proof = await readProof(disk, logDir, await namesIn(disk, logDir));
   const numbers = await listSegments(disk, logDir, proof);
   const listing = { disk, logDir, numbers };
@@ -63,12 +63,12 @@ export async function surveyLog(disk: Disk, logDir: string, visitor: LogVisitor)
   const survey = new Survey(identity, last);
   let expected = identity.logStart.segment;
   for (const number of numbers.filter((one) => one >= identity.logStart.segment)) {
-    const file = number === last ? tail : await readSegment(disk, logDir, number);
+    const file = number === last ? tail : await readSegmentFile(disk, logDir, number);
     if (file === null || number > expected) await refuseIfChanged(listing);
     if (file === null) throw new LogChangedError(logDir);
     if (number > expected) survey.missing(join(logDir, segmentName(expected)), number - expected);
-    const segment = survey.take(file);
-    // Before the last one is handed over: whoever copies must know of everything that is wrong.
+    const segment = survey.add(file);
+    // Before the last one is visited: a copy must know all problems.
     if (number === last && proof.state === 'good') {
       survey.proveEnd(join(logDir, provenName), proof.end, segment.goodUpTo);
     }
@@ -85,8 +85,8 @@ async function refuseIfChanged({ disk, logDir, numbers }: Listing): Promise<void
 }
 
 /**
- * Does `work`, which reads a log, again when compaction got in between.
- * @throws MaintenanceError when that happens too often; whatever `work` throws otherwise
+ * Repeats `work`, which reads a log, when compaction removed segments meanwhile.
+ * @throws MaintenanceError when that happens too often; otherwise the error of `work`
  */
 export async function whileItChanges<Result>(
   logDir: string,
@@ -105,13 +105,13 @@ export async function whileItChanges<Result>(
   );
 }
 
-/** The segment that a broker may be writing: damage counts only when it stays as it is. */
+/** Reads the segment that a broker may be writing: damage counts only when it does not change. */
 async function readTail(disk: Disk, logDir: string, number: number): Promise<SegmentFile | null> {
-  let file = await readSegment(disk, logDir, number);
+  let file = await readSegmentFile(disk, logDir, number);
   for (let reads = 1; reads < tailReadsMax; reads++) {
     if (file === null || !hasHole(file)) break;
     await delay(tailWaitMs);
-    const again = await readSegment(disk, logDir, number);
+    const again = await readSegmentFile(disk, logDir, number);
     if (again === null) break;
     const same = Buffer.from(again.bytes).equals(file.bytes);
     file = again;
@@ -128,11 +128,11 @@ function hasHole(file: SegmentFile): boolean {
 
 function unknownLog({ logDir, numbers }: Listing, { unreadable }: SegmentFile): LogDamagedError {
   const file = join(logDir, segmentName(numbers[0] ?? 1));
-  const why = unreadable.map(({ reason }) => ` (the disk could not read it: ${reason})`)[0] ?? '';
+  const why = unreadable === null ? '' : ` (the disk could not read it: ${unreadable})`;
   return new LogDamagedError(
     file,
     0,
-    `${file}: byte 0: no segment of the log has a legible header or batch${why}. Nothing can be ` +
-      'read from it: only a backup helps.',
+    `${file}: byte 0: no segment of the log has a valid header${why}. Nothing can be read from ` +
+      'it: restore a backup.',
   );
 }

@@ -1,10 +1,8 @@
 /**
- * Follows a log segment by segment, whatever its state, and notes everything that is wrong: where
- * the log's own recovery refuses at the first finding, this goes on to the end. It reads bytes that
- * it is given and changes nothing.
+ * Surveys a log segment by segment and collects all problems: where recovery refuses at the first one,
+ * this continues to the end. Pure: it gets bytes and changes nothing.
  */
 
-import { crc32 } from 'node:zlib';
 import { classifyDamage } from '../log/classify-damage.ts';
 import {
   advance,
@@ -22,38 +20,38 @@ import type { SegmentFile } from './folder.ts';
 import { type LogIdentity, sameId } from './log-identity.ts';
 import type { LogProblem, ProblemKind } from './problems.ts';
 
-/** The end of the last segment that never became durable: a torn write, or one under way. */
+/** Bytes at the end of the last segment that are not durable: a torn write, or one in progress. */
 export interface LooseEnd {
   readonly file: string;
   readonly atByte: number;
   readonly bytes: number;
 }
 
-/** What a segment holds that belongs to the log. */
+/** A segment with its valid batches. */
 export interface SurveyedSegment {
   readonly file: SegmentFile;
-  /** The cursor after its header, as its header says; null when that is not legible. */
+  /** The cursor after its header; null when the header is damaged. */
   readonly start: LogCursor | null;
   readonly batches: readonly SegmentBatch[];
-  /** Where its last good batch ends. */
+  /** End of its last valid batch. */
   readonly goodUpTo: number;
 }
 
-/** Two bytes of noise are rarely a smaller number. */
+/** Random bytes are rarely a smaller number. */
 const versionPlausibleMax = 999;
 
 export class Survey {
   readonly problems: LogProblem[] = [];
-  /** The segment that may be being written. */
+  /** The segment that a broker may be writing. */
   readonly lastNumber: number;
   readonly #logId: Uint8Array;
   readonly #firstOffset: number;
   #cursor: LogCursor;
-  /** Nothing was read yet: the sequence and chain of what comes first are not known. */
+  /** Nothing was read yet: sequence and chain of the first batch are unknown. */
   #atStart = true;
   #looseEnd: LooseEnd | null = null;
   #lastBatch: SegmentBatch | null = null;
-  /** Index of the problem whose records the next legible header will tell; null when there is none. */
+  /** Index of the problem whose lost records the next valid header determines; null when there is none. */
   #unresolved: number | null = null;
   records = 0;
   batches = 0;
@@ -68,7 +66,7 @@ export class Survey {
     this.#cursor = { logId, segment, nextOffset, nextSequence: 1, chain: 0, logStart };
   }
 
-  /** Where the log goes on. */
+  /** The position after what was read. */
   get cursor(): LogCursor {
     return this.#cursor;
   }
@@ -82,24 +80,23 @@ export class Survey {
     return this.#looseEnd;
   }
 
-  /** True when the log was closed by its broker and nothing stands behind. */
+  /** True when the log was closed cleanly and nothing follows. */
   get clean(): boolean {
     return this.#lastBatch?.header.kind === 'cleanMark' && this.#looseEnd === null;
   }
 
-  /** Notes that so many segments are not there; `path` is where the first of them belongs. */
+  /** Adds the problem of missing segments; `path` is that of the first of them. */
   missing(path: string, count: number): void {
     const what = count === 1 ? 'this segment is' : `this segment and the ${count - 1} after it are`;
     const message = `${what} missing, while later ones are there`;
     this.#problem({ kind: 'missing', file: path, atByte: 0, bytes: 0, message }, null);
   }
 
-  /** Holds the end of what was taken against the place that the log is proven to have reached. */
+  /** Compares the end of what was read with the proven end of the log. */
   proveEnd(path: string, proven: ProvenEnd, lastGoodUpTo: number): void {
     const { segment, bytes, offset } = proven;
     const place = { kind: 'end' as const, file: path, atByte: 0, bytes: 0 };
-    // Where no header is legible, no more than the CRC of the log's id is known.
-    if (crc32(proven.logId) !== crc32(this.#logId)) {
+    if (!sameId(proven.logId, this.#logId)) {
       const message = 'this file proves the end of another log; files of two logs were mixed';
       this.#problem({ ...place, message }, null);
       return;
@@ -107,9 +104,9 @@ export class Survey {
     const isWhole =
       segment < this.lastNumber || (segment === this.lastNumber && bytes <= lastGoodUpTo);
     if (isWhole) return;
-    // What was told already reaches to the end: now its records are known.
+    // A problem found before reaches to the end: its lost records are known now.
     if (this.#unresolved !== null) {
-      this.#arrive(offset + 1);
+      this.#resolveLost(offset + 1);
       return;
     }
     const gone = Math.max(0, offset - (this.#cursor.nextOffset - 1));
@@ -119,14 +116,13 @@ export class Survey {
     this.#problem({ ...place, message }, gone);
   }
 
-  /** Takes the next segment that is there. */
-  take(file: SegmentFile): SurveyedSegment {
+  /** Reads the next existing segment. */
+  add(file: SegmentFile): SurveyedSegment {
     this.segments += 1;
     this.bytes += file.bytes.length;
-    for (const { at: atByte, bytes, reason } of file.unreadable) {
-      const what = bytes === 0 ? 'this segment' : `${bytes} bytes`;
-      const message = `the disk could not read ${what}: ${reason}`;
-      this.#problem({ kind: 'unreadable', file: file.path, atByte, bytes, message }, 0);
+    if (file.unreadable !== null) {
+      const message = `the disk could not read this segment: ${file.unreadable}`;
+      this.#problem({ kind: 'unreadable', file: file.path, atByte: 0, bytes: 0, message }, 0);
     }
     const start = this.#header(file);
     if (start === 'skip') return { file, start: null, batches: [], goodUpTo: 0 };
@@ -134,7 +130,7 @@ export class Survey {
     return { file, start, batches, goodUpTo: endOf(batches) };
   }
 
-  /** The cursor after the header; null when it is not legible, `skip` when nothing here is ours. */
+  /** The cursor after the header; null when it is damaged, `skip` when the segment is of another log. */
   #header(file: SegmentFile): LogCursor | null | 'skip' {
     const header = decodeSegmentHeader(file.bytes);
     const place = { file: file.path, atByte: 0, bytes: 0 };
@@ -153,12 +149,12 @@ export class Survey {
       const message = `by its header this is segment ${cursor.segment}: the file was renamed`;
       this.#problem({ ...place, kind: 'order', message }, 0);
     }
-    this.#arrive(cursor.nextOffset);
+    this.#resolveLost(cursor.nextOffset);
     this.#cursor = cursor;
     return cursor;
   }
 
-  /** Whether a segment goes on where the log is; behind damage only its numbers could tell. */
+  /** Whether a segment follows what was read; unknown after damage. */
   #isContinued(start: LogCursor, previousChain: number): boolean {
     if (this.#unresolved !== null) return true;
     const { nextOffset, nextSequence, chain } = this.#cursor;
@@ -179,7 +175,7 @@ export class Survey {
     return null;
   }
 
-  /** Whether another version wrote the segment; else it is the number of the version that is damaged. */
+  /** Whether another version wrote the segment; otherwise the version number itself is damaged. */
   #isOfVersion(segment: SegmentFile, version: number): boolean {
     if (version === logVersion || version < 1 || version > versionPlausibleMax) return false;
     return [...readBatches(asPart(segment), this.#logId, 0)].every(({ type }) => type === 'hole');
@@ -213,43 +209,43 @@ export class Survey {
     if (header !== null) this.#checkOrder(file.path, atByte, header);
     const place = { file: file.path, atByte, bytes };
     this.#problem({ ...place, ...holeTexts[reason] }, header?.recordCount ?? null);
-    if (header !== null) this.#goOnBehind(header);
+    if (header !== null) this.#moveAfter(header);
   }
 
-  /** Whether a good batch goes on from where the log is; one from before is left out. */
+  /** Whether a valid batch is new; a repeated one is left out. */
   #follows(file: SegmentFile, { atByte, header, payload }: SegmentBatch): boolean {
     const lastSequence = this.#cursor.nextSequence - 1;
     if (header.sequence <= lastSequence) {
       const bytes = batchFrameBytes + payload.length;
-      const message = `batch ${header.sequence} stands here again, behind batch ${lastSequence}`;
+      const message = `batch ${header.sequence} is here again, after batch ${lastSequence}`;
       this.#problem({ kind: 'order', file: file.path, atByte, bytes, message }, 0);
       return false;
     }
     this.#checkOrder(file.path, atByte, header);
-    this.#goOnBehind(header);
+    this.#moveAfter(header);
     return true;
   }
 
-  /** Notes what is missing before the batch whose header stands at `at`. */
+  /** Adds the problem of batches missing before this header. */
   #checkOrder(path: string, atByte: number, header: BatchHeader): void {
     const cursor = this.#cursor;
     if (this.#unresolved === null && !isNext(header, cursor)) {
       const message =
-        `batch ${header.sequence} with records from ${header.firstOffset} stands where batch ` +
-        `${cursor.nextSequence} with records from ${cursor.nextOffset} belongs`;
+        `found batch ${header.sequence} with records from ${header.firstOffset}, expected batch ` +
+        `${cursor.nextSequence} with records from ${cursor.nextOffset}`;
       const missing = Math.max(0, header.firstOffset - cursor.nextOffset);
       this.#problem({ kind: 'order', file: path, atByte, bytes: 0, message }, missing);
     }
-    this.#arrive(header.firstOffset);
+    this.#resolveLost(header.firstOffset);
   }
 
-  #goOnBehind(header: BatchHeader): void {
+  #moveAfter(header: BatchHeader): void {
     const { sequence: nextSequence, firstOffset: nextOffset } = header;
     this.#cursor = advance({ ...this.#cursor, nextSequence, nextOffset }, header);
   }
 
-  /** A legible header says which record comes next: so many were lost since the last one. */
-  #arrive(offset: number): void {
+  /** A valid header gives the next record, and with it how many were lost since the last one. */
+  #resolveLost(offset: number): void {
     const index = this.#unresolved;
     this.#unresolved = null;
     const problem = index === null ? undefined : this.problems[index];
@@ -262,7 +258,7 @@ export class Survey {
   #problem(problem: Omit<LogProblem, 'firstOffset' | 'records'>, records: number | null): void {
     const firstOffset = this.#cursor.nextOffset;
     this.problems.push({ ...problem, firstOffset, records });
-    // Of several in a row, the first one tells how many are lost between two legible places.
+    // Of several in a row the first one gets the records lost between two valid headers.
     if (records === null) this.#unresolved ??= this.problems.length - 1;
   }
 }

@@ -1,24 +1,21 @@
-/** New folders for logs: made beside their place and moved there whole, so that half of one is never taken for a log. */
+/** Target folders for a new log: it is written to `log.unfinished` and renamed when complete. */
 
 import { dirname, join } from 'node:path';
 import { type Disk, syncDir, temporarySuffix } from '../log/disk.ts';
 import { logDirOf, namesIn } from './folder.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 
-/** Where a log is while it is made. */
+/** Name of the log's folder while it is written. */
 const unfinishedName = 'log.unfinished';
-/** What salvaging puts beside it. */
-export const reportNames = { json: 'loss-report.json', text: 'loss-report.txt' } as const;
+/** The report that salvage writes beside it. */
+export const reportName = 'loss-report.txt';
 
-/** What an attempt that was cut short may have left: it is written anew. */
-const ownNames = new Set([
-  unfinishedName,
-  ...Object.values(reportNames).flatMap((name) => [name, `${name}${temporarySuffix}`]),
-]);
+/** Files that an interrupted attempt may have left, and that are overwritten. */
+const ownNames = new Set([unfinishedName, reportName, `${reportName}${temporarySuffix}`]);
 
 /**
- * Makes room for a new log under `dir`, and returns the folder to write it into. What an attempt
- * that was cut short left there is removed.
+ * Creates the empty folder for a new log under `dir` and returns it. Files of an interrupted attempt
+ * are removed.
  */
 export async function startTarget(disk: Disk, dir: string): Promise<string> {
   const unfinished = join(dir, unfinishedName);
@@ -27,12 +24,12 @@ export async function startTarget(disk: Disk, dir: string): Promise<string> {
   return unfinished;
 }
 
-/** Removes the files in a folder that `startTarget` made. */
+/** Removes the files in a folder of `startTarget`. */
 export async function emptyTarget(disk: Disk, unfinished: string): Promise<void> {
   for (const name of await disk.list(unfinished)) await disk.remove(join(unfinished, name));
 }
 
-/** Moves the finished log to its place, durably. */
+/** Renames the finished log, durably. */
 export async function finishTarget(disk: Disk, unfinished: string): Promise<void> {
   const dir = dirname(unfinished);
   await syncDir(disk, unfinished);
@@ -41,7 +38,7 @@ export async function finishTarget(disk: Disk, unfinished: string): Promise<void
 }
 
 /**
- * @throws MaintenanceError when the folder holds anything but the rest of an attempt that was cut short
+ * @throws MaintenanceError when the folder holds anything but files of an interrupted attempt
  */
 export async function refuseUnlessEmpty(disk: Disk, dir: string): Promise<void> {
   const names = (await namesIn(disk, dir)).filter((name) => !ownNames.has(name));

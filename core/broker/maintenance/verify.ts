@@ -1,6 +1,6 @@
 /**
- * Reads everything that a log holds and says what is wrong, changing nothing. It may be asked while
- * a broker runs: what that is just writing is a loose end then, and no damage.
+ * Verify: reads a whole log and reports all problems, changing nothing. While a broker runs, what it is
+ * just writing is a loose end, not damage.
  */
 
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ import { surveyLog, whileItChanges } from './survey-log.ts';
 
 export interface VerifyOptions {
   readonly disk?: Disk;
-  /** Makes a new check for each reading of the log; the broker's own state unless told otherwise. */
+  /** Makes a new check for each reading of the log; the broker's own state by default. */
   readonly startCheck?: () => RecordCheck;
-  /** Makes summaries to compare with those that are there; as the broker does unless told otherwise. */
+  /** Makes summaries to compare with the existing ones; as the broker does by default. */
   readonly summarize?: () => Summarizer;
 }
 
@@ -30,17 +30,17 @@ export interface VerifyReport {
   readonly batches: number;
   readonly records: number;
   readonly bytes: number;
-  /** Offsets of the first and the last record that are there. */
+  /** Offsets of the first and the last record. */
   readonly firstOffset: number;
   readonly endOffset: number;
-  /** True when the broker closed the log and nothing was written since. */
+  /** True when the log was closed cleanly. */
   readonly clean: boolean;
-  /** Bytes at the end that never became durable, and so were never promised to anybody. */
+  /** Bytes at the end that are not durable, and so were never acknowledged. */
   readonly looseEnd: LooseEnd | null;
-  /** Null when problems keep the records from being followed to the end. */
+  /** Null when problems prevent a replay of all records. */
   readonly jobs: JobCounts | null;
   readonly problems: readonly LogProblem[];
-  /** What is not as it should be and costs nothing. */
+  /** Harmless findings. */
   readonly notices: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<Ver
   return verifyLogDir(logDirOf(dir), options);
 }
 
-/** The same for a folder that holds the segments themselves. */
+/** The same for a folder with the segments themselves. */
 export function verifyLogDir(logDir: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   return whileItChanges(logDir, () => verifyOnce(logDir, options));
 }
@@ -67,13 +67,13 @@ async function verifyOnce(logDir: string, options: VerifyOptions): Promise<Verif
   const survey = await surveyLog(disk, logDir, {
     begin: ({ logStart }) => check.begin(logStart.writtenAt),
     segment: async (segment, { problems, lastNumber }) => {
-      // The last one has a summary only when it was sealed after it was read: of more than was read.
+      // A summary of the last one is of a segment sealed after it was read, with more content.
       if (segment.file.number < lastNumber) {
         const { problem, notice } = await checkSummary(disk, logDir, segment, summarize);
         if (problem !== null) summaryProblems.push(problem);
         if (notice !== null) notices.push(notice);
       }
-      // Behind damage every record about a lost job would count as a contradiction.
+      // After damage every record about a lost job would count as a contradiction.
       if (problems.length > 0 || contradictions.length > 0) return;
       const found = followRecords(segment, check);
       if (found !== null) contradictions.push(found);
@@ -116,7 +116,7 @@ function countsOf(survey: Survey) {
   return { segments, batches, records, bytes, firstOffset, endOffset, clean };
 }
 
-/** Hands the segment's records to the check; the first one that it refuses, if any. */
+/** Replays the segment's records into the check; returns the first one that it refuses. */
 function followRecords({ file, batches }: SurveyedSegment, check: RecordCheck): LogProblem | null {
   for (const { atByte, header, records } of batches) {
     for (const [index, record] of records.entries()) {

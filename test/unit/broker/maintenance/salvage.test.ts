@@ -73,13 +73,12 @@ test('what is said of a job whose acceptance is lost is left out and told', asyn
   expect((await verifyLog(to)).problems).toEqual([]);
 });
 
-test('the report lies beside the new log, for programs and for people', async () => {
+test('the report lies beside the new log', async () => {
   const dir = await writeLog(plainLog);
   damageBatch(dir, 1, 0);
   const to = temporaryDir();
-  const { loss } = await salvageLog(dir, to, { nowMs: 5 });
-  expect(readdirSync(to).sort()).toEqual(['log', 'loss-report.json', 'loss-report.txt']);
-  expect(JSON.parse(readFileSync(join(to, 'loss-report.json'), 'utf8'))).toEqual(loss);
+  await salvageLog(dir, to, { nowMs: 5 });
+  expect(readdirSync(to).sort()).toEqual(['log', 'loss-report.txt']);
   const text = readFileSync(join(to, 'loss-report.txt'), 'utf8');
   expect(text).toContain(`Salvaged from ${dir} at 1970-01-01T00:00:00.005Z.`);
   expect(text).toMatch(/^lost +2 records, 1 batches, \d+ bytes$/m);
@@ -97,22 +96,7 @@ test('a missing segment and a damaged header cost what they held', async () => {
   expect(loss.kept).toEqual({ records: 6, jobs: 6 });
 });
 
-test('a log of one segment is salvaged without its first sector', async () => {
-  const dir = await writeLog({
-    segments: [[[started(1)], [enqueued(1)], [enqueued(2), delivered(2)], [ended(2)]]],
-  });
-  const path = segmentPath(dir, 1);
-  writeFileSync(path, readFileSync(path).fill(0, 0, 120));
-  expect((await verifyLog(dir)).problems).toMatchObject([
-    { kind: 'header' },
-    { kind: 'batch', firstOffset: 1 },
-  ]);
-  const to = temporaryDir();
-  const { loss } = await salvageLog(dir, to, { nowMs: 5 });
-  expect(loss).toMatchObject({ kept: { records: 4, jobs: 2 }, lost: { records: 1 } });
-});
-
-test('a log without any legible batch cannot be salvaged', async () => {
+test('a log without any valid segment header cannot be salvaged', async () => {
   const dir = await writeLog({ segments: [[[started(1)]]] });
   const path = segmentPath(dir, 1);
   writeFileSync(path, readFileSync(path).fill(7));
