@@ -18,7 +18,7 @@ import { type Recovered, StartProgress } from './folder/start-progress.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { watchIdle } from './idle-watch.ts';
 import type { RecoveryReport } from './log/contract.ts';
-import { nodeDisk } from './log/disk.ts';
+import { nodeDisk } from './log/disk/disk.ts';
 import { type IoPool, startIoPool } from './net/pool/io-pool.ts';
 import { NoticeLimit } from './notice-limit.ts';
 import { type BrokerOptions, coreOptions, software, withDefaults } from './options.ts';

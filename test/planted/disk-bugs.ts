@@ -8,7 +8,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a last segment that was cut below its proven end is served',
     edits: [
       {
-        file: 'core/broker/log/recover.ts',
+        file: 'core/broker/log/recovery/recover.ts',
         find: 'if (proven?.segment === number && validBytes < proven.bytes) {',
         replace: 'if (proven?.segment === number && validBytes < 0) {',
       },
@@ -20,7 +20,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a log whose last segment was removed is served',
     edits: [
       {
-        file: 'core/broker/log/recover.ts',
+        file: 'core/broker/log/recovery/recover.ts',
         find: 'if (proven !== null && proven.segment > last.number) {',
         replace: 'if (proven !== null && proven.segment < 0) {',
       },
@@ -44,7 +44,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a log that goes on in place relies on a name that an earlier start could not sync',
     edits: [
       {
-        file: 'core/broker/log/tail.ts',
+        file: 'core/broker/log/recovery/tail.ts',
         find: `    await syncDir(disk, dir);
 `,
         replace: '',
@@ -93,7 +93,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'the broker ends when the next segment cannot be made for a moment',
     edits: [
       {
-        file: 'core/broker/log/rotation.ts',
+        file: 'core/broker/log/write/rotation.ts',
         find: 'if (!(error instanceof NotCreatedError) || failure() !== null) throw error;',
         replace: 'if (failure() === null) throw error;',
       },
@@ -105,7 +105,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'the ballast is zeros, which a file system that compresses does not keep',
     edits: [
       {
-        file: 'core/broker/log/ballast.ts',
+        file: 'core/broker/log/disk/ballast.ts',
         find: 'randomBytes(Math.min(bytes, 1024 * 1024))',
         replace: 'Buffer.alloc(Math.min(bytes, 1024 * 1024))',
       },

@@ -40,7 +40,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a new segment takes the place of one that is there',
     edits: [
       {
-        file: 'core/broker/log/disk.ts',
+        file: 'core/broker/log/disk/disk.ts',
         find: `    await disk.link(from, to);
     await disk.remove(from);`,
         replace: '    await disk.rename(from, to);',
@@ -53,7 +53,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a broker that ends removes whatever stands in the place of its socket',
     edits: [
       {
-        file: 'core/broker/net/unix-socket.ts',
+        file: 'core/broker/net/listen/unix-socket.ts',
         find: 'if (identityOf(path) === own) rmSync',
         replace: 'rmSync',
       },

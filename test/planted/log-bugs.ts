@@ -20,14 +20,14 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a short write counts as a whole one',
     edits: [
       {
-        file: 'core/broker/log/disk.ts',
+        file: 'core/broker/log/disk/disk.ts',
         find: `  while (rest.length > 0) {
     const written = await file.write(rest, at);`,
         replace: `  for (let once = 0; once < 1 && rest.length > 0; once++) {
     const written = await file.write(rest, at);`,
       },
       {
-        file: 'core/broker/log/disk.ts',
+        file: 'core/broker/log/disk/disk.ts',
         find: '  return at - position;',
         replace: '  return buffers.reduce((sum, { length }) => sum + length, 0);',
       },
@@ -39,7 +39,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'the name of a new segment is not made durable',
     edits: [
       {
-        file: 'core/broker/log/disk.ts',
+        file: 'core/broker/log/disk/disk.ts',
         find: `    await folder.sync();
 `,
         replace: '',
@@ -52,7 +52,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'after a failed fdatasync the log tries once more',
     edits: [
       {
-        file: 'core/broker/log/tail-writer.ts',
+        file: 'core/broker/log/write/tail-writer.ts',
         find: '    await this.#file.datasync();',
         replace: '    await this.#file.datasync().catch(() => this.#file.datasync());',
       },
@@ -64,7 +64,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a batch says that the one before it in the same write is durable',
     edits: [
       {
-        file: 'core/broker/log/tail-writer.ts',
+        file: 'core/broker/log/write/tail-writer.ts',
         find: 'batch.seal(this.#cursor, durable)',
         replace: 'batch.seal(this.#cursor, durablePoint(this.#cursor))',
       },
@@ -76,7 +76,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a tail written again in place has its mark brought to the medium by the same sync',
     edits: [
       {
-        file: 'core/broker/log/tail.ts',
+        file: 'core/broker/log/recovery/tail.ts',
         find: 'const written = { cursor, bytes: tail.length, from: 0, content: [tail] };',
         replace:
           'const written = { cursor, bytes: tail.length, from: 0, content: withMark(recovered).content };',
@@ -89,7 +89,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'damage in what is proven durable is cut off like a torn tail',
     edits: [
       {
-        file: 'core/broker/log/recover.ts',
+        file: 'core/broker/log/recovery/recover.ts',
         find: `    if (damageKind === 'durable') throw durableDamaged(segment, scan);
 `,
         replace: '',
@@ -126,7 +126,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction removes segments before it is durable that they are not needed',
     edits: [
       {
-        file: 'core/broker/log/dropping.ts',
+        file: 'core/broker/log/write/dropping.ts',
         find: '      await writeLogStart(first);',
         replace: '      void writeLogStart(first).catch(() => undefined);',
       },

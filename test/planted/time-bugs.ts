@@ -104,7 +104,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a broker whose folder was moved away waits for it to come back',
     edits: [
       {
-        file: 'core/broker/log/space.ts',
+        file: 'core/broker/log/disk/space.ts',
         find: "const isTransient = 'code' in error && !lastingErrors.has(String(error.code));",
         replace:
           "const isTransient = !('code' in error) || !lastingErrors.has(String(error.code));",

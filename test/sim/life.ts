@@ -6,7 +6,7 @@ import { Engine } from '../../core/broker/engine/engine.ts';
 import type { NetEvent, Now, Outgoing } from '../../core/broker/events.ts';
 import { FolderLostError, heldDisk } from '../../core/broker/folder/held-folder.ts';
 import type { RecoveryReport } from '../../core/broker/log/contract.ts';
-import { segmentName } from '../../core/broker/log/format.ts';
+import { segmentName } from '../../core/broker/log/format/format.ts';
 import { coreDefaults } from '../../core/broker/state-machine/context/core.ts';
 import type { StatsFields } from '../../core/broker/state-machine/context/effects.ts';
 import type { LogAtRest } from '../support/log-rest.ts';

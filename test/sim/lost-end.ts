@@ -4,7 +4,7 @@
  */
 
 import { dirname, join } from 'node:path';
-import { provenName } from '../../core/broker/log/proven-end.ts';
+import { provenName } from '../../core/broker/log/format/proven-end.ts';
 import type { Medium, MediumFile } from './medium.ts';
 
 /** A segment, and how much of it is proven. */

@@ -10,7 +10,7 @@ import type {
   DiskFile,
   DiskSpace,
   ReadableFile,
-} from '../../core/broker/log/disk.ts';
+} from '../../core/broker/log/disk/disk.ts';
 import type { Dice } from './dice.ts';
 import { type Medium, MediumFile } from './medium.ts';
 import type { Reached } from './reach.ts';

@@ -6,8 +6,8 @@ import type {
   StoredRecord,
   Summarizer,
 } from '../../core/broker/log/contract.ts';
+import { decodeProof, provenName } from '../../core/broker/log/format/proven-end.ts';
 import { type OpenLogOptions, openLog } from '../../core/broker/log/open.ts';
-import { decodeProof, provenName } from '../../core/broker/log/proven-end.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
 export const logDir = '/log';

@@ -10,7 +10,7 @@ import type {
   DiskFile,
   DiskSpace,
   ReadableFile,
-} from '../../core/broker/log/disk.ts';
+} from '../../core/broker/log/disk/disk.ts';
 
 export type DiskOperation =
   | 'close'

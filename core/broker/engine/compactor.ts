@@ -5,7 +5,7 @@
  */
 
 import type { Log, Scheduler } from '../log/contract.ts';
-import { NotCreatedError } from '../log/disk.ts';
+import { NotCreatedError } from '../log/disk/disk.ts';
 import { RetryDelay } from '../log/pause.ts';
 import type { CoreEvent } from '../state-machine/context/effects.ts';
 import type { QueueMachine } from '../state-machine/machine.ts';

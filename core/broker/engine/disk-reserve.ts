@@ -4,7 +4,7 @@
  */
 
 import type { Log, LogOperation } from '../log/contract.ts';
-import { SpaceGuard, type SpaceGuardOptions, type SpaceLimits } from '../log/space.ts';
+import { SpaceGuard, type SpaceGuardOptions, type SpaceLimits } from '../log/disk/space.ts';
 import type { CoreEvent } from '../state-machine/context/effects.ts';
 import { newBytes, valueBytes } from './engine-options.ts';
 import type { Problems } from './problems.ts';

@@ -4,7 +4,7 @@ import type { BrokerClock } from '../broker-clock.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { Recovered } from '../folder/start-progress.ts';
 import type { Scheduler } from '../log/contract.ts';
-import type { Disk } from '../log/disk.ts';
+import type { Disk } from '../log/disk/disk.ts';
 import type { CoreOptions } from '../state-machine/context/core.ts';
 import type { CoreEvent, Effect, StatsFields } from '../state-machine/context/effects.ts';
 import type { MessageSink } from './outbox.ts';

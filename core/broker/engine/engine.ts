@@ -6,9 +6,9 @@
 import { crc32 } from 'node:zlib';
 import type { NetEvent, Outgoing } from '../events.ts';
 import type { Log, RecoveryReport, Scheduler } from '../log/contract.ts';
-import { type Disk, nodeDisk } from '../log/disk.ts';
+import { type Disk, nodeDisk } from '../log/disk/disk.ts';
+import { spaceLimits } from '../log/disk/space.ts';
 import { eventLoop } from '../log/scheduler.ts';
-import { spaceLimits } from '../log/space.ts';
 import type { CoreEvent, Effect } from '../state-machine/context/effects.ts';
 import { QueueMachine } from '../state-machine/machine.ts';
 import { Answers } from './answers.ts';

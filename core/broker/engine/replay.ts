@@ -8,7 +8,7 @@ import {
   type Replay,
 } from '../log/contract.ts';
 import { openLog } from '../log/open.ts';
-import { restoreAdvice } from '../log/refusals.ts';
+import { restoreAdvice } from '../log/recovery/refusals.ts';
 import type { QueueMachine } from '../state-machine/machine.ts';
 import { SegmentSummary } from '../state-machine/records/segment-summary.ts';
 import { asError, type EngineOptions } from './engine-options.ts';

@@ -7,7 +7,7 @@
 import { closeSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openOwnFolder, throughDescriptor } from '../../base/index.ts';
-import type { Disk } from '../log/disk.ts';
+import type { Disk } from '../log/disk/disk.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { closeToOthers, refuseUnsafeFileSystem, syncNames } from './prepare-folder.ts';
 

@@ -1,6 +1,6 @@
 /** The interface of the log: `log.ts` implements it on disk, tests in memory. */
 
-import type { Disk } from './disk.ts';
+import type { Disk } from './disk/disk.ts';
 
 /**
  * Records in order, numbered from 1: a record's number is its *offset*. `append` is synchronous and

@@ -4,19 +4,19 @@
  * could report success for pages that the kernel dropped.
  */
 
-import { Batch } from './batch.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
-import type { Disk, DiskFile } from './disk.ts';
-import { Dropping } from './dropping.ts';
-import { failFastDisk, failFastFile } from './fail-fast-disk.ts';
-import { type BatchKind, type LogCursor, recordBytesMax } from './format.ts';
-import { PendingBatches } from './pending.ts';
-import { type OpenProof, ProvenFile } from './proven-end.ts';
+import type { Disk, DiskFile } from './disk/disk.ts';
+import { failFastDisk, failFastFile } from './disk/fail-fast-disk.ts';
+import { type BatchKind, type LogCursor, recordBytesMax } from './format/format.ts';
+import { type OpenProof, ProvenFile } from './format/proven-end.ts';
 import { RecordReader } from './reader.ts';
-import { Rotation } from './rotation.ts';
 import type { SegmentTable } from './segments.ts';
-import { SummaryKeeper } from './summaries.ts';
-import { TailWriter } from './tail-writer.ts';
+import { Batch } from './write/batch.ts';
+import { Dropping } from './write/dropping.ts';
+import { PendingBatches } from './write/pending.ts';
+import { Rotation } from './write/rotation.ts';
+import { SummaryKeeper } from './write/summaries.ts';
+import { TailWriter } from './write/tail-writer.ts';
 
 export interface SegmentLogOptions extends LogOptions {
   readonly disk: Disk;

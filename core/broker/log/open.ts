@@ -4,21 +4,21 @@
  */
 
 import { join } from 'node:path';
-import { removeBallast } from './ballast.ts';
 import type { Log, LogOptions, RecoveryReport, Replay } from './contract.ts';
-import { type Disk, NotCreatedError, nodeDisk, syncDir } from './disk.ts';
+import { removeBallast } from './disk/ballast.ts';
+import { type Disk, NotCreatedError, nodeDisk, syncDir } from './disk/disk.ts';
+import { openProof, type ProvenEnd } from './format/proven-end.ts';
 import { SegmentLog } from './log.ts';
-import { openProof, type ProvenEnd } from './proven-end.ts';
-import { type RecoveredLog, recover } from './recover.ts';
-import { eventLoop } from './scheduler.ts';
-import { SegmentTable, TailSegment } from './segments.ts';
+import { type RecoveredLog, recover } from './recovery/recover.ts';
 import {
   continueTail,
   keepTornTail,
   type OpenTail,
   rewriteTail,
   rewriteTailInPlace,
-} from './tail.ts';
+} from './recovery/tail.ts';
+import { eventLoop } from './scheduler.ts';
+import { SegmentTable, TailSegment } from './segments.ts';
 
 const segmentBytesMaxLimit = 1024 * 1024 * 1024;
 const markIdleMsDefault = 50;

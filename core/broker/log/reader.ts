@@ -4,15 +4,14 @@
  */
 
 import { join } from 'node:path';
-import { batchBufferBytes, type KeptBatch } from './batch.ts';
-import { BatchRecords } from './batch-records.ts';
 import { LogDamagedError } from './contract.ts';
-import type { Disk } from './disk.ts';
-import { asBuffer, decodeBatchHeader, segmentName } from './format.ts';
-import { OpenFiles } from './open-files.ts';
-import { Semaphore } from './permits.ts';
-import { payloadOf } from './segment-reader.ts';
+import type { Disk } from './disk/disk.ts';
+import { OpenFiles } from './disk/open-files.ts';
+import { asBuffer, decodeBatchHeader, segmentName } from './format/format.ts';
+import { payloadOf } from './format/segment-reader.ts';
 import type { LocatedBatch, SegmentTable } from './segments.ts';
+import { batchBufferBytes, type KeptBatch } from './write/batch.ts';
+import { BatchRecords } from './write/batch-records.ts';
 
 export interface RecordReaderOptions {
   readonly disk: Disk;
@@ -154,4 +153,26 @@ function damaged(path: string, { atByte, firstOffset }: LocatedBatch): LogDamage
       `${firstOffset} and those beside it cannot be read. Stop the broker and restore the log ` +
       'folder from a backup. Changes since that backup are in the newer segments.',
   );
+}
+
+/** Counting semaphore: limits concurrent work; waiters run in order. */
+export class Semaphore {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
 }

@@ -1,8 +1,8 @@
 /** The segments of an open log, oldest first, each with the index of its batches. */
 
-import type { BatchIndex, BatchLocation } from './batch-index.ts';
 import type { SegmentInfo } from './contract.ts';
-import type { LogCursor } from './format.ts';
+import type { BatchIndex, BatchLocation } from './format/batch-index.ts';
+import type { LogCursor } from './format/format.ts';
 
 /** A segment that gets no more batches, with the cursors that its summary must match. */
 export interface SealedSegment extends SegmentInfo {

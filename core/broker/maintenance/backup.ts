@@ -4,13 +4,13 @@
  */
 
 import { resolve } from 'node:path';
-import { type Disk, nodeDisk, replaceFile } from '../log/disk.ts';
-import { segmentName } from '../log/format.ts';
-import { createProof } from '../log/proven-end.ts';
-import { refuseIfDamaged } from './damage.ts';
-import { logDirOf } from './folder.ts';
-import type { SurveyedSegment } from './survey.ts';
-import { surveyLog, whileItChanges } from './survey-log.ts';
+import { type Disk, nodeDisk, replaceFile } from '../log/disk/disk.ts';
+import { segmentName } from '../log/format/format.ts';
+import { createProof } from '../log/format/proven-end.ts';
+import { refuseIfDamaged } from './survey/problems.ts';
+import { logDirOf } from './survey/segment-files.ts';
+import type { SurveyedSegment } from './survey/survey.ts';
+import { surveyLog, whileItChanges } from './survey/survey-log.ts';
 import { emptyTarget, finishTarget, refuseUnlessEmpty, startTarget } from './target.ts';
 import { type VerifyOptions, type VerifyReport, verifyLogDir } from './verify.ts';
 

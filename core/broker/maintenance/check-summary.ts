@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { StoredRecord, Summarizer } from '../log/contract.ts';
-import type { Disk } from '../log/disk.ts';
-import { summaryName } from '../log/format.ts';
-import { decodeSummary, type Summary } from '../log/summary-format.ts';
-import { mediumProblem } from './folder.ts';
-import type { LogProblem } from './problems.ts';
-import type { SurveyedSegment } from './survey.ts';
+import type { Disk } from '../log/disk/disk.ts';
+import { summaryName } from '../log/format/format.ts';
+import { decodeSummary, type Summary } from '../log/format/summary-format.ts';
+import type { LogProblem } from './survey/problems.ts';
+import { mediumProblem } from './survey/segment-files.ts';
+import type { SurveyedSegment } from './survey/survey.ts';
 
 export interface SummaryFinding {
   /** A contradiction, which a start would not notice. */

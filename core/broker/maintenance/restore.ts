@@ -5,15 +5,15 @@
 
 import { resolve } from 'node:path';
 import { HeldFolder, heldDisk } from '../folder/held-folder.ts';
-import { type Disk, nodeDisk } from '../log/disk.ts';
+import { type Disk, nodeDisk } from '../log/disk/disk.ts';
 import { decodeRecord } from '../state-machine/records/records.ts';
-import { refuseIfDamaged } from './damage.ts';
-import { logDirOf, namesIn } from './folder.ts';
 import { GenerationWatch } from './generation.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { NewSegments, recordsContent } from './new-segments.ts';
-import type { SurveyedSegment } from './survey.ts';
-import { surveyLog } from './survey-log.ts';
+import { refuseIfDamaged } from './survey/problems.ts';
+import { logDirOf, namesIn } from './survey/segment-files.ts';
+import type { SurveyedSegment } from './survey/survey.ts';
+import { surveyLog } from './survey/survey-log.ts';
 import { emptyTarget, finishTarget, startTarget } from './target.ts';
 import { type VerifyOptions, type VerifyReport, verifyLog, verifyLogDir } from './verify.ts';
 

@@ -2,9 +2,23 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { Replay } from '../log/contract.ts';
 import { decodeRecord } from '../state-machine/records/records.ts';
 import { BrokerState } from '../state-machine/state/broker-state.ts';
-import type { JobCounts, RecordCheck } from './record-check.ts';
+
+/** Throws at a record that contradicts those before it. */
+export interface RecordCheck extends Replay {
+  /** The jobs of all records together; throws when something that they refer to is missing. */
+  finish(): JobCounts;
+}
+
+export interface JobCounts {
+  /** Jobs that are neither finished nor dead. */
+  readonly live: number;
+  readonly dead: number;
+  /** Done and cancelled jobs that are still known. */
+  readonly finished: number;
+}
 
 export function startStateCheck(): RecordCheck {
   const state = new BrokerState({ crc32, newHash: () => createHash('sha256') });

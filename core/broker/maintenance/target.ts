@@ -1,9 +1,9 @@
 /** Target folders for a new log: it is written to `log.unfinished` and renamed when complete. */
 
 import { dirname, join } from 'node:path';
-import { type Disk, syncDir, temporarySuffix } from '../log/disk.ts';
-import { logDirOf, namesIn } from './folder.ts';
+import { type Disk, syncDir, temporarySuffix } from '../log/disk/disk.ts';
 import { MaintenanceError } from './maintenance-error.ts';
+import { logDirOf, namesIn } from './survey/segment-files.ts';
 
 /** Name of the log's folder while it is written. */
 const unfinishedName = 'log.unfinished';

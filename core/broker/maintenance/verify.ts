@@ -5,16 +5,15 @@
 
 import { join } from 'node:path';
 import type { Summarizer } from '../log/contract.ts';
-import { type Disk, nodeDisk } from '../log/disk.ts';
-import { segmentName } from '../log/format.ts';
+import { type Disk, nodeDisk } from '../log/disk/disk.ts';
+import { segmentName } from '../log/format/format.ts';
 import { SegmentSummary } from '../state-machine/records/segment-summary.ts';
 import { checkSummary } from './check-summary.ts';
-import { logDirOf } from './folder.ts';
-import type { LogProblem } from './problems.ts';
-import type { JobCounts, RecordCheck } from './record-check.ts';
-import { startStateCheck } from './state-check.ts';
-import type { LooseEnd, Survey, SurveyedSegment } from './survey.ts';
-import { surveyLog, whileItChanges } from './survey-log.ts';
+import { type JobCounts, type RecordCheck, startStateCheck } from './state-check.ts';
+import type { LogProblem } from './survey/problems.ts';
+import { logDirOf } from './survey/segment-files.ts';
+import type { LooseEnd, Survey, SurveyedSegment } from './survey/survey.ts';
+import { surveyLog, whileItChanges } from './survey/survey-log.ts';
 
 export interface VerifyOptions {
   readonly disk?: Disk;

@@ -1,7 +1,7 @@
 /** The simulated disk loses what a real one may lose, and nothing else. */
 
 import { describe, expect, test } from 'vitest';
-import { syncDir } from '../../../core/broker/log/disk.ts';
+import { syncDir } from '../../../core/broker/log/disk/disk.ts';
 import { Dice } from '../../sim/dice.ts';
 import { Medium, MediumFile } from '../../sim/medium.ts';
 import { SimDisk } from '../../sim/sim-disk.ts';

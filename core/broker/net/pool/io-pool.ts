@@ -4,16 +4,16 @@
  * determines its thread.
  */
 
+import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import type { MessageSink } from '../../engine/outbox.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import type { Guard } from '../hello.ts';
-import { ListenError } from '../listen-error.ts';
+import { ListenError } from '../listen/listen-error.ts';
 import { type NetLimits, netLimitDefaults } from '../net-limits.ts';
 import { createReceiveBudgetCells } from '../receive-budget.ts';
 import { createConnectionCountCells } from './connection-counts.ts';
 import { createCrashGuard } from './crash-guard.ts';
-import { connectionsWithin, openFilesMax } from './descriptors.ts';
 import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
 import type { Addresses, TcpAddress } from './thread-messages.ts';
 import { ThreadSlot } from './thread-slot.ts';
@@ -49,8 +49,6 @@ export interface IoPool {
   send(messages: readonly Outgoing[]): void;
   /** The thread of the connection. */
   sinkOf(connection: ConnectionId): MessageSink;
-  /** Closes after what was sent before has left. */
-  close(connection: ConnectionId): void;
   /** Refuses new connections; open ones continue. */
   stopListening(): Promise<void>;
   /** Reports no more events, gives the peers time to read what was sent, then closes all. */
@@ -132,7 +130,6 @@ function poolOf(slots: readonly ThreadSlot[], addresses: Addresses): IoPool {
       for (const [slot, batch] of bySlot) slot.send(batch);
     },
     sinkOf: slotOf,
-    close: (connection) => slotOf(connection).post({ type: 'close', connection }),
     async stopListening() {
       await Promise.all(slots.map(async (slot) => await slot.stopListening()));
     },
@@ -185,4 +182,36 @@ function limitsOf(options: Partial<NetLimits>): NetLimits {
   if (connectionsMax === wanted.connectionsMax) return wanted;
   const handshakesMax = Math.min(wanted.handshakesMax, Math.ceil(connectionsMax / 4));
   return { ...wanted, connectionsMax, handshakesMax };
+}
+
+/**
+ * Reserved for everything but connections: threads, event loops, lock, history and listeners use some
+ * 60, the log at most 40 more (segments read, written, created and summarized), connections being
+ * refused 64 (`refusalsMax` of each transport).
+ */
+const reservedFiles = 192;
+/** Fewer would not serve even one folder's clients. */
+const connectionsMin = 8;
+
+/** Soft limit of open files; infinite where it is unknown. */
+export function openFilesMax(limits: string = readLimits()): number {
+  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1];
+  return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Connections that leave enough files to the log, at most `wanted`. A fifth stays free, because
+ * unauthenticated connections of one transport, a quarter of these, come on top.
+ */
+export function connectionsWithin(filesMax: number, wanted: number): number {
+  const most = Math.floor(((filesMax - reservedFiles) * 4) / 5);
+  return Math.min(wanted, Math.max(connectionsMin, most));
 }

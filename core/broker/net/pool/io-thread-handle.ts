@@ -3,7 +3,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
-import { ListenError } from '../listen-error.ts';
+import { ListenError } from '../listen/listen-error.ts';
 import { encodeMessages } from '../outgoing.ts';
 import { messageBytes, SendWindow } from '../send-window.ts';
 import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';

@@ -9,8 +9,8 @@ import { IdleMemory } from '../../idle-memory.ts';
 import { NoticeLimit } from '../../notice-limit.ts';
 import { type ConnectionTable, createConnectionTable } from '../connection-table.ts';
 import { EventBatcher } from '../event-batcher.ts';
-import { ListenError } from '../listen-error.ts';
-import { openListeners } from '../listeners.ts';
+import { ListenError } from '../listen/listen-error.ts';
+import { openListeners } from '../listen/listeners.ts';
 import { sendEncoded } from '../outgoing.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 import { toTransferable } from './transferable.ts';
@@ -46,9 +46,6 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
       case 'taken':
         batcher.taken();
         connections.readOn();
-        break;
-      case 'close':
-        connections.get(message.connection)?.drain();
         break;
       case 'stopListening':
         listeners.close();

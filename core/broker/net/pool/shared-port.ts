@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, isIPv4 } from 'node:net';
 import { endianness } from 'node:os';
-import { ListenError } from '../listen-error.ts';
-import { bindTcp, portHint } from '../listeners.ts';
+import { ListenError } from '../listen/listen-error.ts';
+import { bindTcp, portHint } from '../listen/listeners.ts';
 import type { TcpAddress } from './thread-messages.ts';
 
 /** On other systems `reusePort` is missing, or the last to bind gets all connections. */

@@ -43,7 +43,6 @@ export type ToThread =
   | { readonly type: 'send'; readonly encoded: Encoded; readonly confirm: boolean }
   /** Confirms events. */
   | { readonly type: 'taken' }
-  | { readonly type: 'close'; readonly connection: ConnectionId }
   | { readonly type: 'stopListening' }
   | { readonly type: 'stop' };
 

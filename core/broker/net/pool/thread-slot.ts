@@ -9,7 +9,7 @@ import { ReceiveBudget } from '../receive-budget.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import type { CrashGuard } from './crash-guard.ts';
 import { IoThread } from './io-thread-handle.ts';
-import type { Addresses, Listen, ThreadSetup, ToThread } from './thread-messages.ts';
+import type { Addresses, Listen, ThreadSetup } from './thread-messages.ts';
 
 export interface SlotOptions {
   /** For its first thread; the addresses come with `start`. */
@@ -66,10 +66,6 @@ export class ThreadSlot {
   /** False while many messages to the thread are unconfirmed: back pressure. */
   get isOpen(): boolean {
     return this.#thread?.isOpen ?? true;
-  }
-
-  post(message: ToThread): void {
-    this.#thread?.post(message);
   }
 
   /** From here on a thread that dies is not restarted, as it could get no connections. */

@@ -11,11 +11,11 @@ import {
   decodeSegmentHeader,
   segmentHeaderBytes,
   segmentName,
-} from '../../../../core/broker/log/format.ts';
-import { decodeProof } from '../../../../core/broker/log/proven-end.ts';
-import { recover } from '../../../../core/broker/log/recover.ts';
-import { scanBatches } from '../../../../core/broker/log/scan.ts';
-import { asPart } from '../../../../core/broker/log/segment-reader.ts';
+} from '../../../../core/broker/log/format/format.ts';
+import { decodeProof } from '../../../../core/broker/log/format/proven-end.ts';
+import { asPart } from '../../../../core/broker/log/format/segment-reader.ts';
+import { recover } from '../../../../core/broker/log/recovery/recover.ts';
+import { scanBatches } from '../../../../core/broker/log/recovery/scan.ts';
 import {
   commit,
   logDir,

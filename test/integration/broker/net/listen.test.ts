@@ -6,12 +6,12 @@ import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { shortSocketPath } from '../../../../core/broker/net/listen/unix-socket.ts';
 import {
   type IoPool,
   type IoPoolOptions,
   startIoPool,
 } from '../../../../core/broker/net/pool/io-pool.ts';
-import { shortSocketPath } from '../../../../core/broker/net/unix-socket.ts';
 import { guard, Peer, startTestBroker, temporaryFolder } from './peer.ts';
 
 let folder: { path: string; remove(): void };

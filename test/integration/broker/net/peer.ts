@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import type { NetEvent, Outgoing } from '../../../../core/broker/events.ts';
+import { shortSocketPath } from '../../../../core/broker/net/listen/unix-socket.ts';
 import {
   type IoPool,
   type IoPoolOptions,
   startIoPool,
 } from '../../../../core/broker/net/pool/io-pool.ts';
-import { shortSocketPath } from '../../../../core/broker/net/unix-socket.ts';
 import { TokenProof } from '../../../../core/client/proof.ts';
 import {
   type AnyMessage,

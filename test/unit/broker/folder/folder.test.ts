@@ -24,7 +24,7 @@ import {
 } from '../../../../core/broker/folder/folder.ts';
 import { FolderLockedError } from '../../../../core/broker/folder/folder-lock.ts';
 import { HeldFolder, heldDisk } from '../../../../core/broker/folder/held-folder.ts';
-import { createFile, nodeDisk, replaceFile } from '../../../../core/broker/log/disk.ts';
+import { createFile, nodeDisk, replaceFile } from '../../../../core/broker/log/disk/disk.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { batchPayloadBytesTarget } from '../../../../core/broker/log/batch.ts';
 import {
   batchFrameBytes,
   decodeSegmentHeader,
   recordBytesMax,
   segmentHeaderBytes,
-} from '../../../../core/broker/log/format.ts';
-import { scanBatches } from '../../../../core/broker/log/scan.ts';
-import { asPart } from '../../../../core/broker/log/segment-reader.ts';
+} from '../../../../core/broker/log/format/format.ts';
+import { asPart } from '../../../../core/broker/log/format/segment-reader.ts';
+import { scanBatches } from '../../../../core/broker/log/recovery/scan.ts';
+import { batchPayloadBytesTarget } from '../../../../core/broker/log/write/batch.ts';
 import { commit, nextTurn, openOn, settled } from '../../../support/log-harness.ts';
 import { MemoryDisk } from '../../../support/memory-disk.ts';
 

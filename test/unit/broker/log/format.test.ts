@@ -2,9 +2,8 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Batch } from '../../../../core/broker/log/batch.ts';
-import { BatchIndex } from '../../../../core/broker/log/batch-index.ts';
-import { nodeDisk, replaceFile, writeAll } from '../../../../core/broker/log/disk.ts';
+import { nodeDisk, replaceFile, writeAll } from '../../../../core/broker/log/disk/disk.ts';
+import { BatchIndex } from '../../../../core/broker/log/format/batch-index.ts';
 import {
   batchFrameBytes,
   batchHeaderBytes,
@@ -14,12 +13,13 @@ import {
   segmentHeaderBytes,
   segmentName,
   segmentNumber,
-} from '../../../../core/broker/log/format.ts';
+} from '../../../../core/broker/log/format/format.ts';
 import {
   decodeSummary,
   encodeSummary,
   SummaryRecords,
-} from '../../../../core/broker/log/summary-format.ts';
+} from '../../../../core/broker/log/format/summary-format.ts';
+import { Batch } from '../../../../core/broker/log/write/batch.ts';
 
 const logId = Uint8Array.from({ length: 16 }, (_, index) => index);
 const start = {

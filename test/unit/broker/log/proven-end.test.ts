@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
-import { decodeProof } from '../../../../core/broker/log/proven-end.ts';
+import { decodeProof } from '../../../../core/broker/log/format/proven-end.ts';
 import { recoveryNotices } from '../../../../core/broker/recovery-notices.ts';
 import { commit, logDir, nextTurn, type OpenedLog, openOn } from '../../../support/log-harness.ts';
 import { MemoryDisk } from '../../../support/memory-disk.ts';

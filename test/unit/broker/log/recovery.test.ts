@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
-import { batchFrameBytes, segmentHeaderBytes } from '../../../../core/broker/log/format.ts';
+import { batchFrameBytes, segmentHeaderBytes } from '../../../../core/broker/log/format/format.ts';
 import { commit, keepAll, openOn, unnoteLastCommit } from '../../../support/log-harness.ts';
 import { MemoryDisk } from '../../../support/memory-disk.ts';
 

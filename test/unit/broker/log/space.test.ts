@@ -1,8 +1,8 @@
 import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Scheduler } from '../../../../core/broker/log/contract.ts';
-import type { DiskFile } from '../../../../core/broker/log/disk.ts';
-import { SpaceGuard, spaceLimits } from '../../../../core/broker/log/space.ts';
+import type { DiskFile } from '../../../../core/broker/log/disk/disk.ts';
+import { SpaceGuard, spaceLimits } from '../../../../core/broker/log/disk/space.ts';
 import {
   commit,
   logDir,

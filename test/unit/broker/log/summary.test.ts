@@ -5,8 +5,8 @@ import {
   type StoredRecord,
   type Summarizer,
 } from '../../../../core/broker/log/contract.ts';
-import { spaceLimits } from '../../../../core/broker/log/space.ts';
-import { decodeSummary } from '../../../../core/broker/log/summary-format.ts';
+import { spaceLimits } from '../../../../core/broker/log/disk/space.ts';
+import { decodeSummary } from '../../../../core/broker/log/format/summary-format.ts';
 import { commit, nextTurn, type OpenedLog, openOn } from '../../../support/log-harness.ts';
 import { MemoryDisk } from '../../../support/memory-disk.ts';
 

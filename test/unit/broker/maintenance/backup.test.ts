@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FolderLockedError, lockFolder } from '../../../../core/broker/folder/folder-lock.ts';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
-import { type Disk, nodeDisk } from '../../../../core/broker/log/disk.ts';
+import { type Disk, nodeDisk } from '../../../../core/broker/log/disk/disk.ts';
 import { backupLog } from '../../../../core/broker/maintenance/backup.ts';
 import { restoreLog } from '../../../../core/broker/maintenance/restore.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';

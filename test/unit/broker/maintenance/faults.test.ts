@@ -6,10 +6,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Disk, nodeDisk } from '../../../../core/broker/log/disk.ts';
+import { type Disk, nodeDisk } from '../../../../core/broker/log/disk/disk.ts';
 import { backupLog } from '../../../../core/broker/maintenance/backup.ts';
 import { restoreLog } from '../../../../core/broker/maintenance/restore.ts';
-import { salvageLog } from '../../../../core/broker/maintenance/salvage.ts';
+import { salvageLog } from '../../../../core/broker/maintenance/salvage/salvage.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
 import { contentOf, plainLog, temporaryDir, writeLog } from './logs.ts';
 

@@ -4,11 +4,11 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Log, StoredRecord, Summarizer } from '../../../../core/broker/log/contract.ts';
-import { summaryName } from '../../../../core/broker/log/format.ts';
+import { summaryName } from '../../../../core/broker/log/format/format.ts';
 import { openLog } from '../../../../core/broker/log/open.ts';
 import { backupLog } from '../../../../core/broker/maintenance/backup.ts';
 import { restoreLog } from '../../../../core/broker/maintenance/restore.ts';
-import { salvageLog } from '../../../../core/broker/maintenance/salvage.ts';
+import { salvageLog } from '../../../../core/broker/maintenance/salvage/salvage.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
 import {
   encodeRecord,

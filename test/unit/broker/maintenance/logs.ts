@@ -5,19 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { onTestFinished } from 'vitest';
-import type { BatchContent } from '../../../../core/broker/log/batch.ts';
-import { nodeDisk } from '../../../../core/broker/log/disk.ts';
+import { nodeDisk } from '../../../../core/broker/log/disk/disk.ts';
 import {
   decodeSegmentHeader,
   encodeLogStart,
   segmentName,
-} from '../../../../core/broker/log/format.ts';
+} from '../../../../core/broker/log/format/format.ts';
 import {
   asPart,
   type Hole,
   readBatches,
   type SegmentBatch,
-} from '../../../../core/broker/log/segment-reader.ts';
+} from '../../../../core/broker/log/format/segment-reader.ts';
+import type { BatchContent } from '../../../../core/broker/log/write/batch.ts';
 import {
   NewSegments,
   recordsContent,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FolderLockedError, lockFolder } from '../../../../core/broker/folder/folder-lock.ts';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
-import { salvageLog } from '../../../../core/broker/maintenance/salvage.ts';
+import { salvageLog } from '../../../../core/broker/maintenance/salvage/salvage.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
 import type { LogRecord } from '../../../../core/broker/state-machine/records/records.ts';
 import { seededRandom } from '../../../support/log-harness.ts';

@@ -3,14 +3,14 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Disk, nodeDisk } from '../../../../core/broker/log/disk.ts';
+import { type Disk, nodeDisk } from '../../../../core/broker/log/disk/disk.ts';
 import {
   decodeSegmentHeader,
   noLogStart,
   segmentHeaderBytes,
-} from '../../../../core/broker/log/format.ts';
-import { describeProblem } from '../../../../core/broker/maintenance/problems.ts';
-import { Survey } from '../../../../core/broker/maintenance/survey.ts';
+} from '../../../../core/broker/log/format/format.ts';
+import { describeProblem } from '../../../../core/broker/maintenance/survey/problems.ts';
+import { Survey } from '../../../../core/broker/maintenance/survey/survey.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
 import {
   batchesIn,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { connectionsWithin, openFilesMax } from '../../../../core/broker/net/pool/descriptors.ts';
+import { connectionsWithin, openFilesMax } from '../../../../core/broker/net/pool/io-pool.ts';
 
 test('connections leave the log its files, whatever the system allows', () => {
   expect(connectionsWithin(1_048_576, 1024)).toBe(1024);
