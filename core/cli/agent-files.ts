@@ -6,23 +6,26 @@ import {
   type Agent,
   BrokenAgentError,
   discoverAgents,
+  lintAgent,
   loadAgent,
   type Problem,
   shadowsShipped,
   templateFaults,
 } from '../agent/index.ts';
 import type { Config } from '../config/index.ts';
-import { pathFromHere } from './paths.ts';
+import { pathFromHere } from './output/format.ts';
 import type { Session } from './session.ts';
 
 /** Says which agents are not those that ship with aiq, although they have their names. */
 export function warnOfShadowedAgents({ terminal }: Session, agents: readonly Agent[]): void {
   for (const agent of agents.filter(shadowsShipped)) {
-    terminal.note(`agent "${agent.name}" is that of ${pathFromHere(agent.dir)}, ${inPlace}`);
+    terminal.note(
+      `agent "${agent.name}" is that of ${pathFromHere(agent.dir)}, ${replacesBuiltIn}`,
+    );
   }
 }
 
-export const inPlace = 'in place of the one that comes with aiq';
+export const replacesBuiltIn = 'in place of the one that comes with aiq';
 
 /**
  * All agents; one whose templates or tool modules cannot work is broken, like a bad manifest.
@@ -118,4 +121,12 @@ export async function withKnowledge(session: Session, agent: Agent): Promise<Age
   const out = leftOutText(pinned.leftOut ?? []);
   if (out !== '') session.terminal.warn(`agent "${agent.name}" does not search ${out}`);
   return pinned.agent;
+}
+
+/** The problems of an agent whose manifest could be read; tool modules are read and not run. */
+export async function agentProblems(agent: Agent): Promise<Problem[]> {
+  const problems = await lintAgent(agent);
+  if (agent.tools.length === 0) return problems;
+  const { toolProblems } = await import('../runtime/index.ts');
+  return [...problems, ...(await toolProblems(agent, 'read'))];
 }

@@ -5,8 +5,8 @@ import type { Config } from '../config/index.ts';
 import type { JobQueue } from '../job-queue/index.ts';
 import type { JobReport, RunSummary, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
 import { CliError } from './errors.ts';
+import type { Terminal } from './output/terminal.ts';
 import type { Session } from './session.ts';
-import type { Terminal } from './terminal.ts';
 
 export interface ConsumerSettings {
   readonly queue: JobQueue;
@@ -63,7 +63,7 @@ export async function startConsumer(
 /** Warnings as ours by default; a full log with `--verbose`, JSON lines with `--json`. */
 async function runtimeLog(terminal: Terminal): Promise<RuntimeLog> {
   if (terminal.verbose || terminal.json) {
-    const { createLogger } = await import('./logger.ts');
+    const { createLogger } = await import('./output/logger.ts');
     return createLogger({ level: terminal.verbose ? 'debug' : 'warn', json: terminal.json });
   }
   const warn: RuntimeLog['warn'] = (fields, message) => terminal.warn(withFields(message, fields));

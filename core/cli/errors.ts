@@ -10,7 +10,7 @@ import type { AiqError, ErrorCode } from '../job-queue/index.ts';
 import type { ModelError, ProviderError } from '../model/index.ts';
 import type { TrustError } from '../trust/index.ts';
 import type { ExitName } from './exit-codes.ts';
-import { oneLine } from './table.ts';
+import { oneLine } from './output/format.ts';
 
 /** A failure that the command line itself found, worded for the person who typed the command. */
 export class CliError extends Error {

@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
 import { formatReport, reportOf } from './errors.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
+import { endOnUnwritableOutput } from './output/terminal.ts';
 import { createProgram, type Program } from './program.ts';
-import { endOnUnwritableOutput } from './terminal.ts';
 
 /**
  * Runs one command line.

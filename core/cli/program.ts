@@ -1,19 +1,30 @@
 /**
- * The tree of commands: names, flags and help, built with commander alone so that `--help` is
- * quick. Each action loads its own module when it runs.
+ * The tree of commands. `commands/<noun>/<verb>.ts` declares flags and help with commander alone,
+ * so that `--help` is quick; an action loads what it needs when it runs.
  */
 
 import { Command, Option } from 'commander';
 import type { Overrides } from '../config/index.ts';
-import { addDemo, addEnqueue, addRun } from './daily-commands.ts';
+import { addAgents } from './commands/agents/index.ts';
+import { addBroker } from './commands/broker/index.ts';
+import { addCompletion } from './commands/completion/completion.ts';
+import { addConfig } from './commands/config/index.ts';
+import { addDead } from './commands/dead.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor/doctor.ts';
+import { addEnqueue } from './commands/enqueue/enqueue.ts';
+import { addHelp } from './commands/help.ts';
+import { helpTopics } from './commands/help-topics.ts';
+import { addInit } from './commands/init.ts';
+import { addJobs } from './commands/jobs/index.ts';
+import { addQueues } from './commands/queues/index.ts';
+import { addRun } from './commands/run.ts';
+import { addSignal } from './commands/signal.ts';
+import { addTail } from './commands/tail.ts';
+import { addTrust } from './commands/trust.ts';
 import { examplesText } from './examples.ts';
 import type { ExitName } from './exit-codes.ts';
-import { addAgents, addBroker, addJobs } from './family-commands.ts';
-import { addDead, addTail } from './operator-commands.ts';
-import { addQueues, addSignal } from './queue-commands.ts';
-import { type Act, createSession, type GlobalFlags, type Session } from './session.ts';
-import { addCompletion, addConfig, addDoctor, addInit, addTrust } from './setup-commands.ts';
-import { helpTopics } from './topics.ts';
+import { createSession, type GlobalFlags, type RunAction, type Session } from './session.ts';
 
 /** A built program; `exit` says how its action ended once `parseAsync` resolved. */
 export interface Program {
@@ -28,7 +39,7 @@ export function createProgram(version: string): Program {
   let exit: ExitName = 'ok';
   const current = (overrides?: Overrides): Session =>
     (session ??= createSession(root.opts<GlobalFlags>(), overrides));
-  const act: Act = async (work, overrides) => {
+  const run: RunAction = async (work, overrides) => {
     try {
       exit = await work(current(overrides));
     } finally {
@@ -36,21 +47,21 @@ export function createProgram(version: string): Program {
     }
   };
   configureRoot(root, version);
-  addEnqueue(root, current, act);
-  addRun(root, act);
-  addTail(root, act);
-  addDemo(root, act);
-  addInit(root, act);
-  addJobs(root, act);
-  addDead(root, act);
-  addQueues(root, act);
-  addSignal(root, act);
-  addAgents(root, current, act);
-  addBroker(root, act);
-  addConfig(root, act);
-  addDoctor(root, act);
-  addTrust(root, act);
-  addCompletion(root, act);
+  addEnqueue(root, current, run);
+  addRun(root, run);
+  addTail(root, run);
+  addDemo(root, run);
+  addInit(root, run);
+  addJobs(root, run);
+  addDead(root, run);
+  addQueues(root, run);
+  addSignal(root, run);
+  addAgents(root, current, run);
+  addBroker(root, run);
+  addConfig(root, run);
+  addDoctor(root, run);
+  addTrust(root, run);
+  addCompletion(root, run);
   addHelp(root);
   return { command: root, session: current, exit: () => exit };
 }
@@ -88,30 +99,4 @@ Topics: ${Object.keys(helpTopics)
         .map((topic) => `aiq help ${topic}`)
         .join(' · ')}`,
     );
-}
-
-function addHelp(root: Command): void {
-  root
-    .command('help')
-    .description(`Show help for a command or a topic: ${Object.keys(helpTopics).join(', ')}.`)
-    .argument('[topic...]')
-    .addHelpText('after', examplesText([['aiq help exit-codes'], ['aiq help jobs list']]))
-    .action((path: string[]) => {
-      const topic = helpTopics[path.join(' ')];
-      if (topic !== undefined) process.stdout.write(`${topic()}\n`);
-      else commandAt(root, path).outputHelp();
-    });
-}
-
-function commandAt(root: Command, path: readonly string[]): Command {
-  let command = root;
-  for (const name of path) {
-    const next = command.commands.find(
-      (sub) => sub.name() === name || sub.aliases().includes(name),
-    );
-    if (next === undefined)
-      return root.error(`error: no help topic or command '${path.join(' ')}'`);
-    command = next;
-  }
-  return command;
 }

@@ -2,8 +2,8 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { JobQueue, QueueInfo } from '../job-queue/index.ts';
+import type { Accepted } from './commands/enqueue/submit.ts';
 import type { Session } from './session.ts';
-import type { Accepted } from './submit.ts';
 
 /** The queue's row, or null when the broker does not know it. */
 export async function queueInfo(queue: JobQueue, name: string): Promise<QueueInfo | null> {

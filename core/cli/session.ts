@@ -14,7 +14,7 @@ import type { JobQueue } from '../job-queue/index.ts';
 import type { Trust } from '../trust/index.ts';
 import { usageError, withTokenFile } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { type ColorMode, createTerminal, type Terminal } from './terminal.ts';
+import { type ColorMode, createTerminal, type Terminal } from './output/terminal.ts';
 
 /** Flags that every command takes. */
 export interface GlobalFlags {
@@ -55,7 +55,7 @@ interface Reread {
 }
 
 /** Runs a command's work in the invocation's session, and closes it. */
-export type Act = (
+export type RunAction = (
   work: (session: Session) => Promise<ExitName>,
   overrides?: Overrides,
 ) => Promise<void>;
@@ -80,7 +80,7 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
     trust: () => (trust ??= readTrust(flags, session)),
     reread: async () => {
       const { loadConfig, loadEnvironment } = await import('../config/index.ts');
-      const { trustFor } = await import('./trust-question.ts');
+      const { trustFor } = await import('./input/trust-question.ts');
       const { fileNeeds } = await import('../trust/index.ts');
       const lookup = lookupOf(flags);
       const now = loadConfig({ ...lookup, overrides: allOverrides });
@@ -147,7 +147,7 @@ async function trustedConfig(session: Session): Promise<Config> {
 }
 
 async function readTrust({ trust: flag }: GlobalFlags, session: Session): Promise<Trust> {
-  const { trustFor } = await import('./trust-question.ts');
+  const { trustFor } = await import('./input/trust-question.ts');
   const [config, loaded] = [await session.foundConfig(), await session.loadedEnvironment()];
   return trustFor({ config, loaded, flag, terminal: session.terminal });
 }

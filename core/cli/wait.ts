@@ -10,10 +10,10 @@ import {
 } from '../job-queue/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { madeText, printExtracts } from './extract-words.ts';
-import { failureOf } from './job-view.ts';
-import { formatElapsed } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import { madeText, printExtracts } from './output/extract-text.ts';
+import { formatElapsed } from './output/format.ts';
+import { failureOf } from './output/job-view.ts';
+import type { Terminal } from './output/terminal.ts';
 
 export interface WaitOptions {
   readonly timeoutMs: number | null;

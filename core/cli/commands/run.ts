@@ -1,142 +1,48 @@
-/** `aiq run`: does the queued jobs until it is stopped, or until nothing is left to do. */
+/** `aiq run`: flags and help. */
 
-import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
-import type { RunSummary, Runtime } from '../../runtime/index.ts';
-import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files.ts';
-import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
-import { CliError, usageError } from '../errors.ts';
-import { type ExitName, exitCode } from '../exit-codes.ts';
-import { printExtracts } from '../extract-words.ts';
-import { createLeftOutPrinter, printJob } from '../job-report.ts';
-import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
-import type { Session } from '../session.ts';
-import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
-import { formatElapsed } from '../table.ts';
-import type { Terminal } from '../terminal.ts';
-import { usageText } from '../usage-text.ts';
+import type { Command } from 'commander';
+import type { Overrides } from '../../config/index.ts';
+import { examplesText } from '../examples.ts';
+import type { RunAction } from '../session.ts';
 
-interface RunFlags {
-  readonly agents?: string;
-  readonly untilEmpty?: boolean;
-  readonly model?: string;
+export function addRun(root: Command, run: RunAction): void {
+  root
+    .command('run')
+    .description('Process the queued jobs of all agents, or of some, until stopped.')
+    .option('--agents <names>', 'Only these agents, separated by commas.')
+    .option('--until-empty', 'Exit when none of their jobs is waiting or running.')
+    .option('--concurrency <n>', 'Number of jobs to run at once, over all threads.')
+    .option('--threads <n>', 'Number of worker threads.')
+    .option('--model <id>', 'Model for all agents, instead of their own.')
+    .option('--provider <name>', 'auto, openai, local, offline, or a name of the configuration.')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C stops taking jobs and finishes the running ones; a second Ctrl-C stops at once.
+${examplesText([
+  ['aiq run', 'until Ctrl-C (exits 0)'],
+  ['aiq run --agents summarize --until-empty --concurrency 16'],
+])}`,
+    )
+    .action((options) =>
+      run(
+        async (session) => (await import('./run-action.ts')).run(session, options),
+        overridesOf(options),
+      ),
+    );
 }
 
-export async function run(session: Session, flags: RunFlags): Promise<ExitName> {
-  if (flags.model?.trim() === '')
-    throw usageError('--model is empty', 'Name one, or leave it out.');
-  const config = await session.config();
-  const agents = await pickAgents(session, flags.agents);
-  const names = agents.map(({ name }) => name);
-  const { terminal } = session;
-  warnOfShadowedAgents(session, agents);
-  const printLeftOut = createLeftOutPrinter(terminal);
-  const consumer = await startConsumer(session, {
-    queue: await session.queue(),
-    agents,
-    model: flags.model ?? null,
-    outputDir: config.output.dir,
-    concurrency: config.run.concurrency,
-    threads: config.run.threads,
-    onJob: (report) => {
-      printJob(terminal, report);
-      printLeftOut(report);
-    },
-    rereadAgents: ({ agentPaths, limits }) =>
-      Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
-  });
-  terminal.hint(`working on ${names.join(', ')}; Ctrl-C stops`);
-  const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
-  await warnOfForeign(session, agents);
-  const isOver = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
-  if (isOver && flags.agents === undefined) await warnOfUnserved(session, agents);
-  return exit;
+interface RunSettings {
+  readonly concurrency?: string;
+  readonly threads?: string;
+  readonly provider?: string;
 }
 
-/** The agents to serve: all usable ones, or exactly those that were named. */
-async function pickAgents(session: Session, names: string | undefined): Promise<Agent[]> {
-  if (names !== undefined) {
-    const wanted = new Set(names.split(',').map((name) => name.trim()));
-    wanted.delete('');
-    if (wanted.size === 0) throw usageError('--agents names no agent', 'Like --agents summarize');
-    return Promise.all([...wanted].map((name) => loadUsable(session, name)));
-  }
-  const { agents, broken } = await discoverUsable(session, 'run');
-  for (const agent of broken) warnOfBroken(session.terminal, agent);
-  if (agents.length > 0) return agents;
-  throw new CliError('notFound', 'there is no agent to run', [
-    'Make one: agents/<name>/agent.yaml',
-  ]);
-}
-
-function warnOfBroken(terminal: Terminal, { name, problems }: BrokenAgent): void {
-  terminal.warn(`agent "${name}" is left out:`);
-  for (const problem of problems) terminal.warn(`  ${formatProblem(problem)}`);
-}
-
-/** From the first job to the last, with two chances to stop it. */
-async function supervise(
-  { runtime, close }: Consumer,
-  terminal: Terminal,
-  untilEmpty: boolean,
-): Promise<ExitName> {
-  const forced = stopOnSignals(runtime, terminal);
-  try {
-    const summary = await (untilEmpty ? runtime.untilEmpty() : runtime.done);
-    printSummary(terminal, summary);
-    const signal = forced.signal();
-    if (signal !== null) return exitOfSignal(signal);
-    const fatal = fatalError(summary);
-    if (fatal !== null) throw fatal;
-    return untilEmpty ? exitOf(summary) : 'ok';
-  } catch (error) {
-    await runtime.abort();
-    throw error;
-  } finally {
-    forced.release();
-    await close();
-  }
-}
-
-/** Longer than `abort` may take; then the process ends without it. */
-const abortMsMax = 2_000;
-
-function stopOnSignals(
-  runtime: Runtime,
-  terminal: Terminal,
-): { signal(): StopSignal | null; release(): void } {
-  let forced: StopSignal | null = null;
-  const release = onStopSignals(
-    () => {
-      const { held } = runtime.counts;
-      const jobs = held === 1 ? '1 running job' : `${held} running jobs`;
-      terminal.note(`stopping: finishing ${jobs}; again to stop at once`);
-      void runtime.drain();
-    },
-    (signal) => {
-      forced = signal;
-      terminal.note('stopping at once: running jobs go back to the queue');
-      void runtime.abort();
-      setTimeout(() => process.exit(exitCode(exitOfSignal(signal))), abortMsMax).unref();
-    },
-  );
-  return { signal: () => forced, release };
-}
-
-function printSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSummary): void {
-  const parts = [`${counts.done} done`];
-  if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
-  if (counts.superseded > 0) {
-    parts.push(`${counts.superseded} moved to the present definition of their agents`);
-  }
-  if (counts.returned > 0) parts.push(`${counts.returned} handed back`);
-  if (counts.lost > 0) parts.push(`${counts.lost} given up (lease lost or cancelled)`);
-  terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
-  const used = usageText(usage);
-  if (used !== '') terminal.note(used);
-  printExtracts(terminal, counts.extracts, counts.done);
-}
-
-function exitOf({ counts }: RunSummary): ExitName {
-  if (counts.dead === 0) return 'ok';
-  return counts.done === 0 ? 'jobFailed' : 'partial';
+/** The flags that are also settings of the configuration. */
+function overridesOf({ concurrency, threads, provider }: RunSettings): Overrides {
+  return {
+    ...(concurrency === undefined ? {} : { 'run.concurrency': concurrency }),
+    ...(threads === undefined ? {} : { 'run.threads': threads }),
+    ...(provider === undefined ? {} : { provider }),
+  };
 }

@@ -8,7 +8,7 @@ import type {
   JsonObject,
 } from '../../agent/index.ts';
 import { CliError } from '../errors.ts';
-import { pathFromHere } from '../paths.ts';
+import { pathFromHere } from '../output/format.ts';
 import type { Draft } from './drafts.ts';
 
 /** Checks one input; its source counts, because paths of results may use it. */

@@ -11,7 +11,7 @@ import {
   schemaFlags,
 } from '../../agent/index.ts';
 import { usageError } from '../errors.ts';
-import type { TypedFlag } from '../schema-flags.ts';
+import type { TypedFlag } from './schema-flags.ts';
 import { readStdin } from './stdin.ts';
 import { readTextFile, shownName } from './text-file.ts';
 import { type IsHidden, parseAssignment, readAt, readDataObject } from './values.ts';

@@ -6,7 +6,7 @@
 import { open } from 'node:fs/promises';
 import { getSystemErrorMessage } from 'node:util';
 import { inputError } from '../errors.ts';
-import { formatBytes } from '../table.ts';
+import { formatBytes } from '../output/format.ts';
 
 /**
  * The text of a file.

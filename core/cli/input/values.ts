@@ -2,6 +2,7 @@
 
 import type { JsonObject } from '../../agent/index.ts';
 import { durationProblem, parseDuration } from '../../base/index.ts';
+import { parsePath, ValueError } from '../../config/index.ts';
 import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
 import { readStdin } from './stdin.ts';
@@ -74,6 +75,18 @@ export function parseSize(flag: string, text: string): number {
   const bytes = Number(count) * (unitBytes[unit] ?? Number.NaN);
   if (bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
   throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Like 500MiB or 2GiB.');
+}
+
+/**
+ * A path of the command line, absolute.
+ * @throws CliError `usage` for what a shell did not fill in, such as `--dir=~/broker`
+ */
+export function readPath(text: string): string {
+  try {
+    return parsePath(text, process.cwd());
+  } catch (error) {
+    throw error instanceof ValueError ? usageError(error.message) : error;
+  }
 }
 
 /** Whether what stands at a place of the input must not be shown. */

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { environmentVariables, helpTopics } from '../../../core/cli/commands/help-topics.ts';
 import { exitCodes } from '../../../core/cli/exit-codes.ts';
-import { environmentVariables, helpTopics } from '../../../core/cli/topics.ts';
 import { allCommands, isLeaf } from '../../support/command-tree.ts';
 import { section, tableRows } from '../../tidy/markdown.ts';
 

@@ -1,0 +1,82 @@
+/** `aiq broker status`: prints the state of the broker without starting one. */
+
+import type { Starting } from '../../../host/index.ts';
+import type { QueueStats } from '../../../job-queue/index.ts';
+import type { ExitName } from '../../exit-codes.ts';
+import { formatAge, formatBytes } from '../../output/format.ts';
+import { queueTable } from '../../output/queue-view.ts';
+import type { Session } from '../../session.ts';
+
+/** Looks without starting anything: a broker that does not run is an answer, not an error. */
+export async function showBroker(session: Session): Promise<ExitName> {
+  const { broker } = await session.config();
+  const { terminal } = session;
+  const { stats, troubles, starting } = await statsOf(session, broker);
+  if (stats === null) {
+    terminal.result(
+      terminal.json ? notRunningJson(broker, starting) : await notRunning(broker, starting),
+    );
+    return 'ok';
+  }
+  if (terminal.json) {
+    const { startedAtMs, ...rest } = stats;
+    const startedAt = new Date(startedAtMs).toISOString();
+    terminal.result(
+      JSON.stringify({ running: true, address: broker, startedAt, ...rest, troubles }, null, 2),
+    );
+    return 'ok';
+  }
+  const age = formatAge(Date.now() - stats.startedAtMs);
+  terminal.result(`broker ${stats.pid} serves ${broker} for ${age}`);
+  for (const line of storageLines(stats)) terminal.result(line);
+  if (stats.diskFull) terminal.warn(diskFullText);
+  for (const trouble of troubles) terminal.warn(trouble);
+  for (const line of queueTable(stats.queues)) terminal.result(line);
+  return 'ok';
+}
+
+function notRunningJson(address: string, starting: Starting | null): string {
+  const { pid, percent, jobs } = starting ?? {};
+  const fields = starting === null ? {} : { starting: { pid, percent, jobs } };
+  return JSON.stringify({ running: false, address, ...fields });
+}
+
+async function notRunning(broker: string, starting: Starting | null): Promise<string> {
+  if (starting === null) return `no broker runs for ${broker}`;
+  const { startingText } = await import('../../../host/index.ts');
+  return startingText(broker, starting);
+}
+
+const diskFullText =
+  'the log has no room: nothing is accepted or delivered until there is some; settles go on';
+
+function storageLines(stats: QueueStats): string[] {
+  const { logBytes, logLiveBytes, logSegments, durableOffset, historyOffset } = stats;
+  const deadBytes = Math.max(0, logBytes - logLiveBytes);
+  const segments = logSegments === 1 ? '1 segment' : `${logSegments} segments`;
+  return [
+    `log      ${formatBytes(logBytes)} in ${segments}: ${formatBytes(logLiveBytes)} live, ${formatBytes(deadBytes)} dead`,
+    `disk     ${formatBytes(stats.diskFreeBytes)} free`,
+    `history  up to record ${historyOffset} of ${durableOffset}`,
+  ];
+}
+
+interface Found {
+  readonly stats: QueueStats | null;
+  /** What it cannot do at the moment. */
+  readonly troubles: readonly string[];
+  /** A broker that recovers its log and answers nobody yet. */
+  readonly starting: Starting | null;
+}
+
+async function statsOf(session: Session, broker: string): Promise<Found> {
+  if (!broker.startsWith('file:')) {
+    const queue = await session.queue();
+    return { stats: await queue.stats(), troubles: await queue.troubles(), starting: null };
+  }
+  const { brokerStatus } = await import('../../../host/index.ts');
+  const status = await brokerStatus(broker.slice('file:'.length));
+  return status.running
+    ? { stats: status.stats, troubles: status.troubles, starting: null }
+    : { stats: null, troubles: [], starting: status.starting ?? null };
+}

@@ -1,0 +1,170 @@
+/**
+ * `enqueue --wait`: waits for jobs and prints their results. Works on them in this process, through
+ * the same broker, as long as nobody else serves their queue.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Agent, loadAgent } from '../../../agent/index.ts';
+import { describeJob, type JobInfo, readNote } from '../../../job-queue/index.ts';
+import { type Consumer, fatalError, startConsumer } from '../../consumer.ts';
+import { CliError } from '../../errors.ts';
+import { type ExitName, exitCode } from '../../exit-codes.ts';
+import { pathFromHere } from '../../output/format.ts';
+import type { Terminal } from '../../output/terminal.ts';
+import { printHeld, queueInfo } from '../../queue-hints.ts';
+import type { Session } from '../../session.ts';
+import { exitOfSignal, onStopSignals } from '../../signals.ts';
+import { exitOfFinished, printFinished, reportFinished, waitForJobs } from '../../wait.ts';
+import type { Accepted } from './submit.ts';
+
+/** Whether somebody works on the queue is looked at this often. */
+const lookMs = 1_000;
+
+/**
+ * Prints each result as its job ends; all of them in the order of the jobs.
+ * @throws CliError `waitTimeout`, `credential` when the provider refuses, `interrupted`
+ */
+export async function waitForResults(
+  session: Session,
+  agent: Agent,
+  accepted: readonly Accepted[],
+  timeoutMs: number | null,
+): Promise<ExitName> {
+  const queue = await session.queue();
+  const { terminal } = session;
+  await printHeld(session, agent, accepted);
+  const ending = new AbortController();
+  const release = stopOnSignals(ending);
+  const open = accepted.filter(({ state }) => !isFinished(state)).length;
+  const serving = open === 0 ? null : serve(session, agent, { jobs: open, ending });
+  let finished: JobInfo[] | null = null;
+  try {
+    finished = await waitForJobs(
+      queue,
+      accepted.map(({ id }) => id),
+      {
+        timeoutMs,
+        signal: ending.signal,
+        onFinished: (info) => {
+          if (info.state !== 'done' && !terminal.json) reportFinished(terminal, info);
+        },
+      },
+    );
+    await printResults(session, finished);
+    printFinished(terminal, finished);
+    return exitOfFinished(finished);
+  } finally {
+    release();
+    ending.abort();
+    await endServing(terminal, serving, finished !== null);
+  }
+}
+
+function isFinished(state: JobInfo['state']): boolean {
+  return state === 'done' || state === 'dead' || state === 'cancelled';
+}
+
+function stopOnSignals(ending: AbortController): () => void {
+  return onStopSignals(
+    (signal) =>
+      ending.abort(new CliError(exitOfSignal(signal), 'stopped waiting; the jobs live on')),
+    (signal) => process.exit(exitCode(exitOfSignal(signal))),
+  );
+}
+
+/** Starts a consumer as soon as the queue has none; null when it always had one. */
+async function serve(
+  session: Session,
+  agent: Agent,
+  { jobs, ending }: { readonly jobs: number; readonly ending: AbortController },
+): Promise<Consumer | null> {
+  try {
+    const queue = await session.queue();
+    while (((await queueInfo(queue, agent.queue))?.consumers ?? 0) > 0) {
+      await sleep(lookMs, undefined, { signal: ending.signal });
+    }
+    return await startHere(session, agent, { jobs, ending });
+  } catch (error) {
+    // The wait ends with the reason, unless it has ended already.
+    ending.abort(error);
+    return null;
+  }
+}
+
+async function startHere(
+  session: Session,
+  agent: Agent,
+  { jobs, ending }: { readonly jobs: number; readonly ending: AbortController },
+): Promise<Consumer> {
+  const { run, output } = await session.config();
+  const concurrency = Math.min(run.concurrency, jobs);
+  const consumer = await startConsumer(session, {
+    queue: await session.queue(),
+    agents: [agent],
+    model: null,
+    outputDir: output.dir,
+    concurrency,
+    threads: Math.min(run.threads, concurrency),
+    onJob: () => undefined,
+    rereadAgents: async ({ agentPaths, limits }) => [
+      await loadAgent(agent.name, agentPaths, limits),
+    ],
+    onStuck: (error) => ending.abort(error),
+  });
+  void endWhenFatal(consumer, ending);
+  return consumer;
+}
+
+async function endWhenFatal({ runtime }: Consumer, ending: AbortController): Promise<void> {
+  const fatal = fatalError(await runtime.done);
+  if (fatal !== null) ending.abort(fatal);
+}
+
+/** Our own jobs are settled here a little after the broker told their end; others take longer. */
+const settledMs = 250;
+
+/** Jobs of others that this consumer took are finished, unless the wait itself came to nothing. */
+async function endServing(
+  terminal: Terminal,
+  serving: Promise<Consumer | null> | null,
+  waitSucceeded: boolean,
+): Promise<void> {
+  const consumer = await serving;
+  if (consumer == null) return;
+  const { runtime } = consumer;
+  const telling = setTimeout(() => {
+    const { held } = runtime.counts;
+    const jobs = held === 1 ? '1 other job that was' : `${held} other jobs that were`;
+    if (waitSucceeded && held > 0) terminal.note(`finishing ${jobs} begun here`);
+  }, settledMs);
+  await (waitSucceeded ? runtime.drain() : runtime.abort());
+  await runtime.done;
+  clearTimeout(telling);
+  await consumer.close();
+}
+
+async function printResults({ terminal }: Session, jobs: readonly JobInfo[]): Promise<void> {
+  if (terminal.json) {
+    for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
+    return;
+  }
+  const files = jobs
+    .filter(({ state }) => state === 'done')
+    .flatMap(({ note }) => readNote(note).files);
+  for (const file of files) {
+    if (files.length > 1) terminal.result(`==> ${pathFromHere(file)} <==`);
+    terminal.resultText(await readResult(file));
+  }
+  for (const file of files) terminal.note(`wrote ${pathFromHere(file)}`);
+}
+
+async function readResult(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new CliError('notFound', `the result cannot be read: ${file}`, [
+      `${(error as Error).message}. The job is done; a worker elsewhere may have written it there.`,
+    ]);
+  }
+}

@@ -1,0 +1,45 @@
+/** The questions that aiq asks, at a terminal only: elsewhere they need `--yes`. */
+
+import { createInterface } from 'node:readline/promises';
+import { CliError } from '../errors.ts';
+
+const filesWithoutAsking = 100;
+
+/**
+ * Returns when the number of files is small, allowed by `--yes`, or confirmed at the terminal.
+ * @throws CliError `usage` otherwise; nothing was queued
+ */
+export async function confirmMany(files: number, yes: boolean): Promise<void> {
+  if (yes || files <= filesWithoutAsking) return;
+  const why = `More than ${filesWithoutAsking} at once need a yes: add --yes`;
+  await confirm(`Add ${files} jobs?`, `${files} files were given; nothing was queued`, why);
+}
+
+/**
+ * Returns when the person at the terminal says yes.
+ * @throws CliError `usage` otherwise, and where nobody can be asked; nothing was changed
+ */
+export async function confirm(
+  question: string,
+  refusal: string,
+  fix = 'This needs a yes: add --yes',
+): Promise<void> {
+  if (!canAsk()) throw new CliError('usage', refusal, [fix]);
+  if (!(await askYes(question))) throw new CliError('usage', 'not confirmed; nothing was changed');
+}
+
+/** Whether somebody is there to answer. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+/** True when the person at the terminal says yes. */
+export async function askYes(question: string): Promise<boolean> {
+  const questions = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await questions.question(`${question} [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    questions.close();
+  }
+}

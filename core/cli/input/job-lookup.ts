@@ -1,0 +1,87 @@
+/** Finds the job that a typed id names, its content, and the folders where its output may be. */
+
+import {
+  type InspectedJob,
+  isExtract,
+  isIdPrefix,
+  type JobQueue,
+  readJobBody,
+  shortId,
+  standIn,
+  stateWord,
+} from '../../job-queue/index.ts';
+import { CliError, usageError } from '../errors.ts';
+import { formatAge } from '../output/format.ts';
+import type { Session } from '../session.ts';
+
+/**
+ * The one job whose id begins with the text.
+ * @throws CliError `usage` for text that begins no id or several, `notFound` when no job fits
+ */
+export async function findJob(queue: JobQueue, typed: string): Promise<InspectedJob> {
+  const prefix = typed.toLowerCase();
+  if (prefix === '' || !isIdPrefix(prefix)) {
+    throw usageError(
+      `${JSON.stringify(typed)} is not a job id`,
+      'An id is what aiq enqueue prints, or any unique beginning of it. See: aiq jobs list',
+    );
+  }
+  const found = await queue.inspect(prefix);
+  const [only, second] = found;
+  if (only === undefined) {
+    throw new CliError('notFound', `no job ${typed}`, [
+      `The broker at ${queue.address} does not know it. See: aiq jobs list`,
+    ]);
+  }
+  if (second === undefined) return only;
+  throw usageError(`${typed} fits several jobs`, ...candidates(found));
+}
+
+function candidates(found: readonly InspectedJob[]): string[] {
+  const now = Date.now();
+  return found.map(
+    ({ info }) =>
+      `${shortId(info.id)}  ${info.agent}  ${stateWord(info)}${isExtract(info) ? ' (extract)' : ''}  ${formatAge(now - info.enqueuedAtMs)} old  ${info.source}`,
+  );
+}
+
+/** In two steps: the content of several jobs that an ambiguous id fits is more than is needed. */
+export async function findWithContent(session: Session, typed: string): Promise<InspectedJob> {
+  const queue = await session.queue();
+  const typedJob = await findJob(queue, typed);
+  const id = await standIn(queue, typedJob.info.id);
+  const found = id === typedJob.info.id ? typedJob : await findJob(queue, id);
+  if (found !== typedJob) {
+    session.terminal.note(`${shortId(typedJob.info.id)} was superseded: this is of ${shortId(id)}`);
+  }
+  const [whole] = await queue.inspect(found.info.id, { withJob: true });
+  if (whole === undefined || whole.job === null) return whole ?? found;
+  // A body that cannot be had names no folder; the others may still have what is asked for.
+  const job = await queue.wholeJob(whole.job).catch(() => null);
+  return { ...whole, job };
+}
+
+/** Where its consumer wrote, then where its producer wanted it, then the configured folder. */
+export async function outputFolders(session: Session, found: InspectedJob): Promise<string[]> {
+  const { output } = await session.config();
+  const folders = [rootOf(found.info.note), wantedFolder(found), output.dir];
+  return [...new Set(folders.filter((folder) => folder !== null))];
+}
+
+function rootOf(note: string): string | null {
+  try {
+    const { root } = JSON.parse(note) as { root?: unknown };
+    return typeof root === 'string' ? root : null;
+  } catch {
+    return null;
+  }
+}
+
+function wantedFolder({ job }: InspectedJob): string | null {
+  if (job === null) return null;
+  try {
+    return readJobBody(job).outputDir;
+  } catch {
+    return null;
+  }
+}

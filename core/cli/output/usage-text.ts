@@ -1,0 +1,38 @@
+/** Calls, tokens and cost in plain words. */
+
+import type { UsageDescription } from '../../job-queue/index.ts';
+
+export interface ShownUsage extends UsageDescription {
+  readonly cachedInputTokens?: number | undefined;
+  readonly reasoningTokens?: number | undefined;
+}
+
+/**
+ * `3 calls, 1,200 tokens in (800 cached), 300 out (120 reasoning), cost 0.0021`; empty when nothing
+ * was called. The cost is in the currency of the prices; what nobody knows is called unknown.
+ */
+export function usageText(usage: ShownUsage): string {
+  const { calls, inputTokens, outputTokens, estimated } = usage;
+  if (calls === 0) return '';
+  const parts = [
+    calls === 1 ? '1 call' : `${counted(calls)} calls`,
+    `${counted(inputTokens)} tokens in${partOf(usage.cachedInputTokens, 'cached')}`,
+    `${counted(outputTokens)} out${partOf(usage.reasoningTokens, 'reasoning')}`,
+    costText(usage.costMicros),
+  ];
+  return `${parts.join(', ')}${estimated ? ' (partly estimated)' : ''}`;
+}
+
+function partOf(tokens: number | undefined, what: string): string {
+  return tokens === undefined || tokens === 0 ? '' : ` (${counted(tokens)} ${what})`;
+}
+
+function costText(costMicros: number | null): string {
+  if (costMicros === null) return 'cost unknown (a model has no price: set prices)';
+  // Six places are exact; what is less than a cent needs them.
+  return `cost ${(costMicros / 1e6).toFixed(6).replace(/0{1,4}$/, '')}`;
+}
+
+function counted(count: number): string {
+  return count.toLocaleString('en-US');
+}
