@@ -102,11 +102,16 @@ describe('dead jobs', () => {
     const [row] = await json('dead', 'list');
     expect(row).toMatchObject({ shortId: id, state: 'dead', attempts: 1 });
     const { code } = (row ?? {})['error'] as { code: string };
-    expect((await succeed('dead', 'list')).stdout).toMatch(
-      new RegExp(`^${id}\tsummarize\t${code}`),
-    );
+    for (const spelling of [
+      ['dead', 'list'],
+      ['jobs', 'list', '--state', 'dead'],
+      ['jobs', 'list', '--state', 'dead', '--cause', code],
+    ]) {
+      expect((await succeed(...spelling)).stdout).toMatch(new RegExp(`^${id}\tsummarize\t${code}`));
+    }
     expect(await json('dead', 'list', '--cause', 'other')).toEqual([]);
     expect((await succeed('dead', 'show', id)).stdout).toContain(code);
+    expect((await succeed('jobs', 'show', id)).stdout).toContain(code);
     await succeed('jobs', 'retry', id);
     await succeed('run', '--until-empty');
     const all = await succeed('jobs', 'prompt', id, '--all');
@@ -123,8 +128,11 @@ describe('dead jobs', () => {
     const [{ error } = { error: null }] = await json('dead', 'list', '--limit', '1');
     const cause = (error as { code: string }).code;
     expect((await succeed('dead', 'retry', first)).stdout.trim()).toBe(first);
-    expect((await succeed('dead', 'retry', '--cause', 'other')).stdout).toBe('');
-    expect((await succeed('dead', 'retry', '--cause', cause)).stdout.split('\n')).toHaveLength(3);
+    expect((await succeed('dead', 'retry', '--cause', 'other')).stderr).toContain('no dead jobs');
+    expect(await json('dead', 'retry', '--all', '--agent', 'search')).toEqual([{ retried: 0 }]);
+    expect(await json('dead', 'retry', '--cause', cause, '--agent', 'summarize')).toEqual([
+      { retried: 2 },
+    ]);
     expect((await succeed('dead', 'retry', '--all')).stderr).toContain('no dead jobs');
     await succeed('run', '--until-empty');
   });

@@ -1,4 +1,4 @@
-/** The commands of `aiq dead`: flags and help. */
+/** The commands of `aiq dead`: aliases of `aiq jobs` for dead jobs. */
 
 import type { Command } from 'commander';
 import { exampleJobs, examplesText } from '../examples.ts';
@@ -9,9 +9,9 @@ export function addDead(root: Command, run: RunAction): void {
   const dead = root
     .command('dead')
     .helpCommand(false)
-    .description('List, show and retry jobs that failed permanently.');
+    .description('List, show and retry dead jobs: short for commands of aiq jobs.');
   addFilters(dead.command('list'))
-    .description('List dead jobs with their causes, newest first.')
+    .description('List dead jobs with their causes: aiq jobs list --state dead.')
     .option('--limit <n>', 'Maximum number of jobs to list.', '50')
     .addHelpText(
       'after',
@@ -22,18 +22,21 @@ export function addDead(root: Command, run: RunAction): void {
       ]),
     )
     .action((options) =>
-      run(async (session) => (await import('./jobs/change-action.ts')).listDead(session, options)),
+      run(async (session) => {
+        const { listJobs } = await import('./jobs/list-action.ts');
+        return listJobs(session, { ...options, state: 'dead' });
+      }),
     );
   dead
     .command('show')
-    .description('Show one dead job: its last error, attempts, usage.')
+    .description('Show one dead job: aiq jobs show; exits with 5 if it is not dead.')
     .argument('<id>', 'Job id, or any unique prefix of it.')
     .addHelpText('after', examplesText([[`aiq dead show ${exampleJobs.tuesday}`]]))
     .action((id: string) => run((session) => showJob(session, id, 'dead')));
   addFilters(dead.command('retry'))
-    .description('Queue dead jobs again, with all their attempts: by id, by cause, or all at once.')
+    .description('Queue dead jobs again, with all their attempts: aiq jobs retry.')
     .argument('[ids...]', 'Job ids, or any unique prefixes of them.')
-    .option('--all', 'All dead jobs; --agent and --queue select some of them.')
+    .option('--all', 'All dead jobs, like jobs retry --dead; implied by --cause.')
     .addHelpText(
       'after',
       examplesText([
@@ -42,10 +45,12 @@ export function addDead(root: Command, run: RunAction): void {
         ['aiq dead retry --all --agent summarize'],
       ]),
     )
-    .action((ids: string[], options) =>
-      run(async (session) =>
-        (await import('./jobs/change-action.ts')).retryDead(session, ids, options),
-      ),
+    .action((ids: string[], { all, ...filter }) =>
+      run(async (session) => {
+        const { retryJobs } = await import('./jobs/change-action.ts');
+        const isBulk = all === true || filter.cause !== undefined;
+        return retryJobs(session, ids, { ...filter, dead: isBulk }, '--all');
+      }),
     );
 }
 

@@ -40,19 +40,50 @@ export function failureOf(info: Pick<JobInfo, 'errorCode' | 'errorMessage'>): st
   );
 }
 
-/** A list of jobs: rows for people, one line of JSON for each with `--json`. */
+/** Prints jobs as rows, or with `--json` as one line of JSON each. */
 export function printJobs(terminal: Terminal, jobs: readonly JobInfo[]): void {
-  if (terminal.json) {
-    for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
-    return;
+  if (terminal.json) printJson(terminal, jobs);
+  else if (jobs.length === 0) terminal.note('no jobs');
+  else printRows(terminal, jobHeading, jobs, jobRow);
+}
+
+/** The same for dead jobs: with the cause instead of the state, and the age of the failure. */
+export function printDeadJobs(terminal: Terminal, jobs: readonly JobInfo[]): void {
+  if (terminal.json) printJson(terminal, jobs);
+  else if (jobs.length === 0) terminal.note('no dead jobs');
+  else {
+    printRows(terminal, deadHeading, jobs, deadRow);
+    terminal.hint('Once the cause is fixed: aiq dead retry <id>, or --cause <code>, or --all');
   }
-  if (jobs.length === 0) {
-    terminal.note('no jobs');
-    return;
-  }
+}
+
+function printJson(terminal: Terminal, jobs: readonly JobInfo[]): void {
+  for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
+}
+
+function printRows(
+  terminal: Terminal,
+  heading: readonly string[],
+  jobs: readonly JobInfo[],
+  rowOf: (info: JobInfo, nowMs: number) => string[],
+): void {
   const now = Date.now();
-  const rows = jobs.map((info) => jobRow(info, now));
-  for (const line of formatTable(jobHeading, rows, outputWidth())) terminal.result(line);
+  const rows = jobs.map((info) => rowOf(info, now));
+  for (const line of formatTable(heading, rows, outputWidth())) terminal.result(line);
+}
+
+const deadHeading = ['ID', 'AGENT', 'CAUSE', 'FAILED', 'AGE', 'SOURCE', 'MESSAGE'] as const;
+
+function deadRow(info: JobInfo, nowMs: number): string[] {
+  return [
+    shortId(info.id),
+    info.agent,
+    info.errorCode || '-',
+    `${info.attempts}/${info.attemptsMax}`,
+    formatAge(nowMs - info.changedAtMs),
+    info.source || '-',
+    info.errorMessage || '-',
+  ];
 }
 
 /** The sheet of one job, label by label. */

@@ -1,56 +1,54 @@
-/** `aiq jobs list`: prints jobs, newest first. */
+/** `aiq jobs list` and `aiq dead list`: prints jobs, newest first. */
 
-import {
-  type JobFilter,
-  type JobInfo,
-  type JobQueue,
-  type JobState,
-} from '../../../job-queue/index.ts';
+import type { JobInfo, JobQueue, JobState } from '../../../job-queue/index.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { parseCount } from '../../input/values.ts';
-import { printJobs } from '../../output/job-view.ts';
+import { printDeadJobs, printJobs } from '../../output/job-view.ts';
 import type { Session } from '../../session.ts';
 
-interface ListFlags {
+/** Which jobs are meant; undefined: all. */
+export interface ListFilter {
   readonly agent?: string;
   readonly queue?: string;
   readonly state?: JobState;
-  readonly limit: string;
+  /** Code of the last failure. */
+  readonly cause?: string;
 }
 
 const listMax = 100_000;
 const pageSize = 500;
 
-export async function listJobs(session: Session, flags: ListFlags): Promise<ExitName> {
-  const limit = parseCount('--limit', flags.limit, listMax);
-  const filter = {
-    ...(flags.queue === undefined ? {} : { queue: flags.queue }),
-    ...(flags.state === undefined ? {} : { state: flags.state }),
-  };
-  const jobs = await collectJobs(await session.queue(), filter, { limit, agent: flags.agent });
-  printJobs(session.terminal, jobs);
+export async function listJobs(
+  session: Session,
+  { limit, ...filter }: ListFilter & { readonly limit: string },
+): Promise<ExitName> {
+  const count = parseCount('--limit', limit, listMax);
+  const jobs = await collectJobs(await session.queue(), filter, count);
+  const print = filter.state === 'dead' ? printDeadJobs : printJobs;
+  print(session.terminal, jobs);
   return 'ok';
 }
 
-/** Pages through the list until enough jobs of the agent are found. */
-async function collectJobs(
+/** Pages through the list until `limit` matching jobs are found; the broker filters by queue and state. */
+export async function collectJobs(
   queue: JobQueue,
-  filter: JobFilter,
-  want: { readonly limit: number; readonly agent: string | undefined },
+  { agent, cause, ...filter }: ListFilter,
+  limit: number,
 ): Promise<JobInfo[]> {
+  const matches = (info: JobInfo): boolean =>
+    (agent === undefined || info.agent === agent) &&
+    (cause === undefined || info.errorCode === cause);
+  const isFilteredHere = agent !== undefined || cause !== undefined;
   const found: JobInfo[] = [];
   let before: number | null = null;
   do {
     const page = await queue.list({
       ...filter,
-      limit: Math.min(pageSize, want.agent === undefined ? want.limit - found.length : pageSize),
+      limit: Math.min(pageSize, isFilteredHere ? pageSize : limit - found.length),
       ...(before === null ? {} : { before }),
     });
-    const matching = page.jobs.filter(
-      ({ agent }) => want.agent === undefined || agent === want.agent,
-    );
-    found.push(...matching.slice(0, want.limit - found.length));
+    found.push(...page.jobs.filter(matches).slice(0, limit - found.length));
     before = page.next;
-  } while (before !== null && found.length < want.limit);
+  } while (before !== null && found.length < limit);
   return found;
 }

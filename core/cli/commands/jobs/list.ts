@@ -14,6 +14,7 @@ export function addList(jobs: Command, run: RunAction): void {
     .option('--agent <name>', 'Only jobs of this agent.')
     .option('--queue <name>', 'Only jobs of this queue.')
     .addOption(new Option('--state <state>', 'Only jobs in this state.').choices(listedStates))
+    .option('--cause <code>', 'Only jobs whose last failure has this code, such as timeout.')
     .option('--limit <n>', 'Maximum number of jobs to list.', '50')
     .addHelpText(
       'after',

@@ -9,7 +9,8 @@ export function addRetry(jobs: Command, run: RunAction): void {
     .command('retry')
     .description('Queue dead jobs again, with all their attempts: by id, or all at once.')
     .argument('[ids...]', 'Job ids, or any unique prefixes of them.')
-    .option('--dead', 'All dead jobs; --queue and --cause select some of them.')
+    .option('--dead', 'All dead jobs; --agent, --queue and --cause select some of them.')
+    .option('--agent <name>', 'With --dead: only jobs of this agent.')
     .option('--queue <name>', 'With --dead: only jobs of this queue.')
     .option('--cause <code>', 'With --dead: only jobs that failed with this code.')
     .addHelpText(
