@@ -36,7 +36,7 @@ export async function retryJobs(
   { dead = false, ...filter }: RetryFlags,
   flag = '--dead',
 ): Promise<ExitName> {
-  const isFiltered = Object.values(filter).some((value) => value !== undefined);
+  const isFiltered = Object.keys(filter).length > 0;
   if (typed.length > 0 && (dead || isFiltered)) {
     throw usageError(
       `ids cannot be combined with ${flag}, --agent, --queue or --cause`,
