@@ -196,5 +196,5 @@ Next, with files of your own:
   aiq enqueue summarize article.txt --wait
   aiq enqueue summarize docs/*.md     and   aiq run
   aiq enqueue search --query 'What do my docs/ say about …?' --wait
-With OPENAI_API_KEY set, a model writes the answers. A new agent is a folder: docs/agents.md`);
+With OPENAI_API_KEY set, a model writes the answers. A new agent is a folder: docs/guides/agents.md`);
 }

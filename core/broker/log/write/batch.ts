@@ -67,7 +67,7 @@ export class Batch {
     return new Batch('records', firstOffset, buffer);
   }
 
-  /** A batch without payload; see `docs/log-format.md`. */
+  /** A batch without payload; see `docs/reference/log-format.md`. */
   static mark(kind: 'mark' | 'cleanMark', nextOffset: number): Batch {
     return new Batch(kind, nextOffset, Buffer.alloc(batchFrameBytes));
   }
