@@ -115,7 +115,9 @@ describe('what the operator is told', () => {
     await setImmediate();
     expect(pair.connection.state).toBe('closed');
     expect(pair.host.notices).toEqual([
-      expect.stringMatching(/^clients cut off: client "test" .* it does not read the \d+ bytes sent to it$/),
+      expect.stringMatching(
+        /^clients cut off: client "test" .* it does not read the \d+ bytes sent to it$/,
+      ),
     ]);
   });
 

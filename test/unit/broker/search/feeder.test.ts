@@ -178,7 +178,9 @@ test('a log that cannot be read now is read again later, and no record is left o
   feeder.onDurable();
   isClosed = false;
   await eventually(() => expect(offsetsOf(chunks)).toEqual([1, 2]));
-  expect(notices).toEqual([expect.stringMatching(/cannot be read, searches miss.*the log is closed/)]);
+  expect(notices).toEqual([
+    expect.stringMatching(/cannot be read, searches miss.*the log is closed/),
+  ]);
   expect(onGap).not.toHaveBeenCalled();
 });
 
