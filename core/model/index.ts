@@ -1,4 +1,4 @@
-/** One model call done right: client, limits, failures, provider choice, and the offline endpoint. */
+/** One model call done right: client, limits, failures, and the choice of a provider. */
 
 export { createCaller, type ModelCaller } from './caller.ts';
 export { withoutFence } from './fence.ts';
@@ -18,16 +18,15 @@ export {
   type ToolDefinition,
 } from './model.ts';
 export { listModels, type ModelList } from './model-list.ts';
-export {
-  checkOfflineModel,
-  type OfflineEndpoint,
-  offlineLabel,
-  offlineNotice,
-} from './offline/contract.ts';
-export { startOfflineEndpoint, startOfflineThread } from './offline/start.ts';
 export { costMicros, type Prices } from './price.ts';
 export { promptTruncated } from './prompt-tokens.ts';
-export { chooseProvider, modelFor, type ProviderChoice } from './provider.ts';
+export {
+  checkOfflineModel,
+  chooseProvider,
+  modelFor,
+  offlineModel,
+  type ProviderChoice,
+} from './provider.ts';
 export {
   type ProviderQuery,
   type ProviderSettings,
@@ -36,3 +35,4 @@ export {
 } from './provider-address.ts';
 export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
 export { printable } from './redact.ts';
+export { estimatedTokens } from './wire-usage.ts';

@@ -8,7 +8,6 @@ import { noKey } from './authorization.ts';
 import { checkedBaseURL, isOpenAiHost, shownBaseURL } from './base-url.ts';
 import type { Provider } from './model.ts';
 import { listModels } from './model-list.ts';
-import { checkOfflineModel, offlineModel } from './offline/contract.ts';
 import {
   type Address,
   addressOf,
@@ -20,6 +19,8 @@ import {
 } from './provider-address.ts';
 import { ProviderError } from './provider-error.ts';
 
+/** The only model of the offline endpoint (`core/offline-model`). */
+export const offlineModel = 'aiq-offline';
 const openAiDefaultModel = 'gpt-5-mini';
 const listTimeoutMs = 10_000;
 
@@ -189,6 +190,12 @@ function offline(query: ProviderQuery, because: string): ProviderChoice {
     model,
     reason: `provider: offline (${because}). Answers are extracts, no AI is called.`,
   };
+}
+
+/** What is wrong with an id that looks like the offline model's; null for it and for all others. */
+export function checkOfflineModel(id: string): string | null {
+  if (!id.startsWith(offlineModel) || id === offlineModel) return null;
+  return `there is no model "${id}"; there is ${offlineModel}.`;
 }
 
 /** Extracts must not pass for answers where nobody watches: there they have to be asked for. */

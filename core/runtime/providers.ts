@@ -3,13 +3,12 @@
 import type { Agent } from '../agent/index.ts';
 import {
   chooseProvider,
-  type OfflineEndpoint,
   type Provider,
   type ProviderChoice,
   ProviderError,
   type ProviderQuery,
-  startOfflineThread,
 } from '../model/index.ts';
+import { type OfflineEndpoint, startOfflineThread } from '../offline-model/index.ts';
 import { type Trust, useNeeds } from '../trust/index.ts';
 
 export interface ProvidersRequest {

@@ -3,7 +3,7 @@
  * as `aiq-offline?latency=1s`, which answers with extracts.
  */
 
-import { startOfflineEndpoint } from '../../core/model/index.ts';
+import { startOfflineThread } from '../../core/offline-model/index.ts';
 import {
   type FakeServer,
   fakeServer,
@@ -28,7 +28,7 @@ export async function faultServer(
 ): Promise<FaultServer> {
   const byName = new Map(faults.map((fault) => [fault.name, fault]));
   const counts = new Map<string, number>();
-  const endpoint = await startOfflineEndpoint();
+  const endpoint = await startOfflineThread();
   const drill = createDrill(endpoint);
   const server = await fakeServer((response, seen) => {
     if (seen.headers.authorization !== `Bearer ${testKey}`) {

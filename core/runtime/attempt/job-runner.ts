@@ -15,7 +15,7 @@ import {
 } from '../../agent/index.ts';
 import { startTimer } from '../../base/index.ts';
 import { type JobBody, readJobBody, shortId } from '../../job-queue/index.ts';
-import { offlineNotice } from '../../model/index.ts';
+import { offlineNotice } from '../../offline-model/index.ts';
 import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import { leftOutText } from '../../tools/index.ts';
 import type { Attempt, AttemptContext, JobTools, Output, ReadyAgent } from './attempt.ts';

@@ -1,7 +1,7 @@
 /** Every way in which a provider fails, against real servers on loopback: class, code and words. */
 
 import { afterEach, expect, test } from 'vitest';
-import { startOfflineEndpoint } from '../../../core/model/index.ts';
+import { startOfflineThread } from '../../../core/offline-model/index.ts';
 import {
   type Answer,
   delta,
@@ -375,7 +375,7 @@ test('refusals in other forms than OpenAI keep their text', async () => {
 });
 
 test('the offline endpoint refuses a wrong key and an unknown model as OpenAI does', async () => {
-  const endpoint = await startOfflineEndpoint();
+  const endpoint = await startOfflineThread();
   try {
     const wrongKey = providerAt(endpoint.baseURL);
     expect((await failureOf(wrongKey, { model: 'aiq-offline' })).code).toBe('unauthorized');

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OfflineEndpoint } from '../../../core/model/index.ts';
+import type { OfflineEndpoint } from '../../../core/offline-model/index.ts';
 import { refuse, type SeenRequest, sse } from '../../integration/model/fake-server.ts';
 import { type DrillFault, faultFor, RepeatCounter } from './dice.ts';
 import { type Knobs, parseKnobs } from './knobs.ts';
@@ -87,7 +87,7 @@ function answerOf(
   return fetch(`${baseURL}/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${apiKey}` },
-    body: JSON.stringify({ ...body, model: 'aiq-offline', stream: false }),
+    body: JSON.stringify({ ...body, model: 'aiq-offline' }),
   });
 }
 

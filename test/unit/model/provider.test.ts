@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import {
+  checkOfflineModel,
   chooseProvider,
   modelFor,
   type Provider,
@@ -237,4 +238,12 @@ test('a local server that was only found must be allowed; one that was asked for
   await chooseProvider(query({ fetch, allow }));
   await chooseProvider(query({ provider: 'local', fetch, allow }));
   expect(found).toEqual([true, false]);
+});
+
+test('there is one offline model, and an id that only looks like it is refused', () => {
+  expect(checkOfflineModel('aiq-offline')).toBeNull();
+  expect(checkOfflineModel('gpt-5')).toBeNull();
+  for (const id of ['aiq-offline-2', 'aiq-offline?latency=3ms']) {
+    expect(checkOfflineModel(id)).toBe(`there is no model "${id}"; there is aiq-offline.`);
+  }
 });

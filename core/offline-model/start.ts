@@ -1,28 +1,28 @@
-/**
- * Starts the offline endpoint, in this thread or in one of its own. Loads the server itself only
- * then: it costs some 70 ms that nobody else should pay.
- */
+/** Starts the offline endpoint in a thread of its own. */
 
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type OfflineEndpoint, offlineAddress } from './contract.ts';
+import { offlineModel, type Provider } from '../model/index.ts';
 
-/** Starts the endpoint in this thread; rejects when it cannot listen. */
-export async function startOfflineEndpoint(): Promise<OfflineEndpoint> {
-  const { listenOffline } = await import('./endpoint.ts');
-  return listenOffline();
+export interface OfflineEndpoint {
+  readonly baseURL: string;
+  readonly apiKey: string;
+  readonly provider: Provider;
+  /** Ends running calls and frees the port. */
+  close(): Promise<void>;
 }
 
+/** What the thread posts once it listens. */
 export interface ThreadReady {
   readonly baseURL: string;
   readonly apiKey: string;
 }
 
 /**
- * Starts the endpoint in a thread of its own, so that extracting from long texts never holds up the
- * one that keeps leases alive. Rejects when it cannot listen; does not keep the process alive.
+ * Starts the endpoint in a worker thread, so that extracting from long texts never blocks the thread
+ * that renews leases. Does not keep the process alive. Rejects when the thread cannot listen.
  */
 export async function startOfflineThread(): Promise<OfflineEndpoint> {
   // From source it is .ts, from the published package .js: whatever this file is.
@@ -32,11 +32,13 @@ export async function startOfflineThread(): Promise<OfflineEndpoint> {
   });
   // `once` rejects when the thread fails before it is ready.
   const [{ baseURL, apiKey }] = (await once(worker, 'message')) as [ThreadReady];
-  // Should the thread die later, calls find nobody at its address: that is told as any lost server is.
+  // A thread that dies later is reported by the calls, which can no longer connect.
   worker.on('error', () => {});
   worker.unref();
   return {
-    ...offlineAddress(baseURL, apiKey),
+    baseURL,
+    apiKey,
+    provider: { name: 'offline', kind: 'offline', baseURL, apiKey, defaultModel: offlineModel },
     close: async () => {
       await worker.terminate();
     },

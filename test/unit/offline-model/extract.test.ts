@@ -3,9 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cleanParagraphs } from '../../../core/model/offline/clean.ts';
-import { extractSentences, keywordsOf } from '../../../core/model/offline/extract.ts';
-import { sentencesOf, wordCount } from '../../../core/model/offline/sentences.ts';
+import { extractSentences, keywordsOf } from '../../../core/offline-model/extract.ts';
+import { cleanParagraphs } from '../../../core/offline-model/paragraphs.ts';
+import { sentencesOf, wordCount } from '../../../core/offline-model/sentences.ts';
 
 const folder = join(import.meta.dirname, '../../../examples/texts');
 const files = readdirSync(folder);

@@ -1,17 +1,17 @@
 /**
- * Fills a JSON Schema from its own defaults, constants, examples and enums, and otherwise from the
- * words of a text. It understands what schemas of answers use; what it cannot fill it says.
+ * Fills a JSON Schema: with its own constants, defaults, enums and examples, otherwise with words of a
+ * text. What it cannot fill is a FillError.
  */
 
 import { extractSentences, keywordsOf } from './extract.ts';
 import {
   FillError,
-  type FillPlace,
+  type FillPosition,
   type FillSource,
   fillString,
+  nameOf,
   numberAt,
   type Schema,
-  where,
 } from './fill-string.ts';
 
 /** References and nesting deeper than this are a schema that contains itself. */
@@ -33,25 +33,26 @@ export function fillSchema(schema: unknown, source: FillSource): unknown {
   return fill(schema, { root, source, path: '', depth: 0, item: 0 });
 }
 
-function fill(schema: unknown, place: FillPlace): unknown {
-  if (place.depth > depthMax) throw new FillError(`${where(place)} never ends`);
-  if (schema === false) throw new FillError(`${where(place)} allows no value`);
-  if (schema === true || typeof schema !== 'object' || schema === null) return firstSentence(place);
-  const here = resolved(schema as Schema, place);
+function fill(schema: unknown, position: FillPosition): unknown {
+  if (position.depth > depthMax) throw new FillError(`${nameOf(position)} never ends`);
+  if (schema === false) throw new FillError(`${nameOf(position)} allows no value`);
+  if (schema === true || typeof schema !== 'object' || schema === null)
+    return firstSentence(position);
+  const here = resolved(schema as Schema, position);
   for (const key of ['const', 'default']) if (key in here) return here[key];
   for (const key of ['enum', 'examples']) {
     const values = here[key];
     if (Array.isArray(values) && values.length > 0) return values[0];
   }
-  return fillType(typeOf(here), here, place);
+  return fillType(typeOf(here), here, position);
 }
 
-function fillType(type: string, schema: Schema, place: FillPlace): unknown {
+function fillType(type: string, schema: Schema, position: FillPosition): unknown {
   switch (type) {
     case 'object':
-      return fillObject(schema, place);
+      return fillObject(schema, position);
     case 'array':
-      return fillArray(schema, place);
+      return fillArray(schema, position);
     case 'integer':
     case 'number':
       return fillNumber(schema, type);
@@ -60,50 +61,58 @@ function fillType(type: string, schema: Schema, place: FillPlace): unknown {
     case 'null':
       return null;
     default:
-      return fillString(schema, place);
+      return fillString(schema, position);
   }
 }
 
 /** References followed, `allOf` merged, the first branch of `anyOf` and `oneOf` that is not null. */
-function resolved(schema: Schema, place: FillPlace, depth = 0): Schema {
-  if (depth > depthMax) throw new FillError(`${where(place)} refers to itself`);
+function resolved(schema: Schema, position: FillPosition, depth = 0): Schema {
+  if (depth > depthMax) throw new FillError(`${nameOf(position)} refers to itself`);
   const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
-  const parts: unknown[] = [];
-  if (typeof $ref === 'string') parts.push(atPointer($ref, place));
-  if (Array.isArray(allOf)) parts.push(...(allOf as unknown[]));
-  for (const branches of [anyOf, oneOf]) {
-    if (!Array.isArray(branches)) continue;
-    const all = branches as Schema[];
-    parts.push(all.find((branch) => branch['type'] !== 'null') ?? all[0]);
-  }
+  const parts = [
+    ...(typeof $ref === 'string' ? [atPointer($ref, position)] : []),
+    ...listOf(allOf),
+    ...[anyOf, oneOf].flatMap(
+      (branches) => listOf(branches).find(isNotNull) ?? listOf(branches).slice(0, 1),
+    ),
+  ];
   return parts.reduce<Schema>(
-    (merged, part) => mergedSchemas(merged, resolved(part as Schema, place, depth + 1)),
+    (merged, part) => mergedSchemas(merged, resolved(part as Schema, position, depth + 1)),
     rest,
   );
 }
 
-function mergedSchemas(left: Schema, right: Schema): Schema {
-  const merged: { [key: string]: unknown } = { ...right, ...left };
-  if (left['properties'] && right['properties']) {
-    merged['properties'] = {
-      ...(right['properties'] as Schema),
-      ...(left['properties'] as Schema),
-    };
-  }
-  if (Array.isArray(left['required']) && Array.isArray(right['required'])) {
-    merged['required'] = [...(left['required'] as unknown[]), ...(right['required'] as unknown[])];
-  }
-  return merged;
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
-function atPointer(pointer: string, place: FillPlace): unknown {
-  if (!pointer.startsWith('#')) throw new FillError(`${where(place)} refers to ${pointer}`);
-  let target: unknown = place.root;
+function isNotNull(branch: unknown): boolean {
+  return (branch as Schema)['type'] !== 'null';
+}
+
+function mergedSchemas(left: Schema, right: Schema): Schema {
+  const bothHave = (key: string): boolean => key in left && key in right;
+  return {
+    ...right,
+    ...left,
+    ...(bothHave('properties') && {
+      properties: { ...(right['properties'] as Schema), ...(left['properties'] as Schema) },
+    }),
+    ...(bothHave('required') && {
+      required: [...listOf(left['required']), ...listOf(right['required'])],
+    }),
+  };
+}
+
+function atPointer(pointer: string, position: FillPosition): unknown {
+  if (!pointer.startsWith('#')) throw new FillError(`${nameOf(position)} refers to ${pointer}`);
+  let target: unknown = position.root;
   for (const part of pointer.slice(1).split('/').slice(1)) {
     const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
     target = (target as Schema | undefined)?.[key];
   }
-  if (target === undefined) throw new FillError(`${where(place)} refers to a missing ${pointer}`);
+  if (target === undefined)
+    throw new FillError(`${nameOf(position)} refers to a missing ${pointer}`);
   return target;
 }
 
@@ -118,12 +127,12 @@ function typeOf(schema: Schema): string {
   return 'minimum' in schema || 'maximum' in schema ? 'number' : 'string';
 }
 
-function fillObject(schema: Schema, place: FillPlace): unknown {
+function fillObject(schema: Schema, position: FillPosition): unknown {
   const properties = (schema['properties'] ?? {}) as Schema;
-  const required = Array.isArray(schema['required']) ? (schema['required'] as string[]) : [];
+  const required = listOf(schema['required']) as readonly string[];
   const value: { [key: string]: unknown } = {};
   for (const name of new Set([...Object.keys(properties), ...required])) {
-    const inner = { ...place, path: `${place.path}.${name}`, depth: place.depth + 1 };
+    const inner = { ...position, path: `${position.path}.${name}`, depth: position.depth + 1 };
     try {
       value[name] = fill(properties[name] ?? schema['additionalProperties'] ?? true, inner);
     } catch (error) {
@@ -134,16 +143,21 @@ function fillObject(schema: Schema, place: FillPlace): unknown {
   return value;
 }
 
-function fillArray(schema: Schema, place: FillPlace): unknown[] {
-  const prefix = Array.isArray(schema['prefixItems']) ? (schema['prefixItems'] as unknown[]) : [];
+function fillArray(schema: Schema, position: FillPosition): unknown[] {
+  const prefix = listOf(schema['prefixItems']);
   const least = numberAt(schema, 'minItems') ?? 0;
   const most = numberAt(schema, 'maxItems') ?? Number.POSITIVE_INFINITY;
-  const wanted = schema['items'] === false ? 0 : isObjectSchema(schema['items'], place) ? 1 : 3;
+  const wanted = schema['items'] === false ? 0 : isObjectSchema(schema['items'], position) ? 1 : 3;
   const length = Math.max(least, prefix.length, Math.min(wanted, most));
   const items: unknown[] = [];
   const seen = new Set<string>();
   for (let item = 0; item < length; item += 1) {
-    const inner = { ...place, path: `${place.path}[${item}]`, depth: place.depth + 1, item };
+    const inner = {
+      ...position,
+      path: `${position.path}[${item}]`,
+      depth: position.depth + 1,
+      item,
+    };
     const value = fill(prefix[item] ?? schema['items'] ?? true, inner);
     const key = JSON.stringify(value);
     // A short text has no three different things to say.
@@ -154,9 +168,9 @@ function fillArray(schema: Schema, place: FillPlace): unknown[] {
   return items;
 }
 
-function isObjectSchema(schema: unknown, place: FillPlace): boolean {
+function isObjectSchema(schema: unknown, position: FillPosition): boolean {
   if (typeof schema !== 'object' || schema === null) return false;
-  return typeOf(resolved(schema as Schema, place)) === 'object';
+  return typeOf(resolved(schema as Schema, position)) === 'object';
 }
 
 function fillNumber(schema: Schema, type: string): number {
@@ -171,6 +185,6 @@ function fillNumber(schema: Schema, type: string): number {
   return most !== null && up > most ? Math.floor(value / step) * step : up;
 }
 
-function firstSentence({ source }: FillPlace): string {
+function firstSentence({ source }: FillPosition): string {
   return source.sentences[0] ?? '';
 }

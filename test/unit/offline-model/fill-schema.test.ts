@@ -1,19 +1,10 @@
-/** The pieces of the offline model: its id, limits read from prompts, schemas filled from words. */
+/** The pieces of the offline model: limits read from prompts, schemas filled from words. */
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
-import { checkOfflineModel } from '../../../core/model/offline/contract.ts';
-import { fillSchema, fillSource } from '../../../core/model/offline/fill-schema.ts';
-import { FillError } from '../../../core/model/offline/fill-string.ts';
-import { shapeOf } from '../../../core/model/offline/limits.ts';
-
-test('there is one offline model, and an id that looks like it is told', () => {
-  expect(checkOfflineModel('aiq-offline')).toBeNull();
-  expect(checkOfflineModel('gpt-5')).toBeNull();
-  for (const id of ['aiq-offline-2', 'aiq-offline?latency=3ms']) {
-    expect(checkOfflineModel(id)).toBe(`there is no model "${id}"; there is aiq-offline.`);
-  }
-});
+import { shapeOf } from '../../../core/offline-model/answer-shape.ts';
+import { fillSchema, fillSource } from '../../../core/offline-model/fill-schema.ts';
+import { FillError } from '../../../core/offline-model/fill-string.ts';
 
 test.each([
   ['Answer with at most 5 bullets, each one sentence.', 'bullets', 5, 2000],

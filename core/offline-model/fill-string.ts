@@ -1,25 +1,27 @@
-/** Finds a string that fits its schema among the words of the text, and the terms that filling shares. */
+/** Strings that fit a schema, made of the words of a text, and the types that filling shares. */
 
 export type Schema = { readonly [key: string]: unknown };
 
 /** What the values are made of. */
 export interface FillSource {
   readonly text: string;
-  /** Sentences of the text, best first picked, in its order. */
+  /** The best sentences of the text, in its order. */
   readonly sentences: readonly string[];
   readonly keywords: readonly string[];
 }
 
-/** A schema that cannot be filled; the message names the place. */
+/** A schema that cannot be filled; the message names the property. */
 export class FillError extends Error {}
 
-export interface FillPlace {
+/** A position in a schema. */
+export interface FillPosition {
   /** The whole schema, which references point into. */
   readonly root: Schema;
   readonly source: FillSource;
+  /** Of the property, such as `.tags[0]`. */
   readonly path: string;
   readonly depth: number;
-  /** Number of the array item that is being filled, so that items differ. */
+  /** Index of the array item that is being filled, so that items differ. */
   readonly item: number;
 }
 
@@ -32,64 +34,52 @@ const formats: { readonly [format: string]: string } = {
   uuid: '00000000-0000-4000-8000-000000000000',
 };
 
-export function fillString(schema: Schema, place: FillPlace): string {
+/** @throws FillError when no candidate matches the pattern */
+export function fillString(schema: Schema, position: FillPosition): string {
   const format = typeof schema['format'] === 'string' ? formats[schema['format']] : undefined;
+  const pattern = typeof schema['pattern'] === 'string' ? new RegExp(schema['pattern'], 'u') : null;
   const least = numberAt(schema, 'minLength') ?? 0;
   const most = numberAt(schema, 'maxLength') ?? 4000;
-  const pattern = typeof schema['pattern'] === 'string' ? new RegExp(schema['pattern'], 'u') : null;
-  for (const candidate of format === undefined ? candidates(place) : [format]) {
+  for (const candidate of format === undefined ? candidates(position) : [format]) {
     const text = fitted(candidate, least, most);
     if (pattern === null || pattern.test(text)) return text;
   }
-  throw new FillError(`${where(place)} wants a text of a pattern that aiq-offline cannot make up`);
+  throw new FillError(
+    `${nameOf(position)} wants a text of a pattern that aiq-offline cannot make up`,
+  );
 }
 
-/** Most fitting first: by what the property is called, then whatever may match a pattern. */
-function candidates(place: FillPlace): string[] {
-  const { source, item } = place;
-  const name =
-    place.path
-      .replace(/\[\d+\]$/, '')
-      .split('.')
-      .at(-1) ?? '';
+/** Best first: by the name of the property, then whatever may match a pattern. */
+function candidates({ source, item, path }: FillPosition): string[] {
+  const name = path.replace(/\[\d+\]$/, '').replace(/^.*\./, '');
   const sentence = source.sentences[item % source.sentences.length] ?? source.text;
   const keyword = source.keywords[item % Math.max(1, source.keywords.length)] ?? 'text';
   const slug = slugOf(source.text) || 'text';
   const whole = source.sentences.join(' ');
-  const texts = [
-    whole,
-    sentence,
-    keyword,
-    slug,
-    `${slug}.md`,
-    keyword.toUpperCase(),
-    String(item + 1),
-    '1970-01-01',
+  const byName: readonly (readonly [RegExp, string])[] = [
+    [/^(?:path|file|filename)$/i, `${item === 0 ? slug : `${slug}-${item + 1}`}.md`],
+    [/tag|keyword|topic|category|label/i, keyword],
+    [/title|name|subject|heading/i, titleOf(source.text)],
+    [/summary|content|answer|text|body|description|abstract/i, whole],
   ];
-  const first = /^(?:path|file|filename)$/i.test(name)
-    ? `${item === 0 ? slug : `${slug}-${item + 1}`}.md`
-    : /tag|keyword|topic|category|label/i.test(name)
-      ? keyword
-      : /title|name|subject|heading/i.test(name)
-        ? titleOf(source.text)
-        : /summary|content|answer|text|body|description|abstract/i.test(name)
-          ? whole
-          : sentence;
-  return [first, ...texts];
+  const named = byName.find(([names]) => names.test(name))?.[1] ?? sentence;
+  const texts = [named, whole, sentence, keyword, slug, `${slug}.md`, keyword.toUpperCase()];
+  return [...texts, String(item + 1), '1970-01-01'];
 }
 
-/** The beginning, up to eight words: enough to recognise the text by. */
+/** The beginning, up to eight words. */
 export function titleOf(text: string): string {
   const words = text.split(' ');
   return words.length <= 8 ? text : `${words.slice(0, 8).join(' ')}…`;
 }
 
+/** Up to 40 characters of a-z, 0-9 and dashes; empty for a text without any of them. */
 export function slugOf(text: string): string {
-  const plain = text
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-');
-  return plain.slice(0, 40).replace(/^-+|-+$/g, '');
+  const plain = text.normalize('NFKD').toLowerCase();
+  return plain
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, '');
 }
 
 /** Cut at a word when too long, repeated when too short. */
@@ -107,7 +97,7 @@ export function numberAt(schema: Schema, key: string): number | null {
   return typeof schema[key] === 'number' ? schema[key] : null;
 }
 
-/** Names a place for a message. */
-export function where({ path }: FillPlace): string {
+/** Names a position for a message. */
+export function nameOf({ path }: FillPosition): string {
   return path === '' ? 'the schema' : `the schema at ${path.replace(/^\./, '')}`;
 }

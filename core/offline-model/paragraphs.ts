@@ -1,6 +1,6 @@
 /**
- * Turns a document as people store it (Markdown, hard-wrapped text, e-books) into paragraphs of plain
- * prose: marks, headings, tables, code, link targets and boilerplate removed, words left as they are.
+ * Splits a document (Markdown, HTML, hard-wrapped text, e-books) into paragraphs of plain prose:
+ * without marks, headings, tables, code, link targets and boilerplate, the words unchanged.
  */
 
 /** Paragraphs in their order. */
@@ -31,7 +31,7 @@ const blocks = [
   [/<style\b/gi, /<\/style\s*>/gi],
 ] as const;
 
-/** Step by step and not by one pattern: on a text full of openings that would take quadratic time. */
+/** Not by one pattern: on a text full of opening tags that would take quadratic time. */
 function withoutBlocks(text: string, open: RegExp, close: RegExp): string {
   const kept: string[] = [];
   let from = 0;
@@ -74,7 +74,7 @@ function cleanLine(line: string): Line {
   return { text: unmarked.trim(), kind: unmarked === text ? 'text' : 'item' };
 }
 
-/** Puts hard-wrapped lines together again. */
+/** Joins hard-wrapped lines. */
 function joinLines(lines: readonly Line[]): string[] {
   const paragraphs: string[] = [];
   let current: string[] = [];
@@ -83,7 +83,7 @@ function joinLines(lines: readonly Line[]): string[] {
     current = [];
   };
   for (const line of lines) {
-    // A setext underline makes a heading of what stands above it.
+    // A setext underline makes the line above it a heading.
     if (line.kind === 'underline' && current.length === 1) current = [];
     if (line.kind !== 'text') flush();
     if (line.text !== '') current.push(line.text);
@@ -92,7 +92,7 @@ function joinLines(lines: readonly Line[]): string[] {
   return paragraphs;
 }
 
-/** A word divided at the end of a line keeps its hyphen: it may belong to it. */
+/** A word that is divided at the end of a line keeps its hyphen, which may be its own. */
 function joined(lines: readonly string[]): string {
   return lines
     .join('\n')
