@@ -1,6 +1,11 @@
 /** What an agent is once its `agent.yaml` was read and checked. Plain data: it can cross threads. */
 
-export type JsonObject = { [key: string]: unknown };
+import type { JsonObject, Knowledge, ModelOptions, Output, Retry } from './manifest-type.ts';
+
+export type { JsonObject, ModelOptions };
+
+export type OutputFormat = Output['format'];
+export type OverwritePolicy = Output['overwrite'];
 
 export interface ModelSettings {
   /** Model id as the provider names it; null means the configured default. */
@@ -9,23 +14,6 @@ export interface ModelSettings {
   readonly provider: string | null;
   readonly options: ModelOptions;
 }
-
-export interface ModelOptions {
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly maxOutputTokens?: number;
-  readonly seed?: number;
-  readonly stopSequences?: readonly string[];
-  readonly frequencyPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly reasoningEffort?: string;
-  readonly verbosity?: 'low' | 'medium' | 'high';
-  /** Sent to the provider as it is. */
-  readonly extra?: JsonObject;
-}
-
-export type OutputFormat = 'text' | 'markdown' | 'json' | 'files';
-export type OverwritePolicy = 'error' | 'replace' | 'number';
 
 export interface Agent {
   readonly name: string;
@@ -77,17 +65,11 @@ export interface Agent {
   };
   readonly retry: {
     readonly attempts: number;
-    readonly backoff: 'exponential' | 'fixed';
+    readonly backoff: Retry['backoff'];
     readonly delayMs: number;
     readonly maxDelayMs: number;
   };
   readonly metadata: JsonObject;
-}
-
-export interface Knowledge {
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly chunkSize: number;
 }
 
 /** A template's text and where it stands, for messages. */

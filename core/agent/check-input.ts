@@ -1,7 +1,7 @@
-/** Values against their schemas: copied, defaults filled in, every problem told at once. */
+/** Checks values against their schemas: on a copy, with defaults filled in, all problems at once. */
 
+import { lostText, shorten } from '../yaml/index.ts';
 import type { Agent, CompiledAgent, InputProblem, JsonObject } from './agent.ts';
-import { copyJson } from './copy-json.ts';
 import { problemsOf } from './explain.ts';
 import { hideSecrets, isSecretPlace } from './secrets.ts';
 import { compileSchema, type ValidateFunction } from './validator.ts';
@@ -30,10 +30,15 @@ function checkValue(
   validate: ValidateFunction,
   value: unknown,
 ): ReturnType<ValueChecker> {
-  const copied = copyJson(value);
-  if (!copied.ok) return { ok: false, problems: [hidden(schema, copied.problem)] };
-  if (validate(copied.value)) return { ok: true, input: copied.value as JsonObject };
-  const { value: shown } = hideSecrets(schema, copied.value);
+  let copy: unknown;
+  try {
+    copy = copyOf(value, []);
+  } catch (error) {
+    if (!(error instanceof NotJsonError)) throw error;
+    return { ok: false, problems: [hidden(schema, error.problem)] };
+  }
+  if (validate(copy)) return { ok: true, input: copy as JsonObject };
+  const { value: shown } = hideSecrets(schema, copy);
   return { ok: false, problems: bounded(problemsOf(validate.errors ?? [], shown)) };
 }
 
@@ -46,4 +51,43 @@ function bounded(problems: InputProblem[]): InputProblem[] {
   if (problems.length <= problemsMax) return problems;
   const more = { property: '', message: `and ${problems.length - problemsMax} more problems` };
   return [...problems.slice(0, problemsMax), more];
+}
+
+const depthMax = 64;
+const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
+
+class NotJsonError extends Error {
+  readonly problem: InputProblem;
+
+  constructor(path: readonly string[], message: string) {
+    super(message);
+    this.problem = { property: path.slice(0, 8).join('.'), message };
+  }
+}
+
+/**
+ * A copy that may be filled and handed to templates: JSON data alone, bounded in depth, without keys
+ * that reach a prototype (`structuredClone` refuses none of these).
+ * @throws NotJsonError
+ */
+function copyOf(value: unknown, path: readonly string[]): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return value;
+    throw new NotJsonError(path, `${value} is not a number that JSON can hold`);
+  }
+  if (typeof value === 'bigint') throw new NotJsonError(path, lostText(String(value)));
+  if (typeof value !== 'object') throw new NotJsonError(path, `a ${typeof value} is not JSON`);
+  if (path.length >= depthMax) {
+    throw new NotJsonError(path, `is nested too deeply; ${depthMax} levels are allowed`);
+  }
+  if (Array.isArray(value)) return value.map((item, index) => copyOf(item, [...path, `${index}`]));
+  const copied: { [key: string]: unknown } = {};
+  for (const [key, member] of Object.entries(value)) {
+    if (forbiddenKeys.has(key)) {
+      throw new NotJsonError(path, `the property name ${shorten(key)} is not allowed`);
+    }
+    if (member !== undefined) copied[key] = copyOf(member, [...path, key]);
+  }
+  return copied;
 }

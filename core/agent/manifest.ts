@@ -1,63 +1,13 @@
-/** The shape of `agent.yaml`: checked against the published schema, every finding with its place. */
+/** Checks `agent.yaml` against the published schema; every finding has its line and column. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { didYouMean, type Finding, type YamlFile } from '../yaml/index.ts';
-import type {
-  JsonObject,
-  Knowledge,
-  ModelOptions,
-  OutputFormat,
-  OverwritePolicy,
-} from './agent.ts';
 import { dotted, type Violation, violationsOf } from './explain.ts';
 import { foreignHint } from './foreign-names.ts';
+import type { JsonObject, Manifest } from './manifest-type.ts';
 import { packageRoot } from './package-root.ts';
 import { compileOwnSchema, type ValidateFunction } from './validator.ts';
-
-/** A template as written: its text, or the file that holds it. */
-export type TemplateField = string | { readonly file: string };
-
-/** `agent.yaml` once it fits `schema/agent.schema.json`, with the defaults of that schema filled in. */
-export interface Manifest {
-  readonly name?: string;
-  readonly description: string;
-  readonly version?: string;
-  readonly queue?: string;
-  readonly model:
-    | string
-    | { readonly id?: string; readonly provider?: string; readonly options: ModelOptions };
-  readonly instructions: TemplateField;
-  readonly prompt?: TemplateField;
-  readonly input?: { readonly schema: JsonObject; readonly primary?: string };
-  readonly output: {
-    readonly format: OutputFormat;
-    readonly schema?: JsonObject;
-    readonly file?: string;
-    readonly template?: TemplateField;
-    readonly overwrite: OverwritePolicy;
-    readonly extracts?: boolean;
-    readonly trim: boolean;
-  };
-  readonly tools: readonly string[];
-  readonly knowledge: readonly Knowledge[];
-  readonly limits: {
-    readonly timeout?: string;
-    readonly concurrency?: number;
-    readonly requestsPerMinute?: number;
-    readonly tokensPerMinute?: number;
-    readonly maxSteps: number;
-    readonly maxInputTokens?: number;
-    readonly maxCost?: number;
-  };
-  readonly retry: {
-    readonly attempts: number;
-    readonly backoff: 'exponential' | 'fixed';
-    readonly delay: string;
-    readonly maxDelay: string;
-  };
-  readonly metadata: JsonObject;
-}
 
 interface SchemaNode {
   readonly properties?: { readonly [name: string]: SchemaNode };
@@ -66,7 +16,7 @@ interface SchemaNode {
 }
 
 interface ManifestSchema {
-  readonly validate: ValidateFunction;
+  readonly validate: ValidateFunction<Manifest>;
   readonly schema: SchemaNode;
 }
 
@@ -76,23 +26,26 @@ function manifestSchema(): Promise<ManifestSchema> {
   published ??= (async () => {
     const file = join(packageRoot(), 'schema', 'agent.schema.json');
     const schema = JSON.parse(readFileSync(file, 'utf8')) as JsonObject;
-    return { validate: await compileOwnSchema(schema), schema };
+    return { validate: await compileOwnSchema<Manifest>(schema), schema };
   })();
   return published;
 }
 
-/**
- * Checks a parsed file against the published schema, filling its defaults into `file.value`.
- * An empty list means that the value is a `Manifest`.
- */
-export async function checkManifest(file: YamlFile): Promise<Finding[]> {
+export type CheckedManifest =
+  | { readonly ok: true; readonly manifest: Manifest }
+  | { readonly ok: false; readonly findings: Finding[] };
+
+/** Checks a parsed file against the schema and fills the schema's defaults into `file.value`. */
+export async function checkManifest(file: YamlFile): Promise<CheckedManifest> {
   const { validate, schema } = await manifestSchema();
-  if (validate(file.value)) return [];
-  return violationsOf(validate.errors ?? []).map((violation) => ({
+  const { value } = file;
+  if (validate(value)) return { ok: true, manifest: value };
+  const findings = violationsOf(validate.errors ?? []).map((violation) => ({
     file: file.file,
     ...placeOf(file, violation),
     message: messageOf(violation, schema),
   }));
+  return { ok: false, findings };
 }
 
 function placeOf(file: YamlFile, violation: Violation): { line: number; column: number } {

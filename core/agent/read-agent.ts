@@ -6,7 +6,8 @@ import { type Finding, readYamlFile, suggestion } from '../yaml/index.ts';
 import type { Agent, JsonObject, OutputFormat, Problem, TemplateSource } from './agent.ts';
 import { createAgentFiles } from './agent-files.ts';
 import { definitionDigest } from './definition.ts';
-import { checkManifest, type Manifest } from './manifest.ts';
+import { checkManifest } from './manifest.ts';
+import type { Manifest } from './manifest-type.ts';
 import {
   checkKnowledge,
   checkTools,
@@ -39,9 +40,10 @@ export async function readAgent(
   const parsed = readYamlFile(join(dir, manifestName));
   if (!parsed.ok) return { ok: false, problems: parsed.findings };
   const { file } = parsed;
-  const problems: Finding[] = await checkManifest(file);
-  if (problems.length > 0) return { ok: false, problems };
-  const manifest = file.value as Manifest;
+  const checked = await checkManifest(file);
+  if (!checked.ok) return { ok: false, problems: checked.findings };
+  const { manifest } = checked;
+  const problems: Finding[] = [];
   const reading: Reading = { manifest: file, files: createAgentFiles(dir), problems };
   const name = checkName(reading, manifest, basename(dir));
   const templates = readTemplates(reading, manifest);

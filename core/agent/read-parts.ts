@@ -9,7 +9,7 @@ import {
 } from '../yaml/index.ts';
 import type { JsonObject, TemplateSource } from './agent.ts';
 import type { AgentFiles } from './agent-files.ts';
-import type { Manifest, TemplateField } from './manifest.ts';
+import type { Manifest } from './manifest-type.ts';
 import { checkUserSchema } from './user-schema.ts';
 
 /** Tools that come with aiq and that an agent may name. */
@@ -30,7 +30,7 @@ export function report(reading: Reading, path: YamlPath, message: string): void 
 /** The text of a template field, from the manifest itself or from a file beside it. */
 export function readTemplate(
   reading: Reading,
-  field: TemplateField,
+  field: Manifest['instructions'],
   path: YamlPath,
 ): TemplateSource | null {
   const { manifest, files } = reading;

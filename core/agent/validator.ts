@@ -11,8 +11,8 @@ import { BlockedError, inTime } from './in-time.ts';
 export type { ErrorObject };
 
 /** True when the value fits; otherwise `errors` says why, until the next call. */
-export interface ValidateFunction {
-  (value: unknown): boolean;
+export interface ValidateFunction<T = unknown> {
+  (value: unknown): value is T;
   errors?: ErrorObject[] | null;
 }
 
@@ -82,13 +82,13 @@ export async function compileSchema(schema: JsonObject): Promise<ValidateFunctio
 }
 
 /** The same for a schema of ours, whose checks are known to end. */
-export async function compileOwnSchema(schema: JsonObject): Promise<ValidateFunction> {
+export async function compileOwnSchema<T>(schema: JsonObject): Promise<ValidateFunction<T>> {
   const { $id: _id, $schema: _dialect, ...standalone } = schema;
-  return (await validator()).compile(standalone);
+  return (await validator()).compile<T>(standalone);
 }
 
 function interruptible(validate: ValidateFunction): ValidateFunction {
-  const guarded: ValidateFunction = (value) => {
+  const guarded: ValidateFunction = (value): value is unknown => {
     try {
       const fits = inTime(() => validate(value), checkMsMax);
       guarded.errors = validate.errors ?? null;
