@@ -1,4 +1,6 @@
-/** Reads what a server says about when to come back. */
+/** Reads the headers in which a server says how long to wait before the next request. */
+
+import { parseDuration } from '../base/index.ts';
 
 /** Longest wait that is believed: 15 minutes. */
 export const retryAfterMsMax = 15 * 60_000;
@@ -40,18 +42,13 @@ function rateLimitResetMs(headers: HeaderReader): number | null {
   return waits.length === 0 ? null : Math.max(...waits);
 }
 
-const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
 /** `6m0s`, `1.5s`, `20ms` or bare seconds. */
 function durationMs(value: string | null): number | null {
   if (value === null) return null;
   if (isDecimal(value)) return Number(value) * 1000;
   if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) return null;
-  let totalMs = 0;
-  for (const [, number, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    totalMs += Number(number) * unitMs[unit as keyof typeof unitMs];
-  }
-  return totalMs;
+  const parts = value.match(/[\d.]+[a-z]+/g) ?? [];
+  return parts.reduce((totalMs, part) => totalMs + (parseDuration(part) ?? 0), 0);
 }
 
 function isDecimal(value: string): boolean {

@@ -1,64 +1,56 @@
 /**
- * Which files git would leave alone: `.gitignore` files from the repository's root down, with
- * negation, anchors and folders as git reads them. Reads each file once; made anew for each listing.
+ * Tells which files git would ignore, by the `.gitignore` files from the repository's root down. The
+ * package `ignore` reads the patterns of one file; which file decides is found here.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { literal } from '../literal.ts';
+import ignore, { type Ignore } from 'ignore';
 
 export interface Gitignore {
   /** @param path relative to the base folder, with forward slashes */
   ignores(path: string): boolean;
 }
 
-interface Rule {
-  readonly pattern: RegExp;
-  readonly isNegated: boolean;
-  readonly foldersOnly: boolean;
-}
-
+/** Reads each `.gitignore` once, on first use. */
 export function createGitignore(baseDir: string): Gitignore {
   const root = repositoryRoot(baseDir);
   const below = relative(root, baseDir).split(sep).join('/');
-  const rules = new Map<string, readonly Rule[]>();
+  const rules = new Map<string, Ignore>();
   const folders = new Map<string, boolean>();
-  const rulesOf = (folder: string): readonly Rule[] => {
-    const known = rules.get(folder) ?? readRules(join(root, folder));
+  const rulesOf = (folder: string): Ignore => {
+    const known = rules.get(folder) ?? readRules(root, folder, below);
     rules.set(folder, known);
     return known;
   };
-  const isHit = (path: string, isFolder: boolean): boolean => {
-    // The rule that decides is the last that matches in the file nearest to the path.
+  /** By the file nearest to the path that has a rule for it; a folder's path ends with a slash. */
+  const isMatched = (path: string): boolean => {
     for (let folder = parentOf(path); ; folder = parentOf(folder)) {
       const inner = folder === '' ? path : path.slice(folder.length + 1);
-      const rule = rulesOf(folder).findLast(
-        ({ pattern, foldersOnly }) => (isFolder || !foldersOnly) && pattern.test(inner),
-      );
-      if (rule !== undefined) return !rule.isNegated;
+      const { ignored, unignored } = rulesOf(folder).test(inner);
+      if (ignored || unignored) return ignored;
       if (folder === '') return false;
     }
   };
   const isFolderIgnored = (folder: string): boolean => {
-    // The base folder was chosen by a person, whatever git thinks of it.
     if (folder.length <= below.length) return false;
     const known = folders.get(folder);
     if (known !== undefined) return known;
-    const ignored = isFolderIgnored(parentOf(folder)) || isHit(folder, true);
+    const ignored = isFolderIgnored(parentOf(folder)) || isMatched(`${folder}/`);
     folders.set(folder, ignored);
     return ignored;
   };
   return {
     ignores(path) {
       const full = below === '' ? path : `${below}/${path}`;
-      return isFolderIgnored(parentOf(full)) || isHit(full, false);
+      return isFolderIgnored(parentOf(full)) || isMatched(full);
     },
   };
 }
 
 function parentOf(path: string): string {
-  const end = path.lastIndexOf('/');
-  return end === -1 ? '' : path.slice(0, end);
+  const parent = dirname(path);
+  return parent === '.' ? '' : parent;
 }
 
 /** The nearest folder upwards that holds `.git`; outside a repository, the folder itself. */
@@ -69,52 +61,16 @@ function repositoryRoot(folder: string): string {
   }
 }
 
-function readRules(folder: string): readonly Rule[] {
+/** Rules of one folder. None of them excludes the base folder, which a person chose. */
+function readRules(root: string, folder: string, below: string): Ignore {
+  const rules = ignore({ ignorecase: false });
   try {
-    return readFileSync(join(folder, '.gitignore'), 'utf8').split(/\r?\n/).flatMap(ruleOf);
+    rules.add(readFileSync(join(root, folder, '.gitignore'), 'utf8'));
   } catch {
-    return [];
+    return rules;
   }
-}
-
-function ruleOf(line: string): Rule[] {
-  const text = line.replace(/(?<!\\)\s+$/, '');
-  if (text === '' || text.startsWith('#')) return [];
-  const isNegated = text.startsWith('!');
-  const glob = isNegated ? text.slice(1) : text;
-  const foldersOnly = glob.endsWith('/');
-  const body = glob.replace(/\/$/, '');
-  const isAnchored = body.includes('/');
-  const source = globSource(body.replace(/^\//, ''));
-  try {
-    const pattern = new RegExp(`^${isAnchored ? '' : '(?:.*/)?'}${source}$`, 'u');
-    return [{ pattern, isNegated, foldersOnly }];
-  } catch {
-    // A line that is no pattern matches nothing, as in git.
-    return [];
-  }
-}
-
-/** One token of a glob and what it is as a regular expression, first fit first. */
-const tokens: readonly (readonly [RegExp, (match: string) => string])[] = [
-  [/^\*\*\//, () => '(?:.*/)?'],
-  [/^\/\*\*$/, () => '/.+'],
-  [/^\/\*\*(?=\/)/, () => '(?:/.*)?'],
-  [/^\*+/, () => '[^/]*'],
-  [/^\?/, () => '[^/]'],
-  [/^\[[^\]/]+\]/, (set) => `[${set.slice(1, -1).replace(/^!/, '^').replaceAll('\\', '\\\\')}]`],
-  [/^\\./u, (escaped) => literal(escaped.slice(1))],
-  [/^[^]/u, (plain) => literal(plain)],
-];
-
-function globSource(glob: string): string {
-  let source = '';
-  for (let rest = glob; rest !== ''; ) {
-    const [pattern, render] = tokens.find(([token]) => token.test(rest)) ?? [/^/, () => ''];
-    const match = pattern.exec(rest)?.[0] ?? '';
-    if (match === '') break;
-    source += render(match);
-    rest = rest.slice(match.length);
-  }
-  return source;
+  const steps = relative(folder, below).split(sep);
+  if (steps[0] === '' || steps[0] === '..') return rules;
+  const parents = steps.map((_, index) => steps.slice(0, index + 1).join('/'));
+  return rules.add(parents.map((path) => `!/${path.replace(/[\\*?[\]]/g, '\\$&')}/`));
 }
