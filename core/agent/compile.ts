@@ -5,9 +5,8 @@ import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './ag
 import { AgentError } from './agent.ts';
 import { inputChecker } from './check-input.ts';
 import { BrokenAgentError } from './errors.ts';
-import { extractFolder, extractName } from './extract-names.ts';
 import { asPathValues, cleanPath } from './output-path.ts';
-import { type OutputParts, renderOutput } from './render-output.ts';
+import { extractFolder, extractName, type OutputParts, renderOutput } from './render-output.ts';
 import { hideSecrets } from './secrets.ts';
 import { asProblem, needsOutput, templateProblems } from './template-problems.ts';
 import { pathsOf, type Template, templateEngine } from './templates.ts';

@@ -3,7 +3,6 @@
 import { type LostNumber, readJson, shorten } from '../yaml/index.ts';
 import { type Agent, AgentError, type JsonObject, type RenderedFile } from './agent.ts';
 import { lostProblems, problemsOf } from './explain.ts';
-import { withNotice } from './extract-names.ts';
 import { cleanPath } from './output-path.ts';
 import type { Template } from './templates.ts';
 import type { ValidateFunction } from './validator.ts';
@@ -161,4 +160,26 @@ function foldersOf(path: string): string[] {
 
 function invalid(message: string): AgentError {
   return new AgentError('output_invalid', message);
+}
+
+/**
+ * Files that are read as text carry the notice of an extract inside; others have it in their name, where
+ * a label would break them or be overlooked.
+ */
+const readAsText = /(?:^|\/)[^/.]+$|\.(?:md|markdown|txt)$/i;
+
+/** `a/b.json` as `a/b.offline.json`; a name that is read as text stays. */
+export function extractName(path: string): string {
+  return readAsText.test(path) ? path : path.replace(/(?:\.[^./]*)?$/, '.offline$&');
+}
+
+/** `a/site` as `a/site.offline`. */
+export function extractFolder(path: string): string {
+  return `${path}.offline`;
+}
+
+/** The file with the notice inside, unless its name has it. */
+function withNotice({ path, content }: RenderedFile, notice: string): RenderedFile {
+  if (!readAsText.test(path) || content.includes(notice)) return { path, content };
+  return { path, content: `${content}\n<!-- ${notice} -->\n` };
 }

@@ -1,25 +1,11 @@
 /** The parts of a connection, put together; everything that it started ends with `close`. */
 
-import type { Config, Environment } from '../config/index.ts';
 import { AiqError, type JobQueue } from '../job-queue/index.ts';
-import type { Trust } from '../trust/index.ts';
-import { checkRunOptions } from './check-options.ts';
+import { checkRunOptions, checkText } from './check-options.ts';
 import type { Aiq, RunOptions, RunSummary } from './contract.ts';
 import { findJob, listJobs, searchJobs, waitForJob } from './jobs.ts';
-import { createOperations } from './operate.ts';
 import { createProducer } from './producer.ts';
-import { runJobs } from './run.ts';
-
-/** What all parts of a connection share. */
-export interface Connection {
-  readonly config: Config;
-  readonly env: Environment;
-  /** Both as they are now. @throws ConfigError */
-  readonly reread: () => Promise<Pick<Connection, 'config' | 'env' | 'trust'>>;
-  readonly queue: JobQueue;
-  readonly trust: Trust;
-  readonly onNotice: (line: string) => void;
-}
+import { type Connection, runJobs } from './run.ts';
 
 export function createAiq(connection: Connection): Aiq {
   const { queue } = connection;
@@ -50,5 +36,33 @@ export function createAiq(connection: Connection): Aiq {
       await Promise.allSettled(running);
       await queue.close();
     },
+  };
+}
+
+type Operating = Pick<
+  JobQueue,
+  'address' | 'inspect' | 'cancel' | 'retryDead' | 'signal' | 'result'
+>;
+
+export function createOperations(
+  queue: Operating,
+): Pick<Aiq, 'cancel' | 'retryDead' | 'signal' | 'result'> {
+  const idOf = async (id: string): Promise<string> => {
+    const job = await findJob(queue, id);
+    if (job !== null) return job.id;
+    throw new AiqError('NOT_FOUND', `no job ${id} at ${queue.address}`);
+  };
+  return {
+    async cancel(id) {
+      const [answer] = await queue.cancel([await idOf(id)]);
+      if (answer?.ok === false) throw new AiqError(answer.code, answer.message);
+    },
+    async retryDead(filter = {}) {
+      checkText('queue', filter.queue);
+      checkText('code', filter.code);
+      return queue.retryDead({ queue: filter.queue, errorCode: filter.code });
+    },
+    signal: (key) => queue.signal(key),
+    result: async (id) => queue.result(await idOf(id)),
   };
 }

@@ -13,8 +13,9 @@ import {
 } from '../config/index.ts';
 import { openQueue } from '../job-queue/index.ts';
 import { createTrust, fileNeeds, isTrustGiven } from '../trust/index.ts';
-import { type Connection, createAiq } from './aiq.ts';
+import { createAiq } from './aiq.ts';
 import type { Aiq } from './contract.ts';
+import type { Connection } from './run.ts';
 
 export interface ConnectOptions {
   /**

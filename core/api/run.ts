@@ -1,11 +1,23 @@
 /** Working on jobs inside the caller's process: the runtime behind one promise. */
 
 import { type Agent, discoverAgents, loadAgent } from '../agent/index.ts';
-import type { Config } from '../config/index.ts';
+import type { Config, Environment } from '../config/index.ts';
+import type { JobQueue } from '../job-queue/index.ts';
 import type { JobReport, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
-import type { Connection } from './aiq.ts';
+import type { Trust } from '../trust/index.ts';
 import type { RunOptions, RunSummary } from './contract.ts';
 import { RunError } from './run-error.ts';
+
+/** What all parts of a connection share. */
+export interface Connection {
+  readonly config: Config;
+  readonly env: Environment;
+  /** Both as they are now. @throws ConfigError */
+  readonly reread: () => Promise<Pick<Connection, 'config' | 'env' | 'trust'>>;
+  readonly queue: JobQueue;
+  readonly trust: Trust;
+  readonly onNotice: (line: string) => void;
+}
 
 /** @param closing the connection's end, which leaves running jobs no time */
 export async function runJobs(

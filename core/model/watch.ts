@@ -6,7 +6,6 @@
 import type { ReadableStream } from 'node:stream/web';
 import { startTimer, type Timer } from '../base/index.ts';
 import { ModelError } from './model.ts';
-import { patientFetch } from './patient-fetch.ts';
 
 /** A stream whose finish reason is in may only add its usage: nobody waits long for that. */
 const lingerMs = 2000;
@@ -183,4 +182,30 @@ export function answerTooLong(bytesMax: number): ModelError {
     `The answer is longer than the ${bytesMax} bytes that are allowed. ` +
       'Set model.options.maxOutputTokens, or raise the limit for answers.',
   );
+}
+
+/** Where Node keeps the dispatcher behind `fetch`, such as one that uses a proxy. */
+const globalDispatcher = Symbol.for('undici.globalDispatcher.1');
+
+type Dispatcher = NonNullable<RequestInit['dispatcher']>;
+type DispatcherClass = new (options: { headersTimeout: number; bodyTimeout: number }) => Dispatcher;
+
+let dispatcher: Dispatcher | undefined;
+
+/**
+ * `fetch` without its own limit of five minutes without headers or without a byte: `limits.timeout` and
+ * `limits.idle` bound a call.
+ */
+const patientFetch: typeof fetch = (input, init) => {
+  dispatcher ??= createDispatcher();
+  return fetch(input, { ...init, ...(dispatcher === undefined ? {} : { dispatcher }) });
+};
+
+/** Of the same kind as Node's own; undefined where Node keeps it elsewhere. */
+function createDispatcher(): Dispatcher | undefined {
+  // Node loads all of it once any of its classes is looked at.
+  if (typeof Headers !== 'function') return undefined;
+  const own = (globalThis as { [globalDispatcher]?: Dispatcher })[globalDispatcher];
+  const Own = own?.constructor as DispatcherClass | undefined;
+  return Own === undefined ? undefined : new Own({ headersTimeout: 0, bodyTimeout: 0 });
 }

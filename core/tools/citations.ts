@@ -5,9 +5,7 @@
 
 import type { Agent, JsonObject } from '../agent/index.ts';
 import type { KnowledgeBase } from './knowledge/base.ts';
-import { findComposed } from './knowledge/composed.ts';
 import { type LeftOut, leftOutText } from './knowledge/left-out.ts';
-import { literal } from './literal.ts';
 
 /** A citation whose quote is the file's own text. */
 interface Citation {
@@ -153,4 +151,45 @@ function notFound(answer: CitingAnswer, evidence: Evidence, agent: Agent): JsonO
   const tried = queries.map((query) => `"${query}"`).join(', ');
   const text = `Not found in the files searched.${tried === '' ? '' : ` Searched for: ${tried}.`}`;
   return { ...answer, found: false, answer: withNotSearched(text, evidence, agent), citations: [] };
+}
+
+/** Text as a part of a regular expression that matches itself and nothing else. */
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+interface Found {
+  /** Offset in the text itself. */
+  readonly start: number;
+  /** The text's own characters. */
+  readonly text: string;
+}
+
+/** A sign with all that may be composed with it: accents, and the parts of a Korean syllable. */
+const sign = /(?:\P{M}|^)[\p{M}\u1161-\u1175\u11A8-\u11C2]*/gu;
+
+/** @param pattern of composed characters */
+/**
+ * The first match in the text as if its accented letters were composed (Unicode NFC): the same words are
+ * written in either form.
+ */
+function findComposed(text: string, pattern: RegExp): Found | null {
+  const composed = text.normalize('NFC');
+  const match = pattern.exec(composed);
+  if (match === null) return null;
+  const { 0: words, index } = match;
+  if (composed === text) return { start: index, text: words };
+  const start = offsetIn(text, index);
+  const end = start + offsetIn(text.slice(start), words.length);
+  return { start, text: text.slice(start, end) };
+}
+
+/** Where in the text the sign begins that stands at an offset of the composed text. */
+function offsetIn(text: string, composedOffset: number): number {
+  let passed = 0;
+  for (const { 0: part, index } of text.matchAll(sign)) {
+    if (passed >= composedOffset) return index;
+    passed += part.normalize('NFC').length;
+  }
+  return text.length;
 }

@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import type { Agent } from '../agent/index.ts';
 import { readFile } from './read-file.ts';
 import { searchFiles } from './search-files.ts';
-import { thrownText } from './thrown.ts';
 import { type Tool, toolProblem } from './tool.ts';
 
 const builtIn = new Map(
@@ -61,5 +60,14 @@ async function importFile(file: string): Promise<{ readonly [name: string]: unkn
     const name = error instanceof Error ? `${error.name}: ` : '';
     const message = `the module cannot be loaded: ${name}${thrownText(error)}`;
     throw new ToolModuleError(file, message, { cause: error });
+  }
+}
+
+/** An error's message, anything else as a string; never throws. */
+export function thrownText(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'something that cannot be shown was thrown';
   }
 }

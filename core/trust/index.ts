@@ -1,7 +1,14 @@
 /** Which folder may send keys and run code: asked once, remembered by exactly these. */
 
-export { fileNeeds, folderNeeds } from './folder-needs.ts';
-export { agentNeeds, jobNeeds, type Need, needText, useNeeds } from './need.ts';
+export {
+  agentNeeds,
+  fileNeeds,
+  folderNeeds,
+  jobNeeds,
+  type Need,
+  needText,
+  useNeeds,
+} from './need.ts';
 export {
   listRecords,
   recordsFolder,

@@ -4,6 +4,7 @@ import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Agent } from '../agent/index.ts';
+import type { Config, LoadedEnvironment } from '../config/index.ts';
 import type { ProviderUse } from '../model/index.ts';
 
 export type Need =
@@ -112,4 +113,23 @@ function realPath(file: string): string {
   } catch {
     return file;
   }
+}
+
+export type FolderParts = Pick<Config, 'file' | 'provider' | 'providers' | 'agentPaths'> &
+  Pick<LoadedEnvironment, 'env' | 'envFile'>;
+
+/** Reads the agents, and runs nothing of theirs. */
+export async function folderNeeds(parts: FolderParts): Promise<Need[]> {
+  // Loaded when there is something to ask: most commands never do.
+  const [{ discoverAgents }, { usesOf }] = await Promise.all([
+    import('../agent/index.ts'),
+    import('../model/index.ts'),
+  ]);
+  const { agents } = await discoverAgents(parts.agentPaths);
+  return [...fileNeeds(parts), ...usesOf(parts).flatMap(useNeeds), ...agents.flatMap(jobNeeds)];
+}
+
+/** What it means to go by the configuration. */
+export function fileNeeds({ file, envFile }: Pick<FolderParts, 'file' | 'envFile'>): Need[] {
+  return foreignNeeds([file, envFile].filter((path) => path !== null));
 }

@@ -1,7 +1,7 @@
 /** Cancelling, retrying, signalling and reading results through the API. */
 
 import { expect, test } from 'vitest';
-import { createOperations } from '../../../core/api/operate.ts';
+import { createOperations } from '../../../core/api/aiq.ts';
 import type { JobQueue, Settled } from '../../../core/job-queue/index.ts';
 import { infoWith } from '../../support/job-info.ts';
 
