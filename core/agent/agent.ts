@@ -1,6 +1,12 @@
 /** What an agent is once its `agent.yaml` was read and checked. Plain data: it can cross threads. */
 
-import type { JsonObject, Knowledge, ModelOptions, Output, Retry } from './manifest-type.ts';
+import type {
+  JsonObject,
+  Knowledge,
+  ModelOptions,
+  Output,
+  Retry,
+} from './manifest/manifest-type.ts';
 
 export type { JsonObject, ModelOptions };
 

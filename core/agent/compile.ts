@@ -3,14 +3,19 @@
 import { createHash } from 'node:crypto';
 import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './agent.ts';
 import { AgentError } from './agent.ts';
-import { inputChecker } from './check-input.ts';
 import { BrokenAgentError } from './errors.ts';
-import { asPathValues, cleanPath } from './output-path.ts';
-import { extractFolder, extractName, type OutputParts, renderOutput } from './render-output.ts';
-import { hideSecrets } from './secrets.ts';
-import { asProblem, needsOutput, templateProblems } from './template-problems.ts';
-import { pathsOf, type Template, templateEngine } from './templates.ts';
-import { compileSchema, validator } from './validator.ts';
+import { inputChecker } from './input/check-input.ts';
+import { asPathValues, cleanPath } from './output/output-path.ts';
+import {
+  extractFolder,
+  extractName,
+  type OutputParts,
+  renderOutput,
+} from './output/render-output.ts';
+import { hideSecrets } from './schema/secrets.ts';
+import { compileSchema, validator } from './schema/validator.ts';
+import { asProblem, needsOutput, templateProblems } from './template/template-problems.ts';
+import { pathsOf, type Template, templateEngine } from './template/templates.ts';
 
 type Variables = { readonly [name: string]: unknown };
 

@@ -8,8 +8,8 @@ import { basename, dirname, join } from 'node:path';
 import { didYouMean } from '../yaml/index.ts';
 import type { Agent, BrokenAgent, Problem } from './agent.ts';
 import { BrokenAgentError, UnknownAgentError } from './errors.ts';
+import { type AgentDefaults, isAgentName, manifestName, readAgent } from './manifest/read-agent.ts';
 import { shippedAgentsPath } from './package-root.ts';
-import { type AgentDefaults, isAgentName, manifestName, readAgent } from './read-agent.ts';
 
 const misnamedManifest = 'agent.yml';
 

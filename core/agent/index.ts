@@ -18,9 +18,9 @@ export {
   type RenderedFile,
   type TemplateSource,
 } from './agent.ts';
-export { inputChecker, schemaChecker, type ValueChecker } from './check-input.ts';
 export { discoverAgents, loadAgent, shadowsShipped } from './discover.ts';
 export { BrokenAgentError, UnknownAgentError } from './errors.ts';
+export { inputChecker, schemaChecker, type ValueChecker } from './input/check-input.ts';
 export {
   type Converted,
   convertFlag,
@@ -28,9 +28,9 @@ export {
   flaglessProperties,
   type SchemaFlag,
   schemaFlags,
-} from './flags.ts';
+} from './input/flags.ts';
+export { type AgentDefaults, isAgentName } from './manifest/read-agent.ts';
+export { builtInTools } from './manifest/read-parts.ts';
 export { compileAgent, lintAgent, templateFaults } from './on-demand.ts';
 export { packageRoot } from './package-root.ts';
-export { type AgentDefaults, isAgentName } from './read-agent.ts';
-export { builtInTools } from './read-parts.ts';
-export { hideSecrets, isSecretPlace, withoutTexts } from './secrets.ts';
+export { hideSecrets, isSecretPlace, withoutTexts } from './schema/secrets.ts';

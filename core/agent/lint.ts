@@ -3,12 +3,12 @@
 import { join } from 'node:path';
 import { type Finding, readYamlFile, type YamlPath } from '../yaml/index.ts';
 import type { Agent, JsonObject, Problem } from './agent.ts';
-import { dotted, type Violation, violationsOf } from './explain.ts';
-import { readAgent } from './read-agent.ts';
-import { asProblem, templateProblems } from './template-problems.ts';
-import { templateEngine } from './templates.ts';
-import type { SchemaPlace } from './user-schema.ts';
-import { compileSchema, type ErrorObject, validator } from './validator.ts';
+import { readAgent } from './manifest/read-agent.ts';
+import { dotted, type Violation, violationsOf } from './schema/explain.ts';
+import type { SchemaPlace } from './schema/user-schema.ts';
+import { compileSchema, type ErrorObject, validator } from './schema/validator.ts';
+import { asProblem, templateProblems } from './template/template-problems.ts';
+import { templateEngine } from './template/templates.ts';
 
 /** Reads the folder again, so that findings have the places of what stands there now. */
 export async function lintAgent(agent: Agent): Promise<Problem[]> {

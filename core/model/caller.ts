@@ -6,17 +6,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenAI } from 'openai';
 import type { Stream } from 'openai/core/streaming';
-import { authorization } from './authorization.ts';
-import { notAModelEndpoint } from './failure-rules.ts';
-import { failureOf, toModelError } from './failures.ts';
-import { judged } from './judge.ts';
+import { judged } from './answer/check-answer.ts';
+import { PartialAnswer, type WireChunk } from './answer/stream.ts';
+import { callsIn } from './answer/tools-as-text.ts';
+import { usageFrom } from './answer/wire-usage.ts';
+import { notAModelEndpoint } from './failures/failure-rules.ts';
+import { failureOf, toModelError } from './failures/failures.ts';
+import { type Rewrite, refusalIn, rewriteFor, rewritten } from './failures/rewrites.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
+import { authorization } from './provider/authorization.ts';
 import { type RequestBody, requestBody } from './request.ts';
-import { type Rewrite, refusalIn, rewriteFor, rewritten } from './rewrites.ts';
-import { PartialAnswer, type WireChunk } from './stream.ts';
-import { callsIn } from './tools-in-words.ts';
 import { answerTooLong, type CallWatch, watchCall } from './watch.ts';
-import { usageFrom } from './wire-usage.ts';
 
 export interface ModelCaller {
   /**

@@ -1,9 +1,11 @@
 /** One model call done right: client, limits, failures, and the choice of a provider. */
 
+export { withoutFence } from './answer/fence.ts';
+export { type FoundJson, findJson } from './answer/find-json.ts';
+export { finishKind } from './answer/finish.ts';
+export { estimatedTokens } from './answer/wire-usage.ts';
 export { createCaller, type ModelCaller } from './caller.ts';
-export { withoutFence } from './fence.ts';
-export { type FoundJson, findJson } from './find-json.ts';
-export { finishKind } from './finish.ts';
+export { printable } from './failures/redact.ts';
 export { callWithLengthRetry } from './length-retry.ts';
 export {
   type CallOptions,
@@ -17,22 +19,20 @@ export {
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
-export { listModels, type ModelList } from './model-list.ts';
 export { costMicros, type Prices } from './price.ts';
 export { promptTruncated } from './prompt-tokens.ts';
+export { listModels, type ModelList } from './provider/model-list.ts';
 export {
   checkOfflineModel,
   chooseProvider,
   modelFor,
   offlineModel,
   type ProviderChoice,
-} from './provider.ts';
+} from './provider/provider.ts';
 export {
   type ProviderQuery,
   type ProviderSettings,
   type ProviderUse,
   usesOf,
-} from './provider-address.ts';
-export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
-export { printable } from './redact.ts';
-export { estimatedTokens } from './wire-usage.ts';
+} from './provider/provider-address.ts';
+export { ProviderError, type ProviderErrorCode } from './provider/provider-error.ts';

@@ -1,6 +1,6 @@
 /** What to do with an answer that was cut at its token limit: never accept it, pay for one more try. */
 
-import { finishKind } from './finish.ts';
+import { finishKind } from './answer/finish.ts';
 import { type ModelAnswer, type ModelCall, ModelError } from './model.ts';
 
 /**

@@ -87,7 +87,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'an answer with an unknown finish reason becomes a file',
     edits: [
       {
-        file: 'core/model/finish.ts',
+        file: 'core/model/answer/finish.ts',
         find: "!name.startsWith('function_call') ? 'filtered' : 'other';",
         replace: "!name.startsWith('function_call') ? 'filtered' : 'whole';",
       },
@@ -99,7 +99,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'JSON that broke off is an answer as far as it came',
     edits: [
       {
-        file: 'core/model/find-json.ts',
+        file: 'core/model/answer/find-json.ts',
         find: '      if (end === -1) return { texts, isCut: true };',
         replace: '      if (end === -1) continue;',
       },

@@ -8,7 +8,7 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'the models of an address are listed with the key before anybody allowed it',
     edits: [
       {
-        file: 'core/model/provider.ts',
+        file: 'core/model/provider/provider.ts',
         find: '  await query.allow(useOf(query, { name, baseURL, variables: address.variables }));\n',
         replace: '',
       },

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { inlineHelpers } from '../../../core/agent/helpers.ts';
 import { discoverAgents, lintAgent, loadAgent } from '../../../core/agent/index.ts';
+import { inlineHelpers } from '../../../core/agent/template/helpers.ts';
 import { folderWith, problemsOf } from './agent-folder.ts';
 
 const root = join(import.meta.dirname, '../../..');

@@ -1,8 +1,8 @@
 /** Code that never ends by itself is interrupted; all other code notices nothing. */
 
 import { expect, test } from 'vitest';
-import { BlockedError, inTime } from '../../../core/agent/in-time.ts';
 import { inputChecker } from '../../../core/agent/index.ts';
+import { BlockedError, inTime } from '../../../core/agent/schema/in-time.ts';
 import { loadProbe, manifest } from './agent-folder.ts';
 
 const forEver = (): never => {

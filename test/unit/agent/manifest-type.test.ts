@@ -58,5 +58,5 @@ function typeOf(node: Node, name: string, below: string[]): string {
 
 test('the type of the manifest is that of its schema', async () => {
   const text = [head, ...new Set(interfaces('Manifest', schema))].join('\n');
-  await expect(text).toMatchFileSnapshot(join(root, 'core/agent/manifest-type.ts'));
+  await expect(text).toMatchFileSnapshot(join(root, 'core/agent/manifest/manifest-type.ts'));
 });

@@ -1,6 +1,9 @@
 /** What is made of an answer once it is here: JSON, a second try at the length limit, its price. */
 
 import { expect, test } from 'vitest';
+import { withoutThoughts } from '../../../core/model/answer/reasoning-block.ts';
+import { usageFrom } from '../../../core/model/answer/wire-usage.ts';
+import { printable } from '../../../core/model/failures/redact.ts';
 import {
   callWithLengthRetry,
   costMicros,
@@ -11,9 +14,6 @@ import {
   promptTruncated,
   withoutFence,
 } from '../../../core/model/index.ts';
-import { printable } from '../../../core/model/redact.ts';
-import { withoutThoughts } from '../../../core/model/thoughts.ts';
-import { usageFrom } from '../../../core/model/wire-usage.ts';
 
 test.each([
   ['plain', '{"a":1}', ['{"a":1}']],

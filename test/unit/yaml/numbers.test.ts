@@ -1,8 +1,8 @@
 /** Numbers that were written come out as they were, or are refused by name, on every way in and out. */
 
 import { expect, test } from 'vitest';
-import { convertFlag } from '../../../core/agent/flags.ts';
 import { schemaChecker } from '../../../core/agent/index.ts';
+import { convertFlag } from '../../../core/agent/input/flags.ts';
 import { readJsonLines } from '../../../core/cli/input/json-lines.ts';
 import { parseAssignment, readDataObject } from '../../../core/cli/input/values.ts';
 import { isKept, isMultipleOf, parseYaml, readJson } from '../../../core/yaml/index.ts';

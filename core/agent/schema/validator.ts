@@ -1,0 +1,106 @@
+/**
+ * The one Ajv instance of a process (a second one costs as much as loading the package), loaded on
+ * first use: JSON Schema 2020-12, strict, all errors at once, defaults filled in.
+ */
+
+import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
+import { isMultipleOf } from '../../yaml/index.ts';
+import type { JsonObject } from '../agent.ts';
+import { BlockedError, inTime } from './in-time.ts';
+
+export type { ErrorObject };
+
+/** True when the value fits; otherwise `errors` says why, until the next call. */
+export interface ValidateFunction<T = unknown> {
+  (value: unknown): value is T;
+  errors?: ErrorObject[] | null;
+}
+
+let instance: Promise<Ajv2020> | null = null;
+
+export function validator(): Promise<Ajv2020> {
+  instance ??= createValidator();
+  return instance;
+}
+
+async function createValidator(): Promise<Ajv2020> {
+  const [{ Ajv2020: Ajv, _ }, formats] = await Promise.all([
+    import('ajv/dist/2020.js'),
+    import('ajv-formats'),
+  ]);
+  const ajv = new Ajv({
+    strict: true,
+    allowUnionTypes: true,
+    allErrors: true,
+    useDefaults: true,
+    // What every object inherits, `toString` and its like, was not given by anybody.
+    ownProperties: true,
+    // Errors carry the schema around the keyword, so that a message can name examples.
+    verbose: true,
+    // Compiling the meta-schema would cost 20 ms in every command. `lintAgent` asks for it by name;
+    // strict mode and `user-schema.ts` refuse what matters without it.
+    validateSchema: false,
+    logger: false,
+  });
+  formats.default.default(ajv);
+  ajv.addKeyword({ keyword: 'x-aiq', schemaType: 'object' });
+  // Ajv divides in binary, in which 19.99 is no multiple of 0.01.
+  ajv.removeKeyword('multipleOf');
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: (divisor: number, value: number) => isMultipleOf(value, divisor),
+    error: {
+      message: ({ schemaCode }) => `must be multiple of ${String(schemaCode)}`,
+      params: ({ schemaCode }) => _`{multipleOf: ${schemaCode}}`,
+    },
+  });
+  return ajv;
+}
+
+const compiled = new WeakMap<JsonObject, ValidateFunction>();
+
+/** A check takes microseconds, but with these keywords a value may keep it busy for ever. */
+const mayBlock = /"(?:pattern|patternProperties|uniqueItems|format)":/;
+const checkMsMax = 2_000;
+
+/**
+ * Compiles a schema that stands alone, once per schema object. Its identity is left out: two agents
+ * may use the same `$id`, and what it names must never be looked up elsewhere. A check that does not
+ * end is given up after two seconds: the value then does not fit.
+ * @throws Error when the schema is none
+ */
+export async function compileSchema(schema: JsonObject): Promise<ValidateFunction> {
+  const known = compiled.get(schema);
+  if (known !== undefined) return known;
+  const validate = await compileOwnSchema(schema);
+  // The guard costs more than most checks do.
+  const guarded = mayBlock.test(JSON.stringify(schema)) ? interruptible(validate) : validate;
+  compiled.set(schema, guarded);
+  return guarded;
+}
+
+/** The same for a schema of ours, whose checks are known to end. */
+export async function compileOwnSchema<T>(schema: JsonObject): Promise<ValidateFunction<T>> {
+  const { $id: _id, $schema: _dialect, ...standalone } = schema;
+  return (await validator()).compile<T>(standalone);
+}
+
+function interruptible(validate: ValidateFunction): ValidateFunction {
+  const guarded: ValidateFunction = (value): value is unknown => {
+    try {
+      const fits = inTime(() => validate(value), checkMsMax);
+      guarded.errors = validate.errors ?? null;
+      return fits;
+    } catch (error) {
+      if (!(error instanceof BlockedError)) throw error;
+      const message = `the check against the schema was given up: ${error.message}`;
+      guarded.errors = [
+        { keyword: 'time', instancePath: '', schemaPath: '#', params: {}, message },
+      ];
+      return false;
+    }
+  };
+  return guarded;
+}
