@@ -56,9 +56,12 @@ const csv: Writer = ({ text }) => {
     ['made by', offlineNotice],
     ['brief', text],
   ];
-  const cell = (value: string): string => `"${value.replaceAll('"', '""')}"`;
   return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
 };
+function cell(value: string): string {
+  return `"${value.replaceAll('"', '""')}"`;
+}
+
 /** A file of nothing but comments: the notice, then the brief. */
 const comments =
   (mark: string): Writer =>
@@ -67,9 +70,21 @@ const comments =
 
 /** By extension. JSON is YAML too. */
 const writers: { readonly [extension: string]: Writer } = {
-  ...{ md: markdown, markdown, txt: markdown, html, htm: html, json, yaml: json, yml: json, csv },
-  ...{ js: comments('//'), mjs: comments('//'), ts: comments('//') },
-  ...{ py: comments('#'), sh: comments('#'), toml: comments('#') },
+  md: markdown,
+  markdown,
+  txt: markdown,
+  html,
+  htm: html,
+  json,
+  yaml: json,
+  yml: json,
+  csv,
+  js: comments('//'),
+  mjs: comments('//'),
+  ts: comments('//'),
+  py: comments('#'),
+  sh: comments('#'),
+  toml: comments('#'),
 };
 
 function writerOf(path: string): Writer | undefined {
