@@ -1,4 +1,4 @@
-/** What an agent is once its `agent.yaml` was read and checked. Plain data: it can cross threads. */
+/** An agent after its `agent.yaml` was read and checked. Plain data: it can cross threads. */
 
 import type {
   JsonObject,
@@ -41,7 +41,7 @@ export interface Agent {
   readonly input: {
     /** JSON Schema 2020-12 of the job's input. */
     readonly schema: JsonObject;
-    /** Property that `--input`, positionals and standard input fill; null when none can be told. */
+    /** Property that `--input`, positionals and standard input fill; null when it is not clear which. */
     readonly primary: string | null;
     /** Line of `input.schema` in the manifest, for messages. */
     readonly schemaLine: number;
@@ -78,7 +78,7 @@ export interface Agent {
   readonly metadata: JsonObject;
 }
 
-/** A template's text and where it stands, for messages. */
+/** A template's text and where it is written, for messages. */
 export interface TemplateSource {
   readonly text: string;
   readonly file: string;
@@ -149,7 +149,7 @@ export interface CompiledAgent {
   renderPath(input: JsonObject, job: JobContext, extractNotice?: string | null): string | null;
   /**
    * Turns the model's answer into files.
-   * @param extractNotice what an extract says inside, where its name does not, if anything; null for an answer
+   * @param extractNotice goes into the text of an extract whose name does not mark it; null for an answer
    * @throws AgentError `output_invalid` when a JSON answer does not fit `output.schema`,
    *   `template_failed` when a template fails
    */

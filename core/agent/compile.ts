@@ -1,4 +1,4 @@
-/** An agent ready to run: schemas and templates compiled, every template proven against the schema. */
+/** Compiles an agent: schemas and templates, each template checked against the schema. */
 
 import { createHash } from 'node:crypto';
 import type { Agent, CompiledAgent, JobContext, JsonObject, Problem } from './agent.ts';
@@ -49,8 +49,8 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
     const empty = pathValues.find(({ parts }) => valueAt(variables, parts) === '');
     const why = empty === undefined ? result.message : `${empty.original} gives no file name`;
     const { secrets } = hideSecrets(agent.input.schema, input);
-    const told = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
-    throw new AgentError('path_invalid', `output.file: ${told}`);
+    const shown = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
+    throw new AgentError('path_invalid', `output.file: ${shown}`);
   };
   const nameFor = (extractNotice: string | null) => {
     if (extractNotice === null) return (path: string) => path;
@@ -103,8 +103,8 @@ function variablesOf(agent: Agent, input: JsonObject, job: JobContext): Variable
 const fenceChars = 16;
 
 /**
- * A code that stands nowhere in the input. Whoever writes a document cannot know it, because it follows
- * from all of it; and a job that runs again has the same.
+ * A code that occurs nowhere in the input. The author of a document cannot know it, because it depends
+ * on the whole input; a retry of the job has the same.
  */
 function fenceOf(id: string, input: JsonObject): string {
   const text = JSON.stringify(input);

@@ -1,6 +1,6 @@
 /**
- * Finding agents: folders with an `agent.yaml` under the agent paths, the nearest path first, the
- * agents that ship with aiq last. One broken folder is a row with its reasons; the others go on.
+ * Discovers agents: folders with an `agent.yaml` under the agent paths, the nearest path first, the
+ * agents that ship with aiq last. A broken folder is reported and does not affect the others.
  */
 
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
@@ -48,7 +48,7 @@ export async function discoverAgents(
   return { agents, broken };
 }
 
-/** Whether an agent of the user's own stands in the place of one that ships with aiq. */
+/** Whether an agent of the user's own hides one that ships with aiq. */
 export function shadowsShipped({ name, builtIn }: Pick<Agent, 'name' | 'builtIn'>): boolean {
   return !builtIn && existsSync(join(shippedAgentsPath(), name, manifestName));
 }

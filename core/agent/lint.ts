@@ -1,4 +1,4 @@
-/** Everything that can be found in an agent without running it: what `aiq agents validate` shows. */
+/** Finds all problems of an agent without running it, for `aiq agents validate`. */
 
 import { join } from 'node:path';
 import { type Finding, readYamlFile, type YamlPath } from '../yaml/index.ts';
@@ -10,7 +10,7 @@ import { compileSchema, type ErrorObject, validator } from './schema/validator.t
 import { asProblem, templateProblems } from './template/template-problems.ts';
 import { templateEngine } from './template/templates.ts';
 
-/** Reads the folder again, so that findings have the places of what stands there now. */
+/** Reads the folder again, so that findings have the lines of its present files. */
 export async function lintAgent(agent: Agent): Promise<Problem[]> {
   const result = await readAgent(agent.dir, agent.builtIn);
   if (!result.ok) return [...result.problems];

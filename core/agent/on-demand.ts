@@ -1,4 +1,4 @@
-/** What needs Handlebars: its modules load on first use, so that looking at agents stays quick. */
+/** Functions that need Handlebars; their modules load on first use, so that listing agents stays quick. */
 
 import type { Agent, CompiledAgent, Problem } from './agent.ts';
 

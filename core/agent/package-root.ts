@@ -1,4 +1,4 @@
-/** Where the package itself stands, whether it runs from source or from `dist/`. */
+/** The folder of the package itself, whether it runs from source or from `dist/`. */
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Options of callers without types: what is of the wrong kind is told by its name, not used. */
+/** Checks the options of callers without types; one of the wrong type is an error with its name. */
 
 import { inspect } from 'node:util';
 import { jobStates } from '../job-queue/index.ts';

@@ -36,17 +36,17 @@ export interface ConnectOptions {
   readonly trust?: boolean;
   /**
    * Told, in one line each, what a person may want to know: the provider that was chosen, agents
-   * that are left out, connections lost and regained. Default: nobody is told.
+   * that are left out, connections lost and regained. Default: not reported.
    */
   readonly onNotice?: (line: string) => void;
 }
 
 /**
  * Connects to the broker that the configuration names. With the default `file:./.aiq` it starts that
- * folder's broker when none runs; it leaves by itself when nobody uses it.
+ * folder's broker when none runs; it exits when it is idle.
  * @throws ConfigError when a setting cannot be used, or `dir` is no folder
  * @throws TrustError when the configuration belongs to another user
- * @throws AiqError `UNREACHABLE` when nobody answers, `UNAUTHORIZED` when the token is wrong
+ * @throws AiqError `UNREACHABLE` when nothing answers, `UNAUTHORIZED` when the token is wrong
  */
 export async function connect(options: ConnectOptions = {}): Promise<Aiq> {
   const { configFile, settings = {}, onNotice = ignore } = options;
@@ -98,5 +98,5 @@ function checkNames(settings: Overrides): void {
 }
 
 function ignore(): void {
-  // The caller did not ask to be told.
+  // The caller did not ask for notices.
 }

@@ -32,7 +32,7 @@ export interface Aiq {
     requests: readonly JobRequest[],
   ): Promise<readonly (EnqueuedJob | RefusedJob)[]>;
   /**
-   * Waits until a job is done, dead or cancelled, whoever works on it.
+   * Waits until a job is done, dead or cancelled, whichever consumer works on it.
    * @param id the job's id, or any unique beginning of it
    * @throws AiqError `NOT_FOUND`, `BAD_REQUEST` when several jobs begin like that, or the signal's
    *   reason
@@ -59,7 +59,7 @@ export interface Aiq {
    */
   result(id: string): Promise<Uint8Array | null>;
   /**
-   * Cancels a job that is not done; who works on it is told at once.
+   * Cancels a job that is not done; its consumer is notified at once.
    * @throws AiqError `NOT_FOUND`; `BAD_STATE` when it is done or was cancelled before
    */
   cancel(id: string): Promise<void>;
@@ -73,7 +73,7 @@ export interface Aiq {
    * counted in the summary; they do not reject it.
    * @throws UnknownAgentError, BrokenAgentError for a named agent
    * @throws RunError when nothing can be done: no agent, no usable provider, a refused key
-   * @throws TrustError when it would send a key or run code that nobody has allowed
+   * @throws TrustError when it would send a key or run code that is not allowed
    */
   run(options?: RunOptions): Promise<RunSummary>;
   /** Stops what `run` does here, hands its jobs back uncharged, and disconnects. */

@@ -1,4 +1,4 @@
-/** The options that say when and how a job is to be done, checked before anything is sent. */
+/** Checks the options of when and how a job is done, before anything is sent. */
 
 import { AiqError, isKey, isTag, type JobTerms, limits, priorities } from '../job-queue/index.ts';
 import { checkList, checkText, mustBe } from './check-options.ts';

@@ -50,7 +50,7 @@ export function createProducer({
   const madeIn = placeOf(config.baseDir);
   const send = async (agent: Agent, jobs: readonly Job[]): Promise<readonly Enqueued[]> => {
     const { answers } = await sendJobs(queue, jobs, async () => {
-      // Loaded when somebody asks, so that a program that only queues jobs starts without it.
+      // Loaded on first use, so that a program that only queues jobs starts without it.
       const { realProvider } = await import('../runtime/index.ts');
       const { provider, providers, model } = config;
       return realProvider({ provider, providers, model, env, trust }, agent.model);
@@ -99,7 +99,7 @@ async function loadOne(
   return { agent, check: (input) => compiled.checkInput(input) };
 }
 
-/** What an agent reads is part of what its jobs are, as it stands at each call. */
+/** The agent with the present content of its knowledge files in its digest. */
 async function withKnowledge(agent: Agent, baseDir: string): Promise<Agent> {
   if (agent.knowledge.length === 0) return agent;
   const { pinKnowledge } = await import('../tools/index.ts');

@@ -1,4 +1,4 @@
-/** Working on jobs inside the caller's process: the runtime behind one promise. */
+/** Runs jobs inside the caller's process until a promise resolves. */
 
 import { type Agent, discoverAgents, loadAgent } from '../agent/index.ts';
 import type { Config, Environment } from '../config/index.ts';
@@ -100,7 +100,7 @@ async function chooseAgents(
     return loadAgents({ agentPaths, limits }, [...new Set(names)]);
   }
   const { agents, broken } =
-    names === undefined ? await discoverAgents(agentPaths, limits) : nobody;
+    names === undefined ? await discoverAgents(agentPaths, limits) : noAgents;
   for (const { name, problems } of broken) {
     const [first] = problems;
     onNotice(`agent "${name}" is left out: ${first?.message ?? 'it is broken'} (${first?.file})`);
@@ -116,7 +116,7 @@ function loadAgents(
   return Promise.all(names.map((name) => loadAgent(name, agentPaths, limits)));
 }
 
-const nobody = { agents: [], broken: [] };
+const noAgents = { agents: [], broken: [] };
 
 /** Calls back once the signal aborts, also when it has already; returns how to stop listening. */
 function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
@@ -131,9 +131,9 @@ function ignore(): void {
 }
 
 function noticesOnly(onNotice: Connection['onNotice']): RuntimeLog {
-  const tell: RuntimeLog['warn'] = (fields, message) => {
+  const notify: RuntimeLog['warn'] = (fields, message) => {
     const parts = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
     onNotice([message, ...parts].join(' '));
   };
-  return { debug: ignore, info: ignore, warn: tell, error: tell };
+  return { debug: ignore, info: ignore, warn: notify, error: notify };
 }

@@ -15,7 +15,7 @@ import { type ConfigRequest, type Sources, type Written, writtenValue } from './
 /** One setting that holds. */
 export interface ExplainedSetting {
   readonly path: string;
-  /** As it counts: paths absolute, durations in milliseconds. Keys are never told. */
+  /** In effect: paths absolute, durations in milliseconds. Keys are never shown. */
   readonly value: unknown;
   /** As it was written, or as its default would be. */
   readonly written: unknown;
@@ -63,7 +63,7 @@ function placeIn({ file }: ConfigFile, path: readonly string[]): string {
   return file === null ? '' : `${file.file}:${file.keyPlaceOf(path).line}`;
 }
 
-/** Providers and prices stand in the file only. */
+/** Providers and prices are set in the file only. */
 function structured(file: ConfigFile, { providers, prices }: Config): ExplainedSetting[] {
   const shown = Object.entries(providers).map(([name, { apiKey, headers, query, ...rest }]) => {
     // Values may be secrets: their names are enough.

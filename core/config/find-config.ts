@@ -11,7 +11,7 @@ export const configName = 'aiq.config.yaml';
 
 export type Environment = { readonly [name: string]: string | undefined };
 
-/** What every look for a configuration needs. */
+/** What a search for the configuration needs. */
 export interface Lookup {
   /** The working folder, absolute. */
   readonly cwd: string;

@@ -1,4 +1,4 @@
-/** What the user's own configuration says, whatever folder is worked in. */
+/** The providers of the user's own configuration, independent of the working folder. */
 
 import { statSync } from 'node:fs';
 import type { Config } from './config.ts';

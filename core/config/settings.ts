@@ -1,4 +1,4 @@
-/** Every single-valued setting as one table: its place, its kind and its default. Files, environment and flags are read by it. */
+/** Table of all single-valued settings: path, kind and default. Files, environment and flags are read by it. */
 
 import { availableParallelism } from 'node:os';
 import { suggestion } from '../yaml/index.ts';
@@ -32,7 +32,7 @@ const mib = 1024 * 1024;
 const concurrencyDefault = 8;
 /** Threads only render, check and write; past four they cost memory and gain nothing. */
 const threadsMax = 4;
-/** More text than this hardly fits the context of a model: who has a use for it says so. */
+/** More text than this hardly fits the context of a model: larger inputs need this setting. */
 const inputBytesDefault = mib;
 /** The input of one job, as JSON. */
 const inputBytesMax = 64 * mib;

@@ -128,7 +128,7 @@ interface Texts {
   readonly missing?: string;
 }
 
-/** `headers` and `query`: texts as they are, or variables; a secret never stands in the file. */
+/** `headers` and `query`: texts as they are, or variables; a secret is never written in the file. */
 function readTexts(
   reader: Reader,
   value: unknown,

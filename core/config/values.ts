@@ -11,7 +11,7 @@ function fail(reason: string): never {
   throw new ValueError(reason);
 }
 
-/** A text that says something; null stays null. */
+/** A text that is not blank; null stays null. */
 export function parseText(raw: unknown): string | null {
   if (raw === null) return null;
   if (typeof raw === 'string' && raw.trim() !== '') return raw.trim();
@@ -83,7 +83,7 @@ export function parseBroker(raw: unknown, dir: string): string {
     if (rest === '') return fail(`${shorten(raw)} names no path: ${forms}`);
     const [, named] = /^\/\/([^/].*)$/.exec(rest) ?? [];
     if (named !== undefined) {
-      const fix = `what stands behind // is a machine; write ${scheme}:${named}`;
+      const fix = `the name after // is a machine; write ${scheme}:${named}`;
       return fail(`${shorten(raw)} is no folder: ${fix}`);
     }
     return `${scheme}:${parsePath(rest, dir)}`;

@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenAI } from 'openai';
 import type { Stream } from 'openai/core/streaming';
-import { judged } from './answer/check-answer.ts';
+import { checkAnswer } from './answer/check-answer.ts';
 import { PartialAnswer, type WireChunk } from './answer/stream.ts';
-import { callsIn } from './answer/tools-as-text.ts';
+import { callsInText } from './answer/tools-as-text.ts';
 import { usageFrom } from './answer/wire-usage.ts';
 import { notAModelEndpoint } from './failures/failure-rules.ts';
 import { failureOf, toModelError } from './failures/failures.ts';
@@ -22,7 +22,7 @@ export interface ModelCaller {
   /**
    * Makes one call and joins the streamed answer. Whether it was cut by length is the caller's to
    * judge (`callWithLengthRetry`).
-   * @throws ModelError and nothing else; its `usage` says what was bought all the same
+   * @throws ModelError and nothing else; its `usage` is what the call cost all the same
    */
   call(request: ModelCall, signal: AbortSignal): Promise<ModelAnswer>;
 }
@@ -57,18 +57,18 @@ export async function createCaller(provider: Provider): Promise<ModelCaller> {
 }
 
 /** Before a server counts as no model endpoint, it is asked again after each of these pauses. */
-const secondScansMs = [200, 800];
+const endpointRetriesMs = [200, 800];
 
 /**
- * A wrong address stops the whole consumer, and one odd page of a proxy must not: whoever is no
- * endpoint says so three times. Nothing was bought by then.
+ * Calls up to three times before an address counts as no model endpoint: that stops the whole consumer,
+ * and one odd page of a proxy must not. Nothing was paid for by then.
  */
 async function callUntilSure(
   endpoint: Endpoint,
   request: ModelCall,
   signal: AbortSignal,
 ): Promise<ModelAnswer> {
-  for (const pauseMs of secondScansMs) {
+  for (const pauseMs of endpointRetriesMs) {
     try {
       return await callEndpoint(endpoint, request, signal);
     } catch (error) {
@@ -114,7 +114,7 @@ async function callEndpoint(
   }
 }
 
-/** What is said against a parameter: by its status, and where that has other meanings by its words. */
+/** Whether the error refuses a parameter: by its status, or by its text where the status is ambiguous. */
 function isRefusal({ status, code, message, usage }: ModelError): boolean {
   if (usage !== null) return false;
   // In a stream that began well there is no status.
@@ -126,7 +126,7 @@ function isRefusal({ status, code, message, usage }: ModelError): boolean {
   return status === 406 || status === 415;
 }
 
-/** One request. Failures are returned, so that the loop above can look at them. */
+/** One request. Failures are returned, so that the loop above can rewrite the request. */
 async function callOnce(
   endpoint: Endpoint,
   { request, body }: { request: ModelCall; body: RequestBody },
@@ -150,15 +150,15 @@ async function callOnce(
   // After the finish reason only the usage can be missing: such an answer is whole, and paid for.
   if (answer === null) {
     const error = failure ?? watch.reason() ?? unfinished(provider, partial);
-    return isPaid(error, partial, watch) ? error.withUsage(usage) : withSaidUsage(error, watch);
+    return isPaid(error, partial, watch) ? error.withUsage(usage) : withReportedUsage(error, watch);
   }
   endpoint.answeredBefore = true;
-  const told = offered && body.tools === undefined ? withCallsInWords(answer) : answer;
-  return judged(provider, told, partial.refusal);
+  const whole = offered && body.tools === undefined ? withCallsInText(answer) : answer;
+  return checkAnswer(provider, whole, partial.refusal);
 }
 
-function withCallsInWords(answer: ModelAnswer): ModelAnswer {
-  const toolCalls = callsIn(answer.text);
+function withCallsInText(answer: ModelAnswer): ModelAnswer {
+  const toolCalls = callsInText(answer.text);
   return toolCalls.length === 0 ? answer : { ...answer, text: '', toolCalls };
 }
 
@@ -169,10 +169,10 @@ function isPaid({ code }: ModelError, { chunks }: PartialAnswer, watch: CallWatc
   return watch.hasAnswer() && ['stream_cut', 'bad_stream', 'connection_failed'].includes(code);
 }
 
-/** What a refusal says that it used; mostly nothing. */
-function withSaidUsage(error: ModelError, watch: CallWatch): ModelError {
-  const said = watch.isRefused() ? (parsedBody(watch.errorBody()) ?? {}).usage : null;
-  return said ? error.withUsage(usageFrom(said, { input: 0, output: 0 })) : error;
+/** Adds the usage that a refusal reports, if any. */
+function withReportedUsage(error: ModelError, watch: CallWatch): ModelError {
+  const usage = watch.isRefused() ? (parsedBody(watch.errorBody()) ?? {}).usage : null;
+  return usage ? error.withUsage(usageFrom(usage, { input: 0, output: 0 })) : error;
 }
 
 async function receive(
@@ -219,7 +219,7 @@ function clientFor({ provider, Client }: Endpoint, watch: CallWatch): OpenAI {
   });
 }
 
-/** The SDK would send what OPENAI_CUSTOM_HEADERS holds to every server, whoever it belongs to. */
+/** The SDK would send the headers of OPENAI_CUSTOM_HEADERS to every server. */
 function environmentHeaders(): { readonly [name: string]: null } {
   const lines = (process.env['OPENAI_CUSTOM_HEADERS'] ?? '').split('\n');
   const names = lines.map((line) => line.replace(/:.*$/, '').trim()).filter((name) => name !== '');

@@ -56,7 +56,7 @@ export interface ModelCall {
   readonly messages: readonly Message[];
   readonly options: CallOptions;
   readonly tools?: readonly ToolDefinition[];
-  /** `none`: the tools stand there for what was called before, and must not be called again. */
+  /** `none`: the tools only describe earlier calls and must not be called again. */
   readonly toolChoice?: 'none';
   /** Ask for JSON of this schema (`response_format: json_schema`); the caller checks the answer again. */
   readonly responseSchema?: {
@@ -74,7 +74,7 @@ export interface ModelCall {
 export interface ModelAnswer {
   readonly text: string;
   readonly toolCalls: readonly ToolCall[];
-  /** As the server names it; `finish.ts` says what it means. */
+  /** As the server names it; `finishKind` has its meaning. */
   readonly finishReason: string;
   readonly model: string;
   readonly usage: TokenUsage;
@@ -85,9 +85,9 @@ export interface TokenUsage {
   readonly inputTokens: number;
   /** Reasoning included. */
   readonly outputTokens: number;
-  /** Part of the input that came from the provider's cache; absent when it says nothing of one. */
+  /** Part of the input that came from the provider's cache; absent when the provider reports none. */
   readonly cachedInputTokens?: number;
-  /** Part of the output that was thought and not said. */
+  /** Part of the output that was reasoning. */
   readonly reasoningTokens?: number;
   /** True when a number is a guess, because the server gave none that can be one. */
   readonly estimated: boolean;
@@ -99,13 +99,13 @@ export type FailureClass =
   | 'transient'
   /** The fault of this request, for good: dead-letter. */
   | 'permanent'
-  /** The provider asks for patience: retry after the delay. */
+  /** Rate limited: retry after the delay. */
   | 'throttled'
   /** The provider does not work at the moment. */
   | 'unavailable'
-  /** Refused without a reason: this request's fault or everybody's; only other jobs can tell. */
+  /** Refused without a reason: only the outcome of other jobs shows whether this request caused it. */
   | 'blocked'
-  /** Address, key or model id are wrong: a person has to mend it. */
+  /** Address, key or model id are wrong: a person must correct them. */
   | 'misconfigured'
   /** Quota or credit are used up. */
   | 'exhausted'

@@ -1,4 +1,4 @@
-/** What a call cost. */
+/** The cost of a call. */
 
 import type { TokenUsage } from './model.ts';
 
@@ -15,8 +15,8 @@ export interface Prices {
 }
 
 /**
- * Millionths of the currency unit, rounded up; null for a model without a price, whose cost nobody
- * knows. A price for `gpt-5-mini` also holds for its dated snapshots (`gpt-5-mini-2025-08-07`).
+ * Millionths of the currency unit, rounded up; null for a model without a price, whose cost is
+ * unknown. A price for `gpt-5-mini` also holds for its dated snapshots (`gpt-5-mini-2025-08-07`).
  */
 export function costMicros(prices: Prices, model: string, usage: TokenUsage): number | null {
   const id = model.replace(/\?.*$/, '');

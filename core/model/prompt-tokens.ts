@@ -1,4 +1,4 @@
-/** How many tokens a prompt must have at least, to tell when a server has read only a part of it. */
+/** Detects a server that read only a part of the prompt, by the fewest tokens that the prompt can have. */
 
 import { type Message, type ModelAnswer, ModelError } from './model.ts';
 
@@ -22,9 +22,8 @@ function tokensAtLeast(messages: readonly Message[]): number {
 }
 
 /**
- * Why an answer is to something else than what was asked: the server counted less than half of the
- * tokens that the prompt must have, so it cut the prompt, as Ollama does at its default context. Null
- * when it counted enough, or nothing. Only for the first call of a prompt: some servers leave out
+ * The error for an answer to a truncated prompt: the server counted less than half of the tokens that
+ * the prompt must have, as Ollama does at its default context. Null when it counted enough, or nothing. Only for the first call of a prompt: some servers leave out
  * what they have cached.
  */
 export function promptTruncated(
@@ -40,6 +39,6 @@ export function promptTruncated(
     'prompt_truncated',
     `The server read ${read} tokens of a prompt that has at least ${needed}: it cut it, and the answer is to ` +
       `a part. Give model ${model} a larger context on the server (Ollama: OLLAMA_CONTEXT_LENGTH or ` +
-      'num_ctx), shorten the input, or tell aiq the limit with `contextTokens` under `providers`.',
+      'num_ctx), shorten the input, or set the limit with `contextTokens` under `providers`.',
   );
 }

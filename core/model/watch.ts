@@ -7,7 +7,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { startTimer, type Timer } from '../base/index.ts';
 import { ModelError } from './model.ts';
 
-/** A stream whose finish reason is in may only add its usage: nobody waits long for that. */
+/** After the finish reason only the usage can follow; longest wait for it. */
 const lingerMs = 2000;
 
 /** What an error page or an answer may weigh before a line of it ends, besides the answer itself. */
@@ -21,13 +21,13 @@ export interface CallWatch {
   stop(error: ModelError): void;
   /** The answer is complete; what follows is optional and gets at most two seconds. */
   complete(): void;
-  /** Ends the timers, and lets go of a response that nobody reads to its end. */
+  /** Ends the timers and cancels a response that is not read to its end. */
   close(): void;
   /** Bytes that arrived of the latest body. */
   bodyBytes(): number;
   /** Head of the body of the latest refusal, for its message. */
   errorBody(): string;
-  /** The latest request went out; whether anybody got it is not known. */
+  /** The latest request was sent; whether it arrived is not known. */
   isSent(): boolean;
   /** The latest response began well. */
   hasAnswer(): boolean;
@@ -162,7 +162,7 @@ function lastEmptyLine(bytes: Buffer): number {
   return Math.max(...['\n\n', '\n\r\n', '\r\r'].map((line) => bytes.lastIndexOf(line)));
 }
 
-/** The first 64 KiB tell enough of a refusal; the rest is not read. */
+/** Of a refusal only the first 64 KiB are read. */
 async function headOf(body: ReadableStream<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -203,7 +203,7 @@ const patientFetch: typeof fetch = (input, init) => {
 
 /** Of the same kind as Node's own; undefined where Node keeps it elsewhere. */
 function createDispatcher(): Dispatcher | undefined {
-  // Node loads all of it once any of its classes is looked at.
+  // Node loads all of it once any of its classes is used.
   if (typeof Headers !== 'function') return undefined;
   const own = (globalThis as { [globalDispatcher]?: Dispatcher })[globalDispatcher];
   const Own = own?.constructor as DispatcherClass | undefined;

@@ -98,7 +98,7 @@ function parsed(body: Buffer): (ChatRequest & { readonly model: string }) | null
   }
 }
 
-/** Always whole: callers take a server that does not stream. Usage is an estimate and says so. */
+/** Always whole: callers take a server that does not stream. Usage is marked as an estimate. */
 function completionOf(answer: OfflineAnswer, promptBytes: number): object {
   const call = answer.kind === 'tool' ? { name: answer.name, arguments: answer.arguments } : null;
   const text = answer.kind === 'tool' ? answer.arguments : answer.text;

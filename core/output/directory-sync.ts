@@ -1,12 +1,12 @@
 /**
- * Group commit for folders: at most one fsync per folder is in flight, and everyone who asks
- * meanwhile shares the next one. With many jobs at a time, a folder costs few syncs per second.
+ * Group commit for folders: at most one fsync per folder is in flight, and all callers
+ * meanwhile share the next one, so that a folder costs few syncs per second with many jobs at a time.
  */
 
 import { fstatSync } from 'node:fs';
 import type { Directory } from './directory.ts';
 
-/** Resolves once all names that stood in the folder at the time of the call are durable. */
+/** Resolves once all names in the folder at the time of the call are durable. */
 export type SyncDirectory = (directory: Directory) => Promise<void>;
 
 interface Group {
@@ -29,7 +29,7 @@ export function createDirectorySync(): SyncDirectory {
     const key = directoryKey(directory);
     const group = groups.get(key);
     if (group === undefined) return start(key, directory);
-    // The one in flight may have begun before our names were there, so it proves nothing for us.
+    // The one in flight may have begun before our names were there.
     group.next ??= group.running.then(
       () => start(key, directory),
       () => start(key, directory),

@@ -17,7 +17,7 @@ export interface Directory {
 const heldByDescriptor = existsSync('/proc/self/fd');
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** Opens a folder; a symbolic link in the last place of the path is refused. */
+/** Opens a folder; a path that is a symbolic link is refused. */
 export async function openDirectory(path: string): Promise<Directory> {
   const handle = await open(path, directoryFlags);
   return { handle, at: heldByDescriptor ? `/proc/self/fd/${handle.fd}` : path };
@@ -38,13 +38,13 @@ export async function makeDirectory(
   try {
     await mkdir(path, { mode });
   } catch (error) {
-    // Another attempt was faster; what stands there is checked by opening it.
+    // Another process made it first; opening it checks what it is.
     if (errorCode(error) !== 'EEXIST') throw error;
   }
   return openDirectory(path);
 }
 
-/** What stands at a path below the root, without following links and without making anything. */
+/** What exists at a path below the root. Follows no links and makes nothing. */
 export async function lookUp(root: Directory, path: string): Promise<'free' | 'file' | 'folder'> {
   const segments = path.split('/');
   const name = segments.pop() ?? '';
@@ -106,7 +106,7 @@ export function errorCode(error: unknown): string {
 }
 
 /**
- * What a failed step says, with the real paths of the folders it was reached through: to be asked
+ * The message of a failed step, with the real paths of the folders it was reached through. Works only
  * while their handles are open.
  */
 export function reasonOf(error: unknown): string {
@@ -119,12 +119,12 @@ function withRealPaths(text: string): string {
     try {
       return readlinkSync(held);
     } catch {
-      return 'a folder that is gone';
+      return 'a folder that was removed';
     }
   });
 }
 
-/** Says what a failed step on the way to a path, or for a job, means. */
+/** A system error as an OutputError; other errors as they are. */
 export function asOutputError(error: unknown, what: string, root: Directory): unknown {
   const code = errorCode(error);
   if (!(error instanceof Error) || error instanceof OutputError || code === '') return error;

@@ -1,7 +1,6 @@
 /**
- * Final names. They are chosen when a record is written, never when it is rolled forward; jobs of
- * this process that choose at the same time are kept apart, so that only other processes can
- * still take a name in between.
+ * Final names of results. They are chosen when a record is written, never when it is rolled forward.
+ * Names are reserved within this process, so that only other processes can take one in between.
  */
 
 import { inChunks } from './chunks.ts';
@@ -17,7 +16,7 @@ export interface Names {
 
 export interface ChosenNames {
   readonly paths: readonly string[];
-  /** To be called once the files stand, or never will. */
+  /** Ends the reservation: the files are published, or never will be. */
   release(): void;
 }
 
@@ -26,7 +25,7 @@ const hintsMax = 10_000;
 
 export function createNames(tree: Tree): Names {
   const reserved = new Set<string>();
-  /** Where the numbers of a name ended last time, so that the thousandth job does not count from 2. */
+  /** The last number of a name, so that the thousandth job does not count from 2. */
   const hints = new Map<string, number>();
 
   /** Reserves before it looks, so that two jobs cannot both find the same name free. */
@@ -84,7 +83,7 @@ export function createNames(tree: Tree): Names {
   };
 }
 
-/** @throws OutputError `exists` when the policy cannot solve what stands at the path */
+/** @throws OutputError `exists` when the path is taken and the policy does not solve it */
 export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<void> {
   const found = await lookUp(tree.root, path);
   if (found === 'free' || overwrite === 'number') return;
@@ -98,7 +97,7 @@ export async function checkFree(tree: Tree, path: string, overwrite: Overwrite):
   throw nameTaken(tree, path);
 }
 
-/** The name is somebody else's and the policy says that this ends the matter. */
+/** The error for a name that is taken under the policy `error`, or by a folder. */
 export function nameTaken(tree: Tree, path: string): OutputError {
   return new OutputError(
     'exists',

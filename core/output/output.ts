@@ -1,9 +1,9 @@
-/** Publishing a job's result: what is asked, what stands afterwards, how it fails. */
+/** The contract of publishing a job's result: request, commit record, errors. */
 
 /** What happens when a result's name is taken by something that is not this job's. */
 export type Overwrite = 'error' | 'replace' | 'number';
 
-/** Where a job's files go and how a taken name is settled. */
+/** Where a job's files go and what happens when a name is taken. */
 export interface PublishRequest {
   /** Absolute output root; `.aiq/` inside it is ours. */
   readonly root: string;
@@ -11,11 +11,11 @@ export interface PublishRequest {
   /** Paths relative to the root with forward slashes, as rendered: not yet trusted. */
   readonly files: readonly { readonly path: string; readonly content: string | Uint8Array }[];
   readonly overwrite: Overwrite;
-  /** An earlier result that this one takes the place of: its files go, unless somebody changed them. */
+  /** An earlier result that this one replaces: its files are removed, unless a person changed them. */
   readonly replaces?: CommitRecord | null;
   /** Kept in the commit record, for people and for `jobs show`: agent, model, provider, usage … */
   readonly provenance: { readonly [key: string]: unknown };
-  /** Looked at right before the commit: once aborted, nothing is published. */
+  /** Checked right before the commit: once aborted, nothing is published. */
   readonly signal?: AbortSignal;
 }
 
@@ -28,19 +28,19 @@ export interface PublishedFile {
 
 /**
  * The commit record of a job: `<root>/.aiq/commit/<jobId>`, linked exactly once. Once every file
- * stands under its final path, the same record is linked as `<root>/.aiq/provenance/<jobId>.json`.
+ * has its final name, the same record is linked as `<root>/.aiq/provenance/<jobId>.json`.
  */
 export interface CommitRecord {
   readonly version: 1;
   readonly jobId: string;
   readonly overwrite: Overwrite;
-  /** `staged` is the name under `<root>/.aiq/staged/` until the file stands under its path. */
+  /** `staged` is the name under `<root>/.aiq/staged/` until the file is published. */
   readonly files: readonly (PublishedFile & { readonly staged: string })[];
   readonly provenance: { readonly [key: string]: unknown };
   readonly committedAt: string;
 }
 
-/** The places of the publish protocol after which a crash leaves a different state behind. */
+/** Steps of the publish protocol; a crash after each leaves another state on disk. */
 export type PublishStep =
   | 'staged'
   | 'recorded'
@@ -57,7 +57,7 @@ export interface OutputOptions {
 
 /** One output root. Any number of stores, in any number of processes, may share a root. */
 export interface OutputStore {
-  /** The record that stands for the job, or null: nothing of it was published. */
+  /** The job's newest record; null when nothing of it was published. */
   find(jobId: string): Promise<CommitRecord | null>;
   /**
    * Checks, before anything is bought, that the path is legal and free under the policy.
@@ -66,19 +66,19 @@ export interface OutputStore {
    */
   check(path: string, overwrite: Overwrite, replaces?: CommitRecord | null): Promise<void>;
   /**
-   * Makes the result visible and durable, exactly once per job: when a record stands already, that
+   * Makes the result visible and durable, exactly once per job: when a record exists already, that
    * one is rolled forward and returned, and the files given here are dropped.
    * @throws OutputError; with `exists` after the commit, the result waits complete in staging
    */
   publish(request: Omit<PublishRequest, 'root'>): Promise<CommitRecord>;
-  /** Brings the standing record of that job to its end; anyone may, at any time, any number of times. */
+  /** Rolls the newest record of that job forward; idempotent, in any process. */
   rollForward(record: CommitRecord): Promise<void>;
   /**
    * Clears what crashed attempts left in staging more than `olderThanMs` ago, and finishes what
    * they had committed. Resolves with the number of files removed.
    */
   sweep(olderThanMs: number): Promise<number>;
-  /** Frees the folder handles; the store is of no use afterwards. */
+  /** Closes the folder handles; the store cannot be used afterwards. */
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Commit records on disk. The first one, `commit/<jobId>`, is the commit point and never changes.
- * When a name that it chose was taken by somebody else before its file got there, a successor
- * `commit/<jobId>.1` names another one; the newest record is the one that stands.
+ * Commit records on disk. The first one, `commit/<jobId>`, is the commit point and never changes. When
+ * another program took a name that it chose, a successor `commit/<jobId>.1` chooses another name; the
+ * newest record is valid.
  */
 
 import { constants } from 'node:fs';
@@ -11,8 +11,8 @@ import { type CommitRecord, OutputError } from './output.ts';
 import { checkPaths } from './paths.ts';
 import type { Tree } from './tree.ts';
 
-/** The newest record of a job and its place in the row of successors. */
-export interface Standing {
+/** The newest record of a job. `generation` counts its successors, from 0. */
+export interface NewestRecord {
   readonly record: CommitRecord;
   readonly generation: number;
 }
@@ -35,18 +35,18 @@ export function recordName(jobId: string, generation: number): string {
 }
 
 /** The newest record of a job, or null when it has none. */
-export async function findStanding(tree: Tree, jobId: string): Promise<Standing | null> {
+export async function findNewestRecord(tree: Tree, jobId: string): Promise<NewestRecord | null> {
   checkJobId(jobId);
-  let standing: Standing | null = null;
+  let newest: NewestRecord | null = null;
   for (let generation = 0; generation <= generationsMax; generation++) {
     const text = await readRecord(tree, recordName(jobId, generation));
-    if (text === null) return standing;
-    standing = { record: parseRecord(text, jobId), generation };
+    if (text === null) return newest;
+    newest = { record: parseRecord(text, jobId), generation };
   }
-  return standing;
+  return newest;
 }
 
-/** Links a written record into its place; false when another one stands there already. */
+/** Links a staged record under its name; false when that name exists already. */
 export async function linkRecord(tree: Tree, from: string, name: string): Promise<boolean> {
   try {
     await link(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);

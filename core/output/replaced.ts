@@ -1,4 +1,4 @@
-/** Files of an earlier result that make room for a better one, as long as nobody changed them. */
+/** Removes the files of an earlier result that a new one replaces, unless a person changed them. */
 
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -8,7 +8,7 @@ import { closeAll, type Directory, errorCode, openDirectory } from './directory.
 import type { CommitRecord, PublishedFile } from './output.ts';
 import type { Tree } from './tree.ts';
 
-/** Whether the path is a file of the record and still is as it was published. */
+/** Whether the path is a file of the record, unchanged since it was published. */
 export async function isUnchangedPart(
   tree: Tree,
   record: CommitRecord | null,
@@ -18,7 +18,7 @@ export async function isUnchangedPart(
   return file !== undefined && (await inFolderOf(tree, path, (at) => isAsPublished(at, file)));
 }
 
-/** Removes the record's files that nobody changed, and the folders that are empty then. */
+/** Removes the record's unchanged files, and the folders that are empty then. */
 export async function removeUnchanged(tree: Tree, { files }: CommitRecord): Promise<void> {
   await inChunks(files, (file) =>
     inFolderOf(tree, file.path, async (at, parent) => {
@@ -58,7 +58,7 @@ async function isAsPublished(at: string, { bytes, sha256 }: PublishedFile): Prom
   }
 }
 
-/** False also for what is not there, not empty, or no such thing any more: that is somebody else's. */
+/** False also for what is missing, not empty, or of another kind by now. */
 async function inFolderOf(
   tree: Tree,
   path: string,

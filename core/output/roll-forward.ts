@@ -1,7 +1,7 @@
 /**
- * From a commit record to visible files. Every step may be repeated, interrupted, and done by
- * several processes at once: a file is placed by linking (or, to replace, renaming) its staged
- * inode, so "is it done?" always has an answer on disk.
+ * Rolls a commit record forward: links its staged files under their final names. Idempotent, and safe
+ * in several processes at once: a file is published by linking (or, to replace, renaming) its staged
+ * inode, so the disk shows what is done.
  */
 
 import { link, lstat, rename } from 'node:fs/promises';
@@ -9,7 +9,13 @@ import { inChunks } from './chunks.ts';
 import { errorCode, withParent } from './directory.ts';
 import { type Names, nameTaken } from './names.ts';
 import { type CommitRecord, OutputError, type PublishStep } from './output.ts';
-import { findStanding, generationsMax, linkRecord, recordName, type Standing } from './records.ts';
+import {
+  findNewestRecord,
+  generationsMax,
+  linkRecord,
+  type NewestRecord,
+  recordName,
+} from './records.ts';
 import { removeStaged, stage } from './staging.ts';
 import type { Tree } from './tree.ts';
 
@@ -22,45 +28,45 @@ export interface RollForward {
 }
 
 /**
- * Places all files of the standing record, links the provenance record and clears staging.
- * Resolves with the record that stood in the end.
+ * Publishes all files of the newest record, links the provenance record and clears staging. Resolves
+ * with the record that is valid in the end.
  * @throws OutputError `exists` when a name is taken and the policy is `error`: the result stays in
  *   staging, complete, and a later roll forward can finish it
  */
-export async function rollForward(context: RollForward, from: Standing): Promise<CommitRecord> {
-  let standing = from;
-  let placed = await placeAll(context, standing.record);
+export async function rollForward(context: RollForward, from: NewestRecord): Promise<CommitRecord> {
+  let newest = from;
+  let placed = await publishFiles(context, newest.record);
   while (placed.blocked.length > 0) {
-    standing = await renameBlocked(context, standing, placed.blocked);
-    placed = await placeAll(context, standing.record);
+    newest = await renameBlocked(context, newest, placed.blocked);
+    placed = await publishFiles(context, newest.record);
   }
-  // Whoever finished a file before us may have given it a newer name than we know of.
-  if (placed.foreign) standing = (await findStanding(context.tree, from.record.jobId)) ?? standing;
+  // The process that published a file before us may have written a successor.
+  if (placed.foreign) newest = (await findNewestRecord(context.tree, from.record.jobId)) ?? newest;
   await context.step('placed');
-  await prove(context.tree, standing);
+  await linkProvenance(context.tree, newest);
   await context.step('proven');
-  const { files } = standing.record;
+  const { files } = newest.record;
   await inChunks(files, (file) => removeStaged(context.tree, file.staged));
   await context.step('cleaned');
-  return standing.record;
+  return newest.record;
 }
 
-interface Placed {
-  /** Files whose name belongs to somebody else. */
+interface PublishedFiles {
+  /** Files whose name another program took. */
   readonly blocked: readonly RecordFile[];
   /** True when another process had finished one of the files already. */
   readonly foreign: boolean;
 }
 
-async function placeAll(context: RollForward, record: CommitRecord): Promise<Placed> {
+async function publishFiles(context: RollForward, record: CommitRecord): Promise<PublishedFiles> {
   const { tree } = context;
   const results = await inChunks(record.files, (file) =>
     withParent(tree.root, file.path, {
       onWay: tree.keep,
       use: async (parent, name) => {
         const target = `${parent.at}/${name}`;
-        const result = await place(tree, file, { target, overwrite: record.overwrite });
-        // Also when another process placed it: it may not have come as far as the sync.
+        const result = await publishFile(tree, file, { target, overwrite: record.overwrite });
+        // Also when another process published it: it may not have reached the sync.
         if (result !== 'blocked') await tree.sync(parent);
         return result;
       },
@@ -68,19 +74,19 @@ async function placeAll(context: RollForward, record: CommitRecord): Promise<Pla
   );
   return {
     blocked: record.files.filter((_, index) => results[index] === 'blocked'),
-    foreign: results.includes('gone'),
+    foreign: results.includes('missing'),
   };
 }
 
 /**
- * Gives a staged file its final name. `gone`: somebody had finished it, for a staged file
- * disappears only after it was placed for good. `blocked`: the name is not ours.
+ * Gives a staged file its final name. `missing`: another process had published it, as a staged file is
+ * removed only after that. `blocked`: the name is taken.
  */
-async function place(
+async function publishFile(
   tree: Tree,
   file: RecordFile,
   to: { readonly target: string; readonly overwrite: CommitRecord['overwrite'] },
-): Promise<'placed' | 'gone' | 'blocked'> {
+): Promise<'placed' | 'missing' | 'blocked'> {
   const staged = `${tree.staged.at}/${file.staged}`;
   try {
     await (to.overwrite === 'replace' ? rename(staged, to.target) : link(staged, to.target));
@@ -90,7 +96,7 @@ async function place(
     if (code === 'EISDIR') throw nameTaken(tree, file.path);
     if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
     const mine = await inodeOf(staged);
-    if (mine === null) return 'gone';
+    if (mine === null) return 'missing';
     if (code === 'ENOENT') throw error;
     return mine === (await inodeOf(to.target)) ? 'placed' : 'blocked';
   }
@@ -107,16 +113,16 @@ async function inodeOf(path: string): Promise<string | null> {
 }
 
 /**
- * The names were taken after the record had chosen them. A successor names others; if somebody
- * else wrote one first, that one holds.
+ * Writes a successor with other names for files whose names were taken after the record had chosen
+ * them; if another process wrote one first, that one is valid.
  */
 async function renameBlocked(
   context: RollForward,
-  standing: Standing,
+  newest: NewestRecord,
   blocked: readonly RecordFile[],
-): Promise<Standing> {
+): Promise<NewestRecord> {
   const { tree, names } = context;
-  const { record, generation } = standing;
+  const { record, generation } = newest;
   const first = blocked[0];
   if (first !== undefined && record.overwrite === 'error') throw nameTaken(tree, first.path);
   if (generation >= generationsMax) {
@@ -142,11 +148,11 @@ async function renameBlocked(
     chosen.release();
     await attempt.discard();
   }
-  return (await findStanding(tree, record.jobId)) ?? standing;
+  return (await findNewestRecord(tree, record.jobId)) ?? newest;
 }
 
-/** Links the standing record as the provenance record: all files are there, for good. */
-async function prove(tree: Tree, { record, generation }: Standing): Promise<void> {
+/** Links the newest record as the provenance record, which says that all files are published. */
+async function linkProvenance(tree: Tree, { record, generation }: NewestRecord): Promise<void> {
   const from = `${tree.commit.at}/${recordName(record.jobId, generation)}`;
   try {
     await link(from, `${tree.provenance.at}/${record.jobId}.json`);

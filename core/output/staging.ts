@@ -1,7 +1,7 @@
 /**
- * One attempt's files in `.aiq/staged/`: `<jobId>.<random>.<n>` for the contents and
- * `<jobId>.<random>.record` for its commit record. The record's file is made first and linked last,
- * so whoever removes it makes sure that this attempt never commits.
+ * Files of one result in `.aiq/staged/`: `<jobId>.<random>.<n>` for the contents and
+ * `<jobId>.<random>.record` for its commit record. The record's file is made first and linked last:
+ * once it is removed, the result can no longer be committed.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ import type { Tree } from './tree.ts';
 type Files = PublishRequest['files'];
 type StagedFile = Omit<CommitRecord['files'][number], 'path'>;
 
-export interface Attempt {
+export interface StagedResult {
   readonly files: readonly StagedFile[];
   /** Name of the record's file in staging. */
   readonly recordFile: string;
@@ -23,7 +23,7 @@ export interface Attempt {
   /** Makes contents, record and their names durable. */
   sync(): Promise<void>;
   close(): Promise<void>;
-  /** Removes all that is left of the attempt in staging. */
+  /** Removes what is left of it in staging. */
   discard(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const createFlags =
 const fileMode = 0o666;
 
 /** Writes the contents of a result into staging; nothing is known to be durable before `sync`. */
-export async function stage(tree: Tree, jobId: string, files: Files): Promise<Attempt> {
+export async function stage(tree: Tree, jobId: string, files: Files): Promise<StagedResult> {
   const name = `${jobId}.${randomBytes(8).toString('hex')}`;
   const recordFile = `${name}.record`;
   const written: string[] = [recordFile];
@@ -93,7 +93,7 @@ async function syncAndClose(handle: FileHandle): Promise<void> {
   }
 }
 
-/** Removes a staged file; false when it was gone already. */
+/** Removes a staged file; false when it is missing. */
 export async function removeStaged(tree: Tree, file: string): Promise<boolean> {
   try {
     await unlink(`${tree.staged.at}/${file}`);

@@ -1,7 +1,7 @@
 /**
- * Publishing, put together: stage durably, link the commit record, roll it forward. The link is
- * the only commit point. Before it, a crash leaves orphans for the sweep; after it, anybody can
- * finish the work from what is on disk.
+ * Publishes results: stages the files durably, links the commit record, rolls it forward. The link is
+ * the commit point. A crash before it leaves files that the sweep removes; after it, any process can
+ * finish the publication from the disk.
  */
 
 import { asOutputError } from './directory.ts';
@@ -14,10 +14,10 @@ import {
   type PublishRequest,
 } from './output.ts';
 import { checkPath, checkPaths } from './paths.ts';
-import { checkJobId, findStanding, linkRecord, type Standing } from './records.ts';
+import { checkJobId, findNewestRecord, linkRecord, type NewestRecord } from './records.ts';
 import { isUnchangedPart, removeUnchanged } from './replaced.ts';
 import { type RollForward, rollForward } from './roll-forward.ts';
-import { type Attempt, removeStaged, stage } from './staging.ts';
+import { removeStaged, type StagedResult, stage } from './staging.ts';
 import { sweepStaged } from './sweep.ts';
 import { closeTree, openTree, type Tree } from './tree.ts';
 
@@ -36,7 +36,7 @@ export async function openOutput(root: string, options: OutputOptions = {}): Pro
   };
   return {
     async find(jobId) {
-      return (await guarded(tree, jobId, () => findStanding(tree, jobId)))?.record ?? null;
+      return (await guarded(tree, jobId, () => findNewestRecord(tree, jobId)))?.record ?? null;
     },
     async check(path, overwrite, replaces = null) {
       const normal = checkPath(path);
@@ -48,9 +48,9 @@ export async function openOutput(root: string, options: OutputOptions = {}): Pro
     publish: (request) => guarded(tree, request.jobId, () => publish(context, request)),
     rollForward: ({ jobId }) =>
       guarded(tree, jobId, async () => {
-        const standing = await findStanding(tree, jobId);
-        if (standing === null) throw new OutputError('io', `job ${jobId} has no commit record`);
-        await finish(context, standing);
+        const newest = await findNewestRecord(tree, jobId);
+        if (newest === null) throw new OutputError('io', `job ${jobId} has no commit record`);
+        await finish(context, newest);
       }),
     sweep: (olderThanMs) => guarded(tree, 'staging', () => sweepStaged(context, olderThanMs)),
     close: () => closeTree(tree),
@@ -61,20 +61,20 @@ async function publish(context: RollForward, request: Request): Promise<CommitRe
   const { tree, names } = context;
   checkJobId(request.jobId);
   const paths = checkPaths(request.files.map((file) => file.path));
-  const before = await findStanding(tree, request.jobId);
+  const before = await findNewestRecord(tree, request.jobId);
   if (before !== null) return finish(context, before);
 
   if (request.replaces != null) await removeUnchanged(tree, request.replaces);
   const chosen = await names.choose(paths, request.overwrite);
   try {
-    const attempt = await stage(tree, request.jobId, request.files);
-    const standing = await commit(context, attempt, {
-      record: recordOf(request, attempt, chosen.paths),
+    const staged = await stage(tree, request.jobId, request.files);
+    const newest = await commitStaged(context, staged, {
+      record: recordOf(request, staged, chosen.paths),
       signal: request.signal,
     });
     const [record] = await Promise.all([
-      finish(context, standing),
-      removeStaged(tree, attempt.recordFile),
+      finish(context, newest),
+      removeStaged(tree, staged.recordFile),
     ]);
     return record;
   } finally {
@@ -82,52 +82,52 @@ async function publish(context: RollForward, request: Request): Promise<CommitRe
   }
 }
 
-function recordOf(request: Request, attempt: Attempt, paths: readonly string[]): CommitRecord {
+function recordOf(request: Request, staged: StagedResult, paths: readonly string[]): CommitRecord {
   return {
     version: 1,
     jobId: request.jobId,
     overwrite: request.overwrite,
-    files: attempt.files.map((file, index) => ({ path: paths[index] ?? '', ...file })),
+    files: staged.files.map((file, index) => ({ path: paths[index] ?? '', ...file })),
     provenance: request.provenance,
     committedAt: new Date().toISOString(),
   };
 }
 
-/** Makes the attempt the job's result, or finds the one that was first. */
-async function commit(
+/** Links the commit record of what was staged; returns the record that was first. */
+async function commitStaged(
   context: RollForward,
-  attempt: Attempt,
+  staged: StagedResult,
   what: { readonly record: CommitRecord; readonly signal: AbortSignal | undefined },
-): Promise<Standing> {
+): Promise<NewestRecord> {
   const { record, signal } = what;
   try {
     await context.step('staged');
-    await attempt.writeRecord(record);
+    await staged.writeRecord(record);
     await context.step('recorded');
-    await attempt.sync();
-    await attempt.close();
+    await staged.sync();
+    await staged.close();
     await context.step('synced');
     signal?.throwIfAborted();
-    if (await linkRecord(context.tree, attempt.recordFile, record.jobId)) {
+    if (await linkRecord(context.tree, staged.recordFile, record.jobId)) {
       return { record, generation: 0 };
     }
   } catch (error) {
-    await attempt.discard();
+    await staged.discard();
     throw error;
   }
-  const first = await findStanding(context.tree, record.jobId);
+  const first = await findNewestRecord(context.tree, record.jobId);
   if (first === null) throw new OutputError('io', `the commit record of ${record.jobId} vanished`);
   // A network file system may answer "exists" to a link of our own whose first answer was lost.
   const ours = first.record.files[0]?.staged === record.files[0]?.staged;
-  if (!ours) await attempt.discard();
+  if (!ours) await staged.discard();
   return first;
 }
 
-/** The record may be another process's, which crashed before its name was durable: sync, then go on. */
-async function finish(context: RollForward, standing: Standing): Promise<CommitRecord> {
+/** Syncs first: the process that linked the record may have crashed before its name was durable. */
+async function finish(context: RollForward, newest: NewestRecord): Promise<CommitRecord> {
   await context.tree.sync(context.tree.commit);
   await context.step('committed');
-  return rollForward(context, standing);
+  return rollForward(context, newest);
 }
 
 async function guarded<T>(tree: Tree, what: string, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 /**
- * The folders of one output root: the results themselves and, under `.aiq/`, the attempts in
- * staging, the commit records and the provenance records.
+ * The folders of one output root: the results themselves and, under `.aiq/`, staged results,
+ * commit records and provenance records.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -30,12 +30,12 @@ export interface Tree {
   readonly keep: (parent: Directory, child: Directory) => Promise<void>;
 }
 
-/** Only we read what is not published yet. */
+/** Other users must not read what is not published yet. */
 const stagedMode = 0o700;
 const keptMax = 10_000;
 
 /**
- * Opens or makes the folders of a root and tries that the file system has hard links.
+ * Opens or makes the folders of a root and checks that the file system has hard links.
  * @throws OutputError `io`
  */
 export async function openTree(path: string): Promise<Tree> {
@@ -60,7 +60,7 @@ export async function openTree(path: string): Promise<Tree> {
     opened.splice(opened.indexOf(own), 1);
     return { path: real, root, staged, commit, provenance, sync, keep: createKeeper(sync) };
   } catch (error) {
-    // The reason is told before the handles close: it takes the real paths from them.
+    // The message is made before the handles close: it takes the real paths from them.
     const failure = openFailure(path, error);
     await closeAll(opened);
     throw failure;

@@ -44,7 +44,7 @@ function read(): CheckResult {
     const text = readFileSync(file, 'utf8');
     const fault = syntaxFault(text);
     if (fault !== null) return { ok: false, file, ...fault };
-    // A module that exports one of these names it; what else may stand there is not looked at.
+    // A module that exports one of these names it; other exports are not checked.
     if (!/\bexports\b|\bexport\b[^]*(?:\btool\b|\bdefault\b|\*)/.test(text)) {
       return { ok: false, file, line: 1, column: 1, message: noExport };
     }
@@ -57,7 +57,7 @@ interface Place {
   readonly column: number;
 }
 
-/** Where in the module itself an error came from; its beginning when that cannot be told. */
+/** Where in the module an error came from; its beginning when that is unknown. */
 function placeIn(file: string, cause: unknown): Place {
   const stack = cause instanceof Error ? (cause.stack ?? '') : '';
   for (const [, path = '', line, column] of stack.matchAll(frame)) {
@@ -68,7 +68,7 @@ function placeIn(file: string, cause: unknown): Place {
   return { line: found?.line ?? 1, column: found?.column ?? 1 };
 }
 
-/** A module's SyntaxError does not say where; the parser that strips types does. */
+/** The position of a SyntaxError, which only the parser that strips types reports. */
 function syntaxFault(text: string): (Place & { readonly message: string }) | null {
   try {
     stripTypeScriptTypes(text);

@@ -1,6 +1,6 @@
 /**
- * Citations are verified: each quote of an answer must stand in the file that it names, word for
- * word. What does not is dropped, and an answer that nothing supports becomes "not found".
+ * Verifies citations: each quote of an answer must appear in the file that it names, word for word. Other
+ * quotes are dropped, and an answer without any becomes "not found".
  */
 
 import type { Agent, JsonObject } from '../agent/index.ts';
@@ -18,7 +18,7 @@ interface Citation {
 export interface CheckedCitations {
   /** The answer with what could be verified, and nothing else. */
   readonly output: JsonObject;
-  /** What could not, as told to the model when it is asked again; empty when all is well. */
+  /** What could not, as written to the model when it is asked again; empty when all could. */
   readonly problems: readonly string[];
 }
 
@@ -28,7 +28,7 @@ interface CitingAnswer extends JsonObject {
   readonly citations: readonly { readonly path: string; readonly quote: string }[];
 }
 
-/** A quote shorter than this stands in nearly every file. */
+/** Shorter quotes are found in nearly every file. */
 const quoteCharsMin = 8;
 const quoteCharsMax = 4_000;
 
@@ -60,7 +60,7 @@ function childOf(node: JsonObject | null, name: string): JsonObject | null {
 /** What citations are checked against. */
 export interface Evidence {
   readonly knowledge: KnowledgeBase;
-  /** What was searched for, to be told when nothing was found. */
+  /** The searches, for an answer that found nothing. */
   readonly queries: readonly string[];
   /** Files that should have been searched and were not. */
   readonly leftOut?: readonly LeftOut[];
@@ -85,12 +85,12 @@ export async function checkCitations(
     return { output: notFound(answer, evidence, agent), problems: [...problems, problem] };
   }
   const numbers = checked.map((one) => (typeof one === 'string' ? 0 : kept.indexOf(one) + 1));
-  const text = renumbered(answer.answer, numbers);
+  const renumberedText = renumbered(answer.answer, numbers);
   const citations = kept.map(({ line, ...citation }) =>
     'line' in (citationProperties(agent) ?? {}) ? { ...citation, line } : citation,
   );
-  const told = withNotSearched(text, evidence, agent);
-  return { output: { ...answer, answer: told, citations }, problems };
+  const text = withNotSearched(renumberedText, evidence, agent);
+  return { output: { ...answer, answer: text, citations }, problems };
 }
 
 function isCiting(answer: unknown): answer is CitingAnswer {
@@ -106,7 +106,7 @@ function isCiting(answer: unknown): answer is CitingAnswer {
   );
 }
 
-/** The citation with its place and the file's own text, or why there is none. */
+/** The citation with its line and the file's own text, or the problem with it. */
 async function located(
   { path, quote }: CitingAnswer['citations'][number],
   knowledge: KnowledgeBase,
@@ -125,7 +125,7 @@ async function located(
   if (text === null) return `"${path}" is none of the files that were searched`;
   // White space may differ, as lines are wrapped; every other character counts.
   const match = findComposed(text, new RegExp(words.map(literal).join('\\s+'), 'u'));
-  if (match === null) return `the quote ${shown} does not stand in ${name}`;
+  if (match === null) return `the quote ${shown} does not appear in ${name}`;
   const line = text.slice(0, match.start).split('\n').length;
   return { path: name, quote: match.text, line };
 }
@@ -138,12 +138,12 @@ function renumbered(answer: string, numbers: readonly number[]): string {
   });
 }
 
-/** An answer is only as good as what was looked into: it says what was not, where it has room for that. */
+/** Names the files that were not searched, where the answer has room for that. */
 function withNotSearched(text: string, { leftOut = [] }: Evidence, agent: Agent): string {
   if (leftOut.length === 0) return text;
-  const told = `${text}\n\nNot searched: ${leftOutText(leftOut)}.`;
+  const extended = `${text}\n\nNot searched: ${leftOutText(leftOut)}.`;
   const { maxLength } = childOf(childOf(agent.output.schema, 'properties'), 'answer') ?? {};
-  return typeof maxLength === 'number' && told.length > maxLength ? text : told;
+  return typeof maxLength === 'number' && extended.length > maxLength ? text : extended;
 }
 
 function notFound(answer: CitingAnswer, evidence: Evidence, agent: Agent): JsonObject {
@@ -184,7 +184,7 @@ function findComposed(text: string, pattern: RegExp): Found | null {
   return { start, text: text.slice(start, end) };
 }
 
-/** Where in the text the sign begins that stands at an offset of the composed text. */
+/** The offset in the text for an offset in the composed text. */
 function offsetIn(text: string, composedOffset: number): number {
   let passed = 0;
   for (const { 0: part, index } of text.matchAll(sign)) {

@@ -47,7 +47,7 @@ export const searchFiles: Tool<SearchArguments> = defineTool({
   },
 });
 
-/** A passage as the model sees it; that a sentence was cut is said only where one was. */
+/** A passage as the model sees it; a cut sentence is marked only where there is one. */
 function shown({ path, from, to, score, cutAtStart, cutAtEnd, text }: FoundPassage): object {
   return {
     path,

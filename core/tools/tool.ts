@@ -1,6 +1,5 @@
 /**
- * What a tool is: the shape that an agent's tool module exports and that the tool loop calls. Holds
- * no tool itself.
+ * The contract of a tool: what an agent's tool module exports and the tool loop calls.
  */
 
 import type { Agent } from '../agent/index.ts';
@@ -9,7 +8,7 @@ import type { KnowledgeBase } from './knowledge/base.ts';
 /** A JSON Schema (2020-12) of an object: the arguments that the model has to give. */
 export type ToolParameters = { readonly [keyword: string]: unknown };
 
-/** The arguments of a tool that does not say more about them. */
+/** The arguments of a tool without a type of its own for them. */
 export type ToolArguments = { readonly [name: string]: unknown };
 
 /** What a call may know besides its arguments. */

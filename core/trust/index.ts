@@ -1,4 +1,4 @@
-/** Which folder may send keys and run code: asked once, remembered by exactly these. */
+/** Trust in folders: which keys a folder may send and which code it may run, asked once and remembered. */
 
 export {
   agentNeeds,

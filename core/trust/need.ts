@@ -1,4 +1,4 @@
-/** What a folder needs a person's word for, each thing by itself. Plain data. */
+/** Needs: what a folder must be allowed by a person, one by one. Plain data. */
 
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -10,11 +10,11 @@ import type { ProviderUse } from '../model/index.ts';
 export type Need =
   /** The value of a variable goes to an address. */
   | { readonly kind: 'key'; readonly variable: string; readonly origin: string }
-  /** Texts go to a server on this machine that nobody named. */
+  /** Texts go to a server on this machine that is named nowhere. */
   | { readonly kind: 'text'; readonly origin: string }
   /** A module runs. Its real path. */
   | { readonly kind: 'code'; readonly module: string }
-  /** A file or folder of another user is gone by. Its real path. */
+  /** A file or folder of another user is read. Its real path. */
   | { readonly kind: 'file'; readonly path: string; readonly uid: number };
 
 /** The same need has the same text. */
@@ -50,7 +50,7 @@ function nearPath(path: string, folder: string): string {
   return below === '' || below.startsWith('..') ? path : below;
 }
 
-/** What the choice of a provider means. */
+/** The needs of a provider. */
 export function useNeeds({ baseURL, variables, isFound }: ProviderUse): Need[] {
   if (!URL.canParse(baseURL)) return [];
   const { origin } = new URL(baseURL);
@@ -63,7 +63,7 @@ type AgentFiles = Pick<
   'dir' | 'file' | 'builtIn' | 'tools' | 'instructions' | 'prompt' | 'output'
 >;
 
-/** What it means to go by an agent, without running its code. */
+/** The needs of reading an agent, without running its code. */
 export function agentNeeds(agent: AgentFiles): Need[] {
   if (agent.builtIn) return [];
   const { dir, file, instructions, prompt, output } = agent;
@@ -73,7 +73,7 @@ export function agentNeeds(agent: AgentFiles): Need[] {
   return foreignNeeds([...files, ...modulesOf(agent)]);
 }
 
-/** What it means to do an agent's jobs. */
+/** The needs of doing an agent's jobs. */
 export function jobNeeds(agent: AgentFiles): Need[] {
   if (agent.builtIn) return [];
   const modules = modulesOf(agent).map(
@@ -95,14 +95,14 @@ export function foreignNeeds(files: readonly string[]): Need[] {
   if (own === undefined) return [];
   return [...new Set(files)].flatMap((file) => {
     const uid = [lstatSync, statSync]
-      .map((look) => look(file, { throwIfNoEntry: false })?.uid)
+      .map((stat) => stat(file, { throwIfNoEntry: false })?.uid)
       .find((owner) => owner !== undefined && owner !== own);
     const path = realPath(file);
     return uid === undefined || isPackaged(path, uid) ? [] : [{ kind: 'file', path, uid }];
   });
 }
 
-/** What came with the program, by the same hand, is trusted as the program is. */
+/** Files of the package, with the package's owner, are trusted as the program is. */
 function isPackaged(path: string, uid: number): boolean {
   return path.startsWith(packageRoot) && statSync(packageRoot).uid === uid;
 }
@@ -118,7 +118,7 @@ function realPath(file: string): string {
 export type FolderParts = Pick<Config, 'file' | 'provider' | 'providers' | 'agentPaths'> &
   Pick<LoadedEnvironment, 'env' | 'envFile'>;
 
-/** Reads the agents, and runs nothing of theirs. */
+/** All needs of a folder, whatever the command. Reads its agents and runs nothing of theirs. */
 export async function folderNeeds(parts: FolderParts): Promise<Need[]> {
   // Loaded when there is something to ask: most commands never do.
   const [{ discoverAgents }, { usesOf }] = await Promise.all([
@@ -129,7 +129,7 @@ export async function folderNeeds(parts: FolderParts): Promise<Need[]> {
   return [...fileNeeds(parts), ...usesOf(parts).flatMap(useNeeds), ...agents.flatMap(jobNeeds)];
 }
 
-/** What it means to go by the configuration. */
+/** The needs of reading the configuration. */
 export function fileNeeds({ file, envFile }: Pick<FolderParts, 'file' | 'envFile'>): Need[] {
   return foreignNeeds([file, envFile].filter((path) => path !== null));
 }

@@ -14,14 +14,14 @@ export interface Trust {
   readonly folder: string;
   /** Of these, each once, what the user's own environment and configuration do not allow already. */
   unowned(needs: readonly Need[]): Need[];
-  /** Of those, what nobody has allowed. */
+  /** Of those, what is not allowed. */
   missing(needs: readonly Need[]): Need[];
   /**
    * Returns when all of these are allowed, after a question where one can be asked.
    * @throws TrustError
    */
   allow(needs: readonly Need[]): Promise<void>;
-  /** The same, for a time at which nobody must be asked. */
+  /** The same without asking anyone. */
   readonly silent: Trust;
 }
 
@@ -31,7 +31,7 @@ export interface TrustOptions {
   readonly env: LoadedEnvironment['env'];
   /** Names that `.env` brings: their values are the folder's own. */
   readonly brought: LoadedEnvironment['brought'];
-  /** True where the person said so with the command. */
+  /** True where the person allowed it with the command. */
   readonly isGiven: boolean;
   readonly question: Question | null;
 }
@@ -45,7 +45,7 @@ export interface Question {
   readonly onForgotten: (reason: string) => void;
 }
 
-/** A folder that nobody has allowed what it needs. */
+/** A folder was not allowed what it needs. */
 export class TrustError extends Error {
   readonly folder: string;
   readonly needs: readonly Need[];
@@ -66,7 +66,7 @@ export class TrustError extends Error {
   }
 }
 
-/** The variable that stands for a yes; only in the environment itself, never in `.env`. */
+/** The variable that allows everything; only in the environment itself, never in `.env`. */
 export function isTrustGiven(env: LoadedEnvironment['env']): boolean {
   return env['AIQ_TRUST'] === '1';
 }

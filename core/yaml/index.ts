@@ -1,4 +1,4 @@
-/** YAML files that people write: read safely, every place told as line and column, near words suggested. */
+/** Reads YAML files that people write: safely, with line and column of every value, with suggestions. */
 
 export { type Finding, formatFinding } from './finding.ts';
 export { isKept, isMultipleOf, type LostNumber, lostText, readJson } from './numbers.ts';

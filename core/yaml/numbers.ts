@@ -52,7 +52,7 @@ export function readJson(text: string): {
   return { value, lost };
 }
 
-/** The text may hold what must not be shown: the parser's message is told without its excerpt. */
+/** The text may hold what must not be shown: the parser's message is shown without its excerpt. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

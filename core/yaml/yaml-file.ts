@@ -151,7 +151,7 @@ function plainValue(
   }
 }
 
-/** Keys that stand twice, are no text or could reach a prototype; nesting and aliases beyond reason. */
+/** Duplicate keys, keys that are no text or could reach a prototype; nesting and aliases beyond reason. */
 function hostileNodes(
   yaml: typeof Yaml,
   document: Yaml.Document,
@@ -161,7 +161,7 @@ function hostileNodes(
   yaml.visit(document, {
     Collection(_, node, path) {
       if (yaml.isMap(node)) findings.push(...repeatedKeys(yaml, node, finding));
-      // A pair stands between a mapping and its value, so the path is up to twice the depth.
+      // A pair lies between a mapping and its value, so the path is up to twice the depth.
       const depth = path.filter((step) => yaml.isCollection(step)).length;
       if (depth < depthMax) return undefined;
       findings.push(finding(node, tooDeep));
@@ -180,7 +180,7 @@ function hostileNodes(
       if (target === undefined) {
         findings.push(finding(node, `the alias *${node.source} has no anchor before it`));
       } else if (path.some((step) => step === target)) {
-        findings.push(finding(node, `the alias *${node.source} stands inside its own anchor`));
+        findings.push(finding(node, `the alias *${node.source} is inside its own anchor`));
       }
     },
     Pair(_, pair) {
@@ -208,7 +208,7 @@ function repeatedKeys(
   for (const { key } of map.items) {
     if (!yaml.isScalar(key)) continue;
     if (seen.has(key.value))
-      findings.push(finding(key, `the key ${shorten(key.value)} stands twice here`));
+      findings.push(finding(key, `the key ${shorten(key.value)} appears twice`));
     if (findings.length >= findingsMax) break;
     seen.add(key.value);
   }
@@ -241,7 +241,7 @@ function nodeAt(
   return node;
 }
 
-/** A block scalar's text begins on the line after its header; a flow scalar's where it stands. */
+/** A block scalar's text begins on the line after its header; a flow scalar's where it begins. */
 function textPlace(
   yaml: typeof Yaml,
   node: Yaml.Node,

@@ -14,7 +14,7 @@ export interface SchemaFlag {
   readonly flag: string;
   /** Other spellings to accept: the property's own name where it differs. */
   readonly aliases: readonly string[];
-  /** `object` also stands for everything that only JSON can write. */
+  /** `object` also for everything that only JSON can write. */
   readonly type: FlagType;
   /** Type of an array's items; null for other types. */
   readonly itemType: FlagType | null;
@@ -33,7 +33,7 @@ export function schemaFlags(agent: Agent): SchemaFlag[] {
   return splitProperties(agent).flags;
 }
 
-/** Properties that no flag can stand for, in the same form: only `--set` and `--data` reach them. */
+/** Properties without a flag, in the same form: only `--set` and `--data` reach them. */
 export function flaglessProperties(agent: Agent): SchemaFlag[] {
   return splitProperties(agent).flagless;
 }

@@ -1,4 +1,4 @@
-/** What of an agent's definition can change an answer or a file: that is what makes its jobs other jobs. */
+/** The digest of an agent's definition: of all that can change an answer or a file, and so a job's id. */
 
 import { createHash } from 'node:crypto';
 import type { Agent, JsonObject } from '../agent.ts';
@@ -38,7 +38,7 @@ function normal(text: string): string {
   return text.replace(/^\u{feff}/u, '').replaceAll('\r\n', '\n');
 }
 
-/** The order of properties says nothing. */
+/** The order of properties has no meaning. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,4 +1,4 @@
-/** What other tools call the fields of an agent, so that a wrong name gets the right one as a hint. */
+/** Maps the field names of other tools to those of aiq, for hints. */
 
 /** Names that aiq spells otherwise, with the place of ours. Hints only: none is accepted. */
 const foreignNames: { readonly [name: string]: string } = {
@@ -81,7 +81,7 @@ const laterNames = new Set([
   'partials',
 ]);
 
-/** What to say about an unknown field at a dotted path, or null when nothing better is known. */
+/** A hint for an unknown field at a dotted path; null when there is none. */
 export function foreignHint(path: string): string | null {
   const name = path.slice(path.lastIndexOf('.') + 1);
   if (laterNames.has(path)) return 'this version of aiq does not have it yet; remove it';

@@ -1,4 +1,4 @@
-/** One agent's folder to a checked `Agent`, or to the list of everything that is wrong with it. */
+/** Reads one agent's folder into a checked `Agent`, or into the list of all its problems. */
 
 import { basename, join } from 'node:path';
 import { durationProblem, parseDuration } from '../../base/index.ts';
@@ -23,7 +23,7 @@ export type ReadResult =
   | { readonly ok: true; readonly agent: Agent }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** What holds for agents that do not say it themselves: settings of `aiq.config.yaml`. */
+/** Settings of `aiq.config.yaml` for agents without their own. */
 export interface AgentDefaults {
   /** For one attempt; 2 minutes when left out. */
   readonly timeoutMs?: number;

@@ -64,7 +64,7 @@ export async function readSchema(
     return findings.length === 0 ? schema : null;
   }
   if (Object.keys(schema).length > 1) {
-    report(reading, path, '"$ref" to a file must stand alone');
+    report(reading, path, '"$ref" to a file must be the only key');
     return null;
   }
   const result = reading.files.read(reference);
@@ -116,7 +116,7 @@ export function checkKnowledge(
   }
   const searching = tools.findIndex((tool) => builtInTools.includes(tool));
   if (searching === -1 || knowledge.length > 0) return;
-  const message = `"${tools[searching]}" has nothing to look into: "knowledge" names no files`;
+  const message = `"${tools[searching]}" has no files to search: "knowledge" names no files`;
   report(reading, ['tools', searching], message);
 }
 

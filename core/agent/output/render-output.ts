@@ -1,4 +1,4 @@
-/** The model's answer to files: parsed and checked where the format says so, then rendered. */
+/** Renders the model's answer into files, after parsing and checking it where the format asks for that. */
 
 import { type LostNumber, readJson, shorten } from '../../yaml/index.ts';
 import { type Agent, AgentError, type JsonObject, type RenderedFile } from '../agent.ts';
@@ -139,7 +139,7 @@ function renderFiles(parts: OutputParts, output: FileList, filesMax: number): Re
     const clean = cleanPath(path);
     if (!clean.ok) throw invalid(`files.${index}: ${clean.message}`);
     const folded = clean.path.toLowerCase();
-    if (seen.has(folded)) throw invalid(`files.${index}: ${shorten(path)} stands twice`);
+    if (seen.has(folded)) throw invalid(`files.${index}: ${shorten(path)} appears twice`);
     seen.add(folded);
     return { path: clean.path, content };
   });

@@ -56,8 +56,8 @@ function isTypeOf(error: ErrorObject, branching: ErrorObject): boolean {
  * @param shown the checked value as it may be shown
  */
 export function problemsOf(errors: readonly ErrorObject[], shown: unknown): InputProblem[] {
-  const told = errors.map((error) => ({ ...error, data: shownAt(error, shown) }));
-  return violationsOf(told).map(({ path, message }) => ({ property: dotted(path), message }));
+  const safe = errors.map((error) => ({ ...error, data: shownAt(error, shown) }));
+  return violationsOf(safe).map(({ path, message }) => ({ property: dotted(path), message }));
 }
 
 /** What may be shown of the value that an error is about. */
@@ -142,7 +142,7 @@ const explanations: { readonly [keyword: string]: Explain } = {
   maxProperties: (_, limit) => `has more than ${String(limit)} properties`,
   minProperties: (_, limit) => `has fewer than ${String(limit)} properties`,
   uniqueItems: (_, __, error) =>
-    `items ${error.params['j']} and ${error.params['i']} are equal; each may stand once`,
+    `items ${error.params['j']} and ${error.params['i']} are equal; each may appear once`,
   propertyNames: (_, __, error) =>
     `the property name ${shorten(error.params['propertyName'])} is not allowed`,
   anyOf: (value) => `${value} fits none of the allowed forms`,

@@ -5,7 +5,7 @@
 
 import type { JsonObject } from '../agent.ts';
 
-/** What stands in the place of a secret. */
+/** Replaces a secret. */
 export const hiddenValue = '[secret]';
 
 export function isSecret(node: JsonObject): boolean {
@@ -63,7 +63,7 @@ function shown(walk: Walk, schemas: readonly unknown[], value: unknown): unknown
 const listKeywords = ['allOf', 'anyOf', 'oneOf'];
 const singleKeywords = ['if', 'then', 'else', 'not'];
 
-/** All schemas that may say something about the same value: references and branches followed. */
+/** All schemas that apply to the same value: references and branches followed. */
 function allNodes(root: JsonObject, schemas: readonly unknown[]): JsonObject[] {
   const nodes = new Set<JsonObject>();
   const open = [...schemas];
@@ -112,7 +112,7 @@ function ofMember(node: JsonObject, key: string): unknown[] {
   return [own, ...matching, ...rest].filter(isNode);
 }
 
-/** Whether what stands at this place of an input is a secret, or inside one. */
+/** Whether the value at this path of an input is a secret, or inside one. */
 export function isSecretPlace(schema: JsonObject, path: readonly string[]): boolean {
   let nodes = allNodes(schema, [schema]);
   for (const step of path) {
@@ -123,7 +123,7 @@ export function isSecretPlace(schema: JsonObject, path: readonly string[]): bool
   return nodes.some(isSecret);
 }
 
-/** Texts and numbers; true and false tell nothing. */
+/** Texts and numbers; true and false reveal nothing. */
 function collect(value: unknown, secrets: Set<string>): void {
   if (typeof value === 'number') secrets.add(String(value));
   else if (typeof value === 'string' && value.trim() !== '') {

@@ -1,6 +1,6 @@
 /**
- * The JSON Schemas that agents bring: looked through before Ajv makes code of them, so that a typo
- * is told with its place, and nothing outside the schema is ever referred to.
+ * Checks the JSON Schemas of agents before Ajv compiles them: unknown keywords get their line, and
+ * references outside the schema are refused.
  */
 
 import {
@@ -51,7 +51,7 @@ const olderKeywords: { readonly [name: string]: string } = {
   id: 'leave it out',
 };
 
-/** Where a schema stands: its file and the path of its root in there. */
+/** Where a schema is written: its file and the path of its root in there. */
 export interface SchemaPlace {
   readonly file: YamlFile;
   readonly path: YamlPath;
@@ -98,7 +98,7 @@ function visit(walk: Walk, schema: unknown, path: YamlPath): void {
     return;
   }
   walk.nodes += 1;
-  // Once over the limit, everything that follows is over it too: said once.
+  // Everything after the limit is over it too: reported once.
   if (walk.nodes > nodesMax || path.length > depthMax * 2) {
     if (!walk.tooLarge) report(walk, path, tooLarge);
     walk.tooLarge = true;
@@ -133,7 +133,7 @@ function visitPlain(walk: Walk, keyword: string, value: unknown, path: YamlPath)
   if (keyword === '$ref' && !(typeof value === 'string' && value.startsWith('#'))) {
     report(walk, here, 'a $ref must point into the schema itself, like #/$defs/name');
   } else if (keyword === '$id' && path.length > 0) {
-    report(walk, here, '"$id" may stand at the top of a schema only', 'key');
+    report(walk, here, '"$id" is allowed at the top of a schema only', 'key');
   } else if (keyword === 'pattern') {
     checkPattern(walk, value, here);
   } else if (keyword === 'x-aiq') {

@@ -6,7 +6,7 @@
 import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
 import { isMultipleOf } from '../../yaml/index.ts';
 import type { JsonObject } from '../agent.ts';
-import { BlockedError, inTime } from './in-time.ts';
+import { BlockedError, withTimeLimit } from './time-limit.ts';
 
 export type { ErrorObject };
 
@@ -33,7 +33,7 @@ async function createValidator(): Promise<Ajv2020> {
     allowUnionTypes: true,
     allErrors: true,
     useDefaults: true,
-    // What every object inherits, `toString` and its like, was not given by anybody.
+    // Inherited properties such as `toString` are not part of the input.
     ownProperties: true,
     // Errors carry the schema around the keyword, so that a message can name examples.
     verbose: true,
@@ -66,9 +66,9 @@ const mayBlock = /"(?:pattern|patternProperties|uniqueItems|format)":/;
 const checkMsMax = 2_000;
 
 /**
- * Compiles a schema that stands alone, once per schema object. Its identity is left out: two agents
- * may use the same `$id`, and what it names must never be looked up elsewhere. A check that does not
- * end is given up after two seconds: the value then does not fit.
+ * Compiles a self-contained schema, once per schema object. Its `$id` is left out: two agents may use
+ * the same one, and references must never resolve elsewhere. A check that does not end is stopped
+ * after two seconds: the value then does not fit.
  * @throws Error when the schema is none
  */
 export async function compileSchema(schema: JsonObject): Promise<ValidateFunction> {
@@ -90,7 +90,7 @@ export async function compileOwnSchema<T>(schema: JsonObject): Promise<ValidateF
 function interruptible(validate: ValidateFunction): ValidateFunction {
   const guarded: ValidateFunction = (value): value is unknown => {
     try {
-      const fits = inTime(() => validate(value), checkMsMax);
+      const fits = withTimeLimit(() => validate(value), checkMsMax);
       guarded.errors = validate.errors ?? null;
       return fits;
     } catch (error) {

@@ -1,6 +1,6 @@
 /** The helpers that templates may call. The list is fixed: an agent cannot add to it. */
 
-/** What Handlebars tells a helper about its call. */
+/** What Handlebars passes to a helper about its call. */
 export interface HelperOptions {
   readonly name: string;
   readonly hash: { readonly [name: string]: unknown };

@@ -54,7 +54,7 @@ function report(check: Check, node: Ast, message: string, advice = false): void 
   check.problems.push({ ...problemAt(check.source, node.loc, message), advice });
 }
 
-/** True while the template stays within its limits; says so once when it does not. */
+/** True while the template is within its limits; reports once when it is not. */
 function within(check: Check, node: Ast, depth: number): boolean {
   check.nodes += 1;
   if (check.nodes <= nodesMax && depth <= depthMax) return true;
@@ -176,7 +176,7 @@ function innerScope(check: Check, block: hbs.AST.BlockStatement, scope: Scope): 
   }
   let shape = unknownShape;
   if (subject?.type === 'PathExpression') {
-    // Its problems were reported with the arguments; this look is for the shape alone.
+    // Its problems were reported with the arguments; this pass is for the shape alone.
     const silent: Check = { ...check, problems: [] };
     shape = resolve(silent, subject as hbs.AST.PathExpression, scope)?.shape ?? unknownShape;
   }

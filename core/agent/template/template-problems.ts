@@ -44,7 +44,7 @@ function problemsOf(
   }
 }
 
-/** What the pattern's own text says about the path, whatever its variables hold. */
+/** Problems of the path that do not depend on the pattern's variables. */
 function patternProblems(engine: TemplateEngine, source: TemplateSource): TemplateProblem[] {
   let program: Program;
   try {

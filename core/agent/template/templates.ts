@@ -118,7 +118,7 @@ function parse(handlebars: typeof Handlebars, source: TemplateSource): Program {
   }
 }
 
-/** The parser's time grows with the square of the depth, so the text is looked over first. */
+/** The parser's time grows with the square of the depth, so the text is scanned first. */
 function excessOf(text: string): string | null {
   if (text.length > sourceLengthMax) return `over ${sourceLengthMax} characters`;
   let tags = 0;
@@ -156,7 +156,7 @@ function compile(handlebars: typeof Handlebars, source: TemplateSource): Templat
     noEscape: true,
     strict: true,
     knownHelpersOnly: true,
-    // `log` is known to Handlebars unless it is told otherwise.
+    // Handlebars has a helper `log` by default.
     knownHelpers: { ...knownHelpers, log: false },
   });
   return (variables) => {
@@ -185,7 +185,7 @@ export function problemAt(source: TemplateSource, loc: Location, message: string
   };
 }
 
-/** Handlebars says `"x" not defined in [object Object]`; people need the variable and the place. */
+/** Replaces Handlebars' `"x" not defined in [object Object]` by the variable and its position. */
 function failure(
   source: TemplateSource,
   program: Program,

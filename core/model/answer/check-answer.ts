@@ -1,4 +1,4 @@
-/** Complete is not yet usable: filtered, refused, empty and broken-off answers are no results. */
+/** Rejects complete answers that are no results: filtered, refused, empty or unfinished ones. */
 
 import type { FailureRule } from '../failures/failure-rules.ts';
 import { failureOf } from '../failures/failures.ts';
@@ -6,8 +6,8 @@ import type { ModelAnswer, ModelError, Provider } from '../model.ts';
 import { finishKind } from './finish.ts';
 import { isBlank } from './reasoning-block.ts';
 
-/** The answer, or why it is none; paid for in any case. One cut by length is the caller's to judge. */
-export function judged(
+/** The answer, or the error with its usage. An answer cut by length is left to the caller. */
+export function checkAnswer(
   provider: Provider,
   answer: ModelAnswer,
   refusal: string,

@@ -1,10 +1,10 @@
-/** The fence that chat models like to put around a whole document of Markdown. */
+/** Removes the code fence that chat models put around a whole Markdown document. */
 
 const opening = /^(`{3,}|~{3,})[^\S\n]{0,8}(markdown|md|)$/i;
 const closing = /^(`{3,}|~{3,})$/;
 const fenceLine = /^ {0,3}(`{3,}|~{3,})([^\n`]*)$/;
 
-/** The text without a fence around all of it; a code block that stands alone keeps its fence. */
+/** The text without a fence around all of it; a lone code block keeps its fence. */
 export function withoutFence(text: string): string {
   const lines = text.trim().split('\n');
   const [, open = '', info = ''] = opening.exec(lines[0]?.trim() ?? '') ?? [];
@@ -14,7 +14,7 @@ export function withoutFence(text: string): string {
   return isOneDocument(body, { open, mayNest: info !== '' }) ? body.join('\n') : text;
 }
 
-/** False when a fence line inside closes the outer one, so that text stands between two fences. */
+/** False when a fence line inside closes the outer one, so that text lies between two fences. */
 function isOneDocument(
   body: readonly string[],
   { open, mayNest }: { readonly open: string; readonly mayNest: boolean },

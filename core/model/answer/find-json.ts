@@ -6,7 +6,7 @@
  */
 
 export interface FoundJson {
-  /** Valid JSON texts, in order; objects when there is any, else arrays. Each stands for itself. */
+  /** Valid JSON texts, in order; objects when there is any, else arrays. Each is complete. */
   readonly texts: readonly string[];
   /** The last one broke off before its end. */
   readonly isCut: boolean;

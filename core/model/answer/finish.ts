@@ -1,15 +1,15 @@
 /**
- * What a finish reason says of an answer. Only the reasons known to mean *whole* make it one: a new
- * word of a new server is a reason to ask again, never a file.
+ * Classifies finish reasons. Only those known to mean *whole* make an answer whole: an unknown reason is
+ * asked again, never written to a file.
  */
 
-/** `calls`: whole when it has tool calls, which is what ended it. `other`: nobody knows. */
+/** `calls`: whole when it has tool calls, which is what ended it. `other`: unknown. */
 export type FinishKind = 'whole' | 'calls' | 'length' | 'filtered' | 'other';
 
 const whole = new Set(['stop', 'eos', 'eos_token', 'end_turn', 'stop_sequence', 'complete']);
 const calls = new Set(['tool_calls', 'tool_call', 'tool_use', 'function_call']);
 
-/** In whatever words a server or a proxy says so: neither makes a file, so these may be broad. */
+/** Broad, as neither kind ever makes a file. */
 const length = /length|max_?(?:\w+_)?tokens|token_?limit|context_window/;
 const filtered =
   /content_?filter|safety|recitation|block|prohibited|spii|refus|sensitive|moderat|guardrail/;

@@ -1,6 +1,5 @@
 /**
- * What a reasoning model wrote before its answer, where its server did not take it apart: one block
- * of thoughts at the beginning. Templates of some models open it in the prompt, so that only its
+ * Removes the reasoning block in front of an answer, where the server did not separate it. Templates of some models open it in the prompt, so that only its
  * closing tag arrives.
  */
 
@@ -17,8 +16,8 @@ const openings: readonly (readonly [RegExp, RegExp])[] = [
 ];
 const loneClosing = /<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷/i;
 
-/** The answer without its leading block of thoughts; empty when the thoughts never end. */
-export function withoutThoughts(text: string): string {
+/** The answer without its reasoning block; empty when the block never ends. */
+export function withoutReasoning(text: string): string {
   for (const [opening, closing] of openings) {
     const opened = opening.exec(text);
     if (opened === null) continue;

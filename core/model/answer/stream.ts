@@ -5,7 +5,7 @@
 
 import type { ModelAnswer, TokenUsage } from '../model.ts';
 import { finishKind } from './finish.ts';
-import { withoutThoughts } from './reasoning-block.ts';
+import { withoutReasoning } from './reasoning-block.ts';
 import { ToolCallParts } from './tool-call-parts.ts';
 import { usageFrom } from './wire-usage.ts';
 
@@ -75,7 +75,7 @@ export class PartialAnswer {
     // Some servers end a tool call with `stop`.
     const isStop = toolCalls.length > 0 && finishKind(this.finishReason) === 'whole';
     return {
-      text: withoutThoughts(this.text),
+      text: withoutReasoning(this.text),
       toolCalls,
       finishReason: isStop ? 'tool_calls' : this.finishReason,
       model: this.#model,

@@ -1,5 +1,5 @@
 /**
- * Joins the pieces of a turn's tool calls. They are told apart by id, whatever their index says: some
+ * Joins the pieces of a turn's tool calls. They are identified by id, whatever their index says: some
  * servers give all calls the index 0, some count from 1, some give no id, some the same one to all.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Tools for models that take none: they are described in the prompt, and a call is an answer of JSON.
- * What was called before, and what came of it, is told as text.
+ * Tools for models without tool calling: described in the prompt, called by a JSON answer, with earlier
+ * calls and results as text.
  */
 
 import type { ToolCall } from '../model.ts';
@@ -10,7 +10,7 @@ import { findJson } from './find-json.ts';
 type WireMessages = RequestBody['messages'];
 
 /** The request without tools; null when it has none. */
-export function toolsInWords(body: RequestBody): RequestBody | null {
+export function toolsAsText(body: RequestBody): RequestBody | null {
   const { tools, tool_choice: choice, parallel_tool_calls: _, ...rest } = body;
   if (tools === undefined) return null;
   const messages = rest.messages.map(asText);
@@ -24,7 +24,7 @@ export function toolsInWords(body: RequestBody): RequestBody | null {
 }
 
 /** The calls in an answer to such a request; empty for an answer of its own. */
-export function callsIn(text: string): ToolCall[] {
+export function callsInText(text: string): ToolCall[] {
   if (!text.includes('"tool_calls"')) return [];
   const { texts, isCut } = findJson(text);
   const [only, ...more] = texts.map((found) => JSON.parse(found) as unknown);
@@ -54,7 +54,7 @@ function asText(message: WireMessages[number]): WireMessages[number] {
   return { role: 'assistant', content: JSON.stringify({ tool_calls }) };
 }
 
-/** Where the model is told how to answer: the system's words, else the latest ones of the user. */
+/** Appends a note to the system message, or to the latest user message when there is none. */
 export function withNote(messages: WireMessages, note: string): WireMessages {
   const system = messages.findIndex(({ role }) => role === 'system');
   const at = system === -1 ? messages.findLastIndex(({ role }) => role === 'user') : system;

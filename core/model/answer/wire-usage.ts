@@ -1,4 +1,4 @@
-/** Reads what a server says that a call used. Nothing of it is certain, so nothing is taken unchecked. */
+/** Reads the token usage that a server reports; every number is checked. */
 
 import type { TokenUsage } from '../model.ts';
 
@@ -28,33 +28,35 @@ export function usageFrom(
   wire: unknown,
   bytes: { readonly input: number; readonly output: number },
 ): TokenUsage {
-  const said = fieldsOf(wire);
-  const input = countOf(said['prompt_tokens'], said['input_tokens']);
-  const output = countOf(said['completion_tokens'], said['output_tokens']);
+  const reported = fieldsOf(wire);
+  const input = countOf(reported['prompt_tokens'], reported['input_tokens']);
+  const output = countOf(reported['completion_tokens'], reported['output_tokens']);
   const cached = countOf(
-    fieldsOf(said['prompt_tokens_details'] ?? said['input_tokens_details'])['cached_tokens'],
-    said['prompt_cache_hit_tokens'],
-    said['cached_tokens'],
+    fieldsOf(reported['prompt_tokens_details'] ?? reported['input_tokens_details'])[
+      'cached_tokens'
+    ],
+    reported['prompt_cache_hit_tokens'],
+    reported['cached_tokens'],
   );
   const reasoning = countOf(
-    fieldsOf(said['completion_tokens_details'] ?? said['output_tokens_details'])[
+    fieldsOf(reported['completion_tokens_details'] ?? reported['output_tokens_details'])[
       'reasoning_tokens'
     ],
-    said['reasoning_tokens'],
+    reported['reasoning_tokens'],
   );
   const inputTokens = input ?? estimatedTokens(bytes.input);
   const written = output ?? estimatedTokens(bytes.output);
   const reasoningTokens = reasoning ?? 0;
-  // Most count reasoning as output; where it stands beside it, only the total shows that.
+  // Most servers count reasoning as output; where it is separate, only the total shows that.
   const isBeside =
     reasoningTokens > written ||
-    (reasoningTokens > 0 && said['total_tokens'] === inputTokens + written + reasoningTokens);
+    (reasoningTokens > 0 && reported['total_tokens'] === inputTokens + written + reasoningTokens);
   return {
     inputTokens,
     outputTokens: isBeside ? written + reasoningTokens : written,
     ...(cached ? { cachedInputTokens: Math.min(cached, inputTokens) } : {}),
     ...(reasoning ? { reasoningTokens: reasoning } : {}),
-    // The offline endpoint says so itself.
-    estimated: input === null || output === null || said['estimated'] === true,
+    // The offline endpoint marks its usage as estimated.
+    estimated: input === null || output === null || reported['estimated'] === true,
   };
 }

@@ -139,7 +139,7 @@ export interface NamedRefusal {
   readonly error?: unknown;
 }
 
-/** By the error's own `code` or `type`, which says more than the status. */
+/** By the error's own `code` or `type`, which is more specific than the status. */
 const rulesByCode: { readonly [code: string]: FailureRule } = {
   insufficient_quota: quotaExhausted,
   billing_hard_limit_reached: quotaExhausted,
@@ -185,52 +185,59 @@ const rulesByStatus: { readonly [status: number]: FailureRule } = {
 };
 
 /**
- * By what the refusal says, within the statuses that it may have: many servers name no code, or the
+ * By the text of the refusal, within the statuses that it may have: many servers name no code, or the
  * same one for everything. The first that fits counts.
  */
 const rulesByText: readonly {
   readonly statuses: readonly number[];
-  readonly says: RegExp;
+  readonly pattern: RegExp;
   readonly rule: FailureRule;
 }[] = [
   {
     statuses: [413, 429],
-    says: /request too large|too large for (?:the )?model|exceeds the (?:maximum|limit) .*per (?:minute|request)/i,
+    pattern:
+      /request too large|too large for (?:the )?model|exceeds the (?:maximum|limit) .*per (?:minute|request)/i,
     rule: aboveTheLimit,
   },
   {
     statuses: [403, 429],
-    says: /per[ _-]?day|daily (?:quota|limit)|insufficient[ _](?:quota|credit|balance|funds)|spend(?:ing)?[ _]limit|out of credits/i,
+    pattern:
+      /per[ _-]?day|daily (?:quota|limit)|insufficient[ _](?:quota|credit|balance|funds)|spend(?:ing)?[ _]limit|out of credits/i,
     rule: quotaExhausted,
   },
   {
     statuses: [400, 403, 422],
-    says: /moderation|flagged|content[ _](?:policy|filter|management)|safety (?:policy|system|filter)|usage polic/i,
+    pattern:
+      /moderation|flagged|content[ _](?:policy|filter|management)|safety (?:policy|system|filter)|usage polic/i,
     rule: filtered,
   },
   {
     statuses: [400, 401, 403],
-    says: /(?:invalid|incorrect|expired|revoked|missing)[ _](?:api[ _-]?)?key|api[ _-]?key (?:is |was )?(?:not valid|invalid|expired|revoked|missing)/i,
+    pattern:
+      /(?:invalid|incorrect|expired|revoked|missing)[ _](?:api[ _-]?)?key|api[ _-]?key (?:is |was )?(?:not valid|invalid|expired|revoked|missing)/i,
     rule: unauthorized,
   },
   {
     statuses: [400, 403],
-    says: /(?:country|region|location)[^.]{0,40}not (?:supported|available|allowed)|not (?:supported|available) in your (?:country|region|location)/i,
+    pattern:
+      /(?:country|region|location)[^.]{0,40}not (?:supported|available|allowed)|not (?:supported|available) in your (?:country|region|location)/i,
     rule: notThere,
   },
   {
     statuses: [400, 404, 503],
-    says: /no models? (?:is |are )?(?:currently )?loaded/i,
+    pattern: /no models? (?:is |are )?(?:currently )?loaded/i,
     rule: noModelLoaded,
   },
   {
     statuses: [400, 413, 422, 500],
-    says: /context (?:length|size|window)|maximum context|prompt is too long|too many (?:input )?tokens|exceeds? the (?:available )?context/i,
+    pattern:
+      /context (?:length|size|window)|maximum context|prompt is too long|too many (?:input )?tokens|exceeds? the (?:available )?context/i,
     rule: tooLong,
   },
   {
     statuses: [400, 403, 404, 422],
-    says: /\bmodel\b[^.]{0,120}?\b(?:not found|does not exist|doesn't exist|not exist|no longer (?:available|supported)|decommissioned|not available|do(?:es)? not have access)|(?:unknown|invalid|no such) model\b|not a valid model/i,
+    pattern:
+      /\bmodel\b[^.]{0,120}?\b(?:not found|does not exist|doesn't exist|not exist|no longer (?:available|supported)|decommissioned|not available|do(?:es)? not have access)|(?:unknown|invalid|no such) model\b|not a valid model/i,
     rule: modelNotFound,
   },
 ];
@@ -246,12 +253,12 @@ export function connectionRule(code: string, text: string): FailureRule {
     : connectionFailed;
 }
 
-export function ruleOf(seen: NamedRefusal, status: number, said: string): FailureRule {
+export function ruleOf(seen: NamedRefusal, status: number, text: string): FailureRule {
   const named = ruleNamed(seen);
-  const told = ruleTold(status, said);
+  const byText = ruleByText(status, text);
   // A rate limit that this request alone is above says `rate_limit_exceeded` like any other.
   if (named !== undefined && named !== rateLimited && isNotifying(named)) return named;
-  if (told !== undefined) return told;
+  if (byText !== undefined) return byText;
   if (named !== undefined && isNotifying(named)) return named;
   if (status === 404 && (seen.error ?? null) === null) return notAModelEndpoint;
   const known = rulesByStatus[status];
@@ -260,16 +267,17 @@ export function ruleOf(seen: NamedRefusal, status: number, said: string): Failur
   return status >= 400 ? badRequest : notAModelEndpoint;
 }
 
-/** These two are the type of nearly everything below and above 500: the status says more. */
+/** The type of nearly every error below and above 500: the status is more specific. */
 function isNotifying(rule: FailureRule): boolean {
   return rule !== badRequest && rule !== serverError;
 }
 
-function ruleTold(status: number, said: string): FailureRule | undefined {
-  const [, limit, requested] = limitAndRequested.exec(said) ?? [];
+function ruleByText(status: number, text: string): FailureRule | undefined {
+  const [, limit, requested] = limitAndRequested.exec(text) ?? [];
   if (status === 429 && Number(requested) > Number(limit)) return aboveTheLimit;
-  return rulesByText.find(({ statuses, says }) => statuses.includes(status) && says.test(said))
-    ?.rule;
+  return rulesByText.find(
+    ({ statuses, pattern }) => statuses.includes(status) && pattern.test(text),
+  )?.rule;
 }
 
 export function ruleNamed(seen: NamedRefusal): FailureRule | undefined {

@@ -103,7 +103,7 @@ function fromStreamError(provider: Provider, seen: SeenError): ModelError {
   return failureOf(provider, rule, textOf(seen.message));
 }
 
-/** A page of a proxy or a firewall says nothing about models, whatever words stand on it. */
+/** The text of a proxy's or firewall's page is not matched: it is not about models. */
 function isPage(body: string): boolean {
   return /^\s*<(?:!doctype|html)/i.test(body);
 }

@@ -3,10 +3,10 @@
  * that the refusal names, else by its words. Pure: sends nothing.
  */
 
-import { contentOf, toolsInWords, withNote } from '../answer/tools-as-text.ts';
+import { contentOf, toolsAsText, withNote } from '../answer/tools-as-text.ts';
 import type { RequestBody } from '../request.ts';
 
-/** What a server said against a request. */
+/** A server's refusal of a request. */
 export interface Refusal {
   /** The parameter as a path, such as `messages[0].role`; empty when it names none. */
   readonly param: string;
@@ -89,15 +89,15 @@ const ways: readonly Way[] = [
       `(?:tool|function).*(?:${formatWords.source})|(?:${formatWords.source}).*(?:tool|function)`,
       'is',
     ),
-    rewrite: (body) => ((body.tools ?? []).length === 0 ? null : schemaInWords(body, null)),
+    rewrite: (body) => ((body.tools ?? []).length === 0 ? null : schemaAsText(body, null)),
   },
   {
     name: 'tools_in_words',
     param: /\btools?\b|tool_choice|functions?\b/i,
     text: /\btools?\b|tool[_ -](?:choice|call|use)|function.?call/i,
     rewrite: (body) => {
-      const told = toolsInWords(body);
-      return told === null ? null : (schemaInWords(told, null) ?? told);
+      const plain = toolsAsText(body);
+      return plain === null ? null : (schemaAsText(plain, null) ?? plain);
     },
   },
   {
@@ -117,14 +117,14 @@ const ways: readonly Way[] = [
     text: formatWords,
     rewrite: (body) =>
       body.response_format?.type === 'json_schema'
-        ? schemaInWords(body, { type: 'json_object' })
+        ? schemaAsText(body, { type: 'json_object' })
         : null,
   },
   {
     name: 'schema_in_words',
     param: format,
     text: formatWords,
-    rewrite: (body) => schemaInWords(body, null),
+    rewrite: (body) => schemaAsText(body, null),
   },
   ...(
     [
@@ -184,14 +184,14 @@ export function rewritten(body: RequestBody, learned: readonly Rewrite[]): Reque
 
 /** A server's refusal, from its body: in OpenAI's form, FastAPI's, or any other. */
 export function refusalIn(body: string): Refusal {
-  const { param, text } = saidIn(body);
+  const { param, text } = refusalFields(body);
   return { param: param.slice(0, 200), text: text.slice(0, textCharsMax) };
 }
 
 /** Words of a server are searched for words of ours: so much is enough, and bounded. */
 const textCharsMax = 4_000;
 
-function saidIn(body: string): Refusal {
+function refusalFields(body: string): Refusal {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
@@ -225,27 +225,27 @@ function limitIn(text: string): number | null {
 }
 
 /** The schema as part of the prompt instead of a parameter; null when there is none to move. */
-function schemaInWords(
+function schemaAsText(
   body: RequestBody,
   instead: { readonly type: 'json_object' } | null,
 ): RequestBody | null {
   const { response_format: wanted, ...rest } = body;
   if (wanted === undefined) return null;
   const next = instead === null ? rest : { ...rest, response_format: instead };
-  // With `json_object` the words stand there already.
+  // With `json_object` the note is there already.
   if (wanted.type !== 'json_schema') return next;
   const text = JSON.stringify(wanted.json_schema.schema);
   const note = `Answer with one JSON object that fits this JSON Schema, and nothing else: ${text}`;
   return { ...next, messages: withNote(rest.messages, note) };
 }
 
-/** What the system says, in front of the first thing that the user says. */
+/** Moves the system message in front of the first user message. */
 function withoutSystem(body: RequestBody): RequestBody | null {
-  const said = body.messages.filter(({ role }) => role === 'system').map(contentOf);
-  if (said.length === 0) return null;
+  const system = body.messages.filter(({ role }) => role === 'system').map(contentOf);
+  if (system.length === 0) return null;
   const [first, ...others] = body.messages.filter(({ role }) => role !== 'system');
   const isUser = first?.role === 'user';
-  const content = [...said, ...(isUser ? [contentOf(first)] : [])].join('\n\n');
+  const content = [...system, ...(isUser ? [contentOf(first)] : [])].join('\n\n');
   const rest = isUser || first === undefined ? others : [first, ...others];
   return { ...body, messages: [{ role: 'user', content }, ...rest] };
 }

@@ -14,7 +14,7 @@ export function authorization({ apiKey, headers }: Pick<Provider, 'apiKey' | 'he
   return { authorization: isKeyless ? null : `Bearer ${apiKey}`, ...headers };
 }
 
-/** What must stand in no message. */
+/** Secrets, which no message may contain. */
 export function secretsOf({
   apiKey,
   headers = {},

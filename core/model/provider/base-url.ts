@@ -1,4 +1,4 @@
-/** What is said and checked about the address of a provider. */
+/** Checks the base URL of a provider and formats it for messages. */
 
 import { printable } from '../failures/redact.ts';
 import type { Provider } from '../model.ts';
@@ -20,7 +20,7 @@ export function checkedBaseURL(name: string, baseURL: string): string {
   if (problem === null) return baseURL.replace(/\/+$/, '');
   throw new ProviderError(
     'bad_base_url',
-    `provider ${name}: the base URL ${problem}. It looks like https://host/v1.`,
+    `provider ${name}: the base URL ${problem}. It has the form https://host/v1.`,
   );
 }
 

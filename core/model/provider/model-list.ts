@@ -1,4 +1,4 @@
-/** Asks an address for its models: is anybody there, and what can it run. */
+/** Lists the models of an address, also as a probe whether a server answers there. */
 
 import type { Provider } from '../model.ts';
 import { authorization } from './authorization.ts';

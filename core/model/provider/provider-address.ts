@@ -1,4 +1,4 @@
-/** What a configuration and the environment name as places for model calls, and what would be sent there. */
+/** The addresses that configuration and environment name for model calls, and what would be sent there. */
 
 import type { Provider } from '../model.ts';
 import { isOpenAiHost } from './base-url.ts';
@@ -31,7 +31,7 @@ export interface ProviderUse {
   readonly baseURL: string;
   /** Names of the variables of the environment whose values are sent. */
   readonly variables: readonly string[];
-  /** True for a server that nobody named: it was only found to listen. */
+  /** True for a server that was found to listen and is named nowhere. */
   readonly isFound: boolean;
 }
 
@@ -48,8 +48,8 @@ export interface ProviderSettings {
   readonly contextTokens?: Provider['contextTokens'];
 }
 
-/** What says where things go. */
-type Places = Pick<ProviderQuery, 'provider' | 'providers' | 'env'>;
+/** The part of a query that decides the address. */
+type AddressQuery = Pick<ProviderQuery, 'provider' | 'providers' | 'env'>;
 
 export interface Address {
   readonly name: string;
@@ -62,8 +62,8 @@ export interface Address {
   readonly variables?: readonly string[];
 }
 
-/** What the name or the environment points to; null when there is nothing but to look around. */
-export function addressOf(query: Places): Address | null {
+/** What the name or the environment points to; null when only a probe can find one. */
+export function addressOf(query: AddressQuery): Address | null {
   const { provider: name, env } = query;
   const settings = settingsOf(query);
   const fromEnv = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
@@ -81,7 +81,7 @@ export function addressOf(query: Places): Address | null {
   return { name, because: 'by configuration', ...settings };
 }
 
-export function settingsOf({ provider, providers }: Places): ProviderSettings | undefined {
+export function settingsOf({ provider, providers }: AddressQuery): ProviderSettings | undefined {
   return Object.hasOwn(providers, provider) ? providers[provider] : undefined;
 }
 
@@ -113,7 +113,7 @@ function sentAlong(
 }
 
 /** Everything that the names of a configuration and the environment may send, and where. */
-export function usesOf(query: Places): ProviderUse[] {
+export function usesOf(query: AddressQuery): ProviderUse[] {
   const { provider, providers } = query;
   const names = new Set([provider, 'openai', 'local', ...Object.keys(providers)]);
   names.delete('offline');
@@ -148,7 +148,7 @@ export function useOf(
   return { baseURL, variables: [...new Set([...named, ...variables])], isFound };
 }
 
-function unknownProvider({ provider, providers }: Places): ProviderError {
+function unknownProvider({ provider, providers }: AddressQuery): ProviderError {
   const known = new Set(['auto', 'openai', 'local', 'offline', ...Object.keys(providers)]);
   return new ProviderError(
     'unknown_provider',

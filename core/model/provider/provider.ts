@@ -128,7 +128,7 @@ async function firstModel(
   );
 }
 
-/** Asks for its models without a key: nothing is told there. */
+/** Lists its models without a key: nothing secret is sent. */
 async function probeLocal(
   query: ProviderQuery,
   timeoutMs: number,
@@ -198,7 +198,7 @@ export function checkOfflineModel(id: string): string | null {
   return `there is no model "${id}"; there is ${offlineModel}.`;
 }
 
-/** Extracts must not pass for answers where nobody watches: there they have to be asked for. */
+/** In production and on shared queues extracts must be asked for, so that none passes for an answer. */
 function refuseOffline({ env, allowOffline }: ProviderQuery, tried: string): void {
   const obstacles = [
     env['NODE_ENV'] === 'production' && 'NODE_ENV is production',

@@ -1,11 +1,11 @@
-/** What an agent may look into: the files that its `knowledge` names, and nothing else. */
+/** The knowledge base of an agent: the files that its `knowledge` names, and no others. */
 
 export interface KnowledgeBase {
   /** Paths of the files, relative to the configuration's folder, sorted. */
   paths(): Promise<readonly string[]>;
-  /** A file's text as it stands now; null when it is not one of these files, or is no text. */
+  /** A file's present text; null when it is not one of these files, or is no text. */
   read(path: string): Promise<string | null>;
-  /** The passages that fit the words best, best first; made of the files as they stand now. */
+  /** The passages that fit the words best, best first; made of the present files. */
   search(query: string, limit: number): Promise<SearchResult>;
 }
 

@@ -28,7 +28,7 @@ export interface FileList {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** Never looked into, whatever a pattern says. */
+/** Never searched, whatever a pattern says. */
 const alwaysIgnored = ['**/node_modules/**', '**/.git/**', '**/.aiq/**'];
 
 /** Sorted by path. A file that several entries include belongs to the first. */
@@ -74,7 +74,7 @@ async function matches(
   );
 }
 
-/** Whether a path's folder is where it says, with no link on the way. */
+/** Whether a path leads through no symbolic link. */
 function linkCheck(root: string): (path: string) => Promise<boolean> {
   const folders = new Map<string, Promise<boolean>>();
   return (path) => {
@@ -90,7 +90,7 @@ async function isRealPath(path: string): Promise<boolean> {
   return (await realpath(path).catch(() => null)) === path;
 }
 
-/** The bytes of a listed file; null when it is gone, has become a link, or has grown over the limit. */
+/** The bytes of a listed file; null when it is missing, has become a link, or has grown over the limit. */
 export async function readListed(baseDir: string, path: string): Promise<Buffer | null> {
   const full = join(await realpath(baseDir), path);
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;

@@ -1,6 +1,6 @@
 /**
  * Cuts a text into passages on paragraph borders. A passage is a piece of the text itself, not one
- * character changed, so that whatever is quoted from it stands in the file.
+ * character changed, so that every quote of it appears in the file.
  */
 
 export interface Passage {

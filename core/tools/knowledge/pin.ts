@@ -1,4 +1,4 @@
-/** Makes the files that an agent reads a part of what its jobs are. */
+/** Makes the knowledge files of an agent part of its digest, and so of its jobs' ids. */
 
 import { createHash } from 'node:crypto';
 import type { Agent } from '../../agent/index.ts';
@@ -6,7 +6,7 @@ import { listFiles, readListed } from './files.ts';
 import { type LeftOut, leftOut, noText, textOf } from './left-out.ts';
 
 export interface Pinned {
-  /** The agent with a digest that covers its knowledge files as they stand. */
+  /** The agent with a digest that covers the present content of its knowledge files. */
   readonly agent: Agent;
   /** Number of files; null for an agent that reads none. */
   readonly files: number | null;

@@ -48,13 +48,13 @@ describe('search', () => {
     );
   });
 
-  test('asks again about a quote that does not stand in its file, saying which', async () => {
+  test('asks again about a quote that does not appear in its file, saying which', async () => {
     const { result, calls, root } = await ask([look, answer([invented]), answer([good])]);
     expect(result).toMatchObject({ ok: true, usage: { calls: 3 } });
     const complaint = calls[2]?.messages.at(-1);
     expect(complaint?.role).toBe('user');
     expect(complaint?.content).toContain(
-      '"The mill was burned down by rebels." does not stand in docs/mill.md',
+      '"The mill was burned down by rebels." does not appear in docs/mill.md',
     );
     // What the tools said is still there, so that the model can quote it.
     expect(calls[2]?.messages.some(({ role }) => role === 'tool')).toBe(true);
@@ -150,7 +150,7 @@ describe('filegen', () => {
     ['leaves the folder', ['ok.md', '../../evil.md'], /leaves the output folder/],
     ['is absolute', ['ok.md', '/etc/cron.d/evil'], /is absolute/],
     ['is hidden', ['ok.md', '.bashrc'], /begins with a dot/],
-    ['stands twice', ['a.md', 'A.MD'], /stands twice/],
+    ['appears twice', ['a.md', 'A.MD'], /appears twice/],
     ['needs a folder where a file is', ['a', 'a/b.md'], /needs a folder where "?a"? is a file/],
     ['is one too many', ['1.md', '2.md', '3.md', '4.md'], /has 4 files; 3 are allowed/],
     ['is reserved', ['ok.md', 'con.txt'], /Windows reserves/],

@@ -88,7 +88,7 @@ describe('an input', () => {
     [
       { type: 'array', uniqueItems: true, items: {} },
       [1, 1],
-      'v  items 0 and 1 are equal; each may stand once',
+      'v  items 0 and 1 are equal; each may appear once',
     ],
     [{ type: 'object', required: ['k'], properties: { k: {} } }, {}, 'v.k  is required'],
     [

@@ -126,7 +126,7 @@ describe('agent.yaml', () => {
     [
       'a search without files',
       ['tools: [search_files]'],
-      '3:9 "search_files" has nothing to look into: "knowledge" names no files',
+      '3:9 "search_files" has no files to search: "knowledge" names no files',
     ],
     ['a tool that is not there', ['tools: [./tools/x.js]'], '3:9 "./tools/x.js" does not exist'],
     ['a tool outside', ['tools: [../x.js]'], '3:9 "../x.js" must be a path like ./tools/x.js'],
@@ -156,7 +156,7 @@ describe('agent.yaml', () => {
       '3:1 unknown field "<<"; known here: $schema, name, description, version, queue, model, instructions, prompt, input, output, tools, knowledge, limits, retry, metadata',
     ],
     ['YAML 1.1 truth', ['version: no', 'tools: yes'], '4:8 "tools": "yes" is not a list'],
-  ])('%s is told with its place', async (_, lines, expected) => {
+  ])('%s is reported with its line', async (_, lines, expected) => {
     expect(await problemsOf(manifest(...lines))).toEqual([expected]);
   });
 
@@ -264,7 +264,7 @@ describe('schemas of agents', () => {
       ['properties:', '  n: { type: string, minLength: -1 }'],
       '7:37 schema: "properties.n.minLength" -1 is under the minimum of 0',
     ],
-  ])('%s is told with its place', async (_, lines, expected) => {
+  ])('%s is reported with its line', async (_, lines, expected) => {
     expect(await problemsOf(inSchema(...lines))).toEqual([expected]);
   });
 

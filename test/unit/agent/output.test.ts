@@ -130,7 +130,9 @@ describe('an answer as files', () => {
   test('refuses no files, the same file twice, and what is no list of files', async () => {
     const a = { path: 'a', content: '' };
     expect((await refusal(text, answer())).code).toBe('output_invalid');
-    expect((await refusal(text, answer(a, { ...a, path: 'A' }))).message).toContain('stands twice');
+    expect((await refusal(text, answer(a, { ...a, path: 'A' }))).message).toContain(
+      'appears twice',
+    );
     expect((await refusal(text, answer({ path: 'a' }))).message).toContain('content is required');
     expect((await refusal(text, '[]')).message).toContain('is not an object');
   });

@@ -88,11 +88,11 @@ describe('a template against its schema', () => {
     ['{{if input.text}}', '10 "if" is a block: {{#if …}} … {{/if}}'],
     ['{{> header}}', '10 partials are not supported; put the text into the template'],
     ['{{@foo}}', '12 unknown variable @foo; there are @index, @key, @first, @last, @root'],
-  ])('%s is told with its place', async (prompt, expected) => {
+  ])('%s is reported with its line', async (prompt, expected) => {
     expect(await found(prompt)).toEqual([expected]);
   });
 
-  test('an unknown helper is told with the nearest one', async () => {
+  test('an unknown helper is reported with the nearest one', async () => {
     const [problem] = await found('{{uper input.text}}');
     expect(problem).toMatch(/^10 unknown helper "uper"\. Did you mean upper\? Helpers: json, eq,/);
   });

@@ -259,7 +259,7 @@ describe('a setting that cannot be used', () => {
     ],
     [
       "broker: 'file://./b'",
-      '1:9: "broker": "file://./b" is no folder: what stands behind // is a machine; write file:./b',
+      '1:9: "broker": "file://./b" is no folder: the name after // is a machine; write file:./b',
     ],
     [
       'broker: "nats://a:4222"',
@@ -326,7 +326,7 @@ describe('a setting that cannot be used', () => {
     ],
     ['[a]', '1:1: the file must be a mapping of settings'],
     ['__proto__: { x: 1 }', '1:1: the key "__proto__" is not allowed anywhere in a file'],
-    ['model: a\nmodel: b', '2:1: the key "model" stands twice here'],
+    ['model: a\nmodel: b', '2:1: the key "model" appears twice'],
   ])('%s', (text, expected) => {
     expect(problemsOf(text)).toEqual([expected]);
   });

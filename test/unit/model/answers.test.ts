@@ -1,7 +1,7 @@
 /** What is made of an answer once it is here: JSON, a second try at the length limit, its price. */
 
 import { expect, test } from 'vitest';
-import { withoutThoughts } from '../../../core/model/answer/reasoning-block.ts';
+import { withoutReasoning } from '../../../core/model/answer/reasoning-block.ts';
 import { usageFrom } from '../../../core/model/answer/wire-usage.ts';
 import { printable } from '../../../core/model/failures/redact.ts';
 import {
@@ -70,7 +70,7 @@ test('hostile text is given up in time', () => {
   expect(findJson('[1]'.repeat(300_000)).texts).toEqual([]);
   const spaces = ' '.repeat(1_000_000);
   expect(withoutFence(`\`\`\`md\na${spaces}b\n\`\`\``)).toBe(`a${spaces}b`);
-  expect(withoutThoughts(`${spaces}<think>${spaces}`)).toBe('');
+  expect(withoutReasoning(`${spaces}<think>${spaces}`)).toBe('');
 });
 
 test.each([
@@ -92,7 +92,7 @@ test.each([
   ['{"tag":"</think>"}', '{"tag":"</think>"}'],
   ['  two spaces stay', '  two spaces stay'],
 ])('one leading block of thoughts is taken off: %j', (text, rest) => {
-  expect(withoutThoughts(text)).toBe(rest);
+  expect(withoutReasoning(text)).toBe(rest);
 });
 
 test.each([

@@ -103,7 +103,7 @@ describe('a quote', () => {
       ]);
     }
     const bare = await cited([{ path: 'france.md', quote: 'La Republique' }]);
-    expect(bare?.problems.join()).toContain('does not stand in france.md');
+    expect(bare?.problems.join()).toContain('does not appear in france.md');
   });
 
   test.each([

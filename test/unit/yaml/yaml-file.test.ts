@@ -27,7 +27,7 @@ describe('a YAML file', () => {
     ['empty', '', '1:1 the file is empty'],
     ['only comments', '# a\n# b\n', '1:1 the file is empty'],
     ['two documents', 'a: 1\n---\nb: 2', '2:1 only one YAML document is allowed'],
-    ['a key twice', 'a:\n  b: 1\n  b: 2', '3:3 the key "b" stands twice here'],
+    ['a key twice', 'a:\n  b: 1\n  b: 2', '3:3 the key "b" appears twice'],
     ['an unknown tag', 'a: !!js/function x', '1:4 Unresolved tag: tag:yaml.org,2002:js/function'],
     ['a tab', 'a:\n\t- b', '2:1 Tabs are not allowed as indentation'],
     ['no UTF-8', Buffer.from([0x61, 0x3a, 0x20, 0xff]), '1:1 the file is not UTF-8 text'],
@@ -40,7 +40,7 @@ describe('a YAML file', () => {
     ['a list as key', '? [a]\n: x', '1:3 a key must be text.'],
     ['an alias bomb', aliasBomb, '1:1 aliases multiply the file; 100 are allowed'],
     ['an alias of nothing', 'a: *b', '1:4 the alias *b has no anchor before it'],
-    ['an alias of itself', 'a: &x\n  b: *x', '2:6 the alias *x stands inside its own anchor'],
+    ['an alias of itself', 'a: &x\n  b: *x', '2:6 the alias *x is inside its own anchor'],
     [
       'a prototype key',
       'a:\n  - { __proto__: { x: 1 } }',

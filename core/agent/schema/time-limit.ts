@@ -34,7 +34,7 @@ const aboutAll = 0.9;
  * again, so it must be free of side effects. What it starts and leaves waiting is not bounded.
  * @throws BlockedError; what `work` throws
  */
-export function inTime<T>(work: () => T, limitMs: number): T {
+export function withTimeLimit<T>(work: () => T, limitMs: number): T {
   box ??= { context: createContext({}), script: new Script('work()') };
   box.context['work'] = work;
   for (const before = process.threadCpuUsage(); ; ) {

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { inputChecker } from '../../../core/agent/index.ts';
-import { BlockedError, inTime } from '../../../core/agent/schema/in-time.ts';
+import { BlockedError, withTimeLimit } from '../../../core/agent/schema/time-limit.ts';
 import { loadProbe, manifest } from './agent-folder.ts';
 
 const forEver = (): never => {
@@ -11,23 +11,23 @@ const forEver = (): never => {
 
 test('a result, a promise and an error come through as they are', async () => {
   const value = { a: 1 };
-  expect(inTime(() => value, 1000)).toBe(value);
-  expect(inTime(() => inTime(() => 'nested', 1000), 1000)).toBe('nested');
-  await expect(inTime(() => Promise.resolve(7), 1000)).resolves.toBe(7);
+  expect(withTimeLimit(() => value, 1000)).toBe(value);
+  expect(withTimeLimit(() => withTimeLimit(() => 'nested', 1000), 1000)).toBe('nested');
+  await expect(withTimeLimit(() => Promise.resolve(7), 1000)).resolves.toBe(7);
   const error = new TypeError('mine');
   expect(() =>
-    inTime(() => {
+    withTimeLimit(() => {
       throw error;
     }, 1000),
   ).toThrow(error);
 });
 
 test('a loop and a pattern that backtracks are interrupted, and the next call works', () => {
-  expect(() => inTime(forEver, 20)).toThrow(BlockedError);
-  expect(() => inTime(() => /^(a+)+$/u.test(`${'a'.repeat(50)}!`), 20)).toThrow(
+  expect(() => withTimeLimit(forEver, 20)).toThrow(BlockedError);
+  expect(() => withTimeLimit(() => /^(a+)+$/u.test(`${'a'.repeat(50)}!`), 20)).toThrow(
     'computes for more than 20 ms',
   );
-  expect(inTime(() => 1, 20)).toBe(1);
+  expect(withTimeLimit(() => 1, 20)).toBe(1);
 });
 
 test('time in which the machine gave no processor is not held against it', () => {
@@ -38,7 +38,7 @@ test('time in which the machine gave no processor is not held against it', () =>
     if (calls < 3) Atomics.wait(never, 0, 0, 60);
     return calls;
   };
-  expect(inTime(paused, 20)).toBeGreaterThanOrEqual(3);
+  expect(withTimeLimit(paused, 20)).toBeGreaterThanOrEqual(3);
 });
 
 test('an input whose check does not end is a problem of the input, not the end of the process', async () => {
