@@ -22,8 +22,8 @@ export const runtimeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/output/store.ts',
-        find: `    await attempt.sync();
-    await attempt.close();
+        find: `    await staged.sync();
+    await staged.close();
     await context.step('synced');
     signal?.throwIfAborted();
 `,
@@ -33,8 +33,8 @@ export const runtimeBugs: readonly PlantedBug[] = [
       {
         file: 'core/output/store.ts',
         find: '      return { record, generation: 0 };',
-        replace: `      await attempt.sync();
-      await attempt.close();
+        replace: `      await staged.sync();
+      await staged.close();
       await context.step('synced');
       return { record, generation: 0 };`,
       },

@@ -41,8 +41,8 @@ export async function listFiles(patterns: Patterns, baseDir: string): Promise<Fi
   const results: LeftOut[] = [];
   for (const { include, exclude, chunkSize } of patterns) {
     for (const file of await matches(root, include, exclude)) {
-      if (found.has(file.path) || gitignore.ignores(file.path)) continue;
-      if (!(await isInside(file.path))) continue;
+      if (found.has(file.path) || !(await isInside(file.path))) continue;
+      if (gitignore.ignores(file.path)) continue;
       const kind = await kindOf(file.path);
       if (kind === 'other') found.set(file.path, { ...file, chunkSize });
       else if (kind !== 'own') results.push(leftOut(file.path, kind));
