@@ -9,7 +9,7 @@ import type { Now } from './events.ts';
 import { SteadyTime } from './steady-time.ts';
 
 export interface ClockSource {
-  /** Never goes back; may stand still while the machine sleeps. */
+  /** Never goes back; may stop while the machine sleeps. */
   readonly monotonicMs: () => number;
   /** The system's wall clock, which people and time servers set. */
   readonly wallMs: () => number;

@@ -80,7 +80,7 @@ export interface Left {
 }
 
 /**
- * A message for one connection. An outgoing `Wait` is not sent: it tells the I/O thread that the wait
+ * A message for one connection. An outgoing `Wait` is not sent: it notifies the I/O thread that the wait
  * with this correlation id is registered and no longer in flight.
  */
 export interface Outgoing<N extends MessageName = MessageName> {

@@ -23,7 +23,7 @@ export class DueTimer {
     this.#options = options;
   }
 
-  /** Sets the timer anew; call it after the state machine handled anything. */
+  /** Sets the timer again; call it after the state machine handled anything. */
   set(): void {
     const { machine, clock, scheduler, onDue } = this.#options;
     this.cancel();

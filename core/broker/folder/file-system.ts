@@ -59,7 +59,7 @@ const fuseOnLocalDisks = new Set(['fuseblk', 'fuse.fuse-overlayfs']);
 
 /**
  * Why a broker must not serve a folder there; null when it may.
- * @param magic `f_type` of statfs(2); Linux only, for other systems number their types anew
+ * @param magic `f_type` of statfs(2); Linux only: other systems use other numbers
  */
 export function fileSystemProblem(magic: number, mount: Mount | null): string | null {
   if (mount !== null && fuseOnLocalDisks.has(mount.type)) return null;

@@ -1,4 +1,4 @@
-/** A time to wait before something is tried again, which ends early when nobody wants it any more. */
+/** Delays before retries, with exponential backoff; a delay ends early when it is stopped. */
 
 import type { Scheduler } from './contract.ts';
 
@@ -22,14 +22,14 @@ export class RetryDelay {
     await promise;
   }
 
-  /** Ends the wait that lasts, and all that would follow. */
+  /** Ends the present wait, and all later ones. */
   stop(): void {
     this.#stopped = true;
     this.#end();
   }
 }
 
-/** Before the first of several tries, and at most; each next one waits twice as long. */
+/** First and longest delay; each retry doubles it. */
 const firstMs = 100;
 const mostMs = 10_000;
 

@@ -20,7 +20,7 @@ const number = (cell: (info: JobInfo) => number): Column => ({
 });
 const text = (cell: (info: JobInfo) => string): Column => ({ type: 'TEXT', fixed: false, cell });
 
-/** By name, in the order of the table; `seq` stands before them. */
+/** By name, in the order of the table, after `seq`. */
 export const columns: Readonly<Record<string, Column>> = {
   id: fixed('BLOB', ({ id }) => idCell(id)),
   queue: fixed('TEXT', ({ queue }) => queue),

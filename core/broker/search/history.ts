@@ -55,7 +55,7 @@ export interface History {
   pause(isPaused: boolean): void;
   /**
    * A page of the jobs that meet all conditions. Waits a bounded time until records up to `minOffset`
-   * are searchable; `offset` in the result tells how far it got.
+   * are searchable; `offset` in the result is what it reached.
    * @throws AiqError (rejects with it) `BAD_REQUEST` when a condition makes no sense,
    *   `UNSUPPORTED` while the history is broken, `INTERNAL` when too many searches wait or the
    *   thread died over it, `SHUTTING_DOWN` after `close`

@@ -208,7 +208,7 @@ const letterOrDigit = /[\p{L}\p{N}\p{Co}]/u;
 
 /**
  * A query for rows that have all words of the text. Every word is quoted, so that nothing in it is
- * an operator; one with a sign inside (`article-12`) stands for its parts, in this order.
+ * an operator; one with a sign inside (`article-12`) matches its parts, in this order.
  * @throws AiqError `BAD_REQUEST` when the text has no word, too many or is too long
  */
 function wordsQuery(text: string): string {

@@ -1,7 +1,7 @@
 /**
  * Reads the batches of a segment: the one reader for recovery, summaries and maintenance. It yields
  * every valid batch and every hole between them; recovery stops at the first hole, maintenance
- * reports it and goes on.
+ * reports it and continues.
  */
 
 import { crc32 } from 'node:zlib';
@@ -139,7 +139,7 @@ function splitRecords(payload: Uint8Array, count: number): Uint8Array[] | null {
   return at === payload.length ? records : null;
 }
 
-/** Where to go on after a hole: at the end that its header gives, or at the next valid header. */
+/** Where to continue after a hole: at the end that its header gives, or at the next valid header. */
 function nextBatchAt(
   bytes: Uint8Array,
   at: number,

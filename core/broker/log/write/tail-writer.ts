@@ -17,7 +17,7 @@ export interface TailWriterOptions {
   readonly dir: string;
   readonly segmentBytesMax: number;
   readonly segments: SegmentTable;
-  /** The last segment, open and durable; the cursor stands at its end. */
+  /** The last segment, open and durable, with the cursor at its end. */
   readonly file: DiskFile;
   readonly cursor: LogCursor;
 }

@@ -137,11 +137,11 @@ export function lossText({ from, at, source, kept, lost, leftOut, jobs }: LossRe
     'Where:',
     ...lost.places.map((place) => `  ${describeProblem(place)}`),
     ...idLines(
-      'Jobs that lost records (what is known of them may be old, or they are gone):',
+      'Jobs that lost records (their state may be old, or they are lost):',
       jobs.thatLostRecords,
     ),
-    ...idLines('Jobs whose input is gone (they will fail):', jobs.withoutInput),
-    ...idLines('Jobs whose result is gone:', jobs.withoutResult),
+    ...idLines('Jobs whose input is lost (they will fail):', jobs.withoutInput),
+    ...idLines('Jobs whose result is lost:', jobs.withoutResult),
     '',
   ].join('\n');
 }

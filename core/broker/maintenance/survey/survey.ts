@@ -114,11 +114,11 @@ export class Survey {
       this.#resolveLost(offset + 1);
       return;
     }
-    const gone = Math.max(0, offset - (this.#cursor.nextOffset - 1));
+    const lost = Math.max(0, offset - (this.#cursor.nextOffset - 1));
     const reached = `this file proves that the log reached record ${offset}, at byte ${bytes} of segment ${segment}`;
     const message = `${reached}, and it ends with record ${this.#cursor.nextOffset - 1}, at byte ${lastGoodUpTo} of segment ${this.lastNumber}`;
     this.#looseEnd = null;
-    this.#problem({ ...place, message }, gone);
+    this.#problem({ ...place, message }, lost);
   }
 
   /** Reads the next existing segment. */

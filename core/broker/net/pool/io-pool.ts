@@ -1,6 +1,6 @@
 /**
  * The pool of I/O threads: events in, messages out. Threads own the sockets. When one dies, its
- * connections are reported closed and it is restarted while the others go on. A connection's number
+ * connections are reported closed and it is restarted while the others continue. A connection's number
  * determines its thread.
  */
 

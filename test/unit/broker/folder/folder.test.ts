@@ -120,7 +120,7 @@ describe('the lock', () => {
   test('names itself and the fix when it is damaged or no file', () => {
     mkdirSync(dir, { mode: 0o700 });
     writeFileSync(join(dir, 'lock'), 'garbage'.repeat(1000));
-    expect(() => take()).toThrow(/\.aiq\/lock cannot be locked \(.*\); .*remove the file/);
+    expect(() => take()).toThrow(/\.aiq\/lock cannot be locked \(.*\); .*remove it/);
     rmSync(join(dir, 'lock'));
     mkdirSync(join(dir, 'lock'));
     expect(() => take()).toThrow(/\.aiq\/lock cannot be locked \(.*\); check/);
@@ -232,7 +232,7 @@ describe('the token', () => {
     expect(() => readOrMakeToken(folder, told)).toThrow(/\.aiq\/token holds no token.*remove it/);
     rmSync(join(dir, 'token'));
     symlinkSync(join(root, 'elsewhere'), join(dir, 'token'));
-    expect(() => readOrMakeToken(folder, told)).toThrow(/\.aiq\/token is a link/);
+    expect(() => readOrMakeToken(folder, told)).toThrow(/\.aiq\/token is a symbolic link/);
     expect(existsSync(join(root, 'elsewhere'))).toBe(false);
   });
 

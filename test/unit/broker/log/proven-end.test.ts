@@ -174,7 +174,9 @@ test('a proof that cannot be read is no damage: the start says so and can be rep
   disk.before = (operation, path) => {
     if (operation === 'readFile' && path === proven) throw new Error('EIO: i/o error, read');
   };
-  await expect(openOn(disk)).rejects.toThrow(`${proven}: the disk could not read the proof`);
+  await expect(openOn(disk)).rejects.toThrow(
+    `${proven}: the disk could not read this file, which proves`,
+  );
   disk.before = () => undefined;
   expect((await openOn(disk)).log.endOffset).toBe(3);
 });
