@@ -1,7 +1,6 @@
 /**
- * The `JobQueue` port: all that runtime and command line know of an engine. Two engines stand
- * behind it, the built-in broker (`aiq/`) and NATS JetStream (later). Nothing here says how bytes
- * travel.
+ * The `JobQueue` port: all that runtime and command line know of an engine. There is one engine, the
+ * built-in broker (`aiq/`). Nothing here says how bytes travel.
  */
 
 import type { BlobContent } from '../client/index.ts';

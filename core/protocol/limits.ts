@@ -20,7 +20,7 @@ export const limits = {
   frameBytesMaxMin: 1024 * 1024 + 64 * 1024,
   /** Longest name of a client, in bytes. */
   clientNameBytesMax: 200,
-  /** Largest encoded job, body included. Bodies travel inline in this version. */
+  /** Largest encoded job, its body included unless that is a blob. */
   jobBytesMax: 1024 * 1024 + 16 * 1024,
   /** Largest job body (the input as JSON). */
   jobBodyBytesMax: 1024 * 1024,

@@ -3,8 +3,8 @@
  * its fields in wire order. It is put together from `messages/`, one file for each duty. Codec, types
  * and `docs/reference/protocol.md` follow from it; a test holds the document to it.
  *
- * To add a message: a row in its file there, a handler in `core/broker/`, a row in `docs/reference/protocol.md`.
- * Numbers of retired messages are listed there and never given again.
+ * To add a message, see `docs/internals/recipes.md`. Numbers of retired messages are listed in
+ * `docs/reference/protocol.md` and never given again.
  */
 
 import { jobMessages } from './messages/jobs.ts';

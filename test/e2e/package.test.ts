@@ -103,8 +103,10 @@ describe('the tarball', () => {
     const kinds = new Set(packed.map((path) => path.split('/')[0]));
     expect([...kinds]).toEqual([
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'agents',
       'aiq.config.yaml',
       'bin',

@@ -30,7 +30,8 @@ export interface TracedFile {
 export type Step = 'enqueue' | 'delivery' | 'settle';
 export type Trace = Readonly<Record<Step, readonly TracedFile[]>>;
 
-const rounds = 10;
+/** So many that background work is not in each of them. */
+const roundsDefault = 10;
 /** Longer than the log takes to come to rest after a step. */
 const restMs = 250;
 const idleMs = 100;
@@ -39,9 +40,10 @@ const queue = 'traced';
 /**
  * Starts a broker in a folder of its own, has it serve a job as often as it takes, and stops it.
  * @param root of the clone whose broker is traced
+ * @param rounds that count; a file is on the path when it ran in each
  * @throws Error when the broker ends by itself
  */
-export async function traceJob(root: string): Promise<Trace> {
+export async function traceJob(root: string, rounds = roundsDefault): Promise<Trace> {
   const protocol = (await import(join(root, 'core/protocol/index.ts'))) as Protocol;
   const { Client, Consumer } = (await import(join(root, 'core/client/index.ts'))) as ClientModule;
   const dir = await mkdtemp(join(tmpdir(), 'aiq-trace-'));
@@ -72,7 +74,7 @@ export async function traceJob(root: string): Promise<Trace> {
         consumer.setCredit(0);
       },
     };
-    const counted = await countSteps(broker, steps);
+    const counted = await countSteps(broker, steps, rounds);
     await consumer.close();
     await client.close();
     return counted;
@@ -86,6 +88,7 @@ export async function traceJob(root: string): Promise<Trace> {
 async function countSteps(
   broker: ChildProcess,
   steps: Readonly<Record<Step, (round: number) => Promise<unknown>>>,
+  rounds: number,
 ): Promise<Trace> {
   const counted: Record<Step, Counts[]> = { enqueue: [], delivery: [], settle: [] };
   for (let round = 0; round <= rounds; round += 1) {

@@ -101,14 +101,20 @@ describe('every text', () => {
     expect(isLive('README.md', { file: '', fragment: 'no-such-heading' })).toBe(false);
   });
 
-  test('names only documents that exist', () => {
+  test('names only documents and, in documents, only sources that exist', () => {
     // Tests write documents of their own.
-    const dead = [...readSources(all.filter((path) => !path.startsWith('test/')))].flatMap(
-      ([path, source]) =>
-        (source.match(/\bdocs\/[\w/-]+\.md\b/g) ?? [])
-          .filter((target) => !existsSync(`${root}/${target}`))
-          .map((target) => `${path}: ${target}`),
-    );
+    const texts = [...readSources(all.filter((path) => !path.startsWith('test/')))];
+    const dead = texts.flatMap(([path, source]) => {
+      const documents = source.match(/\bdocs\/[\w/-]+\.md\b/g) ?? [];
+      const named = path.endsWith('.md')
+        ? [...source.matchAll(/`((?:[\w-]+\/)*[\w.-]+\.ts)`/g)]
+        : [];
+      const sources = named.map(([, name = '']) => name);
+      return [
+        ...documents.filter((target) => !existsSync(`${root}/${target}`)),
+        ...sources.filter((name) => !all.some((it) => `/${it}`.endsWith(`/${name}`))),
+      ].map((target) => `${path}: ${target}`);
+    });
     expect(dead).toEqual([]);
   });
 });

@@ -34,7 +34,7 @@ export interface SpaceLimits {
  */
 export function spaceLimits(
   { totalBytes }: Pick<DiskSpace, 'totalBytes'>,
-  segmentBytesWanted: number = 64 * miB,
+  segmentBytesWanted: number,
 ): SpaceLimits {
   const share = (part: number, leastBytes: number) =>
     Math.max(leastBytes, Math.floor(totalBytes / part));

@@ -1,6 +1,6 @@
 /**
- * All jobs and named queues. `apply` is the only path by which durable state changes, for live
- * traffic and for replay alike; it decides nothing and never fails on a record that was logged.
+ * All jobs and named queues. Durable state changes only by `BrokerState.apply`, for live traffic and
+ * for replay alike; what it calls here decides nothing and never fails on a record that was logged.
  */
 
 import { decodeJob, type JobState, noUsage, type Usage } from '../../../protocol/index.ts';

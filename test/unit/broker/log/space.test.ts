@@ -41,7 +41,7 @@ class ManualTime implements Scheduler {
 async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
   disk.capacityBytes = 8 * miB;
   disk.put('/other', Buffer.alloc(used));
-  const limits = spaceLimits({ totalBytes: disk.capacityBytes });
+  const limits = spaceLimits({ totalBytes: disk.capacityBytes }, 64 * miB);
   const changes: boolean[] = [];
   const failures: Error[] = [];
   const problems: string[] = [];
@@ -67,7 +67,7 @@ async function guarded(used: number, disk: MemoryDisk = new MemoryDisk()) {
 const ballast = `${logDir}/ballast`;
 
 test('a large disk gets the usual sizes, whatever is free on it', () => {
-  expect(spaceLimits({ totalBytes: 500 * giB })).toEqual({
+  expect(spaceLimits({ totalBytes: 500 * giB }, 64 * miB)).toEqual({
     segmentBytesMax: 64 * miB,
     ballastBytes: 16 * miB,
     lowBytes: 80 * miB,
@@ -76,14 +76,14 @@ test('a large disk gets the usual sizes, whatever is free on it', () => {
 });
 
 test('a small disk gets small segments, and is never full while most of it is free', () => {
-  expect(spaceLimits({ totalBytes: 8 * miB })).toEqual({
+  expect(spaceLimits({ totalBytes: 8 * miB }, 64 * miB)).toEqual({
     segmentBytesMax: 512 * kiB,
     ballastBytes: 256 * kiB,
     lowBytes: 640 * kiB,
     highBytes: 1152 * kiB,
   });
   for (const totalBytes of [2 * miB, 8 * miB, 100 * miB, giB, 20 * giB, 10_000 * giB]) {
-    const limits = spaceLimits({ totalBytes });
+    const limits = spaceLimits({ totalBytes }, 64 * miB);
     expect(limits.highBytes + limits.ballastBytes, String(totalBytes)).toBeLessThan(totalBytes / 2);
     // Room to write the last segment out again, and to fill the ballast once more above the mark.
     expect(limits.lowBytes).toBeGreaterThan(limits.segmentBytesMax);
