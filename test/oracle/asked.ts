@@ -23,7 +23,7 @@ export class Asked {
 
   /** `session` is that of the connection, if it is known. */
   note(event: CoreEvent, session: string | undefined, diskFull: boolean): void {
-    if (event.type === 'restate') this.isCompaction = true;
+    if (event.type === 'rewriteSmallState') this.isCompaction = true;
     if (event.type === 'unreadable') for (const { id } of event.tokens) this.unreadable.add(id);
     if (event.type === 'unread') for (const { id } of event.tokens) this.unread.add(id);
     if (event.type === 'enqueue') {

@@ -87,7 +87,7 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/context/bulk-runner.ts',
-        find: `      // Who had a turn stands behind all others.
+        find: `      // An operation that had its turn goes behind all others.
       this.#walks.delete(walk.operation.bulk);
       this.#walks.set(walk.operation.bulk, walk);
 `,

@@ -4,7 +4,7 @@
  */
 
 import type { ConnectionId, Outgoing } from '../events.ts';
-import { type CoreEvent, type Effect, nobody } from '../state-machine/context/effects.ts';
+import { type CoreEvent, type Effect, noConnection } from '../state-machine/context/effects.ts';
 import type { SendQuota } from '../state-machine/context/send-quota.ts';
 import { type Answer, LogReads, type LogReadsOptions } from './log-reads.ts';
 import { encodedBytes } from './message-size.ts';
@@ -97,7 +97,7 @@ export class Answers {
     connection: ConnectionId,
     isAnswer: boolean,
   ): (answer: Answer) => CoreEvent[] {
-    if (connection === nobody) return ({ events }) => events;
+    if (connection === noConnection) return ({ events }) => events;
     const { requests } = this.#options;
     const slot = this.#outbox.reserve(offset, connection);
     if (isAnswer) requests.reading(connection);

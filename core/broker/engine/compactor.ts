@@ -14,7 +14,11 @@ import type { Problems } from './problems.ts';
 export interface CompactorOptions {
   readonly machine: Pick<
     QueueMachine,
-    'logLiveBytes' | 'compactionPlan' | 'isSmallStateRewritten' | 'isFullyRewritten' | 'movedCount'
+    | 'logLiveBytes'
+    | 'compactionPlan'
+    | 'isSmallStateRewritten'
+    | 'isFullyRewritten'
+    | 'rewrittenCount'
   >;
   /** Growth of dead bytes after which a run is planned. */
   readonly checkBytes: number;
@@ -126,7 +130,7 @@ export class Compactor {
     const { machine, run, scheduler } = this.#options;
     for (let isFirst = true; isFirst || !machine.isSmallStateRewritten; isFirst = false) {
       if (this.#stopped) return false;
-      run([{ type: 'restate', isFirst }]);
+      run([{ type: 'rewriteSmallState', isFirst }]);
       await scheduler.afterThisRound();
     }
     return true;
@@ -152,11 +156,11 @@ export class Compactor {
     const { machine, run, readsDone, readsFailed, scheduler, problems, onNotice } = this.#options;
     while (!machine.isFullyRewritten(upTo)) {
       if (this.#stopped) return false;
-      const [before, failedBefore] = [machine.movedCount, readsFailed()];
+      const [before, failedBefore] = [machine.rewrittenCount, readsFailed()];
       run([{ type: 'compact', upTo, bytesMax: portionBytes }]);
       await readsDone();
       await scheduler.afterThisRound();
-      if (machine.movedCount > before || machine.isFullyRewritten(upTo)) continue;
+      if (machine.rewrittenCount > before || machine.isFullyRewritten(upTo)) continue;
       if (readsFailed() > failedBefore) await this.#waitFor('reads of old records failed');
       else {
         this.#stopped = true;

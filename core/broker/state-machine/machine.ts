@@ -1,5 +1,5 @@
 /**
- * The broker's core: `(state, event, now) -> effects`. It knows neither sockets nor files nor
+ * The broker's state machine: `(state, event, now) -> effects`. It knows neither sockets nor files nor
  * clocks, so that live traffic, replay, tests and simulation run the very same code.
  */
 
@@ -11,8 +11,8 @@ import { blobsDueAtMs, dropCutUploads, expireBlobs } from './lifecycle/blob-expi
 import {
   compact,
   isFullyRewritten,
-  moveJob,
-  moveRecord,
+  rewriteJob,
+  rewriteRecord,
   SmallStateRewrite,
 } from './lifecycle/compaction.ts';
 import { type CompactionPlan, planOf, type SealedSegment } from './lifecycle/compaction-plan.ts';
@@ -37,15 +37,15 @@ import { enqueue } from './requests/enqueue.ts';
 import { handleRequest } from './requests/handlers.ts';
 import { journalPutOfHolder } from './requests/journal-requests.ts';
 
-/** A broker that keeps finished jobs looks at their retention this often, when nothing else happens. */
+/** How often retention is checked when nothing else happens. */
 const idleRetentionMs = 60_000;
 
 export class QueueMachine {
   readonly #core: Core;
   readonly #retention: RetentionClock = new RetentionClock();
-  /** Records that compaction read and handed back. */
-  #movedCount = 0;
-  /** Under way while compaction says the small state again. */
+  /** Records that compaction read to rewrite them. */
+  #rewrittenCount = 0;
+  /** The rewrite of the small state, once compaction began it. */
   #smallStateRewrite: SmallStateRewrite | null = null;
   /** True when a bound stopped the last pass and there is more to do at once. */
   #more = false;
@@ -86,9 +86,9 @@ export class QueueMachine {
     return core.takeEffects();
   }
 
-  /** Handles what happened, in order, then hands out what is ready. */
+  /** Handles events, in order, then delivers what is ready. */
   handle(events: Iterable<CoreEvent>, now: Now): Effect[] {
-    // First: whose delay is over stands in line before what comes only now.
+    // First: jobs whose delay ended are ready before those that arrive only now.
     wakeDelayed(this.#core, now, jobsPerStepMax);
     for (const event of events) this.#handleOne(event, now);
     return this.tick(now);
@@ -124,7 +124,7 @@ export class QueueMachine {
     return dues.length === 0 ? null : Math.max(0, Math.min(...dues));
   }
 
-  /** True when something is due on the monotonic clock, which stands unless it is looked at meanwhile. */
+  /** True when something is due on the monotonic clock, which must be read regularly then. */
   get hasDeadlines(): boolean {
     return this.#deadlinesMs.some((atMs) => atMs !== null);
   }
@@ -140,7 +140,7 @@ export class QueueMachine {
     ];
   }
 
-  /** The newest time that a record tells of. */
+  /** The newest time of a record. */
   get newestMs(): number {
     return this.#core.state.newestMs;
   }
@@ -150,8 +150,8 @@ export class QueueMachine {
     return this.#core.sessions.size;
   }
 
-  /** Times that are kept for jobs and leases, until they are due or found to be outdated. */
-  get timesKept(): number {
+  /** Deadlines of jobs and leases that are kept, until they are due or found to be outdated. */
+  get deadlineCount(): number {
     const { leases, state } = this.#core;
     return leases.deadlines.length + state.jobs.delayed.length + state.jobs.expiry.length;
   }
@@ -171,9 +171,9 @@ export class QueueMachine {
     return this.#core.state.logBytes;
   }
 
-  /** How many records compaction has read: when a portion brings none, none can be read. */
-  get movedCount(): number {
-    return this.#movedCount;
+  /** How many records compaction has read: when a portion adds none, none can be read. */
+  get rewrittenCount(): number {
+    return this.#rewrittenCount;
   }
 
   /** How far compaction should go, when no more than a share of what it frees is to be written. */
@@ -181,7 +181,7 @@ export class QueueMachine {
     return planOf(this.#core.state, segments, shareMax);
   }
 
-  /** True when compaction has said the small state again, all of it. */
+  /** True when compaction has rewritten all of the small state. */
   get isSmallStateRewritten(): boolean {
     return this.#smallStateRewrite?.isDone ?? false;
   }
@@ -192,12 +192,12 @@ export class QueueMachine {
   }
 
   #handleOne(event: CoreEvent, now: Now): void {
-    if (isClientEvent(event)) this.#handleAsked(event, now);
-    else this.#handleNews(event, now);
+    if (isClientEvent(event)) this.#handleClient(event, now);
+    else this.#handleInternal(event, now);
   }
 
-  /** What clients do. */
-  #handleAsked(event: ClientEvent, now: Now): void {
+  /** Requests, and connections that open and close. */
+  #handleClient(event: ClientEvent, now: Now): void {
     const core = this.#core;
     switch (event.type) {
       case 'opened':
@@ -210,15 +210,15 @@ export class QueueMachine {
         enqueue(core, event, now);
         break;
       case 'request': {
-        // A connection that was taken over may still have sent something.
+        // A connection whose session was taken over may still have sent requests.
         const session = core.connections.get(event.connection);
         if (session !== undefined) handleRequest(core, session, event, now);
       }
     }
   }
 
-  /** What no client said. */
-  #handleNews(event: Exclude<CoreEvent, ClientEvent>, now: Now): void {
+  /** Events of the broker itself. */
+  #handleInternal(event: Exclude<CoreEvent, ClientEvent>, now: Now): void {
     const core = this.#core;
     if (isOfReading(event)) {
       afterReading(core, event, now);
@@ -226,30 +226,33 @@ export class QueueMachine {
     }
     switch (event.type) {
       case 'left':
-      case 'told':
-      case 'notMade':
+      case 'notificationMade':
+      case 'frameNotMade':
         this.#sent(event, now);
         break;
       case 'disk':
       case 'scarce':
-        noteRoom(core, event);
+        setDiskState(core, event);
         break;
       case 'heldEntry':
         journalPutOfHolder(core, event, now);
         break;
       case 'compact':
-      case 'movedJob':
-      case 'movedRecord':
-      case 'restate':
+      case 'jobRead':
+      case 'recordRead':
+      case 'rewriteSmallState':
         this.#compact(event, now);
     }
   }
 
-  /** What becomes of things that were sent, or were about to be. */
-  #sent(event: Extract<CoreEvent, { type: 'left' | 'told' | 'notMade' }>, now: Now): void {
+  /** Frames were sent, or were not made after all. */
+  #sent(
+    event: Extract<CoreEvent, { type: 'left' | 'notificationMade' | 'frameNotMade' }>,
+    now: Now,
+  ): void {
     const core = this.#core;
-    if (event.type === 'told') core.notifications.told(event.connection);
-    else if (event.type === 'notMade') frameNotMade(core, event, now);
+    if (event.type === 'notificationMade') core.notifications.made(event.connection);
+    else if (event.type === 'frameNotMade') frameNotMade(core, event, now);
     else {
       core.unsent.left(event);
       framesLeft(core, event, now);
@@ -257,24 +260,24 @@ export class QueueMachine {
   }
 
   #compact(
-    event: Extract<CoreEvent, { type: 'compact' | 'movedJob' | 'movedRecord' | 'restate' }>,
+    event: Extract<CoreEvent, { type: 'compact' | 'jobRead' | 'recordRead' | 'rewriteSmallState' }>,
     now: Now,
   ): void {
     switch (event.type) {
       case 'compact':
         compact(this.#core, event);
         break;
-      case 'movedJob':
-        this.#movedCount++;
-        moveJob(this.#core, event);
+      case 'jobRead':
+        this.#rewrittenCount++;
+        rewriteJob(this.#core, event);
         break;
-      case 'movedRecord':
-        this.#movedCount++;
-        moveRecord(this.#core, this.#core.state, event);
+      case 'recordRead':
+        this.#rewrittenCount++;
+        rewriteRecord(this.#core, this.#core.state, event);
         break;
-      case 'restate':
+      case 'rewriteSmallState':
         if (event.isFirst) this.#smallStateRewrite = new SmallStateRewrite(this.#core, now.wallMs);
-        this.#smallStateRewrite?.goOn();
+        this.#smallStateRewrite?.continue();
         break;
     }
   }
@@ -284,7 +287,7 @@ function msUntil(atMs: number | null, nowMs: number): number | null {
   return atMs === null ? null : atMs - nowMs;
 }
 
-function noteRoom(core: Core, event: Extract<CoreEvent, { type: 'disk' | 'scarce' }>): void {
+function setDiskState(core: Core, event: Extract<CoreEvent, { type: 'disk' | 'scarce' }>): void {
   if (event.type === 'scarce') core.diskScarce = event.isScarce;
   else {
     core.diskFull = event.full;

@@ -1,4 +1,4 @@
-/** Takes the bulk operations that are under way forward: all of them in turn, a little at a time. */
+/** Runs the active bulk operations: all of them in turn, in small steps. */
 
 import type { Now } from '../../events.ts';
 import type { BrokerState } from '../state/broker-state.ts';
@@ -6,9 +6,9 @@ import type { BulkOperation } from '../state/bulks.ts';
 import { BulkWalk, type StepBudget } from './bulk-walk.ts';
 import type { Committing } from './effects.ts';
 
-/** Jobs that all operations change between two events, and places that they look at. */
-const roundBudget: Readonly<StepBudget> = { jobs: 40, looks: 2_000 };
-/** What an operation gets at least in its turn. */
+/** Jobs that all operations change between two events, and rows that they scan. */
+const roundBudget: Readonly<StepBudget> = { jobs: 40, steps: 2_000 };
+/** The least budget of one turn. */
 const turnJobsMin = 4;
 const turnScansMin = 200;
 
@@ -17,9 +17,9 @@ const recordOf = { purge: 'cancelled', retryDead: 'retried', signal: 'signalled'
 export class BulkRunner {
   readonly #state: BrokerState;
   readonly #committing: Committing;
-  /** By the operation's number; whose turn is next comes first. */
+  /** By the operation's number; the next one first. */
   readonly #walks: Map<number, BulkWalk> = new Map();
-  /** What is left for the first steps of new operations before the next round. */
+  /** The budget that is left for the first steps of new operations before the next round. */
   #firstSteps: StepBudget = { ...roundBudget };
 
   constructor(state: BrokerState, committing: Committing) {
@@ -27,42 +27,42 @@ export class BulkRunner {
     this.#committing = committing;
   }
 
-  /** After replay: operations that a restart cut off go on. */
+  /** After replay: continues operations that a restart cut off. */
   resume(): void {
     for (const operation of this.#state.bulks.active()) this.#walk(operation, null);
   }
 
-  /** How many of the session's operations are under way. */
+  /** How many of the session's operations are active. */
   countOf(session: string): number {
     let count = 0;
     for (const walk of this.#walks.values()) if (walk.session === session) count++;
     return count;
   }
 
-  /** An operation began; a small one is over at once, so that nobody has to ask again. */
+  /** Begins an operation; a small one is done at once, so that no client has to ask again. */
   begin(operation: BulkOperation, session: string, now: Now): void {
     this.#step(this.#walk(operation, session), this.#firstSteps, now);
   }
 
-  /** Gives each its turn, as far as one round goes; true when there is more to do. */
+  /** Gives each operation its turn, within the budget of one round; true when there is more to do. */
   round(now: Now): boolean {
     this.#firstSteps = { ...roundBudget };
     const left = { ...roundBudget };
     const share = Math.max(1, this.#walks.size);
-    for (let turns = this.#walks.size; turns > 0 && left.jobs > 0 && left.looks > 0; turns--) {
+    for (let turns = this.#walks.size; turns > 0 && left.jobs > 0 && left.steps > 0; turns--) {
       const [walk] = this.#walks.values();
       if (walk === undefined) break;
       const turn = {
         jobs: Math.min(left.jobs, Math.max(turnJobsMin, Math.floor(roundBudget.jobs / share))),
-        looks: Math.min(left.looks, Math.max(turnScansMin, Math.floor(roundBudget.looks / share))),
+        steps: Math.min(left.steps, Math.max(turnScansMin, Math.floor(roundBudget.steps / share))),
       };
       const before = { ...turn };
-      // Who had a turn stands behind all others.
+      // An operation that had its turn goes behind all others.
       this.#walks.delete(walk.operation.bulk);
       this.#walks.set(walk.operation.bulk, walk);
       this.#step(walk, turn, now);
       left.jobs -= before.jobs - turn.jobs;
-      left.looks -= before.looks - turn.looks;
+      left.steps -= before.steps - turn.steps;
     }
     return this.#walks.size > 0;
   }

@@ -1,46 +1,46 @@
 /**
- * What changed, for all watchers: each change is kept once, however many watch. The newest ones as they
- * were; of earlier ones only which job, so that it is told as it is by then.
+ * The feed of changes for all watchers: each change is kept once, however many watch. The newest are kept
+ * as views; of earlier ones only the job's number, so that it is reported as it is by then.
  */
 
 import type { JobView } from './job-view.ts';
 
-/** Changes that are kept, and those of them that are kept as they were. */
+/** Most changes that are kept, and most of them with their view. */
 export const changesMax = 100_000;
 const viewsMax = 1_000;
 
-/** A change that a watcher may be told of. */
+/** A change that may be reported to a watcher. */
 export interface Change {
   readonly seq: number;
   /** The job as it was; null when only its number is kept. */
-  readonly picture: JobView | null;
+  readonly view: JobView | null;
 }
 
-export class Changes {
+export class ChangeFeed {
   /** Job numbers by change; `#dropped` more came before the first. */
   #seqs: number[] = [];
   #dropped = 0;
-  /** Pictures of the newest changes, by change. */
-  readonly #pictures: Map<number, JobView> = new Map();
+  /** Views of the newest changes, by change. */
+  readonly #views: Map<number, JobView> = new Map();
   /** The newest change of each job that has one. */
   readonly #newestOf: Map<number, number> = new Map();
 
-  /** How many came so far: the number of the next one. */
+  /** How many changes there were so far: the number of the next one. */
   get count(): number {
     return this.#dropped + this.#seqs.length;
   }
 
-  /** Changes before that are forgotten. */
+  /** The first change that is kept. */
   get first(): number {
     return Math.max(this.#dropped, this.count - changesMax);
   }
 
-  add(picture: JobView): void {
+  add(view: JobView): void {
     const number = this.count;
-    this.#seqs.push(picture.seq);
-    this.#pictures.set(number, picture);
-    this.#newestOf.set(picture.seq, number);
-    this.#pictures.delete(number - viewsMax);
+    this.#seqs.push(view.seq);
+    this.#views.set(number, view);
+    this.#newestOf.set(view.seq, number);
+    this.#views.delete(number - viewsMax);
     this.#forget(number - changesMax);
     if (this.#seqs.length >= 2 * changesMax) {
       this.#dropped += changesMax;
@@ -48,19 +48,19 @@ export class Changes {
     }
   }
 
-  /** Null when the job changed again, and that is all that there is to tell. */
+  /** Null when the job changed again and only the later change is to be reported. */
   at(number: number): Change | null {
     const seq = this.#seqs[number - this.#dropped];
     if (seq === undefined) return null;
-    const picture = this.#pictures.get(number) ?? null;
-    return picture !== null || this.#newestOf.get(seq) === number ? { seq, picture } : null;
+    const view = this.#views.get(number) ?? null;
+    return view !== null || this.#newestOf.get(seq) === number ? { seq, view } : null;
   }
 
-  /** Nobody watches: nothing is kept. */
+  /** Removes all changes, once there is no watcher. */
   clear(): void {
     this.#dropped = this.count;
     this.#seqs = [];
-    this.#pictures.clear();
+    this.#views.clear();
     this.#newestOf.clear();
   }
 

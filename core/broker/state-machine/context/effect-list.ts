@@ -6,7 +6,7 @@ import {
   answerUnreadable,
   type Effect,
   type Fetch,
-  nobody,
+  noConnection,
   outgoing,
   type Reply,
   unreadable,
@@ -63,7 +63,7 @@ export class EffectList implements Answering {
 
   /** Reads records of the log and goes on with what they hold. */
   read(fetch: Fetch): void {
-    this.#effects.push({ type: 'fetch', fetch, connection: nobody, isAnswer: false });
+    this.#effects.push({ type: 'fetch', fetch, connection: noConnection, isAnswer: false });
   }
 
   /** The same for something that is sent to a connection, in the order of its queue. */

@@ -1,4 +1,4 @@
-/** What the core wants done, and what it is told: plain data and pure functions. */
+/** The effects that the core emits, and the events that it handles: plain data and pure functions. */
 
 import {
   errorCodes,
@@ -11,16 +11,16 @@ import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import type { EnqueuedJob } from '../records/job-record-reader.ts';
 import type { LogRecord, RecordOf } from '../records/records.ts';
 
-/** What the core wants done, in order. Everything sent waits until the records before it are durable. */
+/** An effect, to be carried out in order. Everything sent waits until the records before it are durable. */
 export type Effect =
   | { readonly type: 'append'; readonly record: Uint8Array }
   | { readonly type: 'send'; readonly outgoing: Outgoing }
   | {
       readonly type: 'fetch';
       readonly fetch: Fetch;
-      /** In whose line what comes of it has its place; `nobody` when it is for the core itself. */
+      /** In whose send queue the outcome has its slot; `noConnection` when it is for the core itself. */
       readonly connection: ConnectionId;
-      /** True when it answers a request, and not something that the core sends of its own accord. */
+      /** True when it answers a request; false for deliveries and notifications. */
       readonly isAnswer: boolean;
     }
   | {
@@ -35,11 +35,11 @@ export type Effect =
       readonly filter: Message<'Search'>;
     }
   | { readonly type: 'shutdown' }
-  /** For the operator: what somebody did to others; `kind` in the plural. */
+  /** A message for the operator about what a client did to others; `kind` in the plural. */
   | { readonly type: 'notice'; readonly kind: string; readonly text: string };
 
-/** Stands for no connection. */
-export const nobody: ConnectionId = 0;
+/** Used where an effect belongs to no connection. */
+export const noConnection: ConnectionId = 0;
 
 /** The part of StatsOk that the core knows. */
 export interface StatsFields {
@@ -50,12 +50,12 @@ export interface StatsFields {
   readonly logLiveBytes: number;
 }
 
-/** Records of the log that are needed to go on. What comes of them keeps its place in line. */
+/** A read of records of the log. Its outcome keeps its slot in the send queue. */
 export interface Fetch {
   readonly offsets: readonly number[];
-  /** How much work `use` is, counted in records, when that is not one for each offset. */
+  /** The cost of `use`, counted in records, when it is not one for each offset. */
   readonly rows?: number;
-  /** Gets the records in the order of `offsets`, null for one that is not there undamaged. */
+  /** Gets the records in the order of `offsets`, null for one that is missing or damaged. */
   readonly use: (records: readonly (Uint8Array | null)[]) => readonly Fetched[];
   /**
    * Instead of `use`, when a read of this fetch or of one that followed from it failed and may work
@@ -64,21 +64,21 @@ export interface Fetch {
   readonly unread?: (error: Error) => readonly Fetched[];
 }
 
-/** What becomes of fetched records: a message, a further look into the log, or news for the core. */
+/** The outcome of a read: a message, a further read, or an event for the core. */
 export type Fetched =
   | { readonly type: 'send'; readonly outgoing: Outgoing }
   | { readonly type: 'stats'; readonly stats: StatsFields }
   | { readonly type: 'fetch'; readonly fetch: Fetch }
   | { readonly type: 'event'; readonly event: CoreEvent };
 
-/** Everything that the core is told. */
+/** An event that the core handles. */
 export type CoreEvent =
   | NetEvent
   /** The log has no room for anything new, and why, or has room again. */
   | { readonly type: 'disk'; readonly full: boolean; readonly reason?: string }
   /** While it is full: there is no room for values any more, only for short settles. */
   | { readonly type: 'scarce'; readonly isScarce: boolean }
-  /** The log says that the session had the lease under which it wants to write this entry. */
+  /** The log holds that the session had the lease under which it writes this journal entry. */
   | {
       readonly type: 'heldEntry';
       readonly connection: ConnectionId;
@@ -92,15 +92,15 @@ export type CoreEvent =
   | { readonly type: 'unread'; readonly tokens: readonly LeaseToken[]; readonly reason: string }
   /** After that: jobs were read well. */
   | { readonly type: 'readAgain' }
-  /** What a connection was to be told of jobs was made, and is on its way. */
-  | { readonly type: 'told'; readonly connection: ConnectionId }
+  /** A piece of the notifications of a connection was made, and is on its way. */
+  | { readonly type: 'notificationMade'; readonly connection: ConnectionId }
   /** A Deliver frame was not made in the end: its jobs could not be read, or were cancelled. */
-  | { readonly type: 'notMade'; readonly connection: ConnectionId; readonly frame: number }
-  /** Compaction: say again what the log holds up to this offset, in small portions. */
+  | { readonly type: 'frameNotMade'; readonly connection: ConnectionId; readonly frame: number }
+  /** Compaction: rewrite what is live up to this offset, in small portions. */
   | { readonly type: 'compact'; readonly upTo: number; readonly bytesMax: number }
-  /** Compaction: what was read about a job. */
+  /** Compaction: the records of a job were read. */
   | {
-      readonly type: 'movedJob';
+      readonly type: 'jobRead';
       readonly seq: number;
       readonly base: number;
       readonly last: number;
@@ -108,10 +108,10 @@ export type CoreEvent =
       readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
       readonly history: RecordOf<'snapshot'>['history'];
     }
-  /** Compaction: a record that holds a chunk of a blob or an entry of a journal. */
-  | { readonly type: 'movedRecord'; readonly offset: number; readonly record: Uint8Array }
-  /** Compaction: say a portion of the small state again; what lay before the first may then be dropped. */
-  | { readonly type: 'restate'; readonly isFirst: boolean };
+  /** Compaction: a record that holds a chunk of a blob or an entry of a journal was read. */
+  | { readonly type: 'recordRead'; readonly offset: number; readonly record: Uint8Array }
+  /** Compaction: rewrite a portion of the small state; `isFirst` begins anew. */
+  | { readonly type: 'rewriteSmallState'; readonly isFirst: boolean };
 
 /** A message on its way out. */
 export function outgoing<N extends MessageName>(
@@ -154,7 +154,7 @@ export function unreadable(): Reply {
   return { name: 'Error', fields: { code: errorCodes.INTERNAL.number, message } };
 }
 
-/** What clients ask, and that they come and go. */
+/** Requests, and connections that open and close. */
 const clientEvents = ['opened', 'closed', 'enqueue', 'request'] as const;
 export type ClientEvent = Extract<CoreEvent, { type: (typeof clientEvents)[number] }>;
 

@@ -1,6 +1,6 @@
 /**
- * What the broker tells about a job: the row as it was when something happened, completed by the
- * texts that only the log holds.
+ * Views of jobs for answers: the row as it was at one moment, completed by the texts that only the log
+ * holds.
  */
 
 import {
@@ -69,7 +69,7 @@ export function viewOf(store: JobStore, job: JobEntry): JobView {
       dueAtMs: extras.dueAtMs.get(slot) ?? 0,
       expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
       priority: job.priority,
-      parkKey: state === 'parked' ? store.queues.line(job.line).key : '',
+      parkKey: state === 'parked' ? store.queues.list(job.list).key : '',
     },
   };
 }
@@ -77,32 +77,32 @@ export function viewOf(store: JobStore, job: JobEntry): JobView {
 /** Jobs whose infos are made in one piece. */
 const infosPerPiece = 50;
 
-/** Fetches what the infos of these jobs need, in pieces, and goes on with them, in the same order. */
+/** Reads the infos of these jobs, in pieces, and continues with them, in the same order. */
 export function fetchInfos(
-  pictures: readonly JobView[],
+  views: readonly JobView[],
   then: (infos: JobInfo[]) => readonly Fetched[],
-  sofar: readonly JobInfo[] = [],
+  before: readonly JobInfo[] = [],
 ): Fetch {
-  const piece = pictures.slice(sofar.length, sofar.length + infosPerPiece);
+  const piece = views.slice(before.length, before.length + infosPerPiece);
   return {
     offsets: piece.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
     use(records) {
       const made = infosOf(piece, records);
       encodeAhead('job', made);
-      const infos = [...sofar, ...made];
-      if (infos.length === pictures.length) return then(infos);
-      return [{ type: 'fetch', fetch: fetchInfos(pictures, then, infos) }];
+      const infos = [...before, ...made];
+      if (infos.length === views.length) return then(infos);
+      return [{ type: 'fetch', fetch: fetchInfos(views, then, infos) }];
     },
   };
 }
 
-function infosOf(pictures: readonly JobView[], records: readonly (Uint8Array | null)[]): JobInfo[] {
+function infosOf(views: readonly JobView[], records: readonly (Uint8Array | null)[]): JobInfo[] {
   let next = 0;
   const reader = new JobRecordReader();
   const take = (offset: number): Uint8Array | null =>
     offset === 0 ? null : (records[next++] ?? null);
-  return pictures.map((picture) =>
-    infoOf(picture, enqueueFieldsOf(picture, take(picture.base), reader), take(picture.last)),
+  return views.map((view) =>
+    infoOf(view, enqueueFieldsOf(view, take(view.base), reader), take(view.last)),
   );
 }
 
@@ -145,18 +145,18 @@ function enqueueFieldsOf(
   return { agent, source, tags: [...tags], enqueuedAtMs };
 }
 
-/** What is told about the end of a job's newest lease. */
+/** What answers show of the end of a job's newest lease. */
 export type LeaseEndFields = Pick<
   RecordOf<'snapshot'>,
   'errorCode' | 'errorMessage' | 'note' | 'usage' | 'result'
 >;
 
-/** The words of the record; a job that expired while it waited has a cause that is in no record. */
+/** The fields of the record; a job that expired while it waited has an error that is in no record. */
 export function leaseEndFieldsOf(end: LeaseEndFields | null, cause: string): LeaseEndFields {
-  const told = end ?? noEnd;
-  const { note, usage, result } = told;
-  if (cause !== expiredError.code || told.errorCode === expiredError.code) {
-    return { errorCode: told.errorCode, errorMessage: told.errorMessage, note, usage, result };
+  const fields = end ?? noEnd;
+  const { note, usage, result } = fields;
+  if (cause !== expiredError.code || fields.errorCode === expiredError.code) {
+    return { errorCode: fields.errorCode, errorMessage: fields.errorMessage, note, usage, result };
   }
   const { code: errorCode, message: errorMessage } = expiredError;
   return { errorCode, errorMessage, note, usage, result };
@@ -185,11 +185,11 @@ export function sessionMark(session: string, newHash: () => Hash): string {
   return idToText(hash.digest().subarray(0, idBytes));
 }
 
-/** Walks back over the ends of a job's leases, newest first, as many as are told. */
+/** Walks back over the ends of a job's leases, newest first, as many as are fields. */
 export function fetchHistory(
   last: number,
   then: (history: LeaseEndInfo[]) => readonly Fetched[],
-  sofar: readonly LeaseEndInfo[] = [],
+  before: readonly LeaseEndInfo[] = [],
 ): Fetched {
   return {
     type: 'fetch',
@@ -198,7 +198,7 @@ export function fetchHistory(
       use([record]) {
         const end = record === undefined || record === null ? null : leaseEndOf(record);
         const rows = end === null ? [] : end.kind === 'snapshot' ? end.history : [endInfo(end)];
-        const history = [...sofar, ...rows].slice(0, limits.historyRowsMax);
+        const history = [...before, ...rows].slice(0, limits.historyRowsMax);
         const previous = end?.kind === 'leaseEnded' ? end.previous : 0;
         return previous > 0 && history.length < limits.historyRowsMax
           ? [fetchHistory(previous, then, history)]

@@ -1,7 +1,7 @@
 /**
- * What connections are to be told of jobs: those that watch, of every change; those that wait, of
- * the end. It is told in pieces, one at a time for each connection, and only when its peer has read
- * what came before. Who watches and does not keep up hears of each job as it is by then.
+ * Notifications about jobs: of every change to connections that watch, of the end to those that wait.
+ * They are sent in pieces, one at a time for each connection, and only when its peer has read the one
+ * before. A watcher that does not keep up gets each job as it is by then.
  */
 
 import { errorCodes, type JobInfo } from '../../../protocol/index.ts';
@@ -19,18 +19,18 @@ import { Watchers } from './watchers.ts';
  * cost no more than one message.
  */
 const jobsPerMessage = 16;
-/** Waits that are answered in one go. */
+/** Waits that are answered in one piece. */
 const waitsPerGo = 100;
-/** Jobs that all are told of in one go. */
+/** Jobs that all connections are notified of in one go. */
 const goMax = 400;
 /** Messages in the making at one time: more would only fill memory, and keep small answers waiting. */
 const makingMax = 2;
 
-/** The picture with the place of the job now: since it was taken, compaction may have said the job again. */
-function placedNow(jobs: JobStore, picture: JobView): JobView {
-  const job = jobs.bySeq(picture.seq);
-  if (job === undefined) return { ...picture, base: 0, last: 0 };
-  return job.base === picture.base ? picture : { ...picture, base: job.base, last: job.last };
+/** The view with the offsets of the job now: since it was made, compaction may have rewritten the job. */
+function withOffsetsNow(jobs: JobStore, view: JobView): JobView {
+  const job = jobs.bySeq(view.seq);
+  if (job === undefined) return { ...view, base: 0, last: 0 };
+  return job.base === view.base ? view : { ...view, base: job.base, last: job.last };
 }
 
 function viewNow(jobs: JobStore, seq: number): JobView | null {
@@ -38,12 +38,12 @@ function viewNow(jobs: JobStore, seq: number): JobView | null {
   return job === undefined ? null : viewOf(jobs, job);
 }
 
-/** Who of a connection waited for a job that is over. */
+/** The waits of a connection for a job that finished. */
 interface End {
-  readonly picture: JobView;
+  readonly view: JobView;
   readonly correlationIds: readonly number[];
-  /** How many of them are told. */
-  told: number;
+  /** How many of them are answered. */
+  answered: number;
 }
 
 interface PendingNotifications {
@@ -54,7 +54,7 @@ interface PendingNotifications {
 }
 
 interface EndOfWait {
-  readonly picture: JobView;
+  readonly view: JobView;
   readonly correlationId: number;
 }
 
@@ -64,10 +64,10 @@ export class Notifications {
   readonly #unsent: SendQuota;
   readonly #watchers = new Watchers();
   readonly #notifications: Map<ConnectionId, PendingNotifications> = new Map();
-  /** Connections with something to be told and nothing in the making, in the order of their turns. */
+  /** Connections with pending notifications and no piece in the making, in the order of their turns. */
   readonly #due: Set<ConnectionId> = new Set();
-  /** Something changed that watchers were not told of. */
-  #hasNews = false;
+  /** There are changes since the last `flush`. */
+  #hasChanges = false;
   #makingCount = 0;
   #endCount = 0;
 
@@ -81,7 +81,7 @@ export class Notifications {
     return this.#watchers.count;
   }
 
-  /** Waits whose end is to be told. */
+  /** Waits that are to be answered. */
   get endCount(): number {
     return this.#endCount;
   }
@@ -103,26 +103,26 @@ export class Notifications {
     this.#due.delete(connection);
   }
 
-  /** The job that these of each connection waited for is over. */
+  /** The job for which these of each connection waited has finished. */
   addEnds(waiters: ReadonlyMap<ConnectionId, readonly number[]>, viewOfJob: () => JobView): void {
     if (waiters.size === 0) return;
-    const picture = viewOfJob();
+    const view = viewOfJob();
     for (const [connection, correlationIds] of waiters) {
-      const telling = this.#of(connection);
-      telling.ends.push({ picture, correlationIds, told: 0 });
-      telling.endCount += correlationIds.length;
+      const pending = this.#of(connection);
+      pending.ends.push({ view, correlationIds, answered: 0 });
+      pending.endCount += correlationIds.length;
       this.#endCount += correlationIds.length;
     }
   }
 
-  /** A job changed: whoever watches its queue hears of it as it is now. */
+  /** Records that a job changed, as it is now, for those who watch its queue. */
   recordChange(job: JobEntry): void {
     const { name } = this.#jobs.queueOf(job);
-    if (this.#watchers.record(name, () => viewOf(this.#jobs, job))) this.#hasNews = true;
+    if (this.#watchers.record(name, () => viewOf(this.#jobs, job))) this.#hasChanges = true;
   }
 
-  /** The watcher is too far behind: it hears that it missed something by the end of its connection. */
-  #give(connection: ConnectionId): void {
+  /** Disconnects a watcher that is too far behind: so it learns that it missed changes. */
+  #disconnect(connection: ConnectionId): void {
     this.forget(connection);
     const message = 'the watcher reads too slowly: too many changes wait for it';
     const fields = { code: errorCodes.TOO_SLOW.number, message };
@@ -131,100 +131,100 @@ export class Notifications {
   }
 
   /** A piece was made and counts as on its way. */
-  told(connection: ConnectionId): void {
-    const telling = this.#notifications.get(connection);
-    if (telling === undefined) return;
-    this.#setMaking(telling, false);
+  made(connection: ConnectionId): void {
+    const pending = this.#notifications.get(connection);
+    if (pending === undefined) return;
+    this.#setMaking(pending, false);
     this.#due.add(connection);
   }
 
-  /** Begins with what may be told now. Returns false when more could be told at once. */
+  /** Begins to make what may be sent now. Returns false when more could be made at once. */
   flush(): boolean {
-    if (this.#hasNews) for (const connection of this.#watchers.connections) this.#of(connection);
-    this.#hasNews = false;
+    if (this.#hasChanges) for (const connection of this.#watchers.connections) this.#of(connection);
+    this.#hasChanges = false;
     let left = goMax;
     for (const connection of this.#due) {
       if (this.#makingCount >= makingMax) return true;
       if (!this.#unsent.takesLarge(connection)) continue;
       if (left <= 0) return false;
       this.#due.delete(connection);
-      left -= this.#tell(connection);
+      left -= this.#makePiece(connection);
     }
     return true;
   }
 
-  /** Tells one piece and returns how much work that is, counted in jobs. */
-  #tell(connection: ConnectionId): number {
+  /** Begins one piece and returns its cost, counted in jobs. */
+  #makePiece(connection: ConnectionId): number {
     if (this.#watchers.isTooFarBehind(connection)) {
-      this.#give(connection);
+      this.#disconnect(connection);
       return 1;
     }
-    const telling = this.#of(connection);
-    const ends = this.#takeEnds(telling);
-    const { pictures, work } =
+    const pending = this.#of(connection);
+    const ends = this.#takeEnds(pending);
+    const { views, work } =
       ends.length > 0
-        ? // What many wait for is looked up once.
-          { pictures: [...new Set(ends.map((end) => end.picture))], work: ends.length }
+        ? // A job for which many wait is read once.
+          { views: [...new Set(ends.map((end) => end.view))], work: ends.length }
         : this.#watchers.take(connection, jobsPerMessage, (seq) => viewNow(this.#jobs, seq));
-    if (pictures.length === 0) {
+    if (views.length === 0) {
       if (!this.#watchers.hasMore(connection)) this.#due.delete(connection);
       return work;
     }
-    this.#setMaking(telling, true);
+    this.#setMaking(pending, true);
     this.#due.delete(connection);
     const messages = (infos: readonly JobInfo[]): Outgoing[] =>
       ends.length > 0
         ? infos.flatMap((job, index) =>
             ends
-              .filter(({ picture }) => picture === pictures[index])
+              .filter(({ view }) => view === views[index])
               .map(({ correlationId }) => outgoing(connection, correlationId, 'WaitOk', { job })),
           )
         : [...inFrames(infos)].map((jobs) => outgoing(connection, 0, 'JobEvents', { jobs }));
-    const told: Fetched = { type: 'event', event: { type: 'told', connection } };
+    const made: Fetched = { type: 'event', event: { type: 'notificationMade', connection } };
     const fetch = fetchInfos(
-      pictures.map((picture) => placedNow(this.#jobs, picture)),
+      views.map((view) => withOffsetsNow(this.#jobs, view)),
       (infos): Fetched[] => [
         ...messages(infos).map((message) => ({ type: 'send' as const, outgoing: message })),
-        told,
+        made,
       ],
     );
     const unread = (error: Error): Fetched[] => [
       ...ends.flatMap(({ correlationId }) => answerUnreadable(connection, correlationId)(error)),
-      told,
+      made,
     ];
     this.#effects.readFor(connection, ends.length > 0 ? { ...fetch, unread } : fetch);
     return work;
   }
 
-  /** Takes as many ends of waits as one piece tells. */
-  #takeEnds(telling: PendingNotifications): EndOfWait[] {
+  /** Takes as many ends of waits as one piece answers. */
+  #takeEnds(pending: PendingNotifications): EndOfWait[] {
     const taken: EndOfWait[] = [];
-    for (let end = telling.ends[0]; end !== undefined; end = telling.ends[0]) {
-      const { picture, correlationIds, told } = end;
-      const ids = correlationIds.slice(told, told + waitsPerGo - taken.length);
-      taken.push(...ids.map((correlationId) => ({ picture, correlationId })));
-      end.told += ids.length;
-      if (end.told < correlationIds.length) break;
-      telling.ends.shift();
+    for (let end = pending.ends[0]; end !== undefined; end = pending.ends[0]) {
+      const { view, correlationIds, answered } = end;
+      const ids = correlationIds.slice(answered, answered + waitsPerGo - taken.length);
+      taken.push(...ids.map((correlationId) => ({ view, correlationId })));
+      end.answered += ids.length;
+      if (end.answered < correlationIds.length) break;
+      pending.ends.shift();
     }
-    telling.endCount -= taken.length;
+    pending.endCount -= taken.length;
     this.#endCount -= taken.length;
     return taken;
   }
 
-  #setMaking(telling: PendingNotifications | undefined, isMaking: boolean): void {
-    if (telling === undefined || telling.isMaking === isMaking) return;
-    telling.isMaking = isMaking;
+  #setMaking(pending: PendingNotifications | undefined, isMaking: boolean): void {
+    if (pending === undefined || pending.isMaking === isMaking) return;
+    pending.isMaking = isMaking;
     this.#makingCount += isMaking ? 1 : -1;
   }
 
   #of(connection: ConnectionId): PendingNotifications {
-    let telling = this.#notifications.get(connection);
-    if (telling === undefined) {
-      telling = { ends: [], endCount: 0, isMaking: false };
-      this.#notifications.set(connection, telling);
+    let pending = this.#notifications.get(connection);
+    if (pending === undefined) {
+      pending = { ends: [], endCount: 0, isMaking: false };
+      this.#notifications.set(connection, pending);
     }
-    if (!telling.isMaking) this.#due.add(connection);
-    return telling;
+    if (!pending.isMaking) this.#due.add(connection);
+    return pending;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * How deliveries go on when the log cannot be read: a pause that grows with each failure, then few
- * jobs at a time until reads work again. Damage pauses them too, a little: a reading that is wrong
- * about many jobs at once must not end them all before anybody can look.
+ * The backoff of deliveries when the log cannot be read: a pause that grows with each failure, then few
+ * jobs at a time until reads work again. Damage causes a short pause too: a wrong reading of many jobs
+ * must not end them all before an operator can intervene.
  */
 
 const firstPauseMs = 100;
@@ -24,12 +24,12 @@ export class ReadPause {
     this.#jobsMax = jobsMax;
   }
 
-  /** Reads failed lately: whoever reads now says how that went. */
+  /** True when reads failed lately: the next reads are to report their outcome. */
   get isOn(): boolean {
     return this.#failures > 0;
   }
 
-  /** When the pause ends: it lasts until somebody asks for `jobsMax` then. Null when there is none. */
+  /** When the pause ends, which happens at the next call of `jobsMax` then. Null when there is none. */
   get dueAtMs(): number | null {
     return this.#untilMs;
   }
@@ -43,7 +43,7 @@ export class ReadPause {
 
   /** A read failed, for a reason that may pass. */
   failed(nowMs: number): void {
-    // What was read in the same pass failed with it.
+    // Other reads of the same pass failed for the same reason.
     if (this.#untilMs !== null && nowMs < this.#untilMs) return;
     this.#untilMs = nowMs + Math.min(pauseMsMax, firstPauseMs * 2 ** this.#failures);
     this.#failures += 1;

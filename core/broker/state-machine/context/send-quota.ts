@@ -1,7 +1,7 @@
 /**
- * What is on its way to each connection: counted when it is decided, until the peer took it. One
- * budget for all of them; so nothing more is made for a peer that does not read, and peers that do
- * not read never take what the others need.
+ * Flow control of what is sent: the bytes on their way to each connection, from the decision to send
+ * until the peer took them, within one budget for all. Nothing more is made for a peer that does not
+ * read, and such peers never use up what the others need.
  */
 
 import { limits } from '../../../protocol/index.ts';
@@ -42,7 +42,7 @@ export class SendQuota {
     this.#accounts.set(connection, { bytes: 0, slowestMs: 0 });
   }
 
-  /** The connection is gone, and with it what was on its way. */
+  /** Removes a connection that closed, and what was on its way to it. */
   forget(connection: ConnectionId): void {
     this.#bytes -= this.of(connection);
     this.#accounts.delete(connection);
@@ -56,7 +56,7 @@ export class SendQuota {
     this.#bytes += bytes;
   }
 
-  /** So much is not on its way any more. */
+  /** So many bytes are no longer on their way. */
   remove(connection: ConnectionId, bytes: number): void {
     this.add(connection, -bytes);
   }

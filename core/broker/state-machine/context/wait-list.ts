@@ -9,12 +9,12 @@ export class WaitList {
   readonly #counts: Map<ConnectionId, number> = new Map();
   #count = 0;
 
-  /** Waits that stand, of all connections. */
+  /** Waits of all connections. */
   get count(): number {
     return this.#count;
   }
 
-  /** Jobs that somebody waits for. */
+  /** Jobs for which a client waits. */
   get jobCount(): number {
     return this.#byJob.size;
   }
@@ -35,7 +35,7 @@ export class WaitList {
     this.#count += 1;
   }
 
-  /** Removes and returns those who wait for the job. */
+  /** Removes and returns the waits for the job. */
   take(id: string): ReadonlyMap<ConnectionId, readonly number[]> {
     const ofJob = this.#byJob.get(id);
     if (ofJob === undefined) return new Map();
@@ -50,7 +50,7 @@ export class WaitList {
     return ofJob;
   }
 
-  /** The connection is gone: nothing of it waits any more. */
+  /** Removes the waits of a connection that closed. */
   forget(connection: ConnectionId): void {
     for (const id of this.#jobsOf.get(connection) ?? []) {
       const ofJob = this.#byJob.get(id);

@@ -1,30 +1,30 @@
-/** Who watches which queues, and how far each was told of what changed. */
+/** The connections that watch queues, and the position of each in the feed of changes. */
 
 import type { ConnectionId } from '../../events.ts';
-import { Changes } from './change-feed.ts';
+import { ChangeFeed } from './change-feed.ts';
 import type { JobView } from './job-view.ts';
 
-/** Changes that are looked at for one watcher in one go, whether they concern it or not. */
+/** Changes that are scanned for one watcher in one go, whether they concern it or not. */
 const scansMax = 2_000;
 
 interface Watcher {
   /** An empty set means all. */
   readonly queues: ReadonlySet<string>;
-  /** The next change that it was not told of. */
+  /** The next change that was not reported to it. */
   next: number;
 }
 
-/** What one watcher is to be told, and how much work it was to find that, counted in jobs. */
+/** What is to be reported to one watcher, and the cost of finding it, counted in jobs. */
 interface Found {
-  readonly pictures: JobView[];
+  readonly views: JobView[];
   readonly work: number;
 }
 
 export class Watchers {
   readonly #watchers: Map<ConnectionId, Watcher> = new Map();
-  /** How many watch each queue; the empty name stands for all. */
+  /** How many watch each queue; the empty name is for all queues. */
   readonly #counts: Map<string, number> = new Map();
-  readonly #changes = new Changes();
+  readonly #changes = new ChangeFeed();
 
   get count(): number {
     return this.#watchers.size;
@@ -34,7 +34,7 @@ export class Watchers {
     return this.#watchers.keys();
   }
 
-  /** What it was not told of before it is told of as well. */
+  /** Watches other queues from now on; changes that were not yet reported are reported as well. */
   watch(connection: ConnectionId, names: readonly string[]): void {
     const next = this.#watchers.get(connection)?.next ?? this.#changes.count;
     this.#count(connection, -1);
@@ -48,27 +48,27 @@ export class Watchers {
     if (this.#watchers.size === 0) this.#changes.clear();
   }
 
-  /** Keeps a change of a job of that queue, once for all; false when nobody watches the queue. */
+  /** Keeps a change of a job of that queue, once for all; false when no connection watches it. */
   record(queue: string, viewOfJob: () => JobView): boolean {
     if (!this.#counts.has('') && !this.#counts.has(queue)) return false;
     this.#changes.add(viewOfJob());
     return true;
   }
 
-  /** True when there may be something that the connection was not told of. */
+  /** True when there may be changes that were not reported to the connection. */
   hasMore(connection: ConnectionId): boolean {
     const watcher = this.#watchers.get(connection);
     return watcher !== undefined && watcher.next < this.#changes.count;
   }
 
-  /** True when some of what it was not told of is forgotten. */
+  /** True when some changes were removed before they were reported to it. */
   isTooFarBehind(connection: ConnectionId): boolean {
     const watcher = this.#watchers.get(connection);
     return watcher !== undefined && watcher.next < this.#changes.first;
   }
 
   /**
-   * Takes what it is told next: changes as they were, or jobs that changed as they are by now.
+   * Takes the next changes to report: jobs as they were, or as they are by now.
    * @param viewNow the job of that number, null when it is forgotten
    */
   take(
@@ -76,18 +76,18 @@ export class Watchers {
     countMax: number,
     viewNow: (seq: number) => JobView | null,
   ): Found {
-    const pictures: JobView[] = [];
+    const views: JobView[] = [];
     const watcher = this.#watchers.get(connection);
-    if (watcher === undefined) return { pictures, work: 0 };
+    if (watcher === undefined) return { views, work: 0 };
     const from = watcher.next;
     const upTo = Math.min(this.#changes.count, from + scansMax);
-    while (watcher.next < upTo && pictures.length < countMax) {
+    while (watcher.next < upTo && views.length < countMax) {
       const change = this.#changes.at(watcher.next++);
-      const picture = change === null ? null : (change.picture ?? viewNow(change.seq));
-      if (picture !== null && concerns(watcher, picture)) pictures.push(picture);
+      const view = change === null ? null : (change.view ?? viewNow(change.seq));
+      if (view !== null && concerns(watcher, view)) views.push(view);
     }
-    const looks = watcher.next - from;
-    return { pictures, work: pictures.length + (countMax * looks) / scansMax };
+    const scans = watcher.next - from;
+    return { views, work: views.length + (countMax * scans) / scansMax };
   }
 
   #count(connection: ConnectionId, by: 1 | -1): void {

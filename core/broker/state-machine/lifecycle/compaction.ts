@@ -1,6 +1,6 @@
 /**
- * The core's part of compaction: it says again what old records hold, oldest first, so that one old
- * job never pins the log. Bodies are read by the driver; whatever changed meanwhile is left alone.
+ * The core's part of compaction: it rewrites the live records of old segments, oldest first, so that one
+ * old job never pins the log. The driver reads the bodies; what changed meanwhile is not rewritten.
  */
 
 import { decodeJob, encodeJob } from '../../../protocol/index.ts';
@@ -10,10 +10,10 @@ import { fetchHistory, leaseEndFieldsOf } from '../context/job-view.ts';
 import { type EnqueuedJob, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
 import type { BrokerState } from '../state/broker-state.ts';
-import { isOver, type JobEntry, snapshotBytes } from '../state/job-entry.ts';
+import { isTerminal, type JobEntry, snapshotBytes } from '../state/job-entry.ts';
 import type { JobStore } from '../state/job-store.ts';
 
-/** Most things that one portion says again. */
+/** Most records that one portion rewrites. */
 const portionMax = 32;
 
 /** True when nothing up to the offset is needed any more, so that it may be dropped. */
@@ -24,7 +24,7 @@ export function isFullyRewritten({ state }: Core, upTo: number): boolean {
   return oldest > upTo && others.every((thing) => thing === null || thing.offset > upTo);
 }
 
-/** Asks for the records of the next things to say again, as many as fit `bytesMax`. */
+/** Reads the next records to rewrite, as many as fit `bytesMax`. */
 export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax: number }): void {
   const { jobs, blobs, journal } = core.state;
   const reader = new JobRecordReader();
@@ -44,7 +44,7 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
     core.effects.read({
       offsets: [offset],
       use: ([record]) =>
-        record ? [{ type: 'event', event: { type: 'movedRecord', offset, record } }] : [],
+        record ? [{ type: 'event', event: { type: 'recordRead', offset, record } }] : [],
     });
   }
 }
@@ -54,27 +54,27 @@ function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
   core.effects.read({
     offsets: last > 0 ? [base, last] : [base],
     use: ([baseRecord, lastRecord]) => {
-      // What cannot be read stays where it is, and the driver sees that nothing moves.
+      // What cannot be read is not rewritten, and the driver sees that nothing was.
       if (!baseRecord || (last > 0 && !lastRecord)) return [];
       const job = reader.find(baseRecord, { base, seq });
       const end = lastRecord ? leaseEndOf(lastRecord) : null;
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
-        { type: 'event', event: { type: 'movedJob', seq, base, last, job, end, history } },
+        { type: 'event', event: { type: 'jobRead', seq, base, last, job, end, history } },
       ];
       return [fetchHistory(last, event)];
     },
-    // Of this job or of the ends of its leases: all of it is said again, or nothing.
+    // A job is rewritten with the ends of its leases, or not at all.
     unread: () => [],
   });
 }
 
-/** A job's records were read: it is said again, unless it moved or changed in the meantime. */
-export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob' }>): void {
+/** A job's records were read: rewrites it, unless it was rewritten or changed in the meantime. */
+export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRead' }>): void {
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
   const { end, job: enqueued, history } = event;
-  const encoded = isOver(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
+  const encoded = isTerminal(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
     ...rowOf(job),
@@ -82,7 +82,7 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
     enqueuedAtMs: enqueued.enqueuedAtMs,
-    bodyInLog: job.bodyInLog && !isOver(job.state),
+    bodyInLog: job.bodyInLog && !isTerminal(job.state),
     jobBytes: encoded.length,
     job: encoded,
     lastBytes: 0,
@@ -92,13 +92,13 @@ export function moveJob(core: Core, event: Extract<CoreEvent, { type: 'movedJob'
   core.commit({ ...snapshot, lastBytes });
 }
 
-/** Bytes that a snapshot has for what it tells of ended leases; at least 1. */
+/** Bytes of the fields of a snapshot about ended leases; at least 1. */
 function leaseEndBytesOf(snapshot: RecordOf<'snapshot'>): number {
   const withoutJob = encodeRecord({ ...snapshot, job: new Uint8Array(0) });
   return Math.max(1, withoutJob.length - snapshotBytes);
 }
 
-/** What the row holds, as the record names it. */
+/** The fields of the record that the row holds. */
 function rowOf(job: JobEntry) {
   return {
     seq: job.seq,
@@ -115,13 +115,13 @@ function rowOf(job: JobEntry) {
   };
 }
 
-/** What the job has only for a time. */
-function extrasOf({ extras, queues }: JobStore, { slot, state, line }: JobEntry) {
+/** The fields of the record that a job has only for a time. */
+function extrasOf({ extras, queues }: JobStore, { slot, state, list }: JobEntry) {
   return {
     returnsSinceMs: extras.returnsSinceMs.get(slot) ?? 0,
     dueAtMs: extras.dueAtMs.get(slot) ?? 0,
     expiresAtMs: extras.expiresAtMs.get(slot) ?? 0,
-    parkKey: state === 'parked' ? queues.line(line).key : '',
+    parkKey: state === 'parked' ? queues.list(list).key : '',
   };
 }
 
@@ -130,15 +130,15 @@ function withoutBody({ options }: Core, { encoded }: EnqueuedJob): Uint8Array {
   return encodeJob({ ...job, body: new Uint8Array(0), bodyRef: null }, options.crc32);
 }
 
-/** A chunk of a blob or an entry of a journal was read: it is logged again when it still counts. */
-export function moveRecord(
+/** A chunk of a blob or an entry of a journal was read: rewrites it when it is still live. */
+export function rewriteRecord(
   core: Committing,
   { blobs, journal }: Pick<BrokerState, 'blobs' | 'journal'>,
   { offset, record: bytes }: { readonly offset: number; readonly record: Uint8Array },
 ): void {
   const record = decodeRecord(bytes);
   if (record.kind !== 'blobChunk' && record.kind !== 'journaled') {
-    throw new Error(`record ${offset} was to be moved, and it is ${record.kind}`);
+    throw new Error(`record ${offset} was to be rewritten, and it is ${record.kind}`);
   }
   const isCurrent =
     record.kind === 'blobChunk'
@@ -147,14 +147,14 @@ export function moveRecord(
   if (isCurrent) core.commit(record);
 }
 
-/** Records of the small state that are said before others have their turn. */
+/** Records of the small state in one portion. */
 const rewrittenMax = 500;
 
-/** Says the small state again, portion by portion: everything that `smallState` names. */
+/** The rewrite of the small state, portion by portion: the records of `BrokerState.smallState`. */
 export class SmallStateRewrite {
   readonly #core: Core;
   readonly #records: Iterator<LogRecord>;
-  /** True when all of it was said. */
+  /** True when all of it was rewritten. */
   isDone = false;
 
   constructor(core: Core, atMs: number) {
@@ -162,7 +162,7 @@ export class SmallStateRewrite {
     this.#records = core.state.smallState(atMs);
   }
 
-  goOn(): void {
+  continue(): void {
     for (let count = 0; count < rewrittenMax && !this.isDone; count++) {
       const next = this.#records.next();
       if (next.done === true) this.isDone = true;

@@ -1,14 +1,11 @@
-/**
- * What time alone does to jobs that wait: delays end, jobs expire, and finished ones are forgotten
- * when their retention ends.
- */
+/** Deadlines of jobs: delays end, jobs expire, and finished ones are forgotten when their retention ends. */
 
 import { expiryClockMs, type Now } from '../../events.ts';
 import { type Core, jobsPerStepMax } from '../context/core.ts';
 import { isFinished, type JobEntry } from '../state/job-entry.ts';
 import type { NamedQueue } from '../state/named-queue.ts';
 
-/** Delayed jobs whose time has come are ready; not logged, because the clock says it again. */
+/** Delayed jobs that are due become ready; not logged, because replay does the same by the clock. */
 export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
   const { jobs } = core.state;
   for (let count = 0; count < jobsMax; count++) {
@@ -23,7 +20,7 @@ export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
   }
 }
 
-/** Jobs that wait beyond their time are dead. A leased one may finish: see `decideLeaseEnd`. */
+/** Jobs that wait beyond their expiry become dead. A leased one may finish: see `decideLeaseEnd`. */
 export function expireWaiting(core: Core, now: Now, jobsMax: number): void {
   const { jobs } = core.state;
   for (let count = 0; count < jobsMax; count++) {
@@ -34,7 +31,7 @@ export function expireWaiting(core: Core, now: Now, jobsMax: number): void {
   }
 }
 
-/** Makes the job dead when it waits and its time is over; true when it did. */
+/** Makes the job dead when it waits and has expired; true when it did. */
 export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
   const { jobs } = core.state;
   const untilMs = jobs.extras.expiresAtMs.get(job.slot);
@@ -45,8 +42,8 @@ export function expireJob(core: Core, job: JobEntry, now: Now): boolean {
 }
 
 /**
- * Times of leases and jobs that are gone would pile up until they are due, which may be years: forgets
- * some of them; true when there may be many more.
+ * Removes some outdated deadlines of leases and jobs, which would pile up until they are due, perhaps for
+ * years; true when there may be many more.
  */
 export function sweepDeadlines({ leases, state }: Core): boolean {
   const { jobs } = state;
@@ -65,48 +62,49 @@ export function sweepDeadlines({ leases, state }: Core): boolean {
   return found.includes(true);
 }
 
-/** Forgets jobs that are over and beyond what their queue keeps; returns how many. */
-export function forgetOld(core: Core, now: Now, jobsMax: number): number {
+/** Forgets terminal jobs beyond the retention of their queue; returns how many. */
+export function forgetExpired(core: Core, now: Now, jobsMax: number): number {
   const { jobs } = core.state;
   let count = 0;
   for (const queue of jobs.queues.all()) {
     const mayGo = retentionOf(core, queue, now);
     const ids: string[] = [];
-    let slot = queue.over.rows.head;
+    let slot = queue.terminal.rows.head;
     while (slot !== 0 && count < jobsMax) {
       const job = jobs.at(slot);
       if (job === undefined || !mayGo(job, ids.length)) break;
       ids.push(job.id);
       count++;
-      slot = queue.over.rows.after(slot);
+      slot = queue.terminal.rows.after(slot);
     }
     if (ids.length > 0) core.commit({ kind: 'forgotten', ids });
   }
   return count;
 }
 
-/** The test whether a queue's oldest job may go, when `going` others go as well. */
+/** The test whether a queue's oldest job may be forgotten, when `going` others are forgotten as well. */
 function retentionOf(
   { options }: Core,
-  { settings, over }: NamedQueue,
+  { settings, terminal }: NamedQueue,
   { wallMs }: Now,
 ): (job: JobEntry, going: number) => boolean {
   const keepJobs = settings.keepJobs || options.keepJobs;
   const keepMs = settings.keepMs || options.keepMs;
-  return (job, going) => over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;
+  return (job, going) =>
+    terminal.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;
 }
 
-/** How often retention is looked at, unless more is to be done at once. */
+/** How often retention is checked, unless more is to be done at once. */
 const retentionMs = 1000;
 
-/** When retention is looked at next, on the wall clock: it goes on while nothing has a deadline. */
+/** Schedules retention by the wall clock, which also runs while nothing has a deadline. */
 export class RetentionClock {
   #nextMs = 0;
 
   /** Forgets what is due; true when a bound left some for the next time. */
   tick(core: Core, now: Now): boolean {
     if (now.wallMs < this.#nextMs) return false;
-    const more = forgetOld(core, now, jobsPerStepMax) === jobsPerStepMax;
+    const more = forgetExpired(core, now, jobsPerStepMax) === jobsPerStepMax;
     if (!more) this.#nextMs = now.wallMs + retentionMs;
     return more;
   }

@@ -1,6 +1,6 @@
 /**
- * Matching ready jobs to sessions that have room. Each session in turn gets one job, from each of
- * its queues in turn, so that neither a large queue nor a large consumer starves the others.
+ * Delivery: matches ready jobs to sessions with credit, round robin. Each session in turn gets one job,
+ * from each of its queues in turn, so that neither a large queue nor a large consumer starves others.
  */
 
 import { type Delivery, type LeaseToken, limits } from '../../../protocol/index.ts';
@@ -37,11 +37,11 @@ export function deliverReady(core: Core, now: Now): boolean {
   let candidates = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
   let bytes = 0;
-  const isOver = (): boolean => count >= jobsMax || bytes >= stepBytesMax;
-  while (candidates.length > 0 && !isOver()) {
+  const isFull = (): boolean => count >= jobsMax || bytes >= stepBytesMax;
+  while (candidates.length > 0 && !isFull()) {
     const stillCandidates: Session[] = [];
     for (const session of candidates) {
-      if (isOver()) break;
+      if (isFull()) break;
       const job = nextJobFor(core, session);
       if (job === undefined) {
         session.mayFind = false;
@@ -147,7 +147,7 @@ function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void
       if (items.length > 0) {
         const message = outgoing(connection, 0, 'Deliver', { items });
         fetched.push({ type: 'send', outgoing: { ...message, bytes } });
-      } else fetched.push({ type: 'event', event: { type: 'notMade', connection, frame } });
+      } else fetched.push({ type: 'event', event: { type: 'frameNotMade', connection, frame } });
       if (core.readPause.isOn && items.length > 0) {
         fetched.push({ type: 'event', event: { type: 'readAgain' } });
       }
@@ -160,7 +160,7 @@ function sendFrame(core: Core, session: Session, grants: readonly Grant[]): void
       const tokens = grants.map(({ item }) => item.token);
       return [
         { type: 'event', event: { type: 'unread', tokens, reason } },
-        { type: 'event', event: { type: 'notMade', connection, frame } },
+        { type: 'event', event: { type: 'frameNotMade', connection, frame } },
       ];
     },
   });
@@ -214,7 +214,7 @@ export function frameNotMade(
   beginLeases(core, session, frame, now.monotonicMs);
 }
 
-/** The connection is gone: what was on its way may have arrived, and its time runs. */
+/** The connection closed: frames on their way may have arrived, so their leases begin. */
 export function allFramesLeft(core: Core, session: Session, nowMs: number): void {
   for (const frame of session.frames.keys()) beginLeases(core, session, frame, nowMs);
 }

@@ -48,7 +48,7 @@ export function putBlob(request: Request<'BlobPut', BlobCore>): void {
     refuse(request, 'BAD_BLOB', `the blob was announced with ${blob.totalBytes} bytes before`);
   } else if (blob !== undefined && blob.storedAtMs !== null) {
     // The client is about to refer to it: it must not expire in the meantime.
-    if (blobs.store.unreferenced.has(blob.key)) blobs.store.unreferenced.touch(blob.key);
+    if (blobs.store.unreferenced.has(blob.key)) blobs.store.unreferenced.renew(blob.key);
     respond(request, 'BlobPutOk', { storedBytes: totalBytes, complete: true });
   } else if (offset > storedBytes) {
     refuse(request, 'BAD_REQUEST', `storedBytes is ${storedBytes}: the next chunk begins there`);
@@ -93,7 +93,7 @@ function putNext(request: Request<'BlobPut', BlobCore>, blob: BlobEntry | undefi
     return;
   }
   if (blob === undefined && blobs.uploads.count >= uploadsMax) {
-    const upload = blobs.uploads.mostDispensable;
+    const upload = blobs.uploads.oldestOfLargestSession;
     if (upload !== undefined) dropUpload(core, blobs, upload);
   }
   const upload =
@@ -104,7 +104,7 @@ function putNext(request: Request<'BlobPut', BlobCore>, blob: BlobEntry | undefi
   if (storedBytes === totalBytes) complete(request, upload);
   else {
     commitChunk(core, fields);
-    blobs.uploads.wentOn(upload, session.id);
+    blobs.uploads.renew(upload, session.id);
     respond(request, 'BlobPutOk', { storedBytes, complete: false });
   }
 }

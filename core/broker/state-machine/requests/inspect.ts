@@ -13,10 +13,10 @@ import {
 } from '../context/job-view.ts';
 import { type Request, refuse } from '../context/request.ts';
 import { JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
-import { isFinished, isOver, type JobEntry } from '../state/job-entry.ts';
+import { isFinished, isTerminal, type JobEntry } from '../state/job-entry.ts';
 
 const inspectRowsMax = 10;
-/** Rows that one List looks at; a page may be short and still have a next one. */
+/** Rows that one List scans; a page may be short and still have a next one. */
 const listScanMax = 10_000;
 
 /** Jobs whose id begins with the text, at most ten, each with its history. */
@@ -37,37 +37,37 @@ export function inspect(request: Request<'Inspect'>): void {
     refuse(request, 'BAD_REQUEST', 'the jobs are too large for one answer; give a longer idPrefix');
     return;
   }
-  const pictures = jobs.map((job) => viewOf(core.state.jobs, job));
-  const held = jobs.map((job) => !isOver(job.state));
+  const views = jobs.map((job) => viewOf(core.state.jobs, job));
+  const held = jobs.map((job) => !isTerminal(job.state));
   const rows: Message<'InspectOk'>['jobs'] = [];
   const next = (index: number): readonly Fetched[] => {
-    const picture = pictures[index];
-    if (picture === undefined) {
+    const view = views[index];
+    if (view === undefined) {
       const { connection, correlationId } = request;
       const answer = outgoing(connection, correlationId, 'InspectOk', { jobs: rows });
       return [{ type: 'send', outgoing: answer }];
     }
-    const withInfo = fetchInfos([picture], (infos) => {
-      const tell = (
+    const withInfo = fetchInfos([view], (infos) => {
+      const addRow = (
         history: Message<'InspectOk'>['jobs'][number]['history'],
         job: Uint8Array | null,
       ) => {
-        const told = history.map((end) => ({
+        const marked = history.map((end) => ({
           ...end,
           session: sessionMark(end.session, core.options.newHash),
         }));
-        for (const info of infos) rows.push({ info, job, history: told });
+        for (const info of infos) rows.push({ info, job, history: marked });
         return next(index + 1);
       };
       const wanted = withJob && held[index] === true;
       return [
-        fetchHistory(picture.last, (history) => [
+        fetchHistory(view.last, (history) => [
           {
             type: 'fetch',
             fetch: {
-              offsets: wanted ? [picture.base] : [],
+              offsets: wanted ? [view.base] : [],
               use: ([record]) =>
-                tell(history, record ? new JobRecordReader().find(record, picture).encoded : null),
+                addRow(history, record ? new JobRecordReader().find(record, view).encoded : null),
             },
           },
         ]),
@@ -95,23 +95,23 @@ export function list(request: Request<'List'>): void {
     return;
   }
   const limit = Math.min(filter.limit, limits.listRowsMax);
-  const pictures: JobView[] = [];
+  const views: JobView[] = [];
   let seq =
     filter.before === 0 ? store.seqs.highest : Math.min(filter.before - 1, store.seqs.highest);
   let scansLeft = listScanMax;
   // A filter that no job matches needs no scan.
   if (!hasSome(core, filter)) seq = 0;
-  while (seq > 0 && pictures.length < limit && scansLeft > 0) {
+  while (seq > 0 && views.length < limit && scansLeft > 0) {
     const near = store.seqs.nearest(seq, -1, scansLeft);
-    scansLeft -= near.looks;
+    scansLeft -= near.steps;
     seq = near.next;
     const job = store.bySeq(near.seq);
-    if (job !== undefined && matches(core, job, filter)) pictures.push(viewOf(store, job));
+    if (job !== undefined && matches(core, job, filter)) views.push(viewOf(store, job));
   }
   const after = seq > 0 ? seq + 1 : 0;
-  const fetch = fetchInfos(pictures, (infos) => {
+  const fetch = fetchInfos(views, (infos) => {
     const [jobs = []] = inFrames(infos);
-    const cut = pictures[jobs.length];
+    const cut = views[jobs.length];
     // What did not fit the frame begins the next page.
     const next = cut === undefined ? after : cut.seq + 1;
     const answer = outgoing(connection, correlationId, 'ListOk', { jobs, next });

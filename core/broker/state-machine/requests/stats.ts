@@ -42,8 +42,8 @@ function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'co
   const { jobs } = state;
   const queue = jobs.queues.find(name);
   const { none: _, ...counts } = queue?.counts ?? noJobs;
-  const sinceMs = (queue?.ready ?? []).flatMap(({ line }) => {
-    const oldest = jobs.at(line.rows.head);
+  const sinceMs = (queue?.ready ?? []).flatMap(({ list }) => {
+    const oldest = jobs.at(list.rows.head);
     return oldest === undefined ? [] : [oldest.changedAtMs];
   });
   const { jobsMax, bytesMax, keepMs, keepJobs } = queue?.settings ?? noSettings;

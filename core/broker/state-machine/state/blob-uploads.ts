@@ -1,4 +1,4 @@
-/** Uploads that go on: what of them is not durable, above all the hash so far. */
+/** Unfinished uploads: the part of them that is not durable, above all the hash so far. */
 
 import { IdleTimeouts } from '../table/idle-timeouts.ts';
 import { type BlobEntry, type BlobStore, blobIdleMs } from './blobs.ts';
@@ -14,12 +14,12 @@ export interface Hash {
 export const uploadsMax = 1024;
 export const uploadsPerSessionMax = 64;
 
-/** How long an upload of a session that is over may be gone on with. */
-const orphanGraceMs = 60_000;
+/** How long an upload of a session that ended may be continued. */
+const orphanTimeoutMs = 60_000;
 
 export interface Upload {
   readonly key: string;
-  /** Who put its newest chunk; anybody may go on with it. */
+  /** The session that put its newest chunk; any session may continue it. */
   session: string;
   readonly hash: Hash;
 }
@@ -34,13 +34,13 @@ export interface Blobs {
 
 export class BlobUploads {
   readonly #newHash: () => Hash;
-  /** By key; the one that went on last comes last. */
+  /** By key; the one with the newest progress comes last. */
   readonly #uploads: Map<string, Upload> = new Map();
   readonly #countBySession: Map<string, number> = new Map();
   /** Uploads by the time of their last progress. */
   readonly #progress: IdleTimeouts = new IdleTimeouts(blobIdleMs);
-  /** Uploads whose session is over. */
-  readonly #orphans: IdleTimeouts = new IdleTimeouts(orphanGraceMs);
+  /** Uploads whose session ended. */
+  readonly #orphans: IdleTimeouts = new IdleTimeouts(orphanTimeoutMs);
 
   constructor(newHash: () => Hash) {
     this.#newHash = newHash;
@@ -61,18 +61,18 @@ export class BlobUploads {
     return upload;
   }
 
-  /** @throws Error when no such upload goes on: a bug */
+  /** @throws Error when there is no such upload: a bug */
   of({ key }: BlobEntry): Upload {
     const upload = this.#uploads.get(key);
     if (upload === undefined) throw new Error(`the upload of blob ${key} was not begun`);
     return upload;
   }
 
-  /** A chunk came: the upload has time again. */
-  wentOn(upload: Upload, session: string): void {
+  /** A chunk came: restarts the upload's timeout. */
+  renew(upload: Upload, session: string): void {
     this.#uploads.delete(upload.key);
     this.#uploads.set(upload.key, upload);
-    this.#progress.touch(upload.key);
+    this.#progress.renew(upload.key);
     this.#orphans.stop(upload.key);
     if (upload.session === session) return;
     this.#count(upload.session, -1);
@@ -80,11 +80,11 @@ export class BlobUploads {
     upload.session = session;
   }
 
-  /** Uploads of the session end soon, unless somebody goes on with them. */
+  /** The session ended: its uploads are dropped soon, unless another session continues them. */
   sessionEnded(session: string): void {
     if (this.countOf(session) === 0) return;
     for (const upload of this.#uploads.values()) {
-      if (upload.session === session) this.#orphans.touch(upload.key);
+      if (upload.session === session) this.#orphans.renew(upload.key);
     }
   }
 
@@ -94,15 +94,15 @@ export class BlobUploads {
   }
 
   /**
-   * The one that makes room for another when there are too many: of the session that has the most, the
-   * one that has not gone on for longest. So who begins many crowds out nobody but itself.
+   * The upload to drop when there are too many: of the session that has the most, the one without
+   * progress for longest. So a session that begins many only drops its own.
    */
-  get mostDispensable(): Upload | undefined {
-    let greedy = '';
+  get oldestOfLargestSession(): Upload | undefined {
+    let largest = '';
     for (const [session, count] of this.#countBySession) {
-      if (count > this.countOf(greedy)) greedy = session;
+      if (count > this.countOf(largest)) largest = session;
     }
-    return this.ofSession(greedy)[0];
+    return this.ofSession(largest)[0];
   }
 
   /** Forgets the upload, whether it is complete or dropped. */
@@ -113,7 +113,7 @@ export class BlobUploads {
     this.#count(session, -1);
   }
 
-  /** Uploads that did not go on for too long, at most `max`. */
+  /** Uploads without progress for too long, at most `max`. */
   due(nowMs: number, max: number): Upload[] {
     const keys = [...this.#progress.due(nowMs, max), ...this.#orphans.due(nowMs, max)];
     return keys.map((key) => this.#uploads.get(key)).filter((upload) => upload !== undefined);

@@ -39,7 +39,7 @@ export interface BlobEntry {
 
 export type BlobRecord = RecordOf<'blobChunk'> | RecordOf<'blobStored'> | RecordOf<'blobDropped'>;
 
-/** Told when something begins or ceases to refer to a blob. */
+/** To be called when something begins or ceases to refer to a blob. */
 export type BlobReferences = Pick<BlobStore, 'addRef' | 'dropRef'>;
 
 export class BlobStore {
@@ -79,12 +79,12 @@ export class BlobStore {
     return this.#order.logBytes;
   }
 
-  /** No fewer bytes than `restate` brings to the log. */
+  /** Upper bound of the bytes that `rewriteRecords` adds to the log. */
   get rewriteBytes(): number {
     return this.#storedCount * storedBytes;
   }
 
-  /** All chunks in the order in which they stand in the log. */
+  /** All chunks in the order of the log. */
   get logOrder(): OffsetOrder<Chunk> {
     return this.#order;
   }
@@ -106,7 +106,7 @@ export class BlobStore {
     }
     this.#references.delete(key);
     const blob = this.#blobs.get(key);
-    if (blob !== undefined && blob.storedAtMs !== null) this.unreferenced.touch(key);
+    if (blob !== undefined && blob.storedAtMs !== null) this.unreferenced.renew(key);
   }
 
   apply(record: BlobRecord, offset: number): void {
@@ -129,15 +129,15 @@ export class BlobStore {
     return chunks.slice(Math.max(0, first), firstFrom(chunks, to));
   }
 
-  /** True when the record at `offset` is the one that holds this chunk: to be moved, log it again. */
+  /** True when the record at `offset` is the one that holds this chunk: only that one is rewritten. */
   isCurrent({ sha256, at }: RecordOf<'blobChunk'>, offset: number): boolean {
     const chunks = this.find(sha256)?.chunks ?? [];
     const chunk = chunks[firstFrom(chunks, at)];
     return chunk?.at === at && chunk.offset === offset;
   }
 
-  /** The records that say again which blobs are complete; their chunks are moved one by one. */
-  *restate(): Generator<RecordOf<'blobStored'>> {
+  /** The records that rewrite which blobs are complete; their chunks are rewritten one by one. */
+  *rewriteRecords(): Generator<RecordOf<'blobStored'>> {
     for (const { sha256, totalBytes, storedAtMs } of this.#blobs.values()) {
       if (storedAtMs !== null) yield { kind: 'blobStored', sha256, totalBytes, atMs: storedAtMs };
     }
@@ -172,7 +172,7 @@ export class BlobStore {
   #store({ sha256, totalBytes, atMs }: RecordOf<'blobStored'>): void {
     const blob = this.#entryOf(sha256, totalBytes);
     if (blob.storedAtMs === null && !this.#references.has(blob.key)) {
-      this.unreferenced.touch(blob.key);
+      this.unreferenced.renew(blob.key);
     }
     if (blob.storedAtMs === null) this.#storedCount++;
     blob.storedAtMs = atMs;

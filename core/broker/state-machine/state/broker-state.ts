@@ -1,6 +1,6 @@
 /**
- * Everything that the log makes durable, put together. `apply` is the only path by which it changes,
- * for live traffic and for replay alike: it decides nothing.
+ * The durable state of the broker. It changes only by `apply`, for live traffic and for replay alike,
+ * which decides nothing.
  */
 
 import type { Crc32 } from '../../../protocol/index.ts';
@@ -10,7 +10,7 @@ import type { LogRecord, RecordOf } from '../records/records.ts';
 import { BlobUploads, type Hash } from './blob-uploads.ts';
 import { BlobStore } from './blobs.ts';
 import { BulkStore } from './bulks.ts';
-import { isOver, type JobEntry } from './job-entry.ts';
+import { isTerminal, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
 
@@ -35,9 +35,9 @@ export class BrokerState {
   /** Uploads of blobs that are under way: they end with the broker. */
   readonly uploads: BlobUploads;
   epoch = 0;
-  /** The newest time that a record tells of: the wall clock never goes on before it. */
+  /** The newest time of a record: the wall clock never goes back before it. */
   newestMs = 0;
-  /** Records up to here may speak of jobs that are no longer known. */
+  /** Records up to here may be about jobs that are no longer known. */
   #compactedUpTo = 0;
 
   /** What each kind of record changes. */
@@ -66,13 +66,13 @@ export class BrokerState {
     expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
     forgotten: ({ ids }) => {
       for (const id of ids) {
-        // A summary leaves out a job that was said again and then forgotten.
+        // A summary leaves out a job that was rewritten and then forgotten.
         const job = this.jobs.get(id);
         if (job !== undefined) this.jobs.forget(job);
         this.journal.drop(id);
       }
     },
-    snapshot: (record, place) => this.jobs.restate(record, place),
+    snapshot: (record, place) => this.jobs.rewrite(record, place),
     paused: ({ queue }) => this.jobs.queues.setPaused(queue, true),
     unpaused: ({ queue }) => this.jobs.queues.setPaused(queue, false),
     queueConfigured: ({ queue, jobsMax, bytesMax, keepMs, keepJobs }) =>
@@ -84,7 +84,7 @@ export class BrokerState {
     blobChunk: (record, { offset }) => this.blobs.apply(record, offset),
     blobStored: (record, { offset }) => this.blobs.apply(record, offset),
     blobDropped: (record, { offset }) => this.blobs.apply(record, offset),
-    // Its job may come later in the log, when compaction said it again.
+    // Its job may come later in the log, when compaction rewrote it.
     journaled: (record, { offset }) => this.journal.apply(record, offset),
   };
 
@@ -92,19 +92,19 @@ export class BrokerState {
     this.uploads = new BlobUploads(newHash);
   }
 
-  /** Bytes of the log that are still needed: no fewer than it takes to say all of it again. */
+  /** Live bytes of the log: an upper bound of what it takes to rewrite all of it. */
   get logBytes(): number {
     return this.jobs.logBytes + this.blobs.logBytes + this.journal.logBytes + this.smallStateBytes;
   }
 
-  /** Of these, what `smallState` says again. */
+  /** The part of them that `smallState` rewrites. */
   get smallStateBytes(): number {
     const { queues } = this.jobs;
     return epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes;
   }
 
   /**
-   * The records that say again all that is neither a job nor a chunk nor an entry. Each must be
+   * The records that rewrite all that is neither a job nor a chunk nor a journal entry. Each must be
    * committed before the next one is taken; other records may come between any two.
    */
   *smallState(atMs: number): Generator<LogRecord> {
@@ -115,8 +115,8 @@ export class BrokerState {
       if (queue.paused) yield { kind: 'paused', queue: name, atMs };
       if (queue.isConfigured) yield { kind: 'queueConfigured', queue: name, ...queue.settings };
     }
-    yield* this.bulks.restate();
-    yield* this.blobs.restate();
+    yield* this.bulks.rewriteRecords();
+    yield* this.blobs.rewriteRecords();
   }
 
   /** Before replay: see `Replay.begin` of the log. */
@@ -124,18 +124,18 @@ export class BrokerState {
     this.#compactedUpTo = compactedUpTo;
   }
 
-  /** After replay: what replay alone cannot bring in order. */
+  /** After replay: restores what replay alone does not. */
   afterReplay(): void {
     this.jobs.afterReplay();
     this.journal.afterReplay((id) => {
       const job = this.jobs.get(id);
-      return job !== undefined && !isOver(job.state);
+      return job !== undefined && !isTerminal(job.state);
     });
   }
 
   /**
    * Applies a decision. Throws only when the record contradicts the state: a bug or a damaged log.
-   * `facts` are those of newly enqueued jobs, when somebody decoded them already.
+   * `facts` are those of newly enqueued jobs, when they were decoded already.
    */
   apply(record: LogRecord, place: Place, facts?: readonly JobFacts[]): void {
     const change = this.#changes[record.kind] as Change<LogRecord>;
@@ -161,7 +161,7 @@ export class BrokerState {
       const job = this.jobs.get(id);
       if (job !== undefined) change(job);
       else if (place.offset > this.#compactedUpTo) {
-        throw new Error(`the log speaks of job ${id}, which it never accepted`);
+        throw new Error(`the log has a record about job ${id}, which it never accepted`);
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Bulk operations: what concerns more jobs than one event may touch. Begin, every step and the end
- * are logged, so that an operation goes on after a restart and its progress can be asked for.
+ * Bulk operations: changes of more jobs than one event may touch. Begin, every step and the end are
+ * logged, so that an operation continues after a restart and its progress can be asked for.
  */
 
 import type { RecordOf } from '../records/records.ts';
@@ -38,14 +38,14 @@ export class BulkStore {
     return this.#active.values();
   }
 
-  /** No fewer bytes than `restate` brings to the log. */
+  /** Upper bound of the bytes that `rewriteRecords` adds to the log. */
   get rewriteBytes(): number {
     return this.#rewriteBytes;
   }
 
   start(record: RecordOf<'bulkStarted'>): void {
     this.newest = Math.max(this.newest, record.bulk);
-    // Compaction says it again while it goes on.
+    // Compaction rewrites it while it is active.
     if (this.get(record.bulk) !== undefined) return;
     this.#active.set(record.bulk, { ...record, done: false });
     this.#rewriteBytes += bytesOf(record);
@@ -72,10 +72,10 @@ export class BulkStore {
   }
 
   /**
-   * The records that say all operations again: of ended ones too, so that no number comes twice. What
-   * goes on comes first: it may end before all of this is said, and is among the ended ones then.
+   * The records that rewrite all operations: ended ones too, so that no number is given twice. Active
+   * ones come first: one that ends before all are rewritten is among the ended ones then.
    */
-  *restate(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
+  *rewriteRecords(): Iterable<RecordOf<'bulkStarted'> | RecordOf<'bulkEnded'>> {
     yield* this.#active.values();
     for (const operation of this.#ended.values()) {
       yield operation;

@@ -51,7 +51,7 @@ export class JobEntry {
   /** Mark of the session that got the newest hand-out; 0 when that is not known. */
   declare holder: number;
   /** Number of the list in which it is; 0 for none. */
-  declare line: number;
+  declare list: number;
   /** Number of its queue. */
   declare queue: number;
   /** Bytes of the input, inline or in a blob. */
@@ -190,7 +190,7 @@ export class JobEntry {
    * input is dead weight once it is over.
    */
   get logBytes(): number {
-    const dead = this.bodyInLog && isOver(this.state) ? this.bodyBytes : 0;
+    const dead = this.bodyInLog && isTerminal(this.state) ? this.bodyBytes : 0;
     return snapshotBytes + this.jobBytes - dead + this.lastBytes;
   }
 
@@ -235,7 +235,7 @@ export function isFinished(state: JobState): boolean {
 }
 
 /** True when nobody can bring it back: unlike a dead job, it needs its input no more. */
-export function isOver(state: JobState): boolean {
+export function isTerminal(state: JobState): boolean {
   return state === 'done' || state === 'cancelled';
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a job has only for a time, by row: small maps beside the table, so that a job that waits
- * plainly costs nothing here.
+ * Optional fields of jobs, by row: small maps beside the table, so that a job without them costs nothing
+ * here.
  */
 
 import { type BlobRef, limits, noUsage, type Usage } from '../../../protocol/index.ts';
@@ -10,8 +10,8 @@ import type { RecordOf } from '../records/records.ts';
 import type { BlobReferences } from './blobs.ts';
 import type { JobEntry } from './job-entry.ts';
 
-/** What the records of a lease's end and of a snapshot both tell. */
-type Told = Pick<
+/** The fields that the records of a lease's end and of a snapshot share. */
+type LeaseEndFields = Pick<
   RecordOf<'leaseEnded'>,
   'usage' | 'dueAtMs' | 'returnsSinceMs' | 'state' | 'errorCode' | 'result'
 >;
@@ -23,13 +23,13 @@ export class JobExtras {
   readonly session: Map<number, string> = new Map();
   /** When it first came back uncharged. */
   readonly returnsSinceMs: Map<number, number> = new Map();
-  /** Sum over its leases, while it is not over. */
+  /** Sum over its leases, while it is not terminal. */
   readonly usage: Map<number, Usage> = new Map();
   /** Of a job that had more than ten leases: bytes of the ends since the last multiple of ten. */
   readonly tenBytes: Map<number, number> = new Map();
   /** Why it is dead. */
   readonly cause: Map<number, string> = new Map();
-  /** Blob of the input, while the job is not over. */
+  /** Blob of the input, while the job is not terminal. */
   readonly #inputBlob: Map<number, Uint8Array> = new Map();
   readonly #resultBlob: Map<number, Uint8Array> = new Map();
   readonly #blobs: BlobReferences;
@@ -38,8 +38,11 @@ export class JobExtras {
     this.#blobs = blobs;
   }
 
-  /** Takes over what a record tells; before the job moves to its new state. */
-  take(slot: number, { usage, dueAtMs, returnsSinceMs, state, errorCode, result }: Told): void {
+  /** Sets the fields from a record; before the job moves to its new state. */
+  set(
+    slot: number,
+    { usage, dueAtMs, returnsSinceMs, state, errorCode, result }: LeaseEndFields,
+  ): void {
     if (!isNothing(usage)) this.usage.set(slot, usage);
     if (dueAtMs > 0) this.dueAtMs.set(slot, dueAtMs);
     if (returnsSinceMs > 0) this.returnsSinceMs.set(slot, returnsSinceMs);
@@ -47,19 +50,19 @@ export class JobExtras {
     if (result !== null) this.#refer(this.#resultBlob, slot, result.blob);
   }
 
-  /** Takes over what a snapshot tells; what it does not tell is not so. */
+  /** Replaces the fields by those of a snapshot. */
   replace(slot: number, record: RecordOf<'snapshot'>): void {
     for (const some of [this.dueAtMs, this.session, this.returnsSinceMs, this.usage, this.cause]) {
       some.delete(slot);
     }
-    this.take(slot, record);
+    this.set(slot, record);
     if (record.session !== null && record.state === 'leased') {
       this.session.set(slot, record.session);
     }
     if (record.expiresAtMs === 0) this.expiresAtMs.delete(slot);
   }
 
-  refersToInput(slot: number, blob: BlobRef | null): void {
+  setInputBlob(slot: number, blob: BlobRef | null): void {
     this.#refer(this.#inputBlob, slot, blob);
   }
 
@@ -77,8 +80,8 @@ export class JobExtras {
     else if (sinceTen !== undefined) this.tenBytes.set(slot, sinceTen + bytes);
   }
 
-  /** The job is over: only its result is still needed. */
-  dropWhatIsOver(slot: number): void {
+  /** The job is terminal: only its result is still needed. */
+  clearOnTerminal(slot: number): void {
     this.dueAtMs.delete(slot);
     this.session.delete(slot);
     this.returnsSinceMs.delete(slot);
@@ -90,7 +93,7 @@ export class JobExtras {
 
   /** The job is forgotten, and its row will be another's. */
   dropAll(slot: number): void {
-    this.dropWhatIsOver(slot);
+    this.clearOnTerminal(slot);
     this.expiresAtMs.delete(slot);
     this.#unrefer(this.#resultBlob, slot);
   }

@@ -14,7 +14,7 @@ import { RowList } from '../table/row-list.ts';
 import { SeqIndex } from '../table/seq-index.ts';
 import { TimeHeap } from '../table/time-heap.ts';
 import type { BlobReferences } from './blobs.ts';
-import { isOver, JobEntry } from './job-entry.ts';
+import { isTerminal, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
 import type { NamedQueue } from './named-queue.ts';
 import { QueueSet } from './queue-set.ts';
@@ -23,7 +23,7 @@ export class JobStore {
   readonly table: JobTable = new JobTable();
   readonly queues: QueueSet = new QueueSet(this.table);
   readonly seqs: SeqIndex = new SeqIndex();
-  /** All jobs in the order of their `base` records: what compaction has to move comes first. */
+  /** All jobs in the order of their `base` records: what compaction rewrites first comes first. */
   readonly logOrder: RowList = new RowList(this.table, 'log');
   readonly extras: JobExtras;
   /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
@@ -51,7 +51,7 @@ export class JobStore {
     return this.at(this.#ids.find(id));
   }
 
-  /** At most `max` jobs whose ids begin with the text; null when that cannot be told in a short time. */
+  /** At most `max` jobs whose ids begin with the text; null when the search would take too long. */
   withPrefix(text: string, max: number): JobEntry[] | null {
     const slots = this.#ids.withPrefix(text, max);
     return slots?.map((slot) => new JobEntry(this.table, slot)) ?? null;
@@ -82,7 +82,7 @@ export class JobStore {
     }
   }
 
-  /** A job that a summary tells of. */
+  /** A new job, from a summary. */
   acceptShort(record: RecordOf<'accepted'>, offset: number): void {
     this.#add(record, { ...record, base: offset });
   }
@@ -108,7 +108,7 @@ export class JobStore {
     this.extras.countEnd(job, record, place);
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
-    this.extras.take(slot, record);
+    this.extras.set(slot, record);
     this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
@@ -122,7 +122,7 @@ export class JobStore {
     job.returns = 0;
     job.isolated = false;
     this.extras.returnsSinceMs.delete(job.slot);
-    // Whoever brings an expired job back wants it to run.
+    // An operator who retries an expired job wants it to run.
     this.extras.expiresAtMs.delete(job.slot);
     this.#move(job, 'ready', atMs);
   }
@@ -136,25 +136,25 @@ export class JobStore {
     this.#move(job, 'dead', atMs);
   }
 
-  /** A delayed job's time has come. Not logged: replay does it again by the clock. */
+  /** A delayed job is due. Not logged: replay does it again by the clock. */
   makeReady(job: JobEntry): void {
     this.#move(job, 'ready', this.extras.dueAtMs.get(job.slot) ?? job.changedAtMs);
   }
 
-  /** The whole of a job said again: its place in the log changes, and on replay it may be new. */
-  restate(record: RecordOf<'snapshot'>, place: Place): void {
+  /** Compaction rewrote the whole job: its offset changes, and on replay it may be new. */
+  rewrite(record: RecordOf<'snapshot'>, place: Place): void {
     const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
     const facts = { ...factsOf(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
     const job =
       this.get(facts.id) ??
       this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
     const { slot } = job;
-    const stands = this.#stands(job, record);
+    const isSame = this.#hasStateOf(job, record);
     this.logBytes -= job.logBytes;
     this.logOrder.remove(slot);
     this.logOrder.push(slot);
     job.base = place.offset;
-    if (!isOver(job.state)) this.#addBytes(this.queueOf(job), record.jobBytes - job.jobBytes);
+    if (!isTerminal(job.state)) this.#addBytes(this.queueOf(job), record.jobBytes - job.jobBytes);
     job.jobBytes = record.jobBytes;
     job.bodyInLog = record.bodyInLog;
     job.attempts = record.attempts;
@@ -170,49 +170,49 @@ export class JobStore {
     this.extras.tenBytes.delete(slot);
     this.logBytes += job.logBytes;
     this.extras.replace(slot, record);
-    // A job that stands as it is said to keeps its place in line.
-    if (!stands) this.#move(job, state, changedAtMs, record.parkKey);
-    if (isOver(state)) this.extras.dropWhatIsOver(slot);
+    // A job that is in the state of the record keeps its position in its list.
+    if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
+    if (isTerminal(state)) this.extras.clearOnTerminal(slot);
   }
 
   /** False on replay, when what led to a snapshot was left out of a summary. */
-  #stands(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
+  #hasStateOf(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
     const { state, changedAtMs, parkKey, dueAtMs } = record;
     if (job.state !== state || job.changedAtMs !== changedAtMs) return false;
-    if (state === 'parked') return this.queues.line(job.line).key === parkKey;
-    if (state === 'dead') return this.queues.line(job.line).key === record.errorCode;
+    if (state === 'parked') return this.queues.list(job.list).key === parkKey;
+    if (state === 'dead') return this.queues.list(job.list).key === record.errorCode;
     return state !== 'delayed' || this.extras.dueAtMs.get(job.slot) === dueAtMs;
   }
 
   forget(job: JobEntry): void {
     const { slot } = job;
     this.logBytes -= job.logBytes;
-    this.#leave(job);
+    this.#removeFromList(job);
     const queue = this.queueOf(job);
     queue.counts[job.state]--;
-    if (!isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    if (!isTerminal(job.state)) this.#addBytes(queue, -job.jobBytes);
     this.extras.dropAll(slot);
     this.logOrder.remove(slot);
     this.seqs.remove(job.seq);
     this.#ids.remove(slot);
     this.table.free(slot);
-    this.queues.part(queue);
+    this.queues.leave(queue);
   }
 
-  /** Sum over the job's leases; known while it is not over. */
+  /** Sum over the job's leases; known while it is not terminal. */
   usageOf(job: JobEntry): Usage {
     return this.extras.usage.get(job.slot) ?? noUsage;
   }
 
-  /** Puts every line in the order in which its jobs became ready; replay cannot keep that itself. */
+  /** Sorts every list by the time at which its jobs became ready; replay alone does not keep that order. */
   afterReplay(): void {
     const { table } = this;
     const byTime = (left: number, right: number): number =>
       table.getF64(left, f64Columns.changedAtMs) - table.getF64(right, f64Columns.changedAtMs) ||
       table.getF64(left, f64Columns.seq) - table.getF64(right, f64Columns.seq);
     for (const queue of this.queues.all()) {
-      for (const { line } of queue.ready) line.rows.sort(byTime);
-      queue.over.rows.sort(byTime);
+      for (const { list } of queue.ready) list.rows.sort(byTime);
+      queue.terminal.rows.sort(byTime);
     }
   }
 
@@ -237,7 +237,7 @@ export class JobStore {
     job.bodyBytes = facts.bodyBytes;
     job.jobBytes = facts.jobBytes;
     job.bodyInLog = bodyRef === null;
-    this.extras.refersToInput(slot, bodyRef);
+    this.extras.setInputBlob(slot, bodyRef);
     if (facts.expiresAtMs > 0) {
       this.extras.expiresAtMs.set(slot, facts.expiresAtMs);
       this.expiry.push(facts.expiresAtMs, at.seq);
@@ -251,22 +251,22 @@ export class JobStore {
     return job;
   }
 
-  /** The one setter of a job's state: lines, heaps, counts and sums follow. */
+  /** The one setter of a job's state: lists, heaps, counts and sums follow. */
   #move(job: JobEntry, state: JobState, atMs: number, parkKey = ''): void {
     const { slot } = job;
     const queue = this.queueOf(job);
-    this.#leave(job);
+    this.#removeFromList(job);
     this.logBytes -= job.logBytes;
     queue.counts[job.state]--;
     queue.counts[state]++;
-    if (isOver(state) && !isOver(job.state)) this.#addBytes(queue, -job.jobBytes);
+    if (isTerminal(state) && !isTerminal(job.state)) this.#addBytes(queue, -job.jobBytes);
     job.state = state;
     job.changedAtMs = atMs;
     this.logBytes += job.logBytes;
     if (state !== 'delayed') this.extras.dueAtMs.delete(slot);
     if (state !== 'dead') this.extras.cause.delete(slot);
-    if (isOver(state)) this.extras.dropWhatIsOver(slot);
-    this.#enter(job, queue, parkKey);
+    if (isTerminal(state)) this.extras.clearOnTerminal(slot);
+    this.#addToList(job, queue, parkKey);
   }
 
   #addBytes(queue: NamedQueue, bytes: number): void {
@@ -274,22 +274,22 @@ export class JobStore {
     this.bytes += bytes;
   }
 
-  #enter(job: JobEntry, queue: NamedQueue, parkKey: string): void {
+  #addToList(job: JobEntry, queue: NamedQueue, parkKey: string): void {
     const { slot, state } = job;
     if (state === 'delayed') this.delayed.push(this.extras.dueAtMs.get(slot) ?? 0, job.seq);
     if (state === 'ready') this.readyCount++;
     const key = state === 'dead' ? (this.extras.cause.get(slot) ?? '') : parkKey;
-    const line = this.queues.lineFor(queue, job, key);
-    if (line === null) return;
-    line.rows.push(slot);
-    job.line = line.number;
+    const list = this.queues.listFor(queue, job, key);
+    if (list === null) return;
+    list.rows.push(slot);
+    job.list = list.number;
   }
 
-  #leave(job: JobEntry): void {
+  #removeFromList(job: JobEntry): void {
     if (job.state === 'ready') this.readyCount--;
-    if (job.line === 0) return;
-    this.queues.leave(job.slot, job.line);
-    job.line = 0;
+    if (job.list === 0) return;
+    this.queues.removeFromList(job.slot, job.list);
+    job.list = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The journals of jobs: what a call answered, written once, so that a job that runs again does not
- * pay again. The store knows where in the log each entry lies. `apply` and `drop` are the only
+ * The journals of jobs: the response of a call, written once, so that a job that runs again does not
+ * pay again. The store has the offset of each entry in the log. `apply` and `drop` are the only
  * paths by which it changes, live and on replay; it decides nothing.
  */
 
@@ -90,12 +90,12 @@ export class JournalStore {
     }
   }
 
-  /** All entries in the order in which they stand in the log. */
+  /** All entries in the order of the log. */
   get logOrder(): OffsetOrder<JournalEntry> {
     return this.#order;
   }
 
-  /** True when the record at `offset` is the one that holds this entry: to be moved, log it again. */
+  /** True when the record at `offset` is the one that holds this entry: only that one is rewritten. */
   isCurrent({ id, callHash }: RecordOf<'journaled'>, offset: number): boolean {
     return this.find(id, callHash)?.offset === offset;
   }

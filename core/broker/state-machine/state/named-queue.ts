@@ -1,19 +1,19 @@
-/** A named queue: the lines in which its jobs stand, how many there are in each state, its settings. */
+/** A named queue: the lists of its jobs, their counts by state, its settings. */
 
 import { type JobState, type Priority, priorities } from '../../../protocol/index.ts';
 import type { RowList } from '../table/row-list.ts';
 
 /** A list of jobs of one queue that wait for the same thing, or are kept. */
-export interface Line {
-  /** Number by which rows name it; never 0. */
+export interface JobList {
+  /** Number by which rows refer to it; never 0. */
   readonly number: number;
-  /** How many lines had been made before it, of any queue. */
-  readonly madeAs: number;
+  /** How many lists were created before it, of any queue. */
+  readonly createdAs: number;
   readonly rows: RowList;
-  /** What its jobs are parked on, or why they are dead; empty for all other lines. */
+  /** What its jobs are parked on, or why they are dead; empty for all other lists. */
   readonly key: string;
-  /** Where it is kept by its key while it is not empty; null for a line that stays. */
-  readonly home: Map<string, Line> | null;
+  /** The lists by key to which it belongs while it is not empty; null for a permanent list. */
+  readonly home: Map<string, JobList> | null;
 }
 
 /** Limits and retention of one queue; 0 where the broker's own hold. */
@@ -39,7 +39,7 @@ export const noJobs: Readonly<Record<JobState, number>> = {
 };
 
 /**
- * Ageing: among ready jobs the smallest `readyAt + offset` goes first, so that a job is overtaken
+ * Priority ageing: among ready jobs the smallest `readyAt + offset` goes first, so that a job is overtaken
  * only by jobs that become ready less than the difference of their offsets after it.
  */
 export const ageingOffsetMs: Readonly<Record<Priority, number>> = {
@@ -55,18 +55,18 @@ const pausedBytes = 24;
 const configuredBytes = 48;
 
 export class NamedQueue {
-  /** Rows name it by that; another queue may have it once this one is gone. */
+  /** Rows refer to it by that; another queue may get it once this one is removed. */
   readonly number: number;
   readonly name: string;
   /** Ready jobs by priority, highest first. */
-  readonly ready: readonly { readonly line: Line; readonly offsetMs: number }[];
-  readonly delayed: Line;
+  readonly ready: readonly { readonly list: JobList; readonly offsetMs: number }[];
+  readonly delayed: JobList;
   /** Parked jobs by key. */
-  readonly parked: Map<string, Line> = new Map();
+  readonly parked: Map<string, JobList> = new Map();
   /** Dead jobs by cause. */
-  readonly dead: Map<string, Line> = new Map();
-  /** Done and cancelled jobs, the first finished first, until they are forgotten. */
-  readonly over: Line;
+  readonly dead: Map<string, JobList> = new Map();
+  /** Done and cancelled jobs, oldest first, until they are forgotten. */
+  readonly terminal: JobList;
   readonly counts: Record<JobState, number> = { ...noJobs };
   /** Jobs known, in any state. */
   known = 0;
@@ -76,20 +76,20 @@ export class NamedQueue {
   paused = false;
   settings: QueueSettings = noSettings;
 
-  constructor(number: number, name: string, newLine: () => Line) {
+  constructor(number: number, name: string, newList: () => JobList) {
     this.number = number;
     this.name = name;
-    this.over = newLine();
-    this.delayed = newLine();
+    this.terminal = newList();
+    this.delayed = newList();
     this.ready = (Object.keys(priorities) as Priority[]).map((priority) => ({
-      line: newLine(),
+      list: newList(),
       offsetMs: ageingOffsetMs[priority],
     }));
   }
 
-  /** The lines that it has as long as it is there. */
-  get ownLines(): readonly Line[] {
-    return [this.over, this.delayed, ...this.ready.map(({ line }) => line)];
+  /** Its permanent lists. */
+  get ownLists(): readonly JobList[] {
+    return [this.terminal, this.delayed, ...this.ready.map(({ list }) => list)];
   }
 
   /** Whether it has limits or retention of its own. */
@@ -97,12 +97,12 @@ export class NamedQueue {
     return Object.values(this.settings).some((value) => value !== 0);
   }
 
-  /** Whether nothing would be lost without it: it is as one that was never named. */
+  /** Whether it can be removed: it has no jobs, no settings, and is not paused. */
   get isUnused(): boolean {
     return this.known === 0 && !this.paused && !this.isConfigured;
   }
 
-  /** No fewer bytes than the records take that say its settings again. */
+  /** Upper bound of the bytes that rewriting its settings adds to the log. */
   get settingsBytes(): number {
     const { length } = this.name;
     const pause = this.paused ? pausedBytes + length : 0;

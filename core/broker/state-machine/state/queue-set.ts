@@ -1,13 +1,13 @@
-/** All queues and their lines. A queue is there while it has jobs or settings, and gives its name back. */
+/** All queues and their lists. A queue exists while it has jobs or settings; then its name is free again. */
 
 import { priorities } from '../../../protocol/index.ts';
 import { f64Columns, type JobTable } from '../table/job-table.ts';
 import { RowList } from '../table/row-list.ts';
 import { RowWalk } from '../table/row-walk.ts';
-import { isOver, type JobEntry } from './job-entry.ts';
-import { type Line, NamedQueue, type QueueSettings } from './named-queue.ts';
+import { isTerminal, type JobEntry } from './job-entry.ts';
+import { type JobList, NamedQueue, type QueueSettings } from './named-queue.ts';
 
-/** What of a job tells where it stands. */
+/** What decides in which list a job is. */
 type StateOfJob = Pick<JobEntry, 'state' | 'priority'>;
 
 export class QueueSet {
@@ -16,12 +16,12 @@ export class QueueSet {
   readonly #byName: Map<string, NamedQueue> = new Map();
   readonly #byNumber: (NamedQueue | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
-  readonly #lines: (Line | undefined)[] = [undefined];
-  readonly #freeLines: number[] = [];
+  readonly #lists: (JobList | undefined)[] = [undefined];
+  readonly #freeLists: number[] = [];
   readonly #walks: Set<RowWalk> = new Set();
-  /** Names of queues whose first job became ready, or that are no longer paused, since somebody emptied this. */
+  /** Names of queues whose first job became ready, or that were unpaused, since this was last emptied. */
   readonly readied: Set<string> = new Set();
-  #linesMade = 0;
+  #listsCreated = 0;
   #withJobs = 0;
   #settingsBytes = 0;
 
@@ -29,7 +29,7 @@ export class QueueSet {
     this.#table = table;
   }
 
-  /** Queues that hold jobs, those that are over included. */
+  /** Queues that hold jobs, terminal ones included. */
   get withJobs(): number {
     return this.#withJobs;
   }
@@ -39,14 +39,14 @@ export class QueueSet {
     return this.#byName.size - this.#withJobs;
   }
 
-  /** No fewer bytes than the records take that say the settings of all queues again. */
+  /** Upper bound of the bytes that rewriting the settings of all queues adds to the log. */
   get settingsBytes(): number {
     return this.#settingsBytes;
   }
 
   /** How many lines were ever made: those that come later have a higher `madeAs`. */
-  get linesMade(): number {
-    return this.#linesMade;
+  get listsCreated(): number {
+    return this.#listsCreated;
   }
 
   /** In the order in which they were named; queues may come and go between two of them. */
@@ -58,7 +58,7 @@ export class QueueSet {
     return this.#byName.get(name);
   }
 
-  /** The queue of that name, which a new job joins; made when there is none. */
+  /** Counts a new job in the queue of that name, which is created when there is none. */
   join(name: string): NamedQueue {
     const queue = this.#named(name);
     if (queue.known === 0) this.#withJobs++;
@@ -66,8 +66,8 @@ export class QueueSet {
     return queue;
   }
 
-  /** A job of the queue is no longer known; it stands in no line any more. */
-  part(queue: NamedQueue): void {
+  /** A job of the queue was forgotten; it is in no list any more. */
+  leave(queue: NamedQueue): void {
     queue.known--;
     if (queue.known > 0) return;
     this.#withJobs--;
@@ -93,36 +93,36 @@ export class QueueSet {
     return queue;
   }
 
-  line(number: number): Line {
-    const line = this.#lines[number];
-    if (line === undefined) throw new Error(`there is no line ${number}`);
-    return line;
+  list(number: number): JobList {
+    const list = this.#lists[number];
+    if (list === undefined) throw new Error(`there is no list ${number}`);
+    return list;
   }
 
-  /** Where a job that enters that state is to stand, parked on the key or dead by that cause; null for a leased one. */
-  lineFor(queue: NamedQueue, { state, priority }: StateOfJob, key: string): Line | null {
+  /** The list of a job that enters that state, parked on the key or dead by that cause; null when leased. */
+  listFor(queue: NamedQueue, { state, priority }: StateOfJob, key: string): JobList | null {
     if (state === 'ready') {
       if (queue.counts.ready === 1) this.readied.add(queue.name);
-      return queue.ready[priorities[priority] - 1]?.line ?? null;
+      return queue.ready[priorities[priority] - 1]?.list ?? null;
     }
     if (state === 'delayed') return queue.delayed;
-    if (state === 'parked') return this.#keyedLine(queue.parked, key);
-    if (state === 'dead') return this.#keyedLine(queue.dead, key);
-    return isOver(state) ? queue.over : null;
+    if (state === 'parked') return this.#keyedList(queue.parked, key);
+    if (state === 'dead') return this.#keyedList(queue.dead, key);
+    return isTerminal(state) ? queue.terminal : null;
   }
 
-  /** Takes a job out of its line; an empty line that is kept by its key goes. */
-  leave(slot: number, lineNumber: number): void {
-    const line = this.line(lineNumber);
-    for (const walk of this.#walks) walk.leaves(slot);
-    line.rows.remove(slot);
-    if (line.home === null || line.rows.length > 0) return;
-    line.home.delete(line.key);
-    this.#free(line);
+  /** Removes a job from its list; an empty list with a key is removed too. */
+  removeFromList(slot: number, listNumber: number): void {
+    const list = this.list(listNumber);
+    for (const walk of this.#walks) walk.beforeRemoval(slot);
+    list.rows.remove(slot);
+    if (list.home === null || list.rows.length > 0) return;
+    list.home.delete(list.key);
+    this.#free(list);
   }
 
-  /** A walk over the jobs that stand in the line now; to be ended. */
-  walk({ rows }: Line): RowWalk {
+  /** An iterator over the jobs that are in the list now; to be ended with `endWalk`. */
+  walk({ rows }: JobList): RowWalk {
     const walk = new RowWalk(rows);
     this.#walks.add(walk);
     return walk;
@@ -136,8 +136,8 @@ export class QueueSet {
   nextReady(queue: NamedQueue): number {
     let best = 0;
     let bestMs = Number.POSITIVE_INFINITY;
-    for (const { line, offsetMs } of queue.ready) {
-      const { head } = line.rows;
+    for (const { list, offsetMs } of queue.ready) {
+      const { head } = list.rows;
       if (head === 0) continue;
       const atMs = this.#table.getF64(head, f64Columns.changedAtMs) + offsetMs;
       if (atMs < bestMs) {
@@ -148,21 +148,21 @@ export class QueueSet {
     return best;
   }
 
-  /** The line of that key, made when it is new. */
-  #keyedLine(home: Map<string, Line>, key: string): Line {
-    let line = home.get(key);
-    if (line === undefined) {
-      line = this.#newLine(key, home);
-      home.set(key, line);
+  /** The list of that key, created when it is new. */
+  #keyedList(home: Map<string, JobList>, key: string): JobList {
+    let list = home.get(key);
+    if (list === undefined) {
+      list = this.#newList(key, home);
+      home.set(key, list);
     }
-    return line;
+    return list;
   }
 
   #named(name: string): NamedQueue {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
     const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
-    const queue = new NamedQueue(number, name, () => this.#newLine('', null));
+    const queue = new NamedQueue(number, name, () => this.#newList('', null));
     this.#byName.set(name, queue);
     this.#byNumber[number] = queue;
     return queue;
@@ -176,25 +176,25 @@ export class QueueSet {
     this.#removeUnused(queue);
   }
 
-  /** No row names it, so its number and those of its lines may be given again. */
+  /** No row refers to it, so its number and those of its lists may be given again. */
   #removeUnused(queue: NamedQueue): void {
     if (!queue.isUnused) return;
-    for (const line of queue.ownLines) this.#free(line);
+    for (const list of queue.ownLists) this.#free(list);
     this.#byName.delete(queue.name);
     this.#byNumber[queue.number] = undefined;
     this.#freeNumbers.push(queue.number);
   }
 
-  #newLine(key: string, home: Map<string, Line> | null): Line {
-    const number = this.#freeLines.pop() ?? this.#lines.length;
-    const rows = new RowList(this.#table, 'line');
-    const line: Line = { number, madeAs: this.#linesMade++, rows, key, home };
-    this.#lines[number] = line;
-    return line;
+  #newList(key: string, home: Map<string, JobList> | null): JobList {
+    const number = this.#freeLists.pop() ?? this.#lists.length;
+    const rows = new RowList(this.#table, 'list');
+    const list: JobList = { number, createdAs: this.#listsCreated++, rows, key, home };
+    this.#lists[number] = list;
+    return list;
   }
 
-  #free({ number }: Line): void {
-    this.#lines[number] = undefined;
-    this.#freeLines.push(number);
+  #free({ number }: JobList): void {
+    this.#lists[number] = undefined;
+    this.#freeLists.push(number);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Finds a job's row by its id: open addressing over four 32-bit words, in many small shards so that
  * none is ever slow to grow. Ids are compared in the table itself; the index keeps 9 to 15 bytes a job.
- * Whoever knows but the beginning of an id looks through the first words of all: a millisecond for a
- * million, and nothing that ids could be chosen to make slow.
+ * A search by prefix scans the first words of all ids: a millisecond for a million, and chosen ids do
+ * not make it slower.
  */
 
 import { idBytes, idFromText, idTextLength } from '../../../protocol/index.ts';
@@ -13,7 +13,7 @@ const shardSlotsMin = 16;
 /** First words lie in pages of so many rows. */
 const pageRowsLog2 = 13;
 const pageRows = 1 << pageRowsLog2;
-/** Ids that are compared in the table for one look by a prefix: chosen ones may share the first word. */
+/** Ids that one search by prefix compares in the table: chosen ones may share the first word. */
 const comparedMax = 20_000;
 const bitsPerCharacter = 5;
 
@@ -28,7 +28,7 @@ export class IdIndex {
   readonly #shards: (Shard | undefined)[] = Array.from({ length: shardCount });
   /** The first 32 bits of the ids, by row; what a free row has means nothing. */
   readonly #firstWords: Uint32Array[] = [];
-  /** The id that is looked for, as words. */
+  /** The id that is searched, as words. */
   readonly #bytes = new Uint8Array(idBytes);
   readonly #words = new Uint32Array(this.#bytes.buffer);
 

@@ -1,7 +1,7 @@
 /**
- * All jobs in typed arrays, 120 bytes a row: a million queued jobs must not cost a million objects.
- * Rows come in pages, so that growing copies nothing. Bodies and texts are not here; a row knows
- * the log records that hold them.
+ * The column table of jobs: typed arrays, 120 bytes a row, so that a million queued jobs are not a million
+ * objects. Rows come in pages, so that growing copies nothing. Bodies and texts are not here; a row
+ * has the offsets of the log records that hold them.
  */
 
 /** Bytes of a row; a multiple of 8 so that every page has aligned 64-bit floats. */
@@ -14,7 +14,7 @@ const pageRows = 1 << pageRowsLog2;
 /** Numbers of a job, which `JobEntry` has by the same names. */
 export const f64Columns = { base: 0, last: 1, changedAtMs: 2, seq: 3, leaseEpoch: 4 } as const;
 export const u32Columns = {
-  line: 20,
+  list: 20,
   queue: 21,
   bodyBytes: 22,
   jobBytes: 23,
@@ -24,7 +24,7 @@ export const u32Columns = {
 } as const;
 export const u16Columns = { attempts: 52, attemptsMax: 53, crashes: 54, returns: 55 } as const;
 /** Links of lists: see `RowList`. */
-export const linkColumns = { linePrev: 16, lineNext: 17, logPrev: 18, logNext: 19 } as const;
+export const linkColumns = { listPrev: 16, listNext: 17, logPrev: 18, logNext: 19 } as const;
 /** Bytes, counted in elements of 32 bits: the id, and half of the content digest. */
 export const bytesColumns = { id: 10, digest: 14 } as const;
 /** Names and flags, as `JobEntry` knows them. */

@@ -1,11 +1,11 @@
 /**
- * Things that are read from the log, in the order in which they stand there, so that compaction
- * finds the oldest at once. A doubly linked list: constant time to add, to move and to remove.
+ * Items of the log in the order of their offsets, so that compaction finds the oldest at once. A doubly
+ * linked list: constant time to add, to move and to remove.
  */
 
-/** The place of one thing in the log and its neighbours; only `OffsetOrder` changes it. */
+/** The position of an item in the log and its neighbours; only `OffsetOrder` changes it. */
 export interface Logged<T> {
-  /** Offset of the record that holds it; 0 when it is in no record any more. */
+  /** Offset of the record that holds it; 0 when it was removed. */
   offset: number;
   /** Bytes of the log that it needs, no fewer than it takes to log it again. */
   readonly logBytes: number;
@@ -33,46 +33,46 @@ export class OffsetOrder<T extends Logged<T>> {
   }
 
   /**
-   * The thing is in the record at `offset`, the newest of all; where it was before counts no more.
+   * Appends an item, or moves it to the end: the record at `offset`, the newest of all, holds it.
    * @throws Error when the offset is not the newest
    */
-  place(thing: T, offset: number): void {
-    if (thing.offset !== 0) this.remove(thing);
+  place(item: T, offset: number): void {
+    if (item.offset !== 0) this.remove(item);
     if (this.#newest !== null && this.#newest.offset >= offset) {
       throw new Error(`record ${offset} comes after record ${this.#newest.offset}`);
     }
-    thing.offset = offset;
-    thing.older = this.#newest;
-    if (this.#newest === null) this.#oldest = thing;
-    else this.#newest.newer = thing;
-    this.#newest = thing;
+    item.offset = offset;
+    item.older = this.#newest;
+    if (this.#newest === null) this.#oldest = item;
+    else this.#newest.newer = item;
+    this.#newest = item;
     this.#size++;
-    this.#bytes += thing.logBytes;
+    this.#bytes += item.logBytes;
   }
 
-  remove(thing: T): void {
-    if (thing.older === null) this.#oldest = thing.newer;
-    else thing.older.newer = thing.newer;
-    if (thing.newer === null) this.#newest = thing.older;
-    else thing.newer.older = thing.older;
-    thing.older = null;
-    thing.newer = null;
-    thing.offset = 0;
+  remove(item: T): void {
+    if (item.older === null) this.#oldest = item.newer;
+    else item.older.newer = item.newer;
+    if (item.newer === null) this.#newest = item.older;
+    else item.newer.older = item.older;
+    item.older = null;
+    item.newer = null;
+    item.offset = 0;
     this.#size--;
-    this.#bytes -= thing.logBytes;
+    this.#bytes -= item.logBytes;
   }
 
-  /** Offsets of the oldest things up to `upToOffset`, in order: at most `max`, and the first that make up `bytesMax`. */
+  /** Offsets of the oldest items up to `upToOffset`, in order: at most `max`, and the first that make up `bytesMax`. */
   oldestUpTo(upToOffset: number, max: number, bytesMax = Number.POSITIVE_INFINITY): number[] {
     const offsets: number[] = [];
     let bytes = 0;
     for (
-      let thing = this.#oldest;
-      thing !== null && thing.offset <= upToOffset && offsets.length < max && bytes < bytesMax;
-      thing = thing.newer
+      let item = this.#oldest;
+      item !== null && item.offset <= upToOffset && offsets.length < max && bytes < bytesMax;
+      item = item.newer
     ) {
-      offsets.push(thing.offset);
-      bytes += thing.logBytes;
+      offsets.push(item.offset);
+      bytes += item.logBytes;
     }
     return offsets;
   }

@@ -5,10 +5,10 @@
 
 import { type JobTable, linkColumns } from './job-table.ts';
 
-/** The two columns that hold a list's links. A row stands in at most one list of each kind. */
+/** The two columns that hold a list's links. A row is in at most one list of each kind. */
 const links = {
-  /** Where a job waits, or is kept: one line of its queue. */
-  line: { prev: linkColumns.linePrev, next: linkColumns.lineNext },
+  /** The list of a queue in which a job waits, or is kept. */
+  list: { prev: linkColumns.listPrev, next: linkColumns.listNext },
   /** All jobs in the order of their `base` records in the log. */
   log: { prev: linkColumns.logPrev, next: linkColumns.logNext },
 } as const;
@@ -60,12 +60,12 @@ export class RowList {
     this.#length++;
   }
 
-  /** The row must stand in this list. */
+  /** @throws Error when the row is not in this list */
   remove(slot: number): void {
     const prev = this.#table.getU32(slot, this.#prev);
     const next = this.#table.getU32(slot, this.#next);
     if ((prev === 0) !== (this.#head === slot) || (next === 0) !== (this.#tail === slot)) {
-      throw new Error(`row ${slot} does not stand in this list`);
+      throw new Error(`row ${slot} is not in this list`);
     }
     if (prev === 0) this.#head = next;
     else this.#table.setU32(prev, this.#next, next);

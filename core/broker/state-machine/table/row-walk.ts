@@ -1,6 +1,6 @@
 /**
- * Walks over lines that change meanwhile: each meets the rows that stood in its line when it began,
- * and still do when it comes to them; what enters later stands behind its end.
+ * An iterator over a list that changes meanwhile: it meets the rows that were in the list when it began
+ * and still are when it reaches them, and none that were added later.
  */
 
 import type { RowList } from './row-list.ts';
@@ -25,8 +25,8 @@ export class RowWalk {
     return slot;
   }
 
-  /** A row is about to leave a line, this one or another. */
-  leaves(slot: number): void {
+  /** To be called before a row is removed from a list, this one or another. */
+  beforeRemoval(slot: number): void {
     if (slot === this.#next && slot === this.#last) this.#end();
     else if (slot === this.#next) this.#next = this.#rows.after(slot);
     else if (slot === this.#last) this.#last = this.#rows.before(slot);

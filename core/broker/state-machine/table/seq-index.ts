@@ -45,25 +45,25 @@ export class SeqIndex {
 
   /**
    * The known number nearest to `seq` in the direction of `step`, itself included, looking at no
-   * more than `scansMax` places. `seq` is 0 when none was found; the search goes on at `next`.
+   * more than `scansMax` numbers. `seq` is 0 when none was found; the search goes on at `next`.
    */
   nearest(seq: number, step: 1 | -1, scansMax: number): Nearest {
-    let looks = 0;
+    let steps = 0;
     let at = seq;
-    while (at >= 1 && at <= this.#highest && looks < scansMax) {
+    while (at >= 1 && at <= this.#highest && steps < scansMax) {
       const chunk = this.#chunks.get(chunkOf(at));
-      looks++;
+      steps++;
       if (chunk === undefined) {
         at = step > 0 ? (chunkOf(at) + 1) * chunkLength : chunkOf(at) * chunkLength - 1;
         continue;
       }
-      if (chunk.slots[at % chunkLength] !== 0) return { seq: at, looks, next: at + step };
+      if (chunk.slots[at % chunkLength] !== 0) return { seq: at, steps, next: at + step };
       at += step;
     }
-    return { seq: 0, looks, next: at };
+    return { seq: 0, steps, next: at };
   }
 
-  /** Numbers up to this one were given, though their jobs may be gone. */
+  /** Numbers up to this one were given, though their jobs may be forgotten. */
   atLeast(seq: number): void {
     this.#highest = Math.max(this.#highest, seq);
   }
@@ -71,7 +71,7 @@ export class SeqIndex {
 
 export interface Nearest {
   readonly seq: number;
-  readonly looks: number;
+  readonly steps: number;
   readonly next: number;
 }
 

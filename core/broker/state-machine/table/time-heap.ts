@@ -1,18 +1,18 @@
-/** So few entries may be outdated, all of them: it is not worth a look. */
+/** With no more entries than this a sweep is not worth it. */
 const unsweptMax = 1024;
-/** Entries that one sweep looks at. */
+/** Entries that one sweep checks. */
 const scansMin = 32;
 const denseScans = 1000;
 
 /**
- * A binary heap of things that become due: 16 bytes each when they are numbers (jobs are named by
- * their acceptance numbers). Entries are never searched: an outdated one stays until it comes up, and
- * the caller then finds that it no longer applies, or until a sweep finds it.
+ * A binary heap of items by due time: 16 bytes each when they are numbers (jobs are named by their
+ * acceptance numbers). Entries are never searched: an outdated one stays until it is due, and the
+ * caller then finds that it no longer applies, or until a sweep removes it.
  */
 export class TimeHeap<T> {
   readonly #times: number[] = [];
   readonly #items: T[] = [];
-  /** Where the next look of `sweep` begins, and whether the last one found much to forget. */
+  /** Where the next sweep begins, and whether the last one removed many. */
   #swept = 0;
   #isDense = false;
 
@@ -44,23 +44,23 @@ export class TimeHeap<T> {
   }
 
   /**
-   * Looks at some items, each time at the next ones, and forgets those to which the test does not apply
-   * any more. Few when the last look found few of them, many when it found many; true when that is so.
+   * Checks some entries, each time the next ones, and removes those that no longer apply: few entries
+   * when the last sweep removed few, many when it removed many; returns whether this one removed many.
    */
   sweep(applies: (item: T, atMs: number) => boolean): boolean {
     if (this.length <= unsweptMax) return false;
-    const looks = Math.min(this.length, this.#isDense ? denseScans : scansMin);
-    let forgotten = 0;
-    for (let look = 0; look < looks; look++) {
+    const scans = Math.min(this.length, this.#isDense ? denseScans : scansMin);
+    let removed = 0;
+    for (let scan = 0; scan < scans; scan++) {
       if (this.#swept >= this.length) this.#swept = 0;
       const index = this.#swept;
       if (applies(this.#item(index), this.#time(index))) this.#swept++;
       else {
         this.#removeAt(index);
-        forgotten++;
+        removed++;
       }
     }
-    this.#isDense = 2 * forgotten > looks;
+    this.#isDense = 2 * removed > scans;
     return this.#isDense;
   }
 

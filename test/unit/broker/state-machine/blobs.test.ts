@@ -309,7 +309,7 @@ describe('compaction', () => {
       if (offset === undefined) break;
       driver.move(offset);
     }
-    for (const record of blobs.store.restate()) core.commit(record);
+    for (const record of blobs.store.rewriteRecords()) core.commit(record);
     core.dropBefore(upTo + 1);
   }
 

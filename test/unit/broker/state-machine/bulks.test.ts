@@ -291,7 +291,7 @@ test('what compaction says again names an operation that ends amid it', () => {
     else after.end(record.bulk);
   };
   let isFirst = true;
-  for (const record of store.restate()) {
+  for (const record of store.rewriteRecords()) {
     take(record);
     if (!isFirst) continue;
     isFirst = false;

@@ -7,7 +7,7 @@ import {
   refuse,
 } from '../../../../core/broker/state-machine/context/request.ts';
 import { expireBlobs } from '../../../../core/broker/state-machine/lifecycle/blob-expiry.ts';
-import { moveRecord } from '../../../../core/broker/state-machine/lifecycle/compaction.ts';
+import { rewriteRecord } from '../../../../core/broker/state-machine/lifecycle/compaction.ts';
 import {
   type BlobCore,
   getBlob,
@@ -154,7 +154,7 @@ export class ContentDriver {
   /** Compaction read the record at that offset. */
   move(offset: number): void {
     const state = { blobs: this.blobs.store, journal: this.journals.store };
-    moveRecord(this.core, state, { offset, record: this.core.read(offset) });
+    rewriteRecord(this.core, state, { offset, record: this.core.read(offset) });
   }
 
   journal(job: number, call: number, value: Value, token: Partial<LeaseToken> = {}): Answered {

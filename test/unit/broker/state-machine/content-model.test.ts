@@ -138,7 +138,7 @@ class History {
     for (const offset of offsets) {
       this.driver.move(offset);
     }
-    for (const record of blobs.store.restate()) core.commit(record);
+    for (const record of blobs.store.rewriteRecords()) core.commit(record);
     core.dropBefore(upTo + 1);
     this.#restart(percent % 2 === 0);
   }

@@ -18,7 +18,7 @@ import {
   type CoreEvent,
   type Effect,
   type Fetch,
-  nobody,
+  noConnection,
 } from '../../../../core/broker/state-machine/context/effects.ts';
 import { QueueMachine } from '../../../../core/broker/state-machine/machine.ts';
 import {
@@ -271,7 +271,7 @@ export class Driver {
   /** Says the small state again and drops the records up to the offset. */
   drop(upTo: number): void {
     for (let isFirst = true; isFirst || !this.machine.isSmallStateRewritten; isFirst = false) {
-      this.#handle({ type: 'restate', isFirst });
+      this.#handle({ type: 'rewriteSmallState', isFirst });
     }
     this.cut = { droppedUpTo: upTo, compactedUpTo: this.log.length };
   }
@@ -302,7 +302,7 @@ export class Driver {
   }
 
   /** Resolves a fetch from the log in memory; what it sends must be for that connection. */
-  #fetch({ offsets, use }: Fetch, connection = nobody): void {
+  #fetch({ offsets, use }: Fetch, connection = noConnection): void {
     for (const fetched of use(offsets.map((offset) => this.#read(offset)))) {
       if (fetched.type === 'send') {
         if (fetched.outgoing.connection !== connection) throw new Error('sent to another line');

@@ -87,7 +87,7 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
     digest: [...digest],
     logBytes,
     queue: jobs.queueOf(job).name,
-    parkKey: state === 'parked' ? jobs.queues.line(job.line).key : '',
+    parkKey: state === 'parked' ? jobs.queues.list(job.list).key : '',
     known: jobs.get(id)?.slot === slot,
     dueAtMs: extras.dueAtMs.get(slot),
     expiresAtMs: extras.expiresAtMs.get(slot),
@@ -101,16 +101,16 @@ function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {
 /** A queue that holds nothing and has no settings is as one that was never named. */
 function queuesOf(state: BrokerState): unknown {
   return Array.from(state.jobs.queues.all())
-    .map(({ name, ready, parked, over, counts, jobs, bytes, paused, settings }) => ({
+    .map(({ name, ready, parked, terminal, counts, jobs, bytes, paused, settings }) => ({
       name,
-      ready: ready.map(({ line }) => seqsOf(state, line.rows)),
+      ready: ready.map(({ list }) => seqsOf(state, list.rows)),
       parked: [...parked]
         .map(([key, { rows }]) => [
           key,
           seqsOf(state, rows).toSorted((left, right) => left - right),
         ])
         .toSorted((left, right) => (String(left) < String(right) ? -1 : 1)),
-      over: seqsOf(state, over.rows),
+      over: seqsOf(state, terminal.rows),
       counts,
       jobs,
       bytes,

@@ -113,9 +113,9 @@ test('settings that change while compaction says them again stay as they were se
     set(queue, 1);
   }
   // A portion ends between the pause of a queue and its settings.
-  driver.tell({ type: 'restate', isFirst: true });
+  driver.tell({ type: 'rewriteSmallState', isFirst: true });
   for (const queue of names) set(queue, 2);
-  driver.tell({ type: 'restate', isFirst: false });
+  driver.tell({ type: 'rewriteSmallState', isFirst: false });
   const { queues } = driver.request(1, 'Stats', { queues: names }) as Message<'StatsOk'>;
   expect(queues.filter(({ jobsMax }) => jobsMax !== 2)).toEqual([]);
 });

@@ -202,8 +202,8 @@ describe('a watcher that does not read', () => {
     for (const connection of range(1000)) watchers.watch(connection, connection % 2 ? [] : ['q']);
     for (const _ of range(500)) expect(watchers.record('q', picture)).toBe(true);
     for (const connection of range(1000)) {
-      const { pictures } = watchers.take(connection, 1000, () => null);
-      expect(pictures.map(({ seq }) => seq)).toEqual(range(500));
+      const { views } = watchers.take(connection, 1000, () => null);
+      expect(views.map(({ seq }) => seq)).toEqual(range(500));
     }
     expect(made).toBe(500);
     for (const connection of range(1000)) watchers.forget(connection);
@@ -218,7 +218,7 @@ describe('a watcher that does not read', () => {
     watchers.watch(2, []);
     for (const _ of range(5000)) watchers.record('busy', picture);
     for (const isLast of [false, false, true]) {
-      expect(watchers.take(1, 100, () => null).pictures).toEqual([]);
+      expect(watchers.take(1, 100, () => null).views).toEqual([]);
       expect(watchers.hasMore(1)).toBe(!isLast);
     }
   });

@@ -28,7 +28,7 @@ test('rows in two kinds of lists stand as in two arrays, however they are moved 
   fc.assert(
     fc.property(commands, (history) => {
       const table = new JobTable();
-      const lists = { line: new RowList(table, 'line'), log: new RowList(table, 'log') };
+      const lists = { line: new RowList(table, 'list'), log: new RowList(table, 'log') };
       const models: Record<'line' | 'log', number[]> = { line: [], log: [] };
       const slots = Array.from({ length: 20 }, () => table.allocate());
       for (const { do: what, kind, pick } of history) {
@@ -177,8 +177,8 @@ describe('acceptance numbers', () => {
           for (const step of [1, -1] as const) {
             const walked: number[] = [];
             for (let at = from; at >= 1 && at <= index.highest; ) {
-              const { seq, looks, next } = index.nearest(at, step, scansMax);
-              expect(looks).toBeLessThanOrEqual(scansMax);
+              const { seq, steps, next } = index.nearest(at, step, scansMax);
+              expect(steps).toBeLessThanOrEqual(scansMax);
               if (seq !== 0) walked.push(seq);
               at = next;
             }
