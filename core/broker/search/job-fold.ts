@@ -1,7 +1,7 @@
 /**
  * The fold of log records into the jobs that search knows. A rebuild begins at the log's first record:
  * records about unknown jobs are skipped, because compaction rewrote every job whose older records
- * it dropped. What each record changes says its `Meaning`.
+ * it dropped. The `Meaning` of a kind defines what it changes.
  */
 
 import type { JobInfo } from '../../protocol/index.ts';

@@ -45,7 +45,7 @@ export class BulkWalk {
   /**
    * Where it continues after a restart, when its lists have another order: of the jobs that came to
    * their state in the very millisecond in which it began, those before this number were touched.
-   * 1 when there are several lists: then they cannot be told apart, and all are touched.
+   * 1 when there are several lists: then they cannot be distinguished, and all are touched.
    */
   nextSeqAfter(job: JobEntry): number {
     return this.#listsWalked > 1 ? 1 : job.seq + 1;

@@ -61,7 +61,7 @@ export class EffectList implements Answering {
     this.readFor(connection, { offsets, use, unread }, true);
   }
 
-  /** Reads records of the log and goes on with what they hold. */
+  /** Reads records of the log for the core itself. */
   read(fetch: Fetch): void {
     this.#effects.push({ type: 'fetch', fetch, connection: noConnection, isAnswer: false });
   }

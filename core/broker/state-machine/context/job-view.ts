@@ -173,7 +173,7 @@ const noEnd: LeaseEndFields = {
 const sessionDomain = new TextEncoder().encode('aiq session ');
 
 /**
- * The mark that stands in answers for a session id: the first 16 bytes of the SHA-256 of `aiq session `
+ * The mark that answers show in place of a session id: the first 16 bytes of the SHA-256 of `aiq session `
  * and the id. The id is a secret: a client that has it may settle, resume and end the session.
  */
 export function sessionMark(session: string, newHash: () => Hash): string {

@@ -16,16 +16,16 @@ const shareBytesMin = 64 * 1024;
 /** What a peer that reads well may have on its way, before it gets no more of what is large. */
 const shareBytesMax = mebibyte;
 /**
- * The same for answers that are small. More than deliveries may take up: a consumer on a slow line
+ * The same for answers that are small. More than deliveries may take up: a consumer on a slow link
  * must be able to renew its leases while it reads.
  */
 const smallAnswersBytesMax: number = 2 * mebibyte + limits.jobBytesMax;
-/** A peer that lets a slice of 32 KiB wait this long is on a slow line. */
+/** A peer that lets a slice of 32 KiB wait this long is on a slow link. */
 const slowMs = 1_000;
 
 interface Account {
   bytes: number;
-  /** How long the peer lets a slice wait, as it was told last. */
+  /** How long the peer lets a slice wait, as last reported. */
   slowestMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** Drops blobs that nothing refers to and uploads that do not go on. */
+/** Drops blobs that nothing refers to and uploads without progress. */
 
 import type { Committing } from '../context/effects.ts';
 import type { Blobs, Upload } from '../state/blob-uploads.ts';

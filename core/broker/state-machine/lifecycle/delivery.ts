@@ -114,7 +114,7 @@ function bytesInFrame({ bytes }: Lease): number {
   return bytes + itemOverheadBytes;
 }
 
-/** Sends deliveries in frames that the client takes, small ones: a slow line should not be busy with one. */
+/** Sends deliveries in frames that the client takes, small ones: one should not occupy a slow link for long. */
 function sendDeliveries(core: Core, session: Session, items: Grant[]): void {
   const bytesMax = Math.min(session.frameBytesMax, limits.batchBytesMax) - itemOverheadBytes;
   let frame: Grant[] = [];

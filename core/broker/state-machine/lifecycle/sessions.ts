@@ -74,7 +74,7 @@ function takeOver(core: Core, session: Session, { hello, transport }: Opened): v
   });
 }
 
-/** The connection is gone. Its session lives on for the resume window when it holds leases. */
+/** The connection closed. Its session is kept for the resume window when it holds leases. */
 export function connectionClosed(core: Core, connection: ConnectionId, now: Now): void {
   core.unsent.forget(connection);
   core.waiting.forget(connection);
@@ -111,8 +111,8 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
   for (let count = 0; count < jobsMax; ) {
     const session = core.resumeDeadlines.popDue(now.monotonicMs);
     if (session === undefined) return;
-    const gone = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
-    if (gone && core.sessions.get(session.id) === session) {
+    const isLost = session.connection === null && session.resumeUntilMs <= now.monotonicMs;
+    if (isLost && core.sessions.get(session.id) === session) {
       const left = jobsMax - count;
       count += Math.max(1, session.leases.size);
       const jobs = [...session.leases.values()].slice(0, left).map((lease) => lease.job);
@@ -129,7 +129,7 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
   }
 }
 
-/** Leases that nobody renewed end. */
+/** Ends leases that were not renewed. */
 export function expireLeases(core: Core, now: Now, jobsMax: number): void {
   for (let count = 0; count < jobsMax; ) {
     const lease = core.leases.deadlines.popDue(now.monotonicMs);
@@ -163,7 +163,7 @@ export function isOfReading(event: CoreEvent): event is ReadEvent {
   return type === 'unreadable' || type === 'unread' || type === 'readAgain';
 }
 
-/** What came of reading jobs that were just handed out. */
+/** Handles the outcome of reading jobs that were just delivered. */
 export function afterReading(core: Core, event: ReadEvent, now: Now): void {
   if (event.type === 'unreadable') endDamaged(core, event.tokens, now);
   else if (event.type === 'unread') {
@@ -195,7 +195,7 @@ interface Unread {
   readonly reason: string;
 }
 
-/** It counts as nothing: the broker never sent the job, and the error says nothing about it. */
+/** Not counted: the broker never sent the job, and the error is no evidence about it. */
 function handBack(core: Core, { tokens, reason }: Unread, now: Now): void {
   for (const job of stillHeld(core, tokens)) {
     endLease(core, job, now, {

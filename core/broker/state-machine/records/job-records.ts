@@ -209,7 +209,7 @@ export function newInfo(encoded: Uint8Array, atMs: number): JobInfo {
   };
 }
 
-/** A job that enters a state waits for nothing, unless its record says so. */
+/** A job that enters a state waits for nothing, unless its record sets it. */
 export function moveInfo(info: JobInfo, state: JobInfo['state'], atMs: number): void {
   info.state = state;
   info.changedAtMs = atMs;

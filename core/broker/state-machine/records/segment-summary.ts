@@ -1,7 +1,7 @@
 /**
  * The short form of a segment: of all its records those that make the same state, bodies and texts
- * left out. Records hold absolute values, so of each kind only the last about a job counts; what is
- * kept of each kind says its `Meaning`.
+ * left out. Records hold absolute values, so of each kind only the last about a job counts; the
+ * `Meaning` of a kind defines what is kept.
  */
 
 import { type PlacedRecord, type Summary } from './family.ts';

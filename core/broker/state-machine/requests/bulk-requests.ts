@@ -1,6 +1,6 @@
 /**
  * Purge, RetryDead and Signal: operations on as many jobs as there are. They are checked and begun
- * here; `BulkRunner` takes them forward in logged steps so small that nobody else waits for them.
+ * here; `BulkRunner` runs them in small logged steps, so that other requests need not wait for them.
  */
 
 import { isKey, isQueueName, limits } from '../../../protocol/index.ts';

@@ -49,7 +49,7 @@ export interface Journals {
   /** Whether the session holds this lease now. */
   holds(session: string, token: LeaseToken): boolean;
   /**
-   * Reads in the log whether the session had this lease before, and goes on with `putHeldEntry` when
+   * Reads in the log whether the session had this lease before, and continues with `putHeldEntry` when
    * it had.
    */
   lookUp(request: RequestContext, fields: Message<'JournalPut'>): void;
@@ -63,7 +63,7 @@ export function journalGet(request: Request<'JournalGet'>): void {
   getEntry(request, journalsOf(request.core), request.fields);
 }
 
-/** Goes on with a JournalPut: the log holds that the session had the lease. */
+/** Continues a JournalPut: the log holds that the session had the lease. */
 export function journalPutOfHolder(
   core: Core,
   { connection, correlationId, session, fields }: Extract<CoreEvent, { type: 'heldEntry' }>,
@@ -152,7 +152,7 @@ function refusalOfJob({ jobs }: Journals, token: LeaseToken): Refusal | null {
   const job = jobs.get(token.id);
   if (job === undefined) return { code: 'NOT_FOUND', message: 'no such job' };
   if (job.state === 'done' || job.state === 'cancelled') {
-    return { code: 'BAD_STATE', message: `the job is ${job.state}: its journal is gone` };
+    return { code: 'BAD_STATE', message: `the job is ${job.state}: its journal was removed` };
   }
   if (hadLease(job, token)) return null;
   return notHeld;
@@ -243,7 +243,7 @@ function lookUp(core: Core, request: RequestContext, fields: Message<'JournalPut
   core.effects.readFor(connection, {
     offsets: [],
     use: () => [fetchPastLease(last, { session: session.id, token: fields.token }, had)],
-    // What cannot be read says nothing about who held it.
+    // A record that cannot be read proves nothing about who held the lease.
     unread: answerUnreadable(connection, correlationId),
   });
 }

@@ -1,4 +1,4 @@
-/** Cancel, Retry, Pause and settings: what an operator may do with jobs and queues, whoever holds them. */
+/** Cancel, Retry, Pause and settings: what an operator may do with jobs and queues, held or not. */
 
 import { isQueueName } from '../../../protocol/index.ts';
 import type { Now } from '../../events.ts';

@@ -37,7 +37,7 @@ function settleOne({ core, session, now }: Request<'Settle'>, item: Settlement):
   const bad = refusalOf(core, item);
   if (bad !== null) return itemError(bad.code, job, bad.message);
   const lease = core.leases.held(job, item.token, session);
-  if (lease === undefined) return answerLate(session, job, item);
+  if (lease === undefined) return answerRepeated(session, job, item);
   const followUps = admit(core, item, now);
   if ('code' in followUps) return itemError(followUps.code, job, followUps.message);
   core.leases.drop(job);
@@ -47,7 +47,7 @@ function settleOne({ core, session, now }: Request<'Settle'>, item: Settlement):
 }
 
 /** A repeated settle answers as the first one did, because answers get lost; any other is stale. */
-function answerLate(session: Session, job: JobEntry, item: Settlement): ItemAnswer {
+function answerRepeated(session: Session, job: JobEntry, item: Settlement): ItemAnswer {
   if (wasHeldBy(job, item.token, session.id) && job.state !== 'leased') {
     if (job.lastEnd === item.outcome) return itemOk(job);
     if (job.state === 'cancelled') return itemError('BAD_STATE', job, 'the job was cancelled');
@@ -115,7 +115,7 @@ function badRequest(message: string): Refusal<'item'> {
   return { code: 'BAD_REQUEST', message };
 }
 
-/** Renews leases; tells the holder of a cancelled job to stop. */
+/** Renews leases; directs the holder of a cancelled job to stop. */
 export function extend(request: Request<'Extend'>): void {
   const { core, session, now } = request;
   const items = request.fields.tokens.map((token) => {
@@ -130,7 +130,7 @@ export function extend(request: Request<'Extend'>): void {
 }
 
 /**
- * A session that comes back names the leases that it still works on. They go on; what the broker
+ * A session that comes back names the leases that it still works on. They are renewed; what the broker
  * holds for it beyond them was never received and is handed back, uncharged.
  */
 export function resume(request: Request<'Resume'>): void {

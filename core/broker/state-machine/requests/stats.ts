@@ -65,11 +65,11 @@ function queueInfo({ state }: Core, name: string, now: Now): Omit<QueueInfo, 'co
  * the sessions off the list and adds them.
  */
 function countConsumers(core: Core, sessions: Session[], consumers: Map<string, number>): void {
-  for (let looks = 0; looks < statsRowsMax; ) {
+  for (let counted = 0; counted < statsRowsMax; ) {
     const session = sessions.pop();
     if (session === undefined) return;
     const { connection, credit, queues, leases } = session;
-    looks += 1 + leases.size;
+    counted += 1 + leases.size;
     const served = new Set(connection !== null && credit > 0 ? queues : []);
     for (const { job } of leases.values()) served.add(core.state.jobs.queueOf(job).name);
     for (const queue of served) consumers.set(queue, (consumers.get(queue) ?? 0) + 1);

@@ -1,6 +1,6 @@
 /**
  * Blobs: content by its SHA-256, kept as chunks in the log. The store knows where each chunk lies,
- * who refers to a blob and which ones nobody refers to. `apply`, `addRef` and `dropRef` are the
+ * how many references a blob has and which ones have none. `apply`, `addRef` and `dropRef` are the
  * only paths by which it changes, live and on replay; it decides nothing.
  */
 
@@ -10,7 +10,7 @@ import { hashBytes, hexOf } from '../table/hex.ts';
 import { IdleTimeouts } from '../table/idle-timeouts.ts';
 import { type Logged, OffsetOrder } from '../table/offset-order.ts';
 
-/** How long a blob that nothing refers to is kept, and an upload that does not go on. */
+/** How long a blob that nothing refers to is kept, and an upload without progress. */
 export const blobIdleMs: number = 3600 * 1000;
 
 /** What a `blobChunk` record has beside the chunk, with its frame. */

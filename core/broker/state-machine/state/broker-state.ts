@@ -24,7 +24,7 @@ export interface StateOptions {
 /** Bytes of an `epochStarted` record with its frame. */
 const epochBytes = 32;
 
-/** Changes the state as a record says. */
+/** Applies a record to the state. */
 type Change<R extends LogRecord> = (record: R, place: Place, facts?: readonly JobFacts[]) => void;
 
 export class BrokerState {

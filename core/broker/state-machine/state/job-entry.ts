@@ -234,7 +234,7 @@ export function isFinished(state: JobState): boolean {
   return state === 'done' || state === 'dead' || state === 'cancelled';
 }
 
-/** True when nobody can bring it back: unlike a dead job, it needs its input no more. */
+/** True when it can never run again: unlike a dead job, it needs its input no more. */
 export function isTerminal(state: JobState): boolean {
   return state === 'done' || state === 'cancelled';
 }

@@ -44,7 +44,7 @@ export class QueueSet {
     return this.#settingsBytes;
   }
 
-  /** How many lines were ever made: those that come later have a higher `madeAs`. */
+  /** How many lists were ever created: later ones have a higher `createdAs`. */
   get listsCreated(): number {
     return this.#listsCreated;
   }

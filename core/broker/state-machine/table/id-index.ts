@@ -85,7 +85,7 @@ export class IdIndex {
     return found;
   }
 
-  /** Forgets the row; its id must still stand in it. */
+  /** Forgets the row; its id must still be in it. */
   remove(slot: number): void {
     const hash = this.#hashOfRow(slot);
     const shard = this.#shards[hash & (shardCount - 1)];
@@ -97,7 +97,7 @@ export class IdIndex {
       if (slots[gap] === 0) throw new Error(`row ${slot} is not in the index`);
       gap = (gap + 1) & mask;
     }
-    // What stands behind moves up, unless it would come to stand before its own place.
+    // Later entries move up, but not before their own home position.
     for (let at = (gap + 1) & mask; slots[at] !== 0; at = (at + 1) & mask) {
       const home = (this.#hashOfRow(slots[at] ?? 0) >>> 10) & mask;
       if (((at - home) & mask) < ((at - gap) & mask)) continue;

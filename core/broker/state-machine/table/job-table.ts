@@ -42,7 +42,7 @@ export class JobTable {
   readonly #pages: Page[] = [];
   /** Rows that were freed, to be used again first. */
   readonly #free: number[] = [];
-  /** Row 0 is never used: it stands for "none" in links and indices. */
+  /** Row 0 is never used: it means "none" in links and indices. */
   #used = 1;
 
   /** Rows in use. */

@@ -206,7 +206,9 @@ test('records that contradict each other are told', async () => {
   });
   const [problem, ...others] = (await verifyLog(dir)).problems;
   expect(problem).toMatchObject({ kind: 'record', firstOffset: 3 });
-  expect(problem?.message).toMatch(/^record 3: the log speaks of job \S+, which it never accepted/);
+  expect(problem?.message).toMatch(
+    /^record 3: the log has a record about job \S+, which it never accepted/,
+  );
   expect(others).toEqual([]);
 });
 
