@@ -9,8 +9,8 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/broker/state-machine/lifecycle/deadlines.ts',
-        find: 'over.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;',
-        replace: 'over.rows.length - going > keepJobs || job.changedAtMs <= wallMs + keepMs;',
+        find: 'terminal.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;',
+        replace: 'terminal.rows.length - going > keepJobs || job.changedAtMs <= wallMs + keepMs;',
       },
     ],
     caughtBy: simulation,
