@@ -92,7 +92,7 @@ async function forEachQueue(work: (name: string, count: number) => Promise<void>
 /** What the jobs that are there take. */
 async function weigh(queue: JobQueue, emptyBytes: number): Promise<void> {
   const memoryBytes = await broker.restingBytes();
-  const { logBytes, logLiveBytes, logSegments, queues } = await queue.stats([...names]);
+  const { logBytes, logLiveBytes, logSegments, queues } = await queue.engineStats();
   const total = (key: 'ready' | 'done' | 'cancelled'): number =>
     queues.reduce((sum, one) => sum + one[key], 0);
   const [ready, done, cancelled] = [total('ready'), total('done'), total('cancelled')];
@@ -133,7 +133,7 @@ async function compacted(queue: JobQueue): Promise<string> {
   let last = -1;
   let sinceMs = startMs;
   while (performance.now() - startMs < compactionMs) {
-    const { logBytes } = await queue.stats([]);
+    const { logBytes } = await queue.engineStats();
     if (logBytes !== last) sinceMs = performance.now();
     last = logBytes;
     if (performance.now() - sinceMs > settledMs) break;

@@ -1,5 +1,6 @@
 /** An agent after its `agent.yaml` was read and checked. Plain data: it can cross threads. */
 
+import { CodedError } from '../base/index.ts';
 import type {
   JsonObject,
   Knowledge,
@@ -162,8 +163,9 @@ export interface CompiledAgent {
 }
 
 /** A failure that the agent's own files or the model's answer cause. */
-export class AgentError extends Error {
-  readonly code: 'template_failed' | 'output_invalid' | 'input_invalid' | 'path_invalid';
+export class AgentError extends CodedError<
+  'template_failed' | 'output_invalid' | 'input_invalid' | 'path_invalid'
+> {
   readonly problems: readonly InputProblem[];
 
   constructor(
@@ -171,9 +173,7 @@ export class AgentError extends Error {
     message: string,
     options?: ErrorOptions & { problems?: readonly InputProblem[] },
   ) {
-    super(message, options);
-    this.name = 'AgentError';
-    this.code = code;
+    super(code, message, options);
     this.problems = options?.problems ?? [];
   }
 }

@@ -1,7 +1,13 @@
-/** What any layer may need: folders made safely, durations as people write them, timers that wait as long. */
+/** What any layer may need: errors with codes, backoff, quantities as people write them, folders made safely. */
 
-export { durationProblem, parseDuration } from './duration.ts';
+export { type BackoffRange, backoffMs, withJitter } from './backoff.ts';
+export { brokerFolder } from './broker-address.ts';
+export { type CrashGuard, createCrashGuard } from './crash-guard.ts';
+export type { Endpoints } from './endpoints.ts';
+export { asError, CodedError, codeOf, hasCode, messageOf } from './errors.ts';
 export { FolderError, makeFolder } from './make-folder.ts';
 export { type OwnFolder, openOwnFolder, throughDescriptor } from './own-folder.ts';
 export { processStart } from './process-start.ts';
+export { durationProblem, parseCount, parseDuration, parseSize } from './quantities.ts';
+export { shortSocketPath } from './socket-path.ts';
 export { startTimer, type Timer } from './timer.ts';

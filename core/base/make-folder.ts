@@ -5,11 +5,10 @@
 
 import { mkdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { CodedError, codeOf, messageOf } from './errors.ts';
 
-/** A folder that cannot be made or used: its message names the folder, the place at fault and the reason. */
-export class FolderError extends Error {
-  /** Of the system, such as `EACCES`, `ENOTDIR`, `ENOENT`. */
-  readonly code: string;
+/** A folder that cannot be made or used. Message: the folder, the part of its path at fault, the reason; code: the system's. */
+export class FolderError extends CodedError {
   /** What stands in the way, with the place. */
   readonly reason: string;
 
@@ -19,9 +18,8 @@ export class FolderError extends Error {
     cause: { readonly code: string; readonly error?: unknown },
     task: 'make' | 'use' = 'make',
   ) {
-    super(`cannot ${task} the folder ${path}: ${reason} (${cause.code})`, { cause: cause.error });
-    this.name = 'FolderError';
-    this.code = cause.code;
+    const message = `cannot ${task} the folder ${path}: ${reason} (${cause.code})`;
+    super(cause.code, message, { cause: cause.error });
     this.reason = `${reason} (${cause.code})`;
   }
 }
@@ -79,12 +77,8 @@ const reasons: { readonly [code: string]: (at: string) => string } = {
 
 function refusal(wanted: string, at: string, error: unknown): FolderError {
   const code = codeOf(error);
-  const said = error instanceof Error ? error.message : String(error);
-  return new FolderError(wanted, reasons[code]?.(at) ?? said, { code: code || 'EIO', error });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  const reason = reasons[code]?.(at) ?? messageOf(error);
+  return new FolderError(wanted, reason, { code: code || 'EIO', error });
 }
 
 function targetOf(link: string): string {

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { asError } from '../base/index.ts';
 import { idToText } from '../protocol/index.ts';
 import type { BrokerClock } from './broker-clock.ts';
 import { Engine } from './engine/engine.ts';
@@ -252,7 +253,7 @@ class Broker implements RunningBroker {
       await this.#pool.stop();
       this.#finish(end);
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(asError(error));
       await this.closed;
     }
   }

@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { messageOf } from '../base/index.ts';
 import { type BrokerEnd, startBroker } from './broker.ts';
 import { FolderLockedError } from './folder/folder-lock.ts';
 import { FolderLostError } from './folder/held-folder.ts';
@@ -76,7 +77,7 @@ async function main(): Promise<number> {
 main().then(
   (status) => process.exit(status),
   (error: unknown) => {
-    print(error instanceof Error ? error.message : String(error));
+    print(messageOf(error));
     process.exit(statusOf(error));
   },
 );

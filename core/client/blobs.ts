@@ -4,7 +4,7 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import { AiqError, type BlobRef, limits, type Message } from '../protocol/index.ts';
+import { AiqError, type BlobRef, type Job, limits, type Message } from '../protocol/index.ts';
 import type { Client } from './client.ts';
 
 /** Bytes at once or in pieces. */
@@ -80,6 +80,12 @@ export async function getBlob(
   const found = digestOf(createHash('sha256').update(content));
   if (Buffer.compare(found, sha256) !== 0) throw bad('its bytes have another hash');
   return content;
+}
+
+/** The job as it was made: with its body, fetched when that is a blob. */
+export async function wholeJob(client: Asking, job: Job, signal?: AbortSignal): Promise<Job> {
+  if (job.bodyRef === null) return job;
+  return { ...job, body: await getBlob(client, job.bodyRef, signal), bodyRef: null };
 }
 
 function digestOf(hash: Hash): Uint8Array {

@@ -1,13 +1,15 @@
 /**
- * A consumer: a session that takes deliveries under credit, holds their leases over lost
- * connections and broker restarts, and settles and renews them in batches.
+ * A consumer: a session that takes deliveries under credit, keeps their leases alive over lost
+ * connections and broker restarts until they are settled or lost, and settles them in batches.
  */
 
+import { messageOf } from '../base/index.ts';
 import {
   AiqError,
   type AnyMessage,
   type Delivery,
   type ErrorCode,
+  errorCodes,
   type ItemAnswer,
   type LeaseToken,
   limits,
@@ -17,24 +19,29 @@ import {
   shortId,
 } from '../protocol/index.ts';
 import { Batcher, batchLimits } from './batcher.ts';
-import { codeOf, type Lease, Leases } from './leases.ts';
+import { BodyFetcher } from './body-fetcher.ts';
+import type { Client } from './client.ts';
+import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
+import { itemCodeOf, type LeasedJob, Leases } from './leases.ts';
 import { Session, type SessionOptions } from './session.ts';
 
 export interface ConsumerOptions extends SessionOptions {
   readonly queues: readonly string[];
   /** Most leases at one time, at most 1,000; 0 takes nothing. */
   readonly credit: number;
-  /** Called for each delivery; must not throw. */
-  readonly onDelivery: (lease: Lease) => void;
+  /** Carries the bodies of large jobs, beside the session. */
+  readonly blobs: Pick<Client, 'request'>;
+  /** Called for each delivery, once its job is whole; must not throw. */
+  readonly onDelivery: (lease: LeasedJob) => void;
   /** The lease ended otherwise than by a settle; called once. Its work should stop. */
-  readonly onLeaseLost: (lease: Lease, code: ErrorCode) => void;
+  readonly onLeaseLost: (lease: LeasedJob, code: ErrorCode) => void;
 }
 
-export type ExtendAnswer = Message<'ExtendOk'>['items'][number];
+type ExtendAnswer = Message<'ExtendOk'>['items'][number];
 
 /** Bytes of a settlement apart from its texts. */
 const settlementBytes = 256;
-/** A job that this consumer cannot read waits this long before someone else may try. */
+/** A job that this consumer cannot read, or whose body it cannot get, waits this long before someone else may try. */
 const unreadableDelayMs = 5_000;
 
 export class Consumer {
@@ -42,13 +49,23 @@ export class Consumer {
   readonly #session: Session;
   readonly #leases: Leases;
   readonly #settles: Batcher<Settlement, ItemAnswer>;
+  readonly #bodies: BodyFetcher;
+  #keeper: LeaseKeeper | null = null;
   #credit: number;
   #isSubscribed = false;
 
   private constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#credit = options.credit;
-    this.#leases = new Leases(options.onLeaseLost);
+    this.#leases = new Leases((lease, code) => {
+      // A lease that was not handed on is nobody's loss.
+      if (!this.#bodies.drop(lease)) options.onLeaseLost(lease, code);
+    });
+    this.#bodies = new BodyFetcher({
+      client: options.blobs,
+      onFetched: options.onDelivery,
+      onFailed: (lease, error) => this.#handBackUnfetched(lease, error),
+    });
     this.#session = new Session(options, {
       staysConnected: true,
       restore: () => this.#restore(),
@@ -75,12 +92,17 @@ export class Consumer {
       throw error;
     }
     consumer.#isSubscribed = true;
+    consumer.#keeper = keepLeases({
+      leases: consumer.#leases,
+      leaseMs: () => consumer.#session.leaseMs,
+      renew: (leases) => consumer.renew(leases),
+    });
     // Deliveries begin in the next turn, when the caller has the consumer in hand.
     setImmediate(() => consumer.#subscribe());
     return consumer;
   }
 
-  /** Lease time that the broker grants. */
+  /** LeasedJob time that the broker grants. */
   get leaseMs(): number {
     return this.#session.leaseMs;
   }
@@ -96,9 +118,12 @@ export class Consumer {
     this.#subscribe();
   }
 
-  /** Settles a lease, again over new connections until an answer comes. */
-  async settle(lease: Lease, settlement: Omit<Settlement, 'token'>): Promise<ItemAnswer> {
-    this.#leases.settling(lease);
+  /**
+   * Settles a lease, again over new connections until an answer comes. One that was not renewed in
+   * time is not settled: the answer is `STALE_LEASE`.
+   */
+  async settle(lease: LeasedJob, settlement: Omit<Settlement, 'token'>): Promise<ItemAnswer> {
+    if (!this.#leases.settling(lease)) return expired;
     try {
       const [answer] = await this.#settles.add([{ token: lease.token, ...settlement }]);
       return answer as ItemAnswer;
@@ -107,13 +132,16 @@ export class Consumer {
     }
   }
 
-  /** Writes an entry under a lease that this session holds or held, and returns what stands. */
+  /** Writes an entry under a lease that this session holds or held, and returns the one that is stored: the first. */
   async journalPut(fields: Message<'JournalPut'>): Promise<Message<'JournalOk'>['value']> {
     return (await this.#session.request('JournalPut', fields)).value;
   }
 
-  /** Renews leases in one frame and moves their `deadlineMs`; those refused are lost. */
-  async extend(leases: readonly Lease[]): Promise<ExtendAnswer[]> {
+  /**
+   * Renews leases in one frame and moves their `deadlineMs`; those refused are lost. Done three times
+   * in each lease time anyway.
+   */
+  async renew(leases: readonly LeasedJob[]): Promise<void> {
     const askedAtMs = performance.now();
     const answers: ExtendAnswer[] = [];
     for (let at = 0; at < leases.length; at += limits.batchItemsMax) {
@@ -124,20 +152,21 @@ export class Consumer {
       const answer = answers[index];
       if (answer !== undefined) this.#extended(lease, answer, askedAtMs);
     });
-    return answers;
   }
 
   /** Sends the settles that wait, hands all leases back and ends the session. */
   async close(): Promise<void> {
+    this.#keeper?.stop();
+    this.#bodies.close();
     this.#settles.flush();
     await this.#session.close();
   }
 
-  #extended(lease: Lease, answer: ExtendAnswer, askedAtMs: number): void {
-    const code = codeOf(answer);
+  #extended(lease: LeasedJob, answer: ExtendAnswer, askedAtMs: number): void {
+    const code = itemCodeOf(answer);
     if (code !== null) this.#leases.refused(lease, code);
     else if (answer.directive === 'cancel') this.#leases.refused(lease, 'BAD_STATE');
-    else this.#leases.renewed(lease, askedAtMs, this.leaseMs);
+    else this.#leases.renewed(lease, askedAtMs, this.#session.leaseMs);
   }
 
   #subscription(credit: number): Message<'Subscribe'> {
@@ -165,9 +194,9 @@ export class Consumer {
     const { items } = await this.#session.requestBound('Resume', { tokens: leases.map(tokenOf) });
     leases.forEach((lease, index) => {
       const item = items[index];
-      const code = item === undefined ? 'STALE_LEASE' : codeOf(item);
+      const code = item === undefined ? 'STALE_LEASE' : itemCodeOf(item);
       if (code !== null) this.#leases.refused(lease, code);
-      else this.#leases.renewed(lease, askedAtMs, this.leaseMs);
+      else this.#leases.renewed(lease, askedAtMs, this.#session.leaseMs);
     });
     let credit: number;
     do {
@@ -187,7 +216,7 @@ export class Consumer {
   }
 
   #take(delivery: Delivery): void {
-    let lease: Lease | null;
+    let lease: LeasedJob | null;
     try {
       lease = this.#leases.take(delivery);
     } catch (error) {
@@ -195,30 +224,55 @@ export class Consumer {
       this.#handBack(delivery, error);
       return;
     }
-    if (lease !== null) this.#options.onDelivery(lease);
+    if (lease === null) return;
+    if (lease.job.bodyRef === null) this.#options.onDelivery(lease);
+    else this.#bodies.add(lease);
   }
 
-  #handBack({ token }: Delivery, error: AiqError): void {
-    this.#options.onNotice?.(`job ${shortId(token.id)} was handed back: ${error.message}`);
-    const settlement: Settlement = {
-      token,
-      outcome: 'returned',
-      delayMs: unreadableDelayMs,
-      errorCode: error.code.toLowerCase(),
-      errorMessage: error.message.slice(0, limits.errorMessageBytesMax),
-      note: '',
-      usage: noUsage,
-      result: null,
-      enqueue: [],
-      park: null,
-    };
-    this.#settles.add([settlement]).catch(() => undefined);
+  #handBack({ token }: Delivery, { code, message }: AiqError): void {
+    this.#options.onNotice?.(`job ${shortId(token.id)} was handed back: ${message}`);
+    const settlement = unreadable('returned', code, message);
+    this.#settles.add([{ token, ...settlement }]).catch(() => undefined);
+  }
+
+  /** A body that the broker does not have will not come back; anything else may go better elsewhere. */
+  #handBackUnfetched(lease: LeasedJob, error: unknown): void {
+    const code = error instanceof AiqError ? error.code : 'INTERNAL';
+    const message = `the job's body could not be fetched: ${messageOf(error)}`;
+    const settlement = unreadable(code === 'NO_BLOB' ? 'final' : 'returned', code, message);
+    this.settle(lease, settlement).catch(() => undefined);
   }
 }
 
 const forEver = { deadlineMs: Number.POSITIVE_INFINITY };
 
-function tokenOf({ token }: Lease): LeaseToken {
+/** The answer to a settle of a lease that was not renewed in time. */
+const expired: ItemAnswer = {
+  code: errorCodes.STALE_LEASE.number,
+  state: 'none',
+  message: 'its lease ran out unrenewed',
+};
+
+/** The settlement of a job that cannot be worked on here. */
+function unreadable(
+  outcome: 'returned' | 'final',
+  code: ErrorCode,
+  message: string,
+): Omit<Settlement, 'token'> {
+  return {
+    outcome,
+    delayMs: outcome === 'final' ? 0 : unreadableDelayMs,
+    errorCode: code.toLowerCase(),
+    errorMessage: message.slice(0, limits.errorMessageBytesMax),
+    note: '',
+    usage: noUsage,
+    result: null,
+    enqueue: [],
+    park: null,
+  };
+}
+
+function tokenOf({ token }: LeasedJob): LeaseToken {
   return token;
 }
 

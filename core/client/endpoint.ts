@@ -1,13 +1,9 @@
 /**
- * Where a broker listens, and how to open a socket to it: only to what this user can trust. Unix
- * socket paths that are too long for the kernel (about 104 bytes) are reached through a short path
- * to the same folder.
+ * Where a broker listens, and how to open a socket to it: only to what this user can trust.
  */
 
-import fs from 'node:fs/promises';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
+import { messageOf, shortSocketPath } from '../base/index.ts';
 import { AiqError } from '../protocol/index.ts';
 import { Patience } from './patience.ts';
 import { assertTrustedSocket, isLoopback, untrusted } from './trust.ts';
@@ -25,8 +21,6 @@ export type Endpoint = (
   readonly brokerId?: string;
 };
 
-/** Longest path that every supported system takes (macOS: 103 bytes and a zero byte). */
-const unixPathBytesMax = 103;
 const keepAliveMs = 15_000;
 
 /** The address as people write it. */
@@ -60,13 +54,11 @@ export async function connectSocket(endpoint: Endpoint, withinMs: number): Promi
       });
     return connected(open, endpoint, withinMs);
   }
-  const short = await trustedPath(endpoint.unix).catch((error: unknown) => {
-    throw error instanceof AiqError ? error : unreachable(endpoint, error);
-  });
+  const short = await trustedPath(endpoint);
   try {
     return await connected(() => net.connect(short.path), endpoint, withinMs);
   } finally {
-    await short.release();
+    short.release();
   }
 }
 
@@ -93,39 +85,20 @@ function connected(
 }
 
 function unreachable(endpoint: Endpoint, cause: unknown): AiqError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new AiqError('UNREACHABLE', `nobody answers at ${addressOf(endpoint)}: ${reason}`, {
     cause,
   });
 }
 
-interface ShortPath {
-  readonly path: string;
-  /** To be called once the socket is connected: the path is not needed any more. */
-  release(): Promise<void>;
-}
-
-async function trustedPath(socketPath: string): Promise<ShortPath> {
-  await assertTrustedSocket(socketPath);
-  return shortPath(socketPath);
-}
-
-/** A path of bearable length to the same socket. */
-async function shortPath(socketPath: string): Promise<ShortPath> {
-  if (Buffer.byteLength(socketPath) <= unixPathBytesMax) {
-    return { path: socketPath, release: () => Promise.resolve() };
+/** A path to the socket, which is this user's alone; to be released once the socket is connected. */
+async function trustedPath(
+  endpoint: Endpoint & { readonly unix: string },
+): Promise<ReturnType<typeof shortSocketPath>> {
+  try {
+    await assertTrustedSocket(endpoint.unix);
+    return shortSocketPath(endpoint.unix);
+  } catch (error) {
+    throw error instanceof AiqError ? error : unreachable(endpoint, error);
   }
-  const dir = path.dirname(socketPath);
-  const name = path.basename(socketPath);
-  if (process.platform === 'linux') {
-    const handle = await fs.open(dir, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    return { path: `/proc/self/fd/${handle.fd}/${name}`, release: () => handle.close() };
-  }
-  const temporary = await fs.mkdtemp(path.join(os.tmpdir(), 'aiq-'));
-  const link = path.join(temporary, 'd');
-  await fs.symlink(dir, link);
-  return {
-    path: path.join(link, name),
-    release: () => fs.rm(temporary, { recursive: true, force: true }),
-  };
 }

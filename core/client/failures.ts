@@ -1,5 +1,6 @@
 /** Failures of a session, told apart by whether trying again makes sense. */
 
+import { messageOf } from '../base/index.ts';
 import { AiqError } from '../protocol/index.ts';
 
 /** Finding the broker failed: whoever searched has already been as patient as it makes sense. */
@@ -21,7 +22,7 @@ export function isPermanent(error: unknown): boolean {
 export function asAiqError(error: unknown): AiqError {
   if (error instanceof AiqError) return error;
   if (error instanceof ResolveError) return error.cause;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new AiqError('UNREACHABLE', message, { cause: error });
 }
 

@@ -1,11 +1,11 @@
 /** A connection to the broker: requests, and consuming under leases, over as many sockets as it takes. */
 
 export { AiqError } from '../protocol/index.ts';
-export { type BlobContent, getBlob, putBlob } from './blobs.ts';
+export { type BlobContent, getBlob, putBlob, wholeJob } from './blobs.ts';
 export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
-export { Consumer, type ConsumerOptions, type ExtendAnswer } from './consumer.ts';
+export { Consumer, type ConsumerOptions } from './consumer.ts';
 export { connectSocket, type Endpoint } from './endpoint.ts';
-export type { Lease } from './leases.ts';
+export type { LeasedJob } from './leases.ts';
 export type { SessionOptions } from './session.ts';
 export {
   assertOwnFolder,

@@ -16,16 +16,19 @@ import {
   noError,
 } from '../protocol/index.ts';
 
-/** A job in the hands of this consumer. */
-export interface Lease {
+/** A job in the hands of this consumer, until it is settled or its lease is lost. */
+export interface LeasedJob {
   readonly token: LeaseToken;
-  /** Replaced by the whole job when its body has to be fetched. */
+  /** Whole once it is handed on: a body that travelled as a blob is here, too. */
   job: Job;
+  /** Number of this attempt, from 1: charged failures so far plus one. */
   readonly attempt: number;
+  /** Times that a holder of this job vanished. */
   readonly crashes: number;
+  /** True when the job should run alone, because a holder of it vanished before. */
   readonly isolated: boolean;
   readonly enqueuedAtMs: number;
-  /** On the monotonic clock (`performance.now()`): past it the lease may be another's. */
+  /** On the local monotonic clock (`performance.now()`): past it the lease may be another's. */
   deadlineMs: number;
 }
 
@@ -36,28 +39,32 @@ export interface Lease {
 const certainShare = 0.9;
 
 export class Leases {
-  readonly #held = new Map<string, Lease>();
-  /** Those whose settle was sent: whether they still stand is for its answer to say. */
-  readonly #settling = new Set<Lease>();
-  readonly #onLost: (lease: Lease, code: ErrorCode) => void;
+  readonly #held = new Map<string, LeasedJob>();
+  /** Those whose settle was sent: its answer says whether they were still held. */
+  readonly #settling = new Set<LeasedJob>();
+  readonly #onLost: (lease: LeasedJob, code: ErrorCode) => void;
 
   /** `onLost` is called once for each lease that ends otherwise than by its own settle. */
-  constructor(onLost: (lease: Lease, code: ErrorCode) => void) {
+  constructor(onLost: (lease: LeasedJob, code: ErrorCode) => void) {
     this.#onLost = onLost;
   }
 
-  /** All that stand, then those that may stand because their settle is not answered yet. */
-  get all(): Lease[] {
-    const held = [...this.#held.values()];
-    const isSettling = (lease: Lease): boolean => this.#settling.has(lease);
-    return [...held.filter((lease) => !isSettling(lease)), ...held.filter(isSettling)];
+  /** All that are held and not being settled. */
+  get renewable(): LeasedJob[] {
+    return [...this.#held.values()].filter((lease) => !this.#settling.has(lease));
+  }
+
+  /** The renewable ones, then those whose settle is not answered yet. */
+  get all(): LeasedJob[] {
+    const settling = [...this.#held.values()].filter((lease) => this.#settling.has(lease));
+    return [...this.renewable, ...settling];
   }
 
   /**
    * Takes a delivery in; null when it is a repetition of one that is held.
    * @throws AiqError `CHECKSUM` when the job was damaged on the way, or what `decodeJob` finds
    */
-  take(delivery: Delivery): Lease | null {
+  take(delivery: Delivery): LeasedJob | null {
     const { token, attempt, crashes, isolated, enqueuedAtMs, leaseMs } = delivery;
     const older = this.#held.get(token.id);
     if (older !== undefined && isSameToken(older.token, token)) return null;
@@ -70,33 +77,36 @@ export class Leases {
   }
 
   /**
-   * Gives up the leases whose time is over unrenewed: whoever works under them has stopped by now,
-   * and the broker should hand those jobs out again. Work that is done and being settled is kept.
+   * Gives up the leases that were not renewed in time: the broker may hand those jobs out again. Work
+   * that is done and being settled is kept.
    */
   expire(): void {
     const nowMs = performance.now();
-    for (const lease of this.all) {
+    for (const lease of this.renewable) {
       if (lease.deadlineMs < nowMs) this.#lose(lease, 'STALE_LEASE');
     }
   }
 
-  /** A settle of this lease is under way. */
-  settling(lease: Lease): void {
+  /** A settle of this lease begins; false when the lease was not renewed in time, and is lost. */
+  settling(lease: LeasedJob): boolean {
+    this.expire();
+    if (lease.deadlineMs < performance.now()) return false;
     this.#settling.add(lease);
+    return true;
   }
 
   /** The settle was answered: the lease is over, whatever the answer. */
-  settled(lease: Lease): void {
+  settled(lease: LeasedJob): void {
     this.#drop(lease);
   }
 
   /** The broker was asked at `askedAtMs` to let the lease live for another `leaseMs`. */
-  renewed(lease: Lease, askedAtMs: number, leaseMs: number): void {
+  renewed(lease: LeasedJob, askedAtMs: number, leaseMs: number): void {
     lease.deadlineMs = Math.max(lease.deadlineMs, askedAtMs + leaseMs);
   }
 
   /** The broker answered a renewal or resumption of the lease with a code, or told us to stop. */
-  refused(lease: Lease, code: ErrorCode): void {
+  refused(lease: LeasedJob, code: ErrorCode): void {
     if (this.#held.get(lease.token.id) === lease) this.#lose(lease, code);
   }
 
@@ -106,20 +116,20 @@ export class Leases {
     if (lease !== undefined && isSameToken(lease.token, token)) this.#lose(lease, 'BAD_STATE');
   }
 
-  #lose(lease: Lease, code: ErrorCode): void {
+  #lose(lease: LeasedJob, code: ErrorCode): void {
     if (this.#settling.has(lease)) return;
     this.#drop(lease);
     this.#onLost(lease, code);
   }
 
-  #drop(lease: Lease): void {
+  #drop(lease: LeasedJob): void {
     this.#settling.delete(lease);
     if (this.#held.get(lease.token.id) === lease) this.#held.delete(lease.token.id);
   }
 }
 
 /** The code of an item's answer, or null when all is well. */
-export function codeOf(item: { readonly code: number }): ErrorCode | null {
+export function itemCodeOf(item: { readonly code: number }): ErrorCode | null {
   return item.code === noError ? null : errorCodeOf(item.code);
 }
 

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type BackoffRange, backoffMs, withJitter } from '../base/index.ts';
 import {
   type AiqError,
   type AnswerOf,
@@ -14,7 +15,6 @@ import {
   type Message,
   type RequestName,
 } from '../protocol/index.ts';
-import { backoffMs } from './backoff.ts';
 import { type Connection, firstRequestId, openConnection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import { asAiqError, closed, isPermanent, ResolveError } from './failures.ts';
@@ -53,6 +53,8 @@ const requestDeadlineMsDefault = 10_000;
 const pingMsDefault = 10_000;
 const inFlightBytesMaxDefault = 8 * 1024 * 1024;
 const closeMs = 2_000;
+/** Pauses between attempts to connect. */
+const reconnect: BackoffRange = { minMs: 20, maxMs: 3_000 };
 /** A connection that lived shorter counts as a failure, so that a crash loop is slowed down. */
 const stableMs = 1_000;
 const noticeEveryMs = 30_000;
@@ -179,7 +181,9 @@ export class Session {
     this.#enter('connecting');
     while (this.#isWanted) {
       try {
-        await sleep(backoffMs(this.#failures), undefined, { signal: this.#closing.signal });
+        await sleep(withJitter(backoffMs(this.#failures, reconnect)), undefined, {
+          signal: this.#closing.signal,
+        });
         await this.#connectOnce();
         return;
       } catch (error) {

@@ -1,7 +1,12 @@
 /** The small languages of settings: durations, sizes, counts, paths and broker addresses. */
 
 import { resolve } from 'node:path';
-import { durationProblem, parseDuration } from '../base/index.ts';
+import {
+  parseCount as countOf,
+  durationProblem,
+  parseDuration,
+  parseSize as sizeOf,
+} from '../base/index.ts';
 import { shorten } from '../yaml/index.ts';
 
 /** Why a value cannot be used; the reader adds where it was written. */
@@ -46,11 +51,8 @@ export function parsePaths(raw: unknown, dir: string): string[] {
 /** A whole number within bounds. */
 export function parseCount(min: number, max: number): (raw: unknown) => number {
   return (raw) => {
-    const count = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
-    if (typeof count === 'number' && Number.isInteger(count) && count >= min && count <= max) {
-      return count;
-    }
-    return fail(`${shorten(raw)} is not a whole number from ${min} to ${max}`);
+    const count = countOf(String(raw), min, max);
+    return count ?? fail(`${shorten(raw)} is not a whole number from ${min} to ${max}`);
   };
 }
 
@@ -61,15 +63,12 @@ export function readDuration(raw: unknown): number {
 }
 
 const mib = 1024 * 1024;
-const unitBytes: { readonly [unit: string]: number } = { '': 1, KiB: 1024, MiB: mib };
 
 /** A number of bytes, also as `512KiB` or `4MiB`. */
 export function parseSize(max: number): (raw: unknown) => number {
   return (raw) => {
-    const [, count, unit = ''] = /^(\d+) ?(KiB|MiB)?$/.exec(String(raw)) ?? [];
-    const bytes = Number(count) * (unitBytes[unit] ?? Number.NaN);
-    if (bytes >= 1 && bytes <= max) return bytes;
-    return fail(`${shorten(raw)} is not a size up to ${max / mib}MiB, such as 512KiB`);
+    const bytes = sizeOf(String(raw), max);
+    return bytes ?? fail(`${shorten(raw)} is not a size up to ${max / mib}MiB, such as 512KiB`);
   };
 }
 

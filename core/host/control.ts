@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Endpoints, hasCode } from '../base/index.ts';
 import { AiqError, type BrokerStats, Client } from '../client/index.ts';
-import { type Endpoints, type FoundBroker, findBroker } from './endpoints.ts';
+import { type FoundBroker, findBroker } from './endpoints.ts';
 import { isSeenAlive, type Starting, seenStarting } from './starting.ts';
 
 export type BrokerStatus =
@@ -105,7 +106,7 @@ function isProcessGone(pid: number): boolean {
     // Signal 0 only asks whether the process exists.
     process.kill(pid, 0);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    return hasCode(error, 'ESRCH');
   }
   return isZombie(pid);
 }

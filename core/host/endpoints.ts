@@ -5,6 +5,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Endpoints } from '../base/index.ts';
 import {
   AiqError,
   assertOwnFolder,
@@ -16,18 +17,6 @@ import {
   readTrustedFile,
   untrusted,
 } from '../client/index.ts';
-
-export interface Endpoints {
-  readonly brokerId: string;
-  readonly pid: number;
-  readonly startedAtMs: number;
-  readonly software: string;
-  /** Device and inode of the folder. */
-  readonly folder: string;
-  /** Absolute path of the Unix socket. */
-  readonly unix: string | null;
-  readonly tcp: { readonly host: string; readonly port: number } | null;
-}
 
 /**
  * What the folder's broker wrote last, or null when there is nothing that can be read. Where its

@@ -1,7 +1,7 @@
 /** A folder's broker: found, started when nobody answers, looked at and stopped. */
 
 export { type BrokerStatus, brokerStatus, stopBroker } from './control.ts';
-export { type Endpoints, readEndpoints } from './endpoints.ts';
+export { readEndpoints } from './endpoints.ts';
 export { type EnsureOptions, ensureBroker } from './ensure.ts';
 export {
   becomeBrokerProcess,

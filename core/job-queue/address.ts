@@ -1,6 +1,7 @@
 /** Broker addresses as configuration and command line give them. */
 
 import path from 'node:path';
+import { brokerFolder } from '../base/index.ts';
 import { isLoopback } from '../client/index.ts';
 import { AiqError } from '../protocol/index.ts';
 
@@ -16,9 +17,8 @@ const forms = 'file:<absolute folder>, unix:<absolute path> or tcp://host:port';
  * @throws AiqError `BAD_REQUEST` for what is none; `UNSUPPORTED` for TCP beyond this machine
  */
 export function parseBrokerAddress(address: string): BrokerAddress {
-  if (address.startsWith('file:')) {
-    return { kind: 'file', dir: absolute(address, address.slice('file:'.length)) };
-  }
+  const dir = brokerFolder(address);
+  if (dir !== null) return { kind: 'file', dir: absolute(address, dir) };
   if (address.startsWith('unix:')) {
     return { kind: 'unix', path: absolute(address, address.slice('unix:'.length)) };
   }

@@ -1,6 +1,6 @@
 /** The job queue as runtime and command line see it: the port, its engines, and how jobs are made. */
 
-export type { BlobContent } from '../client/index.ts';
+export type { BlobContent, LeasedJob } from '../client/index.ts';
 export {
   AiqError,
   type ErrorCode,
@@ -57,6 +57,7 @@ export { definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
 export type {
   BulkOptions,
   DeadFilter,
+  EngineStats,
   Enqueued,
   InspectedJob,
   JobFilter,
@@ -71,9 +72,6 @@ export type {
 export type {
   ConsumeOptions,
   Consumer,
-  Directive,
-  Extended,
-  LeasedJob,
   Settle,
   Settled,
 } from './port-consumer.ts';

@@ -24,6 +24,9 @@ export interface OpenQueueOptions {
   readonly onNotice?: (text: string) => void;
 }
 
+/** Behind a folder's socket there is only its user; over TCP there may be machines and containers. */
+const sharedBy = { file: 'user', unix: 'machine', tcp: 'network' } as const;
+
 /**
  * Connects, starting the folder's broker when need be.
  * @throws AiqError `UNREACHABLE` with the reason when nobody answers in time, `UNAUTHORIZED`,
@@ -37,7 +40,8 @@ export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
     requestDeadlineMs: options.connectDeadlineMs,
     onNotice: options.onNotice,
   };
-  return followingSuperseded(await openAiqQueue(options.broker, session));
+  const queue = { address: options.broker, sharedBy: sharedBy[address.kind] };
+  return followingSuperseded(await openAiqQueue(queue, session));
 }
 
 async function endpointOf(

@@ -3,30 +3,8 @@
  * `port.ts`.
  */
 
-import type {
-  ErrorCode,
-  Job,
-  JobState,
-  LeaseToken,
-  SettleOutcome,
-  Usage,
-} from '../protocol/index.ts';
-
-/** A job in the hands of this consumer, until it is settled or its lease is lost. */
-export interface LeasedJob {
-  readonly token: LeaseToken;
-  /** Whole: a body that travelled as a blob is here, too. */
-  readonly job: Job;
-  /** Number of this attempt, from 1: charged failures so far plus one. */
-  readonly attempt: number;
-  /** Times that a holder of this job vanished. */
-  readonly crashes: number;
-  /** True when the job should run alone, because a holder of it vanished before. */
-  readonly isolated: boolean;
-  readonly enqueuedAtMs: number;
-  /** On the local monotonic clock (`performance.now()`): past it the lease may be another's. */
-  deadlineMs: number;
-}
+import type { LeasedJob } from '../client/index.ts';
+import type { ErrorCode, Job, JobState, SettleOutcome, Usage } from '../protocol/index.ts';
 
 /** How a lease ends. */
 export interface Settle {
@@ -52,13 +30,6 @@ export type Settled =
   | { readonly ok: true; readonly state: JobState }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
-export type Directive = 'none' | 'cancel' | 'drain';
-
-/** The answer to the renewal of one lease. */
-export type Extended =
-  | { readonly ok: true; readonly directive: Directive }
-  | { readonly ok: false; readonly code: ErrorCode };
-
 export interface ConsumeOptions {
   readonly queues: readonly string[];
   /** Most leases at one time. */
@@ -69,10 +40,11 @@ export interface ConsumeOptions {
   readonly onLeaseLost: (leased: LeasedJob, code: ErrorCode) => void;
 }
 
-/** A running subscription. Survives lost connections and broker restarts by resuming its session. */
+/**
+ * A running subscription. It renews the leases of its jobs by itself, and survives lost connections and
+ * broker restarts by resuming its session.
+ */
 export interface Consumer {
-  /** Lease time that the broker grants, milliseconds. */
-  readonly leaseMs: number;
   /** Changes the number of leases wanted at one time; 0 takes nothing new. */
   setCredit(credit: number): void;
   /**
@@ -81,15 +53,13 @@ export interface Consumer {
   settle(leased: LeasedJob, settle: Settle): Promise<Settled>;
   /**
    * Keeps a value in the journal of a job that this consumer holds or held, written once; resolves
-   * with what stands: the first one.
+   * with the one that is stored: the first.
    */
   journalPut(
     leased: Pick<LeasedJob, 'token'>,
     callHash: Uint8Array,
     bytes: Uint8Array,
   ): Promise<Uint8Array>;
-  /** Renews leases in one frame and moves their `deadlineMs`. */
-  extend(leased: readonly LeasedJob[]): Promise<Extended[]>;
   /** Gives up all leases (uncharged) and the session. */
   close(): Promise<void>;
 }

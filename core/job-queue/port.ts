@@ -3,7 +3,7 @@
  * built-in broker (`aiq/`). Nothing here says how bytes travel.
  */
 
-import type { BlobContent } from '../client/index.ts';
+import type { BlobContent, BrokerStats } from '../client/index.ts';
 import type {
   BlobRef,
   ErrorCode,
@@ -58,7 +58,7 @@ export interface SearchPage {
   readonly jobs: JobInfo[];
   /** Cursor for the next page, or null at the end. */
   readonly next: string | null;
-  /** Offset of the log up to which the history knew everything. */
+  /** Position of the engine's history up to which the search was complete. */
   readonly offset: number;
 }
 
@@ -89,21 +89,11 @@ export interface InspectedJob {
 }
 
 export interface QueueStats {
-  readonly pid: number;
-  readonly startedAtMs: number;
-  readonly connections: number;
-  readonly logBytes: number;
-  /** Bytes of the log that are still needed; compaction frees the rest. */
-  readonly logLiveBytes: number;
-  readonly logSegments: number;
-  readonly durableOffset: number;
-  readonly diskFreeBytes: number;
-  /** True while the disk is full: nothing is accepted or delivered, settles go on. */
-  readonly diskFull: boolean;
-  /** Offset of the log up to which search knows the history. */
-  readonly historyOffset: number;
   readonly queues: QueueInfo[];
 }
+
+/** What an engine says of itself, in its own terms: for operators only. */
+export type EngineStats = BrokerStats;
 
 /** Limits and retention of one queue; 0 means that the broker's hold. */
 export interface QueueSettings {
@@ -137,6 +127,11 @@ export interface JobQueue {
   /** For messages: `file:./.aiq`, `tcp://127.0.0.1:4222`. */
   readonly address: string;
   /**
+   * Who can be at the other end: only this `user`, others on this `machine`, or others beyond it, in
+   * the `network`.
+   */
+  readonly sharedBy: 'user' | 'machine' | 'network';
+  /**
    * Durable when it resolves. With `atomic`, all or none. Bodies above 64 KiB are stored as blobs
    * first; above 64 MiB the job is refused.
    */
@@ -156,6 +151,8 @@ export interface JobQueue {
   result(id: string): Promise<Uint8Array | null>;
   /** Of the named queues, or of all when none is named. */
   stats(queues?: readonly string[]): Promise<QueueStats>;
+  /** With all queues. */
+  engineStats(): Promise<EngineStats & QueueStats>;
   /** What the engine cannot do at the moment and tries again by itself, a sentence each. */
   troubles(): Promise<readonly string[]>;
   /**

@@ -1,5 +1,7 @@
 /** One model call: what goes in, what comes out, how it fails. Plain data: it can cross threads. */
 
+import { CodedError } from '../base/index.ts';
+
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
@@ -112,10 +114,9 @@ export type FailureClass =
   /** We stopped it. */
   | 'aborted';
 
-export class ModelError extends Error {
+/** `code` is the cause, such as `rate_limited`, `unauthorized`, `stream_cut`, `output_truncated`. */
+export class ModelError extends CodedError {
   readonly failure: FailureClass;
-  /** Short machine-readable cause: `rate_limited`, `unauthorized`, `stream_cut`, `output_truncated`, … */
-  readonly code: string;
   readonly status: number | null;
   /** What the provider asked us to wait, milliseconds. */
   readonly retryAfterMs: number | null;
@@ -132,10 +133,8 @@ export class ModelError extends Error {
       usage?: TokenUsage | null;
     },
   ) {
-    super(message, options);
-    this.name = 'ModelError';
+    super(code, message, options);
     this.failure = failure;
-    this.code = code;
     this.status = options?.status ?? null;
     this.retryAfterMs = options?.retryAfterMs ?? null;
     this.usage = options?.usage ?? null;

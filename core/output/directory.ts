@@ -6,6 +6,7 @@
 
 import { constants, existsSync, readlinkSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
+import { codeOf, hasCode, messageOf } from '../base/index.ts';
 import { OutputError } from './output.ts';
 
 export interface Directory {
@@ -33,13 +34,13 @@ export async function makeDirectory(
   try {
     return await openDirectory(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
   try {
     await mkdir(path, { mode });
   } catch (error) {
     // Another process made it first; opening it checks what it is.
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
   return openDirectory(path);
 }
@@ -58,7 +59,7 @@ export async function lookUp(root: Directory, path: string): Promise<'free' | 'f
     const found = await lstat(`${parent.at}/${name}`);
     return found.isDirectory() ? 'folder' : 'file';
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return 'free';
+    if (hasCode(error, 'ENOENT')) return 'free';
     throw asOutputError(error, path, root);
   } finally {
     await closeAll(opened);
@@ -100,17 +101,12 @@ export async function closeAll(directories: readonly Directory[]): Promise<void>
   await Promise.all(directories.map((directory) => directory.handle.close()));
 }
 
-/** The `code` of a system error, or an empty text. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
 /**
  * The message of a failed step, with the real paths of the folders it was reached through. Works only
  * while their handles are open.
  */
 export function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return withRealPaths(message);
 }
 
@@ -126,7 +122,7 @@ function withRealPaths(text: string): string {
 
 /** A system error as an OutputError; other errors as they are. */
 export function asOutputError(error: unknown, what: string, root: Directory): unknown {
-  const code = errorCode(error);
+  const code = codeOf(error);
   if (!(error instanceof Error) || error instanceof OutputError || code === '') return error;
   const cause = { cause: error };
   const where = `"${what}" in ${withRealPaths(root.at)}`;

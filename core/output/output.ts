@@ -1,5 +1,7 @@
 /** The contract of publishing a job's result: request, commit record, errors. */
 
+import { CodedError } from '../base/index.ts';
+
 /** What happens when a result's name is taken by something that is not this job's. */
 export type Overwrite = 'error' | 'replace' | 'number';
 
@@ -82,16 +84,8 @@ export interface OutputStore {
   close(): Promise<void>;
 }
 
-export class OutputError extends Error {
-  /**
-   * `path_invalid`: the path leaves the root or is no legal name (permanent). `exists`: the name is
-   * taken and the policy is `error` (permanent). `io`: the file system refused (transient).
-   */
-  readonly code: 'path_invalid' | 'exists' | 'io';
-
-  constructor(code: OutputError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'OutputError';
-    this.code = code;
-  }
-}
+/**
+ * `path_invalid`: the path leaves the root or is no legal name (permanent). `exists`: the name is
+ * taken and the policy is `error` (permanent). `io`: the file system refused (transient).
+ */
+export class OutputError extends CodedError<'path_invalid' | 'exists' | 'io'> {}

@@ -6,7 +6,7 @@
 
 import { constants } from 'node:fs';
 import { link, open } from 'node:fs/promises';
-import { errorCode } from './directory.ts';
+import { hasCode, messageOf } from '../base/index.ts';
 import { type CommitRecord, OutputError } from './output.ts';
 import { checkPaths } from './paths.ts';
 import type { Tree } from './tree.ts';
@@ -52,8 +52,8 @@ export async function linkRecord(tree: Tree, from: string, name: string): Promis
     await link(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (hasCode(error, 'EEXIST')) return false;
+    if (!hasCode(error, 'ENOENT')) throw error;
     const why = 'its staged files were swept away because it had rested for too long';
     throw new OutputError('io', `the result was not published: ${why}`, { cause: error });
   }
@@ -71,7 +71,7 @@ async function readRecord(tree: Tree, name: string): Promise<string | null> {
       await handle.close();
     }
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
 }
@@ -82,7 +82,7 @@ function parseRecord(text: string, jobId: string): CommitRecord {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw damaged(jobId, error instanceof Error ? error.message : String(error));
+    throw damaged(jobId, messageOf(error));
   }
   if (!isRecord(value) || value.jobId !== jobId) throw damaged(jobId, 'it has other fields');
   checkPaths(value.files.map((file) => file.path));

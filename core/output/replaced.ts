@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rmdir, unlink } from 'node:fs/promises';
+import { codeOf } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
-import { closeAll, type Directory, errorCode, openDirectory } from './directory.ts';
+import { closeAll, type Directory, openDirectory } from './directory.ts';
 import type { CommitRecord, PublishedFile } from './output.ts';
 import type { Tree } from './tree.ts';
 
@@ -85,7 +86,7 @@ async function inFolderOf(
       'ENXIO',
       'EBUSY',
     ];
-    if (others.includes(errorCode(error))) return false;
+    if (others.includes(codeOf(error))) return false;
     throw error;
   } finally {
     await closeAll(opened);

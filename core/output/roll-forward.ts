@@ -5,8 +5,9 @@
  */
 
 import { link, lstat, rename } from 'node:fs/promises';
+import { codeOf, hasCode } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
-import { errorCode, withParent } from './directory.ts';
+import { withParent } from './directory.ts';
 import { type Names, nameTaken } from './names.ts';
 import { type CommitRecord, OutputError, type PublishStep } from './output.ts';
 import {
@@ -92,7 +93,7 @@ async function publishFile(
     await (to.overwrite === 'replace' ? rename(staged, to.target) : link(staged, to.target));
     return 'placed';
   } catch (error) {
-    const code = errorCode(error);
+    const code = codeOf(error);
     if (code === 'EISDIR') throw nameTaken(tree, file.path);
     if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
     const mine = await inodeOf(staged);
@@ -107,7 +108,7 @@ async function inodeOf(path: string): Promise<string | null> {
     const { dev, ino } = await lstat(path);
     return `${dev}:${ino}`;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
 }
@@ -157,7 +158,7 @@ async function linkProvenance(tree: Tree, { record, generation }: NewestRecord):
   try {
     await link(from, `${tree.provenance.at}/${record.jobId}.json`);
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
   await tree.sync(tree.provenance);
 }

@@ -7,8 +7,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { hasCode } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
-import { errorCode } from './directory.ts';
 import type { CommitRecord, PublishRequest } from './output.ts';
 import type { Tree } from './tree.ts';
 
@@ -99,7 +99,7 @@ export async function removeStaged(tree: Tree, file: string): Promise<boolean> {
     await unlink(`${tree.staged.at}/${file}`);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }

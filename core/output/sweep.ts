@@ -4,8 +4,8 @@
  */
 
 import { lstat, readdir } from 'node:fs/promises';
+import { hasCode } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
-import { errorCode } from './directory.ts';
 import { OutputError } from './output.ts';
 import { findNewestRecord } from './records.ts';
 import { type RollForward, rollForward } from './roll-forward.ts';
@@ -73,7 +73,7 @@ async function allOlder(
     try {
       if ((await lstat(`${tree.staged.at}/${file}`)).mtimeMs > bornBefore) return false;
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
+      if (!hasCode(error, 'ENOENT')) throw error;
     }
   }
   return true;

@@ -6,15 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, realpath, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FolderError, makeFolder } from '../base/index.ts';
-import {
-  closeAll,
-  type Directory,
-  errorCode,
-  makeDirectory,
-  openDirectory,
-  reasonOf,
-} from './directory.ts';
+import { codeOf, FolderError, makeFolder } from '../base/index.ts';
+import { closeAll, type Directory, makeDirectory, openDirectory, reasonOf } from './directory.ts';
 import { createDirectorySync, directoryKey, type SyncDirectory } from './directory-sync.ts';
 import { OutputError } from './output.ts';
 
@@ -101,13 +94,13 @@ function openFailure(path: string, error: unknown): OutputError {
   const cause = { cause: error };
   const what = `the output folder ${path} cannot be used`;
   if (isLinkFailure(error)) {
-    const why = `its file system has no hard links (${errorCode(error)})`;
+    const why = `its file system has no hard links (${codeOf(error)})`;
     return new OutputError('io', `${what}: ${why}. Choose a folder on a local disk.`, cause);
   }
   if (error instanceof FolderError) {
     return new OutputError('io', `${what}: ${error.reason}. ${folderFix}`, cause);
   }
-  if (['ELOOP', 'ENOTDIR'].includes(errorCode(error))) {
+  if (['ELOOP', 'ENOTDIR'].includes(codeOf(error))) {
     const why = `${join(path, '.aiq')} or a folder in it is a link or a file`;
     return new OutputError('io', `${what}: ${why}. Remove it.`, cause);
   }
@@ -116,5 +109,5 @@ function openFailure(path: string, error: unknown): OutputError {
 
 function isLinkFailure(error: unknown): boolean {
   const isLink = error instanceof Error && 'syscall' in error && error.syscall === 'link';
-  return isLink && noHardLinks.has(errorCode(error));
+  return isLink && noHardLinks.has(codeOf(error));
 }

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type BackoffRange, backoffMs, withJitter } from '../base/index.ts';
 import { AiqError, type Consumer, type JobQueue, type LeasedJob } from '../job-queue/index.ts';
 import type { Journal } from './attempt/journal.ts';
 import type { RuntimeLog } from './options.ts';
@@ -15,8 +16,7 @@ export interface JournalKeeperOptions {
   readonly random: () => number;
 }
 
-const pauseMsMin = 100;
-const pauseMsMax = 5_000;
+const pauses: BackoffRange = { minMs: 100, maxMs: 5_000 };
 
 export class JournalKeeper {
   readonly #options: JournalKeeperOptions;
@@ -82,8 +82,8 @@ export class JournalKeeper {
           log.warn({ error: String(error) }, 'the journal cannot be reached: trying again');
         }
       }
-      const pauseMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(failures, 10));
-      await sleep(pauseMs * (0.5 + random() / 2), undefined, { signal }).catch(() => {});
+      const pauseMs = withJitter(backoffMs(failures + 1, pauses), random);
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
     return null;
   }

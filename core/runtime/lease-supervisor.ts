@@ -70,12 +70,6 @@ export class LeaseSupervisor {
     return { held: own.length, waiting: own.filter((task) => task.run === null).length };
   }
 
-  /** A group's leases that have to be renewed. */
-  leases(group: Group): LeasedJob[] {
-    const held = this.#of(group).filter((task) => task.state === 'held');
-    return held.map((task) => task.leased);
-  }
-
   take(leased: LeasedJob, group: Group): void {
     const known = this.#options.agents.get(leased.job.agent);
     const agent = known ?? this.#options.agents.get(group.agents[0] ?? '');
@@ -96,7 +90,8 @@ export class LeaseSupervisor {
     const task = this.#tasks.get(leased);
     if (task?.state !== 'held') return;
     task.run?.stop(reason);
-    this.#drop(task, reason, why);
+    this.#close(task);
+    this.#report(task, { ...lostEnd, errorCode: reason, errorMessage: why });
   }
 
   /** Starts what may start now, and lets the credits follow. */
@@ -266,19 +261,10 @@ export class LeaseSupervisor {
   }
 
   async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
-    if (performance.now() > task.leased.deadlineMs) {
-      this.#drop(task, 'lease_lost', 'its lease ran out unrenewed');
-      return;
-    }
     task.state = 'settling';
     const { answer, said } = await answerTo(task, settle);
     this.#close(task);
     this.#report(task, answer.ok ? endOf(said, end, answer.state) : refusedEnd(answer));
-  }
-
-  #drop(task: Task, reason: StopReason, why: string): void {
-    this.#close(task);
-    this.#report(task, { ...lostEnd, errorCode: reason, errorMessage: why });
   }
 
   #close(task: Task): void {

@@ -14,7 +14,6 @@ import { createGates, type Gates } from './gates.ts';
 import { Groups } from './groups.ts';
 import { IsolatedRuns } from './isolated/isolated-runs.ts';
 import { JournalKeeper } from './journal-keeper.ts';
-import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
 import { LeaseSupervisor } from './lease-supervisor.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
@@ -77,7 +76,6 @@ class ConsumerProcess implements Runtime {
   readonly #ended = Promise.withResolvers<RunSummary>();
   readonly #stop = new AbortController();
   #groups: Groups | null = null;
-  #keepers: LeaseKeeper[] = [];
   #stopping: Promise<void> | null = null;
   #fatal: RunSummary['fatal'] = null;
 
@@ -151,19 +149,8 @@ class ConsumerProcess implements Runtime {
       onLeaseLost: (leased, code) =>
         code === 'BAD_STATE'
           ? this.#desk.lose(leased, 'cancelled', 'the job was cancelled')
-          : this.#desk.lose(leased, 'lease_lost', `the broker says ${code}`),
+          : this.#desk.lose(leased, 'lease_lost', `its lease was lost (${code})`),
     });
-    this.#keepers = this.#groups.all.map((group) =>
-      keepLeases({
-        consumer: group.consumer,
-        held: () => this.#desk.leases(group),
-        onDirective: (leased, directive) => {
-          if (directive === 'drain') void this.drain();
-          else this.#desk.lose(leased, 'cancelled', 'the job was cancelled');
-        },
-        onLost: (leased, why) => this.#desk.lose(leased, 'lease_lost', why),
-      }),
-    );
     this.#claims.start(this.#queues());
   }
 
@@ -238,7 +225,6 @@ class ConsumerProcess implements Runtime {
   }
 
   async #close(): Promise<void> {
-    for (const keeper of this.#keepers) keeper.stop();
     try {
       await this.#groups?.close();
     } catch (error) {

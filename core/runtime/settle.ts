@@ -1,5 +1,6 @@
 /** Telling the broker how a lease ends, and its answer. */
 
+import { messageOf } from '../base/index.ts';
 import {
   AiqError,
   type Consumer,
@@ -39,7 +40,7 @@ async function answerOnce({ leased, group }: Held, settle: Settle): Promise<Sett
     return await group.consumer.settle(leased, settle);
   } catch (error) {
     const code = error instanceof AiqError ? error.code : 'INTERNAL';
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ok: false, code, message: `the outcome did not reach the broker: ${reason}` };
   }
 }

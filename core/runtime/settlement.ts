@@ -4,12 +4,12 @@
  */
 
 import type { Agent } from '../agent/index.ts';
+import { backoffMs, withJitter } from '../base/index.ts';
 import type { Verdict } from '../health/index.ts';
 import { type Job, limits, type Settle, type SettleOutcome, shortId } from '../job-queue/index.ts';
 import type { FailureClass } from '../model/index.ts';
 import type { JobFailure, JobSuccess } from './attempt/result.ts';
 import { queueUsage } from './attempt/usage.ts';
-import { retryDelayMs } from './backoff.ts';
 import type { RunEnd } from './pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */
@@ -50,6 +50,17 @@ export interface SettledJob {
   readonly random: () => number;
 }
 
+/**
+ * Milliseconds until a failed job may run again. Exponential means full jitter: from 0 to the doubled
+ * delay, so that jobs that failed together do not come back together.
+ */
+export function retryDelayMs(retry: Agent['retry'], attempt: number, random: () => number): number {
+  const { delayMs, maxDelayMs } = retry;
+  if (retry.backoff === 'fixed') return Math.min(delayMs, maxDelayMs);
+  const doubled = backoffMs(Math.max(1, attempt), { minMs: delayMs, maxMs: maxDelayMs });
+  return withJitter(doubled, random, 1);
+}
+
 /** The settle for the end of a run. */
 export function settleOf(end: RunEnd, job: SettledJob): Settle {
   if (end.type === 'finished') {
@@ -81,11 +92,11 @@ function failedSettle(failure: JobFailure, job: SettledJob): Settle {
     return { outcome, delayMs, errorCode, errorMessage };
   }
   const { outcome, delay } = settlements[failure.class];
-  const backoffMs = retryDelayMs(job.retry, job.attempt, job.random);
+  const retryMs = retryDelayMs(job.retry, job.attempt, job.random);
   const askedMs = Math.min(retryAfterMs ?? 0, retryAfterMsMax);
   return {
     outcome,
-    delayMs: delay === 'none' ? 0 : Math.max(backoffMs, askedMs),
+    delayMs: delay === 'none' ? 0 : Math.max(retryMs, askedMs),
     errorCode,
     errorMessage,
   };

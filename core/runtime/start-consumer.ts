@@ -13,7 +13,6 @@ import { startRuntime } from './runtime.ts';
 /** The part of the configuration that a consumer goes by. */
 export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices'> {
   readonly baseDir: string;
-  readonly broker: string;
   readonly model: string | null;
   readonly provider: string;
   readonly providers: ProviderQuery['providers'];
@@ -70,14 +69,14 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
       providers: opened.named,
       modelFlag: model,
       configModel: config.model,
-      // Behind a folder's socket producer and consumer are the same user; elsewhere they need not be.
-      jobOutputDirs: config.broker.startsWith('file:'),
+      // Where producer and consumer are the same user; elsewhere they need not be.
+      jobOutputDirs: rest.queue.sharedBy === 'user',
       baseDir: config.baseDir,
       limits: config.limits,
       prices: config.prices,
       graceMs: config.run.graceMs,
       outageMs: config.run.outageMs,
-      isOneMachine: !config.broker.startsWith('tcp:'),
+      isOneMachine: rest.queue.sharedBy !== 'network',
       ...(reread === undefined
         ? {}
         : {

@@ -11,7 +11,7 @@ export type { FoundPassage, KnowledgeBase, SearchResult } from './knowledge/base
 export { type LeftOut, leftOutText } from './knowledge/left-out.ts';
 export { openKnowledge } from './knowledge/open.ts';
 export { type Pinned, pinKnowledge } from './knowledge/pin.ts';
-export { loadTools, ToolModuleError, thrownText } from './load.ts';
+export { loadTools, ToolModuleError } from './load.ts';
 export {
   defineTool,
   type Tool,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Agent } from '../agent/index.ts';
+import { messageOf } from '../base/index.ts';
 import { readFile } from './read-file.ts';
 import { searchFiles } from './search-files.ts';
 import { type Tool, toolProblem } from './tool.ts';
@@ -58,16 +59,7 @@ async function importFile(file: string): Promise<{ readonly [name: string]: unkn
     return (await import(pathToFileURL(file).href)) as { [name: string]: unknown };
   } catch (error) {
     const name = error instanceof Error ? `${error.name}: ` : '';
-    const message = `the module cannot be loaded: ${name}${thrownText(error)}`;
+    const message = `the module cannot be loaded: ${name}${messageOf(error)}`;
     throw new ToolModuleError(file, message, { cause: error });
-  }
-}
-
-/** An error's message, anything else as a string; never throws. */
-export function thrownText(thrown: unknown): string {
-  try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
-  } catch {
-    return 'something that cannot be shown was thrown';
   }
 }

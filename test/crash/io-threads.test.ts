@@ -111,7 +111,7 @@ test(
       for (const consumer of consuming) await consumer.close();
       // Consumers had connections of their own. Those of dead threads are counted no more.
       await until('as many connections as there are clients', async () => {
-        const told = await Promise.all(queues.map((each) => each.stats()));
+        const told = await Promise.all(queues.map((each) => each.engineStats()));
         return told.every(({ connections }) => connections === queues.length);
       });
     } finally {

@@ -101,7 +101,7 @@ async function settle(consumer: Consumer, leased: LeasedJob): Promise<void> {
 async function compacted(queue: JobQueue): Promise<void> {
   const endMs = performance.now() + compactionMs;
   for (;;) {
-    const { logBytes, logLiveBytes } = await queue.stats([queueName]);
+    const { logBytes, logLiveBytes } = await queue.engineStats();
     if (logBytes <= 2 * logLiveBytes + segmentBytesMax) return;
     if (performance.now() > endMs) throw new Error(`${logBytes} bytes, ${logLiveBytes} needed`);
     await sleep(10);

@@ -17,7 +17,7 @@ import type { ThreadCalls } from './coverage-preload.ts';
 
 type Protocol = typeof protocolModule;
 type ClientModule = typeof clientModule;
-type Lease = clientModule.Lease;
+type Lease = clientModule.LeasedJob;
 
 /** A file that ran, with the threads (`main`, `io`) that ran it and the functions. */
 export interface TracedFile {
@@ -60,6 +60,7 @@ export async function traceJob(root: string, rounds = roundsDefault): Promise<Tr
       ...options,
       queues: [queue],
       credit: 0,
+      blobs: client,
       onDelivery: resolve,
       onLeaseLost: () => undefined,
     });

@@ -227,7 +227,7 @@ async function run(
   const problems = await drain(watcher, main);
   for (const consumer of consuming) await consumer.close();
   await sleep(restMs);
-  const { logBytes, logLiveBytes } = await watcher.stats();
+  const { logBytes, logLiveBytes } = await watcher.engineStats();
   if (logBytes > 2 * logLiveBytes + 2 * segmentBytes) {
     problems.push(`the log has ${logBytes} bytes at rest, ${logLiveBytes} of them needed`);
   }

@@ -5,8 +5,6 @@ import type { Agent } from '../../core/agent/index.ts';
 import type {
   ConsumeOptions,
   Consumer,
-  Directive,
-  Extended,
   Job,
   JobQueue,
   LeasedJob,
@@ -127,8 +125,6 @@ export interface FakeConsumer extends Consumer {
   readonly settled: { leased: LeasedJob; settle: Settle }[];
   readonly credits: number[];
   closed: boolean;
-  /** Answers to the next renewals. */
-  extending: (leased: readonly LeasedJob[]) => Promise<Extended[]>;
   settling: (leased: LeasedJob, settle: Settle) => Promise<Settled>;
 }
 
@@ -161,18 +157,16 @@ export function fakeJournal(): FakeJournal {
 }
 
 /** A queue whose deliveries the test makes. Emits `settled` on its events. */
-export function fakeQueue(leaseMs = 60_000) {
+export function fakeQueue() {
   const consumers: FakeConsumer[] = [];
   const events = new EventEmitter();
   const stats: Partial<QueueInfo>[] = [];
   const consume = async (options: ConsumeOptions): Promise<Consumer> => {
     const consumer: FakeConsumer = {
       options,
-      leaseMs,
       settled: [],
       credits: [],
       closed: false,
-      extending: async (leases) => leases.map(() => ({ ok: true, directive: 'none' as Directive })),
       settling: async (_, { outcome }) => ({
         ok: true,
         state: outcome === 'ack' ? 'done' : 'ready',
@@ -184,7 +178,6 @@ export function fakeQueue(leaseMs = 60_000) {
         events.emit('settled');
         return answer;
       },
-      extend: (leases) => consumer.extending(leases),
       journalPut: (_, callHash, value) => queue.journalPut(callHash, value),
       close: async () => {
         consumer.closed = true;
@@ -196,6 +189,7 @@ export function fakeQueue(leaseMs = 60_000) {
   const journal = fakeJournal();
   const queue = {
     address: 'fake:',
+    sharedBy: 'user' as const,
     consume,
     stats: async () => ({ queues: stats }),
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),

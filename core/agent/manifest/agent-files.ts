@@ -2,6 +2,7 @@
 
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { codeOf } from '../../base/index.ts';
 
 /** Largest template, schema or tool file: 1 MiB. */
 const fileBytesMax = 1024 * 1024;
@@ -39,8 +40,8 @@ function readInside(dir: string, root: string, name: string): FileResult {
     }
     return { ok: true, path, bytes: readFileSync(path) };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code ?? 'unknown'})`;
+    const code = codeOf(error);
+    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code || 'unknown'})`;
     return { ok: false, message: `"${name}" ${reason}` };
   }
 }

@@ -59,7 +59,3 @@ export function valueBytes(event: CoreEvent): number {
   if (request.name !== 'Settle') return 0;
   return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
 }
-
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}

@@ -4,6 +4,7 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { asError } from '../../base/index.ts';
 import type { NetEvent, Outgoing } from '../events.ts';
 import type { Log, RecoveryReport, Scheduler } from '../log/contract.ts';
 import { type Disk, nodeDisk } from '../log/disk/disk.ts';
@@ -15,7 +16,7 @@ import { Answers } from './answers.ts';
 import { Compactor } from './compactor.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DueTimer } from './due-timer.ts';
-import { asError, type EngineOptions } from './engine-options.ts';
+import type { EngineOptions } from './engine-options.ts';
 import { Problems } from './problems.ts';
 import { openInto } from './replay.ts';
 import { RequestScheduler, sliceMs } from './request-scheduler.ts';
@@ -270,11 +271,9 @@ export class Engine {
   }
 
   async #enqueueEventsLater(events: Promise<CoreEvent[]>): Promise<void> {
-    try {
-      this.#pendingEvents.push(...(await events));
-    } catch (error) {
-      this.fail(asError(error));
-    }
+    await events
+      .then((all) => this.#pendingEvents.push(...all))
+      .catch((error: unknown) => this.fail(asError(error)));
     this.#carryOut(() => []);
   }
 

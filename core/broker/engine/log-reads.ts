@@ -4,6 +4,7 @@
  * response is made in pieces and one that needs few records does not wait for it.
  */
 
+import { asError } from '../../base/index.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import { type Log, LogDamagedError, type Scheduler } from '../log/contract.ts';
 import type { CoreEvent, Fetch, StatsFields } from '../state-machine/context/effects.ts';
@@ -194,7 +195,7 @@ export class LogReads {
 
   /** Only a failed checksum or a missing record counts as damage; other errors are transient. */
   #readFailed(offset: number, thrown: unknown): null | Error {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const error = asError(thrown);
     if (!(error instanceof LogDamagedError || error instanceof RangeError)) {
       this.#failedCount += 1;
       this.#options.problems.raise('reading', error.message);

@@ -1,5 +1,6 @@
 /** Opens the log and replays its records into the state machine. */
 
+import { messageOf } from '../../base/index.ts';
 import {
   type Log,
   LogDamagedError,
@@ -11,7 +12,7 @@ import { openLog } from '../log/open.ts';
 import { restoreAdvice } from '../log/recovery/refusals.ts';
 import type { QueueMachine } from '../state-machine/machine.ts';
 import { SegmentSummary } from '../state-machine/records/segment-summary.ts';
-import { asError, type EngineOptions } from './engine-options.ts';
+import type { EngineOptions } from './engine-options.ts';
 
 const summarize = (): SegmentSummary => new SegmentSummary();
 
@@ -37,7 +38,7 @@ function replayInto(
       try {
         machine.replay(bytes, offset);
       } catch (error) {
-        const message = `${dir}: record ${offset}: ${asError(error).message}. ${restoreAdvice}`;
+        const message = `${dir}: record ${offset}: ${messageOf(error)}. ${restoreAdvice}`;
         throw new LogDamagedError(dir, 0, message);
       }
     },

@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { messageOf } from '../../base/index.ts';
 import { StartError } from './prepare-folder.ts';
 
 /** Another process serves this folder. */
@@ -53,7 +54,7 @@ export function lockFolder(dir: string, root: string = dir): FolderLock {
 function lockError(dir: string, cause: unknown): Error {
   const code = cause instanceof Error && 'errcode' in cause ? cause.errcode : null;
   if (code === sqlite.busy) return new FolderLockedError(dir, { cause });
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   const fixes: Readonly<Record<string, string>> = {
     [sqlite.full]: 'make room on its disk',
     [sqlite.notADatabase]: 'it is not a lock file of a broker: remove it',

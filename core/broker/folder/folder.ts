@@ -17,21 +17,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { type Endpoints } from '../../base/index.ts';
 import type { HeldFolder } from './held-folder.ts';
 import { StartError } from './prepare-folder.ts';
-
-/** Content of `endpoints.json`, by which clients find the broker. */
-export interface Endpoints {
-  readonly brokerId: string;
-  readonly pid: number;
-  readonly startedAtMs: number;
-  readonly software: string;
-  /** Device and inode of the folder, by which a copied file is recognized. */
-  readonly folder: string;
-  /** Absolute path of the Unix socket. */
-  readonly unix: string | null;
-  readonly tcp: { readonly host: string; readonly port: number } | null;
-}
 
 const privateFile = 0o600;
 const tokenBytes = 32;

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { OwnFolder } from '../../base/index.ts';
+import { hasCode } from '../../base/index.ts';
 import { fileSystemProblem, mountOf } from './file-system.ts';
 
 /** Why no broker can start on a folder, with the fix. */
@@ -70,7 +71,7 @@ function syncFolder(path: string): void {
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return;
+    if (hasCode(error, 'EACCES')) return;
     throw error;
   }
   try {

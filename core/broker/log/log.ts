@@ -4,6 +4,7 @@
  * could report success for pages that the kernel dropped.
  */
 
+import { asError } from '../../base/index.ts';
 import type { Log, LogOptions, Scheduler, SegmentInfo } from './contract.ts';
 import type { Disk, DiskFile } from './disk/disk.ts';
 import { failFastDisk, failFastFile } from './disk/fail-fast-disk.ts';
@@ -281,7 +282,7 @@ export class SegmentLog implements Log {
 
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
-    this.#failure = error instanceof Error ? error : new Error(String(error));
+    this.#failure = asError(error);
     this.#logStartWritten?.reject(this.#failure);
     void this.#summaries.stop();
     this.#rotation.stop();

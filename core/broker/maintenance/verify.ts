@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path';
+import { messageOf } from '../../base/index.ts';
 import type { Summarizer } from '../log/contract.ts';
 import { type Disk, nodeDisk } from '../log/disk/disk.ts';
 import { segmentName } from '../log/format/format.ts';
@@ -103,10 +104,6 @@ function finishCheck(
     const message = `all records together: ${messageOf(error)}`;
     return { jobs: null, problems: [{ ...place, kind: 'record', records: null, message }] };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function countsOf(survey: Survey) {

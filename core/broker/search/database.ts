@@ -7,6 +7,7 @@
 
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { messageOf } from '../../base/index.ts';
 import { columns } from './columns.ts';
 
 const schemaVersion = 1;
@@ -148,10 +149,6 @@ export function needsRebuild(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
   if ('errcode' in error) return codesOfDamage.has(Number(error.errcode) & 0xff);
   return !('syscall' in error);
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const jobColumns = Object.entries(columns)

@@ -5,6 +5,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { messageOf } from '../../base/index.ts';
 import { type Chunk, ChunkBuilder, isOfInterest } from './chunk.ts';
 
 /** The part of the log that the history reads. */
@@ -173,7 +174,7 @@ export class Feeder {
     }
     if (!this.#hasReportedError) {
       this.#hasReportedError = true;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       onNotice(`history: the log cannot be read, searches miss new changes; retrying: ${why}`);
     }
     this.#timer = setTimeout(() => this.flush(), retryMs).unref();

@@ -5,16 +5,11 @@
 
 import { performance } from 'node:perf_hooks';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../base/index.ts';
 import { AiqError } from '../../protocol/index.ts';
 import { IdleMemory } from '../idle-memory.ts';
 import { Backlog } from './backlog.ts';
-import {
-  messageOf,
-  needsRebuild,
-  type OpenedDatabase,
-  openDatabase,
-  remakeDatabase,
-} from './database.ts';
+import { needsRebuild, type OpenedDatabase, openDatabase, remakeDatabase } from './database.ts';
 import { Projection } from './projection.ts';
 import { search } from './search.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';

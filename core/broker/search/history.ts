@@ -5,6 +5,7 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import { backoffMs } from '../../base/index.ts';
 import { AiqError, type Message } from '../../protocol/index.ts';
 import { Feeder, type RecordSource } from './feeder.ts';
 import type { SearchFilter } from './search-query.ts';
@@ -230,7 +231,8 @@ class LogHistory implements History {
     // After a long time without failures the backoff starts again.
     if (nowMs - this.#failedAtMs > 2 * restartMsMax) this.#failures = 0;
     this.#failedAtMs = nowMs;
-    const delayMs = Math.min(restartMsMin * 2 ** this.#failures++, restartMsMax);
+    this.#failures += 1;
+    const delayMs = backoffMs(this.#failures, { minMs: restartMsMin, maxMs: restartMsMax });
     this.#mustRebuild ||= rebuild;
     this.#lastError = `the history failed (${error.message})`;
     const next = `next attempt in ${Math.ceil(delayMs / 1000)} s`;

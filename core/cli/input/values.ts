@@ -1,7 +1,12 @@
 /** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
 
 import type { JsonObject } from '../../agent/index.ts';
-import { durationProblem, parseDuration } from '../../base/index.ts';
+import {
+  parseCount as countOf,
+  durationProblem,
+  parseDuration,
+  parseSize as sizeOf,
+} from '../../base/index.ts';
 import { parsePath, ValueError } from '../../config/index.ts';
 import { type LostNumber, lostText, readJson } from '../../yaml/index.ts';
 import { inputError, usageError } from '../errors.ts';
@@ -51,29 +56,18 @@ export function parseMoment(
  * @throws CliError `usage`
  */
 export function parseCount(flag: string, text: string, max: number): number {
-  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(count >= 1 && count <= max)) {
-    throw usageError(`${flag}: ${JSON.stringify(text)} is not a whole number from 1 to ${max}`);
-  }
-  return count;
+  const count = countOf(text, 1, max);
+  if (count !== null) return count;
+  throw usageError(`${flag}: ${JSON.stringify(text)} is not a whole number from 1 to ${max}`);
 }
-
-const unitBytes: Readonly<Record<string, number>> = {
-  '': 1,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-  TiB: 1024 ** 4,
-};
 
 /**
  * `500MiB`, `2GiB`, `4096` in bytes.
  * @throws CliError `usage`
  */
 export function parseSize(flag: string, text: string): number {
-  const [, count, unit = ''] = /^(\d+) ?([KMGT]iB)?$/.exec(text) ?? [];
-  const bytes = Number(count) * (unitBytes[unit] ?? Number.NaN);
-  if (bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+  const bytes = sizeOf(text);
+  if (bytes !== null) return bytes;
   throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Like 500MiB or 2GiB.');
 }
 

@@ -1,24 +1,10 @@
 /** The port's `Consumer` over a session of the built-in broker. */
 
 import { crc32 } from 'node:zlib';
-import {
-  type Client,
-  type ExtendAnswer,
-  Consumer as Session,
-  type SessionOptions,
-} from '../../client/index.ts';
-import {
-  AiqError,
-  encodeJob,
-  errorCodeOf,
-  type Job,
-  limits,
-  noError,
-  noUsage,
-} from '../../protocol/index.ts';
-import type { ConsumeOptions, Consumer, Extended, LeasedJob, Settle } from '../port-consumer.ts';
+import { Consumer as AiqConsumer, type Client, type SessionOptions } from '../../client/index.ts';
+import { AiqError, encodeJob, type Job, limits, noUsage } from '../../protocol/index.ts';
+import type { ConsumeOptions, Consumer, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
-import { BodyFetcher } from './arrivals.ts';
 import { bytesOf, storeBodies, valueOf } from './values.ts';
 
 type Asking = Pick<Client, 'request'>;
@@ -29,19 +15,8 @@ export async function openAiqConsumer(
   options: SessionOptions,
   consume: ConsumeOptions,
 ): Promise<Consumer> {
-  const { queues, credit } = consume;
-  const arrivals = new BodyFetcher(client, consume);
-  const session = await Session.open({
-    ...options,
-    queues,
-    credit,
-    onDelivery: (lease) => arrivals.take(lease, session),
-    onLeaseLost: (lease, code) => arrivals.lost(lease, code),
-  });
+  const session = await AiqConsumer.open({ ...options, ...consume, blobs: client });
   return {
-    get leaseMs(): number {
-      return session.leaseMs;
-    },
     setCredit: (wanted) => session.setCredit(wanted),
     async settle(leased, settle) {
       const settlement = await settlementOf(client, settle);
@@ -49,14 +24,10 @@ export async function openAiqConsumer(
     },
     async journalPut({ token }, callHash, bytes) {
       const value = await valueOf(client, bytes);
-      const stands = await session.journalPut({ token, callHash, value });
-      return (await bytesOf(client, stands)) ?? bytes;
+      const stored = await session.journalPut({ token, callHash, value });
+      return (await bytesOf(client, stored)) ?? bytes;
     },
-    extend: async (leased: readonly LeasedJob[]) => (await session.extend(leased)).map(extendedOf),
-    async close() {
-      arrivals.close();
-      await session.close();
-    },
+    close: () => session.close(),
   };
 }
 
@@ -68,7 +39,7 @@ export async function openAiqConsumer(
 async function settlementOf(
   client: Asking,
   settle: Settle,
-): Promise<Parameters<Session['settle']>[1]> {
+): Promise<Parameters<AiqConsumer['settle']>[1]> {
   const note = settle.note ?? '';
   const noteBytes = Buffer.byteLength(note);
   if (noteBytes > limits.noteBytesMax) {
@@ -96,8 +67,4 @@ async function encodedJobs(client: Asking, jobs: readonly Job[]): Promise<Uint8A
 function cut(text: string, bytesMax: number): string {
   const into = new Uint8Array(bytesMax);
   return text.slice(0, new TextEncoder().encodeInto(text, into).read);
-}
-
-function extendedOf({ code, directive }: ExtendAnswer): Extended {
-  return code === noError ? { ok: true, directive } : { ok: false, code: errorCodeOf(code) };
 }

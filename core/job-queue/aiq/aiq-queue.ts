@@ -15,7 +15,10 @@ const listRowsDefault = 100;
  * Connects and returns the queue.
  * @throws AiqError what `Client.opened` throws
  */
-export async function openAiqQueue(address: string, session: SessionOptions): Promise<JobQueue> {
+export async function openAiqQueue(
+  { address, sharedBy }: Pick<JobQueue, 'address' | 'sharedBy'>,
+  session: SessionOptions,
+): Promise<JobQueue> {
   const client = new Client(session);
   const watchers = new Set<Watcher>();
   try {
@@ -28,6 +31,7 @@ export async function openAiqQueue(address: string, session: SessionOptions): Pr
     ...operationsOf(client),
     ...valuesOf(client),
     address,
+    sharedBy,
     enqueue: (jobs, options) => enqueue(client, jobs, options?.atomic ?? false),
     consume: (options: ConsumeOptions) => openAiqConsumer(client, session, options),
     async inspect(idPrefix, options) {
@@ -37,7 +41,10 @@ export async function openAiqQueue(address: string, session: SessionOptions): Pr
     },
     list: (filter) => list(client, filter),
     search: (filter) => search(client, filter),
-    stats: (queues) => client.request('Stats', { queues: [...(queues ?? [])] }),
+    async stats(queues = []) {
+      return { queues: (await client.request('Stats', { queues: [...queues] })).queues };
+    },
+    engineStats: () => client.request('Stats', { queues: [] }),
     troubles: async () => (await client.request('Troubles', {})).texts,
     async wait(id, signal) {
       const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };

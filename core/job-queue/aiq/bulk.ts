@@ -1,12 +1,12 @@
 /** Operations on many jobs: begun by one request, done by the broker step by step, awaited here. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type BackoffRange, backoffMs } from '../../base/index.ts';
 import type { Client } from '../../client/index.ts';
 import { AiqError, type Message } from '../../protocol/index.ts';
 import type { BulkOptions } from '../port.ts';
 
-const pollMsMin = 10;
-const pollMsMax = 500;
+const polls: BackoffRange = { minMs: 10, maxMs: 500 };
 
 /** Waits until the operation is done; resolves with the number of jobs that it changed. */
 export async function finishBulk(
@@ -15,11 +15,9 @@ export async function finishBulk(
   { onProgress, signal }: BulkOptions = {},
 ): Promise<number> {
   let answer = begun;
-  let pauseMs = pollMsMin;
   onProgress?.(answer.touched);
-  while (!answer.done) {
-    await sleep(pauseMs, undefined, { signal });
-    pauseMs = Math.min(pollMsMax, pauseMs * 2);
+  for (let asked = 1; !answer.done; asked++) {
+    await sleep(backoffMs(asked, polls), undefined, { signal });
     answer = await progressOf(client, answer, signal);
     onProgress?.(answer.touched);
   }

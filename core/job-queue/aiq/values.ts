@@ -3,7 +3,7 @@
  * a blob that is stored before anything refers to it.
  */
 
-import { type Client, getBlob, putBlob } from '../../client/index.ts';
+import { type Client, getBlob, putBlob, wholeJob } from '../../client/index.ts';
 import { type Job, limits, type Value } from '../../protocol/index.ts';
 import type { JobQueue } from '../port.ts';
 
@@ -44,12 +44,6 @@ async function storeBody(client: Asking, job: Job): Promise<Job> {
     ? await putBlob(client, job.body)
     : { sha256: new Uint8Array(sha256Bytes), totalBytes };
   return { ...job, body: new Uint8Array(0), bodyRef };
-}
-
-/** The job as it was made: with its body. */
-export async function wholeJob(client: Asking, job: Job, signal?: AbortSignal): Promise<Job> {
-  if (job.bodyRef === null) return job;
-  return { ...job, body: await getBlob(client, job.bodyRef, signal), bodyRef: null };
 }
 
 /** The part of the port that carries bytes. */

@@ -1,5 +1,7 @@
 /** A provider that cannot be used as configured: what is missing and where to put it. */
 
+import { CodedError } from '../../base/index.ts';
+
 export type ProviderErrorCode =
   | 'no_credentials'
   | 'unknown_provider'
@@ -8,12 +10,4 @@ export type ProviderErrorCode =
   | 'no_model'
   | 'no_local_server';
 
-export class ProviderError extends Error {
-  readonly code: ProviderErrorCode;
-
-  constructor(code: ProviderErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ProviderError';
-    this.code = code;
-  }
-}
+export class ProviderError extends CodedError<ProviderErrorCode> {}

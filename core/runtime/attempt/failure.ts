@@ -1,22 +1,20 @@
 /** From whatever was thrown in an attempt to its failure class: one table per kind of error. */
 
 import { AgentError, BrokenAgentError } from '../../agent/index.ts';
+import { CodedError, messageOf } from '../../base/index.ts';
 import { AiqError } from '../../job-queue/index.ts';
 import { type FailureClass, ModelError } from '../../model/index.ts';
 import { OutputError } from '../../output/index.ts';
-import { ToolModuleError, thrownText } from '../../tools/index.ts';
+import { ToolModuleError } from '../../tools/index.ts';
 import type { JobFailure } from './result.ts';
 
 /** Thrown and used as an abort reason: the attempt ends with exactly this failure. */
-export class AttemptError extends Error {
+export class AttemptError extends CodedError {
   readonly failure: FailureClass;
-  readonly code: string;
 
   constructor(failure: FailureClass, code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'AttemptError';
+    super(code, message, options);
     this.failure = failure;
-    this.code = code;
   }
 }
 
@@ -29,7 +27,7 @@ const outputClasses: Record<OutputError['code'], { class: FailureClass; code: st
 /** An aborted signal explains every error that follows from it, so it is asked first. */
 export function failureOf(error: unknown, signal: AbortSignal): JobFailure {
   const cause: unknown = signal.aborted ? signal.reason : error;
-  const message = thrownText(cause);
+  const message = messageOf(cause);
   const retryAfterMs = cause instanceof ModelError ? cause.retryAfterMs : null;
   return { ...classOf(cause), message, retryAfterMs };
 }

@@ -9,7 +9,7 @@ import { constants } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutTexts } from '../../agent/index.ts';
-import { makeFolder } from '../../base/index.ts';
+import { hasCode, makeFolder, messageOf } from '../../base/index.ts';
 import type { Message, ModelCall, Provider } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
 
@@ -68,7 +68,7 @@ export async function keepPrompt(sender: Sender, call: ModelCall): Promise<void>
     const before = await readPrompts(sender.dir, sender.jobId).catch(() => null);
     await replace(sender, withCall(before, sender, call));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const message = `the prompt cannot be kept in ${promptsDir(sender.dir)}: ${reason}`;
     throw new AttemptError('transient', 'output_io', message, { cause: error });
   }
@@ -88,7 +88,7 @@ export async function readPrompts(dir: string, jobId: string): Promise<SentPromp
       await handle.close();
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (hasCode(error, 'ENOENT')) return null;
     throw error;
   }
   const value = JSON.parse(text) as Partial<SentPrompts> | null;

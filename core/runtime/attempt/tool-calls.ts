@@ -4,6 +4,7 @@
  */
 
 import type { Agent, JsonObject, ValueChecker } from '../../agent/index.ts';
+import { messageOf } from '../../base/index.ts';
 import { canonicalJson } from '../../job-queue/index.ts';
 import type { Message, ToolCall, ToolDefinition } from '../../model/index.ts';
 import {
@@ -11,7 +12,6 @@ import {
   type LeftOut,
   type Tool,
   type ToolContext,
-  thrownText,
 } from '../../tools/index.ts';
 import { lostText, readJson } from '../../yaml/index.ts';
 import type { PaidOnce } from './paid-once.ts';
@@ -163,7 +163,7 @@ export class ToolCalls {
     } catch (error) {
       this.#options.signal.throwIfAborted();
       if (signal.aborted) return refusal(`the tool took longer than ${limits.callMs / 1000} s`);
-      return refusal(thrownText(error));
+      return refusal(messageOf(error));
     }
   }
 

@@ -3,9 +3,8 @@
  * Dead threads are replaced.
  */
 
-import { startTimer } from '../../base/index.ts';
+import { createCrashGuard, startTimer } from '../../base/index.ts';
 import type { JobRequest, StopReason } from '../attempt/result.ts';
-import { createCrashGuard } from './crash-guard.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from './run.ts';
 import { Thread, type ThreadState } from './thread.ts';
@@ -45,12 +44,23 @@ interface Waiting {
 
 const closing: Crash = { cause: 'killed', message: 'the consumer stops' };
 
+/** The first crashes in a minute are replaced at once, further ones after a pause. */
+const crashLimits = {
+  windowMs: 60_000,
+  freeCrashes: 5,
+  crashesMax: Number.POSITIVE_INFINITY,
+  pause: { minMs: 1_000, maxMs: 30_000 },
+};
+/** Threads in a row that die before they are ready: then none will come up. */
+const failedStartsMax = 3;
+
 /** Threads start when the first runs need them, or the first one before with `warm`. */
 export class Pool {
   readonly #options: PoolOptions;
   #data: PoolOptions['data'];
   readonly #seats: WorkerSlot[];
-  readonly #guard = createCrashGuard();
+  readonly #guard = createCrashGuard(crashLimits);
+  #failedStarts = 0;
   readonly #placed = new Map<number, WorkerSlot>();
   #waiting: Waiting[] = [];
   readonly #memory: { stop: () => void };
@@ -136,7 +146,9 @@ export class Pool {
       entry,
       data: this.#data,
       heapMegabytesMax,
-      onReady: () => this.#guard.started(),
+      onReady: () => {
+        this.#failedStarts = 0;
+      },
       onGone: (state, message) => {
         seat.thread = null;
         if (!this.#closed) this.#crashed(seat, state, message);
@@ -145,10 +157,12 @@ export class Pool {
   }
 
   #crashed(seat: WorkerSlot, state: ThreadState, message: string): void {
-    const pauseMs = this.#guard.crashed(performance.now());
+    const pauseMs = this.#guard(performance.now()) ?? 0;
     seat.notBeforeMs = performance.now() + pauseMs;
     this.#options.onCrash(message);
-    if (state === 'starting' && this.#guard.failedToStart()) this.#options.onBroken(message);
+    if (state === 'starting' && ++this.#failedStarts >= failedStartsMax) {
+      this.#options.onBroken(message);
+    }
     setTimeout(() => this.#pump(), pauseMs);
   }
 }

@@ -4,7 +4,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
-import { Consumer, type ConsumerOptions } from '../../../core/client/index.ts';
+import { Consumer, type ConsumerOptions, type LeasedJob } from '../../../core/client/index.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
 import {
   type Delivery,
@@ -24,19 +24,20 @@ import {
   startFakeBroker,
 } from '../../support/fake-broker.ts';
 
-type Lease = Parameters<ConsumerOptions['onDelivery']>[0];
-
 const opened: { close(): Promise<void> }[] = [];
 
 afterEach(async () => {
   for (const one of opened.splice(0).reverse()) await one.close();
 });
 
+/** No job of these tests is large. */
+const noBlobs = { request: () => Promise.reject(new Error('nothing is asked')) };
+
 interface Rig {
   readonly broker: FakeBroker;
   readonly consumer: Consumer;
-  readonly taken: Lease[];
-  readonly lost: [Lease, string][];
+  readonly taken: LeasedJob[];
+  readonly lost: [LeasedJob, string][];
   readonly notices: string[];
   readonly deliver: (...deliveries: Delivery[]) => Promise<void>;
 }
@@ -44,14 +45,15 @@ interface Rig {
 async function rig(options: FakeBrokerOptions = {}, credit = 4): Promise<Rig> {
   const broker = await startFakeBroker(options);
   opened.push(broker);
-  const taken: Lease[] = [];
-  const lost: [Lease, string][] = [];
+  const taken: LeasedJob[] = [];
+  const lost: [LeasedJob, string][] = [];
   const notices: string[] = [];
   const consumer = await Consumer.open({
     resolve: () => Promise.resolve({ unix: broker.socketPath }),
     clientName: 'test',
     queues: ['summarize'],
     credit,
+    blobs: noBlobs,
     onDelivery: (lease) => taken.push(lease),
     onLeaseLost: (lease, code) => lost.push([lease, code]),
     onNotice: (text) => notices.push(text),
@@ -142,7 +144,7 @@ test('after a lost connection all leases are resumed, then the subscription', as
   expect(again.map(({ name }) => name)).toEqual(['Resume', 'Subscribe']);
   expect(received(broker, 'Resume')[0]?.tokens).toEqual(taken.map(({ token }) => token));
   expect(credits(broker)).toEqual([0, 4, 7, 7]);
-  await consumer.extend([]);
+  await consumer.renew([]);
   expect(lost).toEqual([]);
   taken.forEach(({ deadlineMs }, index) => expect(deadlineMs).toBeGreaterThan(before[index]!));
 });
@@ -197,7 +199,7 @@ test('a lease whose time ran out while the broker was away is not resumed, unles
       return allIsWell(message);
     },
   });
-  await deliver({ ...delivery(1), leaseMs: 1 }, { ...delivery(2), leaseMs: 1 });
+  await deliver({ ...delivery(1), leaseMs: 1_000 }, { ...delivery(2), leaseMs: 1_000 });
   const settled = consumer.settle(taken[0]!, acked);
   await broker.until(() => received(broker, 'Settle').length === 1);
   while (performance.now() < taken[1]!.deadlineMs) await new Promise(setImmediate);
@@ -221,13 +223,33 @@ test('a renewal moves the deadline; a refused or cancelled lease is lost', async
     },
   });
   await deliver(delivery(1), delivery(2), delivery(3));
-  const answers = await consumer.extend(taken);
-  expect(answers.map(({ directive }) => directive)).toEqual(['none', 'none', 'cancel']);
+  await consumer.renew(taken);
   expect(taken[0]?.deadlineMs).toBeGreaterThan(performance.now() + 30_000);
   expect(lost.map(([lease, code]) => [lease, code])).toEqual([
     [taken[1], 'STALE_LEASE'],
     [taken[2], 'BAD_STATE'],
   ]);
+});
+
+test('leases are renewed unasked, and one is given up at its deadline without an answer', async () => {
+  let isSilent = false;
+  const { broker, consumer, taken, lost, deliver } = await rig({
+    hello: { leaseMs: 300 },
+    answer: (message) => (message.name === 'Extend' && isSilent ? 'silence' : allIsWell(message)),
+  });
+  await deliver({ ...delivery(1), leaseMs: 300 });
+  const { token } = taken[0]!;
+  await broker.until(() => received(broker, 'Extend').length === 4);
+  expect(received(broker, 'Extend')[0]).toEqual({ tokens: [token] });
+  expect(lost).toEqual([]);
+  isSilent = true;
+  while (lost.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(performance.now()).toBeGreaterThan(taken[0]!.deadlineMs);
+  expect(lost).toEqual([[taken[0], 'STALE_LEASE']]);
+  expect(await consumer.settle(taken[0]!, acked)).toMatchObject({
+    code: errorCodes.STALE_LEASE.number,
+  });
+  expect(received(broker, 'Settle')).toEqual([]);
 });
 
 test('a damaged delivery is handed back and reported, and the others are taken', async () => {
@@ -292,6 +314,7 @@ test('a subscription that the broker refuses is an error of the caller', async (
     clientName: 'test',
     queues: ['Bad Name'],
     credit: 1,
+    blobs: noBlobs,
     onDelivery: () => undefined,
     onLeaseLost: () => undefined,
   };

@@ -118,7 +118,7 @@ test('requests wait with it, whatever their deadline, and the caller is told', a
   }
   await serve(progress);
   for (const queue of await Promise.all(opening)) {
-    expect((await queue.stats()).pid).toBe(process.pid);
+    expect((await queue.engineStats()).pid).toBe(process.pid);
     await queue.close();
   }
   expect(told.every((text) => text.includes('is starting'))).toBe(true);

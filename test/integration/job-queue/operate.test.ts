@@ -153,7 +153,7 @@ test('a queue that was closed watches nothing, and its watches end with it', asy
   await queue.close();
   expect(await codeOf(queue.watch({ onChange: () => undefined }))).toBe('CLOSED');
   const observer = await open();
-  expect((await observer.stats()).connections).toBe(1);
+  expect((await observer.engineStats()).connections).toBe(1);
   ending.abort();
 });
 

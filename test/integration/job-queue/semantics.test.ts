@@ -176,9 +176,9 @@ describe('large bytes', () => {
       { ...jobOf('two'), body },
     ] as const;
     await queue.enqueue([one]);
-    const { logBytes } = await queue.stats();
+    const { logBytes } = await queue.engineStats();
     await queue.enqueue([two]);
-    expect((await queue.stats()).logBytes).toBeLessThan(logBytes + 100_000);
+    expect((await queue.engineStats()).logBytes).toBeLessThan(logBytes + 100_000);
     const { nth } = await work(queue);
     for (const count of [1, 2]) {
       expect(Buffer.compare((await nth(count)).job.body, body)).toBe(0);
@@ -196,7 +196,7 @@ describe('large bytes', () => {
       { outcome: 'refused', code: 'JOB_TOO_LARGE' },
       { outcome: 'created' },
     ]);
-    expect((await queue.stats()).logBytes).toBeLessThan(100_000);
+    expect((await queue.engineStats()).logBytes).toBeLessThan(100_000);
   });
 
   test('kill -9 in the middle of a large input: it is there in the end, whole', async () => {
@@ -286,9 +286,9 @@ describe('operators', () => {
     await nth(8);
     const settle = { outcome: 'final', errorCode: 'boom', errorMessage: 'the dam broke' } as const;
     await Promise.all(taken.map((leased) => consumer.settle(leased, settle)));
-    const { durableOffset } = await queue.stats();
+    const { durableOffset } = await queue.engineStats();
     await expect
-      .poll(async () => (await queue.stats()).historyOffset)
+      .poll(async () => (await queue.engineStats()).historyOffset)
       .toBeGreaterThanOrEqual(durableOffset);
     const sources: string[] = [];
     let after: string | null = '';
@@ -309,7 +309,7 @@ describe('operators', () => {
   test('the broker tells of its storage', async () => {
     const queue = await open();
     await queue.enqueue(jobsOf(100));
-    const stats = await queue.stats();
+    const stats = await queue.engineStats();
     expect(stats).toMatchObject({ diskFull: false, logSegments: 1 });
     expect(stats.logLiveBytes).toBeGreaterThan(0);
     expect(stats.logLiveBytes).toBeLessThanOrEqual(stats.logBytes);

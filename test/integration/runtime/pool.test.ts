@@ -1,5 +1,8 @@
 /** The pool with real threads that misbehave: who is blamed, who is spared, and what goes on. */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JobRequest } from '../../../core/runtime/attempt/result.ts';
 import { Pool, type PoolOptions } from '../../../core/runtime/pool/pool.ts';
@@ -174,5 +177,23 @@ describe('a pool', () => {
       expect((await run('be fine').end).type).toBe('crashed');
     }
     expect(broken).toHaveLength(1);
+  });
+
+  it('gives up only when threads fail to start in a row', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'aiq-pool-'));
+    const starts = JSON.stringify(join(folder, 'starts'));
+    const source = `
+      import { appendFileSync, statSync } from 'node:fs';
+      import { parentPort } from 'node:worker_threads';
+      appendFileSync(${starts}, '.');
+      if (statSync(${starts}).size !== 3) throw new Error('it does not start');
+      parentPort.postMessage({ type: 'ready' });`;
+    const entry = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+    const { run, broken } = poolOf({ entry });
+    for (let round = 0; round < 5; round++) await run('be fine').end;
+    expect(broken).toEqual([]);
+    await run('be fine').end;
+    expect(broken).toHaveLength(1);
+    rmSync(folder, { recursive: true });
   });
 });

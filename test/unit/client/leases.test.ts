@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { type Lease, Leases } from '../../../core/client/leases.ts';
+import { type LeasedJob, Leases } from '../../../core/client/leases.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
 import { type Delivery, encodeJob } from '../../../core/protocol/index.ts';
 
@@ -38,7 +38,7 @@ test('a lease does not keep the received chunk in memory', () => {
 
 test('a lease is lost once, however often the broker says so', () => {
   const { held, lost } = leases();
-  const lease = held.take(delivery(1)) as Lease;
+  const lease = held.take(delivery(1)) as LeasedJob;
   held.refused(lease, 'STALE_LEASE');
   held.refused(lease, 'STALE_LEASE');
   expect(lost).toEqual(['1 STALE_LEASE']);
@@ -47,10 +47,10 @@ test('a lease is lost once, however often the broker says so', () => {
 
 test('a lease being settled is not lost, and its answer ends only itself', () => {
   const { held, lost } = leases();
-  const first = held.take(delivery(1)) as Lease;
+  const first = held.take(delivery(1)) as LeasedJob;
   held.settling(first);
   held.refused(first, 'STALE_LEASE');
-  const second = held.take(delivery(2)) as Lease;
+  const second = held.take(delivery(2)) as LeasedJob;
   held.settled(first);
   expect(lost).toEqual([]);
   expect(held.all).toEqual([second]);
@@ -58,10 +58,24 @@ test('a lease being settled is not lost, and its answer ends only itself', () =>
 
 test('a renewal never moves the deadline back', () => {
   const { held } = leases();
-  const lease = held.take(delivery(1)) as Lease;
+  const lease = held.take(delivery(1)) as LeasedJob;
   const before = lease.deadlineMs;
   held.renewed(lease, performance.now() - 60_000, 10_000);
   expect(lease.deadlineMs).toBe(before);
   held.renewed(lease, performance.now(), 60_000);
   expect(lease.deadlineMs).toBeGreaterThan(before);
+});
+
+test('a lease that was not renewed in time is lost, and cannot be settled', () => {
+  const { held, lost } = leases();
+  const inTime = held.take(delivery(1)) as LeasedJob;
+  expect(held.settling(inTime)).toBe(true);
+  inTime.deadlineMs = 0;
+  held.expire();
+  expect([lost, held.renewable, held.all]).toEqual([[], [], [inTime]]);
+  held.settled(inTime);
+  const second = held.take(delivery(2)) as LeasedJob;
+  second.deadlineMs = 0;
+  expect(held.settling(second)).toBe(false);
+  expect(lost).toEqual(['2 STALE_LEASE']);
 });

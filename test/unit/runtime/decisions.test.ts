@@ -1,4 +1,4 @@
-/** The pure parts: backoff, settlement, notes, gates, crash guard. */
+/** The pure parts: backoff, settlement, notes, gates. */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -6,11 +6,9 @@ import { limits } from '../../../core/job-queue/index.ts';
 import type { FailureClass } from '../../../core/model/index.ts';
 import type { JobSuccess } from '../../../core/runtime/attempt/result.ts';
 import { noJobUsage } from '../../../core/runtime/attempt/usage.ts';
-import { retryDelayMs } from '../../../core/runtime/backoff.ts';
 import { createGates } from '../../../core/runtime/gates.ts';
-import { createCrashGuard } from '../../../core/runtime/pool/crash-guard.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
-import { noteOf, putOff, settleOf } from '../../../core/runtime/settlement.ts';
+import { noteOf, putOff, retryDelayMs, settleOf } from '../../../core/runtime/settlement.ts';
 import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const { retry } = agentOf();
@@ -226,23 +224,5 @@ describe('gates', () => {
     expect([gates.room(agent), gates.opensInMs(agent)]).toEqual([0, 2000]);
     gates.started(agent);
     expect(gates.opensInMs(agent)).toBe(10_000);
-  });
-});
-
-describe('crash guard', () => {
-  it('replaces the first crashes of a minute at once and then slows down, up to a limit', () => {
-    const guard = createCrashGuard();
-    const pauses = Array.from({ length: 12 }, (_, index) => guard.crashed(index));
-    expect(pauses.slice(0, 5)).toEqual([0, 0, 0, 0, 0]);
-    expect(pauses.slice(5)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-    expect(guard.crashed(70_000)).toBe(0);
-  });
-
-  it('gives up only when threads fail to start in a row', () => {
-    const guard = createCrashGuard();
-    expect([guard.failedToStart(), guard.failedToStart()]).toEqual([false, false]);
-    guard.started();
-    expect([guard.failedToStart(), guard.failedToStart()]).toEqual([false, false]);
-    expect(guard.failedToStart()).toBe(true);
   });
 });

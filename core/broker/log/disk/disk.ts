@@ -5,7 +5,7 @@
 
 import { link, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../../base/index.ts';
+import { makeFolder, messageOf } from '../../../base/index.ts';
 import { isDiskFull } from './space-limits.ts';
 
 export interface ReadableFile {
@@ -163,12 +163,9 @@ export async function syncDir(disk: Disk, path: string): Promise<void> {
  */
 export class NotCreatedError extends Error {
   constructor(path: string, cause: unknown) {
-    super(
-      `${path} could not be created (${cause instanceof Error ? cause.message : String(cause)})`,
-      {
-        cause,
-      },
-    );
+    super(`${path} could not be created (${messageOf(cause)})`, {
+      cause,
+    });
     this.name = 'NotCreatedError';
   }
 }

@@ -4,6 +4,7 @@
  * ballast file, so that running jobs can be settled.
  */
 
+import { asError, messageOf } from '../../../base/index.ts';
 import type { Scheduler } from '../contract.ts';
 import { eventLoop } from '../scheduler.ts';
 import { ballastBytesIn, createBallast, removeBallast } from './ballast.ts';
@@ -40,7 +41,7 @@ const lastingErrors: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE
 /** A write or sync of the ballast failed. */
 class BallastError extends Error {
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
   }
 }
 
@@ -141,7 +142,7 @@ export class SpaceGuard {
       this.#options.onPoll?.();
       this.#options.onProblem(null);
     } catch (error) {
-      this.#onError(error instanceof Error ? error : new Error(String(error)));
+      this.#onError(asError(error));
     }
     this.#checking = null;
   }

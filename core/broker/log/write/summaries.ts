@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { messageOf } from '../../../base/index.ts';
 import type { LogOptions, Scheduler, StoredRecord, Summarizer } from '../contract.ts';
 import { type Disk, NotCreatedError, type ReadableFile, replaceFile } from '../disk/disk.ts';
 import { spaceLimits } from '../disk/space-limits.ts';
@@ -201,7 +202,7 @@ export class SummaryKeeper {
 }
 
 function retryLater(error: unknown): never {
-  throw new RetryLater(error instanceof Error ? error.message : String(error));
+  throw new RetryLater(messageOf(error));
 }
 
 /** The ranges in which the segment is read: its header, then whole batches. */

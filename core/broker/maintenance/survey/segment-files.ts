@@ -1,6 +1,7 @@
 /** Lists and reads the segment files of a log that may be damaged. */
 
 import { join } from 'node:path';
+import { hasCode } from '../../../base/index.ts';
 import type { Disk } from '../../log/disk/disk.ts';
 import { type LogCursor, segmentName, segmentNumber } from '../../log/format/format.ts';
 import type { Proof } from '../../log/format/proven-end.ts';
@@ -92,7 +93,7 @@ export function mediumProblem(error: unknown): string | null {
 
 /** True for the error of a missing file or folder. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return hasCode(error, 'ENOENT');
 }
 
 /** The valid headers of the segments. @throws Error like `readSegmentFile` */

@@ -1,15 +1,9 @@
 /** Why the broker cannot listen, with a message for the person who started it. */
 
-/** `code` is the system's (`EADDRINUSE`) or one of our own in capitals (`NOT_LOOPBACK`). */
-export class ListenError extends Error {
-  readonly code: string;
+import { CodedError } from '../../../base/index.ts';
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ListenError';
-    this.code = code;
-  }
-}
+/** `code` is the system's (`EADDRINUSE`) or one of our own in capitals (`NOT_LOOPBACK`). */
+export class ListenError extends CodedError {}
 
 /** What the system said, and where; the hint is for addresses that are taken or not valid. */
 export function asListenError(error: unknown, where: string, hint: string): ListenError {

@@ -1,33 +1,12 @@
 /**
- * The Unix socket file: makes its folder private, replaces the socket of a dead broker, removes only its
- * own, and binds long paths through a short one (the system allows about 100 bytes, and reports only
- * EINVAL above).
+ * The Unix socket file: makes its folder private, replaces the socket of a dead broker, and removes only
+ * its own.
  */
 
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { shortSocketPath } from '../../../base/index.ts';
 import { ListenError } from './listen-error.ts';
-
-/** Longest path that every supported system takes: macOS has 104 bytes, one of them for the end. */
-const pathBytesMax = 103;
-
-/** A path that can be bound or connected to, until it is released. */
-export interface ShortPath {
-  readonly path: string;
-  release(): void;
-}
 
 /** A socket that listens at its path, until it is released. */
 interface BoundSocket {
@@ -99,29 +78,4 @@ function assertPrivate(folder: string): void {
       `${folder} belongs to another user (uid ${uid}), who could use the broker; choose another folder`,
     );
   }
-}
-
-/** The path itself when it is short enough, else another way to the same file. */
-export function shortSocketPath(path: string): ShortPath {
-  if (Buffer.byteLength(path) <= pathBytesMax) return { path, release: () => {} };
-  return process.platform === 'linux' ? throughDescriptor(path) : throughLink(path);
-}
-
-/** A path through `/proc/self/fd`: the folder stays open while it is in use. */
-function throughDescriptor(path: string): ShortPath {
-  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
-  return {
-    path: `/proc/self/fd/${folder}/${basename(path)}`,
-    release: () => closeSync(folder),
-  };
-}
-
-function throughLink(path: string): ShortPath {
-  const temporary = mkdtempSync(join(tmpdir(), 'aiq-'));
-  const link = join(temporary, 's');
-  symlinkSync(dirname(path), link);
-  return {
-    path: join(link, basename(path)),
-    release: () => rmSync(temporary, { recursive: true, force: true }),
-  };
 }

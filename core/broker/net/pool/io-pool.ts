@@ -6,6 +6,7 @@
 
 import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
+import { createCrashGuard } from '../../../base/index.ts';
 import type { MessageSink } from '../../engine/outbox.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import type { Guard } from '../hello.ts';
@@ -13,7 +14,6 @@ import { ListenError } from '../listen/listen-error.ts';
 import { type NetLimits, netLimitDefaults } from '../net-limits.ts';
 import { createReceiveBudgetCells } from '../receive-budget.ts';
 import { createConnectionCountCells } from './connection-counts.ts';
-import { createCrashGuard } from './crash-guard.ts';
 import { assertPortIsOurs, canSharePort, probePort } from './shared-port.ts';
 import type { Addresses, TcpAddress } from './thread-messages.ts';
 import { ThreadSlot } from './thread-slot.ts';
@@ -79,7 +79,12 @@ function slotsOf(options: IoPoolOptions): ThreadSlot[] {
   const limits = limitsOf(options);
   const connectionCountCells = createConnectionCountCells(count);
   const receiveBudgetCells = createReceiveBudgetCells(count);
-  const crashGuard = createCrashGuard(limits);
+  const crashGuard = createCrashGuard({
+    windowMs: limits.restartWindowMs,
+    freeCrashes: 0,
+    crashesMax: limits.restartsMax,
+    pause: { minMs: limits.restartDelayMs, maxMs: limits.restartWindowMs },
+  });
   let downCount = 0;
 
   return Array.from({ length: count }, (_, thread) => {

@@ -4,10 +4,10 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import type { CrashGuard } from '../../../base/index.ts';
 import type { NetEvent, Outgoing } from '../../events.ts';
 import { ReceiveBudget } from '../receive-budget.ts';
 import { ConnectionCounts } from './connection-counts.ts';
-import type { CrashGuard } from './crash-guard.ts';
 import { IoThread } from './io-thread-handle.ts';
 import type { Addresses, Listen, ThreadSetup } from './thread-messages.ts';
 

@@ -1,5 +1,6 @@
 /** `aiq broker start`: runs a broker in the foreground. */
 
+import { brokerFolder } from '../../../base/index.ts';
 import type { Config } from '../../../config/index.ts';
 import { CliError, usageError } from '../../errors.ts';
 import { type ExitName, exitCode } from '../../exit-codes.ts';
@@ -91,7 +92,8 @@ function parseListen(address: string): { host: string; port: number } {
 
 /** The folder of a `file:` broker: the only kind that this command can start. */
 export function folderOf({ broker }: Config): string {
-  if (broker.startsWith('file:')) return broker.slice('file:'.length);
+  const folder = brokerFolder(broker);
+  if (folder !== null) return folder;
   throw usageError(
     `the configured broker ${broker} has no folder here`,
     'Name one: --dir <folder>',

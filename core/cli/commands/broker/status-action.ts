@@ -1,7 +1,8 @@
 /** `aiq broker status`: prints the state of the broker without starting one. */
 
+import { brokerFolder } from '../../../base/index.ts';
 import type { Starting } from '../../../host/index.ts';
-import type { QueueStats } from '../../../job-queue/index.ts';
+import type { EngineStats } from '../../../job-queue/index.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import { formatAge, formatBytes } from '../../output/format.ts';
 import { queueTable } from '../../output/queue-view.ts';
@@ -50,7 +51,7 @@ async function notRunning(broker: string, starting: Starting | null): Promise<st
 const diskFullText =
   'the log has no room: nothing is accepted or delivered until there is some; settles go on';
 
-function storageLines(stats: QueueStats): string[] {
+function storageLines(stats: EngineStats): string[] {
   const { logBytes, logLiveBytes, logSegments, durableOffset, historyOffset } = stats;
   const deadBytes = Math.max(0, logBytes - logLiveBytes);
   const segments = logSegments === 1 ? '1 segment' : `${logSegments} segments`;
@@ -62,7 +63,7 @@ function storageLines(stats: QueueStats): string[] {
 }
 
 interface Found {
-  readonly stats: QueueStats | null;
+  readonly stats: EngineStats | null;
   /** What it cannot do at the moment. */
   readonly troubles: readonly string[];
   /** A broker that recovers its log and answers nobody yet. */
@@ -70,12 +71,13 @@ interface Found {
 }
 
 async function statsOf(session: Session, broker: string): Promise<Found> {
-  if (!broker.startsWith('file:')) {
+  const folder = brokerFolder(broker);
+  if (folder === null) {
     const queue = await session.queue();
-    return { stats: await queue.stats(), troubles: await queue.troubles(), starting: null };
+    return { stats: await queue.engineStats(), troubles: await queue.troubles(), starting: null };
   }
   const { brokerStatus } = await import('../../../host/index.ts');
-  const status = await brokerStatus(broker.slice('file:'.length));
+  const status = await brokerStatus(folder);
   return status.running
     ? { stats: status.stats, troubles: status.troubles, starting: null }
     : { stats: null, troubles: [], starting: status.starting ?? null };

@@ -1,6 +1,7 @@
 /** `aiq broker stop`: flags, help and action. */
 
 import type { Command } from 'commander';
+import { brokerFolder } from '../../../base/index.ts';
 import { examplesText } from '../../examples.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import type { RunAction, Session } from '../../session.ts';
@@ -17,13 +18,14 @@ export function addStop(broker: Command, run: RunAction): void {
 async function stop(session: Session): Promise<ExitName> {
   const { broker } = await session.config();
   const { terminal } = session;
-  if (!broker.startsWith('file:')) {
+  const folder = brokerFolder(broker);
+  if (folder === null) {
     await (await session.queue()).shutdown();
     terminal.note(`asked the broker at ${broker} to stop; queued jobs are kept`);
     return 'ok';
   }
   const { stopBroker } = await import('../../../host/index.ts');
-  const outcome = await stopBroker(broker.slice('file:'.length));
+  const outcome = await stopBroker(folder);
   terminal.note(
     outcome === 'stopped'
       ? `stopped the broker of ${broker}; queued jobs are kept`

@@ -1,5 +1,6 @@
 /** `aiq doctor`: one row for everything that aiq needs, with the fix where something is missing. */
 
+import { brokerFolder } from '../../../base/index.ts';
 import type { ExitName } from '../../exit-codes.ts';
 import type { Style, Terminal } from '../../output/terminal.ts';
 import type { Session } from '../../session.ts';
@@ -23,11 +24,11 @@ async function allChecks(session: Session): Promise<Check[]> {
   if (!(await isTrusted(session, config))) return [checkNode(), configured, trusted];
   const { packageRoot } = await import('../../../agent/index.ts');
   const { broker, file, output } = config;
-  const brokerFolder = broker.startsWith('file:') ? broker.slice('file:'.length) : null;
+  const folder = brokerFolder(broker);
   const rest = await Promise.all([
     checkAgents(config),
     checkBroker(config),
-    brokerFolder === null ? [] : checkDisk('disk', brokerFolder),
+    folder === null ? [] : checkDisk('disk', folder),
     checkDisk('disk', output.dir),
     checkOutput(config),
     checkProvider(session, config),

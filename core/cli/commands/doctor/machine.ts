@@ -3,7 +3,7 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../../base/index.ts';
+import { brokerFolder, makeFolder } from '../../../base/index.ts';
 import { formatAge, formatBytes } from '../../output/format.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
@@ -60,9 +60,10 @@ export function refuseObstacle(folder: string): void {
 
 /** Files of ours whose times are known: the package, the configuration and the broker's endpoints. */
 export function datedFiles(packageRoot: string, config: string | null, broker: string): string[] {
+  const folder = brokerFolder(broker);
   return [
     join(packageRoot, 'package.json'),
     ...(config === null ? [] : [config]),
-    ...(broker.startsWith('file:') ? [join(broker.slice('file:'.length), 'endpoints.json')] : []),
+    ...(folder === null ? [] : [join(folder, 'endpoints.json')]),
   ];
 }

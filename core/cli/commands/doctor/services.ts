@@ -1,9 +1,9 @@
 /** Who answers: the broker and the model provider, each asked once, for some seconds. */
 
 import { access, constants } from 'node:fs/promises';
-import { FolderError } from '../../../base/index.ts';
+import { brokerFolder, FolderError } from '../../../base/index.ts';
 import type { Config } from '../../../config/index.ts';
-import type { QueueStats } from '../../../job-queue/index.ts';
+import type { EngineStats } from '../../../job-queue/index.ts';
 import type { Provider, ProviderUse } from '../../../model/index.ts';
 import { reportOf } from '../../errors.ts';
 import { formatAge } from '../../output/format.ts';
@@ -27,12 +27,13 @@ export async function checkBroker(config: Config): Promise<Check> {
   }
 }
 
-type Stats = Pick<QueueStats, 'pid' | 'startedAtMs' | 'queues'>;
+type Stats = Pick<EngineStats, 'pid' | 'startedAtMs' | 'queues'>;
 
 async function statsOf({ broker, brokerTokenFile }: Config): Promise<Stats | null> {
-  if (broker.startsWith('file:')) {
+  const folder = brokerFolder(broker);
+  if (folder !== null) {
     const { brokerStatus } = await import('../../../host/index.ts');
-    const status = await brokerStatus(broker.slice('file:'.length));
+    const status = await brokerStatus(folder);
     return status.running ? status.stats : null;
   }
   const { openQueue } = await import('../../../job-queue/index.ts');
@@ -44,7 +45,7 @@ async function statsOf({ broker, brokerTokenFile }: Config): Promise<Stats | nul
     startBroker: false,
   });
   try {
-    return await queue.stats();
+    return await queue.engineStats();
   } finally {
     await queue.close();
   }
@@ -60,7 +61,7 @@ function running(broker: string, { pid, startedAtMs, queues }: Stats): Check {
 }
 
 async function checkStart(broker: string): Promise<Check> {
-  const folder = broker.slice('file:'.length);
+  const folder = brokerFolder(broker) ?? broker;
   const near = nearestFolder(folder);
   try {
     refuseObstacle(folder);

@@ -14,7 +14,7 @@ import {
   type RunningBroker,
   startBroker,
 } from '../../../../core/broker/index.ts';
-import { Client, Consumer, type ConsumerOptions } from '../../../../core/client/index.ts';
+import { Client, Consumer, type LeasedJob } from '../../../../core/client/index.ts';
 import {
   encodeJob,
   idToText,
@@ -158,24 +158,23 @@ it('serves 256 connections to their last request while one sends garbage and one
   expect(notices.filter((text) => !text.includes('was cut off'))).toEqual([]);
 });
 
-type Lease = Parameters<ConsumerOptions['onDelivery']>[0];
-
 interface TestConsumer {
   readonly consumer: Consumer;
-  readonly leases: Lease[];
+  readonly leases: LeasedJob[];
   readonly lost: string[];
   /** Said when its connection was lost and when it was back. */
   readonly notices: string[];
 }
 
 async function openConsumer(credit: number): Promise<TestConsumer> {
-  const said = { leases: [] as Lease[], lost: [] as string[], notices: [] as string[] };
+  const said = { leases: [] as LeasedJob[], lost: [] as string[], notices: [] as string[] };
   const endpoint = { ...address(), token: token() };
   const consumer = await Consumer.open({
     resolve: () => Promise.resolve(endpoint),
     clientName: 'test',
     queues: ['summarize'],
     credit,
+    blobs: { request: () => Promise.reject(new Error('no job is large')) },
     onDelivery: (lease) => void said.leases.push(lease),
     onLeaseLost: (_lease, code) => void said.lost.push(code),
     onNotice: (text) => void said.notices.push(text),

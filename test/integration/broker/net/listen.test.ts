@@ -6,7 +6,7 @@ import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { shortSocketPath } from '../../../../core/broker/net/listen/unix-socket.ts';
+import { shortSocketPath } from '../../../../core/base/index.ts';
 import {
   type IoPool,
   type IoPoolOptions,

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { shortSocketPath } from '../../../../core/base/index.ts';
 import type { NetEvent, Outgoing } from '../../../../core/broker/events.ts';
-import { shortSocketPath } from '../../../../core/broker/net/listen/unix-socket.ts';
 import {
   type IoPool,
   type IoPoolOptions,

@@ -1,4 +1,4 @@
-/** Durations as people write them. */
+/** Durations, sizes and counts as people write them in files and flags. */
 
 const unitMs: { readonly [unit: string]: number } = {
   ms: 1,
@@ -27,4 +27,19 @@ export function durationProblem(text: string): string {
 function millisecondsOf(text: string): number {
   const [, count, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
   return Number(count) * (unitMs[unit] ?? Number.NaN);
+}
+
+const binaryPrefixes = 'KMGT';
+
+/** Bytes of `4096`, `512KiB`, `4MiB`, `2GiB` or `1TiB`; null for what is no size from 1 to `bytesMax`. */
+export function parseSize(text: string, bytesMax = Number.MAX_SAFE_INTEGER): number | null {
+  const [, count, prefix] = /^(\d+)(?: ?([KMGT])iB)?$/.exec(text) ?? [];
+  const bytes = Number(count) * 1024 ** (binaryPrefixes.indexOf(prefix ?? '?') + 1);
+  return bytes >= 1 && bytes <= bytesMax ? bytes : null;
+}
+
+/** A whole number in digits; null for what is none from `min` to `max`. */
+export function parseCount(text: string, min: number, max: number): number | null {
+  const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return count >= min && count <= max ? count : null;
 }
