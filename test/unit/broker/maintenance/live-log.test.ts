@@ -174,7 +174,7 @@ test('summaries are held against their segments', async () => {
   const { problems, notices } = await verifyLog(dir);
   expect(problems).toEqual([]);
   expect(notices).toEqual([
-    `${path} is damaged or of another version; the next start makes it again`,
+    `${path} is damaged or of another version; the next start writes it again`,
   ]);
 });
 
