@@ -224,7 +224,7 @@ test('processes that open one folder at once share one broker, and each ends by 
     const spawn = (folder) => started[started.push(spawnBroker(folder)) - 1];
     await ensureBroker({ dir, spawn });
     const queue = await openQueue({ broker: 'file:' + dir, tokenFile: null, clientName: 'test' });
-    const { pid } = await queue.stats();
+    const { pid } = await queue.engineStats();
     await queue.close();
     const isOver = (one) => one.ending !== null || one.pid === pid;
     while (!started.every(isOver)) await new Promise((resolve) => setTimeout(resolve, 20));
