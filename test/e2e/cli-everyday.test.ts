@@ -81,7 +81,7 @@ describe('jobs', () => {
     expect((await succeed('jobs', 'cancel', id)).stdout).toBe(`${id}\n`);
     const again = await project.aiq('jobs', 'cancel', id);
     expect(again).toMatchObject({ code: 2, stdout: '' });
-    expect(again.stderr).toContain(`${id} is not cancelled: the job is cancelled`);
+    expect(again.stderr).toContain(`${id} was not cancelled: the job is cancelled`);
     expect((await project.aiq('jobs', 'result', id)).code).toBe(7);
   });
 
