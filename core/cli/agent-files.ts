@@ -1,4 +1,4 @@
-/** What commands have to know of agents beyond their manifests: templates, tool modules, knowledge. */
+/** Loads and checks agents for commands: templates, tool modules and knowledge included. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,20 +16,18 @@ import type { Config } from '../config/index.ts';
 import { pathFromHere } from './output/format.ts';
 import type { Session } from './session.ts';
 
-/** Says which agents are not those that ship with aiq, although they have their names. */
+/** Notes agents that replace a built-in agent of the same name. */
 export function warnOfShadowedAgents({ terminal }: Session, agents: readonly Agent[]): void {
   for (const agent of agents.filter(shadowsShipped)) {
-    terminal.note(
-      `agent "${agent.name}" is that of ${pathFromHere(agent.dir)}, ${replacesBuiltIn}`,
-    );
+    terminal.note(`agent "${agent.name}" from ${pathFromHere(agent.dir)} ${replacesBuiltIn}`);
   }
 }
 
-export const replacesBuiltIn = 'in place of the one that comes with aiq';
+export const replacesBuiltIn = 'replaces the built-in one';
 
 /**
- * All agents; one whose templates or tool modules cannot work is broken, like a bad manifest.
- * @param how whether tool modules are read, or run, which asks for that first
+ * All agents; one with invalid templates or tool modules is broken, like one with a bad manifest.
+ * @param how whether tool modules are only parsed, or run, which needs permission
  * @throws TrustError
  */
 export async function discoverUsable(
@@ -41,7 +39,7 @@ export async function discoverUsable(
   const found = await discoverAgents(config.agentPaths, config.limits);
   if (how === 'run') await allowJobs(session, found.agents);
   const checked = await Promise.all(
-    found.agents.map(async (agent) => ({ agent, problems: await faultsOf(agent, how) })),
+    found.agents.map(async (agent) => ({ agent, problems: await problemsOf(agent, how) })),
   );
   const broken = checked.filter(({ problems }) => problems.length > 0);
   return {
@@ -61,21 +59,20 @@ export async function loadUsable(session: Session, name: string): Promise<Agent>
   const { agentPaths, limits } = await session.config();
   const agent = await loadAgent(name, agentPaths, limits);
   await allowJobs(session, [agent]);
-  const faults = await faultsOf(agent, 'run');
+  const faults = await problemsOf(agent, 'run');
   if (faults.length > 0) throw new BrokenAgentError(name, faults);
   return agent;
 }
 
-/** Asks for what doing the jobs of these agents needs. @throws TrustError */
+/** Asks for the permissions that jobs of these agents need. @throws TrustError */
 async function allowJobs(session: Session, agents: readonly Agent[]): Promise<void> {
   const { jobNeeds } = await import('../trust/index.ts');
   await (await session.trust()).allow(agents.flatMap(jobNeeds));
 }
 
 /**
- * An agent with a tool module that does not load could do none of its jobs. Only such modules are
- * looked at: agents without any need nothing loaded. They are run where that is allowed already;
- * queueing a job alone is no reason to ask.
+ * Refuses an agent whose tool modules do not load. Modules are run only where that is allowed
+ * already: queueing a job is no reason to ask.
  * @throws BrokenAgentError; TrustError when the agent's files are another user's
  */
 export async function refuseBrokenTools(session: Session, agent: Agent): Promise<void> {
@@ -89,24 +86,24 @@ export async function refuseBrokenTools(session: Session, agent: Agent): Promise
   if (problems.length > 0) throw new BrokenAgentError(agent.name, problems);
 }
 
-async function faultsOf(agent: Agent, how: 'read' | 'run'): Promise<Problem[]> {
+async function problemsOf(agent: Agent, how: 'read' | 'run'): Promise<Problem[]> {
   const faults = await templateFaults(agent);
   if (agent.tools.length === 0) return faults;
   const { toolProblems } = await import('../runtime/index.ts');
   return [...faults, ...(await toolProblems(agent, how))];
 }
 
-/** The default folder need not be there; one that somebody named should. */
+/** Warns of configured agent folders that do not exist; the default one need not. */
 function warnOfMissingPaths({ terminal }: Session, { agentPaths, baseDir }: Config): void {
   const byDefault = join(baseDir, 'agents');
   for (const path of agentPaths) {
     if (path !== byDefault && !existsSync(path)) {
-      terminal.warn(`agentPaths: there is no folder ${path}`);
+      terminal.warn(`agentPaths: no such folder: ${path}`);
     }
   }
 }
 
-/** The agent as its jobs are made: what it reads is part of what they are. */
+/** The agent with the digests of its knowledge files, which are part of the identity of a job. */
 export async function withKnowledge(session: Session, agent: Agent): Promise<Agent> {
   if (agent.knowledge.length === 0) return agent;
   const { baseDir } = await session.config();
@@ -115,7 +112,7 @@ export async function withKnowledge(session: Session, agent: Agent): Promise<Age
   if (pinned.files === 0) {
     const patterns = agent.knowledge.flatMap(({ include }) => include).join(', ');
     session.terminal.warn(
-      `agent "${agent.name}" has no files: ${patterns} match none in ${baseDir}`,
+      `agent "${agent.name}" has no knowledge files: none in ${baseDir} matches ${patterns}`,
     );
   }
   const out = leftOutText(pinned.leftOut ?? []);

@@ -1,4 +1,4 @@
-/** The agent that `aiq agents new` and `aiq init` write: small, commented, and working as it stands. */
+/** The agent that `aiq agents new` and `aiq init` write: small, commented, and valid. */
 
 export function agentTemplate(name: string, schemaLine: string): string {
   return `${schemaLine}

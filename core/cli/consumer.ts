@@ -1,4 +1,4 @@
-/** A consumer in this process, with what it has to tell on the terminal. */
+/** Starts a consumer in this process that reports on the terminal. */
 
 import type { Agent } from '../agent/index.ts';
 import type { Config } from '../config/index.ts';
@@ -21,7 +21,7 @@ export interface ConsumerSettings {
   readonly onJob: (report: JobReport) => void;
   /** The agents again, as a changed configuration has them; default: as they are. */
   readonly rereadAgents?: (config: Config) => Promise<readonly Agent[]>;
-  /** Told when jobs can only wait for a person. */
+  /** Called when jobs cannot continue without a change by the user. */
   readonly onStuck?: (error: CliError) => void;
 }
 
@@ -60,7 +60,7 @@ export async function startConsumer(
   }
 }
 
-/** Warnings as ours by default; a full log with `--verbose`, JSON lines with `--json`. */
+/** Warnings by default; a full log with `--verbose`, JSON lines with `--json`. */
 async function runtimeLog(terminal: Terminal): Promise<RuntimeLog> {
   if (terminal.verbose || terminal.json) {
     const { createLogger } = await import('./output/logger.ts');
@@ -71,7 +71,7 @@ async function runtimeLog(terminal: Terminal): Promise<RuntimeLog> {
 }
 
 function ignore(): void {
-  // People did not ask for this level.
+  // Shown with --verbose only.
 }
 
 function withFields(message: string, fields: Readonly<Record<string, unknown>>): string {
@@ -86,11 +86,10 @@ export function fatalError({ fatal }: RunSummary): CliError | null {
   return new CliError('unexpected', fatal.message, [notCharged]);
 }
 
-const notCharged = 'Jobs that were not done stay queued; no attempt was charged for this.';
+const notCharged = 'Unfinished jobs stay queued; no attempt was charged.';
 
 function stuckError({ message }: { readonly message: string }): CliError {
-  const waiting =
-    'Once it is mended, the same command goes on; `aiq run` waits for that by itself.';
+  const waiting = 'Fix it and run the same command again; `aiq run` waits and continues by itself.';
   const without = 'Without a key: aiq run --provider offline';
   return new CliError('credential', message, [notCharged, waiting, without]);
 }

@@ -1,7 +1,6 @@
 /**
- * Every failure in one shape: what, where, why, fix. One function maps errors of all layers to a
- * message and an exit code. Classes are told apart by name: asking `instanceof` would load layers
- * (and the `openai` package) that a failing command never needed.
+ * Maps errors of all layers to a message, details and an exit code. Classes are recognised by name:
+ * `instanceof` would load layers (and the `openai` package) that the failing command does not need.
  */
 
 import type { AgentError } from '../agent/index.ts';
@@ -12,7 +11,7 @@ import type { TrustError } from '../trust/index.ts';
 import type { ExitName } from './exit-codes.ts';
 import { oneLine } from './output/format.ts';
 
-/** A failure that the command line itself found, worded for the person who typed the command. */
+/** A failure that the command line itself detected, worded for the user. */
 export class CliError extends Error {
   readonly exit: ExitName;
   /** Lines below the first: places, values, fixes. Empty strings are blank lines. */
@@ -26,12 +25,12 @@ export class CliError extends Error {
   }
 }
 
-/** Shorthand for a wrong command line. */
+/** An error of the command line (exit code 2). */
 export function usageError(message: string, ...details: string[]): CliError {
   return new CliError('usage', message, details);
 }
 
-/** Shorthand for input that did not pass its checks. */
+/** An error of the input (exit code 3). */
 export function inputError(message: string, ...details: string[]): CliError {
   return new CliError('invalid', message, details);
 }
@@ -42,7 +41,7 @@ export interface Report {
   readonly details: readonly string[];
 }
 
-/** What to tell about an error, and how to exit. */
+/** The message, details and exit code for anything thrown. */
 export function reportOf(error: unknown): Report {
   if (error instanceof CliError) return error;
   if (!(error instanceof Error)) return unexpected(error);
@@ -51,8 +50,8 @@ export function reportOf(error: unknown): Report {
 }
 
 /**
- * The text of a report: the first line, then the details behind one blank line, indented. Jobs and
- * whoever answered at a broker's address have a say in it, so each line is cleaned.
+ * The lines of a report: the message, a blank line, then the details, indented. Control characters
+ * are removed: texts may come from jobs, or from an untrusted server.
  */
 export function formatReport(report: Report): string[] {
   const [first = '', ...rest] = report.message.split('\n').map(oneLine);
@@ -81,7 +80,7 @@ const reporters: Readonly<Record<string, Reporter>> = {
   FolderLockedError: (error) => ({
     exit: 'broker',
     message: error.message,
-    details: ['Look: aiq broker status. Stop it: aiq broker stop'],
+    details: ['See: aiq broker status. To stop it: aiq broker stop'],
   }),
   MaintenanceError: (error) => ({
     exit: 'usage',
@@ -95,28 +94,27 @@ const reporters: Readonly<Record<string, Reporter>> = {
     exit: 'broker',
     message: error.message,
     details: [
-      'See all of it: aiq broker verify. Use a backup: aiq broker restore <backup>',
-      'Get out what is legible: aiq broker salvage <new folder>',
+      'Details: aiq broker verify. From a backup: aiq broker restore <backup>',
+      'Without a backup: aiq broker salvage <new folder>',
     ],
   }),
   ModelError: (error) => modelReport(error as ModelError),
   AiqError: (error) => aiqReport(error as AiqError),
 };
 
-const nameProvider =
-  'Or say who answers: provider (AIQ_PROVIDER) is local for that server, offline for extracts.';
+const nameProvider = 'Or set provider (AIQ_PROVIDER): local for that server, offline for extracts.';
 
 function trustReport({ folder, needs, wants, wasAsked }: TrustError): Report {
-  const would = wasAsked
+  const message = wasAsked
     ? `${folder} was not allowed to`
-    : `nobody has allowed yet what ${folder} would do`;
+    : `${folder} is not trusted yet; it would`;
   return {
     exit: 'untrusted',
-    message: would,
+    message,
     details: [
       ...wants,
       '',
-      'Nothing of it was done. Look at it, then allow it: aiq trust',
+      'Nothing of this was done. Review and allow it: aiq trust',
       'For one command: --trust, or AIQ_TRUST=1 in the environment. More: aiq help trust',
       ...(needs.some(({ kind }) => kind === 'text') ? [nameProvider] : []),
     ],
@@ -160,11 +158,11 @@ const fixOfCode: { readonly [code in ErrorCode]?: string } = {
   UNAUTHORIZED:
     'A broker keeps its token in `<its folder>/token`. Name that file, or a copy that you may read: ' +
     'brokerTokenFile in aiq.config.yaml, or AIQ_BROKER_TOKEN_FILE.',
-  UNREACHABLE: 'Is it running? Look: aiq broker status. Start one: aiq broker start',
-  CONFLICT: 'Take another --id, or leave it out: the id then follows from the content.',
+  UNREACHABLE: 'Is it running? See: aiq broker status. To start one: aiq broker start',
+  CONFLICT: 'Use another --id, or omit it: the id is then derived from the content.',
   DISK_FULL: 'Free some space on the disk of the broker folder; queued jobs are safe.',
-  QUEUE_FULL: 'Let a consumer work first: aiq run. The limits of a queue: aiq queues show <queue>',
-  OUTCOME_UNKNOWN: 'Run the same command again: what took effect before is not done twice.',
+  QUEUE_FULL: 'Let a consumer drain it: aiq run. For its limits: aiq queues show <queue>',
+  OUTCOME_UNKNOWN: 'Run the same command again: what already took effect is not done twice.',
 };
 
 /** A refused token with the file that it came from; any other error as it is. */
@@ -189,7 +187,7 @@ function aiqReport(error: AiqError): Report {
   };
 }
 
-/** The last cause tells the truth ("ECONNREFUSED"), the first only that something went wrong. */
+/** The root cause of an error ("ECONNREFUSED"), unless its message is part of the error's. */
 function causes(error: Error): string[] {
   let last: unknown = error;
   while (last instanceof Error && last.cause !== undefined) last = last.cause;
@@ -207,7 +205,7 @@ function commanderReport(error: Error): Report {
   };
 }
 
-/** The file system refused: a folder without rights, a full disk. Not a bug of ours. */
+/** An error of the file system, such as EACCES or ENOSPC; null for any other error. */
 function fileSystemReport(error: NodeJS.ErrnoException): Report | null {
   if (error.syscall === undefined || error.code === undefined) return null;
   const where = error.path === undefined ? '' : `: ${error.path}`;
@@ -219,6 +217,6 @@ function unexpected(error: unknown): Report {
   return {
     exit: 'unexpected',
     message: `unexpected: ${text}`,
-    details: ['This is a bug in aiq. With -v it shows where.'],
+    details: ['This is a bug in aiq. Run with -v for the stack trace.'],
   };
 }

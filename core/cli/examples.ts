@@ -12,7 +12,7 @@ export const exampleJobs = {
   friday: 'v7erf0faf6q5',
 } as const;
 
-/** A command line, and what a person should know about it. */
+/** A command line, and a remark. */
 export type Example = readonly [command: string, meaning?: string];
 
 /** The block behind the options of a command; meanings begin in one column. */

@@ -1,10 +1,10 @@
-/** The table of exit codes. `docs/reference/cli.md` and `aiq help exit-codes` repeat it; a test compares them. */
+/** Exit codes. `docs/reference/cli.md` and `aiq help exit-codes` repeat them; a test compares. */
 
 export const exitCodes = {
-  ok: { code: 0, meaning: 'Done. An empty list is done, and so is a consumer that drained.' },
+  ok: { code: 0, meaning: 'Success, also for an empty list and for a consumer that drained.' },
   unexpected: {
     code: 1,
-    meaning: 'An unexpected error: the file system refused, or a bug in aiq.',
+    meaning: 'An unexpected error: of the file system, or a bug in aiq.',
   },
   usage: {
     code: 2,
@@ -12,7 +12,7 @@ export const exitCodes = {
   },
   invalid: {
     code: 3,
-    meaning: 'An agent, the configuration, an input file or an input did not pass its checks.',
+    meaning: 'An agent, the configuration, an input file or an input is invalid.',
   },
   credential: {
     code: 4,
@@ -24,28 +24,30 @@ export const exitCodes = {
   broker: {
     code: 6,
     meaning:
-      'The broker cannot be started or reached, is not to be trusted, or is locked, full or damaged.',
+      'The broker cannot be started or reached, is not trusted, or is locked, full or damaged.',
   },
   jobFailed: { code: 7, meaning: 'The job is dead or was cancelled.' },
-  waitTimeout: { code: 8, meaning: 'The job is not finished: gave up waiting. It lives on.' },
-  partial: { code: 9, meaning: 'Some of many succeeded, others did not.' },
+  waitTimeout: {
+    code: 8,
+    meaning: 'The job is not finished, or waiting for it timed out. It continues.',
+  },
+  partial: { code: 9, meaning: 'Some succeeded, others failed.' },
   damaged: {
     code: 65,
-    meaning:
-      'The log or the backup is damaged: told by broker verify, backup, restore and salvage.',
+    meaning: 'The log or the backup is damaged (broker verify, backup, restore, salvage).',
   },
   locked: {
     code: 75,
-    meaning: 'A broker serves the folder: it must be stopped before broker restore and salvage.',
+    meaning: 'A broker runs on the folder: stop it before broker restore and salvage.',
   },
   untrusted: {
     code: 77,
     meaning:
-      'The folder would send a key to an address or run code, or belongs to another user, and nobody ' +
-      'has allowed that: see aiq help trust.',
+      'The folder would send a key to an address or run code, or belongs to another user, and this is not ' +
+      'allowed yet: see aiq help trust.',
   },
-  interrupted: { code: 130, meaning: 'Ended by SIGINT: tail, or at once by a second Ctrl-C.' },
-  terminated: { code: 143, meaning: 'Ended by SIGTERM: tail, or at once by the second one.' },
+  interrupted: { code: 130, meaning: 'Ended by SIGINT: tail, or a second Ctrl-C.' },
+  terminated: { code: 143, meaning: 'Ended by SIGTERM: tail, or a second SIGTERM.' },
 } as const;
 
 export type ExitName = keyof typeof exitCodes;

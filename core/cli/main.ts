@@ -1,7 +1,6 @@
 /**
- * The command line's entry: parses, runs one command and turns whatever happens into a message on
- * standard error and an exit code. Never throws and never ends the process itself, except when the
- * reader of its output has left.
+ * Entry of the command line: parses, runs one command, prints errors and returns the exit code.
+ * Never throws, and exits the process itself only when standard output cannot be written.
  */
 
 import { readFileSync } from 'node:fs';
@@ -34,7 +33,7 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** Commander's way to say that it printed what was asked for. */
+/** Codes of commander for help and version that were printed. */
 const printed: ReadonlySet<string> = new Set(['commander.helpDisplayed', 'commander.version']);
 
 async function fail(program: Program, argv: readonly string[], error: unknown): Promise<ExitName> {
@@ -60,7 +59,7 @@ function isCommanderError(error: unknown): error is CommanderError {
   return error instanceof Error && error.name === 'CommanderError';
 }
 
-/** `aiq summarize x` is no command, but what was meant is clear when an agent has that name. */
+/** For `aiq summarize x`: suggests `enqueue` when an agent has that name. */
 async function enqueueHint(program: Program, argv: readonly string[]): Promise<string[]> {
   const [name = '', ...rest] = program.command.args;
   if (name !== argv.find((arg) => arg === name)) return [];
@@ -73,7 +72,7 @@ async function enqueueHint(program: Program, argv: readonly string[]): Promise<s
   }
 }
 
-/** The help of the command that was meant, with the agent's name where its flags matter. */
+/** Names the help of the command, with the agent's name where its flags matter. */
 function helpHint(code: string | null, root: Command, argv: readonly string[]): string[] {
   if (code === null) return [];
   const names: string[] = [];

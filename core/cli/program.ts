@@ -77,10 +77,13 @@ function configureRoot(root: Command, version: string): void {
     .helpCommand(false)
     .option('--config <file>', 'Use this configuration file.')
     .option('--broker <address>', 'Broker to use: file:<folder>, unix:<path>, tcp://<host>:<port>.')
-    .option('--trust', 'Let the folder send keys and run code, this time: aiq help trust.')
+    .option(
+      '--trust',
+      'Allow the folder to send keys and run code, for this command: aiq help trust.',
+    )
     .option('--json', 'Print results as JSON: one document, or one line per item.')
     .option('-q, --quiet', 'Print results and errors only.')
-    .option('-v, --verbose', 'Print more, such as the place of an unexpected error.')
+    .option('-v, --verbose', 'Print more, such as the stack trace of an unexpected error.')
     .addOption(
       new Option('--color <when>', 'Colours on standard error.')
         .choices(['auto', 'always', 'never'])
@@ -90,9 +93,9 @@ function configureRoot(root: Command, version: string): void {
       'after',
       `${examplesText([
         ['aiq enqueue summarize --input article.txt', 'add a job; prints its id'],
-        ['aiq run --agents summarize --until-empty', 'do the queued jobs, then leave'],
-        ['aiq enqueue summarize article.txt --wait', 'add a job, do it, print the result'],
-        ['aiq demo', 'see it work, without a key or a network'],
+        ['aiq run --agents summarize --until-empty', 'run the queued jobs, then exit'],
+        ['aiq enqueue summarize article.txt --wait', 'add a job, run it, print the result'],
+        ['aiq demo', 'try it without a key or a network'],
       ])}
 
 Topics: ${Object.keys(helpTopics)

@@ -1,4 +1,4 @@
-/** After an enqueue: what is ahead of the jobs, and whether anybody works on them. */
+/** Hints about queues: waiting jobs, missing workers, pauses. */
 
 import type { Agent } from '../agent/index.ts';
 import type { JobQueue, QueueInfo } from '../job-queue/index.ts';
@@ -11,7 +11,7 @@ export async function queueInfo(queue: JobQueue, name: string): Promise<QueueInf
   return queues.find((info) => info.queue === name) ?? null;
 }
 
-/** Names the queues that nobody here could work on, although jobs wait in them. */
+/** Warns of waiting jobs in queues that no usable agent here serves. */
 export async function warnOfUnserved(session: Session, agents: readonly Agent[]): Promise<void> {
   const served = new Set(agents.map(({ queue }) => queue));
   const { queues } = await (await session.queue()).stats();
@@ -20,13 +20,13 @@ export async function warnOfUnserved(session: Session, agents: readonly Agent[])
     if (waiting === 0 || served.has(queue)) continue;
     const jobs = waiting === 1 ? '1 job waits' : `${waiting} jobs wait`;
     session.terminal.warn(
-      `${jobs} in queue "${queue}", but no agent that can be used here serves it. ` +
-        `Look: aiq jobs list --queue ${queue}`,
+      `${jobs} in queue "${queue}", but no usable agent here serves it. ` +
+        `See: aiq jobs list --queue ${queue}`,
     );
   }
 }
 
-/** Names the jobs that wait for somebody who has the definition that they were made with. */
+/** Warns of parked jobs that were made with another definition of their agent, in another folder. */
 export async function warnOfForeign(session: Session, agents: readonly Agent[]): Promise<void> {
   const { putAside } = await import('../runtime/index.ts');
   const queue = await session.queue();
@@ -36,13 +36,13 @@ export async function warnOfForeign(session: Session, agents: readonly Agent[]):
     for (const [reason, same] of Map.groupBy(reasons, (text) => text)) {
       const jobs = same.length === 1 ? '1 job waits' : `${same.length} jobs wait`;
       session.terminal.warn(
-        `${jobs} in queue "${row.queue}", ${reason}. Look: aiq jobs list --queue ${row.queue} --state parked`,
+        `${jobs} in queue "${row.queue}", ${reason}. See: aiq jobs list --queue ${row.queue} --state parked`,
       );
     }
   }
 }
 
-/** Says why jobs that somebody waits for do not run: a wait of hours would be silent. */
+/** Prints why jobs do not run yet, before a wait that could last for hours. */
 export async function printHeld(
   session: Session,
   agent: Agent,
@@ -52,18 +52,20 @@ export async function printHeld(
   const heldIn = (state: Accepted['state']): number =>
     accepted.filter((job) => job.state === state).length;
   const [delayed, parked] = [heldIn('delayed'), heldIn('parked')];
-  const look = 'Look: aiq jobs list --state';
+  const see = 'See: aiq jobs list --state';
   if (delayed > 0)
-    terminal.note(`${delayed} of ${accepted.length} jobs not before their time. ${look} delayed`);
+    terminal.note(`${delayed} of ${accepted.length} jobs are delayed. ${see} delayed`);
   if (parked > 0)
-    terminal.note(`${parked} of ${accepted.length} jobs parked until aiq signal. ${look} parked`);
+    terminal.note(
+      `${parked} of ${accepted.length} jobs are parked until aiq signal. ${see} parked`,
+    );
   const isPaused = (await queueInfo(await session.queue(), agent.queue))?.paused ?? false;
   if (heldIn('ready') > 0 && isPaused) {
-    terminal.note(`queue "${agent.queue}" is paused. To go on: aiq queues resume ${agent.queue}`);
+    terminal.note(`queue "${agent.queue}" is paused. To resume: aiq queues resume ${agent.queue}`);
   }
 }
 
-/** Says that jobs wait, and that nobody works where that is so: the commonest question. */
+/** Prints how many jobs were queued, and a hint when no worker is running. */
 export async function printQueued(
   session: Session,
   agent: Agent,

@@ -31,7 +31,7 @@ function reference(packageRoot: string, name: string, folder: string): string {
   return /\s/.test(path) ? pathToFileURL(schema).href : path;
 }
 
-/** The nearest folder above that is there, links resolved. */
+/** The nearest existing folder, links resolved. */
 function existingFolder(folder: string): string {
   try {
     return realpathSync(folder);

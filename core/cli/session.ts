@@ -1,6 +1,6 @@
 /**
  * What one invocation shares: the terminal, the configuration and the connection to the broker,
- * each made when first asked for.
+ * each created on first use.
  */
 
 import type {
@@ -31,11 +31,11 @@ export interface Session {
   readonly terminal: Terminal;
   /** @throws ConfigError; CliError when a flag is at fault; TrustError when it is another user's */
   config(): Promise<Config>;
-  /** The same, for commands that only tell what stands there, whoever wrote it. @throws as `config` */
+  /** The same without the check of the owner, for commands that only show it. @throws as `config` */
   foundConfig(): Promise<Config>;
   /** What the folder may do. @throws as `foundConfig` */
   trust(): Promise<Trust>;
-  /** All read again, as they are now; nobody is asked. @throws as `config` */
+  /** Reads everything again; asks no question. @throws as `config` */
   reread(): Promise<Reread>;
   /** Every setting with where it comes from. @throws as `config` */
   settings(): Promise<ExplainedSetting[]>;
@@ -60,7 +60,7 @@ export type RunAction = (
   overrides?: Overrides,
 ) => Promise<void>;
 
-/** @param overrides settings that flags of the command stand for */
+/** @param overrides settings given as flags of the command */
 export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Session {
   const broker = flags.broker === undefined ? {} : { broker: flags.broker };
   const allOverrides: Overrides = { ...overrides, ...broker };
@@ -105,7 +105,7 @@ export function createSession(flags: GlobalFlags, overrides: Overrides = {}): Se
       return loadEnvironment(lookupOf(flags));
     },
     queue: () => {
-      queue ??= session.config().then((known) => connect(known, session.terminal));
+      queue ??= session.config().then((opened) => connect(opened, session.terminal));
       return queue;
     },
     close: async () => {
@@ -131,13 +131,13 @@ async function readConfig(
       terminal.warn(`AIQ_TRUST in ${envFile} has no effect: a folder cannot allow itself`);
     return config;
   } catch (error) {
-    // What is fine without the flags is the flags' fault; this throws when it is not.
+    // Throws when the problem is not in the flags.
     loadConfig(lookup);
     throw usageError((error as Error).message);
   }
 }
 
-/** Nothing is done by a configuration of another user before somebody says so. */
+/** The configuration; one of another user only when that is allowed. */
 async function trustedConfig(session: Session): Promise<Config> {
   const config = await session.foundConfig();
   const { fileNeeds } = await import('../trust/index.ts');
@@ -157,7 +157,7 @@ function lookupOf({ config }: GlobalFlags): Lookup {
   return config === undefined ? lookup : { ...lookup, file: config };
 }
 
-/** Opens the engine that the configuration names; trouble on the way is told as it happens. */
+/** Opens the configured queue; problems are printed as they occur. */
 export async function connect(config: Config, terminal: Terminal): Promise<JobQueue> {
   const { openQueue } = await import('../job-queue/index.ts');
   const { broker, brokerTokenFile: tokenFile } = config;

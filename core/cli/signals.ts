@@ -1,10 +1,10 @@
-/** SIGINT and SIGTERM in long-running commands: the first asks, the second insists. */
+/** SIGINT and SIGTERM in long-running commands: the first stops gracefully, the second at once. */
 
 import type { ExitName } from './exit-codes.ts';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
-/** How a command ends that a signal ended. */
+/** Exit name of a command that a signal stopped. */
 export function exitOfSignal(signal: StopSignal): ExitName {
   return signal === 'SIGINT' ? 'interrupted' : 'terminated';
 }
@@ -12,7 +12,7 @@ export function exitOfSignal(signal: StopSignal): ExitName {
 const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM'];
 
 /**
- * Calls `first` for the first signal and `second` for every later one, whichever they are.
+ * Calls `first` for the first signal and `second` for every later one.
  * @returns a function that restores the default behaviour
  */
 export function onStopSignals(

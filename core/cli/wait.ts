@@ -1,4 +1,4 @@
-/** Waiting for jobs to finish, and telling how they ended. */
+/** Waits for jobs to finish and prints how they ended. */
 
 import { startTimer } from '../base/index.ts';
 import {
@@ -10,14 +10,14 @@ import {
 } from '../job-queue/index.ts';
 import { CliError } from './errors.ts';
 import type { ExitName } from './exit-codes.ts';
-import { madeText, printExtracts } from './output/extract-text.ts';
+import { outputText, printExtracts } from './output/extract-text.ts';
 import { formatElapsed } from './output/format.ts';
 import { failureOf } from './output/job-view.ts';
 import type { Terminal } from './output/terminal.ts';
 
 export interface WaitOptions {
   readonly timeoutMs: number | null;
-  /** Called as each job ends, in the order of the ends. */
+  /** Called when a job finishes, in that order. */
   readonly onFinished: (info: JobInfo) => void;
   /** Stops waiting with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -48,7 +48,7 @@ export async function waitForJobs(
   } catch (error) {
     if (!timeout.signal.aborted) throw error;
     throw new CliError('waitTimeout', `gave up waiting after ${formatElapsed(timeoutMs ?? 0)}`, [
-      `${open} of ${ids.length} jobs not finished; they live on. Look: aiq jobs list`,
+      `${open} of ${ids.length} jobs are not finished; they continue. See: aiq jobs list`,
     ]);
   } finally {
     timer?.clear();
@@ -63,14 +63,14 @@ export function reportFinished(terminal: Terminal, info: JobInfo): void {
   }
   const what = `${shortId(info.id)}  ${info.agent}`;
   if (info.state === 'done') {
-    terminal.note(`${terminal.paint('green', 'done')}  ${what}  ${madeText(info)}`.trimEnd());
+    terminal.note(`${terminal.paint('green', 'done')}  ${what}  ${outputText(info)}`.trimEnd());
     return;
   }
   const word = terminal.paint('red', info.state);
   terminal.failure(`${word}  ${what}  ${failureOf(info)}`.trimEnd());
 }
 
-/** The line over all of them that says which are no answers. */
+/** Prints how many of the results are extracts. */
 export function printFinished(terminal: Terminal, jobs: readonly JobInfo[]): void {
   const done = jobs.filter(({ state }) => state === 'done');
   printExtracts(terminal, done.filter(isExtract).length, done.length);

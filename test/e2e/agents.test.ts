@@ -117,7 +117,7 @@ describe('search', () => {
       await empty.write('aiq.config.yaml', 'provider: offline\n');
       const asked = await empty.aiq('enqueue', 'search', '--query', 'Anything?');
       expect(asked.code).toBe(0);
-      expect(asked.stderr).toMatch(/agent "search" has no files: .* match none in/);
+      expect(asked.stderr).toMatch(/agent "search" has no knowledge files: none in .* matches/);
     } finally {
       await empty.remove();
     }
@@ -205,7 +205,7 @@ describe('broken agents', () => {
     expect(named, named.stderr).toMatchObject({ code: 3 });
     expect(named.stderr).toMatch(/^error: .*tools\/x\.js:2/m);
     const all = await project.aiq('run', '--until-empty');
-    expect(all.stderr).toMatch(/agent "tooled" is left out:\n.*tools\/x\.js:2/);
+    expect(all.stderr).toMatch(/agent "tooled" is skipped:\n.*tools\/x\.js:2/);
     expect(all.stderr).toContain('1 job waits in queue "tooled"');
   });
 });

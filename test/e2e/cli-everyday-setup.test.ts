@@ -86,7 +86,7 @@ describe('agents', () => {
     }
     const refused = await project.aiq('agents', 'new', 'notes');
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('agents/notes is there already');
+    expect(refused.stderr).toContain('agents/notes already exists');
   });
 
   test('new tells that an agent takes the place of the built-in one', async () => {

@@ -67,11 +67,11 @@ describe('jobs', () => {
     await project.write(path, 'mine now');
     const changed = await succeed('jobs', 'result', id);
     expect(changed.stdout).toBe('mine now\n');
-    expect(changed.stderr).toContain('was changed since the job wrote it');
+    expect(changed.stderr).toContain('was modified after the job wrote it');
     await rm(join(project.dir, path));
     const removed = await project.aiq('jobs', 'result', id);
     expect(removed).toMatchObject({ code: 5, stdout: '' });
-    expect(removed.stderr).toContain('somebody moved or removed the file');
+    expect(removed.stderr).toContain('the file was moved or removed');
   });
 
   test('one that waits has no result yet, can be cancelled once, and then had none', async () => {

@@ -82,7 +82,7 @@ describe('one file', () => {
   test('is told to be gone when its file was removed, and --force makes it anew', async () => {
     await rm(join(project.dir, 'out', 'summaries', `article-${id}.md`));
     const again = await project.aiq('enqueue', 'summarize', 'article.txt');
-    expect(again.stderr).toMatch(/article-.*\.md is not there any more.*--force/);
+    expect(again.stderr).toMatch(/article-.*\.md no longer exists.*--force/);
     const forced = await project.aiq('enqueue', 'summarize', 'article.txt', '--force', '--wait');
     expect(forced, forced.stderr).toMatchObject({ code: 0 });
     expect(forced.stdout).toContain(label);
@@ -364,7 +364,7 @@ test('--id is the identity: the same key is the same job, with other content a c
   const other = await project.aiq('enqueue', 'summarize', 'one.txt', '--id', 'k1');
   expect(other, other.stderr).toMatchObject({ code: 3, stdout: '' });
   expect(other.stderr).toMatch(/^error: .*CONFLICT.* job [0-9a-z]{12} \(ready\)/m);
-  expect(other.stderr).toContain('Take another key');
+  expect(other.stderr).toContain('Use another key');
 });
 
 test('a reader that leaves early ends the command quietly', async () => {

@@ -285,7 +285,7 @@ test('a variable that is no setting, and a folder that is not there, are told', 
   expect(told.stderr).toMatch(
     /AIQ_RUN_CONCURENCY is no setting\. Did you mean "?AIQ_RUN_CONCURRENCY/,
   );
-  expect(told.stderr).toMatch(/there is no folder .*nowhere/);
+  expect(told.stderr).toMatch(/no such folder: .*nowhere/);
 });
 
 test.skipIf(process.platform !== 'linux')(

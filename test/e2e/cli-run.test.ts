@@ -115,7 +115,9 @@ test('a broker in the foreground serves its folder to everybody and stops cleanl
     expect(JSON.parse(stdout)).toMatchObject({ running: true, pid: broker.child.pid });
     expect(await elsewhere.aiq('broker', 'stop')).toMatchObject({ code: 0 });
     expect(await broker.finished).toMatchObject({ code: 0, signal: null });
-    expect((await elsewhere.aiq('broker', 'status')).stdout).toMatch(/^no broker runs for file:/);
+    expect((await elsewhere.aiq('broker', 'status')).stdout).toMatch(
+      /^no broker is running for file:/,
+    );
   } finally {
     await elsewhere.remove();
   }

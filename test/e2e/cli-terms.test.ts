@@ -69,9 +69,9 @@ test('who waits for a job that is held is told why', async () => {
     project.aiq('enqueue', 'summarize', '--text', text, ...terms, '--wait', '--timeout', '1ms');
   await succeed('queues', 'pause', 'summarize');
   const reasons: [terms: string[], reason: string][] = [
-    [[], 'queue "summarize" is paused. To go on: aiq queues resume summarize'],
-    [['--run-at', '2100-01-01'], '1 of 1 jobs not before their time'],
-    [['--park-key', 'held:1'], '1 of 1 jobs parked until aiq signal'],
+    [[], 'queue "summarize" is paused. To resume: aiq queues resume summarize'],
+    [['--run-at', '2100-01-01'], '1 of 1 jobs are delayed'],
+    [['--park-key', 'held:1'], '1 of 1 jobs are parked until aiq signal'],
   ];
   for (const [terms, reason] of reasons) {
     const held = await wait(`Held ${reason}`, ...terms);
@@ -84,8 +84,8 @@ test('who waits for a job that is held is told why', async () => {
 
 test.each([
   [['--priority', 'urgent'], 'Allowed choices are highest'],
-  [['--run-at', 'tomorrow'], '--run-at: "tomorrow" is no time'],
-  [['--expires', '2020-01-01'], 'is over already'],
+  [['--run-at', 'tomorrow'], '--run-at: "tomorrow" is not a time'],
+  [['--expires', '2020-01-01'], 'is in the past'],
   [['--tag', 'two words'], 'is not a tag'],
 ])('%j is refused, and nothing is queued', async (flags, message) => {
   const refused = await project.aiq('enqueue', 'summarize', '--text', 'A text.', ...flags);

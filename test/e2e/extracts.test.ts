@@ -48,7 +48,7 @@ test('the same command runs it for real once there is a provider, once, and says
   await goReal();
   const real = await project.aiq(...summarize('--wait'));
   expect(real.code, real.stderr).toBe(0);
-  expect(real.stderr).toMatch(/2 jobs were done as extracts, which is no answer: moody does them/);
+  expect(real.stderr).toMatch(/2 jobs were done as extracts, not an answer: moody runs them again/);
   expect(real.stdout).toMatch(/A summary\.[^]*A summary\./);
   expect(server.calls).toBe(2);
   const again = await project.aiq(...summarize('--wait'));

@@ -220,7 +220,7 @@ providers: { mine: { baseURL: '${evil.origin}/v1', apiKey: '\${env:${name}}' } }
       });
       const refused = await project.atTerminal('no', ...sum, 'one');
       expect(refused.stdout).toMatch(
-        /would\s+send MY_SECRET to http.*\s+run agents\/own\/tool\.mjs\s+Allow it/,
+        /wants to\s+send MY_SECRET to http.*\s+run agents\/own\/tool\.mjs\s+Allow this/,
       );
       expect(refused).toMatchObject({ code: untrusted });
       expectNothingTaken(refused);
@@ -301,6 +301,6 @@ providers: { mine: { baseURL: '${evil.origin}/v1', apiKey: '\${env:${name}}' } }
     const done = await project.aiq(...sum, 'one', '--quiet');
     // The key goes to OpenAI alone, which a test cannot reach: no question came before.
     expect(done.code).not.toBe(untrusted);
-    expect((await project.aiq('trust')).stderr).toContain('no key leaves, and no code runs');
+    expect((await project.aiq('trust')).stderr).toContain('sends no key and runs no code');
   });
 });

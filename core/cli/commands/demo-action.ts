@@ -1,6 +1,6 @@
 /**
- * `aiq demo`: the whole path on real texts, through a detached broker of its own. Leaves the
- * results, and nothing running. Uses the agents that ship with aiq, whatever the folder holds.
+ * `aiq demo`: summarizes example texts through a temporary broker with the built-in agents. Keeps
+ * the results and leaves no process behind.
  */
 
 import { existsSync } from 'node:fs';
@@ -33,11 +33,11 @@ export async function demo(session: Session): Promise<ExitName> {
   const texts = exampleTexts();
   const agents = await shippedAgents();
   const outputDir = join(config.output.dir, 'demo');
-  await forgetLastDemo(outputDir);
+  await removeLastDemo(outputDir);
   const dir = await mkdtemp(join(tmpdir(), 'aiq-demo-'));
   try {
-    const stage: Stage = { agents, config: { ...config, broker: `file:${dir}` }, texts, outputDir };
-    const files = await perform(session, stage);
+    const setup: Demo = { agents, config: { ...config, broker: `file:${dir}` }, texts, outputDir };
+    const files = await runJobs(session, setup);
     await printAllResults(session, files);
     return 'ok';
   } finally {
@@ -52,7 +52,7 @@ interface Agents {
   readonly filegen: Agent;
 }
 
-interface Stage {
+interface Demo {
   readonly agents: Agents;
   /** With the demo's own broker. */
   readonly config: Config;
@@ -79,25 +79,22 @@ async function shippedAgents(): Promise<Agents> {
   return { summarize, search: { ...search, knowledge }, filegen };
 }
 
-/**
- * A demo starts fresh: with the records of the last one its jobs would be found done already. Only
- * what the demo itself writes is removed.
- */
-async function forgetLastDemo(outputDir: string): Promise<void> {
+/** Removes the files of the last demo; with its commit records all jobs would be done already. */
+async function removeLastDemo(outputDir: string): Promise<void> {
   for (const name of ['.aiq', 'summaries', 'answers', 'generated']) {
     await rm(join(outputDir, name), { recursive: true, force: true });
   }
 }
 
-/** Queues the jobs, works until all are done, and returns the files that stand. */
-async function perform(session: Session, stage: Stage): Promise<string[]> {
+/** Queues the jobs, runs them, and returns the files of the results. */
+async function runJobs(session: Session, setup: Demo): Promise<string[]> {
   const { terminal } = session;
-  const { config, agents, texts, outputDir } = stage;
+  const { config, agents, texts, outputDir } = setup;
   const startedAtMs = performance.now();
   const queue = await connect(config, terminal);
   const reports: JobReport[] = [];
   try {
-    const jobs = await jobsOf(stage);
+    const jobs = await jobsOf(setup);
     await queue.enqueue(jobs);
     const stored = formatElapsed(performance.now() - startedAtMs);
     terminal.note(
@@ -120,7 +117,7 @@ async function perform(session: Session, stage: Stage): Promise<string[]> {
     terminal.note(`all done in ${formatElapsed(performance.now() - startedAtMs)}`);
     const extracts = reports.filter(({ provider }) => provider === 'offline').length;
     printExtracts(terminal, extracts, jobs.length);
-    return await standingFiles(reports, jobs.length);
+    return await writtenFiles(reports, jobs.length);
   } finally {
     await queue.close();
   }
@@ -129,7 +126,7 @@ async function perform(session: Session, stage: Stage): Promise<string[]> {
 type NewJob = ReturnType<typeof newJobFor>;
 
 /** One job for each text, then the question and the brief. */
-async function jobsOf({ agents, config, texts }: Stage): Promise<NewJob[]> {
+async function jobsOf({ agents, config, texts }: Demo): Promise<NewJob[]> {
   const names = (await readdir(texts)).sort();
   const summaries = names.map(async (name) => {
     const text = await readTextFile(join(texts, name), config.limits.inputBytesMax);
@@ -170,12 +167,12 @@ async function workUntilDone({ runtime, close }: Consumer): Promise<void> {
 }
 
 /** @throws CliError when a job has no file, or an empty one */
-async function standingFiles(reports: readonly JobReport[], count: number): Promise<string[]> {
+async function writtenFiles(reports: readonly JobReport[], count: number): Promise<string[]> {
   const done = reports.filter(({ outcome }) => outcome === 'ack').map(filesOf);
   const sizes = await Promise.all(done.flat().map(async (file) => (await stat(file)).size));
   if (done.length >= count && !sizes.includes(0)) return done.flat().sort();
-  throw new CliError('partial', `only ${done.length} of ${count} jobs became files`, [
-    'The lines above say why.',
+  throw new CliError('partial', `only ${done.length} of ${count} jobs produced files`, [
+    'See the lines above.',
   ]);
 }
 
@@ -189,7 +186,7 @@ async function printAllResults({ terminal }: Session, files: readonly string[]):
       ['', `${pathFromHere(file)} begins:`, '', ...lines.map((line) => `  ${line}`)].join('\n'),
     );
   }
-  terminal.note('\nThe results:');
+  terminal.note('\nResults:');
   for (const file of files) terminal.result(pathFromHere(file));
   terminal.note(`
 Next, with files of your own:

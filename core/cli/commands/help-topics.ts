@@ -34,7 +34,7 @@ asks: once for each folder, at a terminal, with each variable and its address, a
   aiq trust --remove    forgets it for this folder
   aiq --trust …         allows it for one command; AIQ_TRUST=1 in the environment does, too
 
-Where nobody can be asked, it is refused with exit code 77. Prompts, schemas and the text of your
+Without a terminal it is refused with exit code 77. Prompts, schemas and the text of your
 modules change freely; a new address, variable or module asks again. Allowed without asking:
 
   OPENAI_API_KEY to https://api.openai.com, and to OPENAI_BASE_URL of the environment itself

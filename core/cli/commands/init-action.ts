@@ -1,4 +1,4 @@
-/** `aiq init`: a folder to begin in. What is there already is kept as it is. */
+/** `aiq init`: creates the files of a new project; existing files are kept. */
 
 import { constants } from 'node:fs';
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
@@ -16,13 +16,13 @@ const exampleAgent = 'one-line';
 /** A real text in the public domain, where the `search` agent looks by default. */
 const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.txt' };
 
-/** What aiq makes in a folder, and keys: nothing to keep in a repository. */
+/** Files of aiq, and keys, that do not belong in a repository. */
 const ignored = ['.aiq/', 'out/', '.env'];
 
-/** Puts one file there; throws `EEXIST` when something has its name. */
+/** Writes one file; throws `EEXIST` when it exists. */
 type Put = (path: string) => Promise<void>;
 
-/** The agents that ship with aiq need no copy; one commented agent shows how to make another. */
+/** Writes the configuration, one commented agent, a sample text and a .gitignore. */
 export async function init(session: Session, folder: string | undefined): Promise<ExitName> {
   const dir = readPath(folder ?? '.');
   await prepareFolder(dir);
@@ -40,7 +40,7 @@ export async function init(session: Session, folder: string | undefined): Promis
     const created = await putOnce(path, put);
     if (terminal.json) terminal.result(JSON.stringify({ path, created }));
     else if (created) terminal.result(pathFromHere(path));
-    else terminal.note(`kept ${pathFromHere(path)}, which was there already${await lacks(path)}`);
+    else terminal.note(`kept ${pathFromHere(path)}, which already exists${await lacks(path)}`);
   }
   printNext(session, folder);
   return 'ok';
@@ -61,7 +61,7 @@ async function putOnce(path: string, put: Put): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof FolderError) {
-      const fix = 'Files written before this one stay. Move it away, or name another folder.';
+      const fix = 'Files written so far are kept. Move it away, or choose another folder.';
       throw new CliError('usage', error.message, [fix]);
     }
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -74,12 +74,12 @@ function bare(line: string): string {
   return line.trim().replace(/^\/|\/$/g, '');
 }
 
-/** What an own `.gitignore` should have as well; empty for other files. */
+/** The lines that an existing `.gitignore` lacks; empty for other files. */
 async function lacks(path: string): Promise<string> {
   if (basename(path) !== '.gitignore') return '';
   const lines = new Set((await readFile(path, 'utf8')).split('\n').map(bare));
   const missing = ignored.filter((line) => !lines.has(bare(line)));
-  return missing.length === 0 ? '' : `; add to it: ${missing.join(' ')}`;
+  return missing.length === 0 ? '' : `; consider adding: ${missing.join(' ')}`;
 }
 
 async function putConfig(root: string, path: string): Promise<void> {
@@ -98,7 +98,7 @@ function printNext({ terminal }: Session, folder: string | undefined): void {
   terminal.note(`
 Next:${enter}
   aiq enqueue summarize ${sample.to} --wait    a first result
-  aiq agents list                                           what there is
-  aiq doctor                                                what is missing
+  aiq agents list                                           lists agents
+  aiq doctor                                                checks the setup
 With OPENAI_API_KEY set (also in .env), a model writes the answers; without, they are extracts.`);
 }

@@ -1,4 +1,4 @@
-/** `aiq run`: does the queued jobs until it is stopped, or until nothing is left to do. */
+/** `aiq run`: runs queued jobs until it is stopped, or until no job is left. */
 
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
@@ -23,7 +23,7 @@ interface RunFlags {
 
 export async function run(session: Session, flags: RunFlags): Promise<ExitName> {
   if (flags.model?.trim() === '')
-    throw usageError('--model is empty', 'Name one, or leave it out.');
+    throw usageError('--model is empty', 'Give a model, or omit the flag.');
   const config = await session.config();
   const agents = await pickAgents(session, flags.agents);
   const names = agents.map(({ name }) => name);
@@ -47,8 +47,8 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   terminal.hint(`working on ${names.join(', ')}; Ctrl-C stops`);
   const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
   await warnOfForeign(session, agents);
-  const isOver = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
-  if (isOver && flags.agents === undefined) await warnOfUnserved(session, agents);
+  const isDrained = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
+  if (isDrained && flags.agents === undefined) await warnOfUnserved(session, agents);
   return exit;
 }
 
@@ -57,23 +57,22 @@ async function pickAgents(session: Session, names: string | undefined): Promise<
   if (names !== undefined) {
     const wanted = new Set(names.split(',').map((name) => name.trim()));
     wanted.delete('');
-    if (wanted.size === 0) throw usageError('--agents names no agent', 'Like --agents summarize');
+    if (wanted.size === 0)
+      throw usageError('--agents names no agent', 'Example: --agents summarize');
     return Promise.all([...wanted].map((name) => loadUsable(session, name)));
   }
   const { agents, broken } = await discoverUsable(session, 'run');
   for (const agent of broken) warnOfBroken(session.terminal, agent);
   if (agents.length > 0) return agents;
-  throw new CliError('notFound', 'there is no agent to run', [
-    'Make one: agents/<name>/agent.yaml',
-  ]);
+  throw new CliError('notFound', 'no agent to run', ['Create one: aiq agents new <name>']);
 }
 
 function warnOfBroken(terminal: Terminal, { name, problems }: BrokenAgent): void {
-  terminal.warn(`agent "${name}" is left out:`);
+  terminal.warn(`agent "${name}" is skipped:`);
   for (const problem of problems) terminal.warn(`  ${formatProblem(problem)}`);
 }
 
-/** From the first job to the last, with two chances to stop it. */
+/** Waits for the end of the run; the first signal drains it, the second aborts it. */
 async function supervise(
   { runtime, close }: Consumer,
   terminal: Terminal,
@@ -97,7 +96,7 @@ async function supervise(
   }
 }
 
-/** Longer than `abort` may take; then the process ends without it. */
+/** Limit for `abort`; then the process exits without it. */
 const abortMsMax = 2_000;
 
 function stopOnSignals(
@@ -109,12 +108,12 @@ function stopOnSignals(
     () => {
       const { held } = runtime.counts;
       const jobs = held === 1 ? '1 running job' : `${held} running jobs`;
-      terminal.note(`stopping: finishing ${jobs}; again to stop at once`);
+      terminal.note(`stopping: finishing ${jobs}; Ctrl-C again stops at once`);
       void runtime.drain();
     },
     (signal) => {
       forced = signal;
-      terminal.note('stopping at once: running jobs go back to the queue');
+      terminal.note('stopping at once: running jobs return to the queue');
       void runtime.abort();
       setTimeout(() => process.exit(exitCode(exitOfSignal(signal))), abortMsMax).unref();
     },
@@ -126,10 +125,10 @@ function printSummary(terminal: Terminal, { counts, usage, elapsedMs }: RunSumma
   const parts = [`${counts.done} done`];
   if (counts.dead > 0) parts.push(`${counts.dead} dead (see: aiq jobs list --state dead)`);
   if (counts.superseded > 0) {
-    parts.push(`${counts.superseded} moved to the present definition of their agents`);
+    parts.push(`${counts.superseded} moved to the current definition of their agents`);
   }
-  if (counts.returned > 0) parts.push(`${counts.returned} handed back`);
-  if (counts.lost > 0) parts.push(`${counts.lost} given up (lease lost or cancelled)`);
+  if (counts.returned > 0) parts.push(`${counts.returned} returned`);
+  if (counts.lost > 0) parts.push(`${counts.lost} lost (lease expired or job cancelled)`);
   terminal.note(`${parts.join(', ')} in ${formatElapsed(elapsedMs)}`);
   const used = usageText(usage);
   if (used !== '') terminal.note(used);

@@ -1,4 +1,4 @@
-/** `aiq tail`: every change of a job's state as it happens, one line each. */
+/** `aiq tail`: prints state changes of jobs as they happen. */
 
 import {
   describeJob,
@@ -10,7 +10,7 @@ import {
 import { usageError } from '../errors.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { findJob } from '../input/job-lookup.ts';
-import { madeText } from '../output/extract-text.ts';
+import { outputText } from '../output/extract-text.ts';
 import { oneLine } from '../output/format.ts';
 import { failureOf } from '../output/job-view.ts';
 import { findQueue } from '../output/queue-view.ts';
@@ -24,7 +24,7 @@ export interface TailFlags {
   readonly untilEmpty?: boolean;
 }
 
-/** Ends by a signal, with `--until-empty` when nothing is left, and for one job with its end. */
+/** Ends on a signal, with `--until-empty` when no job is left, and for one job when it finishes. */
 export async function tail(
   session: Session,
   typed: string | undefined,
@@ -40,7 +40,7 @@ export async function tail(
     const follow = { resolve, signal: ending.signal };
     if (typed === undefined) await followQueues(session, flags, follow);
     else if (flags.queue !== undefined || flags.untilEmpty === true) {
-      throw usageError('a job and --queue or --until-empty contradict each other');
+      throw usageError('a job cannot be combined with --queue or --until-empty');
     } else await followJob(session, typed, follow);
     return await promise;
   } finally {
@@ -63,7 +63,7 @@ async function followQueues(
   const queue = await session.queue();
   const queues = flags.queue ?? [];
   for (const name of queues) await findQueue(session, name);
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     if (flags.untilEmpty !== true) return;
     const stats = await queue.stats(queues);
     const isEmpty = stats.queues.every(
@@ -71,26 +71,26 @@ async function followQueues(
     );
     if (isEmpty) resolve('ok');
   };
-  const lookAgain = (): void => {
-    look().catch((error: unknown) => resolve(Promise.reject(error as Error)));
+  const recheck = (): void => {
+    check().catch((error: unknown) => resolve(Promise.reject(error as Error)));
   };
   await queue.watch({
     queues,
     signal,
     onChange: (info) => {
       reportChange(terminal, info);
-      if (isFinished(info)) lookAgain();
+      if (isFinished(info)) recheck();
     },
     onGap: () => {
       reportGap(terminal);
-      lookAgain();
+      recheck();
     },
   });
-  terminal.hint(`watching ${queues.length === 0 ? 'all queues' : queues.join(', ')}; Ctrl-C ends`);
-  await look();
+  terminal.hint(`watching ${queues.length === 0 ? 'all queues' : queues.join(', ')}; Ctrl-C stops`);
+  await check();
 }
 
-/** Begins with where the job stands, so that nothing between the look and the watch is missed. */
+/** Prints the present state after the watch began, so that no change in between is missed. */
 async function followJob(
   session: Session,
   typed: string,
@@ -99,32 +99,32 @@ async function followJob(
   const { terminal } = session;
   const queue = await session.queue();
   const { id, queue: name } = (await findJob(queue, typed)).info;
-  let told = '';
-  const goOn = (work: Promise<void>): void => {
+  let lastPrinted = '';
+  const inBackground = (work: Promise<void>): void => {
     work.catch((error: unknown) => resolve(Promise.reject(error as Error)));
   };
-  const tell = (info: JobInfo): void => {
+  const print = (info: JobInfo): void => {
     const change = `${info.state} ${info.deliveries} ${info.changedAtMs}`;
-    if (info.id !== id || change === told) return;
-    told = change;
+    if (info.id !== id || change === lastPrinted) return;
+    lastPrinted = change;
     reportChange(terminal, info);
     const next = supersededBy(info);
-    if (next !== null) goOn(followJob(session, next, { resolve, signal }));
+    if (next !== null) inBackground(followJob(session, next, { resolve, signal }));
     else if (isFinished(info)) resolve(exitOfFinished([info]));
   };
-  const look = async (): Promise<void> => {
-    for (const { info } of await queue.inspect(id)) tell(info);
+  const printPresent = async (): Promise<void> => {
+    for (const { info } of await queue.inspect(id)) print(info);
   };
   await queue.watch({
     queues: [name],
     signal,
-    onChange: tell,
+    onChange: print,
     onGap: () => {
       reportGap(terminal);
-      goOn(look());
+      inBackground(printPresent());
     },
   });
-  await look();
+  await printPresent();
 }
 
 function isFinished({ state }: JobInfo): boolean {
@@ -132,7 +132,7 @@ function isFinished({ state }: JobInfo): boolean {
 }
 
 function reportGap(terminal: Terminal): void {
-  terminal.warn('the connection was lost for a while; changes in between are not shown');
+  terminal.warn('the connection was lost; changes in the meantime are not shown');
 }
 
 const styles: { readonly [state in JobInfo['state']]?: Style } = {
@@ -158,7 +158,7 @@ function reportChange(terminal: Terminal, info: JobInfo): void {
 
 function detailOf(info: JobInfo): string {
   if (info.state === 'done') {
-    return `-> ${madeText(info)}`;
+    return `-> ${outputText(info)}`;
   }
   if (info.state === 'leased') return `attempt ${info.attempts + 1} of ${info.attemptsMax}`;
   const due = info.state === 'delayed' ? `due ${timeOf(info.dueAtMs)}` : '';

@@ -1,4 +1,4 @@
-/** `aiq trust`: allows what the folder would do with keys and code, and tells what was allowed. */
+/** `aiq trust`: allows the folder to use keys and run code; lists and removes permissions. */
 
 import {
   folderNeeds,
@@ -22,37 +22,38 @@ interface TrustFlags {
 
 export async function trust(session: Session, flags: TrustFlags): Promise<ExitName> {
   if (flags.list === true && flags.remove === true) {
-    throw usageError('--list and --remove contradict each other');
+    throw usageError('--list and --remove cannot be used together');
   }
   const records = recordsFolder(process.env);
   if (flags.list === true) {
-    for (const { folder, needs } of listRecords(records)) tell(session.terminal, folder, needs);
+    for (const { folder, needs } of listRecords(records))
+      printNeeds(session.terminal, folder, needs);
     return 'ok';
   }
   const { folder } = await session.trust();
   if (flags.remove !== true) return allow(session, records, folder);
-  const did = removeRecord(records, folder) ? 'forgotten' : 'nothing was allowed';
+  const did = removeRecord(records, folder) ? 'removed' : 'nothing was allowed';
   session.terminal.note(`${did}: ${oneLine(folder)}`);
   return 'ok';
 }
 
-/** In place of what was allowed before, so that what is gone must be asked for when it comes back. */
+/** Replaces the earlier permissions, so that a need that returns is asked for again. */
 async function allow(session: Session, records: string, folder: string): Promise<ExitName> {
   const { terminal } = session;
   const [config, loaded] = [await session.foundConfig(), await session.loadedEnvironment()];
   const needs = (await session.trust()).unowned(await folderNeeds({ ...config, ...loaded }));
-  tell(terminal, folder, needs);
+  printNeeds(terminal, folder, needs);
   if (needs.length === 0) {
-    terminal.note('nothing here needs to be allowed: no key leaves, and no code runs');
+    terminal.note('nothing to allow: this folder sends no key and runs no code');
     removeRecord(records, folder);
     return 'ok';
   }
   writeRecord(records, folder, needs);
-  terminal.note('allowed from now on; back: aiq trust --remove');
+  terminal.note('allowed from now on. To undo: aiq trust --remove');
   return 'ok';
 }
 
-function tell(terminal: Terminal, folder: string, needs: readonly Need[]): void {
+function printNeeds(terminal: Terminal, folder: string, needs: readonly Need[]): void {
   const texts = needs.map((need) => needText(need, folder));
   if (terminal.json) terminal.result(JSON.stringify({ folder, allowed: texts }));
   else for (const text of texts) terminal.result(`${oneLine(folder)}\t${oneLine(text)}`);

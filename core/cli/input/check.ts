@@ -1,4 +1,4 @@
-/** Checking drafts against an agent's schema: all problems of all drafts are told at once. */
+/** Checks drafts against the agent's schema and reports all problems of all drafts at once. */
 
 import type {
   Agent,
@@ -57,14 +57,14 @@ export function checkDrafts(
   check: DraftCheck,
   flagProblems: readonly InputProblem[],
 ): Draft[] {
-  const told = new Set(flagProblems.map(({ property }) => property));
+  const reported = new Set(flagProblems.map(({ property }) => property));
   const checked: Draft[] = [];
   const failed = new Map<string, { problem: InputProblem; origins: string[] }>();
   for (const draft of drafts) {
     const result = check(draft);
     if (result.ok) checked.push({ ...draft, input: result.input });
     for (const problem of result.ok ? [] : result.problems) {
-      if (told.has(problem.property)) continue;
+      if (reported.has(problem.property)) continue;
       const key = `${problem.property}\n${problem.message}`;
       const entry = failed.get(key) ?? { problem, origins: [] };
       entry.origins.push(draft.origin);
@@ -79,7 +79,7 @@ export function checkDrafts(
   throw inputDoesNotFit(agent, [...flagProblems, ...found]);
 }
 
-/** A problem of every draft comes from the flags and needs no file name. */
+/** The files with a problem; none when all have it, because then it comes from the flags. */
 function whereText(origins: readonly string[], drafts: number): string {
   if (origins.length === drafts && drafts > 1) return '';
   const named = origins.filter((origin) => origin !== '');

@@ -1,4 +1,4 @@
-/** The questions that aiq asks, at a terminal only: elsewhere they need `--yes`. */
+/** Confirmations at a terminal; elsewhere they require `--yes`. */
 
 import { createInterface } from 'node:readline/promises';
 import { CliError } from '../errors.ts';
@@ -11,24 +11,24 @@ const filesWithoutAsking = 100;
  */
 export async function confirmMany(files: number, yes: boolean): Promise<void> {
   if (yes || files <= filesWithoutAsking) return;
-  const why = `More than ${filesWithoutAsking} at once need a yes: add --yes`;
+  const why = `More than ${filesWithoutAsking} at once require --yes`;
   await confirm(`Add ${files} jobs?`, `${files} files were given; nothing was queued`, why);
 }
 
 /**
  * Returns when the person at the terminal says yes.
- * @throws CliError `usage` otherwise, and where nobody can be asked; nothing was changed
+ * @throws CliError `usage` otherwise, and when not at a terminal; nothing was changed
  */
 export async function confirm(
   question: string,
   refusal: string,
-  fix = 'This needs a yes: add --yes',
+  fix = 'Confirm with --yes',
 ): Promise<void> {
   if (!canAsk()) throw new CliError('usage', refusal, [fix]);
   if (!(await askYes(question))) throw new CliError('usage', 'not confirmed; nothing was changed');
 }
 
-/** Whether somebody is there to answer. */
+/** Whether a question can be answered: input and messages are a terminal. */
 export function canAsk(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }

@@ -30,12 +30,12 @@ export interface DraftOptions {
   readonly bytesMax: number;
   /** Asks whether so many files are meant. */
   readonly confirm: (files: number) => Promise<void>;
-  /** Told what is being waited for. */
+  /** Called with what is being waited for. */
   readonly note: (line: string) => void;
 }
 
 /**
- * One draft per source, or a single one when only flags speak.
+ * One draft per source, or a single one when the whole input comes from flags.
  * @throws CliError for sources that contradict each other or cannot be read; all bad files at once
  */
 export async function makeDrafts(
@@ -55,8 +55,8 @@ export async function makeDrafts(
   }
   if (primary === null) {
     throw usageError(
-      `agent "${agent.name}" has no primary property that a text could fill`,
-      'Name one with input.primary in its agent.yaml, or use its flags, --set or --data.',
+      `agent "${agent.name}" has no primary property for a text`,
+      'Set input.primary in its agent.yaml, or use its flags, --set or --data.',
     );
   }
   refuseTwice(primary, base, named, flags.text);
@@ -69,7 +69,7 @@ export async function makeDrafts(
   return texts.map(({ text, ...rest }) => ({ input: { ...base, [primary]: text }, ...rest }));
 }
 
-/** What an agent can do without is never taken from a pipe that nobody mentioned. */
+/** Only a required property is read from a pipe that the command does not mention. */
 function isRequired({ input: { schema } }: Agent, property: string): boolean {
   const { required } = schema;
   return Array.isArray(required) && required.includes(property);

@@ -1,4 +1,4 @@
-/** What flags say about the input: `--data`, then `--set`, then the properties' own flags on top. */
+/** The input from flags: `--data`, overridden by `--set`, overridden by the properties' own flags. */
 
 import {
   type Agent,

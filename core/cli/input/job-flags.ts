@@ -1,4 +1,4 @@
-/** The flags of `enqueue` that say when and how a job is to be done. */
+/** The flags of `enqueue` for when and how a job runs. */
 
 import { isKey, isTag, type JobTerms, limits, type Priority } from '../../job-queue/index.ts';
 import { usageError } from '../errors.ts';
@@ -13,7 +13,7 @@ export interface JobFlags {
 }
 
 /**
- * What the flags say, checked.
+ * The terms of a job from its flags.
  * @throws CliError `usage`
  */
 export function jobTermsOf(flags: JobFlags, nowMs: number): JobTerms {
@@ -26,10 +26,10 @@ export function jobTermsOf(flags: JobFlags, nowMs: number): JobTerms {
   };
   const { runAtMs = nowMs, expiresAtMs = Number.POSITIVE_INFINITY } = terms;
   if (expiresAtMs <= nowMs) {
-    throw usageError(`--expires: ${flags.expires} is over already`, 'Name a time to come.');
+    throw usageError(`--expires: ${flags.expires} is in the past`, 'Give a future time.');
   }
   if (expiresAtMs <= runAtMs) {
-    throw usageError('--expires is not after --run-at: such a job would never run');
+    throw usageError('--expires must be after --run-at: the job would never run');
   }
   return terms;
 }
@@ -41,7 +41,7 @@ export function jobTermsOf(flags: JobFlags, nowMs: number): JobTerms {
 export function checkKey(name: string, key: string): string {
   if (isKey(key)) return key;
   const rule = `A key is 1 to ${limits.keyBytesMax} printable ASCII characters without spaces.`;
-  throw usageError(`${name}: ${JSON.stringify(key)} is not a key`, rule, 'Like approval:7.');
+  throw usageError(`${name}: ${JSON.stringify(key)} is not a key`, rule, 'Example: approval:7');
 }
 
 function momentOf(flag: string, text: string | undefined, nowMs: number): number | undefined {
@@ -56,7 +56,7 @@ function tagsOf(tags: readonly string[] | undefined): readonly string[] | undefi
   }
   const different = tags === undefined ? undefined : [...new Set(tags)];
   if (different !== undefined && different.length > limits.tagsMax) {
-    throw usageError(`--tag: ${different.length} tags; a job may have ${limits.tagsMax}`);
+    throw usageError(`--tag: ${different.length} tags; the maximum is ${limits.tagsMax}`);
   }
   return different;
 }

@@ -23,7 +23,7 @@ export async function findJob(queue: JobQueue, typed: string): Promise<Inspected
   if (prefix === '' || !isIdPrefix(prefix)) {
     throw usageError(
       `${JSON.stringify(typed)} is not a job id`,
-      'An id is what aiq enqueue prints, or any unique beginning of it. See: aiq jobs list',
+      'An id is what aiq enqueue prints, or any unique prefix of it. See: aiq jobs list',
     );
   }
   const found = await queue.inspect(prefix);
@@ -34,7 +34,7 @@ export async function findJob(queue: JobQueue, typed: string): Promise<Inspected
     ]);
   }
   if (second === undefined) return only;
-  throw usageError(`${typed} fits several jobs`, ...candidates(found));
+  throw usageError(`${typed} matches several jobs`, ...candidates(found));
 }
 
 function candidates(found: readonly InspectedJob[]): string[] {
@@ -45,23 +45,23 @@ function candidates(found: readonly InspectedJob[]): string[] {
   );
 }
 
-/** In two steps: the content of several jobs that an ambiguous id fits is more than is needed. */
+/** The job with its content, fetched only once the id is known to be unique. */
 export async function findWithContent(session: Session, typed: string): Promise<InspectedJob> {
   const queue = await session.queue();
   const typedJob = await findJob(queue, typed);
   const id = await standIn(queue, typedJob.info.id);
   const found = id === typedJob.info.id ? typedJob : await findJob(queue, id);
   if (found !== typedJob) {
-    session.terminal.note(`${shortId(typedJob.info.id)} was superseded: this is of ${shortId(id)}`);
+    session.terminal.note(`${shortId(typedJob.info.id)} was superseded; this is ${shortId(id)}`);
   }
   const [whole] = await queue.inspect(found.info.id, { withJob: true });
   if (whole === undefined || whole.job === null) return whole ?? found;
-  // A body that cannot be had names no folder; the others may still have what is asked for.
+  // Without the body one candidate folder is missing; the others may have the output.
   const job = await queue.wholeJob(whole.job).catch(() => null);
   return { ...whole, job };
 }
 
-/** Where its consumer wrote, then where its producer wanted it, then the configured folder. */
+/** The consumer's output folder, then the producer's, then the configured one. */
 export async function outputFolders(session: Session, found: InspectedJob): Promise<string[]> {
   const { output } = await session.config();
   const folders = [rootOf(found.info.note), wantedFolder(found), output.dir];

@@ -18,7 +18,7 @@ interface LineOptions {
   readonly lineBytesMax: number;
   /** Default: everything may be shown. */
   readonly isHidden?: IsHidden;
-  /** Whether the agent takes it as its input: tells both forms apart where a property is called `input`. */
+  /** Whether it is valid input of the agent; distinguishes both forms when a property is called `input`. */
   readonly fits?: (input: JsonObject) => boolean;
 }
 
@@ -83,11 +83,11 @@ function openEnvelope(envelope: JsonObject, agent: string): Parsed {
   }
   // Ids that are no proper text would become one in UTF-8.
   if (id !== null && (typeof id !== 'string' || id === '' || !id.isWellFormed()))
-    return { problem: 'has an id that is no text' };
+    return { problem: 'has an id that is not text' };
   return { input: envelope['input'] as JsonObject, id };
 }
 
-/** Lines without their end; null stands for one that is too long. */
+/** Lines without their end; null for one that is too long. */
 async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   bytesMax: number,

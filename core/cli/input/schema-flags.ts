@@ -32,7 +32,7 @@ export function collect(value: string, before: readonly string[] = []): string[]
   return [...before, value];
 }
 
-/** For flags that stand for one thing: a second one would silently win. */
+/** For flags that may be given once: otherwise the last would silently win. */
 export function once(flag: string, fix: string): (value: string, before?: string) => string {
   return (value, before) => {
     if (before !== undefined) throw usageError(`${flag} is given twice`, fix);
@@ -47,20 +47,20 @@ export function addInputFlags(command: Command): Command {
     .option(
       '--text <text>',
       'The text itself, for the primary property.',
-      once('--text', 'A text is a job: run the command for each, or take --jsonl.'),
+      once('--text', 'A text is one job: run the command once for each, or use --jsonl.'),
     )
     .option('--set <key=value>', 'Set a property; key:=value takes JSON.', collect)
     .option(
       '--data <json>',
       'The whole input as JSON, @file or -.',
-      once('--data', 'An input is a job: run the command for each, or take --jsonl.'),
+      once('--data', 'An input is one job: run the command once for each, or use --jsonl.'),
     );
 }
 
 /**
  * First step: loads the agent that `args` name and gives its flags to the command.
  * @throws UnknownAgentError, BrokenAgentError, ConfigError; CliError when a flag that only the
- *   agent could explain stands before its name
+ *   agent defines precedes its name
  */
 export async function prepareInputs(
   command: Command,
@@ -88,7 +88,7 @@ export async function prepareInputs(
   if (setOnly.length > 0) command.addHelpText('after', setOnlyHelp(agent, setOnly));
 }
 
-/** True when the flag's name is one of ours, which means something else. */
+/** Whether the property's flag is taken by a flag of aiq. */
 export function isHidden(
   { input: { primary } }: Agent,
   { flag, property }: SchemaFlag,
@@ -118,7 +118,7 @@ function setOnlyHelp(agent: Agent, setOnly: readonly SchemaFlag[]): string {
     const value = valueName({ ...flag, fromFile: false });
     return `  --set ${flag.property}=<${value}>  ${text}`.trimEnd();
   });
-  return ['', `Input of ${agent.name} that has no flag of its own:`, ...rows].join('\n');
+  return ['', `Input of ${agent.name} without a flag of its own:`, ...rows].join('\n');
 }
 
 function ancestry(command: Command): Command[] {
@@ -135,7 +135,7 @@ function firstOperand(command: Command, args: readonly string[]): string | null 
       if (skipped === null) return arg;
       throw usageError(
         `the agent's name must come before ${skipped}`,
-        `Like: aiq ${command.name()} <agent> ${skipped} …`,
+        `Example: aiq ${command.name()} <agent> ${skipped} …`,
       );
     }
     const known = command.options.find(({ long, short }) => long === arg || short === arg);
@@ -156,7 +156,7 @@ function isHelp(arg: string): boolean {
 function addFlag(command: Command, flag: SchemaFlag, { taken, typed }: FlagTable): void {
   const spellings = [flag.flag, ...flag.aliases];
   for (const { option, text } of spellings.flatMap((name) => optionsOf(flag, name))) {
-    // Other spellings, and `--no-…`, give way to what has the name already.
+    // Aliases and `--no-…` do not replace an existing flag.
     if (option.long === undefined || taken.has(option.long)) continue;
     taken.add(option.long);
     command.addOption(option);
@@ -175,7 +175,7 @@ interface FlagTable {
 
 interface FlagOption {
   readonly option: Option;
-  /** The text that a flag without a value stands for. */
+  /** The text for a flag without a value. */
   readonly text: string | null;
 }
 

@@ -50,9 +50,10 @@ async function pathsOf(value: string): Promise<string[]> {
   return paths.sort();
 }
 
-const escapesHint = 'Signs that belong to a name stand behind a backslash: \\[ \\] \\* \\? \\{ \\}';
+const escapesHint =
+  'Escape characters that belong to a name with a backslash: \\[ \\] \\* \\? \\{ \\}';
 
-/** The folders in front that stand there by their own names, brackets or not; the rest is a pattern. */
+/** Splits off the leading folders that exist by their literal names; the rest is a pattern. */
 function splitPattern(value: string): { cwd: string; pattern: string } {
   const segments = value.split('/');
   let cwd = value.startsWith('/') ? '/' : '.';

@@ -1,4 +1,4 @@
-/** Standard input: whether somebody gave one, and reading it once. */
+/** Standard input: detects whether it was given, and reads it once. */
 
 import { fstatSync } from 'node:fs';
 import { inputError } from '../errors.ts';
@@ -10,7 +10,7 @@ export const stdinName = 'standard input';
 let taken = false;
 
 /**
- * True when standard input is a pipe or a file that nobody read yet. "Not a terminal" would not do:
+ * True when standard input is a pipe or a file that has not been read yet. "Not a terminal" is not enough:
  * under cron or a service manager it is a device, or a socket that never ends.
  */
 export function stdinIsPiped(): boolean {
@@ -23,12 +23,12 @@ export function stdinIsPiped(): boolean {
   }
 }
 
-/** A pipe that is silent this long may never end: it is said that it is being read. */
+/** After this time without input a note says that standard input is being read. */
 const silenceMs = 500;
 
 /**
  * The text of standard input. Two parts of a command cannot both read it.
- * @param note told when nothing comes, for input that nobody asked to read
+ * @param note called when nothing arrives, for input that the command does not mention
  * @throws CliError `invalid`
  */
 export async function readStdin(

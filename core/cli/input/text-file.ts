@@ -72,11 +72,11 @@ export function decodeText(bytes: Uint8Array, what: string): string {
   } catch {
     throw binary(what);
   }
-  if (text.trim() === '') throw inputError(`${what} is empty`, 'It has no text to work on.');
+  if (text.trim() === '') throw inputError(`${what} is empty`, 'It contains no text.');
   return text;
 }
 
-/** The file system's refusal to open `path`, worded for people; the hint is for what is missing. */
+/** The file system's refusal to open `path`, in words; the hint is for missing files. */
 export function openError(path: string, error: unknown, hint: string | null): Error {
   const { code, errno } = error as NodeJS.ErrnoException;
   if (errno === undefined) return error as Error;
@@ -85,22 +85,23 @@ export function openError(path: string, error: unknown, hint: string | null): Er
     return inputError(`no such file: ${shownName(path)}`, ...(hint === null ? [] : [hint]));
   }
   if (code === 'EISDIR') return inputError(`${path} is a directory`);
-  if (code === 'EACCES' || code === 'EPERM') return inputError(`no right to read ${path}`);
-  if (code === 'ELOOP') return inputError(`${path} cannot be read: its links lead in a circle`);
+  if (code === 'EACCES' || code === 'EPERM') return inputError(`permission denied: ${path}`);
+  if (code === 'ELOOP')
+    return inputError(`${path} cannot be read: too many levels of symbolic links`);
   if (code === 'ENXIO') return inputError(`${path} cannot be read: it is a socket or a device`);
   return inputError(`${path} cannot be read: ${getSystemErrorMessage(errno)}`);
 }
 
 const nameLengthMax = 200;
 
-/** A name for messages: what was meant as text can be long. */
+/** A name for messages, shortened: it may be a text by mistake. */
 export function shownName(name: string): string {
   return name.length > nameLengthMax ? `${name.slice(0, nameLengthMax - 1)}…` : name;
 }
 
 function tooLarge(what: string, size: string, bytesMax: number): Error {
   return inputError(
-    `${what} is too large: ${size}; ${formatBytes(bytesMax)} are allowed`,
+    `${what} is too large: ${size}; the limit is ${formatBytes(bytesMax)}`,
     'The limit is limits.inputBytesMax in aiq.config.yaml.',
   );
 }

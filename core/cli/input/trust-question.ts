@@ -1,4 +1,4 @@
-/** How the command line asks for trust: once, for all that the folder would do, at a terminal only. */
+/** Asks for permission at a terminal: once, for everything that the folder needs. */
 
 import type { Config, LoadedEnvironment } from '../../config/index.ts';
 import { createTrust, folderNeeds, isTrustGiven, needText, type Trust } from '../../trust/index.ts';
@@ -28,10 +28,10 @@ export function trustFor({ config, loaded, flag = false, terminal }: TrustFor): 
             (await folderNeeds({ ...config, env, envFile })).filter(({ kind }) => kind !== 'text'),
           ask: (folder, needs) => {
             const lines = needs.map((need) => `  ${oneLine(needText(need, folder))}`);
-            const question = `${oneLine(folder)} would\n${lines.join('\n')}\nAllow it, now and from now on?`;
+            const question = `${oneLine(folder)} wants to\n${lines.join('\n')}\nAllow this from now on?`;
             return askYes(question);
           },
-          onForgotten: (reason) => terminal.warn(`this cannot be remembered: ${reason}`),
+          onForgotten: (reason) => terminal.warn(`this permission cannot be saved: ${reason}`),
         }
       : null,
   });

@@ -1,4 +1,4 @@
-/** The small languages of flag values: durations, `k=v`, `k:=json`, `@file`, JSON objects. */
+/** Parses flag values: durations, times, counts, sizes, paths, `k=v`, `k:=json`, `@file`, JSON. */
 
 import type { JsonObject } from '../../agent/index.ts';
 import {
@@ -22,7 +22,7 @@ export function readDuration(flag: string, text: string): number {
   if (ms !== null) return ms;
   throw usageError(
     `${flag}: ${JSON.stringify(text)} ${durationProblem(text)}`,
-    'Like 250ms, 90s, 5m, 1h or 2d.',
+    'Examples: 250ms, 90s, 5m, 1h, 2d',
   );
 }
 
@@ -46,8 +46,8 @@ export function parseMoment(
   const atMs = isoTime.test(text) ? Date.parse(isDate ? `${text}T00:00` : text) : Number.NaN;
   if (atMs >= 0) return atMs;
   throw usageError(
-    `${flag}: ${JSON.stringify(text)} is no time`,
-    'Like 10m, 2h, 3d, 2026-11-30 or 2026-11-30T08:00:00Z.',
+    `${flag}: ${JSON.stringify(text)} is not a time`,
+    'Examples: 10m, 2h, 3d, 2026-11-30, 2026-11-30T08:00:00Z',
   );
 }
 
@@ -68,7 +68,7 @@ export function parseCount(flag: string, text: string, max: number): number {
 export function parseSize(flag: string, text: string): number {
   const bytes = sizeOf(text);
   if (bytes !== null) return bytes;
-  throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Like 500MiB or 2GiB.');
+  throw usageError(`${flag}: ${JSON.stringify(text)} is not a size`, 'Examples: 500MiB, 2GiB');
 }
 
 /**
@@ -83,7 +83,7 @@ export function readPath(text: string): string {
   }
 }
 
-/** Whether what stands at a place of the input must not be shown. */
+/** Whether the value at a path of the input is secret. */
 export type IsHidden = (path: readonly string[]) => boolean;
 
 const shown: IsHidden = () => false;
@@ -94,7 +94,7 @@ export function lostNumberText({ path, text }: LostNumber, isHidden: IsHidden): 
   return 'is secret, so it is not shown; it is more than a number can hold; write it as text, in quotes';
 }
 
-/** `--set`: text to convert by the schema, or a JSON value as it stands. */
+/** `--set`: text to convert by the schema, or a JSON value. */
 export type Assignment =
   | { readonly property: string; readonly text: string }
   | { readonly property: string; readonly value: unknown };
@@ -108,8 +108,8 @@ export function parseAssignment(argument: string, isHidden: IsHidden = shown): A
   const [, property, typed, text] = match ?? [];
   if (property === undefined || property === ':' || text === undefined) {
     throw usageError(
-      `--set ${JSON.stringify(argument)} has no key and value`,
-      'Like --set style=prose, or --set points:=7 for JSON.',
+      `--set ${JSON.stringify(argument)} is not key=value`,
+      'Examples: --set style=prose, or --set points:=7 for JSON',
     );
   }
   if (typed === '') return { property, text };
@@ -134,7 +134,7 @@ export async function readDataObject(
   if (!isJsonObject(value)) {
     throw inputError(
       '--data is not a JSON object',
-      'Like --data \'{"text": "…"}\' or --data @file.json',
+      'Examples: --data \'{"text": "…"}\' or --data @file.json',
     );
   }
   return value;

@@ -1,19 +1,19 @@
-/** How people are told that something is an extract and no answer. Shown with `--quiet`, too. */
+/** Marks extracts of the offline provider, which are not answers of a model; also with `--quiet`. */
 
 import { isExtract, type JobInfo, readNote } from '../../job-queue/index.ts';
 import { pathFromHere } from './format.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Where a job that is done put its files, such as `out/a.md (extract)`. */
-export function madeText(info: JobInfo): string {
+/** The files of a done job, such as `out/a.md (extract)`. */
+export function outputText(info: JobInfo): string {
   const files = readNote(info.note).files.map(pathFromHere).join(' ');
   return isExtract(info) ? `${files} (extract)` : files;
 }
 
-/** The closing line over the jobs that a command did or showed; nothing where all are answers. */
+/** Prints how many of the done jobs are extracts; nothing when none is. */
 export function printExtracts(terminal: Terminal, extracts: number, done: number): void {
   if (extracts === 0) return;
   const what = extracts === 1 ? 'is an extract' : 'are extracts';
   const which = extracts === done ? (done === 1 ? 'it' : `all ${done}`) : `${extracts} of ${done}`;
-  terminal.failure(`${which} ${what} of the offline provider, no answer of a model`);
+  terminal.failure(`${which} ${what} of the offline provider, not an answer of a model`);
 }

@@ -1,4 +1,4 @@
-/** Lists: borderless columns by display width on a terminal, tab-separated and untruncated elsewhere. */
+/** Formats tables, durations, sizes and paths. */
 
 import { isAbsolute, relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -30,8 +30,8 @@ export function formatTable(
 }
 
 /**
- * A cell must not break the line, move the cursor or turn the direction of what stands beside it:
- * what a job says is not trusted.
+ * The text on one line, without characters that move the cursor or change the direction of the text
+ * beside it: texts of jobs are not trusted.
  */
 export function oneLine(text: string): string {
   return stripVTControlCharacters(text).replace(unprintable, ' ');
@@ -92,7 +92,7 @@ export function formatBytes(bytes: number): string {
   return `${Number((bytes / 1024 ** power).toFixed(1))} ${['', 'KiB', 'MiB', 'GiB'][power]}`;
 }
 
-/** A path as the person would type it here: relative when that is shorter to read. */
+/** The path relative to the working folder, where that is shorter. */
 export function pathFromHere(path: string): string {
   if (!isAbsolute(path)) return path;
   const near = relative(process.cwd(), path);

@@ -1,4 +1,4 @@
-/** One line for each job that this process finished or gave back. */
+/** Prints one line for each job that this process finished or returned. */
 
 import { join } from 'node:path';
 import { shortId } from '../../job-queue/index.ts';
@@ -20,17 +20,17 @@ export function printJob(terminal: Terminal, report: JobReport): void {
   else terminal.note(shown);
 }
 
-/** Says once which files an agent's searches leave out, however many jobs do. */
+/** Warns once of the files that an agent's searches skip, however many jobs do. */
 export function createLeftOutPrinter(terminal: Terminal): (report: JobReport) => void {
-  const told = new Set<string>();
+  const printed = new Set<string>();
   return ({ agent, notSearched }) => {
-    if (notSearched === undefined || told.has(`${agent} ${notSearched}`)) return;
-    told.add(`${agent} ${notSearched}`);
+    if (notSearched === undefined || printed.has(`${agent} ${notSearched}`)) return;
+    printed.add(`${agent} ${notSearched}`);
     terminal.warn(oneLine(`agent "${agent}" does not search ${notSearched}`));
   };
 }
 
-/** Absolute paths of what the job made. */
+/** Absolute paths of the job's files. */
 export function filesOf({ root, files }: JobReport): string[] {
   return files.map((file) => join(root, file));
 }
@@ -53,9 +53,9 @@ function outcomeText(report: JobReport): string {
   if (report.supersededBy !== '') return report.errorMessage;
   if (report.outcome === 'ack') {
     const files = filesOf(report).map(pathFromHere).join(' ');
-    const how = report.recovered ? 'was there already' : formatElapsed(report.elapsedMs);
+    const how = report.recovered ? 'already existed' : formatElapsed(report.elapsedMs);
     return `-> ${files}${isExtractReport(report) ? ' (extract)' : ''}  ${how}`;
   }
-  const again = report.delayMs > 0 ? `; again in ${formatElapsed(report.delayMs)}` : '';
+  const again = report.delayMs > 0 ? `; retry in ${formatElapsed(report.delayMs)}` : '';
   return `attempt ${report.attempt}: ${report.errorCode} ${report.errorMessage}${again}`;
 }

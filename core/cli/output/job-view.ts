@@ -1,4 +1,4 @@
-/** How a job is shown: rows of lists, the sheet of one job. */
+/** Formats jobs: rows of lists, and the details of one job. */
 
 import {
   describeJob,
@@ -11,7 +11,7 @@ import {
   shortId,
   stateWord,
 } from '../../job-queue/index.ts';
-import { madeText } from './extract-text.ts';
+import { outputText } from './extract-text.ts';
 import { formatAge, formatBytes, formatTable, oneLine, pathFromHere } from './format.ts';
 import { outputWidth, type Terminal } from './terminal.ts';
 import { usageText } from './usage-text.ts';
@@ -20,7 +20,7 @@ export const jobHeading = ['ID', 'AGENT', 'STATE', 'FAILED', 'AGE', 'SOURCE', 'R
 
 /** One row of a list. */
 export function jobRow(info: JobInfo, nowMs: number): string[] {
-  const result = info.state === 'done' ? madeText(info) : failureOf(info);
+  const result = info.state === 'done' ? outputText(info) : failureOf(info);
   return [
     shortId(info.id),
     info.agent,
@@ -86,7 +86,7 @@ function deadRow(info: JobInfo, nowMs: number): string[] {
   ];
 }
 
-/** The sheet of one job, label by label. */
+/** Details of one job, one line per label. */
 export function formatJobDetails(
   { info, history }: Pick<InspectedJob, 'info' | 'history'>,
   nowMs: number,

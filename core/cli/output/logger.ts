@@ -1,6 +1,6 @@
 /**
  * Log lines on standard error: JSON for machines, short text for people. Fields that carry secrets
- * are cut out by name and key-like words by their shape, whoever logs them.
+ * are removed by name, and texts that look like keys by pattern.
  */
 
 import { type LevelWithSilent, pino } from 'pino';
@@ -26,7 +26,7 @@ export interface Logger {
 
 const secretFields = ['apiKey', 'token', 'authorization', 'password', 'secret'];
 const redacted = '[redacted]';
-/** API keys and bearer tokens as they stand in messages of servers and libraries. */
+/** API keys and bearer tokens in messages of servers and libraries. */
 const secretShapes = /\b(?:sk|pk|rk)-[\w-]{8,}|\bBearer\s+[\w.~+/=-]{8,}/g;
 
 /** Writes at once: a log line must not be lost because the process ends right after it. */

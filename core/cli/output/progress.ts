@@ -1,19 +1,21 @@
-/** How far an operation on many jobs is: told at a terminal now and then, and not elsewhere. */
+/** Progress of a bulk operation, printed at a terminal at most once a second. */
 
 import type { BulkOptions } from '../../job-queue/index.ts';
 import type { Terminal } from './terminal.ts';
 
-const tellEveryMs = 1_000;
+const printEveryMs = 1_000;
 
-/** Tells `did` with the number of jobs so far, such as `cancelled 120000 jobs so far`. */
+/** Prints `did` with the number of jobs so far, such as `cancelled 120000 jobs so far`. */
 export function bulkProgress(terminal: Terminal, did: string): BulkOptions {
   let reportedAtMs = performance.now();
   return {
     onProgress(touched) {
       const nowMs = performance.now();
-      if (nowMs - reportedAtMs < tellEveryMs) return;
+      if (nowMs - reportedAtMs < printEveryMs) return;
       reportedAtMs = nowMs;
-      terminal.hint(`${did} ${countText(touched)} so far; Ctrl-C leaves the rest to the broker`);
+      terminal.hint(
+        `${did} ${countText(touched)} so far; Ctrl-C stops waiting; the broker continues`,
+      );
     },
   };
 }

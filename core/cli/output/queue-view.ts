@@ -1,4 +1,4 @@
-/** How queues are shown, and finding the one that was typed. */
+/** Formats queues, and finds the one that was typed. */
 
 import { type QueueInfo } from '../../job-queue/index.ts';
 import { CliError } from '../errors.ts';
@@ -20,12 +20,12 @@ export function queueTable(queues: readonly QueueInfo[]): string[] {
   return formatTable(heading, rows, outputWidth());
 }
 
-/** What is unusual about a queue, for the column without a heading. */
+/** Remarks for the column without a heading: paused, parked jobs. */
 function remarksOf({ paused, parked }: QueueInfo): string {
   return [...(paused ? ['paused'] : []), ...(parked > 0 ? [`${parked} parked`] : [])].join(', ');
 }
 
-/** The sheet of one queue, label by label. */
+/** Details of one queue, one line per label. */
 export function formatQueueDetails(info: QueueInfo): string[] {
   const rows: readonly (readonly [label: string, value: string])[] = [
     ['queue', info.queue],
@@ -46,7 +46,7 @@ export function formatQueueDetails(info: QueueInfo): string[] {
   return rows.map(([label, value]) => `${label.padEnd(12)}${value}`);
 }
 
-/** The queue's own limits; the broker's hold in any case. */
+/** The queue's own limits, which apply in addition to the broker's. */
 function limitsText({ jobsMax, bytesMax }: QueueInfo): string {
   const jobs = jobsMax === 0 ? [] : [`${jobsMax} jobs`];
   const bytes = bytesMax === 0 ? [] : [formatBytes(bytesMax)];
@@ -57,7 +57,7 @@ function limitsText({ jobsMax, bytesMax }: QueueInfo): string {
 function keepText({ keepMs, keepJobs }: QueueInfo): string {
   const time = keepMs === 0 ? [] : [`finished jobs for ${formatElapsed(keepMs)}`];
   const jobs = keepJobs === 0 ? [] : [`${keepJobs} finished jobs`];
-  return [...time, ...jobs].join(', at most ') || "as the broker's settings say";
+  return [...time, ...jobs].join(', at most ') || "the broker's settings";
 }
 
 /**

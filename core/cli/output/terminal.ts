@@ -25,9 +25,9 @@ export interface Terminal extends TerminalOptions {
   note(line: string): void;
   /** One line about something that failed, on standard error; shown even with `--quiet`. */
   failure(line: string): void;
-  /** A line that only a person at a terminal needs, such as the next command. */
+  /** A suggestion, such as the next command; only at a terminal. */
   hint(line: string): void;
-  /** Something is wrong but the command goes on; shown even with `--quiet`. */
+  /** A problem that does not stop the command; shown even with `--quiet`. */
   warn(line: string): void;
   /** Colours for standard error; the text itself where colours are off. */
   paint(style: Style, text: string): string;
@@ -43,21 +43,21 @@ export function createTerminal(options: TerminalOptions): Terminal {
       process.stdout.write(shown(text.endsWith('\n') ? text : `${text}\n`));
     },
     note: (line) => {
-      if (!options.quiet) say(line);
+      if (!options.quiet) writeError(line);
     },
-    failure: say,
+    failure: writeError,
     hint: (line) => {
       if (!options.quiet && !options.json && process.stderr.isTTY)
-        say(painted('dim', line, options));
+        writeError(paint('dim', line, options));
     },
-    warn: (line) => say(`${painted('yellow', 'warning:', options)} ${line}`),
-    paint: (style, text) => painted(style, text, options),
+    warn: (line) => writeError(`${paint('yellow', 'warning:', options)} ${line}`),
+    paint: (style, text) => paint(style, text, options),
   };
 }
 
 /**
- * Results hold what models and documents say. A pipe gets every byte; a terminal would obey what it
- * takes for commands (its title, its clipboard, faked lines), so there they are shown instead.
+ * Escapes control characters at a terminal, where texts of models and documents could set the title
+ * or the clipboard, or fake lines. A pipe gets every byte.
  */
 function shown(text: string): string {
   return process.stdout.isTTY ? visible(text) : text;
@@ -74,12 +74,12 @@ export function visible(text: string): string {
 /** Controls (C0, C1), and the marks that turn the direction of text; `\r` alone goes back in its line. */
 const controls = /\r(?!\n)|[^\P{Cc}\n\t\r]|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-function say(line: string): void {
+function writeError(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
 /** `styleText` follows NO_COLOR, FORCE_COLOR and whether the stream is a terminal. */
-function painted(style: Style, text: string, { color }: TerminalOptions): string {
+function paint(style: Style, text: string, { color }: TerminalOptions): string {
   if (color === 'never') return text;
   if (color === 'always') return styleText(style, text, { validateStream: false });
   return styleText(style, text, { stream: process.stderr });
@@ -89,15 +89,15 @@ const columnsDefault = 80;
 
 /** Columns of the terminal that results go to; null where they go elsewhere. */
 export function outputWidth(): number | null {
-  // Some terminals say 0 for "not known".
+  // Some terminals report 0 for "not known".
   return process.stdout.isTTY ? process.stdout.columns || columnsDefault : null;
 }
 
-/** A closed pipe is the reader's wish to stop; output that cannot be written otherwise is a failure. */
+/** Exits with 0 when the reader closed the pipe; any other write error is a failure. */
 export function endOnUnwritableOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    say(`error: standard output cannot be written: ${error.message}`);
+    writeError(`error: standard output cannot be written: ${error.message}`);
     process.exit(exitCode('unexpected'));
   });
   process.stderr.on('error', ({ code }: NodeJS.ErrnoException) => {

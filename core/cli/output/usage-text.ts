@@ -1,4 +1,4 @@
-/** Calls, tokens and cost in plain words. */
+/** Formats calls, tokens and cost. */
 
 import type { UsageDescription } from '../../job-queue/index.ts';
 
@@ -9,7 +9,7 @@ export interface ShownUsage extends UsageDescription {
 
 /**
  * `3 calls, 1,200 tokens in (800 cached), 300 out (120 reasoning), cost 0.0021`; empty when nothing
- * was called. The cost is in the currency of the prices; what nobody knows is called unknown.
+ * was called. The cost is in the currency of the prices, and unknown without a price.
  */
 export function usageText(usage: ShownUsage): string {
   const { calls, inputTokens, outputTokens, estimated } = usage;

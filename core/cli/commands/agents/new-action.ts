@@ -13,10 +13,10 @@ import { schemaLine, withSchemaLine } from '../../schema-reference.ts';
 import type { Session } from '../../session.ts';
 
 const manifest = 'agent.yaml';
-/** No folder of Windows can be called like this. */
+/** Names that a folder cannot have on Windows. */
 const reservedName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/;
 
-/** Writes below the nearest agent path; what is there already is never touched. */
+/** Creates the agent in the nearest agent folder; never overwrites. */
 export async function newAgent(
   session: Session,
   name: string,
@@ -25,18 +25,18 @@ export async function newAgent(
   const { isAgentName, loadAgent, packageRoot } = await import('../../../agent/index.ts');
   if (!isAgentName(name)) {
     throw usageError(
-      `${JSON.stringify(name)} is no name for an agent`,
+      `${JSON.stringify(name)} is not an agent name`,
       'Names are words of a-z and 0-9, joined by single dashes, such as meeting-notes.',
     );
   }
   if (reservedName.test(name)) {
-    throw usageError(`"${name}" is a name that Windows reserves`, 'Take another one.');
+    throw usageError(`"${name}" is reserved by Windows`, 'Choose another name.');
   }
   const { agentPaths } = await session.config();
   const [nearest = 'agents'] = agentPaths;
   const dir = join(nearest, name);
   if (existsSync(dir)) {
-    throw usageError(`${pathFromHere(dir)} is there already; nothing was written`);
+    throw usageError(`${pathFromHere(dir)} already exists; nothing was written`);
   }
   const from = flags.from === undefined ? null : await loadAgent(flags.from, agentPaths);
   const schema = schemaLine(packageRoot(), 'agent.schema.json', dir);
@@ -48,9 +48,9 @@ export async function newAgent(
     throw asRefusal(error, name, from);
   }
   if (existsSync(join(packageRoot(), 'agents', name, manifest))) {
-    session.terminal.warn(`agent "${name}" takes the place of the built-in one of that name here`);
+    session.terminal.warn(`agent "${name}" replaces the built-in one here`);
   }
-  tell(session, name, join(dir, manifest));
+  printNext(session, name, join(dir, manifest));
   return 'ok';
 }
 
@@ -59,7 +59,7 @@ async function writeTemplate(dir: string, name: string, schema: string): Promise
   await writeFile(join(dir, manifest), agentTemplate(name, schema), { flag: 'wx' });
 }
 
-/** Everything of the folder but what is hidden or installed, with the new name in the manifest. */
+/** Copies the folder without hidden and installed files, with the new name in the manifest. */
 async function copyAgent(from: Agent, dir: string, schema: string): Promise<void> {
   await cp(from.dir, dir, {
     recursive: true,
@@ -73,18 +73,18 @@ async function copyAgent(from: Agent, dir: string, schema: string): Promise<void
   await writeFile(file, withSchemaLine(renamed, schema));
 }
 
-/** An agent whose files cannot be renamed this simply is told as what it is: not copied. */
+/** The error for a copy that is not valid under its new name. */
 function asRefusal(error: unknown, name: string, from: Agent | null): unknown {
   if (from === null || !(error instanceof Error) || error.name !== 'BrokenAgentError') return error;
   const message = `agent "${from.name}" cannot be copied as "${name}"; nothing was written`;
   return new CliError('invalid', message, error.message.split('\n'));
 }
 
-function tell({ terminal }: Session, name: string, file: string): void {
+function printNext({ terminal }: Session, name: string, file: string): void {
   if (terminal.json) terminal.result(JSON.stringify({ name, file }));
   else terminal.result(pathFromHere(file));
-  terminal.note(`Next, once it says what you want:
+  terminal.note(`Next, after editing it:
   aiq agents validate ${name}
-  aiq agents render ${name} <file>      what would be sent
+  aiq agents render ${name} <file>      prints the prompt
   aiq enqueue ${name} <file> --wait`);
 }

@@ -14,7 +14,7 @@ interface RenderFlags extends SourceFlags {
   readonly data?: string;
 }
 
-/** Shows what the model would be sent. */
+/** Prints the messages that the model would be sent. */
 export async function renderAgent(
   session: Session,
   invocation: Invocation,
@@ -30,7 +30,7 @@ export async function renderAgent(
   });
   const compiled = await compileAgent(agent);
   const [draft] = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
-  if (draft === undefined) throw new CliError('invalid', 'there is no input to render');
+  if (draft === undefined) throw new CliError('invalid', 'no input to render');
   const context = previewContext(agent, draft.source);
   const { secrets } = hideSecrets(agent.input.schema, draft.input);
   const hide = (text: string): string => withoutTexts(text, secrets);
@@ -44,7 +44,7 @@ export async function renderAgent(
 
 function refuseMany(files: number): Promise<void> {
   if (files <= 1) return Promise.resolve();
-  return Promise.reject(usageError(`render shows one input, but ${files} were given`));
+  return Promise.reject(usageError(`render takes one input, but ${files} were given`));
 }
 
 function printMessages(

@@ -36,19 +36,19 @@ function printAgent(terminal: Terminal, agent: Agent, flags: readonly string[]):
   for (const [label, value] of facts(agent)) {
     if (value !== '') terminal.result(`${label.padEnd(12)}${value}`);
   }
-  notifyPart(terminal, 'flags', flags.join('\n'));
-  notifyPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
+  printPart(terminal, 'flags', flags.join('\n'));
+  printPart(terminal, 'input.schema', JSON.stringify(agent.input.schema, null, 2));
   if (agent.output.schema !== null) {
-    notifyPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
+    printPart(terminal, 'output.schema', JSON.stringify(agent.output.schema, null, 2));
   }
-  notifyPart(terminal, 'instructions', agent.instructions.text);
-  notifyPart(terminal, 'prompt', agent.prompt?.text ?? 'the input as JSON');
+  printPart(terminal, 'instructions', agent.instructions.text);
+  printPart(terminal, 'prompt', agent.prompt?.text ?? 'the input as JSON');
   if (agent.output.template !== null) {
-    notifyPart(terminal, 'output.template', agent.output.template.text);
+    printPart(terminal, 'output.template', agent.output.template.text);
   }
 }
 
-function notifyPart(terminal: Terminal, title: string, text: string): void {
+function printPart(terminal: Terminal, title: string, text: string): void {
   terminal.result(`==> ${title}`);
   if (text !== '') terminal.resultText(text);
 }
@@ -86,12 +86,12 @@ function flagLine(typed: string, flag: SchemaFlag): string {
   const { type, itemType, required, description } = flag;
   const kind = type === 'array' ? `${itemType ?? 'string'}, may be repeated` : type;
   const values = flag.enum === null ? kind : flag.enum.map(String).join(' | ');
-  const standing = required
+  const presence = required
     ? 'required'
     : flag.default === undefined
       ? ''
       : `default ${JSON.stringify(flag.default)}`;
-  return [typed.padEnd(16), [values, standing, description].filter(Boolean).join('; ')]
+  return [typed.padEnd(16), [values, presence, description].filter(Boolean).join('; ')]
     .join(' ')
     .trimEnd();
 }

@@ -41,14 +41,14 @@ export async function validateAgents(
   return 'ok';
 }
 
-/** No fault: the property works, but its flag is ours. */
+/** Warns of properties whose flag is a flag of aiq. */
 function warnOfReserved(terminal: Terminal, agent: Agent, reserved: ReadonlySet<string>): void {
   const place = `${pathFromHere(agent.file)}:${agent.input.schemaLine}`;
   for (const known of schemaFlags(agent)) {
     if (!isHidden(agent, known, reserved)) continue;
     const { flag, property } = known;
     terminal.warn(
-      `${place}: --${flag} is a flag of aiq itself; "${property}" is given with --set ${property}=…`,
+      `${place}: --${flag} is a flag of aiq; set "${property}" with --set ${property}=…`,
     );
   }
 }

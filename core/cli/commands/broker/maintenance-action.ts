@@ -12,11 +12,11 @@ interface MaintenanceFlags {
   readonly dir?: string;
 }
 
-/** Exits as damaged when there is a problem. A broker may run meanwhile. */
+/** Exits as `damaged` when there is a problem. A broker may be running. */
 export async function verify(session: Session, folder: string | undefined): Promise<ExitName> {
   const { describeProblem, verifyLog } = await import('../../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(verifyLog(await folderFor(session, folder)));
+  const report = await withExitCode(verifyLog(await folderFor(session, folder)));
   const exit = report.problems.length === 0 ? 'ok' : 'damaged';
   if (terminal.json) {
     terminal.result(JSON.stringify(report, null, 2));
@@ -26,7 +26,9 @@ export async function verify(session: Session, folder: string | undefined): Prom
   for (const notice of report.notices) terminal.result(`notice   ${notice}`);
   for (const problem of report.problems) terminal.result(`damaged  ${describeProblem(problem)}`);
   if (exit === 'damaged') {
-    terminal.hint('Restore: aiq broker restore <backup>. Rescue: aiq broker salvage <new folder>');
+    terminal.hint(
+      'From a backup: aiq broker restore <backup>. Without one: aiq broker salvage <new folder>',
+    );
   }
   return exit;
 }
@@ -38,7 +40,7 @@ export async function backup(
 ): Promise<ExitName> {
   const { backupLog } = await import('../../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(backupLog(await folderFor(session, flags.dir), readPath(to)));
+  const report = await withExitCode(backupLog(await folderFor(session, flags.dir), readPath(to)));
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     for (const line of summaryLines(report.copy)) terminal.result(line);
@@ -56,12 +58,14 @@ export async function restore(
 ): Promise<ExitName> {
   const { restoreLog } = await import('../../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(restoreLog(readPath(from), await folderFor(session, flags.dir)));
+  const report = await withExitCode(
+    restoreLog(readPath(from), await folderFor(session, flags.dir)),
+  );
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     for (const line of summaryLines(report.restored)) terminal.result(line);
     terminal.note(
-      `restored into ${report.dir}; what the backup does not know runs again or is gone`,
+      `restored into ${report.dir}; jobs that finished since the backup run again, and jobs added since are lost`,
     );
   }
   return 'ok';
@@ -74,7 +78,7 @@ export async function salvage(
 ): Promise<ExitName> {
   const { salvageLog } = await import('../../../broker/index.ts');
   const { terminal } = session;
-  const report = await asCare(salvageLog(await folderFor(session, flags.dir), readPath(to)));
+  const report = await withExitCode(salvageLog(await folderFor(session, flags.dir), readPath(to)));
   if (terminal.json) terminal.result(JSON.stringify(report, null, 2));
   else {
     const { kept, lost } = report.loss;
@@ -83,7 +87,7 @@ export async function salvage(
     terminal.result(
       `salvage  kept ${kept.records} records, lost ${atLeast}${lost.records} (${lost.bytes} bytes)`,
     );
-    terminal.note(`what is lost: ${report.to}/loss-report.txt`);
+    terminal.note(`report of losses: ${report.to}/loss-report.txt`);
     terminal.hint(`To use it: move the damaged folder away and ${report.to} into its place.`);
   }
   return 'ok';
@@ -94,8 +98,8 @@ async function folderFor(session: Session, folder: string | undefined): Promise<
   return folder === undefined ? folderOf(await session.config()) : readPath(folder);
 }
 
-/** Tells damage and a lock by exit codes of their own: scripts that look after a log go by them. */
-async function asCare<Result>(work: Promise<Result>): Promise<Result> {
+/** Gives damage and a locked folder exit codes of their own, for scripts. */
+async function withExitCode<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
@@ -118,10 +122,10 @@ function summaryLines(report: VerifyReport): string[] {
     `log      ${logDir}: ${formatBytes(bytes)}, segments: ${segments}, batches: ${batches}`,
     `records  ${records}, numbers ${firstOffset} to ${endOffset}`,
     jobs === null
-      ? 'jobs     not known: the records cannot be followed to the end'
+      ? 'jobs     unknown: the records cannot be read to the end'
       : `jobs     ${jobs.live} to do, ${jobs.dead} dead, ${jobs.finished} finished`,
     looseEnd === null
-      ? `end      ${clean ? 'closed cleanly' : 'not closed: a broker runs, or it ended at once'}`
-      : `end      ${looseEnd.bytes} bytes being written, or cut short by a crash: nothing accepted is in them`,
+      ? `end      ${clean ? 'closed cleanly' : 'not closed: a broker is running, or it crashed'}`
+      : `end      ${looseEnd.bytes} bytes being written, or truncated by a crash: they hold nothing accepted`,
   ];
 }

@@ -14,7 +14,7 @@ interface StartFlags {
   readonly ioThreads?: string;
 }
 
-/** Runs until it is stopped by a signal or by `aiq broker stop`. */
+/** Runs until a signal or `aiq broker stop`. */
 export async function startBroker(session: Session, flags: StartFlags): Promise<ExitName> {
   const tcp = flags.listen === undefined ? null : parseListen(flags.listen);
   const dir = flags.dir === undefined ? folderOf(await session.config()) : readPath(flags.dir);
@@ -31,13 +31,13 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
     ...threads,
     onNotice: (text) => terminal.note(text),
   }).catch((error: unknown) => {
-    // A broker that failed must not live on in a process that something else still holds.
+    // Exits even when something still keeps the process alive.
     setTimeout(() => process.exit(), failedMs).unref();
     throw isFileError(error)
-      ? new CliError('broker', `no broker can start in ${dir}: ${error.message}`)
+      ? new CliError('broker', `cannot start a broker in ${dir}: ${error.message}`)
       : error;
   });
-  // Before anybody is told that it serves: who reads that may stop it at once.
+  // Before the address is printed: its reader may stop the broker at once.
   const release = onStopSignals(
     () => void broker.stop(),
     (signal) => process.exit(exitCode(exitOfSignal(signal))),
@@ -57,45 +57,45 @@ export async function startBroker(session: Session, flags: StartFlags): Promise<
   return 'ok';
 }
 
-/** So long the message has to leave. */
+/** Time for the error message to be written. */
 const failedMs = 1_000;
 
-/** The file system refused: not a bug, and for whoever needs the broker the same as none. */
+/** An error of the file system, which is no bug. */
 function isFileError(error: unknown): error is Error {
   return error instanceof Error && (error.name === 'FolderError' || 'syscall' in error);
 }
 
 const ioThreadsMax = 64;
 
-/** The Unix socket has one thread whatever is said, so the flag alone would change nothing. */
+/** Only for TCP: the Unix socket always has one thread. */
 function ioThreads({ listen, ioThreads: text }: StartFlags): { ioThreads?: number } {
   if (text === undefined) return {};
   const count = parseCount('--io-threads', text, ioThreadsMax);
-  if (listen === undefined) throw usageError('--io-threads needs --listen');
+  if (listen === undefined) throw usageError('--io-threads requires --listen');
   return { ioThreads: count };
 }
 
 const loopback = new Set(['127.0.0.1', 'localhost', '::1']);
 
-/** Only loopback: beyond it, a token in a file would be no protection. */
+/** Loopback only: elsewhere the token would travel without encryption. */
 function parseListen(address: string): { host: string; port: number } {
   const url = URL.canParse(address) ? new URL(address) : null;
   const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
   if (url?.protocol !== 'tcp:' || url.port === '' || !loopback.has(host)) {
     throw usageError(
       `--listen: cannot listen on ${JSON.stringify(address)}`,
-      'Only loopback is served: --listen tcp://127.0.0.1:4222 (port 0 picks a free one).',
+      'Only loopback addresses are allowed: --listen tcp://127.0.0.1:4222 (port 0 picks a free one).',
     );
   }
   return { host, port: Number(url.port) };
 }
 
-/** The folder of a `file:` broker: the only kind that this command can start. */
+/** The folder of a `file:` broker. @throws CliError `usage` for any other address */
 export function folderOf({ broker }: Config): string {
   const folder = brokerFolder(broker);
   if (folder !== null) return folder;
   throw usageError(
-    `the configured broker ${broker} has no folder here`,
-    'Name one: --dir <folder>',
+    `the configured broker ${broker} has no folder on this machine`,
+    'Use --dir <folder>.',
   );
 }

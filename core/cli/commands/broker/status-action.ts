@@ -8,7 +8,7 @@ import { formatAge, formatBytes } from '../../output/format.ts';
 import { queueTable } from '../../output/queue-view.ts';
 import type { Session } from '../../session.ts';
 
-/** Looks without starting anything: a broker that does not run is an answer, not an error. */
+/** Succeeds when no broker is running, and starts none. */
 export async function showBroker(session: Session): Promise<ExitName> {
   const { broker } = await session.config();
   const { terminal } = session;
@@ -43,13 +43,13 @@ function notRunningJson(address: string, starting: Starting | null): string {
 }
 
 async function notRunning(broker: string, starting: Starting | null): Promise<string> {
-  if (starting === null) return `no broker runs for ${broker}`;
+  if (starting === null) return `no broker is running for ${broker}`;
   const { startingText } = await import('../../../host/index.ts');
   return startingText(broker, starting);
 }
 
 const diskFullText =
-  'the log has no room: nothing is accepted or delivered until there is some; settles go on';
+  'the disk is full: no job is accepted or delivered until space is freed; running jobs can still finish';
 
 function storageLines(stats: EngineStats): string[] {
   const { logBytes, logLiveBytes, logSegments, durableOffset, historyOffset } = stats;
@@ -64,9 +64,9 @@ function storageLines(stats: EngineStats): string[] {
 
 interface Found {
   readonly stats: EngineStats | null;
-  /** What it cannot do at the moment. */
+  /** Its present problems. */
   readonly troubles: readonly string[];
-  /** A broker that recovers its log and answers nobody yet. */
+  /** A broker that is recovering its log. */
   readonly starting: Starting | null;
 }
 

@@ -1,4 +1,4 @@
-/** What may stand at the cursor: commands, flags, names, values. No candidate means a file. */
+/** Completion candidates at the cursor: commands, flags, names, values. None means a file. */
 
 import type { Argument, Command, Option } from 'commander';
 import type { SchemaFlag } from '../../../agent/index.ts';

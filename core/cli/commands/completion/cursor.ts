@@ -1,4 +1,4 @@
-/** Where in a command line the word stands that is to be completed. */
+/** Finds the command and the option that the word to complete belongs to. */
 
 import type { Command, Option } from 'commander';
 

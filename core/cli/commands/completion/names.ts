@@ -1,4 +1,4 @@
-/** Names that completion offers: agents from their folders, queues and jobs from a broker that runs. */
+/** Names for completion: agents from their folders, queues and jobs from a running broker. */
 
 import type { Command } from 'commander';
 import { type JobQueue, type JobState, shortId } from '../../../job-queue/index.ts';
@@ -30,7 +30,7 @@ export async function queueNames(session: Session): Promise<Candidate[]> {
   });
 }
 
-/** The states that a command can do something with; none for all. */
+/** The states of the jobs that a command accepts; absent: all. */
 const statesOf: { readonly [command: string]: readonly JobState[] } = {
   'dead show': ['dead'],
   'dead retry': ['dead'],
@@ -39,7 +39,7 @@ const statesOf: { readonly [command: string]: readonly JobState[] } = {
   'jobs cancel': ['ready', 'delayed', 'leased', 'dead'],
 };
 
-/** The newest jobs that the command can do something with. */
+/** The newest jobs that the command accepts. */
 export async function jobIds(session: Session, command: Command): Promise<Candidate[]> {
   const states = statesOf[`${command.parent?.name() ?? ''} ${command.name()}`];
   return withBroker(session, async (queue) => {
@@ -52,7 +52,7 @@ export async function jobIds(session: Session, command: Command): Promise<Candid
   });
 }
 
-/** Completing a line starts no broker. */
+/** Runs a query if a broker is running; starts none. */
 async function withBroker(
   session: Session,
   ask: (queue: JobQueue) => Promise<Candidate[]>,

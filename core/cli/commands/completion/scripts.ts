@@ -1,6 +1,6 @@
-/** The completion scripts. They know no command: every word is asked from `aiq __complete`. */
+/** The completion scripts, which call `aiq __complete` for every word. */
 
-/** The words are compared and quoted here: `compgen -W` would run what stands in them as code. */
+/** Quotes words itself: `compgen -W` would run code in them. */
 const bash = String.raw`# aiq completion for bash: source this file.
 _aiq() {
   local value _

@@ -9,7 +9,7 @@ export interface Check {
   readonly status: CheckStatus;
   /** What was found. */
   readonly found: string;
-  /** What to do about it, one line each; empty when all is well. */
+  /** What to do, one line each; empty when ok. */
   readonly fix: readonly string[];
   /** How doctor exits when this is the first failure. */
   readonly exit: ExitName;

@@ -1,4 +1,4 @@
-/** `aiq doctor`: one row for everything that aiq needs, with the fix where something is missing. */
+/** `aiq doctor`: prints one row per check, with the fix for problems. */
 
 import { brokerFolder } from '../../../base/index.ts';
 import type { ExitName } from '../../exit-codes.ts';
@@ -12,11 +12,11 @@ import { checkBroker, checkProvider } from './services.ts';
 /** Exits as the first failure would; warnings exit with 0. */
 export async function doctor(session: Session): Promise<ExitName> {
   const checks = await allChecks(session);
-  for (const check of checks) tellCheck(session.terminal, check);
+  for (const check of checks) printCheck(session.terminal, check);
   return checks.find(({ status }) => status === 'fail')?.exit ?? 'ok';
 }
 
-/** Without a usable configuration there is nothing to hold the rest against. */
+/** Without a valid, trusted configuration the other checks are skipped. */
 async function allChecks(session: Session): Promise<Check[]> {
   const [configured, config] = await checkConfig(session);
   if (config === null) return [checkNode(), configured];
@@ -43,7 +43,7 @@ const styles: { readonly [status in CheckStatus]: Style } = {
   fail: 'red',
 };
 
-function tellCheck(terminal: Terminal, check: Check): void {
+function printCheck(terminal: Terminal, check: Check): void {
   const { name, status, found, fix } = check;
   if (terminal.json) {
     terminal.result(JSON.stringify({ name, status, found, fix }));

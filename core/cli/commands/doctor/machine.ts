@@ -1,4 +1,4 @@
-/** What the machine brings: Node, the clock, and room on the disk. */
+/** Checks of the machine: Node, the clock, and free disk space. */
 
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -7,15 +7,15 @@ import { brokerFolder, makeFolder } from '../../../base/index.ts';
 import { formatAge, formatBytes } from '../../output/format.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
-/** Windows and Nodes that are too old are refused before anything of ours runs; see `bin/`. */
+/** Always ok: `bin/aiq.js` refuses other platforms and older versions. */
 export function checkNode(): Check {
   return ok('node', `${process.version} on ${process.platform} ${process.arch}`);
 }
 
-/** Files that were just touched may carry the time of another machine. */
+/** Files on a network disk may have the time of another machine. */
 const clockToleranceMs = 5 * 60_000;
 
-/** A clock that runs behind makes leases, delays and file times lie: nothing here is from the future. */
+/** Detects a clock that is behind: no file may be from the future. */
 export function checkClock(files: readonly string[], now: number = Date.now()): Check {
   const found = new Date(now).toISOString();
   for (const file of files.filter((path) => existsSync(path))) {
@@ -28,7 +28,7 @@ export function checkClock(files: readonly string[], now: number = Date.now()): 
 }
 
 const bytesLow = 1024 ** 3;
-/** A broker takes nothing new below its own reserve; this is above it. */
+/** Above the reserve below which a broker accepts nothing new. */
 const bytesTooFew = 64 * 1024 ** 2;
 
 /** @param folder where bytes will be written; it need not be there yet */
@@ -58,7 +58,7 @@ export function refuseObstacle(folder: string): void {
   makeFolder(at);
 }
 
-/** Files of ours whose times are known: the package, the configuration and the broker's endpoints. */
+/** Files with a recent time: the package, the configuration and the broker's endpoints. */
 export function datedFiles(packageRoot: string, config: string | null, broker: string): string[] {
   const folder = brokerFolder(broker);
   return [

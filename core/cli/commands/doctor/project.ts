@@ -15,7 +15,8 @@ import { nearestFolder, refuseObstacle } from './machine.ts';
 export async function checkConfig(session: Session): Promise<[Check, Config | null]> {
   try {
     const config = await session.foundConfig();
-    const file = config.file === null ? 'no file, the defaults hold' : pathFromHere(config.file);
+    const file =
+      config.file === null ? 'no file, the defaults are used' : pathFromHere(config.file);
     return [ok('config', `${file}${await envFileText(session)}`), config];
   } catch (error) {
     const { message, details } = reportOf(error);
@@ -29,31 +30,31 @@ async function envFileText(session: Session): Promise<string> {
   return envFile === null ? '' : `, and ${pathFromHere(envFile)}`;
 }
 
-/** A row for each agent that `aiq agents validate` refuses, then one for the others. */
+/** One row for each invalid agent, then one for all valid agents. */
 export async function checkAgents({ agentPaths }: Config): Promise<Check[]> {
   const { discoverAgents, shadowsShipped } = await import('../../../agent/index.ts');
   const { agentProblems, replacesBuiltIn } = await import('../../agent-files.ts');
   const { agents, broken } = await discoverAgents(agentPaths);
   const rows = broken.map(({ name, problems }) => refusedRow(name, problems));
-  const sound: string[] = [];
+  const valid: string[] = [];
   for (const agent of agents) {
     const problems = await agentProblems(agent);
     if (problems.length === 0)
-      sound.push(agent.name + (shadowsShipped(agent) ? ` (${replacesBuiltIn})` : ''));
+      valid.push(agent.name + (shadowsShipped(agent) ? ` (${replacesBuiltIn})` : ''));
     else rows.push(refusedRow(agent.name, problems));
   }
-  return [...rows, ok('agents', sound.length === 0 ? 'none is sound' : sound.join(', '))];
+  return [...rows, ok('agents', valid.length === 0 ? 'none is valid' : valid.join(', '))];
 }
 
 function refusedRow(name: string, problems: readonly Problem[]): Check {
-  return fail('agent', 'invalid', `${name} did not pass its checks`, ...problems.map(placed));
+  return fail('agent', 'invalid', `${name} is invalid`, ...problems.map(placed));
 }
 
 function placed({ file, line, column, message }: Problem): string {
   return `${pathFromHere(file)}:${line}:${column}: ${message}`;
 }
 
-/** Tries in a folder beside it, which goes again, so that looking leaves nothing behind. */
+/** Probes in a temporary folder beside the output folder, so that nothing is left behind. */
 export async function checkOutput({ output }: Config): Promise<Check> {
   const near = nearestFolder(output.dir);
   let probe: string | null = null;
@@ -62,7 +63,7 @@ export async function checkOutput({ output }: Config): Promise<Check> {
     probe = await mkdtemp(join(near, '.aiq-doctor-'));
     const { openOutput } = await import('../../../output/index.ts');
     await (await openOutput(probe)).close();
-    return ok('output', `${pathFromHere(output.dir)} can be written and has hard links`);
+    return ok('output', `${pathFromHere(output.dir)} is writable and supports hard links`);
   } catch (error) {
     const fix = 'Choose a folder on a local disk that you may write: output.dir in aiq.config.yaml';
     return fail('output', reportOf(error).exit, (error as Error).message, fix);
@@ -71,9 +72,9 @@ export async function checkOutput({ output }: Config): Promise<Check> {
   }
 }
 
-const trustFix = 'Look at it, then allow it: aiq trust. More: aiq help trust';
+const trustFix = 'Review and allow it: aiq trust. More: aiq help trust';
 
-/** Runs nothing of the folder and asks nobody. */
+/** Runs no code of the folder and asks no question. */
 export async function checkTrust(session: Session, config: Config): Promise<Check> {
   const loaded = await session.loadedEnvironment();
   const trust = await session.trust();
@@ -87,17 +88,17 @@ export async function checkTrust(session: Session, config: Config): Promise<Chec
     return fail(
       'trust',
       'untrusted',
-      'nobody has allowed yet what this folder would do',
+      'this folder is not trusted yet; it would',
       ...texts,
       trustFix,
     );
   }
   const unowned = trust.unowned(needs);
-  if (unowned.length === 0) return ok('trust', 'nothing here needs to be allowed');
+  if (unowned.length === 0) return ok('trust', 'nothing to allow');
   return ok('trust', `allowed: ${unowned.map((need) => needText(need, trust.folder)).join(', ')}`);
 }
 
-/** Whether the configuration may be gone by at all. */
+/** Whether the configuration may be used at all. */
 export async function isTrusted(session: Session, { file }: Config): Promise<boolean> {
   const { envFile } = await session.loadedEnvironment();
   return (await session.trust()).missing(fileNeeds({ file, envFile })).length === 0;

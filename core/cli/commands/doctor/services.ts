@@ -1,4 +1,4 @@
-/** Who answers: the broker and the model provider, each asked once, for some seconds. */
+/** Checks of the broker and the model provider: one request each, with a timeout. */
 
 import { access, constants } from 'node:fs/promises';
 import { brokerFolder, FolderError } from '../../../base/index.ts';
@@ -16,7 +16,7 @@ const brokerMs = 2_000;
 const providerMs = 10_000;
 const allowIt = 'Allow it: aiq trust. More: aiq help trust';
 
-/** Asks a broker that runs; where none does, whether one could start. Starts none. */
+/** Asks the running broker, or checks whether one could start; starts none. */
 export async function checkBroker(config: Config): Promise<Check> {
   try {
     const stats = await statsOf(config);
@@ -66,10 +66,10 @@ async function checkStart(broker: string): Promise<Check> {
   try {
     refuseObstacle(folder);
     await access(near, constants.R_OK | constants.W_OK | constants.X_OK);
-    return ok('broker', `none runs for ${broker}; the first command that needs one starts it`);
+    return ok('broker', `not running for ${broker}; the first command that needs it starts it`);
   } catch (error) {
     const reason = error instanceof FolderError ? error.reason : `${near} cannot be written`;
-    const found = `none runs for ${broker}, and none can: ${reason}`;
+    const found = `not running for ${broker}, and cannot start: ${reason}`;
     return fail('broker', 'broker', found, 'Choose another folder: broker in aiq.config.yaml');
   }
 }
@@ -91,7 +91,7 @@ export async function checkProvider(session: Session, config: Config): Promise<C
     if (error instanceof TrustError) {
       return warn(
         'provider',
-        `not asked: nobody allowed yet to ${error.wants.join(', and to ')}`,
+        `not checked: this folder is not trusted yet; it would ${error.wants.join(', and to ')}`,
         allowIt,
       );
     }
@@ -101,7 +101,7 @@ export async function checkProvider(session: Session, config: Config): Promise<C
   }
 }
 
-/** Asked for it is fine; chosen for want of anything better it may be a surprise. */
+/** Ok when it was configured; a warning when it is the fallback. */
 function offline(asked: string, reason: string): Check {
   if (asked === 'offline') return ok('provider', reason);
   return warn('provider', reason, 'For a model: set OPENAI_API_KEY, or start a local server.');
@@ -118,5 +118,9 @@ async function askForModels(provider: Provider, model: string): Promise<Check> {
   }
   if (list.models.includes(model)) return ok('provider', `${where}, model ${model}`);
   const known = `It lists ${list.models.slice(0, 5).join(', ') || 'none'}`;
-  return warn('provider', `${where} does not list the model ${model}`, `${known}. Set model.`);
+  return warn(
+    'provider',
+    `${where} does not list the model ${model}`,
+    `${known}. Set model to one of them.`,
+  );
 }

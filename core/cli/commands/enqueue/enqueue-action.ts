@@ -1,4 +1,4 @@
-/** `aiq enqueue`: reads inputs, checks them all, sends them, and tells what became of each. */
+/** `aiq enqueue`: reads and checks all inputs, then enqueues them and prints the ids. */
 
 import { type Agent, compileAgent } from '../../../agent/index.ts';
 import { type JobIdentity, placeOf } from '../../../job-queue/index.ts';
@@ -62,13 +62,13 @@ export async function enqueue(
 
 function refuseContradictions(flags: EnqueueFlags): void {
   if (flags.timeout !== undefined && flags.wait !== true) {
-    throw usageError('--timeout needs --wait');
+    throw usageError('--timeout requires --wait');
   }
   if (flags.id?.trim() === '') {
-    throw usageError('--id is empty', 'Name the job, or leave --id out.');
+    throw usageError('--id is empty', 'Give a key, or omit --id.');
   }
   if (flags.force === true && flags.id !== undefined) {
-    throw usageError('--force and --id contradict each other', 'Take a new --id instead.');
+    throw usageError('--force and --id cannot be used together', 'Use a new --id instead.');
   }
   if (flags.jsonl === undefined) return;
   const others = {
@@ -77,7 +77,7 @@ function refuseContradictions(flags: EnqueueFlags): void {
     '--input': flags.input?.[0] ?? flags.inputs[0],
   };
   for (const [name, value] of Object.entries(others)) {
-    if (value !== undefined) throw usageError(`--jsonl and ${name} contradict each other`);
+    if (value !== undefined) throw usageError(`--jsonl and ${name} cannot be used together`);
   }
 }
 
@@ -109,7 +109,7 @@ async function enqueueDrafts(
     provider: realProviderOf(session, agent),
     presentModel: presentModelOf(session, agent),
     onRefused: (error) => {
-      // A refused one of several is told beside what became of the others.
+      // One of several is a warning: the others may have been accepted.
       if (jobs.length === 1) throw error;
       session.terminal.warn(error.message);
     },

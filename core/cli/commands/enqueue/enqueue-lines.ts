@@ -73,7 +73,7 @@ export async function enqueueLines(
   return sendLines(session, lines, maker);
 }
 
-/** Only then can a bare line look like the long form; any other is checked once. */
+/** Whether a bare line can look like the long form: the agent has a property `input`. */
 function takesInput({ input: { schema } }: Agent): boolean {
   const { properties } = schema;
   return isJsonObject(properties) && Object.hasOwn(properties, 'input');
@@ -117,7 +117,7 @@ async function sendLines(
   return { accepted, refused, refusal };
 }
 
-/** The line's job, or the text that says what is wrong with it. */
+/** The line's job, or its problem as text. */
 function makeLine(line: JsonLine, maker: LineMaker): OutgoingJob | string {
   const origin = `${maker.file}:${line.line}`;
   if ('problem' in line) return `${origin} ${line.problem}`;

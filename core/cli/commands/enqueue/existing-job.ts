@@ -1,4 +1,4 @@
-/** What to say when the same job exists already: where it stands, and the fix if that is unwanted. */
+/** Describes a job that exists already, and how to run it again. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -8,18 +8,19 @@ import type { CommitRecord } from '../../../output/index.ts';
 import { pathFromHere } from '../../output/format.ts';
 import { failureOf } from '../../output/job-view.ts';
 
-const again = 'To do it again: --force';
+const again = 'To run it again: --force';
 
 /**
  * One line, such as `already done: out/summaries/mill.md`.
- * @param model what the agent would use now; null where nobody knows
+ * @param model the model that the agent would use now; null if unknown
  */
-export function knownJobText(info: JobInfo, model: string | null = null): string {
+export function existingJobText(info: JobInfo, model: string | null = null): string {
   const id = shortId(info.id);
   if (info.state === 'done') return doneText(info, id, model);
   if (info.state === 'dead') return `failed before: ${id} (${failureOf(info)}). ${again}`;
   if (info.state === 'cancelled') return `was cancelled: ${id}. ${again}`;
-  if (info.state === 'parked' && info.errorCode !== '') return `waits: ${id} (${failureOf(info)})`;
+  if (info.state === 'parked' && info.errorCode !== '')
+    return `waiting: ${id} (${failureOf(info)})`;
   if (info.state === 'parked') return `already parked on ${info.parkKey}: ${id}`;
   return `${info.state === 'leased' ? 'already running' : 'already queued'}: ${id}`;
 }
@@ -27,23 +28,22 @@ export function knownJobText(info: JobInfo, model: string | null = null): string
 function doneText(info: JobInfo, id: string, model: string | null): string {
   const { files } = readNote(info.note);
   const how = isExtract(info) ? 'already done, as an extract' : 'already done';
-  const gone = files.filter((file) => !existsSync(file)).map(pathFromHere);
-  if (gone.length > 0) return `${how}, but ${gone.join(' ')} is not there any more. ${again}`;
+  const missing = files.filter((file) => !existsSync(file)).map(pathFromHere);
+  if (missing.length > 0) return `${how}, but ${missing.join(' ')} no longer exists. ${again}`;
   const other = changedFiles(info).map(pathFromHere);
   if (other.length > 0) {
-    const kept = info.resultBytes > 0 ? ` What it wrote: aiq jobs result ${id} -o <file>.` : '';
-    return `${how}, but ${other.join(' ')} is not as it was written.${kept} ${again}`;
+    const kept =
+      info.resultBytes > 0 ? ` To get the original: aiq jobs result ${id} -o <file>.` : '';
+    return `${how}, but ${other.join(' ')} was modified.${kept} ${again}`;
   }
   const what = files.length === 0 ? id : files.map(pathFromHere).join(' ');
   const by = otherModel(info, model);
-  return by === null
-    ? `${how}: ${what}`
-    : `${how}, by ${by} and not by ${model}: ${what}. ${again}`;
+  return by === null ? `${how}: ${what}` : `${how} by ${by} instead of ${model}: ${what}. ${again}`;
 }
 
 const comparedBytesMax = 8 * 1024 * 1024;
 
-/** Files of the result that another job has replaced since, or somebody has changed. */
+/** Files of the result that were modified since, by a job or by hand. */
 function changedFiles({ id, note }: JobInfo): string[] {
   try {
     const { root } = JSON.parse(note) as { root: string };
@@ -62,7 +62,7 @@ function changedFiles({ id, note }: JobInfo): string[] {
   }
 }
 
-/** The model that made a result, where it is another one than the agent would use now; it counts all the same. */
+/** The model that made the result, if it differs from the one that the agent would use now. */
 function otherModel(info: JobInfo, model: string | null): string | null {
   const note = readNote(info.note);
   const made = note.askedModel ?? note.model;

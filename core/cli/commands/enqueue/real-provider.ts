@@ -1,16 +1,16 @@
-/** Who would do the jobs of a command for real: results of others may not count any more. */
+/** The provider and model that `aiq run` would use, which decide whether an extract still counts. */
 
 import type { Agent } from '../../../agent/index.ts';
 import type { ChosenProvider } from '../../../job-queue/index.ts';
 import type { Trust } from '../../../trust/index.ts';
 import type { Session } from '../../session.ts';
 
-/** Chosen as `aiq run` would choose it, once, and only when somebody asks. */
+/** Chooses as `aiq run` does, once, on first use. */
 export function realProviderOf(session: Session, agent: Agent): ChosenProvider {
   return once(async () => choose(session, agent, await session.trust()));
 }
 
-/** The model that the agent would use now, as far as that can be told without asking anybody. */
+/** The model that the agent would use now; null if that takes a permission that is missing. */
 export function presentModelOf(session: Session, agent: Agent): () => Promise<string | null> {
   return once(async () => {
     const { silent } = await session.trust();

@@ -1,4 +1,4 @@
-/** Sending checked inputs as jobs, and telling what became of each. */
+/** Sends checked inputs as jobs and prints what became of each. */
 
 import type { Agent } from '../../../agent/index.ts';
 import {
@@ -21,9 +21,9 @@ import type { ExitName } from '../../exit-codes.ts';
 import type { Draft } from '../../input/drafts.ts';
 import { formatBytes } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
-import { knownJobText } from './existing-job.ts';
+import { existingJobText } from './existing-job.ts';
 
-/** A job with the place that its input came from, for messages. */
+/** A job with the file that its input came from, for messages. */
 export interface OutgoingJob {
   readonly job: Job;
   readonly origin: string;
@@ -39,11 +39,11 @@ export interface Submission {
   readonly refusal: ExitName | null;
 }
 
-/** Who a job is, and how it is to be done. */
+/** Identity and terms of a job. */
 export interface JobSpec {
   readonly identity: JobIdentity;
   readonly terms: JobTerms;
-  /** Where it is made. */
+  /** The folder that it is enqueued from. */
   readonly madeIn: Place;
 }
 
@@ -59,7 +59,7 @@ export function makeJob(draft: Draft, agent: Agent, spec: JobSpec): OutgoingJob 
     throw new CliError(
       'invalid',
       `${draft.origin === '' ? 'the input' : draft.origin} is too large for one job: ` +
-        `${formatBytes(job.body.length)} as JSON, ${formatBytes(limits.blobBytesMax)} are allowed`,
+        `${formatBytes(job.body.length)} as JSON; the limit is ${formatBytes(limits.blobBytesMax)}`,
       ['Split it into several files.'],
     );
   }
@@ -70,17 +70,17 @@ export interface SubmitOptions {
   readonly terminal: Terminal;
   /** Print the id of each job as the result. */
   readonly printIds: boolean;
-  /** Where the jobs of this command came from, by id: filled here, shared by its batches. */
+  /** Origins of the jobs of this command, by id: filled here, shared by its batches. */
   readonly origins: Map<string, string>;
-  /** Who would do the jobs now. */
+  /** The provider that would run the jobs now. */
   readonly provider: ChosenProvider;
-  /** The model that would do them now; null where nobody knows. */
+  /** The model that would run them now; null if unknown. */
   readonly presentModel: () => Promise<string | null>;
-  /** Told of each job that the broker refused; may throw. */
+  /** Called for each job that the broker refused; may throw. */
   readonly onRefused: (error: CliError) => void;
 }
 
-/** Sends the jobs and tells about each: its id, and anything unusual on standard error. */
+/** Sends the jobs and prints the id of each, and notes about those that exist already. */
 export async function submit(
   queue: JobQueue,
   jobs: readonly OutgoingJob[],
@@ -92,7 +92,7 @@ export async function submit(
     jobs.map(({ job }) => job),
     provider,
   );
-  notifyAgain(terminal, again);
+  printRepeated(terminal, again);
   const isAnyDone = answers.some(
     (answer) => answer.outcome === 'exists' && answer.state === 'done',
   );
@@ -114,35 +114,35 @@ export async function submit(
     const first = origins.get(answer.id);
     if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
     else if (answer.outcome === 'exists' && info !== undefined) {
-      terminal.note(knownJobText(info, model) + (jobs.length > 1 ? ` (${origin})` : ''));
+      terminal.note(existingJobText(info, model) + (jobs.length > 1 ? ` (${origin})` : ''));
     }
     if (first === undefined) origins.set(answer.id, origin);
   }
   return { accepted, refused, refusal };
 }
 
-function notifyAgain(terminal: Terminal, { jobs, provider }: Sent['again']): void {
+function printRepeated(terminal: Terminal, { jobs, provider }: Sent['again']): void {
   if (jobs === 0) return;
   const [what, them] =
     jobs === 1
       ? ['1 job was done as an extract', 'it']
       : [`${jobs} jobs were done as extracts`, 'them'];
-  terminal.note(`${what}, which is no answer: ${provider} does ${them} for real now`);
+  terminal.note(`${what}, not an answer: ${provider} runs ${them} again`);
 }
 
 type Refused = Extract<Enqueued, { outcome: 'refused' }>;
 
-function refusalError(answer: Refused, origin: string, standing: JobInfo | undefined): CliError {
+function refusalError(answer: Refused, origin: string, existing: JobInfo | undefined): CliError {
   const what = origin === '' ? 'the job' : origin;
   const exit = exitOfErrorCode(answer.code);
-  if (answer.code !== 'CONFLICT' || standing === undefined) {
+  if (answer.code !== 'CONFLICT' || existing === undefined) {
     return new CliError(exit, `${what} was refused: ${answer.message} (${answer.code})`);
   }
-  const id = shortId(standing.id);
+  const id = shortId(existing.id);
   return new CliError(
     exit,
-    `${what} was refused (CONFLICT): its key belongs to job ${id} (${standing.state}), which has other content`,
-    ['Take another key, or give the same content: input, agent and output settings.'],
+    `${what} was refused (CONFLICT): its key belongs to job ${id} (${existing.state}), which has different content`,
+    ['Use another key, or give the same content: input, agent and output settings.'],
   );
 }
 

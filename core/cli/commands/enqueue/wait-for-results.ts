@@ -1,6 +1,6 @@
 /**
- * `enqueue --wait`: waits for jobs and prints their results. Works on them in this process, through
- * the same broker, as long as nobody else serves their queue.
+ * `enqueue --wait`: waits for jobs and prints their results. Runs them in this process when no other
+ * consumer serves their queue.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -18,8 +18,8 @@ import { exitOfSignal, onStopSignals } from '../../signals.ts';
 import { exitOfFinished, printFinished, reportFinished, waitForJobs } from '../../wait.ts';
 import type { Accepted } from './submit.ts';
 
-/** Whether somebody works on the queue is looked at this often. */
-const lookMs = 1_000;
+/** How often the queue is checked for consumers. */
+const probeMs = 1_000;
 
 /**
  * Prints each result as its job ends; all of them in the order of the jobs.
@@ -68,7 +68,7 @@ function isFinished(state: JobInfo['state']): boolean {
 function stopOnSignals(ending: AbortController): () => void {
   return onStopSignals(
     (signal) =>
-      ending.abort(new CliError(exitOfSignal(signal), 'stopped waiting; the jobs live on')),
+      ending.abort(new CliError(exitOfSignal(signal), 'stopped waiting; the jobs continue')),
     (signal) => process.exit(exitCode(exitOfSignal(signal))),
   );
 }
@@ -82,7 +82,7 @@ async function serve(
   try {
     const queue = await session.queue();
     while (((await queueInfo(queue, agent.queue))?.consumers ?? 0) > 0) {
-      await sleep(lookMs, undefined, { signal: ending.signal });
+      await sleep(probeMs, undefined, { signal: ending.signal });
     }
     return await startHere(session, agent, { jobs, ending });
   } catch (error) {
@@ -121,10 +121,10 @@ async function endWhenFatal({ runtime }: Consumer, ending: AbortController): Pro
   if (fatal !== null) ending.abort(fatal);
 }
 
-/** Our own jobs are settled here a little after the broker told their end; others take longer. */
+/** Own jobs are settled within this time after the broker reported their end. */
 const settledMs = 250;
 
-/** Jobs of others that this consumer took are finished, unless the wait itself came to nothing. */
+/** Finishes other jobs that this consumer has leased; returns them when the wait failed. */
 async function endServing(
   terminal: Terminal,
   serving: Promise<Consumer | null> | null,
@@ -133,14 +133,14 @@ async function endServing(
   const consumer = await serving;
   if (consumer == null) return;
   const { runtime } = consumer;
-  const telling = setTimeout(() => {
+  const note = setTimeout(() => {
     const { held } = runtime.counts;
-    const jobs = held === 1 ? '1 other job that was' : `${held} other jobs that were`;
-    if (waitSucceeded && held > 0) terminal.note(`finishing ${jobs} begun here`);
+    const jobs = held === 1 ? '1 other job' : `${held} other jobs`;
+    if (waitSucceeded && held > 0) terminal.note(`finishing ${jobs} started here`);
   }, settledMs);
   await (waitSucceeded ? runtime.drain() : runtime.abort());
   await runtime.done;
-  clearTimeout(telling);
+  clearTimeout(note);
   await consumer.close();
 }
 
@@ -164,7 +164,7 @@ async function readResult(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     throw new CliError('notFound', `the result cannot be read: ${file}`, [
-      `${(error as Error).message}. The job is done; a worker elsewhere may have written it there.`,
+      `${(error as Error).message}. The job is done; a worker on another machine may have written the file.`,
     ]);
   }
 }

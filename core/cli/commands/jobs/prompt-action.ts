@@ -43,8 +43,8 @@ async function promptsOf(session: Session, found: InspectedJob): Promise<SentPro
     if (sent !== null) return sent;
   }
   const { id, state, agent } = found.info;
-  throw new CliError('notFound', `nothing was sent for job ${shortId(id)} from here`, [
-    `It is ${state}. What an input would send: aiq agents render ${agent} <input>`,
+  throw new CliError('notFound', `no prompts of job ${shortId(id)} were found here`, [
+    `It is ${state}. To preview a prompt: aiq agents render ${agent} <input>`,
   ]);
 }
 

@@ -15,7 +15,7 @@ import { formatBytes, pathFromHere } from '../../output/format.ts';
 import { failureOf } from '../../output/job-view.ts';
 import type { Session } from '../../session.ts';
 
-/** A file of a result; size and checksum are null where no commit record tells them. */
+/** A file of a result; size and checksum are null without a commit record. */
 interface ResultFile {
   readonly path: string;
   readonly bytes: number | null;
@@ -34,7 +34,7 @@ export async function showResult(
   flags: ResultFlags,
 ): Promise<ExitName> {
   if (flags.path === true && flags.output !== undefined) {
-    throw usageError('--path and --output contradict each other');
+    throw usageError('--path and --output cannot be used together');
   }
   const found = await findWithContent(session, typed);
   refuseUnfinished(found);
@@ -57,20 +57,20 @@ export async function showResult(
     if (files.length > 1) terminal.result(`==> ${pathFromHere(file.path)} <==`);
     terminal.resultText(bytes.toString());
     if (file.sha256 !== null && sha256Of(bytes) !== file.sha256) {
-      terminal.warn(`${pathFromHere(file.path)} was changed since the job wrote it`);
+      terminal.warn(`${pathFromHere(file.path)} was modified after the job wrote it`);
     }
   }
   return 'ok';
 }
 
-/** @throws CliError that says what the job does instead of being done */
+/** @throws CliError with the state of a job that is not done */
 function refuseUnfinished({ info }: InspectedJob): void {
   const id = shortId(info.id);
   if (info.state === 'done') return;
   if (info.state === 'dead') {
     throw new CliError('jobFailed', `job ${id} has no result: it is dead`, [
       failureOf(info),
-      `What was sent: aiq jobs prompt ${id}. Again: aiq dead retry ${id}`,
+      `What was sent: aiq jobs prompt ${id}. Retry: aiq jobs retry ${id}`,
     ]);
   }
   if (info.state === 'cancelled') {
@@ -92,20 +92,20 @@ async function resultFiles(session: Session, found: InspectedJob): Promise<Resul
     });
   }
   const noted = readNote(note).files;
-  // Files that are elsewhere are of no use when the broker has the result itself.
+  // The broker's copy is used when the files are not on this machine.
   const isNeeded = found.info.resultBytes === 0 || noted.every((path) => existsSync(path));
   if (!isNeeded) return [];
   return noted.map((path) => ({ path, bytes: null, sha256: null }));
 }
 
-/** What the consumer handed over with the acknowledgement, when its files are not here. */
+/** Prints the result that the broker stores, when the files are not here. */
 async function showKept(
   session: Session,
   found: InspectedJob,
   flags: ResultFlags,
 ): Promise<ExitName> {
   const { id } = found.info;
-  if (flags.path === true) throw noResultHere(id, 'The broker may have it: leave out --path.');
+  if (flags.path === true) throw noResultHere(id, 'The broker may have it: omit --path.');
   const kept = await keptResult(session, found);
   const { terminal } = session;
   if (terminal.json) {
@@ -115,7 +115,7 @@ async function showKept(
   return 'ok';
 }
 
-/** Writes a result of one file as the job made it: what the broker keeps, else the file itself. */
+/** Writes a result of one file unchanged: the copy of the broker, else the file. */
 async function saveResult(
   session: Session,
   found: InspectedJob,
@@ -126,7 +126,7 @@ async function saveResult(
   if (second !== undefined) {
     throw usageError(
       `${id} has ${files.length} files, and --output takes one`,
-      `See where they are: aiq jobs result ${id} --path`,
+      `Their paths: aiq jobs result ${id} --path`,
     );
   }
   const isKept = only === undefined || found.info.resultBytes > 0;
@@ -144,10 +144,10 @@ async function keptResult(session: Session, { info }: InspectedJob): Promise<Uin
 }
 
 function noResultHere(id: string, fix: string): CliError {
-  return new CliError('notFound', `nothing is known of the result of ${shortId(id)} here`, [fix]);
+  return new CliError('notFound', `the result of ${shortId(id)} was not found here`, [fix]);
 }
 
-/** Looks only: a folder without records of ours is left as it is. */
+/** Reads only: a folder without commit records is not touched. */
 async function recordIn(folder: string, jobId: string): Promise<CommitRecord | null> {
   if (!existsSync(join(folder, '.aiq', 'commit', jobId))) return null;
   const { openOutput } = await import('../../../output/index.ts');
@@ -163,9 +163,9 @@ async function readResult({ path }: ResultFile, { info }: InspectedJob): Promise
   try {
     return await readFile(path);
   } catch (error) {
-    const kept = `The broker keeps it as it was: aiq jobs result ${shortId(info.id)} -o <file>`;
+    const kept = `The broker still has it: aiq jobs result ${shortId(info.id)} -o <file>`;
     throw new CliError('notFound', `the result cannot be read: ${pathFromHere(path)}`, [
-      `${(error as Error).message}. The job is done; somebody moved or removed the file.`,
+      `${(error as Error).message}. The job is done; the file was moved or removed.`,
       ...(info.resultBytes > 0 ? [kept] : []),
     ]);
   }

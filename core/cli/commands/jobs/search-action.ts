@@ -30,7 +30,7 @@ export async function searchJobs(session: Session, flags: SearchFlags): Promise<
   const { jobs, next } = await (await session.queue()).search(filter);
   const { terminal } = session;
   printJobs(terminal, jobs);
-  if (next !== null) terminal.note(`there are more: the same command with --after ${next}`);
+  if (next !== null) terminal.note(`there are more: repeat the command with --after ${next}`);
   return 'ok';
 }
 
@@ -45,7 +45,7 @@ export function filterOf(flags: SearchFlags, nowMs: number): SearchFilter {
   const sinceMs = momentOf('--since', flags.since);
   const untilMs = momentOf('--until', flags.until);
   if (sinceMs !== undefined && untilMs !== undefined && sinceMs >= untilMs) {
-    throw usageError('--since is not before --until: nothing can be in between');
+    throw usageError('--since must be before --until');
   }
   return {
     queue,
@@ -67,5 +67,5 @@ function parseCost(text: string): number {
     ? Math.round(Number(text) * microsPerUnit)
     : Number.NaN;
   if (Number.isSafeInteger(micros)) return micros;
-  throw usageError(`--min-cost: ${JSON.stringify(text)} is no amount`, 'Like 0.05 or 2.');
+  throw usageError(`--min-cost: ${JSON.stringify(text)} is not an amount`, 'Examples: 0.05, 2');
 }

@@ -36,7 +36,7 @@ test('verify tells of a running broker what its log holds', async () => {
   expect(stdout).toMatch(/^log {6}\S+\/\.aiq\/log: .* segments: 1, batches: \d+$/m);
   expect(stdout).toMatch(/^records {2}\d+, numbers 1 to \d+$/m);
   expect(stdout).toMatch(/^jobs {5}3 to do, 0 dead, 0 finished$/m);
-  expect(stdout).toMatch(/^end {6}not closed: a broker runs/m);
+  expect(stdout).toMatch(/^end {6}not closed: a broker is running/m);
 });
 
 test('a backup of a running broker is restored into another folder, and serves there', async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { knownJobText } from '../../../../core/cli/commands/enqueue/existing-job.ts';
+import { existingJobText } from '../../../../core/cli/commands/enqueue/existing-job.ts';
 import { findJob } from '../../../../core/cli/input/job-lookup.ts';
 import { formatJobDetails, jobHeading, jobRow } from '../../../../core/cli/output/job-view.ts';
 import { exitOfFinished } from '../../../../core/cli/wait.ts';
@@ -162,14 +162,14 @@ describe('looking up a job by what was typed', () => {
 describe('the same job again', () => {
   const root = import.meta.dirname;
   const doneWith = (file: string) =>
-    knownJobText(job({ state: 'done', note: JSON.stringify({ root, files: [file] }) }));
+    existingJobText(job({ state: 'done', note: JSON.stringify({ root, files: [file] }) }));
 
   test('names the file that stands', () => {
     expect(doneWith('job-view.test.ts')).toMatch(/^already done: .*job-view\.test\.ts$/);
   });
 
   test('says when the file is gone, and how to make it again', () => {
-    expect(doneWith('gone.md')).toMatch(/gone\.md is not there any more\. .*--force/);
+    expect(doneWith('gone.md')).toMatch(/gone\.md no longer exists\. .*--force/);
   });
 
   test('says which other model made it, and that it counts all the same', () => {
@@ -182,10 +182,10 @@ describe('the same job again', () => {
     };
     const done = (parts: object) =>
       job({ state: 'done', note: JSON.stringify({ ...note, ...parts }) });
-    expect(knownJobText(done({}), 'm')).toMatch(/^already done: /);
-    expect(knownJobText(done({}), null)).toMatch(/^already done: /);
-    expect(knownJobText(done({}), 'n')).toMatch(/^already done, by m and not by n: .*--force$/);
-    expect(knownJobText(done({ provider: 'offline' }), 'n')).toMatch(
+    expect(existingJobText(done({}), 'm')).toMatch(/^already done: /);
+    expect(existingJobText(done({}), null)).toMatch(/^already done: /);
+    expect(existingJobText(done({}), 'n')).toMatch(/^already done by m instead of n: .*--force$/);
+    expect(existingJobText(done({ provider: 'offline' }), 'n')).toMatch(
       /^already done, as an extract: /,
     );
   });
@@ -206,23 +206,23 @@ describe('the same job again', () => {
       note: JSON.stringify({ root: out, files: ['x.md'] }),
       resultBytes: 3,
     });
-    expect(knownJobText(done)).toMatch(/^already done: /);
+    expect(existingJobText(done)).toMatch(/^already done: /);
     await publish('other');
-    expect(knownJobText(done)).toMatch(/x\.md is not as it was written\. .*jobs result .*--force$/);
+    expect(existingJobText(done)).toMatch(/x\.md was modified\. .*jobs result .*--force$/);
     await store.close();
     await rm(out, { recursive: true });
   });
 
   test('tells why a dead one failed', () => {
     const dead = job({ state: 'dead', errorCode: 'rate_limited', errorMessage: 'too fast' });
-    expect(knownJobText(dead)).toMatch(/failed before: .*rate_limited: too fast.*--force/);
+    expect(existingJobText(dead)).toMatch(/failed before: .*rate_limited: too fast.*--force/);
   });
 
   test('waiting and running ones need nothing', () => {
-    expect(knownJobText(job())).toBe('already queued: k3f9aa21m0v7');
-    expect(knownJobText(job({ state: 'delayed' }))).toMatch(/^already queued/);
-    expect(knownJobText(job({ state: 'leased' }))).toMatch(/^already running/);
+    expect(existingJobText(job())).toBe('already queued: k3f9aa21m0v7');
+    expect(existingJobText(job({ state: 'delayed' }))).toMatch(/^already queued/);
+    expect(existingJobText(job({ state: 'leased' }))).toMatch(/^already running/);
     const parked = job({ state: 'parked', parkKey: 'approval:7' });
-    expect(knownJobText(parked)).toBe('already parked on approval:7: k3f9aa21m0v7');
+    expect(existingJobText(parked)).toBe('already parked on approval:7: k3f9aa21m0v7');
   });
 });
