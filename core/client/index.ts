@@ -6,7 +6,7 @@ export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
 export { Consumer, type ConsumerOptions } from './consumer.ts';
 export { connectSocket, type Endpoint } from './endpoint.ts';
 export type { LeasedJob } from './leases.ts';
-export type { SessionOptions } from './session.ts';
+export type { ResolveOptions, SessionOptions } from './session.ts';
 export {
   assertOwnFolder,
   assertTrustedFolder,

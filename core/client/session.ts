@@ -20,13 +20,18 @@ import type { Endpoint } from './endpoint.ts';
 import { asAiqError, closed, isPermanent, ResolveError } from './failures.ts';
 import { type RequestOptions, Requests } from './requests.ts';
 
+export interface ResolveOptions {
+  /** It should reject within this time, so that its reason reaches the callers that wait. */
+  readonly withinMs: number;
+  /** While it calls this, again and again and with the reason in words, it may take longer. */
+  readonly onWait: (text: string) => void;
+  /** Aborted when the session is closed: then nothing is started any more. */
+  readonly signal: AbortSignal;
+}
+
 export interface SessionOptions {
-  /**
-   * Finds the broker, at every connect; may start one. Should reject within `withinMs`, so that its
-   * reason reaches the callers that wait; while it calls `onWait`, again and again and with the reason
-   * in words, it may take longer and nobody gives up.
-   */
-  readonly resolve: (withinMs: number, onWait: (text: string) => void) => Promise<Endpoint>;
+  /** Finds the broker, at every connect; may start one. */
+  readonly resolve: (options: ResolveOptions) => Promise<Endpoint>;
   /** Name shown to operators. */
   readonly clientName: string;
   /** How long a request waits for a connection, and then for its answer. Default 10 s. */
@@ -219,8 +224,11 @@ export class Session {
 
   async #resolve(): Promise<Endpoint> {
     try {
-      const onWait = (text: string): void => this.#wait(text);
-      return await this.#options.resolve(this.#requestDeadlineMs * resolveShare, onWait);
+      return await this.#options.resolve({
+        withinMs: this.#requestDeadlineMs * resolveShare,
+        onWait: (text) => this.#wait(text),
+        signal: this.#closing.signal,
+      });
     } catch (error) {
       throw new ResolveError(asAiqError(error));
     }

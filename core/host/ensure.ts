@@ -25,6 +25,8 @@ export interface EnsureOptions {
   readonly deadlineMs?: number;
   /** Told again and again, in words, while a broker starts: it recovers its log. */
   readonly onWait?: ((text: string) => void) | undefined;
+  /** Once it is aborted, no process is started any more. */
+  readonly signal?: AbortSignal;
 }
 
 const deadlineMsDefault = 10_000;
@@ -44,10 +46,10 @@ const passingCodes: readonly number[] = [0, 69, lockedCode];
 /**
  * The address of a broker that accepts connections.
  * @throws AiqError `UNREACHABLE` with the reason: nothing runs and nothing may be started, the
- *   started process died, or nobody answered in time
+ *   started process died, or nobody answered in time; the reason of `signal` when it is aborted
  */
 export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
-  const { dir, spawn, deadlineMs = deadlineMsDefault, onWait } = options;
+  const { dir, spawn, deadlineMs = deadlineMsDefault, onWait, signal } = options;
   let endMs = performance.now() + deadlineMs;
   let pollMs = pollMsMin;
   if (hasEnded(starts.get(dir))) starts.delete(dir);
@@ -64,8 +66,9 @@ export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
     } else if (performance.now() >= endMs) {
       throw unreachable(dir, tooLate(dir, deadlineMs));
     }
+    signal?.throwIfAborted();
     if (spawn !== null && !isSeen) startIfNeeded(dir, spawn, againMs);
-    await sleep(pollMs * (0.5 + Math.random()));
+    await sleep(pollMs * (0.5 + Math.random()), undefined, { signal });
     pollMs = Math.min(pollMs * 1.3, pollMsMax);
   }
 }

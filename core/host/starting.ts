@@ -50,10 +50,14 @@ export async function seenStarting(dir: string): Promise<Starting | null> {
 }
 
 /** Waits for as long as a broker of the folder is seen to start, and tells so again and again. */
-export async function untilStarted(dir: string, onWait: (text: string) => void): Promise<void> {
+export async function untilStarted(
+  dir: string,
+  onWait: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   for (let found = await seenStarting(dir); found !== null; found = await seenStarting(dir)) {
     onWait(startingText(dir, found));
-    await sleep(startingPollMs);
+    await sleep(startingPollMs, undefined, { signal });
   }
 }
 

@@ -1,7 +1,12 @@
 /** Opens the engine that an address names. */
 
 import { dirname } from 'node:path';
-import { type Endpoint, readTokenFile, type SessionOptions } from '../client/index.ts';
+import {
+  type Endpoint,
+  type ResolveOptions,
+  readTokenFile,
+  type SessionOptions,
+} from '../client/index.ts';
 import { ensureBroker, spawnBroker, untilStarted } from '../host/index.ts';
 import { AiqError } from '../protocol/index.ts';
 import { type BrokerAddress, parseBrokerAddress } from './address.ts';
@@ -35,7 +40,7 @@ const sharedBy = { file: 'user', unix: 'machine', tcp: 'network' } as const;
 export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
   const address = parseBrokerAddress(options.broker);
   const session: SessionOptions = {
-    resolve: (withinMs, onWait) => endpointOf(address, options, { withinMs, onWait }),
+    resolve: (resolving) => endpointOf(address, options, resolving),
     clientName: options.clientName,
     requestDeadlineMs: options.connectDeadlineMs,
     onNotice: options.onNotice,
@@ -47,15 +52,15 @@ export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {
 async function endpointOf(
   address: BrokerAddress,
   options: OpenQueueOptions,
-  { withinMs, onWait }: { readonly withinMs: number; readonly onWait: (text: string) => void },
+  { withinMs, onWait, signal }: ResolveOptions,
 ): Promise<Endpoint> {
   switch (address.kind) {
     case 'file': {
       const spawn = options.startBroker === false ? null : spawnBroker;
-      return ensureBroker({ dir: address.dir, spawn, deadlineMs: withinMs, onWait });
+      return ensureBroker({ dir: address.dir, spawn, deadlineMs: withinMs, onWait, signal });
     }
     case 'unix':
-      await untilStarted(dirname(address.path), onWait);
+      await untilStarted(dirname(address.path), onWait, signal);
       return { unix: address.path };
     case 'tcp':
       return { ...address, token: await readToken(options.tokenFile) };

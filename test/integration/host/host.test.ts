@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Client } from '../../../core/client/index.ts';
 import {
   brokerStatus,
   ensureBroker,
@@ -170,6 +171,30 @@ test('a start that lost the folder to another is repeated when nobody serves aft
     starts++ === 0 ? spawnProcess(folder, ['-e', 'process.exit(75)']) : spawnBroker(folder);
   await ensureBroker({ dir, spawn });
   expect(starts).toBe(2);
+});
+
+test('a client that is closed while it looks for the broker starts none afterwards', async () => {
+  let starts = 0;
+  const spawn: SpawnBroker = (folder) => {
+    starts += 1;
+    return spawnProcess(folder, ['-e', 'process.exit(75)']);
+  };
+  const { promise: looking, resolve: look } = Promise.withResolvers<Promise<unknown>>();
+  const client = new Client({
+    clientName: 'test',
+    resolve: (options) => {
+      const found = ensureBroker({ dir, spawn, ...options });
+      look(found);
+      return found;
+    },
+  });
+  const opened = client.opened();
+  await expect.poll(() => starts, { timeout: patienceMs }).toBeGreaterThan(0);
+  await client.close();
+  await expect(opened).rejects.toMatchObject({ code: 'CLOSED' });
+  const startsWhenClosed = starts;
+  await expect(looking).rejects.toMatchObject({ name: 'AbortError' });
+  expect(starts).toBe(startsWhenClosed);
 });
 
 test('endpoints of a dead broker whose process number lives on harm nobody', async () => {
