@@ -30,7 +30,7 @@ export interface Attack {
   /** It runs as another user of the machine, who has no token and cannot reach the Unix socket. */
   readonly isStranger?: boolean;
   /** Fills the broker beforehand, as honest clients would. */
-  prepare?(peer: Peer): Promise<Stock>;
+  prepare?(peer: Peer, where: Where): Promise<Stock>;
   /** Goes on until time is over, whatever the broker does. */
   run(ground: Ground): Promise<void>;
 }

@@ -1,13 +1,14 @@
 /** Attacks by requests that are small and answers that are large, read by nobody or by many. */
 
 import { createHash } from 'node:crypto';
+import { coreDefaults } from '../../core/broker/state-machine/context/core.ts';
 import { limits, type Message } from '../../core/protocol/index.ts';
 import { type Attack, answers, type Ground, lanes, noStock, range, type Stock } from './attack.ts';
-import { jobOf, type Peer, pipelined, randomId } from './peer.ts';
+import { jobOf, Peer, pipelined, randomId, type Where } from './peer.ts';
 
 const rows = 2_000;
 /** Nearly all that there may be: newcomers need names as well. */
-const manyQueues = 9_900;
+const manyQueues = 9_850;
 const batch = 1_000;
 const largeBodyBytes = 1_000_000;
 const chunkBytes = limits.blobChunkBytesMax;
@@ -42,10 +43,19 @@ async function stockRows(peer: Peer): Promise<Stock> {
   return noStock;
 }
 
-async function stockQueues(peer: Peer): Promise<Stock> {
-  for (let first = 0; first < manyQueues - 50; first += batch) {
-    const size = Math.min(batch, manyQueues - 50 - first);
-    await peer.enqueue(range(size).map((index) => jobOf(`queue-${first + index}`)));
+/** By several clients: each may name half of what is free. */
+async function stockQueues(_: Peer, where: Where): Promise<Stock> {
+  for (let first = 0; first < manyQueues; ) {
+    const peer = await Peer.open(where);
+    const share = Math.floor((coreDefaults.queuesMax - first) / 2);
+    const end = Math.min(manyQueues, first + share);
+    while (first < end) {
+      const size = Math.min(batch, end - first);
+      const begin = first;
+      await peer.enqueue(range(size).map((index) => jobOf(`queue-${begin + index}`)));
+      first += size;
+    }
+    peer.close();
   }
   return noStock;
 }

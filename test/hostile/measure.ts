@@ -82,7 +82,7 @@ export async function measure(
 
 export async function prepare(stage: Stage, attack: Attack): Promise<Orders['stock']> {
   const peer = await Peer.open(stage.unix);
-  const stock = (await attack.prepare?.(peer)) ?? noStock;
+  const stock = (await attack.prepare?.(peer, stage.unix)) ?? noStock;
   peer.close();
   return stock;
 }

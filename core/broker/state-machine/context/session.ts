@@ -2,6 +2,7 @@
 
 import type { ConnectionId, Transport } from '../../events.ts';
 import type { JobEntry } from '../state/job-entry.ts';
+import type { NamedCount } from '../state/named-queue.ts';
 
 /** Most leases of one session, so that losing it touches no more jobs than one event may. */
 export const creditMax = 1000;
@@ -31,6 +32,8 @@ export interface Session {
   mayFind: boolean;
   /** Deliver frames on their way, by number, oldest first: their leases have not begun. */
   readonly frames: Map<number, Frame>;
+  /** It may name new queues while it has named fewer than are free, so that some are left for others. */
+  readonly named: NamedCount;
 }
 
 /** A Deliver frame on its way. */

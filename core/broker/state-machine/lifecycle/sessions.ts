@@ -59,6 +59,7 @@ function newSession(id: string, transport: Transport): Session {
     turn: 0,
     mayFind: false,
     frames: new Map(),
+    named: { queues: 0 },
   };
 }
 

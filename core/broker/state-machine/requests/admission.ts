@@ -8,6 +8,7 @@ import type { JobFacts, NewJobFacts, Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import type { Refusal } from '../context/request.ts';
 import type { RecordOf } from '../records/records.ts';
+import type { NamedCount } from '../state/named-queue.ts';
 
 /** An admitted job: as the log will hold it, and as the core will. */
 export interface NewRow {
@@ -24,16 +25,33 @@ interface Pending {
 export class Admission {
   readonly rows: NewRow[] = [];
   readonly #core: Core;
+  readonly #named: NamedCount;
   readonly #now: Now;
   readonly #digests: Map<string, Uint8Array> = new Map();
   readonly #all: Pending = { jobs: 0, bytes: 0 };
   readonly #byQueue: Map<string, Pending> = new Map();
   /** Queues that hold no job yet and will. */
-  #newQueues = 0;
+  readonly #newQueues: string[] = [];
 
-  constructor(core: Core, now: Now) {
+  constructor(core: Core, named: NamedCount, now: Now) {
     this.#core = core;
+    this.#named = named;
     this.#now = now;
+  }
+
+  /** Accepts what was admitted, in one record. */
+  commit(): void {
+    if (this.rows.length === 0) return;
+    const facts = this.rows.map((row) => row.facts);
+    const jobs = this.rows.map(({ job }) => job);
+    this.#core.commit({ kind: 'enqueued', atMs: this.#now.wallMs, jobs }, facts);
+    this.countNames();
+  }
+
+  /** Once the rows are committed: the new queues count for who named them. */
+  countNames(): void {
+    const { queues } = this.#core.state.jobs;
+    for (const queue of this.#newQueues) queues.countFor(this.#named, queue);
   }
 
   /** Admits the job, recognises a known one, or refuses it. */
@@ -82,10 +100,11 @@ export class Admission {
     if (state.jobs.bytes + this.#all.bytes + jobBytes > bytesMax) {
       return `the broker holds ${state.jobs.bytes} bytes of unfinished jobs; its limit is ${bytesMax}`;
     }
-    if (this.#isNew(queue) && state.jobs.queues.withJobs + this.#newQueues >= queuesMax) {
-      return `the broker has jobs of ${queuesMax} queues, its limit; use one of them`;
-    }
-    return null;
+    if (!this.#isNew(queue)) return null;
+    const free = queuesMax - state.jobs.queues.withJobs - this.#newQueues.length;
+    if (free <= 0) return `the broker has jobs of ${queuesMax} queues, its limit; use one of them`;
+    const named = this.#named.queues + this.#newQueues.length;
+    return named < free ? null : namedTooMany(named, free);
   }
 
   /** True for a queue of which no job is known, and of this batch none either. */
@@ -118,7 +137,7 @@ export class Admission {
       facts,
     });
     this.#digests.set(facts.id, facts.digest);
-    if (this.#isNew(facts.queue)) this.#newQueues++;
+    if (this.#isNew(facts.queue)) this.#newQueues.push(facts.queue);
     const pending = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
     this.#byQueue.set(facts.queue, pending);
     for (const sum of [pending, this.#all]) {
@@ -126,4 +145,9 @@ export class Admission {
       sum.bytes += facts.jobBytes;
     }
   }
+}
+
+/** Why a session may name no more queues, of which so many are left. */
+export function namedTooMany(named: number, free: number): string {
+  return `this session has named ${named} queues and ${free} more are free for all, which are kept for others: use queues that are there`;
 }

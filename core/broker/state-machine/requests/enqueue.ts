@@ -3,7 +3,7 @@
 import { type CodeOf, errorCodes, type Message } from '../../../protocol/index.ts';
 import type { CheckedJob, NetEvent, Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
-import { Admission, type NewRow } from './admission.ts';
+import { Admission } from './admission.ts';
 
 type EnqueueEvent = Extract<NetEvent, { type: 'enqueue' }>;
 type Answer = Message<'EnqueueOk'>['items'][number];
@@ -12,23 +12,26 @@ const zeroId = '0'.repeat(26);
 
 export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
   const { connection, correlationId } = event;
-  const items = event.atomic ? acceptAll(core, event.jobs, now) : acceptEach(core, event.jobs, now);
+  // Of a session that was taken over, what it had sent before is still accepted.
+  const named = core.connections.get(connection)?.named ?? { queues: 0 };
+  const accept = event.atomic ? acceptAll : acceptEach;
+  const items = accept(core, event.jobs, () => new Admission(core, named, now));
   core.effects.send(connection, correlationId, 'EnqueueOk', { items });
 }
 
 /** Each job by itself: one record each, so that a body is read back alone. */
-function acceptEach(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] {
+function acceptEach(core: Core, jobs: readonly CheckedJob[], begin: () => Admission): Answer[] {
   return jobs.map((checked) => {
-    const admission = new Admission(core, now);
+    const admission = begin();
     const answer = check(admission, checked);
-    commit(core, admission.rows, now);
+    admission.commit();
     return withState(core, answer);
   });
 }
 
 /** All or none, in one record: a crash cannot come between them. */
-function acceptAll(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] {
-  const admission = new Admission(core, now);
+function acceptAll(core: Core, jobs: readonly CheckedJob[], begin: () => Admission): Answer[] {
+  const admission = begin();
   const answers = jobs.map((checked) => check(admission, checked));
   if (answers.some(({ outcome }) => outcome === 'refused')) {
     return answers.map((answer) => {
@@ -36,14 +39,8 @@ function acceptAll(core: Core, jobs: readonly CheckedJob[], now: Now): Answer[] 
       return refused(answer.id, 'BATCH_REFUSED', 'another job of the atomic batch was refused');
     });
   }
-  commit(core, admission.rows, now);
+  admission.commit();
   return answers.map((answer) => withState(core, answer));
-}
-
-function commit(core: Core, rows: readonly NewRow[], now: Now): void {
-  if (rows.length === 0) return;
-  const facts = rows.map((row) => row.facts);
-  core.commit({ kind: 'enqueued', atMs: now.wallMs, jobs: rows.map(({ job }) => job) }, facts);
 }
 
 function check(admission: Admission, checked: CheckedJob): Answer {

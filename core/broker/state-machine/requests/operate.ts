@@ -4,7 +4,9 @@ import { isQueueName } from '../../../protocol/index.ts';
 import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { itemError, itemOk, type Request, refuse, respond } from '../context/request.ts';
+import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { namedTooMany } from './admission.ts';
 
 /** Cancels jobs that are not done. Their holders are notified at once, and again when they renew. */
 export function cancel(request: Request<'Cancel'>): void {
@@ -59,7 +61,7 @@ function setPaused(request: Request<'Pause' | 'Unpause'>, paused: boolean): void
   const isPaused = core.state.jobs.queues.find(queue)?.paused ?? false;
   if (!requireQueueName(request, queue, paused)) return;
   if (isPaused !== paused) {
-    core.commit({ kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
+    change(request, { kind: paused ? 'paused' : 'unpaused', queue, atMs: now.wallMs });
   }
   respond(request, 'Ok', {});
 }
@@ -71,9 +73,19 @@ export function configureQueue(request: Request<'ConfigureQueue'>): void {
   const isKept = Object.values(settings).some((value) => value !== 0);
   if (!requireQueueName(request, queue, isKept)) return;
   if (isKept || core.state.jobs.queues.find(queue) !== undefined) {
-    core.commit({ kind: 'queueConfigured', ...fields });
+    change(request, { kind: 'queueConfigured', ...fields });
   }
   respond(request, 'Ok', {});
+}
+
+function change(
+  { core, session }: Request<'Pause' | 'Unpause' | 'ConfigureQueue'>,
+  record: RecordOf<'paused' | 'unpaused' | 'queueConfigured'>,
+): void {
+  const { queues } = core.state.jobs;
+  const isNew = queues.find(record.queue) === undefined;
+  core.commit(record);
+  if (isNew) queues.countFor(session.named, record.queue);
 }
 
 /**
@@ -85,14 +97,20 @@ function requireQueueName(
   queue: string,
   isKept: boolean,
 ): boolean {
-  const { options, state } = request.core;
+  const { core, session } = request;
+  const { options, state } = core;
   if (!isQueueName(queue)) {
     refuse(request, 'BAD_REQUEST', `not a queue name: ${JSON.stringify(queue.slice(0, 60))}`);
     return false;
   }
   const { queues } = state.jobs;
   if (!isKept || queues.find(queue) !== undefined) return true;
-  if (queues.withoutJobs < options.queuesMax) return true;
+  const free = options.queuesMax - queues.withoutJobs;
+  if (session.named.queues < free) return true;
+  if (free > 0) {
+    refuse(request, 'QUEUE_FULL', namedTooMany(session.named.queues, free));
+    return false;
+  }
   const most = `${options.queuesMax} queues without jobs are paused or have settings, the limit`;
   refuse(request, 'QUEUE_FULL', `${most}: resume some, or set theirs to 0`);
   return false;

@@ -31,18 +31,20 @@ export function settle(request: Request<'Settle'>): void {
   respond(request, 'SettleOk', { items });
 }
 
-function settleOne({ core, session, now }: Request<'Settle'>, item: Settlement): ItemAnswer {
+function settleOne(request: Request<'Settle'>, item: Settlement): ItemAnswer {
+  const { core, session, now } = request;
   const job = core.state.jobs.get(item.token.id);
   if (job === undefined) return itemError('NOT_FOUND', null, 'no such job');
   const bad = refusalOf(core, item);
   if (bad !== null) return itemError(bad.code, job, bad.message);
   const lease = core.leases.held(job, item.token, session);
   if (lease === undefined) return answerRepeated(session, job, item);
-  const followUps = admit(core, item, now);
+  const followUps = admit(request, item);
   if ('code' in followUps) return itemError(followUps.code, job, followUps.message);
   core.leases.drop(job);
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
   core.commit(decideLeaseEnd(core, job, ending, now));
+  followUps.countNames();
   return itemOk(job);
 }
 
@@ -60,8 +62,11 @@ function answerRepeated(session: Session, job: JobEntry, item: Settlement): Item
 }
 
 /** The follow-up jobs that are new; one that cannot come in refuses the whole settle. */
-function admit(core: Core, item: Settlement, now: Now): Admission | Refusal<'item'> {
-  const admission = new Admission(core, now);
+function admit(
+  { core, session, now }: Request<'Settle'>,
+  item: Settlement,
+): Admission | Refusal<'item'> {
+  const admission = new Admission(core, session.named, now);
   for (const bytes of item.enqueue) {
     const checked = checkJob(bytes, core.options.crc32);
     const admitted = checked.ok ? admission.check(bytes, checked.job) : checked;

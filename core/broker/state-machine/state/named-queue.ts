@@ -54,6 +54,11 @@ export const ageingOffsetMs: Readonly<Record<Priority, number>> = {
 const pausedBytes = 24;
 const configuredBytes = 48;
 
+/** The queues that one session named first, while their names are taken. */
+export interface NamedCount {
+  queues: number;
+}
+
 export class NamedQueue {
   /** Rows refer to it by that; another queue may get it once this one is removed. */
   readonly number: number;
@@ -75,6 +80,8 @@ export class NamedQueue {
   /** Nothing of it is delivered. */
   paused = false;
   settings: QueueSettings = noSettings;
+  /** Where it counts; null when it was named before the broker started. */
+  namedBy: NamedCount | null = null;
 
   constructor(number: number, name: string, newList: () => JobList) {
     this.number = number;

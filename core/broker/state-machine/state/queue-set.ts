@@ -5,7 +5,7 @@ import { f64Columns, type JobTable } from '../table/job-table.ts';
 import { RowList } from '../table/row-list.ts';
 import { RowWalk } from '../table/row-walk.ts';
 import { isTerminal, type JobEntry } from './job-entry.ts';
-import { type JobList, NamedQueue, type QueueSettings } from './named-queue.ts';
+import { type JobList, type NamedCount, NamedQueue, type QueueSettings } from './named-queue.ts';
 
 /** What decides in which list a job is. */
 type StateOfJob = Pick<JobEntry, 'state' | 'priority'>;
@@ -64,6 +64,14 @@ export class QueueSet {
     if (queue.known === 0) this.#withJobs++;
     queue.known++;
     return queue;
+  }
+
+  /** Counts a queue that is there for whoever named it, until its name is free again. */
+  countFor(named: NamedCount, name: string): void {
+    const queue = this.#byName.get(name);
+    if (queue === undefined || queue.namedBy !== null) return;
+    queue.namedBy = named;
+    named.queues++;
   }
 
   /** A job of the queue was forgotten; it is in no list any more. */
@@ -181,6 +189,7 @@ export class QueueSet {
     if (!queue.isUnused) return;
     for (const list of queue.ownLists) this.#free(list);
     this.#byName.delete(queue.name);
+    if (queue.namedBy !== null) queue.namedBy.queues--;
     this.#byNumber[queue.number] = undefined;
     this.#freeNumbers.push(queue.number);
   }

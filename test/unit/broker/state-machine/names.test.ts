@@ -13,13 +13,22 @@ function open(): Driver {
   return driver;
 }
 
+let connections = 1;
+
+/** A connection with a session of its own, which has named no queue yet. */
+function newcomer(driver: Driver): number {
+  connections += 1;
+  driver.open(connections);
+  return connections;
+}
+
 function queuesOf(driver: Driver): string[] {
   const { queues } = driver.request(1, 'Stats', { queues: [] }) as Message<'StatsOk'>;
   return queues.map(({ queue }) => queue);
 }
 
-function enqueue(driver: Driver, id: number, queue: string): string {
-  return driver.enqueue(1, [checkedJob({ id, queue })])[0]!.outcome;
+function enqueue(driver: Driver, id: number, queue: string, connection = newcomer(driver)): string {
+  return driver.enqueue(connection, [checkedJob({ id, queue })])[0]!.outcome;
 }
 
 test('a queue whose last job was forgotten gives its name back, without a restart', () => {
@@ -54,7 +63,7 @@ test('jobs stand in their own queue when another had its number before', () => {
 test('pauses and settings of queues without jobs take no name that jobs may need', () => {
   const driver = open();
   for (const queue of ['x', 'y', 'z']) {
-    expect(driver.request(1, 'Pause', { queue })).toEqual({});
+    expect(driver.request(newcomer(driver), 'Pause', { queue })).toEqual({});
   }
   expect(driver.request(1, 'Pause', { queue: 'one-more' })).toMatchObject(full);
   const settings = { jobsMax: 1, bytesMax: 0, keepMs: 0, keepJobs: 0 };
@@ -70,6 +79,38 @@ test('pauses and settings of queues without jobs take no name that jobs may need
   }
   expect(queuesOf(driver)).toEqual(['a', 'b', 'c']);
   expect(driver.request(1, 'Pause', { queue: 'x' })).toEqual({});
+});
+
+test('one session names no more queues than it leaves for others, by jobs or by settings', () => {
+  const driver = new Driver([], { ...options, queuesMax: 8 });
+  driver.open(1);
+  const names = Array.from({ length: 8 }, (_, index) => `n${index}`);
+  const outcomes = names.map((queue, index) => enqueue(driver, index + 1, queue, 1));
+  expect(outcomes).toEqual([...Array(4).fill('created'), ...Array(4).fill('refused')]);
+  const [refused] = driver.enqueue(1, [checkedJob({ id: 30, queue: 'more' })]);
+  expect(refused?.message).toBe(
+    'this session has named 4 queues and 4 more are free for all, which are kept for others: use queues that are there',
+  );
+  const batch = names.slice(4).map((queue, index) => checkedJob({ id: 10 + index, queue }));
+  const other = newcomer(driver);
+  expect(driver.enqueue(other, batch).map(({ outcome }) => outcome)).toEqual([
+    'created',
+    'created',
+    'refused',
+    'refused',
+  ]);
+  expect(enqueue(driver, 20, 'newcomer')).toBe('created');
+  // A name that was given back counts for nobody.
+  driver.request(1, 'Cancel', { ids: [1, 2, 3].map(idOf) });
+  driver.advance(2_000);
+  expect(enqueue(driver, 21, 'n0', 1)).toBe('created');
+  const pauser = newcomer(driver);
+  const pauses = names.map((_, index) => driver.request(pauser, 'Pause', { queue: `p${index}` }));
+  expect(pauses.map((answer) => 'code' in (answer as object))).toEqual([
+    ...Array(4).fill(false),
+    ...Array(4).fill(true),
+  ]);
+  expect(driver.request(newcomer(driver), 'Pause', { queue: 'mine' })).toEqual({});
 });
 
 test('settings that are all 0 leave nothing behind, and nothing in the log for a queue that is unknown', () => {
@@ -95,10 +136,12 @@ test('a batch is judged by the names that are new, not by those that it names', 
     checkedJob({ id: 5, queue: 'c' }),
     checkedJob({ id: 6, queue: 'c' }),
   ];
-  expect(driver.enqueue(1, batch, true).map(({ outcome }) => outcome)).toEqual(
+  expect(driver.enqueue(newcomer(driver), batch, true).map(({ outcome }) => outcome)).toEqual(
     batch.map(() => 'created'),
   );
-  expect(driver.enqueue(1, [checkedJob({ id: 7, queue: 'd' })])).toMatchObject([full]);
+  expect(driver.enqueue(newcomer(driver), [checkedJob({ id: 7, queue: 'd' })])).toMatchObject([
+    full,
+  ]);
 });
 
 test('settings that change while compaction says them again stay as they were set last', () => {
