@@ -3,9 +3,9 @@
 export { AiqError } from '../protocol/index.ts';
 export { type BlobContent, getBlob, putBlob, wholeJob } from './blobs.ts';
 export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
-export { Consumer, type ConsumerOptions } from './consumer.ts';
+export { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
+export type { LeasedJob } from './consumer/leases.ts';
 export { connectSocket, type Endpoint } from './endpoint.ts';
-export type { LeasedJob } from './leases.ts';
 export type { ResolveOptions, SessionOptions } from './session.ts';
 export {
   assertOwnFolder,

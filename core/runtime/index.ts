@@ -1,7 +1,8 @@
 /** A leased job to a settled one: thread pool, job runner, lease keeper, shutdown. */
 
+export { putAside } from './agents/definitions.ts';
+export { toolProblems } from './agents/tool-problems.ts';
 export { readPrompts, type SentCall, type SentPrompts } from './attempt/prompts.ts';
-export { putAside } from './definitions.ts';
 export type {
   JobReport,
   RunSummary,
@@ -10,7 +11,7 @@ export type {
   RuntimeLog,
   RuntimeOptions,
 } from './options.ts';
-export { realProvider } from './real-provider.ts';
+export { realProvider } from './providers/real-provider.ts';
 export { startRuntime } from './runtime.ts';
 export {
   type ConsumerConfig,
@@ -19,4 +20,3 @@ export {
   type StartedConsumer,
   startConsumer,
 } from './start-consumer.ts';
-export { toolProblems } from './tool-problems.ts';

@@ -5,9 +5,9 @@
 
 import type { ProviderQuery } from '../model/index.ts';
 import { jobNeeds, type Trust } from '../trust/index.ts';
-import { extractingAgents } from './extracts.ts';
+import { extractingAgents } from './agents/extracts.ts';
 import type { ReloadedAgents, Runtime, RuntimeOptions } from './options.ts';
-import { type OpenedProviders, openProviders } from './providers.ts';
+import { type OpenedProviders, openProviders } from './providers/providers.ts';
 import { startRuntime } from './runtime.ts';
 
 /** The part of the configuration that a consumer goes by. */

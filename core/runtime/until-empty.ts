@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AiqError, type JobQueue, type QueueInfo } from '../job-queue/index.ts';
-import type { StuckReason } from './provider-health.ts';
+import type { StuckReason } from './providers/provider-health.ts';
 
 export interface EmptyOptions {
   readonly queue: Pick<JobQueue, 'stats'>;

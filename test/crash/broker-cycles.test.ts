@@ -13,9 +13,9 @@ import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
-import { KilledBroker } from './broker-cycles-broker.ts';
-import { consume, kinds, type Load, produce, toldStates } from './broker-cycles-load.ts';
-import { CycleState } from './broker-cycles-state.ts';
+import { KilledBroker } from './broker-cycles/broker.ts';
+import { consume, kinds, type Load, produce, toldStates } from './broker-cycles/load.ts';
+import { CycleState } from './broker-cycles/state.ts';
 
 const asked = process.env['AIQ_CRASH_CYCLES'];
 const cycles = Number(asked ?? 4);

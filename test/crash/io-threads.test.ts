@@ -16,7 +16,7 @@ import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
-import { consume, kinds, type Load, produce, queueName } from './broker-cycles-load.ts';
+import { consume, kinds, type Load, produce, queueName } from './broker-cycles/load.ts';
 
 const threads = 3;
 /** As many as a pool forgives in a minute. */

@@ -9,9 +9,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { MoodyServer } from '../support/moody-server.ts';
 import { Project, until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
+import { MoodyServer } from '../support/servers/moody-server.ts';
 
 const losses = Number(process.env['AIQ_CRASH_LOSSES'] ?? 3);
 const seed = Number(process.env['AIQ_CRASH_SEED'] ?? 1);

@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JobInfo, JobQueue } from '../../core/job-queue/index.ts';
-import { openScripted, queueName, scriptedJob } from './syscalls-script.ts';
-import { type Boundary, callsBelow, hasStrace, runKilling, runNoting } from './syscalls-trace.ts';
+import { openScripted, queueName, scriptedJob } from './syscalls/script.ts';
+import { type Boundary, callsBelow, hasStrace, runKilling, runNoting } from './syscalls/trace.ts';
 
 const isWhole = process.env['AIQ_CRASH_SYSCALLS'] === '1';
 const from = Number(process.env['AIQ_CRASH_FROM'] ?? 1);
@@ -22,7 +22,7 @@ const count = Number(process.env['AIQ_CRASH_COUNT'] ?? Number.POSITIVE_INFINITY)
 const shareCount = 15;
 const boundaryMs = 20_000;
 
-const script = fileURLToPath(new URL('./syscalls-script.ts', import.meta.url));
+const script = fileURLToPath(new URL('./syscalls/script.ts', import.meta.url));
 let base: string;
 
 beforeEach(async () => {

@@ -5,8 +5,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExitName, exitCode, exitCodes } from '../../core/cli/exit-codes.ts';
-import { type FaultServer, faultServer } from '../support/fault-server.ts';
 import { type Finished, Project } from '../support/project.ts';
+import { type FaultServer, faultServer } from '../support/servers/fault-server.ts';
 
 const config = `provider: offline
 providers:

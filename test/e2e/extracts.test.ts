@@ -4,8 +4,8 @@ import { mkdir, readdir } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join, relative } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { MoodyServer } from '../support/moody-server.ts';
 import { Project } from '../support/project.ts';
+import { MoodyServer } from '../support/servers/moody-server.ts';
 
 const open: { project: Project; server: MoodyServer }[] = [];
 afterEach(async () => {

@@ -12,10 +12,10 @@ import { delimiter, dirname, join, posix } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { machinePaths } from '../tidy/house.ts';
-import { type Import, importsOf, packageOf } from '../tidy/imports.ts';
-import { fileLinks } from '../tidy/markdown.ts';
-import { root } from '../tidy/repository.ts';
+import { machinePaths } from '../tidy/rules/house.ts';
+import { type Import, importsOf, packageOf } from '../tidy/rules/imports.ts';
+import { fileLinks } from '../tidy/rules/markdown.ts';
+import { root } from '../tidy/rules/repository.ts';
 
 const tarballBytesMax = 1024 * 1024;
 

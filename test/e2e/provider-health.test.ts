@@ -1,8 +1,8 @@
 /** A provider that fails holds its jobs, charges none of them, and goes on once it is mended. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { MoodyServer, refuse } from '../support/moody-server.ts';
 import { type Finished, Project, until } from '../support/project.ts';
+import { MoodyServer, refuse } from '../support/servers/moody-server.ts';
 
 /** The whole programme, `npm run test:outage`, takes 2,000 jobs and a server that is away for a minute. */
 const jobsMax = Number(process.env['AIQ_HEALTH_JOBS'] ?? 120);

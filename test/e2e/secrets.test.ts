@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { writeTree } from '../support/hostile-clone.ts';
+import { writeTree } from '../support/hostile/hostile-clone.ts';
 import { type Finished, Project } from '../support/project.ts';
 
 const secret = 'S3CRET-4711-value';

@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { filesBelow, root } from '../tidy/repository.ts';
+import { filesBelow, root } from '../tidy/rules/repository.ts';
 import { findOldNode } from './setup-clone.ts';
 
 const oldNode = findOldNode();

@@ -13,7 +13,7 @@ import {
   writeForeignFile,
   writeHostileClone,
   writeTree,
-} from '../support/hostile-clone.ts';
+} from '../support/hostile/hostile-clone.ts';
 import { type Finished, Project } from '../support/project.ts';
 
 const untrusted = 77;

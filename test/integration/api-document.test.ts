@@ -12,8 +12,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as api from '../../core/api/index.ts';
 import { Project } from '../support/project.ts';
-import { section, tableRows } from '../tidy/markdown.ts';
-import { readText, root } from '../tidy/repository.ts';
+import { section, tableRows } from '../tidy/rules/markdown.ts';
+import { readText, root } from '../tidy/rules/repository.ts';
 
 const markdown = readText('docs/guides/api.md');
 const articles = [

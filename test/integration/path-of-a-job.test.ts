@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { type Step, traceJob } from '../measure/trace-job.ts';
-import { section, tableRows } from '../tidy/markdown.ts';
-import { readText, root } from '../tidy/repository.ts';
+import { section, tableRows } from '../tidy/rules/markdown.ts';
+import { readText, root } from '../tidy/rules/repository.ts';
 
 const document = readText('docs/internals/path-of-a-job.md');
 const headings = { enqueue: '## Enqueue', delivery: '## Delivery', settle: '## Settle' } as const;

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, posix, resolve } from 'node:path';
 import { parseSync } from 'vite';
-import { importsOf, resolveImport } from '../tidy/imports.ts';
+import { importsOf, resolveImport } from '../tidy/rules/imports.ts';
 
 const root = resolve(process.argv[2] ?? '.');
 const machines = ['core/broker/state-machine/', 'core/broker/queue/'];

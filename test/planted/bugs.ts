@@ -3,18 +3,18 @@
  * one after another and shows what caught it: a test that catches none of them proves little.
  */
 
-import { accessBugs } from './access-bugs.ts';
 import type { PlantedBug } from './bug.ts';
-import { diskBugs } from './disk-bugs.ts';
-import { folderBugs } from './folder-bugs.ts';
-import { leaseBugs } from './lease-bugs.ts';
-import { logBugs } from './log-bugs.ts';
-import { netBugs } from './net-bugs.ts';
-import { queueBugs } from './queue-bugs.ts';
-import { restBugs } from './rest-bugs.ts';
-import { runtimeBugs } from './runtime-bugs.ts';
-import { timeBugs } from './time-bugs.ts';
-import { trustBugs } from './trust-bugs.ts';
+import { accessBugs } from './bugs/access-bugs.ts';
+import { diskBugs } from './bugs/disk-bugs.ts';
+import { folderBugs } from './bugs/folder-bugs.ts';
+import { leaseBugs } from './bugs/lease-bugs.ts';
+import { logBugs } from './bugs/log-bugs.ts';
+import { netBugs } from './bugs/net-bugs.ts';
+import { queueBugs } from './bugs/queue-bugs.ts';
+import { restBugs } from './bugs/rest-bugs.ts';
+import { runtimeBugs } from './bugs/runtime-bugs.ts';
+import { timeBugs } from './bugs/time-bugs.ts';
+import { trustBugs } from './bugs/trust-bugs.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...logBugs,

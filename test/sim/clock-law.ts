@@ -2,7 +2,7 @@
 
 import { type KeptClock, takeoverMsMax } from '../../core/broker/broker-clock.ts';
 import type { Now } from '../../core/broker/events.ts';
-import type { SimClock } from './sim-clock.ts';
+import type { SimClock } from './simulated/sim-clock.ts';
 
 /** Of what passed, with room for two roundings to a millisecond. */
 const shareMax = 0.0101;

@@ -4,11 +4,11 @@ import { stepMsMaxOf } from '../../core/broker/broker-clock.ts';
 import { FolderLostError } from '../../core/broker/folder/held-folder.ts';
 import { LogDamagedError } from '../../core/broker/log/contract.ts';
 import type { Life } from './life.ts';
-import { LostEnd } from './lost-end.ts';
-import type { Medium, MediumFile } from './medium.ts';
 import { quietPhase } from './quiet.ts';
 import type { Reached } from './reach.ts';
-import { forNow, noDiskFaults } from './sim-disk.ts';
+import { LostEnd } from './simulated/lost-end.ts';
+import type { Medium, MediumFile } from './simulated/medium.ts';
+import { forNow, noDiskFaults } from './simulated/sim-disk.ts';
 import type { Fault } from './swarm.ts';
 import type { World } from './world.ts';
 

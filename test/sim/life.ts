@@ -9,12 +9,12 @@ import type { RecoveryReport } from '../../core/broker/log/contract.ts';
 import { segmentName } from '../../core/broker/log/format/format.ts';
 import { coreDefaults } from '../../core/broker/state-machine/context/core.ts';
 import type { StatsFields } from '../../core/broker/state-machine/context/effects.ts';
-import type { LogAtRest } from '../support/log-rest.ts';
+import type { LogAtRest } from '../support/log/log-rest.ts';
 import { idOf } from './catalog.ts';
-import type { ProvenTail } from './lost-end.ts';
 import type { Reached } from './reach.ts';
-import { SimScheduler } from './sim-clock.ts';
-import { SimDisk } from './sim-disk.ts';
+import type { ProvenTail } from './simulated/lost-end.ts';
+import { SimScheduler } from './simulated/sim-clock.ts';
+import { SimDisk } from './simulated/sim-disk.ts';
 import { listenTo } from './tap.ts';
 import type { World } from './world.ts';
 

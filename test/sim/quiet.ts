@@ -3,9 +3,9 @@
  * written to the log any more, and it is no larger than what is needed makes it.
  */
 
-import { problemOfLogAtRest } from '../support/log-rest.ts';
+import { problemOfLogAtRest } from '../support/log/log-rest.ts';
 import type { Life } from './life.ts';
-import { noDiskFaults } from './sim-disk.ts';
+import { noDiskFaults } from './simulated/sim-disk.ts';
 import { turn } from './turn.ts';
 import type { World } from './world.ts';
 

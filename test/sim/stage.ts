@@ -3,8 +3,8 @@
 import type { Catalog } from './catalog.ts';
 import type { Dice } from './dice.ts';
 import type { ReachCounters } from './reach.ts';
-import type { SimClock } from './sim-clock.ts';
-import type { SimNet } from './sim-net.ts';
+import type { SimClock } from './simulated/sim-clock.ts';
+import type { SimNet } from './simulated/sim-net.ts';
 import type { Swarm } from './swarm.ts';
 
 export interface Stage {

@@ -4,7 +4,7 @@
  */
 
 import type { Dice } from './dice.ts';
-import type { DiskFaults } from './sim-disk.ts';
+import type { DiskFaults } from './simulated/sim-disk.ts';
 
 export interface Swarm {
   readonly producers: number;

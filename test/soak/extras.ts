@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobQueue, newJob } from '../../core/job-queue/index.ts';
-import { queueName } from '../crash/broker-cycles-load.ts';
+import { queueName } from '../crash/broker-cycles/load.ts';
 import { Peer, pipelined } from '../hostile/peer.ts';
 import type { ClientOracle } from '../oracle/client-oracle.ts';
 import type { Promises } from '../oracle/promises.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobQueue, type JobState, openQueue } from '../../core/job-queue/index.ts';
-import { consume, type Load, produce, queueName, toldStates } from '../crash/broker-cycles-load.ts';
+import { consume, type Load, produce, queueName, toldStates } from '../crash/broker-cycles/load.ts';
 import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { Promises } from '../oracle/promises.ts';
 import { until } from '../support/project.ts';

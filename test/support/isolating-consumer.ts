@@ -4,7 +4,7 @@ import { IsolatedRuns } from '../../core/runtime/isolated/isolated-runs.ts';
 import { fakeJournal } from './runtime-fakes.ts';
 
 const runs = new IsolatedRuns({
-  entry: new URL('./hostile-thread.ts', import.meta.url),
+  entry: new URL('./hostile/hostile-thread.ts', import.meta.url),
   data: {
     agents: [],
     prices: {},

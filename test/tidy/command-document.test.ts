@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { exitCodes } from '../../core/cli/exit-codes.ts';
-import { section, tableRows } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section, tableRows } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 test('docs/reference/cli.md lists every exit code with its meaning, and no other', () => {
   const expected = Object.values(exitCodes).map(({ code, meaning }) => [String(code), meaning]);

@@ -5,8 +5,8 @@ import { exitOfErrorCode } from '../../core/cli/errors.ts';
 import { exitCode, exitCodes } from '../../core/cli/exit-codes.ts';
 import { type ErrorCode, errorCodes } from '../../core/protocol/error-codes.ts';
 import { errorScopes } from '../../core/protocol/error-scopes.ts';
-import { section } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 const document = readText('docs/reference/errors.md');
 

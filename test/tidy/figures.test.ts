@@ -1,8 +1,8 @@
 /** Holds the marked figures of the documents against the constants that they name. */
 
 import { expect, test } from 'vitest';
-import { figuresIn, markerCount, valueOfConstant, valueOfText } from './figures.ts';
-import { filesBelow, readSources, readText } from './repository.ts';
+import { figuresIn, markerCount, valueOfConstant, valueOfText } from './rules/figures.ts';
+import { filesBelow, readSources, readText } from './rules/repository.ts';
 
 const documents = [
   'README.md',

@@ -5,13 +5,15 @@ import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   doorProblems,
+  folderFilesMax,
+  folderProblems,
   headCommentProblems,
   leftovers,
   lockProblems,
   machinePaths,
-} from './house.ts';
-import { anchorsOf, fileLinks, type Link, linksIn, tableRows } from './markdown.ts';
-import { filesBelow, readSources, readText, root } from './repository.ts';
+} from './rules/house.ts';
+import { anchorsOf, fileLinks, type Link, linksIn, tableRows } from './rules/markdown.ts';
+import { filesBelow, readSources, readText, root } from './rules/repository.ts';
 
 const isCode = (path: string): boolean => /\.(?:ts|js)$/.test(path);
 const isText = (path: string): boolean =>
@@ -23,6 +25,16 @@ const shipped = readSources(
 );
 // These tests name what they look for.
 const notTidy = (path: string): boolean => !path.startsWith('test/tidy/');
+
+test('no folder of code or documents has so many files that nobody sees them at once', () => {
+  const paths = all.filter((path) => /^(?:core|test|bench|scripts|docs|agents)\//.test(path));
+  expect(folderProblems(paths)).toEqual([]);
+  const many = Array.from({ length: folderFilesMax + 1 }, (_, index) => `a/${index}.ts`);
+  expect(folderProblems(many)).toEqual(['a has 16 files: give it rooms']);
+  expect(
+    folderProblems([...many, 'a/README.md', ...many.slice(1).map((path) => `b${path}`)]),
+  ).toEqual([]);
+});
 
 describe('every shipped source', () => {
   test('begins with a comment that says what it owns', () => {

@@ -1,7 +1,7 @@
 /** Holds `core/` against the import table of `docs/internals/architecture.md`, and the checker against itself. */
 
 import { describe, expect, test } from 'vitest';
-import { importsOf, reachableFrom } from './imports.ts';
+import { importsOf, reachableFrom } from './rules/imports.ts';
 import {
   importCycles,
   type Layer,
@@ -10,8 +10,8 @@ import {
   readLayers,
   readParts,
   tableCycles,
-} from './layers.ts';
-import { filesBelow, readSources, readText } from './repository.ts';
+} from './rules/layers.ts';
+import { filesBelow, readSources, readText } from './rules/repository.ts';
 
 const sources = readSources(filesBelow('core', (path) => path.endsWith('.ts')));
 const architecture = readText('docs/internals/architecture.md');

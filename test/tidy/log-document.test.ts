@@ -17,8 +17,8 @@ import {
   Writer,
 } from '../../core/protocol/index.ts';
 import * as structs from '../../core/protocol/structs.ts';
-import { section, tableRows } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section, tableRows } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 const document = section(readText('docs/reference/log-format.md'), '## Records');
 

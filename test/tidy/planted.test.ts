@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { plantedBugs } from '../planted/bugs.ts';
 import { withBug } from '../planted/planting.ts';
-import { readText, root } from './repository.ts';
+import { readText, root } from './rules/repository.ts';
 
 test.each(plantedBugs.map((bug) => [bug.name, bug] as const))(
   'the place of %s is there once',

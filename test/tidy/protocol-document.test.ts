@@ -7,8 +7,8 @@ import { jobFields } from '../../core/protocol/job.ts';
 import type { FieldType } from '../../core/protocol/message-types.ts';
 import { messages } from '../../core/protocol/messages.ts';
 import * as structs from '../../core/protocol/structs.ts';
-import { section, tableRows } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section, tableRows } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 const document = readText('docs/reference/protocol.md');
 const rowsOf = (heading: string, columns: number): string[][] =>

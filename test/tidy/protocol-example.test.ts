@@ -15,8 +15,8 @@ import {
   signedBytes,
   Writer,
 } from '../../core/protocol/index.ts';
-import { section } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 const example = section(readText('docs/reference/protocol.md'), '## Worked examples');
 const dumps = [...example.matchAll(/```\n([\s\S]*?)```/g)].map(([, dump = '']) => dump);

@@ -3,7 +3,7 @@
 import { Ajv } from 'ajv';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readText } from './repository.ts';
+import { readText } from './rules/repository.ts';
 
 const readme = readText('README.md');
 

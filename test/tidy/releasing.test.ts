@@ -1,8 +1,8 @@
 /** Holds the licences of `docs/internals/releasing.md` against the manifest and the lock file. */
 
 import { expect, test } from 'vitest';
-import { section, tableRows } from './markdown.ts';
-import { readText } from './repository.ts';
+import { section, tableRows } from './rules/markdown.ts';
+import { readText } from './rules/repository.ts';
 
 interface Locked {
   readonly license?: string;

@@ -1,9 +1,9 @@
 /** Holds identifiers and comments of `core/` against the retired words of `docs/internals/glossary.md`. */
 
 import { expect, test } from 'vitest';
-import { section, tableRows } from './markdown.ts';
-import { filesBelow, readSources, readText } from './repository.ts';
-import { type Counts, countRetired } from './words.ts';
+import { section, tableRows } from './rules/markdown.ts';
+import { filesBelow, readSources, readText } from './rules/repository.ts';
+import { type Counts, countRetired } from './rules/words.ts';
 
 const glossary = readText('docs/internals/glossary.md');
 const retired = tableRows(section(glossary, '## Retired words')).map(([words = '']) =>

@@ -6,7 +6,7 @@ import type { CommitRecord, OutputStore } from '../../output/index.ts';
 import type { Journal } from './journal.ts';
 import type { PaidOnce } from './paid-once.ts';
 import type { JobRequest } from './result.ts';
-import type { ToolSet } from './tool-calls.ts';
+import type { ToolSet } from './tools/tool-calls.ts';
 import type { UsageMeter } from './usage.ts';
 
 /** An agent made ready in this thread, with the model and provider that it uses here. */

@@ -22,7 +22,7 @@ import { ask } from './ask.ts';
 import type { Attempt } from './attempt.ts';
 import { AttemptError } from './failure.ts';
 import { keepPrompt, type Sender } from './prompts.ts';
-import { type MadeCall, ToolCalls } from './tool-calls.ts';
+import { type MadeCall, ToolCalls } from './tools/tool-calls.ts';
 import { createTurns } from './turns.ts';
 
 export interface Answered {

@@ -9,7 +9,7 @@ import { AttemptError } from './failure.ts';
 import { runJob } from './job-runner.ts';
 import type { Journal } from './journal.ts';
 import type { JobRequest, StopReason } from './result.ts';
-import { createToolbox } from './toolbox.ts';
+import { createToolbox } from './tools/toolbox.ts';
 
 const stopMessages: Record<StopReason, string> = {
   shutdown: 'the consumer stopped before the job was done',

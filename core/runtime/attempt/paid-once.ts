@@ -9,7 +9,7 @@ import type { JsonObject } from '../../agent/index.ts';
 import { canonicalJson } from '../../job-queue/index.ts';
 import { finishKind, type ModelAnswer, type ModelCall } from '../../model/index.ts';
 import type { Journal } from './journal.ts';
-import type { ToolResult } from './tool-result.ts';
+import type { ToolResult } from './tools/tool-result.ts';
 
 export interface PaidOnceOptions {
   readonly journal: Journal;

@@ -11,7 +11,7 @@ import {
   type ToolCall,
 } from '../../model/index.ts';
 import { AttemptError } from './failure.ts';
-import { callsPerTurnMax, type ToolCalls } from './tool-calls.ts';
+import { callsPerTurnMax, type ToolCalls } from './tools/tool-calls.ts';
 
 export interface TurnsOptions {
   /** The call without its messages. */

@@ -15,9 +15,9 @@ import {
   UnknownAgentError,
 } from '../../../core/api/index.ts';
 import { stopBroker } from '../../../core/host/index.ts';
-import { faultServer } from '../../support/fault-server.ts';
-import { MoodyServer } from '../../support/moody-server.ts';
 import { patienceMs } from '../../support/patience.ts';
+import { faultServer } from '../../support/servers/fault-server.ts';
+import { MoodyServer } from '../../support/servers/moody-server.ts';
 
 let dir: string;
 let opened: Aiq[];

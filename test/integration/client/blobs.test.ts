@@ -9,8 +9,8 @@ import {
   type FakeBroker,
   type FakeBrokerOptions,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
-import { type FakeShelf, fakeShelf } from '../../support/fake-shelf.ts';
+} from '../../support/servers/fake-broker.ts';
+import { type FakeShelf, fakeShelf } from '../../support/servers/fake-shelf.ts';
 
 const chunkBytes = limits.blobChunkBytesMax;
 const opened: { close(): Promise<void> }[] = [];

@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Client, type SessionOptions } from '../../../core/client/index.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
+import { infoWith } from '../../support/job-info.ts';
 import {
   allIsWell,
   codeOf,
@@ -10,8 +11,7 @@ import {
   type FakeBrokerOptions,
   failure,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
-import { infoWith } from '../../support/job-info.ts';
+} from '../../support/servers/fake-broker.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 

@@ -22,7 +22,7 @@ import {
   failure,
   type Received,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
+} from '../../support/servers/fake-broker.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 

@@ -12,7 +12,7 @@ import {
   ok,
   proofOf,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
+} from '../../support/servers/fake-broker.ts';
 
 const token = new TextEncoder().encode('t'.repeat(64));
 const another = new TextEncoder().encode('u'.repeat(64));

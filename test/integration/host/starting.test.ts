@@ -20,7 +20,7 @@ import {
   stopBroker,
 } from '../../../core/host/index.ts';
 import { openQueue } from '../../../core/job-queue/index.ts';
-import { keepAll } from '../../support/log-harness.ts';
+import { keepAll } from '../../support/log/log-harness.ts';
 
 let base: string;
 let dir: string;

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { brokerStatus, ensureBroker, readEndpoints } from '../../../core/host/index.ts';
 import { openQueue } from '../../../core/job-queue/index.ts';
-import { codeOf } from '../../support/fake-broker.ts';
+import { codeOf } from '../../support/servers/fake-broker.ts';
 
 const foreignUid = 65_534;
 const isRoot = process.getuid?.() === 0;

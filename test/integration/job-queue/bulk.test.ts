@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../../core/job-queue/index.ts';
 import type { Message } from '../../../core/protocol/index.ts';
+import { infoWith } from '../../support/job-info.ts';
 import {
   type Answer,
   codeOf,
@@ -11,8 +12,7 @@ import {
   failure,
   type Received,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
-import { infoWith } from '../../support/job-info.ts';
+} from '../../support/servers/fake-broker.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 

@@ -17,7 +17,7 @@ import {
   openQueue,
   readJobBody,
 } from '../../../core/job-queue/index.ts';
-import { codeOf } from '../../support/fake-broker.ts';
+import { codeOf } from '../../support/servers/fake-broker.ts';
 
 let base: string;
 let dir: string;

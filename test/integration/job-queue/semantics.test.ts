@@ -15,7 +15,7 @@ import {
   newJob,
   openQueue,
 } from '../../../core/job-queue/index.ts';
-import { codeOf } from '../../support/fake-broker.ts';
+import { codeOf } from '../../support/servers/fake-broker.ts';
 
 let base: string;
 let dir: string;

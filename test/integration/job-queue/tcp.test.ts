@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningBroker, startBroker } from '../../../core/broker/index.ts';
 import { newJob, openQueue } from '../../../core/job-queue/index.ts';
-import { codeOf } from '../../support/fake-broker.ts';
+import { codeOf } from '../../support/servers/fake-broker.ts';
 
 let dir: string;
 let broker: RunningBroker;

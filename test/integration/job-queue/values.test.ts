@@ -25,8 +25,8 @@ import {
   type FakeBrokerOptions,
   failure,
   startFakeBroker,
-} from '../../support/fake-broker.ts';
-import { type FakeShelf, fakeShelf } from '../../support/fake-shelf.ts';
+} from '../../support/servers/fake-broker.ts';
+import { type FakeShelf, fakeShelf } from '../../support/servers/fake-shelf.ts';
 
 const opened: { close(): Promise<void> }[] = [];
 

@@ -9,8 +9,8 @@ import {
 } from '../../../core/model/index.ts';
 import { faultFor } from '../../support/drills/dice.ts';
 import { parseKnobs } from '../../support/drills/knobs.ts';
-import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { EndpointProcess } from '../../support/project.ts';
+import { type FaultServer, faultServer } from '../../support/servers/fault-server.ts';
 import { failureOf, modelCall } from './fake-server.ts';
 
 let server: FaultServer;

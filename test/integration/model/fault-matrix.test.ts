@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { type FaultRun, runIntoFault } from '../../support/fault-run.ts';
-import { faultServer } from '../../support/fault-server.ts';
 import { type Fault, faults } from '../../support/faults/index.ts';
+import { type FaultRun, runIntoFault } from '../../support/servers/fault-run.ts';
+import { faultServer } from '../../support/servers/fault-server.ts';
 
 const server = await faultServer(faults);
 const root = await mkdtemp(join(tmpdir(), 'aiq-faults-'));

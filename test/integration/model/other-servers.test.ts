@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { LLMock } from '@copilotkit/aimock';
 import { createServer } from '@dwmkerr/mock-llm/dist/server.js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { runIntoFault } from '../../support/fault-run.ts';
 import type { FaultAgent, FaultEnd } from '../../support/faults/index.ts';
+import { runIntoFault } from '../../support/servers/fault-run.ts';
 import { providerAt } from './fake-server.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'aiq-others-'));

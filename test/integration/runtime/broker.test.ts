@@ -12,8 +12,8 @@ import {
   openQueue,
 } from '../../../core/job-queue/index.ts';
 import { type Runtime, startRuntime } from '../../../core/runtime/index.ts';
-import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
+import { type FaultServer, faultServer } from '../../support/servers/fault-server.ts';
 
 let dir: string;
 let queue: JobQueue;

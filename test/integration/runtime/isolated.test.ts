@@ -22,7 +22,7 @@ function runsOf(options: Partial<IsolatedOptions> = {}) {
   const crashes: string[] = [];
   const entry = threadAgentOf();
   const runs = new IsolatedRuns({
-    entry: new URL('../../support/hostile-thread.ts', import.meta.url),
+    entry: new URL('../../support/hostile/hostile-thread.ts', import.meta.url),
     data: {
       agents: [{ ...entry, provider: { ...entry.provider, apiKey: 'sk-test-very-secret-key' } }],
       prices: {},

@@ -18,7 +18,7 @@ function poolOf(options: Partial<PoolOptions> = {}) {
   const crashes: string[] = [];
   const broken: string[] = [];
   const pool = new Pool({
-    entry: new URL('../../support/hostile-thread.ts', import.meta.url),
+    entry: new URL('../../support/hostile/hostile-thread.ts', import.meta.url),
     data: {
       agents: [],
       prices: {},

@@ -12,8 +12,8 @@ import {
   type RuntimeOptions,
   startRuntime,
 } from '../../../core/runtime/index.ts';
-import { type FaultServer, faultServer } from '../../support/fault-server.ts';
 import { agentOf, fakeQueue, leaseOf } from '../../support/runtime-fakes.ts';
+import { type FaultServer, faultServer } from '../../support/servers/fault-server.ts';
 
 let root: string;
 let endpoint: FaultServer;

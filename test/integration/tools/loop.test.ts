@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defineTool, loadTools, type Tool } from '../../../core/tools/index.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
-import { runAgainst, type Turn, toldIn } from '../../support/tool-server.ts';
+import { runAgainst, type Turn, toldIn } from '../../support/servers/tool-server.ts';
 import { folderWith } from '../../unit/tools/knowledge-folder.ts';
 
 const builtIn = await loadTools({ dir: '/', tools: ['search_files', 'read_file'] });

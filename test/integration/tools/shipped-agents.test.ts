@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadAgent } from '../../../core/agent/index.ts';
 import { loadTools } from '../../../core/tools/index.ts';
-import { runAgainst, type Turn } from '../../support/tool-server.ts';
+import { runAgainst, type Turn } from '../../support/servers/tool-server.ts';
 import { folderWith } from '../../unit/tools/knowledge-folder.ts';
 
 const search = await loadAgent('search', []);

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { environmentVariables, helpTopics } from '../../../core/cli/commands/help-topics.ts';
 import { exitCodes } from '../../../core/cli/exit-codes.ts';
 import { allCommands, isLeaf } from '../../support/command-tree.ts';
-import { section, tableRows } from '../../tidy/markdown.ts';
+import { section, tableRows } from '../../tidy/rules/markdown.ts';
 
 const document = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
 const [{ command: root }] = allCommands();

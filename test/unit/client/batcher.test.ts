@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Batcher, batchLimits } from '../../../core/client/batcher.ts';
 import { limits } from '../../../core/protocol/index.ts';
-import { codeOf } from '../../support/fake-broker.ts';
+import { codeOf } from '../../support/servers/fake-broker.ts';
 
 /** A batcher of texts that answers each with itself, doubled, and keeps the frames. */
 function echoing(itemsMax: number, bytesMax: number) {

@@ -6,9 +6,9 @@ import { limits } from '../../../core/job-queue/index.ts';
 import type { FailureClass } from '../../../core/model/index.ts';
 import type { JobSuccess } from '../../../core/runtime/attempt/result.ts';
 import { noJobUsage } from '../../../core/runtime/attempt/usage.ts';
-import { createGates } from '../../../core/runtime/gates.ts';
+import { createGates } from '../../../core/runtime/leases/gates.ts';
+import { noteOf, putOff, retryDelayMs, settleOf } from '../../../core/runtime/leases/settlement.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
-import { noteOf, putOff, retryDelayMs, settleOf } from '../../../core/runtime/settlement.ts';
 import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const { retry } = agentOf();

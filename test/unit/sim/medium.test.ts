@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { syncDir } from '../../../core/broker/log/disk/disk.ts';
 import { Dice } from '../../sim/dice.ts';
-import { Medium, MediumFile } from '../../sim/medium.ts';
-import { SimDisk } from '../../sim/sim-disk.ts';
+import { Medium, MediumFile } from '../../sim/simulated/medium.ts';
+import { SimDisk } from '../../sim/simulated/sim-disk.ts';
 import { turn } from '../../sim/turn.ts';
 
 const text = (content: string): Buffer => Buffer.from(content);

@@ -24,8 +24,8 @@ import {
   openOn,
   seededRandom,
   unnoteLastCommit,
-} from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+} from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const path = `${logDir}/0000000001.log`;
 const seed = Number(process.env['AIQ_CRASH_SEED'] ?? Date.now() % 1_000_000);

@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Log, RecoveryReport } from '../../../../core/broker/log/contract.ts';
 import { openLog } from '../../../../core/broker/log/open.ts';
-import { appenderSegmentBytesMax, recordAt } from '../../../support/log-appender.ts';
-import { keepAll, seededRandom } from '../../../support/log-harness.ts';
+import { appenderSegmentBytesMax, recordAt } from '../../../support/log/log-appender.ts';
+import { keepAll, seededRandom } from '../../../support/log/log-harness.ts';
 
-const appender = fileURLToPath(new URL('../../../support/log-appender.ts', import.meta.url));
+const appender = fileURLToPath(new URL('../../../support/log/log-appender.ts', import.meta.url));
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 let dir: string;
 

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import { problemOfLogAtRest } from '../../../support/log-rest.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { problemOfLogAtRest } from '../../../support/log/log-rest.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 import { checkedJob, idOf } from '../state-machine/driver.ts';
 import { type Rest, RestRig } from './rest-rig.ts';
 

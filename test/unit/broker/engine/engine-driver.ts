@@ -9,7 +9,7 @@ import type { CheckedJob, Left, Outgoing } from '../../../../core/broker/events.
 import type { Scheduler } from '../../../../core/broker/log/contract.ts';
 import type { CoreEvent } from '../../../../core/broker/state-machine/context/effects.ts';
 import { type Message, type MessageName, noUsage } from '../../../../core/protocol/index.ts';
-import type { MemoryDisk } from '../../../support/memory-disk.ts';
+import type { MemoryDisk } from '../../../support/log/memory-disk.ts';
 import { checkedJob, idOf, testOptions } from '../state-machine/driver.ts';
 
 const { crc32: _, ...core } = testOptions;

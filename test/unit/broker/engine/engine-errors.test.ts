@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { errorCodes, type Message } from '../../../../core/protocol/index.ts';
-import { type DiskOperation, MemoryDisk } from '../../../support/memory-disk.ts';
+import { type DiskOperation, MemoryDisk } from '../../../support/log/memory-disk.ts';
 import { patienceMs } from '../../../support/patience.ts';
 import { checkedJob, idOf } from '../state-machine/driver.ts';
 import { ack, jobs, start } from './engine-driver.ts';

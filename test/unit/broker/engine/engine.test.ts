@@ -4,7 +4,7 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { LogDamagedError, type Scheduler } from '../../../../core/broker/log/contract.ts';
 import { errorCodes, type Message } from '../../../../core/protocol/index.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 import { checkedJob, idOf } from '../state-machine/driver.ts';
 import { ack, found, jobs, start } from './engine-driver.ts';
 

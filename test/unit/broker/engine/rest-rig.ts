@@ -15,8 +15,8 @@ import {
   noUsage,
   type Settlement,
 } from '../../../../core/protocol/index.ts';
-import type { LogAtRest } from '../../../support/log-rest.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import type { LogAtRest } from '../../../support/log/log-rest.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 import { idOf, testOptions } from '../state-machine/driver.ts';
 
 const { crc32: _, ...core } = testOptions;

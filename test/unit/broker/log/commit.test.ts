@@ -8,8 +8,8 @@ import {
 import { asPart } from '../../../../core/broker/log/format/segment-reader.ts';
 import { scanBatches } from '../../../../core/broker/log/recovery/scan.ts';
 import { batchPayloadBytesTarget } from '../../../../core/broker/log/write/batch.ts';
-import { commit, nextTurn, openOn, settled } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { commit, nextTurn, openOn, settled } from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 

@@ -11,8 +11,8 @@ import {
   openOn,
   seededRandom,
   unnoteLastCommit,
-} from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+} from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const options = { segmentBytesMax: 2500 };
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);

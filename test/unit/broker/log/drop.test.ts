@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { commit, nextTurn, openOn } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { commit, nextTurn, openOn } from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const options = { segmentBytesMax: 1000 };
 const recordAt = (offset: number) => `record ${offset} `.repeat(20);

@@ -4,15 +4,15 @@
  */
 
 import { expect, test } from 'vitest';
-import { commit, nextTurn, openOn, seededRandom } from '../../../support/log-harness.ts';
+import { commit, nextTurn, openOn, seededRandom } from '../../../support/log/log-harness.ts';
 import {
   expectKept,
   failFrom,
   livesOptions,
   liveUntilFailure,
   recordAt,
-} from '../../../support/log-lives.ts';
-import { type DiskOperation, MemoryDisk } from '../../../support/memory-disk.ts';
+} from '../../../support/log/log-lives.ts';
+import { type DiskOperation, MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 

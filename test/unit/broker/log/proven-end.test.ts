@@ -4,8 +4,14 @@ import { expect, test } from 'vitest';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
 import { decodeProof } from '../../../../core/broker/log/format/proven-end.ts';
 import { recoveryNotices } from '../../../../core/broker/recovery-notices.ts';
-import { commit, logDir, nextTurn, type OpenedLog, openOn } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import {
+  commit,
+  logDir,
+  nextTurn,
+  type OpenedLog,
+  openOn,
+} from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const proven = `${logDir}/proven`;
 const segment = (number: number) => `${logDir}/${String(number).padStart(10, '0')}.log`;

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
-import { commit, nextTurn, openOn, seededRandom, settled } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import {
+  commit,
+  nextTurn,
+  openOn,
+  seededRandom,
+  settled,
+} from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const bytes = (text: string) => Buffer.from(text, 'latin1');

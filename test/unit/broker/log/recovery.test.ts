@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
 import { batchFrameBytes, segmentHeaderBytes } from '../../../../core/broker/log/format/format.ts';
-import { commit, keepAll, openOn, unnoteLastCommit } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { commit, keepAll, openOn, unnoteLastCommit } from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const first = '/log/0000000001.log';
 const second = '/log/0000000002.log';

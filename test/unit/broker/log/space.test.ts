@@ -9,8 +9,8 @@ import {
   nextTurn,
   openOn,
   unnoteLastCommit,
-} from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+} from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const kiB = 1024;
 const miB = 1024 * kiB;

@@ -7,8 +7,8 @@ import {
 } from '../../../../core/broker/log/contract.ts';
 import { spaceLimits } from '../../../../core/broker/log/disk/space.ts';
 import { decodeSummary } from '../../../../core/broker/log/format/summary-format.ts';
-import { commit, nextTurn, type OpenedLog, openOn } from '../../../support/log-harness.ts';
-import { MemoryDisk } from '../../../support/memory-disk.ts';
+import { commit, nextTurn, type OpenedLog, openOn } from '../../../support/log/log-harness.ts';
+import { MemoryDisk } from '../../../support/log/memory-disk.ts';
 
 const recordAt = (offset: number) => `record ${offset} `.repeat(30);
 const first = '/log/0000000001.summary';

@@ -15,7 +15,7 @@ import {
   type LogRecord,
 } from '../../../../core/broker/state-machine/records/records.ts';
 import { SegmentSummary } from '../../../../core/broker/state-machine/records/segment-summary.ts';
-import { nextTurn, settled } from '../../../support/log-harness.ts';
+import { nextTurn, settled } from '../../../support/log/log-harness.ts';
 import {
   batchPlaces,
   delivered,

@@ -9,7 +9,7 @@ import { LogDamagedError } from '../../../../core/broker/log/contract.ts';
 import { salvageLog } from '../../../../core/broker/maintenance/salvage/salvage.ts';
 import { verifyLog } from '../../../../core/broker/maintenance/verify.ts';
 import type { LogRecord } from '../../../../core/broker/state-machine/records/records.ts';
-import { seededRandom } from '../../../support/log-harness.ts';
+import { seededRandom } from '../../../support/log/log-harness.ts';
 import {
   batchPlaces,
   contentOf,

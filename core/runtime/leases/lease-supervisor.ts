@@ -1,0 +1,285 @@
+/**
+ * Every lease of this process from delivery to its end: starts the work when gates and threads
+ * allow, settles what comes back, and drops what was lost. A lease that is over is never settled.
+ */
+
+import type { Verdict } from '../../health/index.ts';
+import type { LeasedJob, Settle } from '../../job-queue/index.ts';
+import { type Definitions, foreignCode } from '../agents/definitions.ts';
+import type { Journal } from '../attempt/journal.ts';
+import type { StopReason } from '../attempt/result.ts';
+import type { IsolatedRuns } from '../isolated/isolated-runs.ts';
+import type { JobReport, RuntimeLog } from '../options.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { RunEnd } from '../pool/run.ts';
+import type { ThreadAgent } from '../pool/thread-messages.ts';
+import type { ProviderHealth } from '../providers/provider-health.ts';
+import type { Gates } from './gates.ts';
+import type { Group } from './groups.ts';
+import type { JournalKeeper } from './journal-keeper.ts';
+import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
+import { answerTo } from './settle.ts';
+import { putOff, settleOf, supersededSettle } from './settlement.ts';
+import { requestOf, type Task, unknownAgent } from './task.ts';
+
+export interface LeaseSupervisorOptions {
+  readonly pool: Pool;
+  /** For jobs that must be alone. */
+  readonly isolated: IsolatedRuns;
+  readonly journals: JournalKeeper;
+  readonly gates: Gates;
+  readonly health: ProviderHealth;
+  /** Default: every job is of the definition that is here. */
+  readonly definitions?: Pick<Definitions, 'isOwn' | 'judge' | 'followUp'>;
+  readonly agents: ReadonlyMap<string, ThreadAgent>;
+  readonly log: RuntimeLog;
+  readonly onReport: (report: JobReport) => void;
+  /** Leases came, began or ended. */
+  readonly onChange: () => void;
+}
+
+/** An attempt that does not stop by itself at its deadline loses its thread after this time. */
+const hardGraceMs = 15_000;
+
+const suspected = 'it failed while other jobs of its model succeeded, so it runs after them';
+
+/** Of more jobs the desk forgets how often it put them off; they only come back sooner. */
+const putOffsMax = 10_000;
+
+export class LeaseSupervisor {
+  readonly #options: LeaseSupervisorOptions;
+  readonly #tasks = new Map<LeasedJob, Task>();
+  /** How often each of them was put off. */
+  readonly #putOffs = new Map<string, number>();
+  #idleWaiters: (() => void)[] = [];
+  #threadsDie = false;
+  #wake: NodeJS.Timeout | undefined;
+
+  constructor(options: LeaseSupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Number of leases held. */
+  get held(): number {
+    return this.#tasks.size;
+  }
+
+  /** A group's leases: all, and those whose work has not begun. */
+  load(group: Group): { held: number; waiting: number } {
+    const own = this.#of(group);
+    return { held: own.length, waiting: own.filter((task) => task.run === null).length };
+  }
+
+  take(leased: LeasedJob, group: Group): void {
+    const known = this.#options.agents.get(leased.job.agent);
+    const agent = known ?? this.#options.agents.get(group.agents[0] ?? '');
+    if (agent === undefined) return;
+    const takenAtMs = performance.now();
+    const { definitions } = this.#options;
+    const purpose = (definitions?.isOwn(leased) ?? true) ? 'work' : null;
+    const task: Task = { leased, group, agent, purpose, takenAtMs, run: null, state: 'held' };
+    this.#tasks.set(leased, task);
+    if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
+    else if (this.#options.health.isShut(agent)) this.#sendBack(task);
+    else if (purpose === null) void this.#judgeDefinition(task, definitions);
+    else this.#pump();
+  }
+
+  /** The lease is not ours any more: its work stops and nothing is settled. */
+  lose(leased: LeasedJob, reason: StopReason, why: string): void {
+    const task = this.#tasks.get(leased);
+    if (task?.state !== 'held') return;
+    task.run?.stop(reason);
+    this.#close(task);
+    this.#report(task, { ...lostEnd, errorCode: reason, errorMessage: why });
+  }
+
+  /** Starts what may start now, and lets the credits follow. */
+  resume(): void {
+    this.#pump();
+  }
+
+  /** Hands back what has not begun: all of it, or that of an agent's provider and model. */
+  returnWaiting(of: ThreadAgent | null = null): void {
+    for (const task of this.#tasks.values()) {
+      const { provider, model } = task.agent;
+      const isOf = of === null || (provider === of.provider && model === of.model);
+      if (isOf && task.state === 'held' && task.run === null)
+        this.#end(task, { type: 'unstarted' });
+    }
+  }
+
+  /** Stops all work; leases are handed back as it ends. */
+  stopAll(): void {
+    for (const task of this.#tasks.values()) task.run?.stop('shutdown');
+  }
+
+  /** From now on the death of a thread is our own doing: its jobs are handed back. */
+  markShuttingDown(): void {
+    this.#threadsDie = true;
+  }
+
+  /** Resolves as soon as no lease is held. */
+  idle(): Promise<void> {
+    if (this.#tasks.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+    });
+  }
+
+  #of(group: Group): Task[] {
+    return [...this.#tasks.values()].filter((task) => task.group === group);
+  }
+
+  /** Starts what the gates allow, in order of delivery. */
+  #pump(): void {
+    const { gates, onChange } = this.#options;
+    clearTimeout(this.#wake);
+    let wakeMs = Infinity;
+    for (const task of this.#tasks.values()) {
+      if (task.state !== 'held' || task.run !== null || task.purpose === null) continue;
+      if (this.#isPutOff(task)) this.#putOff(task, suspected);
+      else if (gates.room(task.agent) >= 1) void this.#work(task);
+      else wakeMs = Math.min(wakeMs, gates.opensInMs(task.agent) ?? Infinity);
+    }
+    if (wakeMs !== Infinity) this.#wake = setTimeout(() => this.#pump(), wakeMs);
+    onChange();
+  }
+
+  /** Whose the job is, by the definition that it was made with. */
+  async #judgeDefinition(
+    task: Task,
+    definitions: LeaseSupervisorOptions['definitions'],
+  ): Promise<void> {
+    const { leased } = task;
+    const standing = await definitions?.judge(leased);
+    if (standing === undefined || task.state !== 'held') return;
+    if (standing.of === 'unknown') return this.#putOff(task, standing.why);
+    if (standing.of === 'foreign') {
+      const { key: park, why: errorMessage } = standing;
+      const settle = { outcome: 'returned', errorCode: foreignCode, errorMessage, park } as const;
+      return this.#settle(task, settle, null);
+    }
+    task.agent = this.#options.agents.get(leased.job.agent) ?? task.agent;
+    task.purpose = standing.of === 'older' ? 'move' : 'work';
+    this.#pump();
+  }
+
+  /** The old job ends and the one that does its work begins, in one settle. */
+  async #move(task: Task, input: unknown): Promise<void> {
+    try {
+      const next = await this.#options.definitions?.followUp(task.leased, input);
+      if (next === undefined || task.state !== 'held') return;
+      await this.#settle(task, supersededSettle(task.leased.job, next), null);
+    } catch (error) {
+      this.#putOff(task, `it cannot be moved to the present definition: ${String(error)}`);
+    }
+  }
+
+  /** Suspects run after all others of their provider and model that are here. */
+  #isPutOff({ agent, leased }: Task): boolean {
+    if (!this.#options.health.isPutOff(agent, leased.job.id)) return false;
+    const isOther = (other: Task): boolean =>
+      other.leased.job.id !== leased.job.id &&
+      other.agent.provider === agent.provider &&
+      other.agent.model === agent.model &&
+      !this.#options.health.isPutOff(other.agent, other.leased.job.id);
+    return [...this.#tasks.values()].some(isOther);
+  }
+
+  /**
+   * The job of a provider that is held waits in the broker, where it can be seen. Where others share
+   * its subscription it would come back at once, so it is put off.
+   */
+  #sendBack(task: Task): void {
+    const { agents, health } = this.#options;
+    const others = task.group.agents.flatMap((name) => agents.get(name) ?? []);
+    if (others.every((agent) => health.isShut(agent))) this.#end(task, { type: 'unstarted' });
+    else this.#putOff(task, 'its provider is held');
+  }
+
+  #putOff(task: Task, why: string): void {
+    const { id } = task.leased.job;
+    const times = this.#putOffs.get(id) ?? 0;
+    if (this.#putOffs.size >= putOffsMax) this.#putOffs.clear();
+    this.#putOffs.set(id, times + 1);
+    void this.#settle(task, putOff(times, why), null);
+  }
+
+  async #work(task: Task): Promise<void> {
+    const { gates, health, pool, isolated } = this.#options;
+    const { agent, leased } = task;
+    const { id } = leased.job;
+    gates.started(agent);
+    health.started(agent, id);
+    task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
+      hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
+      journal: this.#journalOf(task),
+    });
+    const end = await task.run.end;
+    gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
+    const verdict = this.#judge(task, end);
+    if (task.state === 'held') {
+      const isOurDoing = this.#threadsDie && end.type !== 'finished';
+      const input = end.type === 'finished' && !end.result.ok ? end.result.input : undefined;
+      if (input !== undefined) void this.#move(task, input);
+      else this.#end(task, isOurDoing ? { type: 'unstarted' } : end, verdict);
+    }
+    this.#pump();
+  }
+
+  /** What is kept is what a call brought: its provider answers. */
+  #journalOf({ agent, leased, group }: Task): Journal {
+    const { health, journals } = this.#options;
+    const journal = journals.of(leased, group.consumer);
+    return {
+      get: (callHash) => journal.get(callHash),
+      put: (callHash, value) => {
+        health.answered(agent, leased.job.id);
+        return journal.put(callHash, value);
+      },
+    };
+  }
+
+  /** Whose fault a failure was, when it may be the provider's. */
+  #judge({ agent, leased }: Task, end: RunEnd): Verdict | null {
+    const { health } = this.#options;
+    const { id } = leased.job;
+    const failure = end.type === 'finished' && !end.result.ok ? end.result.failure : null;
+    const verdict = failure === null ? null : health.failed(agent, id, failure);
+    if (verdict === null) health.ended(agent, id);
+    return verdict;
+  }
+
+  #end(task: Task, end: RunEnd, verdict: Verdict | null = null): void {
+    const { attempt, job } = task.leased;
+    const { retry } = task.agent.agent;
+    const elapsedMs = performance.now() - task.takenAtMs;
+    const settle = settleOf(end, { retry, attempt, elapsedMs, verdict, random: Math.random });
+    if (settle.outcome === 'ack' || settle.outcome === 'final') this.#putOffs.delete(job.id);
+    void this.#settle(task, settle, end);
+  }
+
+  async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
+    task.state = 'settling';
+    const { answer, said } = await answerTo(task, settle);
+    this.#close(task);
+    this.#report(task, answer.ok ? endOf(said, end, answer.state) : refusedEnd(answer));
+  }
+
+  #close(task: Task): void {
+    task.state = 'over';
+    this.#tasks.delete(task.leased);
+    this.#options.onChange();
+    if (this.#tasks.size > 0) return;
+    clearTimeout(this.#wake);
+    for (const waiter of this.#idleWaiters.splice(0)) waiter();
+  }
+
+  #report({ leased, takenAtMs }: Task, fields: EndFields): void {
+    const { id, agent, source } = leased.job;
+    const elapsedMs = Math.round(performance.now() - takenAtMs);
+    const { attempt } = leased;
+    this.#options.onReport({ id, agent, source, attempt, elapsedMs, ...fields });
+  }
+}

@@ -1,0 +1,51 @@
+/** How the end of a lease is told: the fields of a report that depend on it. */
+
+import type { JobState, Settle, Settled } from '../../job-queue/index.ts';
+import { noJobUsage } from '../attempt/usage.ts';
+import type { JobReport } from '../options.ts';
+import type { RunEnd } from '../pool/run.ts';
+
+export type EndFields = Omit<JobReport, 'id' | 'agent' | 'source' | 'attempt' | 'elapsedMs'>;
+
+/** The lease went away under the work; nothing was settled. */
+export const lostEnd: EndFields = {
+  outcome: 'lost',
+  state: null,
+  root: '',
+  files: [],
+  model: '',
+  provider: '',
+  supersededBy: '',
+  recovered: false,
+  errorCode: '',
+  errorMessage: '',
+  delayMs: 0,
+  usage: noJobUsage,
+};
+
+/** What a settle that the broker took did to the job. */
+export function endOf(settle: Settle, end: RunEnd | null, state: JobState): EndFields {
+  return {
+    ...lostEnd,
+    ...madeBy(end),
+    outcome: settle.outcome,
+    supersededBy: settle.errorCode === 'superseded' ? (settle.enqueue?.[0]?.id ?? '') : '',
+    state,
+    errorCode: settle.errorCode ?? '',
+    errorMessage: settle.errorMessage ?? '',
+    delayMs: state === 'delayed' ? Math.round(settle.delayMs ?? 0) : 0,
+    usage: end?.type === 'finished' ? end.result.usage : noJobUsage,
+  };
+}
+
+function madeBy(end: RunEnd | null): Partial<EndFields> {
+  if (end?.type !== 'finished' || !end.result.ok) return {};
+  const { root, files, model, provider, recovered, notSearched } = end.result;
+  const made = { root, files, model, provider, recovered };
+  return notSearched === undefined ? made : { ...made, notSearched };
+}
+
+/** The broker did not take the outcome: the lease was not ours any more. */
+export function refusedEnd({ code, message }: Settled & { ok: false }): EndFields {
+  return { ...lostEnd, errorCode: code.toLowerCase(), errorMessage: message };
+}

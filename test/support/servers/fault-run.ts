@@ -1,0 +1,149 @@
+/** Runs a job into a fault as a consumer does: delivery by delivery, as the class of each failure says. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/index.ts';
+import { createCaller, type FailureClass, type Provider } from '../../../core/model/index.ts';
+import { type OutputStore, openOutput } from '../../../core/output/index.ts';
+import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
+import type { JobResult } from '../../../core/runtime/attempt/result.ts';
+import { type JobUsage, noJobUsage, sumOfUsage } from '../../../core/runtime/attempt/usage.ts';
+import { defineTool } from '../../../core/tools/index.ts';
+import type { Fault, FaultAgent, FaultEnd } from '../faults/index.ts';
+import { agentOf, fakeJournal } from '../runtime-fakes.ts';
+
+export interface FaultRun {
+  readonly end: FaultEnd;
+  readonly message: string;
+  readonly usage: JobUsage;
+  /** The job's first file; null without one. */
+  readonly content: string | null;
+}
+
+const attemptsMax = 3;
+const patientMs = 600_000;
+const probe = defineTool({
+  name: 'probe',
+  description: 'Probes.',
+  parameters: { type: 'object', required: ['q'], properties: { q: { type: 'integer' } } },
+  run: async ({ q }) => `found ${String(q)}`,
+});
+
+const schema = {
+  type: 'object',
+  required: ['n', 'list'],
+  properties: { n: { type: 'integer' }, list: { type: 'array', items: { type: 'integer' } } },
+};
+const json = { format: 'json' as const, schema };
+
+const agents: Record<FaultAgent, Agent> = {
+  text: agentOf(),
+  tuned: agentOf({
+    model: { id: null, provider: null, options: { temperature: 0.2, maxOutputTokens: 32_000 } },
+  }),
+  limited: agentOf(),
+  json: agentOf({ output: json }),
+  strict: agentOf({ output: { ...json, schema: { ...schema, additionalProperties: false } } }),
+  files: agentOf({ output: { format: 'files' } }),
+  tools: agentOf({ tools: ['probe'], limits: { maxSteps: 5 } }),
+};
+
+/** `dir` is a folder of its own. */
+export async function runIntoFault(
+  fault: Pick<Fault, 'name' | 'agent' | 'timeoutMs' | 'idleMs'>,
+  provider: Provider,
+  dir: string,
+): Promise<FaultRun> {
+  const store = await openOutput(dir);
+  try {
+    const attempt = await attempts({ fault, provider, dir, store });
+    let usage = noJobUsage;
+    let [failures, returns] = [0, 0];
+    for (;;) {
+      const result = await attempt(failures + 1, failures + returns > 0);
+      usage = sumOfUsage(usage, result.usage);
+      if (!result.ok && ends[result.failure.class] === null) failures += 1;
+      else returns += 1;
+      const told = endOf(result, { failures, returns });
+      if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+interface Setting {
+  readonly fault: Pick<Fault, 'name' | 'agent' | 'timeoutMs' | 'idleMs'>;
+  readonly provider: Provider;
+  readonly dir: string;
+  readonly store: OutputStore;
+}
+
+async function attempts({ fault, provider, dir, store }: Setting) {
+  const { name, agent: kind = 'text', timeoutMs = patientMs, idleMs = patientMs } = fault;
+  const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs } };
+  const tools = [{ tool: probe, check: await schemaChecker(probe.parameters), isOwn: true }];
+  const ready = {
+    agent,
+    provider,
+    model: name,
+    compiled: await compileAgent(agent),
+    caller: await createCaller(provider),
+    toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,
+  };
+  const jobTools = {
+    prices: { [name]: { input: 1, cachedInput: 0.1, output: 10 } },
+    idleMs,
+    answerBytesMax: 1_000_000,
+    journal: fakeJournal(),
+    agent: async () => ready,
+    withOutput: <T>(_: string | null, use: (output: { dir: string; store: OutputStore }) => T) =>
+      use({ dir, store }),
+    blocking: <T>(work: () => T) => work(),
+  };
+  const text = kind === 'limited' ? 'word '.repeat(50_000) : 'hello';
+  return (attempt: number, isRedelivery: boolean): Promise<JobResult> =>
+    runJob(
+      jobTools,
+      {
+        id: 'job1',
+        agent: agent.name,
+        body: Buffer.from(JSON.stringify({ input: { text } })),
+        source: 'note',
+        createdAtMs: 0,
+        attempt,
+        isRedelivery,
+      },
+      new AbortController().signal,
+    );
+}
+
+/** What a failure of each class comes to while no other job tells more; null: tried again, charged. */
+const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> = {
+  transient: null,
+  permanent: 'dead',
+  throttled: 'again',
+  unavailable: 'again',
+  blocked: 'suspect',
+  misconfigured: 'held',
+  exhausted: 'held',
+  aborted: 'again',
+};
+
+/** Null while the job goes on. */
+function endOf(
+  result: JobResult,
+  { failures, returns }: { readonly failures: number; readonly returns: number },
+): { readonly end: FaultEnd; readonly message: string } | null {
+  if (result.ok) return { end: 'done', message: '' };
+  const { class: kind, code, message } = result.failure;
+  const end = ends[kind];
+  if (end === null) return failures === attemptsMax ? { end: `dead ${code}`, message } : null;
+  if (end === 'again' && returns < attemptsMax) return null;
+  return { end: `${end} ${code}`, message };
+}
+
+async function contentOf(result: JobResult, dir: string): Promise<string | null> {
+  const file = result.ok ? result.files[0] : undefined;
+  return file === undefined ? null : readFile(join(dir, file), 'utf8');
+}

@@ -1,0 +1,60 @@
+/** Where the work of a lease is done: beside others, or alone because a crash lies behind its job. */
+
+import { expect, it } from 'vitest';
+import { createGates } from '../../../../core/runtime/leases/gates.ts';
+import {
+  LeaseSupervisor,
+  type LeaseSupervisorOptions,
+} from '../../../../core/runtime/leases/lease-supervisor.ts';
+import type { RunEnd } from '../../../../core/runtime/pool/run.ts';
+import { ProviderHealth } from '../../../../core/runtime/providers/provider-health.ts';
+import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../../support/runtime-fakes.ts';
+
+const nothing = () => undefined;
+
+/** A desk whose places of work only note which jobs they were given. */
+async function deskOf() {
+  const worked: string[] = [];
+  const placeOf = (name: string) => ({
+    run: ({ id }: { id: string }) => {
+      worked.push(`${id} ${name}`);
+      return { end: Promise.resolve<RunEnd>({ type: 'unstarted' }), stop: nothing };
+    },
+  });
+  const agent = threadAgentOf();
+  const health = new ProviderHealth({
+    look: async () => ({ found: 'away' }),
+    reload: async () => undefined,
+    outage: { answeredMs: 1000, unansweredMs: 1000 },
+    log: { info: nothing, warn: nothing },
+    onChange: nothing,
+    onHeld: nothing,
+    onStuck: nothing,
+  });
+  const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
+  const desk = new LeaseSupervisor({
+    ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
+    journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
+    gates: createGates(health),
+    health,
+    agents: new Map([[agent.agent.name, agent]]),
+    log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+    onReport: nothing,
+    onChange: nothing,
+  });
+  const { queue, settledCount } = fakeQueue();
+  const queues = [agent.agent.queue];
+  const listeners = { onDelivery: nothing, onLeaseLost: nothing };
+  const consumer = await queue.consume({ queues, credit: 3, ...listeners });
+  const group = { queues, agents: [agent.agent.name], consumer };
+  return { desk, group, worked, settledCount };
+}
+
+it('a job behind which a crash lies is worked on alone, and all others in the pool', async () => {
+  const { desk, group, worked, settledCount } = await deskOf();
+  desk.take(leaseOf({ job: { id: 'first' } }), group);
+  desk.take(leaseOf({ job: { id: 'suspect' }, isolated: true, crashes: 1 }), group);
+  desk.take(leaseOf({ job: { id: 'charged' }, attempt: 3 }), group);
+  await settledCount(3);
+  expect(worked).toEqual(['first in the pool', 'suspect alone', 'charged in the pool']);
+});
