@@ -34,17 +34,26 @@ interface Manifest {
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
+const quick = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+
 let home: string;
 /** The user's folder. */
 let app: string;
 /** The package in it. */
 let installed: string;
+/** Absolute. */
+let tarball: string;
 /** Paths in the tarball. */
 let packed: string[];
 let tarballBytes: number;
 
 /** Runs a program as a user would: nothing of the surrounding npm or test run reaches it. */
-async function run(file: string, args: readonly string[], cwd: string): Promise<Ended> {
+async function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  more: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
   const { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry } = process.env;
   // What the machine trusts belongs to reaching its registry.
@@ -55,7 +64,7 @@ async function run(file: string, args: readonly string[], cwd: string): Promise<
   const folders = { HOME: process.env['HOME'], ...own };
   const child = spawn(file, args, {
     cwd,
-    env: { PATH: path, NO_COLOR: '1', AIQ_PROVIDER: 'offline', ...folders, ...npm },
+    env: { PATH: path, NO_COLOR: '1', AIQ_PROVIDER: 'offline', ...folders, ...npm, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [[code], stdout, stderr] = await Promise.all([
@@ -66,8 +75,13 @@ async function run(file: string, args: readonly string[], cwd: string): Promise<
   return { code: code as number | null, stdout, stderr };
 }
 
-async function succeed(file: string, args: readonly string[], cwd: string): Promise<string> {
-  const ended = await run(file, args, cwd);
+async function succeed(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  more: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const ended = await run(file, args, cwd, more);
   expect(ended, ended.stderr + ended.stdout).toMatchObject({ code: 0 });
   return ended.stdout;
 }
@@ -86,13 +100,15 @@ beforeAll(async () => {
   ];
   packed = pack.files.map(({ path }) => path).sort();
   tarballBytes = pack.size;
-  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  await succeed('npm', ['install', ...options, join(home, pack.filename)], app);
+  tarball = join(home, pack.filename);
+  await succeed('npm', ['install', ...quick, tarball], app);
   installed = join(app, 'node_modules', manifest.name);
 });
 
 afterAll(async () => {
-  for (const dir of [app, join(app, 'demo')].filter((path) => existsSync(path))) {
+  for (const dir of [app, join(app, 'demo'), join(home, 'person/notes')].filter((path) =>
+    existsSync(path),
+  )) {
     await run(process.execPath, [join(root, 'bin/aiq.js'), 'broker', 'stop'], dir);
   }
   await rm(home, { recursive: true, force: true });
@@ -294,6 +310,32 @@ describe('a folder that aiq init made', () => {
     const none = await demo('enqueue', 'search', '--query', 'Who quaffles the zorblax?', '--wait');
     expect(none).toContain('Not found');
     expect(none).not.toContain(sample);
+  });
+});
+
+describe('a global installation, for a person with an empty HOME', () => {
+  test('makes a folder, and one command later a summary stands in it', async () => {
+    const person = join(home, 'person');
+    await mkdir(person);
+    const cache = await succeed('npm', ['config', 'get', 'cache'], home);
+    const own = { HOME: person, XDG_CACHE_HOME: '', XDG_CONFIG_HOME: '', XDG_STATE_HOME: '' };
+    const env = { ...own, npm_config_cache: cache.trim() };
+    const prefix = join(person, '.local');
+    await succeed(
+      'npm',
+      ['install', '--global', '--prefix', prefix, ...quick, tarball],
+      person,
+      env,
+    );
+    const global = (cwd: string, ...args: string[]) =>
+      succeed(join(prefix, 'bin/aiq'), args, cwd, env);
+    await global(person, 'init', 'notes');
+    const notes = join(person, 'notes');
+    await writeFile(join(notes, 'mill.txt'), 'The mill burned in 1901. It was rebuilt in 1903.\n');
+    const answer = await global(notes, 'enqueue', 'summarize', '--input', 'mill.txt', '--wait');
+    expect(answer).toContain('mill burned in 1901');
+    expect((await readdir(join(notes, 'out/summaries'))).length).toBe(1);
+    await global(notes, 'doctor');
   });
 });
 
