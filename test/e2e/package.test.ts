@@ -287,7 +287,7 @@ describe('the installed command', () => {
 
 describe('a folder that aiq init made', () => {
   const demo = (...args: string[]) => aiqIn(join(app, 'demo'), ...args);
-  const sample = 'docs/four-freedoms.txt';
+  const sample = 'docs/four-freedoms.md';
 
   beforeAll(async () => {
     await aiq('init', 'demo');

@@ -14,7 +14,7 @@ import type { Session } from '../session.ts';
 
 const exampleAgent = 'one-line';
 /** A real text in the public domain, where the `search` agent looks by default. */
-const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.txt' };
+const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.md' };
 
 /** Files of aiq, and keys, that do not belong in a repository. */
 const ignored = ['.aiq/', 'out/', '.env'];

@@ -33,7 +33,7 @@ describe('init', () => {
     expect(made.stdout.trim().split('\n')).toEqual([
       'essays/aiq.config.yaml',
       'essays/agents/one-line/agent.yaml',
-      'essays/docs/four-freedoms.txt',
+      'essays/docs/four-freedoms.md',
       'essays/.gitignore',
     ]);
     await project.write('essays/agents/one-line/agent.yaml', 'mine');
@@ -47,7 +47,7 @@ describe('init', () => {
     await succeed('init');
     const validated = await succeed('agents', 'validate');
     expect(validated.stderr).toMatch(/ok: .*one-line.*summarize/);
-    const sample = 'docs/four-freedoms.txt';
+    const sample = 'docs/four-freedoms.md';
     const waited = await succeed('enqueue', 'one-line', sample, '--tone', 'formal', '--wait');
     expect(waited.stdout.length).toBeGreaterThan(20);
     expect(await project.list('out', 'one-line')).toHaveLength(1);
