@@ -33,7 +33,7 @@ export const idempotencyOf = {
   Retry: 'once',
 
   Stats: 'read',
-  Troubles: 'read',
+  Problems: 'read',
   Pause: 'repeat',
   Unpause: 'repeat',
   // Sets what it says, all of it.

@@ -34,7 +34,7 @@ export async function brokerStatus(dir: string): Promise<BrokerStatus> {
   const { endpoints } = found;
   return await ask(found, async (client) => {
     const stats = await client.request('Stats', { queues: [] });
-    const { texts: troubles } = await client.request('Troubles', {});
+    const { texts: troubles } = await client.request('Problems', {});
     return { running: true, endpoints, stats, troubles };
   });
 }

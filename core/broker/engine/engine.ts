@@ -250,7 +250,7 @@ export class Engine {
       case 'fetch':
         this.#enqueueEvents(this.#answers.fetch(this.#log.endOffset, effect));
         break;
-      case 'troubles':
+      case 'problems':
         this.#answers.enqueue(this.#log.endOffset, this.problems.answer(effect));
         break;
       case 'search':

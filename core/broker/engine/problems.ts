@@ -42,7 +42,7 @@ export class Problems {
 
   /** The response to a request for the present problems. */
   answer({ connection, correlationId }: Pick<Outgoing, 'connection' | 'correlationId'>): Outgoing {
-    return { connection, correlationId, name: 'TroublesOk', fields: { texts: this.texts } };
+    return { connection, correlationId, name: 'ProblemsOk', fields: { texts: this.texts } };
   }
 
   /** Raises the problem with this reason, or clears it for null. */

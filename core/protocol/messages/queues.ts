@@ -30,8 +30,8 @@ export const queueMessages = {
     },
   },
   /** What the broker cannot do at the moment and tries again by itself, a sentence each. */
-  Troubles: { opcode: 62, from: 'client', answer: 'TroublesOk', fields: {} },
-  TroublesOk: { opcode: 63, from: 'broker', answer: null, fields: { texts: { list: 'text' } } },
+  Problems: { opcode: 62, from: 'client', answer: 'ProblemsOk', fields: {} },
+  ProblemsOk: { opcode: 63, from: 'broker', answer: null, fields: { texts: { list: 'text' } } },
   Pause: { opcode: 33, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
   Unpause: { opcode: 34, from: 'client', answer: 'Ok', fields: { queue: 'text' } },
   /** Sets a queue's own limits and retention; 0 means the broker's. */

@@ -24,7 +24,7 @@ export type Effect =
       readonly isAnswer: boolean;
     }
   | {
-      readonly type: 'troubles';
+      readonly type: 'problems';
       readonly connection: ConnectionId;
       readonly correlationId: number;
     }

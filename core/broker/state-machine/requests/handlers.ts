@@ -31,8 +31,8 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   Inspect: inspect,
   List: list,
   Result: result,
-  Troubles: ({ core, connection, correlationId }) =>
-    core.effects.add({ type: 'troubles', connection, correlationId }),
+  Problems: ({ core, connection, correlationId }) =>
+    core.effects.add({ type: 'problems', connection, correlationId }),
   Stats: stats,
   Search: ({ core, connection, correlationId, fields: filter }) =>
     core.effects.add({ type: 'search', connection, correlationId, filter }),
