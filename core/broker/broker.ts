@@ -277,7 +277,7 @@ class Broker implements RunningBroker {
 
   /** Closes everything, so that the folder can be released for the next broker. */
   async #closeAll(): Promise<void> {
-    // Further errors are less telling than the first.
+    // Further errors explain less than the first.
     await Promise.allSettled(this.#closers.map((close) => close()));
   }
 

@@ -16,7 +16,7 @@ const exitStatus = {
   ok: 0,
   usage: 64,
   damaged: 65,
-  folderGone: 69,
+  folderLost: 69,
   internal: 70,
   ioError: 74,
   locked: 75,
@@ -48,7 +48,7 @@ function optionsOf(argv: string[]): { dir: string; idleExitMs: number; leaseMs?:
 function statusOf(error: unknown): number {
   if (error instanceof FolderLockedError) return exitStatus.locked;
   if (error instanceof LogDamagedError) return exitStatus.damaged;
-  if (error instanceof FolderLostError) return exitStatus.folderGone;
+  if (error instanceof FolderLostError) return exitStatus.folderLost;
   if (error instanceof StartError) return exitStatus.ioError;
   if (error instanceof Error && 'code' in error) return exitStatus.ioError;
   return exitStatus.internal;

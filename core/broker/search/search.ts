@@ -29,7 +29,7 @@ export interface SearchClock {
 /** Bytes of infos in one frame, which every client accepts. */
 const infosBytesMax = limits.jobBodyBytesMax;
 
-/** Candidates up to this number are looked up one by one; above it an ordered scan is as fast. */
+/** Candidates up to this number are read one by one; above it an ordered scan is as fast. */
 const narrowSeqsMax = 5_000;
 
 /** Acceptance numbers in the first span of the scan; each next one has twice as many. */
@@ -63,7 +63,7 @@ export function search(db: DatabaseSync, filter: SearchFilter, clock: SearchCloc
   return { jobs: page.jobs, next: high > oldest ? String(high) : '' };
 }
 
-/** The query; its candidates are looked up first when a narrow condition leaves only few. */
+/** The query; its candidates are listed first when a narrow condition leaves only few. */
 function narrowed(db: DatabaseSync, filter: SearchFilter, nowMs: number): SearchQuery {
   const query = searchQueryOf(filter, nowMs);
   if (filter.text !== null) return query;

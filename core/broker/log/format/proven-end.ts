@@ -1,6 +1,6 @@
 /**
- * The file `proven`: the position up to which the log was durable. A last segment that was cut or
- * removed looks like a log that ended there, so the proof of its end must be outside of it.
+ * The file `proven`: the position up to which the log was durable. A log whose last segment was
+ * cut or removed reads like one that ended there, so the proof of its end must be outside of it.
  *
  * Two slots in sectors of their own are written alternately: a torn write damages at most one, and
  * the other holds the position before.

@@ -62,7 +62,7 @@ function prepareSocketFolder(path: string): void {
   }
 }
 
-/** The folder's mode is the access control: whoever can open the socket may use the broker. */
+/** The folder's mode is the access control: a client that can open the socket may use the broker. */
 function assertPrivate(folder: string): void {
   const { mode, uid } = statSync(folder);
   if ((mode & 0o077) !== 0) {

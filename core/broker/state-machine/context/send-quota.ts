@@ -86,7 +86,7 @@ export class SendQuota {
   /** True when an answer may be made that can be large. */
   takesLarge(connection: ConnectionId): boolean {
     const bytes = this.of(connection);
-    // Peers that do not read must not keep everybody from asking.
+    // Peers that do not read must not keep all other peers from asking.
     const allMax = bytes === 0 ? 2 * unsentBytesMax : unsentBytesMax;
     return bytes < this.#shareBytes && this.#bytes < allMax;
   }

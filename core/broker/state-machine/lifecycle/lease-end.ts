@@ -93,8 +93,8 @@ export function decideLeaseEnd(
 function count(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
   const charge = ending.uncounted === true ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
-  // and a crash there, which its consumer lives to tell, is its own. A consumer that is gone tells
-  // nothing about any of the jobs that it held.
+  // and a crash there, which its consumer survives and reports, is its own. The loss of a consumer
+  // proves nothing about any of the jobs that it held.
   const isCrash = charge === 'crash' || charge === 'loss';
   const charged = charge === 'attempt' || (charge === 'crash' && job.isolated);
   const free = charge === 'return' || (isCrash && !charged);

@@ -20,13 +20,13 @@ const brokerKinds = {
    * `seqHighest` were given. */
   epochStarted: { number: 1, fields: { epoch: 'u53', seqHighest: 'u53', atMs: 'u53' } },
   /**
-   * Stands for every record of a kind that is no more, whatever it held: replay skips it, and nothing
-   * writes one. The numbers are not given again: see `retiredNumbers`.
+   * Any record of a retired kind, whatever it held: replay skips it, and nothing writes one. The numbers
+   * are not given again: see `retiredNumbers`.
    */
   retired: { number: 15, fields: {} },
 } as const;
 
-/** Numbers of kinds that are no more: budgets and reservations on them. */
+/** Numbers of retired kinds: budgets and reservations on them. */
 const retiredNumbers = [15, 16, 17] as const;
 
 const recordKinds = {

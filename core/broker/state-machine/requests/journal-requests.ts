@@ -52,7 +52,7 @@ export interface Journals {
    * Reads in the log whether the session had this lease before, and continues with `putHeldEntry` when
    * it had.
    */
-  lookUp(request: RequestContext, fields: Message<'JournalPut'>): void;
+  checkPastLease(request: RequestContext, fields: Message<'JournalPut'>): void;
 }
 
 export function journalPut(request: Request<'JournalPut'>): void {
@@ -82,7 +82,7 @@ export function putEntry(
   const refusal = refusalOfJob(journals, token) ?? refusalOfHash(callHash);
   if (refusal !== null) refuse(request, refusal.code, refusal.message);
   else if (journals.holds(request.session.id, token)) putHeldEntry(request, journals, fields);
-  else journals.lookUp(request, fields);
+  else journals.checkPastLease(request, fields);
 }
 
 /** For a session that has or had the lease. */
@@ -217,7 +217,7 @@ function journalsOf(core: Core): Journals {
         core.leases.held(job, token, session) !== undefined
       );
     },
-    lookUp: (request, fields) => lookUp(core, request, fields),
+    checkPastLease: (request, fields) => checkPastLease(core, request, fields),
   };
 }
 
@@ -225,7 +225,7 @@ function journalsOf(core: Core): Journals {
  * Reads the records of the ends of the job's leases, the last ten of them: they name the sessions, also
  * after a restart, so that nothing is kept in memory for it.
  */
-function lookUp(core: Core, request: RequestContext, fields: Message<'JournalPut'>): void {
+function checkPastLease(core: Core, request: RequestContext, fields: Message<'JournalPut'>): void {
   const { connection, correlationId, session } = request;
   const last = core.state.jobs.get(fields.token.id)?.last ?? 0;
   const had = (isIts: boolean): readonly Fetched[] => {

@@ -219,7 +219,7 @@ function namesOf<T extends string>(table: Readonly<Record<T, number>>): (T | und
 
 /**
  * A 32-bit mark of a session (FNV-1a), never 0: it recognises the holder of a job's newest lease after
- * that ended, without keeping the secret id. Enough to tell a repeated settle from a stranger's.
+ * that ended, without keeping the secret id. Enough to distinguish a repeated settle from a stranger's.
  */
 function holderMark(session: string): number {
   let mark = 0x811c9dc5;

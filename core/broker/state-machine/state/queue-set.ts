@@ -66,7 +66,7 @@ export class QueueSet {
     return queue;
   }
 
-  /** Counts a queue that is there for whoever named it, until its name is free again. */
+  /** Counts the queue for the session that named it first, until its name is free again. */
   countFor(named: NamedCount, name: string): void {
     const queue = this.#byName.get(name);
     if (queue === undefined || queue.namedBy !== null) return;

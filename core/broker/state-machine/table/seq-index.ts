@@ -44,7 +44,7 @@ export class SeqIndex {
   }
 
   /**
-   * The known number nearest to `seq` in the direction of `step`, itself included, looking at no
+   * The known number nearest to `seq` in the direction of `step`, itself included, checking no
    * more than `scansMax` numbers. `seq` is 0 when none was found; the search continues at `next`.
    */
   nearest(seq: number, step: 1 | -1, scansMax: number): Nearest {

@@ -88,7 +88,7 @@ export class ContentDriver {
       jobs: new Map(),
       // Session 1 has, and had, every lease.
       holds: (session) => session === idOf(1),
-      lookUp: (caller) => refuse(caller, notHeld.code, notHeld.message),
+      checkPastLease: (caller) => refuse(caller, notHeld.code, notHeld.message),
     };
     core.apply = this.apply;
   }
