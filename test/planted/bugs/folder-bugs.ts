@@ -121,4 +121,21 @@ export const folderBugs: readonly PlantedBug[] = [
     ],
     caughtBy: { test: 'test/integration/host/starting.test.ts' },
   },
+  {
+    name: 'start-for-nobody',
+    what: 'a client that was closed while it searched for its broker starts one all the same',
+    edits: [
+      {
+        file: 'core/host/ensure.ts',
+        find: '    signal?.throwIfAborted();\n',
+        replace: '',
+      },
+      {
+        file: 'core/host/ensure.ts',
+        find: 'await sleep(pollMs * (0.5 + Math.random()), undefined, { signal });',
+        replace: 'await sleep(pollMs * (0.5 + Math.random()));',
+      },
+    ],
+    caughtBy: host,
+  },
 ];

@@ -114,6 +114,18 @@ export const restBugs: readonly PlantedBug[] = [
     caughtBy: { test: 'test/unit/broker/state-machine/requests/names.test.ts' },
   },
   {
+    name: 'names-all-to-one',
+    what: 'one session may name so many queues that no name is left for others',
+    edits: [
+      {
+        file: 'core/broker/state-machine/requests/admission.ts',
+        find: 'return named < free ? null : namedTooMany(named, free);',
+        replace: 'return named < Number.POSITIVE_INFINITY ? null : namedTooMany(named, free);',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/state-machine/requests/names.test.ts' },
+  },
+  {
     name: 'uploads-outlive-sessions',
     what: 'uploads that nobody finishes keep their places for an hour after their session',
     edits: [
