@@ -34,7 +34,7 @@ export interface Health {
   /** Pauses in a row without an answer in between. */
   readonly pauses: number;
   /** What comes when the pause is over: a free look at the provider, or one job on trial. */
-  readonly next: 'look' | 'trial';
+  readonly next: 'probe' | 'trial';
   /** The one job that may find out; null while none is under way. */
   readonly trial: string | null;
   /** When a call last brought an answer; null when none ever did. */
@@ -43,7 +43,7 @@ export interface Health {
 }
 
 /** What a look at `GET /models` found. It proves address and key, never that a model is served. */
-export type Look =
+export type ProbeResult =
   /** Alive; `lists` says whether the model is among those listed, null where nothing is listed. */
   | { readonly found: 'alive'; readonly lists: boolean | null }
   /** Nobody answers, or only with server errors. */
@@ -66,7 +66,7 @@ export type HealthEvent =
     }
   /** The job ended without a word from the provider: stopped, or failed before its call. */
   | { readonly type: 'ended'; readonly job: string }
-  | { readonly type: 'looked'; readonly look: Look };
+  | { readonly type: 'probed'; readonly result: ProbeResult };
 
 /**
  * What a failure costs its job. `free`: nothing, it runs again after `delayMs`. `charged`: the fault
@@ -128,7 +128,7 @@ export function opensAtMs(health: Health, nowMs: number): number | null {
 /** Whether somebody should look now, and report `looked`. */
 export function wantsProbe(health: Health, nowMs: number): boolean {
   if (health.status === 'ok' || health.status === 'throttled') return false;
-  return health.next === 'look' && nowMs >= health.untilMs;
+  return health.next === 'probe' && nowMs >= health.untilMs;
 }
 
 /** Whether jobs wait for the provider itself to come back, one trial at a time. */
@@ -167,8 +167,8 @@ export function step(health: Health, event: HealthEvent, nowMs: number): HealthS
       return unjudged(answered(health, event.job, nowMs));
     case 'ended':
       return unjudged(health.trial === event.job ? { ...health, trial: null } : health);
-    case 'looked':
-      return unjudged(looked(health, event.look, nowMs));
+    case 'probed':
+      return unjudged(probed(health, event.result, nowMs));
     case 'failed':
       return failed(health, event, nowMs);
   }
@@ -189,12 +189,12 @@ function answered(health: Health, job: string, nowMs: number): Health {
   return ok;
 }
 
-function looked(health: Health, look: Look, nowMs: number): Health {
-  if (!isHeld(health) || health.next !== 'look') return health;
-  if (look.found === 'away') return paused(health, nowMs);
-  if (look.found === 'refused') {
+function probed(health: Health, result: ProbeResult, nowMs: number): Health {
+  if (!isHeld(health) || health.next !== 'probe') return health;
+  if (result.found === 'away') return paused(health, nowMs);
+  if (result.found === 'refused') {
     if (health.status === 'misconfigured') return paused(health, nowMs);
-    const { message } = look;
+    const { message } = result;
     const found = {
       status: 'misconfigured',
       code: 'unauthorized',
@@ -203,7 +203,7 @@ function looked(health: Health, look: Look, nowMs: number): Health {
     } as const;
     return paused({ ...health, ...found }, nowMs);
   }
-  const isWrongModel = health.status === 'misconfigured' && look.lists === false;
+  const isWrongModel = health.status === 'misconfigured' && result.lists === false;
   if (isWrongModel && (health.pauses + 1) % trialsUnlistedEvery !== 0) return paused(health, nowMs);
   return { ...health, next: 'trial', trial: null };
 }
@@ -216,7 +216,7 @@ function paused(health: Health, nowMs: number): Health {
   const after = {
     pauses: pauses + 1,
     untilMs: nowMs + pauseMs,
-    next: 'look',
+    next: 'probe',
     trial: null,
   } as const;
   return { ...health, ...after };

@@ -14,7 +14,7 @@ export type BrokerStatus =
       readonly endpoints: Endpoints;
       readonly stats: BrokerStats;
       /** What it cannot do at the moment, a sentence each. */
-      readonly troubles: readonly string[];
+      readonly problems: readonly string[];
     };
 
 const answerMs = 3_000;
@@ -34,8 +34,8 @@ export async function brokerStatus(dir: string): Promise<BrokerStatus> {
   const { endpoints } = found;
   return await ask(found, async (client) => {
     const stats = await client.request('Stats', { queues: [] });
-    const { texts: troubles } = await client.request('Problems', {});
-    return { running: true, endpoints, stats, troubles };
+    const { texts: problems } = await client.request('Problems', {});
+    return { running: true, endpoints, stats, problems };
   });
 }
 
@@ -59,7 +59,9 @@ export async function stopBroker(
     return 'not running';
   }
   const isOver = (): boolean | Promise<boolean> =>
-    found === null ? starting === null || !isSeenAlive(starting) : isGone(dir, found.endpoints);
+    found === null
+      ? starting === null || !isSeenAlive(starting)
+      : hasBrokerEnded(dir, found.endpoints);
   while (!(await isOver())) {
     if (performance.now() > endMs) {
       const pid = found?.endpoints.pid ?? starting?.pid;
@@ -94,14 +96,14 @@ function ignoreLostAnswer(error: unknown): void {
   if (!isLost) throw error;
 }
 
-async function isGone(dir: string, { brokerId, pid }: Endpoints): Promise<boolean> {
-  if (!isProcessGone(pid)) return false;
+async function hasBrokerEnded(dir: string, { brokerId, pid }: Endpoints): Promise<boolean> {
+  if (!hasProcessEnded(pid)) return false;
   // Its process may be in another container, where our look at the number means nothing.
   const found = await findBroker(dir, answerMs);
   return found === null || found.endpoints.brokerId !== brokerId;
 }
 
-function isProcessGone(pid: number): boolean {
+function hasProcessEnded(pid: number): boolean {
   try {
     // Signal 0 only asks whether the process exists.
     process.kill(pid, 0);

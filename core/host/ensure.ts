@@ -56,7 +56,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
   for (;;) {
     const found = await findBroker(dir, Math.max(connectMsMin, endMs - performance.now()));
     if (found !== null) return found.endpoint;
-    const { text, isSeen, againMs } = await lookForStart(dir);
+    const { text, isSeen, againMs } = await checkStarting(dir);
     if (text !== null) {
       endMs = performance.now() + deadlineMs;
       pollMs = startingPollMs;
@@ -83,7 +83,7 @@ interface StartSeen {
   readonly againMs: number;
 }
 
-async function lookForStart(dir: string): Promise<StartSeen> {
+async function checkStarting(dir: string): Promise<StartSeen> {
   const starting = await readStarting(dir);
   if (starting === null) return { text: null, isSeen: false, againMs: restartMs };
   const isSeen = isSeenAlive(starting);

@@ -154,7 +154,7 @@ export interface JobQueue {
   /** With all queues. */
   engineStats(): Promise<EngineStats & QueueStats>;
   /** What the engine cannot do at the moment and tries again by itself, a sentence each. */
-  troubles(): Promise<readonly string[]>;
+  problems(): Promise<readonly string[]>;
   /**
    * Resolves when the job, or the one that does its work, is done, dead or cancelled; rejects with the signal's reason when aborted.
    */

@@ -42,15 +42,17 @@ export async function sendJobs(
     const infos = answers.map(({ id }) => known.get(id));
     const areExtracts = infos.map((info) => info !== undefined && isExtract(info));
     const provider = areExtracts.includes(true) ? await chosen() : null;
-    const spent = infos.flatMap((info, index) => {
-      const isSpent = areExtracts[index] === true && provider !== null;
-      return isSpent || (info !== undefined && supersededBy(info) !== null) ? [index] : [];
+    const outdated = infos.flatMap((info, index) => {
+      const isOutdatedExtract = areExtracts[index] === true && provider !== null;
+      return isOutdatedExtract || (info !== undefined && supersededBy(info) !== null)
+        ? [index]
+        : [];
     });
-    if (spent.length === 0) return { answers, known, again };
-    const next = spent.flatMap((index) => latest[index] ?? []).map(jobAfter);
+    if (outdated.length === 0) return { answers, known, again };
+    const next = outdated.flatMap((index) => latest[index] ?? []).map(jobAfter);
     const news = await queue.enqueue(next);
     for (const [id, info] of await knownJobs(queue, news)) known.set(id, info);
-    for (const [at, index] of spent.entries()) {
+    for (const [at, index] of outdated.entries()) {
       const [job, answer] = [next[at], news[at]];
       if (job === undefined || answer === undefined) continue;
       latest[index] = job;

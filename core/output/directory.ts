@@ -46,7 +46,7 @@ export async function makeDirectory(
 }
 
 /** What exists at a path below the root. Follows no links and makes nothing. */
-export async function lookUp(root: Directory, path: string): Promise<'free' | 'file' | 'folder'> {
+export async function kindAt(root: Directory, path: string): Promise<'free' | 'file' | 'folder'> {
   const segments = path.split('/');
   const name = segments.pop() ?? '';
   const opened: Directory[] = [];

@@ -4,7 +4,7 @@
  */
 
 import { inChunks } from './chunks.ts';
-import { lookUp } from './directory.ts';
+import { kindAt } from './directory.ts';
 import { OutputError, type Overwrite } from './output.ts';
 import { folded, numbered } from './paths.ts';
 import type { Tree } from './tree.ts';
@@ -34,7 +34,7 @@ export function createNames(tree: Tree): Names {
     if (reserved.has(key)) return null;
     reserved.add(key);
     try {
-      if ((await lookUp(tree.root, path)) === 'free') return key;
+      if ((await kindAt(tree.root, path)) === 'free') return key;
     } catch (error) {
       reserved.delete(key);
       throw error;
@@ -85,7 +85,7 @@ export function createNames(tree: Tree): Names {
 
 /** @throws OutputError `exists` when the path is taken and the policy does not solve it */
 export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<void> {
-  const found = await lookUp(tree.root, path);
+  const found = await kindAt(tree.root, path);
   if (found === 'free' || overwrite === 'number') return;
   if (found === 'folder') {
     throw new OutputError(

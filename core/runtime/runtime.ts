@@ -71,7 +71,7 @@ class ConsumerProcess implements Runtime {
   readonly #pool: Pool;
   readonly #isolated: IsolatedRuns;
   readonly #journals: JournalKeeper;
-  readonly #desk: LeaseSupervisor;
+  readonly #supervisor: LeaseSupervisor;
   readonly #hurry = Promise.withResolvers<'hurry'>();
   readonly #ended = Promise.withResolvers<RunSummary>();
   readonly #stop = new AbortController();
@@ -90,12 +90,12 @@ class ConsumerProcess implements Runtime {
     this.#definitions = new Definitions(options, agents, this.#reread);
     this.#claims = new Claims({ queue, definitions: this.#definitions });
     this.#health = new ProviderHealth({
-      look: probeProvider,
+      probe: probeProvider,
       reload: () => this.#reread.all(),
       outage: { answeredMs: outageMs, unansweredMs: Math.min(outageMs, unansweredOutageMs) },
       log,
-      onChange: () => this.#desk.resume(),
-      onHeld: (agent) => this.#desk.returnWaiting(agent),
+      onChange: () => this.#supervisor.resume(),
+      onHeld: (agent) => this.#supervisor.returnWaiting(agent),
       onStuck: (reason) => options.onStuck?.(reason),
     });
     this.#gates = createGates(this.#health);
@@ -116,7 +116,7 @@ class ConsumerProcess implements Runtime {
       onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
     });
     this.#journals = new JournalKeeper({ queue, log, random: Math.random });
-    this.#desk = new LeaseSupervisor({
+    this.#supervisor = new LeaseSupervisor({
       pool: this.#pool,
       isolated: this.#isolated,
       journals: this.#journals,
@@ -144,12 +144,12 @@ class ConsumerProcess implements Runtime {
       concurrency,
       gates: this.#gates,
       health: this.#health,
-      load: (group) => this.#desk.load(group),
-      onDelivery: (leased, group) => this.#desk.take(leased, group),
+      load: (group) => this.#supervisor.load(group),
+      onDelivery: (leased, group) => this.#supervisor.take(leased, group),
       onLeaseLost: (leased, code) =>
         code === 'BAD_STATE'
-          ? this.#desk.lose(leased, 'cancelled', 'the job was cancelled')
-          : this.#desk.lose(leased, 'lease_lost', `its lease was lost (${code})`),
+          ? this.#supervisor.lose(leased, 'cancelled', 'the job was cancelled')
+          : this.#supervisor.lose(leased, 'lease_lost', `its lease was lost (${code})`),
     });
     this.#claims.start(this.#queues());
   }
@@ -159,7 +159,7 @@ class ConsumerProcess implements Runtime {
   }
 
   get counts(): RunSummary['counts'] {
-    return this.#tally.counts(this.#desk.held);
+    return this.#tally.counts(this.#supervisor.held);
   }
 
   drain(): Promise<void> {
@@ -178,7 +178,7 @@ class ConsumerProcess implements Runtime {
       queue,
       queues: this.#queues(),
       claim: (rows) => this.#claims.wake(rows),
-      idle: () => this.#desk.idle(),
+      idle: () => this.#supervisor.idle(),
       stuckReason: (name) => this.#stuckReason(name),
       stopped: this.#stop.signal,
     });
@@ -205,15 +205,15 @@ class ConsumerProcess implements Runtime {
     this.#claims.stop();
     this.#health.close();
     this.#groups?.shut();
-    this.#desk.returnWaiting();
-    const idle = this.#desk.idle();
+    this.#supervisor.returnWaiting();
+    const idle = this.#supervisor.idle();
     const hurry = this.#hurry.promise;
     const atMost = (ms: number, hurriedMs: number): Promise<unknown> =>
       Promise.race([pause(ms), hurry.then(() => pause(hurriedMs))]);
     await Promise.race([idle, atMost(this.#options.graceMs, 0)]);
-    this.#desk.stopAll();
+    this.#supervisor.stopAll();
     await Promise.race([idle, atMost(stopMs, hurriedStopMs)]);
-    this.#desk.markShuttingDown();
+    this.#supervisor.markShuttingDown();
     await Promise.all([this.#pool.close(), this.#isolated.close()]);
     // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
     const said = Promise.all([idle, this.#journals.idle()]);

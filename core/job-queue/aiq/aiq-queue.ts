@@ -45,7 +45,7 @@ export async function openAiqQueue(
       return { queues: (await client.request('Stats', { queues: [...queues] })).queues };
     },
     engineStats: () => client.request('Stats', { queues: [] }),
-    troubles: async () => (await client.request('Problems', {})).texts,
+    problems: async () => (await client.request('Problems', {})).texts,
     async wait(id, signal) {
       const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };
       return (await client.request('Wait', { id }, options)).job;

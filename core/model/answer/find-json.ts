@@ -29,8 +29,8 @@ export function findJson(answer: string): FoundJson {
     if (text === null) budget.left -= failureWork;
     if (budget.left < 0) return { texts: [], isCut: false };
     if (text !== null) {
-      const isNotifying = text.startsWith('{') && reader.hasMember;
-      if (isNotifying || standsAlone(whole, start.index, reader.at)) texts.push(text);
+      const isFilledObject = text.startsWith('{') && reader.hasMember;
+      if (isFilledObject || isOnOwnLines(whole, start.index, reader.at)) texts.push(text);
       starts.lastIndex = reader.at;
     } else if (reader.hasMember) {
       // JSON that cannot be put right: no part of it is an answer. Without an end it is cut.
@@ -47,7 +47,7 @@ export function findJson(answer: string): FoundJson {
 const marginChars = 64;
 
 /** A list or something empty in the middle of a line is a mark of prose, such as `[1]` or `{}`. */
-function standsAlone(text: string, start: number, end: number): boolean {
+function isOnOwnLines(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - marginChars), start);
   const isFirst = /^[^\S\n]*$/.test(before) && start <= marginChars;
   const isBegun = isFirst || /\n[^\S\n]*$/.test(before);
@@ -134,7 +134,7 @@ class LooseReader {
 
   #list(depth: number, end: string, item: () => void): void {
     // So deep is no answer, wherever it begins.
-    if (depth === depthMax) this.#spend(Number.POSITIVE_INFINITY);
+    if (depth === depthMax) this.#use(Number.POSITIVE_INFINITY);
     this.#out.push(this.#take());
     for (let count = 0; this.#peek() !== end; count += 1) {
       if (count > 0) {
@@ -177,7 +177,7 @@ class LooseReader {
     let content = '';
     for (;;) {
       const plain = this.#match(/[^"'”’\\\p{Cc}]*/uy);
-      this.#spend(plain.length + 1);
+      this.#use(plain.length + 1);
       content += plain;
       const char = this.#text[this.at];
       if (char === undefined) throw notJson;
@@ -195,7 +195,7 @@ class LooseReader {
 
   /** The next character that is neither white space nor in a comment. */
   #peek(): string {
-    this.#spend(this.#match(/(?:[\s\uFEFF]+|\/\/[^\n]*|\/\*[^]*?\*\/)*/y).length + 1);
+    this.#use(this.#match(/(?:[\s\uFEFF]+|\/\/[^\n]*|\/\*[^]*?\*\/)*/y).length + 1);
     const char = this.#text[this.at];
     if (char === undefined) throw notJson;
     return char;
@@ -215,7 +215,7 @@ class LooseReader {
     return match[0];
   }
 
-  #spend(work: number): void {
+  #use(work: number): void {
     this.#budget.left -= work;
     if (this.#budget.left < 0) throw notJson;
   }

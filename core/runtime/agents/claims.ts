@@ -21,7 +21,7 @@ export class Claims {
   /** Looks at once, and then every few seconds. */
   start(queues: readonly string[]): void {
     void this.#claim(queues);
-    this.#timer = setInterval(() => void this.#look(queues), claimMs).unref();
+    this.#timer = setInterval(() => void this.#check(queues), claimMs).unref();
   }
 
   stop(): void {
@@ -34,7 +34,7 @@ export class Claims {
     return parked.length === 0 ? 0 : this.#claim(parked.map(({ queue }) => queue));
   }
 
-  async #look(queues: readonly string[]): Promise<void> {
+  async #check(queues: readonly string[]): Promise<void> {
     const stats = await this.#options.queue.stats(queues).catch(() => null);
     await this.wake(stats?.queues ?? []);
   }

@@ -37,7 +37,7 @@ export interface Refreshing {
  * `own`: made with the definition that is here, or run with it all the same. `older`: with another one
  * of this folder. `foreign`: with one that somebody else has. `unknown`: it cannot be told now.
  */
-export type Standing =
+export type Ownership =
   | { readonly of: 'own' | 'older' }
   | { readonly of: 'foreign'; readonly key: string; readonly why: string }
   | { readonly of: 'unknown'; readonly why: string };
@@ -65,8 +65,8 @@ export class Definitions {
   readonly #isOneMachine: boolean;
   /** Digests over the knowledge of agents, too, as their jobs have them. */
   readonly #pins = new Map<string, Pin>();
-  #looking: Promise<void> = Promise.resolve();
-  #nextProbe: Promise<void> | null = null;
+  #rereading: Promise<void> = Promise.resolve();
+  #nextReread: Promise<void> | null = null;
 
   /** @param agents by name, as they are now */
   constructor(
@@ -94,10 +94,10 @@ export class Definitions {
   }
 
   /** Where the job stands; the agents' files are looked at again, for it may be of a newer definition. */
-  async judge({ job }: LeasedJob): Promise<Standing> {
+  async classify({ job }: LeasedJob): Promise<Ownership> {
     let present: readonly string[];
     try {
-      await this.#look();
+      await this.#reread();
       present = await this.#digestsOf(job.agent);
     } catch (error) {
       return { of: 'unknown', why: `its agent cannot be read at the moment: ${String(error)}` };
@@ -159,8 +159,8 @@ export class Definitions {
       const [known] = await queue.inspect(next.id);
       if (known === undefined) return next;
       const { info } = known;
-      const isSpent = readNote(info.note).supersededBy !== undefined;
-      if (!isSpent && !(isExtract(info) && provider.kind !== 'offline')) return next;
+      const isSuperseded = readNote(info.note).supersededBy !== undefined;
+      if (!isSuperseded && !(isExtract(info) && provider.kind !== 'offline')) return next;
       next = jobAfter(next);
     }
   }
@@ -213,16 +213,16 @@ export class Definitions {
   }
 
   /** A look that begins after the question; those who ask meanwhile share the next one. */
-  #look(): Promise<void> {
-    this.#nextProbe ??= this.#looking
+  #reread(): Promise<void> {
+    this.#nextReread ??= this.#rereading
       .catch(() => undefined)
       .then(() => {
-        this.#nextProbe = null;
+        this.#nextReread = null;
         this.#pins.clear();
-        this.#looking = this.#refreshing.agents();
-        return this.#looking;
+        this.#rereading = this.#refreshing.agents();
+        return this.#rereading;
       });
-    return this.#nextProbe;
+    return this.#nextReread;
   }
 }
 

@@ -19,17 +19,17 @@ const waysOut =
   'Set OPENAI_API_KEY or OPENAI_BASE_URL, start a local model server, or ask for extracts with --provider offline.';
 
 /**
- * The agents that may run; each of the others is told.
+ * The agents that may run; each of the others is refused.
  * @throws ProviderError `no_credentials` when none may
  */
 export async function extractingAgents(fallback: Fallback): Promise<readonly Agent[]> {
   const { agents, onWarning } = fallback;
   const refusals = await Promise.all(agents.map((agent) => refusalOf(agent, fallback)));
-  const told = refusals.filter((refusal) => refusal !== null);
-  if (told.length === agents.length && agents.length > 0) {
-    throw new ProviderError('no_credentials', `${told.join('; ')}. ${waysOut}`);
+  const refused = refusals.filter((refusal) => refusal !== null);
+  if (refused.length === agents.length && agents.length > 0) {
+    throw new ProviderError('no_credentials', `${refused.join('; ')}. ${waysOut}`);
   }
-  if (told.length > 0) onWarning(`left out: ${told.join('; ')}. ${waysOut}`);
+  if (refused.length > 0) onWarning(`left out: ${refused.join('; ')}. ${waysOut}`);
   return agents.filter((_, index) => refusals[index] === null);
 }
 

@@ -26,7 +26,7 @@ import type { JobFailure, JobRequest, JobResult, JobSuccess } from './result.ts'
 import { publishedResult, resultOf } from './result-value.ts';
 import { createUsageMeter, type UsageMeter } from './usage.ts';
 
-const spendMs = 2_000;
+const invalidateMs = 2_000;
 
 /** Never throws: every end is a result. */
 export async function runJob(
@@ -44,21 +44,21 @@ export async function runJob(
   try {
     const body = readJobBody(request);
     return await tools.withOutput(body.outputDir, async (output) => {
-      const standing = await output.store.find(request.id);
-      if (standing !== null) return recovered(output, standing, meter);
+      const published = await output.store.find(request.id);
+      if (published !== null) return recovered(output, published, meter);
       return runWithDeadline({ ...course, ...output }, body, deadline);
     });
   } catch (error) {
     const found = failureOf(error, signal);
     const failure = { ...found, message: withoutTexts(found.message, secrets) };
-    if (isPermanent(failure)) await inTime(paid.spend());
+    if (isPermanent(failure)) await inTime(paid.invalidate());
     return { ok: false, failure, usage: meter.total };
   }
 }
 
 /** Whatever became of the work by then; an outcome must not wait for a broker that is away. */
 async function inTime(work: Promise<void>): Promise<void> {
-  await Promise.race([work, sleep(spendMs, undefined, { ref: false })]);
+  await Promise.race([work, sleep(invalidateMs, undefined, { ref: false })]);
 }
 
 /** A name that is taken can be freed: the answers are good then. */
@@ -120,11 +120,11 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
 
 async function recovered(
   { store, dir }: Output,
-  standing: CommitRecord,
+  published: CommitRecord,
   meter: UsageMeter,
 ): Promise<JobSuccess> {
-  await store.rollForward(standing);
-  const record = (await store.find(standing.jobId)) ?? standing;
+  await store.rollForward(published);
+  const record = (await store.find(published.jobId)) ?? published;
   const { model, askedModel, provider } = record.provenance;
   return {
     ok: true,

@@ -66,9 +66,9 @@ export class PaidOnce {
    * The answers did not lead anywhere, and would not if they were taken again: when somebody retries
    * the job, it is to ask anew.
    */
-  async spend(): Promise<void> {
+  async invalidate(): Promise<void> {
     if (this.#step === 0) return;
-    await this.#options.journal.put(spentHash(await this.#roundNow()), new Uint8Array());
+    await this.#options.journal.put(invalidatedHash(await this.#roundNow()), new Uint8Array());
   }
 
   async #once<T>(
@@ -85,8 +85,8 @@ export class PaidOnce {
     }
     const bought = await buy();
     const bytes = Buffer.from(JSON.stringify(bought));
-    const stands = await orAborted(journal.put(callHash, bytes), signal);
-    return { value: parsed(stands, read) ?? bought, isReplayed: false };
+    const stored = await orAborted(journal.put(callHash, bytes), signal);
+    return { value: parsed(stored, read) ?? bought, isReplayed: false };
   }
 
   /** How often the job's answers were spent. */
@@ -99,12 +99,12 @@ export class PaidOnce {
     const { journal, isRedelivery } = this.#options;
     if (!isRedelivery) return 0;
     let round = 0;
-    while ((await journal.get(spentHash(round))) !== null) round += 1;
+    while ((await journal.get(invalidatedHash(round))) !== null) round += 1;
     return round;
   }
 }
 
-function spentHash(round: number): Uint8Array {
+function invalidatedHash(round: number): Uint8Array {
   return hashOf({ spent: round });
 }
 

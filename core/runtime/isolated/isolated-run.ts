@@ -90,12 +90,12 @@ class IsolatedRun {
 
   #listen(child: ChildProcess): void {
     child.on('message', (message: FromProcess) => this.#receive(message));
-    child.on('error', (error) => this.#gone(`it cannot be started: ${error.message}`));
+    child.on('error', (error) => this.#exited(`it cannot be started: ${error.message}`));
     child.on('exit', (code, signal) => {
       const how = signal ?? `it ended itself with exit code ${code}`;
       // After the last of what it wrote; but a process that it left behind may hold the pipes open.
-      child.once('close', () => this.#gone(how));
-      setTimeout(() => this.#gone(how), lastWordsMs).unref();
+      child.once('close', () => this.#exited(how));
+      setTimeout(() => this.#exited(how), lastWordsMs).unref();
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
@@ -135,19 +135,20 @@ class IsolatedRun {
 
   async #journal({ question, callHash, value }: JournalQuestion): Promise<void> {
     const { journal } = this.#runOptions;
-    const stands = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
-    this.send({ type: 'journaled', question, value: stands });
+    const stored = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
+    this.send({ type: 'journaled', question, value: stored });
   }
 
-  #gone(how: string): void {
+  #exited(how: string): void {
     this.#timer.clear();
-    const end: RunEnd = this.#ended ?? { type: 'crashed', ...(this.#crash ?? this.#judged(how)) };
+    const end: RunEnd = this.#ended ?? { type: 'crashed', ...(this.#crash ?? this.#crashOf(how)) };
     if (end.type !== 'crashed') this.#resolve(end);
-    else this.#resolve({ ...end, message: `alone in a process of its own: ${this.#told(end)}` });
+    else
+      this.#resolve({ ...end, message: `alone in a process of its own: ${this.#describe(end)}` });
   }
 
   /** What an end that nobody here brought about was. */
-  #judged(how: string): Crash {
+  #crashOf(how: string): Crash {
     // V8 ends the whole process when not even its last resort finds memory.
     if (/FATAL ERROR.*out of memory/i.test(this.#lastWords)) {
       return { cause: 'out_of_memory', message: `its process ran out of memory (${how})` };
@@ -160,7 +161,7 @@ class IsolatedRun {
     return { cause: 'crashed', message: isSignal ? `its process died of ${how}` : how };
   }
 
-  #told({ message }: Crash): string {
+  #describe({ message }: Crash): string {
     const secrets = this.#options.data.agents.map(({ provider }) => provider.apiKey);
     const lines = this.#lastWords.split('\n').filter((line) => line.trim() !== '');
     const last = printable(lines.slice(-lastLinesMax).join(' / '), secrets);

@@ -49,7 +49,7 @@ async function work(begin: ToProcess & { type: 'begin' }): Promise<void> {
     data,
     heapMegabytesMax,
     onReady: () => {},
-    onGone: () => {},
+    onExit: () => {},
   });
   post({ type: 'ended', end: await thread.run(run, request, journal) });
 }

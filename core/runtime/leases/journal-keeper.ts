@@ -61,12 +61,12 @@ export class JournalKeeper {
   async #put(key: string, value: Uint8Array, ask: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const asking = this.#retryUntilClosed(ask);
     this.#waiting.set(key, { value, asking });
-    const stands = await asking;
+    const stored = await asking;
     if (this.#waiting.get(key)?.asking === asking) this.#waiting.delete(key);
-    if (stands === null && this.#closing.signal.aborted) {
+    if (stored === null && this.#closing.signal.aborted) {
       this.#options.log.warn({ entry: key }, 'a paid answer was not kept: it will be bought again');
     }
-    return stands ?? value;
+    return stored ?? value;
   }
 
   /** Asks until there is an answer; null when there will be none. */

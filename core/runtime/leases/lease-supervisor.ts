@@ -30,7 +30,7 @@ export interface LeaseSupervisorOptions {
   readonly gates: Gates;
   readonly health: ProviderHealth;
   /** Default: every job is of the definition that is here. */
-  readonly definitions?: Pick<Definitions, 'isOwn' | 'judge' | 'followUp'>;
+  readonly definitions?: Pick<Definitions, 'isOwn' | 'classify' | 'followUp'>;
   readonly agents: ReadonlyMap<string, ThreadAgent>;
   readonly log: RuntimeLog;
   readonly onReport: (report: JobReport) => void;
@@ -81,7 +81,7 @@ export class LeaseSupervisor {
     this.#tasks.set(leased, task);
     if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
     else if (this.#options.health.isShut(agent)) this.#sendBack(task);
-    else if (purpose === null) void this.#judgeDefinition(task, definitions);
+    else if (purpose === null) void this.#classify(task, definitions);
     else this.#pump();
   }
 
@@ -147,21 +147,18 @@ export class LeaseSupervisor {
   }
 
   /** Whose the job is, by the definition that it was made with. */
-  async #judgeDefinition(
-    task: Task,
-    definitions: LeaseSupervisorOptions['definitions'],
-  ): Promise<void> {
+  async #classify(task: Task, definitions: LeaseSupervisorOptions['definitions']): Promise<void> {
     const { leased } = task;
-    const standing = await definitions?.judge(leased);
-    if (standing === undefined || task.state !== 'held') return;
-    if (standing.of === 'unknown') return this.#putOff(task, standing.why);
-    if (standing.of === 'foreign') {
-      const { key: park, why: errorMessage } = standing;
+    const ownership = await definitions?.classify(leased);
+    if (ownership === undefined || task.state !== 'held') return;
+    if (ownership.of === 'unknown') return this.#putOff(task, ownership.why);
+    if (ownership.of === 'foreign') {
+      const { key: park, why: errorMessage } = ownership;
       const settle = { outcome: 'returned', errorCode: foreignCode, errorMessage, park } as const;
       return this.#settle(task, settle, null);
     }
     task.agent = this.#options.agents.get(leased.job.agent) ?? task.agent;
-    task.purpose = standing.of === 'older' ? 'move' : 'work';
+    task.purpose = ownership.of === 'older' ? 'move' : 'work';
     this.#pump();
   }
 
@@ -218,7 +215,7 @@ export class LeaseSupervisor {
     });
     const end = await task.run.end;
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
-    const verdict = this.#judge(task, end);
+    const verdict = this.#verdictOf(task, end);
     if (task.state === 'held') {
       const isOurDoing = this.#threadsDie && end.type !== 'finished';
       const input = end.type === 'finished' && !end.result.ok ? end.result.input : undefined;
@@ -242,7 +239,7 @@ export class LeaseSupervisor {
   }
 
   /** Whose fault a failure was, when it may be the provider's. */
-  #judge({ agent, leased }: Task, end: RunEnd): Verdict | null {
+  #verdictOf({ agent, leased }: Task, end: RunEnd): Verdict | null {
     const { health } = this.#options;
     const { id } = leased.job;
     const failure = end.type === 'finished' && !end.result.ok ? end.result.failure : null;

@@ -12,7 +12,7 @@ export interface MemoryWatchOptions {
 }
 
 /** Short against the second or so that it takes to fill the memory of a machine. */
-const lookMs = 100;
+const checkMs = 100;
 const megabyte = 1024 * 1024;
 
 /** Looks until it is stopped; keeps no process alive. */
@@ -21,7 +21,7 @@ export function watchMemory({ memoryMegabytesMax, threads }: MemoryWatchOptions)
 } {
   const bytesMax = memoryMegabytesMax * megabyte;
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     // Less than one thread may take: nobody has to be interrupted and asked.
     if (process.memoryUsage.rss() < bytesMax) return;
     await Promise.all(
@@ -35,6 +35,6 @@ export function watchMemory({ memoryMegabytesMax, threads }: MemoryWatchOptions)
     );
   }
 
-  const timer = setInterval(() => void look(), lookMs).unref();
+  const timer = setInterval(() => void check(), checkMs).unref();
   return { stop: () => clearInterval(timer) };
 }

@@ -149,7 +149,7 @@ export class Pool {
       onReady: () => {
         this.#failedStarts = 0;
       },
-      onGone: (state, message) => {
+      onExit: (state, message) => {
         seat.thread = null;
         if (!this.#closed) this.#crashed(seat, state, message);
       },

@@ -16,10 +16,10 @@ import type {
 } from './thread-messages.ts';
 
 const states = {
-  starting: { ready: 'ready', end: 'stopping', exit: 'gone' },
-  ready: { ready: 'ready', end: 'stopping', exit: 'gone' },
-  stopping: { ready: 'stopping', end: 'stopping', exit: 'gone' },
-  gone: { ready: 'gone', end: 'gone', exit: 'gone' },
+  starting: { ready: 'ready', end: 'stopping', exit: 'ended' },
+  ready: { ready: 'ready', end: 'stopping', exit: 'ended' },
+  stopping: { ready: 'stopping', end: 'stopping', exit: 'ended' },
+  ended: { ready: 'ended', end: 'ended', exit: 'ended' },
 } as const;
 export type ThreadState = keyof typeof states;
 type ThreadEvent = keyof (typeof states)[ThreadState];
@@ -31,7 +31,7 @@ export interface ThreadOptions {
   readonly heapMegabytesMax: number;
   readonly onReady: () => void;
   /** `state` is the one it died in. */
-  readonly onGone: (state: ThreadState, message: string) => void;
+  readonly onExit: (state: ThreadState, message: string) => void;
 }
 
 interface OpenRun {
@@ -64,7 +64,7 @@ export class Thread {
     this.#worker.on('error', (error: unknown) => {
       this.#crash ??= crashOf(error);
     });
-    this.#worker.on('exit', (code) => this.#gone(code));
+    this.#worker.on('exit', (code) => this.#exited(code));
   }
 
   get state(): ThreadState {
@@ -135,11 +135,11 @@ export class Thread {
   }
 
   async #journal({ question, callHash, value }: JournalQuestion, journal: Journal): Promise<void> {
-    const stands = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
-    this.#post({ type: 'journaled', question, value: stands });
+    const stored = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
+    this.#post({ type: 'journaled', question, value: stored });
   }
 
-  #gone(code: number): void {
+  #exited(code: number): void {
     const before = this.#move('exit');
     const { cause, message } = this.#crash ?? {
       cause: 'crashed',
@@ -147,11 +147,11 @@ export class Thread {
     };
     const guilty = activeRunOf(this.#runs, [Atomics.load(this.#activeRun, 0), this.#suspect]);
     // Its place is free before its runs end, so that what they set off finds it so.
-    this.#options.onGone(before, message);
-    const told = `the worker thread died: ${message}`;
+    this.#options.onExit(before, message);
+    const text = `the worker thread died: ${message}`;
     for (const [run, { settle }] of this.#runs) {
-      if (guilty === null || guilty === run) settle({ type: 'crashed', cause, message: told });
-      else settle({ type: 'bystander', message: told });
+      if (guilty === null || guilty === run) settle({ type: 'crashed', cause, message: text });
+      else settle({ type: 'bystander', message: text });
     }
     this.#runs.clear();
   }

@@ -1,14 +1,14 @@
 /** A free look at a provider: what its list of models proves about address, key and model. */
 
-import type { Look } from '../../health/index.ts';
+import type { ProbeResult } from '../../health/index.ts';
 import { listModels } from '../../model/index.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 
-const lookMs = 10_000;
+const probeMs = 10_000;
 
-export async function probeProvider({ provider, model }: ThreadAgent): Promise<Look> {
+export async function probeProvider({ provider, model }: ThreadAgent): Promise<ProbeResult> {
   const { baseURL, apiKey, name } = provider;
-  const list = await listModels(baseURL, { apiKey, timeoutMs: lookMs, fetch });
+  const list = await listModels(baseURL, { apiKey, timeoutMs: probeMs, fetch });
   if (list.ok) return { found: 'alive', lists: list.models.includes(model) };
   const { status } = list;
   if (status === null || status >= 500) return { found: 'away' };

@@ -9,11 +9,11 @@ import {
   type HealthEvent,
   isHeld,
   isPutOff,
-  type Look,
   needsPerson,
   newHealth,
   type OutagePatience,
   opensAtMs,
+  type ProbeResult,
   type ProviderFailure,
   roomOf,
   step,
@@ -26,7 +26,7 @@ import type { ThreadAgent } from '../pool/thread-messages.ts';
 
 export interface ProviderHealthOptions {
   /** Asks the provider for its models: free, and told apart by what it proves. */
-  readonly look: (agent: ThreadAgent) => Promise<Look>;
+  readonly probe: (agent: ThreadAgent) => Promise<ProbeResult>;
   /** Reads configuration, environment and agents again, and puts what changed into use. */
   readonly reload: () => Promise<void>;
   readonly outage: OutagePatience;
@@ -138,7 +138,7 @@ export class ProviderHealth {
     const before = entry.health;
     const { health, verdict } = step(before, event, this.#nowMs());
     entry.health = health;
-    this.#tell(entry, before);
+    this.#report(entry, before);
     this.#schedule();
     if (health.status !== 'ok' || before.status !== 'ok') this.#changed();
     return verdict;
@@ -164,7 +164,7 @@ export class ProviderHealth {
     return entry;
   }
 
-  #tell(entry: Entry, before: Health): void {
+  #report(entry: Entry, before: Health): void {
     const { health, agent } = entry;
     if (health.status === before.status && health.code === before.code) return;
     const { log, onHeld } = this.#options;
@@ -215,18 +215,18 @@ export class ProviderHealth {
       const patienceMs = health.answeredAtMs === null ? outage.unansweredMs : outage.answeredMs;
       waitMs = Math.min(waitMs, health.sinceMs + patienceMs - nowMs);
     }
-    if (wantsProbe(health, nowMs)) void this.#look(entry);
+    if (wantsProbe(health, nowMs)) void this.#probe(entry);
     else if (health.untilMs > nowMs) waitMs = Math.min(waitMs, health.untilMs - nowMs);
     // A trial or a look that is under way ends by itself; this is only to come back at all.
     return Math.min(waitMs, reloadMs);
   }
 
-  async #look(entry: Entry): Promise<void> {
+  async #probe(entry: Entry): Promise<void> {
     if (entry.isProbing) return;
     entry.isProbing = true;
-    const look = await this.#options.look(entry.agent);
+    const result = await this.#options.probe(entry.agent);
     entry.isProbing = false;
-    if (!this.#isClosed) this.#apply(entry.agent, { type: 'looked', look });
+    if (!this.#isClosed) this.#apply(entry.agent, { type: 'probed', result });
   }
 
   async #reload(): Promise<void> {

@@ -76,8 +76,8 @@ export const runtimeBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/runtime/attempt/paid-once.ts',
-        find: '    const stands = await orAborted(journal.put(callHash, bytes), signal);',
-        replace: '    const stands = bytes;',
+        find: '    const stored = await orAborted(journal.put(callHash, bytes), signal);',
+        replace: '    const stored = bytes;',
       },
     ],
     caughtBy: { test: 'test/unit/runtime/attempt/paid-once.test.ts' },

@@ -40,10 +40,10 @@ function watched() {
       failure: ProviderFailure = 'unavailable',
       retryAfterMs: number | null = null,
     ) => apply({ type: 'failed', job, failure, code: failure, message: 'why', retryAfterMs }),
-    look: (found: 'away' | 'refused' | boolean | null) =>
+    probe: (found: 'away' | 'refused' | boolean | null) =>
       apply({
-        type: 'looked',
-        look:
+        type: 'probed',
+        result:
           found === 'away'
             ? { found }
             : found === 'refused'
@@ -53,7 +53,7 @@ function watched() {
     /** Lets the pause end and a look find the provider alive. */
     reopen() {
       clock.nowMs = Math.max(clock.nowMs, health.untilMs);
-      if (wantsProbe(health, clock.nowMs)) this.look(true);
+      if (wantsProbe(health, clock.nowMs)) this.probe(true);
     },
   };
 }
@@ -90,12 +90,12 @@ describe('an outage', () => {
     w.start('a');
     w.fail('a');
     const pauses: number[] = [];
-    for (let look = 0; look < 9; look++) {
+    for (let probe = 0; probe < 9; probe++) {
       const beforeMs = w.clock.nowMs;
       w.clock.nowMs = w.health.untilMs;
       pauses.push(w.clock.nowMs - beforeMs);
       expect([wantsProbe(w.health, w.clock.nowMs), w.room]).toEqual([true, 0]);
-      w.look('away');
+      w.probe('away');
     }
     expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000));
   });
@@ -196,14 +196,14 @@ describe('what a person has to mend', () => {
     let looks = 0;
     while (w.room === 0) {
       w.clock.nowMs = w.health.untilMs;
-      w.look(false);
+      w.probe(false);
       looks += 1;
     }
     expect(looks).toBe(4);
     w.start('b');
     w.fail('b', 'misconfigured');
     w.clock.nowMs = w.health.untilMs;
-    w.look(true);
+    w.probe(true);
     expect(w.room).toBe(1);
   });
 
@@ -212,7 +212,7 @@ describe('what a person has to mend', () => {
     w.start('a');
     w.fail('a');
     w.clock.nowMs = w.health.untilMs;
-    w.look('refused');
+    w.probe('refused');
     expect(w.health).toMatchObject({ status: 'misconfigured', code: 'unauthorized' });
   });
 });
@@ -256,7 +256,7 @@ describe('any history', () => {
     }),
     fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 100_000 }) }),
     fc.record({
-      do: fc.constant('look' as const),
+      do: fc.constant('probe' as const),
       found: fc.constantFrom('away' as const, true, false, null),
     }),
   );
@@ -268,7 +268,7 @@ describe('any history', () => {
         let answers: string[] = [];
         for (const event of history) {
           if (event.do === 'wait') w.clock.nowMs += event.ms;
-          else if (event.do === 'look') w.look(event.found);
+          else if (event.do === 'probe') w.probe(event.found);
           else if (event.do === 'fail') {
             const verdict = w.fail(event.job, event.kind);
             if (verdict?.verdict === 'charged') {

@@ -12,7 +12,7 @@ import type { Session } from '../../session.ts';
 export async function showBroker(session: Session): Promise<ExitName> {
   const { broker } = await session.config();
   const { terminal } = session;
-  const { stats, troubles, starting } = await statsOf(session, broker);
+  const { stats, problems, starting } = await statsOf(session, broker);
   if (stats === null) {
     terminal.result(
       terminal.json ? notRunningJson(broker, starting) : await notRunning(broker, starting),
@@ -23,7 +23,11 @@ export async function showBroker(session: Session): Promise<ExitName> {
     const { startedAtMs, ...rest } = stats;
     const startedAt = new Date(startedAtMs).toISOString();
     terminal.result(
-      JSON.stringify({ running: true, address: broker, startedAt, ...rest, troubles }, null, 2),
+      JSON.stringify(
+        { running: true, address: broker, startedAt, ...rest, troubles: problems },
+        null,
+        2,
+      ),
     );
     return 'ok';
   }
@@ -31,7 +35,7 @@ export async function showBroker(session: Session): Promise<ExitName> {
   terminal.result(`broker ${stats.pid} serves ${broker} for ${age}`);
   for (const line of storageLines(stats)) terminal.result(line);
   if (stats.diskFull) terminal.warn(diskFullText);
-  for (const trouble of troubles) terminal.warn(trouble);
+  for (const problem of problems) terminal.warn(problem);
   for (const line of queueTable(stats.queues)) terminal.result(line);
   return 'ok';
 }
@@ -65,7 +69,7 @@ function storageLines(stats: EngineStats): string[] {
 interface Found {
   readonly stats: EngineStats | null;
   /** Its present problems. */
-  readonly troubles: readonly string[];
+  readonly problems: readonly string[];
   /** A broker that is recovering its log. */
   readonly starting: Starting | null;
 }
@@ -74,11 +78,11 @@ async function statsOf(session: Session, broker: string): Promise<Found> {
   const folder = brokerFolder(broker);
   if (folder === null) {
     const queue = await session.queue();
-    return { stats: await queue.engineStats(), troubles: await queue.troubles(), starting: null };
+    return { stats: await queue.engineStats(), problems: await queue.problems(), starting: null };
   }
   const { brokerStatus } = await import('../../../host/index.ts');
   const status = await brokerStatus(folder);
   return status.running
-    ? { stats: status.stats, troubles: status.troubles, starting: null }
-    : { stats: null, troubles: [], starting: status.starting ?? null };
+    ? { stats: status.stats, problems: status.problems, starting: null }
+    : { stats: null, problems: [], starting: status.starting ?? null };
 }

@@ -159,17 +159,17 @@ describe('answers that were spent', () => {
     const journal = fakeJournal();
     const one = first(journal);
     await one.ask();
-    await one.paid.spend();
+    await one.paid.invalidate();
     const second = delivery('second', journal);
     expect((await second.ask()).text).toBe('second 1');
     expect((await delivery('third', journal).ask()).text).toBe('second 1');
-    await second.paid.spend();
+    await second.paid.invalidate();
     expect((await delivery('fourth', journal).ask()).text).toBe('fourth 1');
   });
 
   it('are none when nothing was answered', async () => {
     const journal = fakeJournal();
-    await first(journal).paid.spend();
+    await first(journal).paid.invalidate();
     expect(journal.entries.size).toBe(0);
   });
 });

@@ -23,7 +23,7 @@ async function deskOf() {
   });
   const agent = threadAgentOf();
   const health = new ProviderHealth({
-    look: async () => ({ found: 'away' }),
+    probe: async () => ({ found: 'away' }),
     reload: async () => undefined,
     outage: { answeredMs: 1000, unansweredMs: 1000 },
     log: { info: nothing, warn: nothing },
