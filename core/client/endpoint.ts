@@ -17,7 +17,7 @@ export type Endpoint = (
       readonly token: Uint8Array;
     }
 ) & {
-  /** Id of the broker that is meant: no other one is spoken to. Left out, whoever answers will do. */
+  /** Id of the broker that is meant: no other one is spoken to. Left out, any broker will do. */
   readonly brokerId?: string;
 };
 
@@ -32,7 +32,7 @@ export function addressOf(endpoint: Endpoint): string {
 
 /**
  * Opens a socket.
- * @throws AiqError `UNREACHABLE` when nobody accepts within `withinMs`; `UNTRUSTED` when the socket is
+ * @throws AiqError `UNREACHABLE` when no process accepts within `withinMs`; `UNTRUSTED` when the socket is
  *   not this user's alone, or the address not on this machine
  */
 export async function connectSocket(endpoint: Endpoint, withinMs: number): Promise<net.Socket> {
@@ -86,7 +86,7 @@ function connected(
 
 function unreachable(endpoint: Endpoint, cause: unknown): AiqError {
   const reason = messageOf(cause);
-  return new AiqError('UNREACHABLE', `nobody answers at ${addressOf(endpoint)}: ${reason}`, {
+  return new AiqError('UNREACHABLE', `no broker answers at ${addressOf(endpoint)}: ${reason}`, {
     cause,
   });
 }

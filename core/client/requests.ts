@@ -145,7 +145,7 @@ export class Requests {
     }
   }
 
-  /** The connection is gone: keeps what may be sent again, in its order, and ends the rest. */
+  /** The connection was lost: keeps what may be sent again, in its order, and ends the rest. */
   connectionLost(reason: AiqError): void {
     this.#inFlightBytes = 0;
     this.#waiting.clear();
@@ -220,10 +220,10 @@ function mayHaveEffect(request: Request): boolean {
   return request.wasSent && idempotencyOf[request.name] !== 'read';
 }
 
-/** The failure of a request that nobody answered; `cause` when that is for want of a connection. */
+/** The failure of a request that was not answered; `cause` when that is for want of a connection. */
 function unanswered(request: Request, cause: AiqError | null): AiqError {
   const what = request.name.toLowerCase();
-  const reason = cause?.message ?? `nobody answered in ${request.options.deadlineMs} ms`;
+  const reason = cause?.message ?? `the broker did not answer in ${request.options.deadlineMs} ms`;
   const options = { cause: cause ?? undefined };
   if (mayHaveEffect(request)) {
     const message = `${what} was sent but not answered, so it may have taken effect: ${reason}`;

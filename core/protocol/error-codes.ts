@@ -123,7 +123,7 @@ export const errorCodes = {
   UNREACHABLE: {
     number: 60,
     retryable: true,
-    meaning: 'Nobody answers at the broker address (raised by the client).',
+    meaning: 'No broker answers at its address (raised by the client).',
   },
   OUTCOME_UNKNOWN: {
     number: 61,

@@ -178,7 +178,7 @@ test('nobody at the address ends as UNREACHABLE at the deadline, with the reason
   });
   await expect(client.enqueue(jobs(1))).rejects.toMatchObject({
     code: 'UNREACHABLE',
-    message: expect.stringMatching(/nobody answers at unix:.*-none/) as string,
+    message: expect.stringMatching(/no broker answers at unix:.*-none/) as string,
   });
 });
 

@@ -39,7 +39,7 @@ const expected: [error: Error, code: number, text: RegExp][] = [
   [new ProviderError('bad_model', 'no knob'), 2, /no knob/],
   [new OutputError('io', 'the output folder /x cannot be used'), 3, /folder \/x/],
   [new MaintenanceError('to is not empty', 'Name another'), 2, /not empty[^]*Name another/],
-  [new AiqError('UNREACHABLE', 'nobody answers at tcp://127.0.0.1:1'), 6, /tcp:\/\/127/],
+  [new AiqError('UNREACHABLE', 'no broker answers at tcp://127.0.0.1:1'), 6, /tcp:\/\/127/],
   [new AiqError('UNAUTHORIZED', 'wrong token'), 4, /wrong token/],
   [new AiqError('CONFLICT', 'other content'), 3, /--id/],
   [new AiqError('NOT_FOUND', 'no job'), 5, /no job/],
@@ -66,7 +66,7 @@ test('what the broker answers is never reported as a bug of the command', () => 
 
 test('the last cause is told, once', () => {
   const cause = new Error('connect', { cause: new Error('connect ECONNREFUSED 127.0.0.1:4222') });
-  const lines = formatReport(reportOf(new AiqError('UNREACHABLE', 'nobody answers', { cause })));
+  const lines = formatReport(reportOf(new AiqError('UNREACHABLE', 'no broker answers', { cause })));
   expect(lines.filter((line) => line.includes('ECONNREFUSED'))).toHaveLength(1);
 });
 
