@@ -19,7 +19,7 @@ import type { Connection } from './run.ts';
 
 export interface ConnectOptions {
   /**
-   * Folder whose `aiq.config.yaml` counts, looked for upwards; paths in `settings` refer to it.
+   * Folder whose `aiq.config.yaml` counts, searched upwards; paths in `settings` refer to it.
    * Default: the working folder.
    */
   readonly dir?: string;
@@ -35,7 +35,7 @@ export interface ConnectOptions {
    */
   readonly trust?: boolean;
   /**
-   * Told, in one line each, what a person may want to know: the provider that was chosen, agents
+   * Gets, in one line each, what a person may want to know: the provider that was chosen, agents
    * that are left out, connections lost and regained. Default: not reported.
    */
   readonly onNotice?: (line: string) => void;

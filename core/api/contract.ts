@@ -171,7 +171,7 @@ export interface RunOptions {
   readonly untilEmpty?: boolean;
   /** Takes nothing new; running jobs get the time of the setting `run.grace`, then go back. */
   readonly signal?: AbortSignal;
-  /** Told how each job ended here. What it throws ends the run and rejects it. */
+  /** Gets how each job ended here. What it throws ends the run and rejects it. */
   readonly onJob?: (report: JobReport) => void;
 }
 

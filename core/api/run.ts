@@ -85,7 +85,7 @@ async function start(
       onJob,
     });
   } catch (error) {
-    // Told apart by name: asking `instanceof` would load the model layer into every program.
+    // Recognized by name: asking `instanceof` would load the model layer into every program.
     if (!(error instanceof Error) || error.name !== 'ProviderError') throw error;
     throw new RunError((error as Error & { code: string }).code, error.message, { cause: error });
   }

@@ -1,6 +1,6 @@
 /** Errors with a machine-readable code, and safe reading of whatever was thrown. */
 
-/** An error that callers tell from others by its `code`; its name is that of its class. */
+/** An error that callers recognize by its `code`; its name is that of its class. */
 export class CodedError<Code extends string = string> extends Error {
   readonly code: Code;
 

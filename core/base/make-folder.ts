@@ -9,7 +9,7 @@ import { CodedError, codeOf, messageOf } from './errors.ts';
 
 /** A folder that cannot be made or used. Message: the folder, the part of its path at fault, the reason; code: the system's. */
 export class FolderError extends CodedError {
-  /** What stands in the way, with the place. */
+  /** What prevents it, with the place. */
   readonly reason: string;
 
   constructor(
@@ -38,7 +38,7 @@ export function makeFolder(path: string, mode = 0o777): string | null {
   return missing[0] ?? null;
 }
 
-/** @throws FolderError when something else stands there */
+/** @throws FolderError when something else exists there */
 function isFolder(at: string, wanted: string): boolean {
   let found: Stats | undefined;
   try {
@@ -55,7 +55,7 @@ function makeOne(at: string, wanted: string, mode: number): void {
   try {
     mkdirSync(at, { mode });
   } catch (error) {
-    // Somebody else may have been faster; a link that leads nowhere has the name and is no folder.
+    // Another process may have been faster; a link that leads nowhere has the name and is no folder.
     if (codeOf(error) !== 'EEXIST') throw refusal(wanted, at, error);
     if (isFolder(at, wanted)) return;
     throw new FolderError(wanted, `${at} is a link to ${targetOf(at)}, which is not there`, {

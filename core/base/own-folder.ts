@@ -1,6 +1,6 @@
 /**
  * Opens a folder that must be the user's own. What is reached through the open folder stays in it,
- * whatever its path leads to later: somebody may move the folder away and put another in its place.
+ * whatever its path leads to later: a user may move the folder away and put another in its place.
  */
 
 import {

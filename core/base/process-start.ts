@@ -1,10 +1,10 @@
-/** Tells a process from a later one with the same number. Linux only: other systems do not say. */
+/** Distinguishes a process from a later one with the same number. Linux only: others do not say. */
 
 import { readFileSync } from 'node:fs';
 
 /**
  * When the process began, in clock ticks since the system did (field 22 of proc_pid_stat(5)); null
- * when there is no such process, when it has ended and only waits for its parent, or is not told.
+ * when there is no such process, it has ended and only waits for its parent, or that is unknown.
  */
 export function processStart(pid: number): string | null {
   try {

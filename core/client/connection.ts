@@ -24,7 +24,7 @@ import { addressOf, connectSocket, type Endpoint } from './endpoint.ts';
 import { Patience } from './patience.ts';
 import { TokenProof } from './proof.ts';
 
-/** Correlation ids below `firstRequestId` are the connection's own; 0 marks what nobody asked for. */
+/** Correlation ids below `firstRequestId` are the connection's own; 0 marks what was not requested. */
 const handshakeId = 1;
 const pingId = 2;
 export const firstRequestId = 3;
@@ -56,7 +56,7 @@ export interface ConnectionOptions {
 
 /**
  * Connects and says Hello; over TCP only after the peer proved that it has the token.
- * @throws AiqError `UNREACHABLE` when nobody answers in time, `BAD_MAGIC` or `VERSION` when the
+ * @throws AiqError `UNREACHABLE` when no peer answers in time, `BAD_MAGIC` or `VERSION` when the
  *   peer is no broker of this protocol, `UNAUTHORIZED` when it does not have the token, or the code
  *   that the broker refused with
  */

@@ -1,6 +1,6 @@
 /**
  * The client's side of the proof over TCP: the broker shows first that it has the token, and only
- * then does the client. Whoever merely has the port learns nothing but a nonce.
+ * then does the client. A process that merely has the port learns nothing but a nonce.
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -16,7 +16,7 @@ export class TokenProof {
 
   /**
    * Checks what the broker answered to Prove, and returns the client's own proof.
-   * @throws AiqError `UNAUTHORIZED` when whoever answered does not have the token
+   * @throws AiqError `UNAUTHORIZED` when the peer does not have the token
    */
   answer({ broker, nonce, proof }: Message<'Proof'>): Uint8Array {
     const nonces = { clientNonce: this.nonce, brokerNonce: nonce, broker };

@@ -40,7 +40,7 @@ export interface SessionOptions {
   readonly pingMs?: number | undefined;
   /** Most bytes of requests sent and not answered. Default 8 MiB. */
   readonly inFlightBytesMax?: number | undefined;
-  /** Tells a person what happens to the connection. */
+  /** Gets what happens to the connection, as text for a person. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
@@ -81,9 +81,9 @@ export class Session {
   #failure: AiqError | null = null;
   #failures = 0;
   #openedAtMs = 0;
-  /** When a broker that starts was last told of. */
+  /** When a broker that starts was last reported. */
   #waitReportedAtMs = Number.NEGATIVE_INFINITY;
-  /** When a lost connection was last told of; 0 while there is nothing to tell. */
+  /** When a lost connection was last reported; 0 while there is nothing to report. */
   #noticedAtMs = 0;
 
   constructor(options: SessionOptions, owner: SessionOwner) {
@@ -260,7 +260,7 @@ export class Session {
   #disconnected(reason: AiqError): void {
     const wasOpen = this.isOpen;
     this.#connection = null;
-    // Not open from here on: what is kept must not be sent to nobody.
+    // Not open from here on: what is kept must not be sent.
     if (wasOpen) this.#enter('connecting');
     this.#requests.connectionLost(reason);
     if (!wasOpen) return;

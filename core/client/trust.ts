@@ -24,7 +24,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Refuses a folder that another user owns. One that is not there is nobody's.
+ * Refuses a folder that another user owns. One that does not exist has no owner.
  * @throws AiqError `UNTRUSTED`
  */
 export async function assertOwnFolder(dir: string): Promise<void> {
@@ -36,7 +36,7 @@ export async function assertOwnFolder(dir: string): Promise<void> {
 /**
  * Refuses a folder that another user owns or may enter.
  * @throws AiqError `UNTRUSTED`
- * @throws Error of the system when it cannot be looked at, such as `ENOENT`
+ * @throws Error of the system when it cannot be checked, such as `ENOENT`
  */
 export async function assertTrustedFolder(dir: string): Promise<void> {
   const problem = problemOf(dir, await stat(dir), { forbidden: anyRight, fix: '700' });
@@ -46,7 +46,7 @@ export async function assertTrustedFolder(dir: string): Promise<void> {
 /**
  * Refuses a socket of another user, or in a folder that another user owns or may enter.
  * @throws AiqError `UNTRUSTED`
- * @throws Error of the system when it cannot be looked at, such as `ENOENT`
+ * @throws Error of the system when it cannot be checked, such as `ENOENT`
  */
 export async function assertTrustedSocket(file: string): Promise<void> {
   await assertTrustedFolder(path.dirname(file));
@@ -64,7 +64,7 @@ export async function assertTrustedSocket(file: string): Promise<void> {
  * @throws Error of the system when it cannot be read, such as `ENOENT`
  */
 export async function readTrustedFile(file: string, secret: boolean): Promise<string> {
-  // Not blocking: a pipe that somebody put there would be waited for.
+  // Not blocking: opening a pipe in its place would wait for a writer.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     // Of the opened file, so that it is the one that is read.

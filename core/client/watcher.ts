@@ -1,6 +1,6 @@
 /**
- * A watcher: a session that is told of changes of jobs and stays connected. What happens while
- * there is no connection is not told again, so its owner hears of every such gap.
+ * A watcher: a session that is notified of changes of jobs and stays connected. What happens while
+ * there is no connection is not notified again, so its owner hears of every such gap.
  */
 
 import type { AnyMessage, JobInfo } from '../protocol/index.ts';

@@ -1,7 +1,7 @@
 /**
  * Health of one model at one provider, seen from the calls that were made: may a call start, when is
- * it looked at again, and whose fault a failure was. Pure: `(state, event, now) → (state, verdict)`,
- * no clock and no I/O, so that whoever runs it may do so in a process, a broker or a transaction.
+ * it probed again, and whose fault a failure was. Pure: `(state, event, now) → (state, verdict)`,
+ * no clock and no I/O, so that it can run in a process, a broker or a transaction.
  *
  * The rule behind all of it: a failure is a job's own only where other jobs of the model succeed
  * meanwhile. Everything else is the provider's, and holds its jobs without charging any.
@@ -29,11 +29,11 @@ export interface Health {
   readonly message: string;
   /** When the status began; for `ok` when the first event came. */
   readonly sinceMs: number;
-  /** Nothing starts, and nothing is looked at, before this time. */
+  /** Nothing starts, and nothing is probed, before this time. */
   readonly untilMs: number;
   /** Pauses in a row without an answer in between. */
   readonly pauses: number;
-  /** What comes when the pause is over: a free look at the provider, or one job on trial. */
+  /** What comes when the pause is over: a free probe of the provider, or one job on trial. */
   readonly next: 'probe' | 'trial';
   /** The one job that may find out; null while none is under way. */
   readonly trial: string | null;
@@ -42,11 +42,11 @@ export interface Health {
   readonly jobs: JobOutcomes;
 }
 
-/** What a look at `GET /models` found. It proves address and key, never that a model is served. */
+/** What a request of `GET /models` found. It proves address and key, never that a model is served. */
 export type ProbeResult =
   /** Alive; `lists` says whether the model is among those listed, null where nothing is listed. */
   | { readonly found: 'alive'; readonly lists: boolean | null }
-  /** Nobody answers, or only with server errors. */
+  /** It does not answer, or only with server errors. */
   | { readonly found: 'away' }
   /** The key is refused there. */
   | { readonly found: 'refused'; readonly message: string };
@@ -82,7 +82,7 @@ export interface HealthStep {
   readonly verdict: Verdict | null;
 }
 
-/** Pauses between looks double from the first to the last. */
+/** Pauses between probes double from the first to the last. */
 const pauseMsMin = 1_000;
 const pauseMsMax: Readonly<Record<ProviderFailure, number>> = {
   throttled: 5 * 60_000,
@@ -120,12 +120,12 @@ export function roomOf(health: Health, nowMs: number): number {
   return health.next === 'trial' && health.trial === null ? 1 : 0;
 }
 
-/** When time alone changes what may start or calls for a look; null when only an event can. */
+/** When time alone changes what may start or calls for a probe; null when only an event can. */
 export function opensAtMs(health: Health, nowMs: number): number | null {
   return health.status !== 'ok' && health.untilMs > nowMs ? health.untilMs : null;
 }
 
-/** Whether somebody should look now, and report `looked`. */
+/** Whether a probe is due now; its result is the event `probed`. */
 export function wantsProbe(health: Health, nowMs: number): boolean {
   if (health.status === 'ok' || health.status === 'throttled') return false;
   return health.next === 'probe' && nowMs >= health.untilMs;
@@ -182,7 +182,7 @@ function answered(health: Health, job: string, nowMs: number): Health {
   const jobs = noteAnswer(health.jobs, job);
   const ok = { ...newHealth(nowMs), answeredAtMs: nowMs, jobs };
   if (health.status === 'ok') return { ...ok, sinceMs: health.sinceMs };
-  // An answer that was on its way says nothing against the wish to be left alone.
+  // An answer that was on its way does not end the pause that the provider asked for.
   if (health.status === 'throttled' && nowMs < health.untilMs) {
     return { ...health, pauses: 0, answeredAtMs: nowMs, jobs };
   }
@@ -230,7 +230,7 @@ function failed(
   if (event.failure === 'throttled') return throttled(health, event, nowMs);
   const { job, failure, code, message } = event;
   const wasTrial = health.trial === job;
-  // The others that were under way when a hold began met the same wall, and tell nothing.
+  // The others that were under way when a hold began met the same cause, and show nothing new.
   if (isHeld(health) && !wasTrial) return { health, verdict: { verdict: 'free', delayMs: 0 } };
   // What a person has to mend is no job's fault; all else may be this one's.
   const isAnybodys = failure !== 'unavailable';

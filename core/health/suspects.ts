@@ -36,7 +36,7 @@ export function isSuspect({ failures }: JobOutcomes, job: string): boolean {
 }
 
 /**
- * Counts the failure, unless nobody else had an answer since the job's last one: then it tells
+ * Counts the failure, unless no other job had an answer since the job's last one: then it shows
  * nothing new. Once the job is the suspect, what it meets is its own, also when it runs alone.
  */
 export function noteFailure(

@@ -1,4 +1,4 @@
-/** Looking at a folder's broker and stopping it. Processes are asked to leave, never killed. */
+/** Checks a folder's broker and stops it. Processes are asked to leave, never killed. */
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ const pollMs = 20;
 
 /**
  * What the folder's broker says of itself; starts none.
- * @throws AiqError when somebody accepts connections there but does not answer as a broker
+ * @throws AiqError when a process accepts connections there but does not answer as a broker
  */
 export async function brokerStatus(dir: string): Promise<BrokerStatus> {
   const found = await findBroker(dir, answerMs);
@@ -40,7 +40,7 @@ export async function brokerStatus(dir: string): Promise<BrokerStatus> {
 }
 
 /**
- * Asks the folder's broker to stop and waits until its process is gone.
+ * Asks the folder's broker to stop and waits until its process has ended.
  * @throws AiqError `TIMEOUT` when it is still there after `deadlineMs`
  */
 export async function stopBroker(
@@ -53,7 +53,7 @@ export async function stopBroker(
   if (found !== null) {
     await ask(found, (client) => client.request('Shutdown', {})).catch(ignoreLostAnswer);
   } else if (starting !== null) {
-    // It listens to nobody yet, and recovery may end at any point.
+    // It does not listen yet, and recovery may end at any point.
     process.kill(starting.pid, 'SIGTERM');
   } else {
     return 'not running';
@@ -89,7 +89,7 @@ async function ask<T>(
   }
 }
 
-/** A broker that stops may be gone before its answer is: that is what was asked for. */
+/** A broker that stops may end before its answer arrives: that is what was asked for. */
 function ignoreLostAnswer(error: unknown): void {
   const isLost =
     error instanceof AiqError && ['OUTCOME_UNKNOWN', 'UNREACHABLE'].includes(error.code);
@@ -98,7 +98,7 @@ function ignoreLostAnswer(error: unknown): void {
 
 async function hasBrokerEnded(dir: string, { brokerId, pid }: Endpoints): Promise<boolean> {
   if (!hasProcessEnded(pid)) return false;
-  // Its process may be in another container, where our look at the number means nothing.
+  // Its process may be in another container, where the number means nothing.
   const found = await findBroker(dir, answerMs);
   return found === null || found.endpoints.brokerId !== brokerId;
 }

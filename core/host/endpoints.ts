@@ -78,7 +78,7 @@ export interface FoundBroker {
 }
 
 /**
- * The folder's broker, when somebody accepts a connection at the address that it wrote.
+ * The folder's broker, when a process accepts a connection at the address that it wrote.
  * @throws AiqError `UNTRUSTED` as `readEndpoints`, or when the folder is another user's: nothing may be
  *   started there either; `UNAUTHORIZED` when its token cannot be used
  */
@@ -93,7 +93,7 @@ export async function findBroker(dir: string, withinMs: number): Promise<FoundBr
     socket.destroy();
     return { endpoint, endpoints };
   } catch (error) {
-    // The file outlives a killed broker: that nobody answers is an everyday state.
+    // The file outlives a killed broker: that no process answers is an everyday state.
     if (error instanceof AiqError && error.code === 'UNREACHABLE') return null;
     throw error;
   }

@@ -19,24 +19,24 @@ import {
 export interface EnsureOptions {
   /** The broker's folder, absolute. */
   readonly dir: string;
-  /** Starts a broker process; null only looks for a running one. */
+  /** Starts a broker process; null only finds a running one. */
   readonly spawn: SpawnBroker | null;
   /** How long to try; a broker that starts is waited for as long as it lives. Default 10 s. */
   readonly deadlineMs?: number;
-  /** Told again and again, in words, while a broker starts: it recovers its log. */
+  /** Called again and again, with a text, while a broker starts: it recovers its log. */
   readonly onWait?: ((text: string) => void) | undefined;
   /** Once it is aborted, no process is started any more. */
   readonly signal?: AbortSignal;
 }
 
 const deadlineMsDefault = 10_000;
-/** Whoever listens gets so long to accept, however late it is: that it does decides. */
+/** A process that listens gets so long to accept, however late it is: that it does decides. */
 const connectMsMin = 1_000;
 const pollMsMin = 5;
 const pollMsMax = 25;
 /** Between two starts: the one that serves, or that is on its way out, gets this long at least. */
 const restartMs = 250;
-/** Between two starts while somebody else's broker starts: the next one only asks for the lock. */
+/** Between two starts while the broker of another process starts: the next one only asks for the lock. */
 const askAgainMs = 2_000;
 /** Exit code of a broker that found the folder served, or about to be served, by another one. */
 const lockedCode = 75;
@@ -46,7 +46,7 @@ const passingCodes: readonly number[] = [0, 69, lockedCode];
 /**
  * The address of a broker that accepts connections.
  * @throws AiqError `UNREACHABLE` with the reason: nothing runs and nothing may be started, the
- *   started process died, or nobody answered in time; the reason of `signal` when it is aborted
+ *   started process died, or no broker answered in time; the reason of `signal` when it is aborted
  */
 export async function ensureBroker(options: EnsureOptions): Promise<Endpoint> {
   const { dir, spawn, deadlineMs = deadlineMsDefault, onWait, signal } = options;
@@ -127,8 +127,8 @@ function startIfNeeded(dir: string, spawn: SpawnBroker, againMs: number): void {
 }
 
 /**
- * Whether the started process is gone for a reason that a next one may not meet: another served
- * the folder, it left when idle, its folder was moved away, or somebody killed it.
+ * Whether the started process ended for a reason that a next one may not meet: another served
+ * the folder, it left when idle, its folder was moved away, or it was killed.
  * @throws AiqError `UNREACHABLE` when it died of something that will not go away
  */
 function hasLeft(dir: string, started: StartedBroker): boolean {

@@ -1,4 +1,4 @@
-/** A folder's broker: found, started when nobody answers, looked at and stopped. */
+/** A folder's broker: found, started when none answers, checked and stopped. */
 
 export { type BrokerStatus, brokerStatus, stopBroker } from './control.ts';
 export { readEndpoints } from './endpoints.ts';

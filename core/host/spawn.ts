@@ -1,4 +1,4 @@
-/** Starts a broker process for a folder, on its own: it outlives whoever started it. */
+/** Starts a broker process for a folder, on its own: it outlives the process that started it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -23,7 +23,7 @@ const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i;
 
 /**
  * A small young generation: the broker makes much garbage and keeps little, and V8 would let it pile
- * up to 100 MiB a thread before it looks. And it may collect what a burst left behind once it is idle.
+ * up to 100 MiB a thread before it collects. And it may collect what a burst left behind once it is idle.
  */
 export const brokerNodeFlags: readonly string[] = ['--max-semi-space-size=4', '--expose-gc'];
 
@@ -105,7 +105,7 @@ export function spawnProcess(dir: string, args: readonly string[]): StartedBroke
   return follow(child, () => lastLines(log, logStart));
 }
 
-/** Opened in the folder that was looked at, whatever comes to its place. */
+/** Opened in the folder that was checked, whatever comes to its place. */
 function openLog(dir: string): number {
   const folder = openOwnFolder(dir);
   try {

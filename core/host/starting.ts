@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { processStart } from '../base/index.ts';
 import { readTrustedFile } from '../client/index.ts';
 
-/** How often those who wait look. */
+/** How often those who wait check. */
 export const startingPollMs = 100;
 
 /** A broker that starts, or was killed while it did. */
@@ -49,7 +49,7 @@ export async function seenStarting(dir: string): Promise<Starting | null> {
   return starting !== null && isSeenAlive(starting) ? starting : null;
 }
 
-/** Waits for as long as a broker of the folder is seen to start, and tells so again and again. */
+/** Waits for as long as a broker of the folder is seen to start, and reports it again and again. */
 export async function untilStarted(
   dir: string,
   onWait: (text: string) => void,

@@ -1,4 +1,4 @@
-/** A job as people and programs are told about it: the one documented form, made from `JobInfo`. */
+/** A job as it is reported to people and programs: the one documented form, made from `JobInfo`. */
 
 import { isAbsolute, join } from 'node:path';
 import {
@@ -39,7 +39,7 @@ export interface UsageDescription extends Omit<Usage, 'costMicros'> {
   readonly costMicros: number | null;
 }
 
-/** A job and where it stands. Times are ISO 8601 in UTC. */
+/** A job and its state. Times are ISO 8601 in UTC. */
 export interface JobDescription {
   readonly id: string;
   /** The beginning of the id that people see. */
@@ -51,7 +51,7 @@ export interface JobDescription {
   readonly extract: boolean;
   /** Id of the job that does its work, after its agent's definition changed; null for most. */
   readonly supersededBy: string | null;
-  /** Where the input came from; empty when nobody said. */
+  /** Where the input came from; empty when that is unknown. */
   readonly source: string;
   /** Charged failures so far. */
   readonly attempts: number;
@@ -119,7 +119,7 @@ export function isExtract({ state, note }: Pick<JobInfo, 'state' | 'note'>): boo
   return state === 'done' && readNote(note).provider === 'offline';
 }
 
-/** Where the job stands, for people: `superseded` is done by another job in its place. */
+/** The job's state, for people: `superseded` is done by another job in its place. */
 export function stateWord({ state, note }: Pick<JobInfo, 'state' | 'note'>): string {
   return readNote(note).supersededBy === undefined ? state : 'superseded';
 }

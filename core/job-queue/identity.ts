@@ -22,7 +22,7 @@ export interface JobContent {
   readonly outputDir?: string | undefined;
 }
 
-/** The id that a job of this content gets. Keys are told apart by agent. */
+/** The id that a job of this content gets. Each agent has keys of its own. */
 export function jobIdOf(content: JobContent, identity: JobIdentity = 'content'): string {
   return idFrom(identity === 'content' ? contentHashOf(content) : noHash, content, identity);
 }

@@ -37,7 +37,7 @@ export interface JobBody {
   readonly input: unknown;
   /** Absolute folder for the outputs; null when the consumer decides. */
   readonly outputDir: string | null;
-  /** Where it was made; absent where nobody said. */
+  /** Where it was made; absent where that is unknown. */
   readonly madeIn?: Place;
   /** How its id was chosen; absent for one that its content decides. */
   readonly idBy?: 'key' | 'random';
@@ -146,7 +146,7 @@ export function readJobBody({ body }: Pick<Job, 'body'>): JobBody {
 
 type Origin = Partial<Record<'madeIn' | 'idBy' | 'after', unknown>>;
 
-/** Only told to people and compared: what is no such thing counts as not said. */
+/** Only shown to people and compared: what is no such thing counts as not given. */
 function originOf(body: Origin): Omit<JobBody, 'input' | 'outputDir'> {
   const { madeIn, idBy, after } = body;
   const { host, dir } = (madeIn ?? {}) as Partial<Record<keyof Place, unknown>>;

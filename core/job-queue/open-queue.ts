@@ -23,9 +23,9 @@ export interface OpenQueueOptions {
   readonly clientName: string;
   /** How long a request waits for a connection, and then for its answer. Default 10 s. */
   readonly connectDeadlineMs?: number;
-  /** Start the folder's broker when nobody answers; only for `file:`. Default true. */
+  /** Start the folder's broker when none answers; only for `file:`. Default true. */
   readonly startBroker?: boolean;
-  /** Told what a person should know: lost and regained connections, jobs handed back. */
+  /** Gets what a person should know: lost and regained connections, jobs handed back. */
   readonly onNotice?: (text: string) => void;
 }
 
@@ -34,7 +34,7 @@ const sharedBy = { file: 'user', unix: 'machine', tcp: 'network' } as const;
 
 /**
  * Connects, starting the folder's broker when need be.
- * @throws AiqError `UNREACHABLE` with the reason when nobody answers in time, `UNAUTHORIZED`,
+ * @throws AiqError `UNREACHABLE` with the reason when no broker answers in time, `UNAUTHORIZED`,
  *   `UNTRUSTED`, `VERSION`, or `BAD_REQUEST` for what is no address
  */
 export async function openQueue(options: OpenQueueOptions): Promise<JobQueue> {

@@ -1,4 +1,4 @@
-/** Where jobs are made: told in their bodies, so that a consumer knows its own from those of others. */
+/** Where jobs are made: written in their bodies, so that a consumer knows its own from those of others. */
 
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';

@@ -67,7 +67,7 @@ export interface WatchOptions {
   readonly queues?: readonly string[];
   /** Called for each change of a job's state, in order; must not throw. */
   readonly onChange: (job: JobInfo) => void;
-  /** The connection was lost and regained: changes in between were not told. */
+  /** The connection was lost and regained: changes in between were not reported. */
   readonly onGap?: () => void;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
@@ -107,7 +107,7 @@ export interface QueueSettings {
 
 /** Of an operation on many jobs, which the broker does step by step and finishes in any case. */
 export interface BulkOptions {
-  /** Told how many jobs were changed so far, at each look; must not throw. */
+  /** Gets how many jobs were changed so far, at each poll; must not throw. */
   readonly onProgress?: (touched: number) => void;
   /** Ends the waiting, not the operation. */
   readonly signal?: AbortSignal;
@@ -120,7 +120,7 @@ export interface DeadFilter {
 }
 
 /**
- * An engine. Every method rejects with an `AiqError`: `UNREACHABLE` when nobody answers within the
+ * An engine. Every method rejects with an `AiqError`: `UNREACHABLE` when no broker answers within the
  * connect deadline, `OUTCOME_UNKNOWN` when an answer was lost.
  */
 export interface JobQueue {
@@ -183,10 +183,10 @@ export interface JobQueue {
    * @throws AiqError `NO_BLOB`, `BAD_BLOB`
    */
   getBlob(ref: BlobRef, signal?: AbortSignal): Promise<Uint8Array>;
-  /** What stands in a job's journal, or null; `Consumer.journalPut` writes it. */
+  /** The value in a job's journal, or null; `Consumer.journalPut` writes it. */
   journalGet(id: string, callHash: Uint8Array): Promise<Uint8Array | null>;
   /**
-   * Resolves once the watch stands: from then on every change is told, over lost connections and
+   * Resolves once the watch is registered: from then on every change is reported, over lost connections and
    * broker restarts, until the signal aborts or the queue is closed.
    */
   watch(options: WatchOptions): Promise<void>;

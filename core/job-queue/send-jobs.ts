@@ -15,7 +15,7 @@ export type ChosenProvider = () => Promise<{
   readonly model: string;
 } | null>;
 
-/** What jobs are sent to. Where nothing can be looked at, every job that is known counts. */
+/** What jobs are sent to. Where jobs cannot be inspected, every job that is known counts. */
 export type Sender = Pick<JobQueue, 'enqueue'> & Partial<Pick<JobQueue, 'inspect'>>;
 
 export interface Sent {
@@ -63,7 +63,7 @@ export async function sendJobs(
   }
 }
 
-/** Where the jobs stand that were known already, or whose ids others have, by id. */
+/** Of the jobs that were known already, or whose ids others have: their states, by id. */
 async function knownJobs(
   { inspect }: Sender,
   answers: readonly Enqueued[],

@@ -20,8 +20,8 @@ import { answerTooLong, type CallWatch, watchCall } from './watch.ts';
 
 export interface ModelCaller {
   /**
-   * Makes one call and joins the streamed answer. Whether it was cut by length is the caller's to
-   * judge (`callWithLengthRetry`).
+   * Makes one call and joins the streamed answer. Whether it was cut by length the caller
+   * checks (`callWithLengthRetry`).
    * @throws ModelError and nothing else; its `usage` is what the call cost all the same
    */
   call(request: ModelCall, signal: AbortSignal): Promise<ModelAnswer>;

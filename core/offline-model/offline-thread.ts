@@ -1,6 +1,6 @@
 /**
  * Entry of the thread that runs the offline endpoint (`start.ts` starts it): an HTTP server on
- * loopback with one route, `POST /v1/chat/completions`. It never stands in for a failing provider.
+ * loopback with one route, `POST /v1/chat/completions`. It never replaces a failing provider.
  */
 
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';

@@ -22,7 +22,7 @@ export function wantsFiles(schema: unknown): boolean {
 const filesMaxDefault = 10;
 const namePattern = /(?<![\w/.@:-])(?:[\w-]+\/)*[\w-][\w.-]*\.([a-z][a-z0-9]{0,7})(?![\w/@-])/giu;
 
-/** Names of products that look like names of files. */
+/** Names of products in the form of names of files. */
 const productName = /^(?:node|deno|vue|next|nuxt|react|express|three|d3)\.js$/i;
 
 /** @param instructions the system prompt, which may limit the number of files */

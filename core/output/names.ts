@@ -28,7 +28,7 @@ export function createNames(tree: Tree): Names {
   /** The last number of a name, so that the thousandth job does not count from 2. */
   const hints = new Map<string, number>();
 
-  /** Reserves before it looks, so that two jobs cannot both find the same name free. */
+  /** Reserves before it checks, so that two jobs cannot both find the same name free. */
   async function take(path: string): Promise<string | null> {
     const key = folded(path);
     if (reserved.has(key)) return null;

@@ -16,7 +16,7 @@ import type { AnyMessage, Message, MessageName } from './message-types.ts';
 import { messages } from './messages.ts';
 import { malformed, Writer } from './wire.ts';
 
-/** One whole frame, not yet looked into. `body` is a view. */
+/** One whole frame, not yet decoded. `body` is a view. */
 export interface Frame {
   readonly opcode: number;
   readonly correlationId: number;
@@ -101,7 +101,7 @@ export function decodeFrame(frame: Frame): AnyMessage {
 const smallChunkBytes = 4096;
 
 /**
- * Cuts a byte stream into whole frames. A frame is consumed before anyone looks inside it, and
+ * Cuts a byte stream into whole frames. A frame is consumed before it is decoded, and
  * nothing is allocated by an advertised length: chunks are kept as they came until enough bytes
  * are there.
  */

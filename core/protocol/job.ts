@@ -95,7 +95,7 @@ export const checksumBytes = 4;
 export const sha256Bytes = 32;
 export const bodyRefBytes: number = sha256Bytes + 8;
 
-/** ASCII that prints: what people can type, and what needs no care in a shell or a listing. */
+/** ASCII that prints: what people can type, and what needs no quoting in a shell or a listing. */
 const wordPattern = /^[\x21-\x7e]+$/;
 const queuePattern = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
 

@@ -16,7 +16,7 @@ export const limits = {
   frameBytesMaxBeforeHello: 4 * 1024,
   /** Largest frame body afterwards. Holds a batch, so it is larger than one job. */
   frameBytesMax: 4 * 1024 * 1024,
-  /** Least that a client must take in a frame: the largest job, and what stands beside it. */
+  /** Least that a client must take in a frame: the largest job, and the other fields of its message. */
   frameBytesMaxMin: 1024 * 1024 + 64 * 1024,
   /** Longest name of a client, in bytes. */
   clientNameBytesMax: 200,
@@ -33,7 +33,7 @@ export const limits = {
   /** Longest error code and message that a settle may carry. */
   errorCodeBytesMax: 64,
   errorMessageBytesMax: 4 * 1024,
-  /** Largest outcome note (JSON text that tells what the job made). */
+  /** Largest outcome note (JSON text of what the job made). */
   noteBytesMax: 8 * 1024,
   /** Largest value (result, journal entry, input) that travels inline; above it is a blob. */
   inlineBytesMax: 64 * 1024,
@@ -48,7 +48,7 @@ export const limits = {
   tagBytesMax: 64,
   /** Longest park key, in bytes. */
   keyBytesMax: 200,
-  /** Ends of leases that Inspect tells of one job. */
+  /** Ends of leases that Inspect shows of one job. */
   historyRowsMax: 10,
   /** Most rows in one List or Inspect answer. */
   listRowsMax: 1000,

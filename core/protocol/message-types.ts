@@ -69,7 +69,7 @@ export type RequestName = {
   [N in MessageName]: Messages[N]['answer'] extends MessageName ? N : never;
 }[MessageName];
 
-/** A lease token as it stands in messages. */
+/** A lease token in the form of messages. */
 export type LeaseToken = FieldValue<typeof token>;
 export type JobInfo = FieldValue<typeof jobInfo>;
 export type QueueInfo = FieldValue<typeof queueInfo>;
@@ -83,7 +83,7 @@ export type Delivery = Message<'Deliver'>['items'][number];
 export type Settlement = Message<'Settle'>['items'][number];
 
 /**
- * A cost that nobody knows, because the model has no price. The largest number that a field holds, so
+ * An unknown cost, because the model has no price. The largest number that a field holds, so
  * that any sum with it, which stops there, is unknown too.
  */
 export const unknownCostMicros = Number.MAX_SAFE_INTEGER;

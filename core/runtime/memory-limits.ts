@@ -8,7 +8,7 @@ export interface MemoryLimits {
     readonly memoryMegabytesMax: number;
     /**
      * Of its objects: V8's own limit, at which it may end the whole process and not only the thread.
-     * Far enough above the other one to be met by no thread that is looked after.
+     * Far enough above the other one to be met by no thread that is watched.
      */
     readonly heapMegabytesMax: number;
   };

@@ -1,4 +1,4 @@
-/** What a runtime is started with, and what it tells. */
+/** What a runtime is started with, and what it reports. */
 
 import type { Agent } from '../agent/index.ts';
 import type { JobQueue, JobState, SettleOutcome } from '../job-queue/index.ts';
@@ -20,7 +20,7 @@ export interface RuntimeOptions {
    * the working folder.
    */
   readonly baseDir?: string;
-  /** Whether everybody at the broker is on this machine, so that folders tell places apart. Default true. */
+  /** Whether everybody at the broker is on this machine, so that folders identify places. Default true. */
   readonly isOneMachine?: boolean;
   /** The agents as their files are now; default: as they were given. Rejects when they cannot be used. */
   readonly rereadAgents?: () => Promise<readonly Agent[]>;
@@ -28,7 +28,7 @@ export interface RuntimeOptions {
   readonly outputDir: string;
   /**
    * False refuses jobs that name another output folder: right wherever producers are trusted less
-   * than whoever runs this consumer. Default true.
+   * than the user of this consumer. Default true.
    */
   readonly jobOutputDirs?: boolean;
   /** Jobs at one time, over all threads. */

@@ -32,7 +32,7 @@ const orphanAgeMs = 3_600_000;
 const outageMsDefault = 10 * 60_000;
 /** An outage before the first answer of a run is more likely a wrong address. */
 const unansweredOutageMs = 30_000;
-/** How long work may take to stop when told, before its thread is ended. */
+/** How long work may take to stop when it must, before its thread is ended. */
 const stopMs = 2_000;
 /** The same when a second signal demands haste, and the time for the last words to the broker. */
 const hurriedStopMs = 200;
@@ -187,7 +187,7 @@ class ConsumerProcess implements Runtime {
     return this.done;
   }
 
-  /** Why nobody here can work on the queue's jobs; null when somebody can. */
+  /** Why no agent here can work on the queue's jobs; null when one can. */
   #stuckReason(queue: string): StuckReason | null {
     const agents = [...this.#agents.values()].filter(({ agent }) => agent.queue === queue);
     const reasons = agents.map((agent) => this.#health.stuckReason(agent));

@@ -35,9 +35,9 @@ export interface ConsumerOptions
   readonly reread?: () => Promise<Mendable>;
   /** Model id that wins over the agents' own; null for none. */
   readonly model: string | null;
-  /** Told once, per provider, which one was chosen and why. */
+  /** Called once per provider: which one was chosen and why. */
   readonly onProvider: (line: string) => void;
-  /** Told about a provider that cannot be used; only the agents that name it are left out. */
+  /** Called for a provider that cannot be used; only the agents that name it are left out. */
   readonly onWarning: (line: string) => void;
 }
 
@@ -91,7 +91,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
   }
 }
 
-/** @throws TrustError when they want what nobody has allowed */
+/** @throws TrustError when they want what has not been allowed */
 async function allowed(reread: NonNullable<ConsumerOptions['reread']>): Promise<Mendable> {
   const found = await reread();
   await found.trust.allow(found.agents.flatMap(jobNeeds));

@@ -22,8 +22,8 @@ const pollMs = 100;
 const absentMsMax = 60_000;
 
 /**
- * Resolves when the queues are empty or the runtime stops, with null; or when nobody works on what is
- * left and it can only wait for a person, with the reason.
+ * Resolves when the queues are empty or the runtime stops, with null; or when no consumer works on what
+ * is left and it can only wait for a person, with the reason.
  * @throws AiqError when the broker cannot be asked for a minute
  */
 export async function untilEmpty(options: EmptyOptions): Promise<StuckReason | null> {

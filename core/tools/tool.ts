@@ -28,7 +28,7 @@ export interface ToolContext {
 export interface Tool<Arguments = ToolArguments> {
   /** What the model calls it: letters, digits, `_` and `-`, at most 64. */
   readonly name: string;
-  /** Tells the model when to call it and what comes back. */
+  /** For the model: when to call it and what comes back. */
   readonly description: string;
   readonly parameters: ToolParameters;
   /**

@@ -41,7 +41,7 @@ export interface Question {
   /** All that the folder may need, so that one question is enough. */
   readonly everything: () => Promise<readonly Need[]>;
   readonly ask: (folder: string, needs: readonly Need[]) => Promise<boolean>;
-  /** Told when a yes cannot be remembered. */
+  /** Called when a yes cannot be remembered. */
   readonly onForgotten: (reason: string) => void;
 }
 
@@ -124,7 +124,7 @@ export function createTrust(options: TrustOptions): Trust {
   };
 }
 
-/** Gone or not: what is not there allows and needs nothing. */
+/** Existing or not: what is missing allows and needs nothing. */
 function realFolder(dir: string): string {
   try {
     return realpathSync(dir);

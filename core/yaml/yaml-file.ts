@@ -1,7 +1,7 @@
 /**
  * Reads one YAML file that a person wrote, as strictly as a trusted reader must: YAML 1.2 core, one
  * document, unique keys, bounded size, depth and aliases, no key that could reach a prototype.
- * Every place in it can be told as line and column.
+ * Every place in it can be given as line and column.
  */
 
 import { readFileSync } from 'node:fs';
@@ -95,7 +95,7 @@ function parseText(file: string, text: string): YamlResult {
   const document = yaml.parseDocument(text, {
     version: '1.2',
     schema: 'core',
-    // The parser's own check compares every key with every other; hostileNodes() looks them up.
+    // The parser's own check compares every key with every other; hostileNodes() keeps a set.
     uniqueKeys: false,
     prettyErrors: false,
     lineCounter: lines,

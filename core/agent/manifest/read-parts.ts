@@ -105,7 +105,7 @@ async function readSchemaFile(
 /** Absolute, or with a step upwards. */
 const outsidePattern = /^[/~\\]|^[a-z]:|(?:^|[/{,])\.\.(?:[/},]|$)/i;
 
-/** Patterns of files outside the configuration's folder, and tools that have no files to look into. */
+/** Patterns of files outside the configuration's folder, and tools without files to search. */
 export function checkKnowledge(
   reading: Reading,
   { knowledge, tools }: Pick<Manifest, 'knowledge' | 'tools'>,

@@ -109,7 +109,7 @@ const slugLengthDefault = 50;
 
 /** Accents are signs beside a letter in these scripts; elsewhere a mark is a vowel or makes another letter. */
 const accents = /(?<=[\p{Script=Latin}\p{Script=Greek}]\p{M}*)\p{M}+/gu;
-/** Joins letters, or tells how one is drawn. */
+/** Joins letters, or sets how one is drawn. */
 const unseen = /[\u200C\u200D\p{Variation_Selector}\p{Me}]+/gu;
 
 /** Letters and digits of any script in lower case, accents removed, everything else a dash. */

@@ -13,7 +13,7 @@ import { schemaLine, withSchemaLine } from '../schema-reference.ts';
 import type { Session } from '../session.ts';
 
 const exampleAgent = 'one-line';
-/** A real text in the public domain, where the `search` agent looks by default. */
+/** A real text in the public domain, where the `search` agent searches by default. */
 const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.md' };
 
 /** Files of aiq, and keys, that do not belong in a repository. */

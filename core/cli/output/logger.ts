@@ -1,6 +1,6 @@
 /**
  * Log lines on standard error: JSON for machines, short text for people. Fields that carry secrets
- * are removed by name, and texts that look like keys by pattern.
+ * are removed by name, and texts in the form of keys by pattern.
  */
 
 import { type LevelWithSilent, pino } from 'pino';

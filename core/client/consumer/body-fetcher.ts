@@ -1,6 +1,6 @@
 /**
- * Fetches the bodies of delivered jobs that travel as blobs, one after another, so that whoever works
- * on a job only ever sees it whole.
+ * Fetches the bodies of delivered jobs that travel as blobs, one after another, so that the
+ * worker of a job only ever sees it whole.
  */
 
 import { wholeJob } from '../blobs.ts';

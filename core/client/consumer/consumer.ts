@@ -58,7 +58,7 @@ export class Consumer {
     this.#options = options;
     this.#credit = options.credit;
     this.#leases = new Leases((lease, code) => {
-      // A lease that was not handed on is nobody's loss.
+      // A lease that was not handed on has no owner to notify.
       if (!this.#bodies.drop(lease)) options.onLeaseLost(lease, code);
     });
     this.#bodies = new BodyFetcher({

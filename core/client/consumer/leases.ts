@@ -105,7 +105,7 @@ export class Leases {
     lease.deadlineMs = Math.max(lease.deadlineMs, askedAtMs + leaseMs);
   }
 
-  /** The broker answered a renewal or resumption of the lease with a code, or told us to stop. */
+  /** The broker answered a renewal or resumption of the lease with a code, or with `cancel`. */
   refused(lease: LeasedJob, code: ErrorCode): void {
     if (this.#held.get(lease.token.id) === lease) this.#lose(lease, code);
   }

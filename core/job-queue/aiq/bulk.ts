@@ -24,7 +24,7 @@ export async function finishBulk(
   return answer.touched;
 }
 
-/** The broker tells of ended operations for a while; one that it has forgotten is done. */
+/** The broker reports ended operations for a while; one that it has forgotten is done. */
 async function progressOf(
   client: Pick<Client, 'request'>,
   known: Message<'BulkOk'>,

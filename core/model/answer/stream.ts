@@ -68,7 +68,7 @@ export class PartialAnswer {
     return usageFrom(this.#usage, { input: inputBytes, output: this.bytes });
   }
 
-  /** The finished answer; null while there is no finish reason. Calls that nobody offered are none. */
+  /** The finished answer; null while it has no finish reason. Calls of tools not offered are left out. */
   finish(inputBytes: number, offersTools: boolean): ModelAnswer | null {
     if (this.finishReason === null) return null;
     const toolCalls = offersTools ? this.#toolCalls.calls : [];

@@ -9,7 +9,7 @@ export const noKey = 'none';
 export function authorization({ apiKey, headers }: Pick<Provider, 'apiKey' | 'headers'>): {
   readonly [name: string]: string | null;
 } {
-  // Whoever names headers and no key has the key in one of them.
+  // A provider with headers and no key has the key in one of them.
   const isKeyless = headers !== undefined && apiKey === noKey;
   return { authorization: isKeyless ? null : `Bearer ${apiKey}`, ...headers };
 }

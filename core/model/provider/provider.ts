@@ -192,7 +192,7 @@ function offline(query: ProviderQuery, because: string): ProviderChoice {
   };
 }
 
-/** What is wrong with an id that looks like the offline model's; null for it and for all others. */
+/** What is wrong with an id that begins like the offline model's; null for it and for all others. */
 export function checkOfflineModel(id: string): string | null {
   if (!id.startsWith(offlineModel) || id === offlineModel) return null;
   return `there is no model "${id}"; there is ${offlineModel}.`;

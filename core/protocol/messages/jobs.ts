@@ -1,5 +1,5 @@
 /**
- * What the broker tells about jobs, and what an operator may do with single ones.
+ * What the broker reports of jobs, and what an operator may do with single ones.
  * Part of the table in `../messages.ts`.
  */
 

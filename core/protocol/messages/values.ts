@@ -31,7 +31,7 @@ export const valueMessages = {
     answer: null,
     fields: { totalBytes: 'u53', offset: 'u53', chunk: 'bytes' },
   },
-  /** Write-once: the answer carries what stands. */
+  /** Write-once: the answer carries the stored value. */
   JournalPut: {
     opcode: 46,
     from: 'client',

@@ -43,7 +43,7 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
       continue;
     }
     const model = modelOf(agent, provider, options);
-    // Another server's `aiq-offline` is that server's to judge.
+    // At another server `aiq-offline` is an id of that server, and not checked here.
     const badModel = provider.kind === 'offline' ? checkOfflineModel(model) : null;
     const broken = badModel ?? (await findProblem(agent));
     if (broken !== null) {

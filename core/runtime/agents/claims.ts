@@ -1,4 +1,4 @@
-/** Jobs that others put aside for want of their definition are looked for, as long as a consumer runs. */
+/** Finds jobs that others put aside for want of their definition, as long as a consumer runs. */
 
 import type { JobQueue, QueueInfo } from '../../job-queue/index.ts';
 import type { Definitions } from './definitions.ts';
@@ -18,7 +18,7 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Looks at once, and then every few seconds. */
+  /** Checks at once, and then every few seconds. */
   start(queues: readonly string[]): void {
     void this.#claim(queues);
     this.#timer = setInterval(() => void this.#check(queues), claimMs).unref();

@@ -35,7 +35,7 @@ export interface Refreshing {
 
 /**
  * `own`: made with the definition that is here, or run with it all the same. `older`: with another one
- * of this folder. `foreign`: with one that somebody else has. `unknown`: it cannot be told now.
+ * of this folder. `foreign`: with one that another folder has. `unknown`: it cannot be found out now.
  */
 export type Ownership =
   | { readonly of: 'own' | 'older' }
@@ -45,7 +45,7 @@ export type Ownership =
 /** Code of the jobs that wait for a consumer that has their definition. */
 export const foreignCode = 'other_definition';
 
-/** Knowledge that was looked at in this time is taken to be as it was. */
+/** Knowledge that was read within this time is taken to be as it was. */
 const pinnedMs = 1_000;
 const parkedRowsMax = 10_000;
 
@@ -82,7 +82,7 @@ export class Definitions {
     this.#isOneMachine = isOneMachine;
   }
 
-  /** Without looking: true for nearly all jobs. */
+  /** Without reading files: true for nearly all jobs. */
   isOwn({ job }: LeasedJob): boolean {
     const digest = digestOf(job);
     // A producer that names no definition takes the one that is there.
@@ -93,7 +93,7 @@ export class Definitions {
     return pin?.known === digest && performance.now() - pin.atMs < pinnedMs;
   }
 
-  /** Where the job stands; the agents' files are looked at again, for it may be of a newer definition. */
+  /** Classifies the job; the agents' files are read again, for it may be of a newer definition. */
   async classify({ job }: LeasedJob): Promise<Ownership> {
     let present: readonly string[];
     try {
@@ -108,7 +108,7 @@ export class Definitions {
       return { of: 'unknown', why: 'its agent cannot be used as its files are now' };
     }
     const body = bodyOf(job);
-    // What cannot be read is told by whoever works on it.
+    // What cannot be read is reported when it is run.
     if (body === null) return { of: 'own' };
     const { madeIn, idBy } = body;
     const [place, isOneMachine] = [this.#place, this.#isOneMachine];
@@ -212,7 +212,7 @@ export class Definitions {
     return digest;
   }
 
-  /** A look that begins after the question; those who ask meanwhile share the next one. */
+  /** A reading that begins after the call; those who call meanwhile share the next one. */
   #reread(): Promise<void> {
     this.#nextReread ??= this.#rereading
       .catch(() => undefined)

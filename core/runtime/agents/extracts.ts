@@ -1,5 +1,5 @@
 /**
- * Which agents may run on extracts that nobody asked for. Those that would fill tables and files with
+ * Which agents may run on extracts that were not asked for. Those that would fill tables and files with
  * invented data may not, nor those whose queue has had real answers: a lost key must not go unnoticed.
  */
 

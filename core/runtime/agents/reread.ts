@@ -4,7 +4,7 @@ import type { ReloadedAgents, RuntimeOptions } from '../options.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { changedAgents } from './agents.ts';
 
-/** Whoever works by the agents and has to be told of others. */
+/** A user of the agents that gets the new ones. */
 interface Adopting {
   adopt(agents: readonly ThreadAgent[]): void;
 }

@@ -3,7 +3,7 @@
 import { type Agent, type Problem, schemaChecker } from '../../agent/index.ts';
 
 /**
- * Looks at the modules in a thread of their own, with a deadline. Empty when all is well.
+ * Checks the modules in a thread of their own, with a deadline. Empty when all is well.
  * @param how `run` runs their code, which must be allowed; `read` finds what can be found without
  */
 export async function toolProblems(agent: Agent, how: 'read' | 'run'): Promise<Problem[]> {

@@ -129,7 +129,7 @@ interface GivenAnswer {
 
 interface CheckedAnswer {
   readonly text: string;
-  /** It says that nothing was found: nothing is extracted then, whoever answers. */
+  /** It says that nothing was found: nothing is extracted then, whichever provider answers. */
   readonly isAbstention: boolean;
 }
 

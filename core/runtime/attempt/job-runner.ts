@@ -1,6 +1,6 @@
 /**
  * One attempt at one job, from its body to a published result. It checks everything that can be
- * known before the model is paid, never calls it for a result that stands, and publishes nothing
+ * known before the model is paid, never calls it for a result that exists, and publishes nothing
  * once its signal was aborted.
  */
 
@@ -139,7 +139,7 @@ async function recovered(
   };
 }
 
-/** The extract that stands where the job of the same content before this one put it. */
+/** The extract that the job of the same content before this one published, where it did. */
 async function extractBefore(store: OutputStore, { after }: JobBody): Promise<CommitRecord | null> {
   const before = after === undefined ? null : await store.find(after);
   return before?.provenance['provider'] === 'offline' ? before : null;
@@ -210,7 +210,7 @@ function provenanceOf(state: Attempt, answered: Answered): JsonObject {
   };
 }
 
-/** The agent was put into use anew between the look at the job and its start: it is looked at again. */
+/** The agent changed between the classification of the job and its start: it is classified again. */
 function changedMeanwhile(): AttemptError {
   return new AttemptError('aborted', 'agent_changed', 'its agent was changed before it began');
 }

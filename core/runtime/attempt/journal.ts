@@ -4,6 +4,6 @@
 export interface Journal {
   /** What an earlier delivery of the job kept under the hash; null when there is nothing. */
   get(callHash: Uint8Array): Promise<Uint8Array | null>;
-  /** Keeps the value, durably, and returns what stands: the first one that was put. */
+  /** Keeps the value, durably, and returns what is stored: the first one that was put. */
   put(callHash: Uint8Array, value: Uint8Array): Promise<Uint8Array>;
 }

@@ -13,7 +13,7 @@ import type { ToolResult } from './tools/tool-result.ts';
 
 export interface PaidOnceOptions {
   readonly journal: Journal;
-  /** False for a job's first delivery: nothing can stand in its journal yet. */
+  /** False for a job's first delivery: its journal is empty. */
   readonly isRedelivery: boolean;
   readonly signal: AbortSignal;
 }
@@ -63,8 +63,8 @@ export class PaidOnce {
   }
 
   /**
-   * The answers did not lead anywhere, and would not if they were taken again: when somebody retries
-   * the job, it is to ask anew.
+   * Invalidates the answers: they led to no result, and would lead to none again, so that a retry of
+   * the job asks anew.
    */
   async invalidate(): Promise<void> {
     if (this.#step === 0) return;
@@ -89,7 +89,7 @@ export class PaidOnce {
     return { value: parsed(stored, read) ?? bought, isReplayed: false };
   }
 
-  /** How often the job's answers were spent. */
+  /** How often the job's answers were invalidated. */
   #roundNow(): Promise<number> {
     this.#round ??= this.#countRounds();
     return this.#round;
@@ -104,6 +104,7 @@ export class PaidOnce {
   }
 }
 
+/** The property is hashed into entries of existing journals, so its name stays. */
 function invalidatedHash(round: number): Uint8Array {
   return hashOf({ spent: round });
 }

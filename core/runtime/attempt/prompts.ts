@@ -148,7 +148,7 @@ function cut(content: string): string {
 }
 
 function withoutKey(json: string, { apiKey }: Provider): string {
-  // As it stands inside a JSON string.
+  // As it is written inside a JSON string.
   const written = JSON.stringify(apiKey).slice(1, -1);
   return apiKey.length < keyCharsMin ? json : json.replaceAll(written, '[key]');
 }

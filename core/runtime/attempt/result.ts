@@ -13,7 +13,7 @@ export interface JobRequest {
   readonly source: string;
   readonly createdAtMs: number;
   readonly attempt: number;
-  /** False when nobody had the job before: nothing can have been paid for yet. */
+  /** False when it was not delivered before: nothing can have been paid for yet. */
   readonly isRedelivery: boolean;
   /** Digest of the definition that the job was found to be for; absent where any will do. */
   readonly definition?: string;
@@ -42,7 +42,7 @@ export interface JobSuccess {
   readonly recovered: boolean;
   /** Files that should have been searched and were not: how many, and the first of them. */
   readonly notSearched?: string;
-  /** What the acknowledgement carries; null when it is too large, or gone. */
+  /** What the acknowledgement carries; null when it is too large, or missing. */
   readonly result: Uint8Array | null;
   readonly usage: JobUsage;
 }

@@ -1,6 +1,6 @@
 /**
  * The output stores that a thread has open. Jobs may name folders of their own, so there can be
- * many; those that nobody uses are closed beyond a number.
+ * many; those that are not in use are closed beyond a number.
  */
 
 import { type OutputStore, openOutput } from '../../output/index.ts';

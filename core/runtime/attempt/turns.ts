@@ -57,7 +57,7 @@ export function createTurns({ request, call, tools, stepsMax }: TurnsOptions): T
       const { toolCalls, text } = answer;
       if (tools === null || toolCalls.length === 0) return { answer, messages };
       if (isLast) throw tooManySteps(stepsMax);
-      // What is not done is not told either: thousands of calls would only be paid for again.
+      // What is not done is not reported either: thousands of calls would only be paid for again.
       const done = toolCalls.slice(0, callsPerTurnMax);
       const asked: Message = { role: 'assistant', content: text, toolCalls: done };
       messages = [...messages, asked, ...(await tools.answer(done))];

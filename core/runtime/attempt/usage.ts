@@ -8,7 +8,7 @@ import {
 } from '../../job-queue/index.ts';
 import { costMicros, type Prices, type TokenUsage } from '../../model/index.ts';
 
-/** What the queue keeps of it, and what only the consumer tells. */
+/** What the queue keeps of it, and what only the consumer reports. */
 export interface JobUsage extends UsageDescription {
   readonly cachedInputTokens: number;
   readonly reasoningTokens: number;
@@ -50,7 +50,7 @@ export function sumOfUsage(one: JobUsage, other: JobUsage): JobUsage {
   };
 }
 
-/** As the queue takes it. A cost beyond what it can hold is one that nobody knows. */
+/** As the queue takes it. A cost beyond what it can hold is an unknown one. */
 export function queueUsage(usage: JobUsage): Usage {
   const { calls, inputTokens, outputTokens, estimated } = usage;
   const cost = Math.min(usage.costMicros ?? unknownCostMicros, unknownCostMicros);

@@ -24,7 +24,7 @@ export interface ProcessOptions {
 }
 
 const megabyte = 1024 * 1024;
-/** As much of what the process last wrote is kept, and as many lines of it are told. */
+/** As much of what the process last wrote is kept, and as many lines of it are reported. */
 const lastWordsChars = 8192;
 const lastLinesMax = 3;
 const lastWordsMs = 500;
@@ -84,7 +84,7 @@ class IsolatedRun {
   }
 
   send(message: ToProcess): void {
-    // What does not reach a process that is going needs no answer: its exit tells the rest.
+    // What does not reach a process that is going needs no answer: its exit shows the rest.
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
@@ -147,7 +147,7 @@ class IsolatedRun {
       this.#resolve({ ...end, message: `alone in a process of its own: ${this.#describe(end)}` });
   }
 
-  /** What an end that nobody here brought about was. */
+  /** The cause of an end that this process did not bring about. */
   #crashOf(how: string): Crash {
     // V8 ends the whole process when not even its last resort finds memory.
     if (/FATAL ERROR.*out of memory/i.test(this.#lastWords)) {

@@ -1,6 +1,6 @@
 /**
  * Runs that must be alone, because a crash lies behind their jobs: each in a process of its own, a
- * few side by side. Their deaths hurt nobody, and the threads of the pool go on beside them.
+ * few side by side. Their deaths hurt no other job, and the threads of the pool go on beside them.
  */
 
 import type { JobRequest, StopReason } from '../attempt/result.ts';

@@ -1,5 +1,5 @@
 /**
- * The process of one isolated run. This thread does nothing but pass messages on and tell how much
+ * The process of one isolated run. This thread does nothing but pass messages on and report how much
  * memory the process takes, so nothing that the job does keeps it from that; the job is in a worker
  * thread, the same as in the consumer's pool. The process ends with its consumer, however that ends.
  */
@@ -25,7 +25,7 @@ const journal: Journal = {
 
 if (process.send === undefined) throw new Error('this file is started by a consumer, not by hand');
 process.on('message', (message: ToProcess) => receive(message));
-// The whole group, so that what the job started goes too. Nobody is left whom anything could be told.
+// The whole group, so that what the job started ends too. No consumer is left to report to.
 process.on('disconnect', () => process.kill(-process.pid, 'SIGKILL'));
 void offerToTheKernel();
 

@@ -43,7 +43,7 @@ const hardGraceMs = 15_000;
 
 const suspected = 'it failed while other jobs of its model succeeded, so it runs after them';
 
-/** Of more jobs the desk forgets how often it put them off; they only come back sooner. */
+/** Of more jobs it is forgotten how often they were put off; they only come back sooner. */
 const putOffsMax = 10_000;
 
 export class LeaseSupervisor {

@@ -1,4 +1,4 @@
-/** How the end of a lease is told: the fields of a report that depend on it. */
+/** How the end of a lease is reported: the fields of a report that depend on it. */
 
 import type { JobState, Settle, Settled } from '../../job-queue/index.ts';
 import { noJobUsage } from '../attempt/usage.ts';

@@ -17,7 +17,7 @@ interface Held {
 
 export interface Answered {
   readonly answer: Settled;
-  /** What the broker was told in the end. */
+  /** The settle that was sent last. */
   readonly said: Settle;
 }
 
@@ -34,7 +34,7 @@ export async function answerTo(held: Held, settle: Settle): Promise<Answered> {
   return { answer: await answerOnce(held, said), said };
 }
 
-/** A settle that nobody took has an answer too. */
+/** A settle that did not reach the broker has an answer too. */
 async function answerOnce({ leased, group }: Held, settle: Settle): Promise<Settled> {
   try {
     return await group.consumer.settle(leased, settle);

@@ -1,4 +1,4 @@
-/** One lease in the hands of the desk, and what its place of work is told of it. */
+/** One lease of the lease supervisor, and the request to the thread or process that runs it. */
 
 import type { LeasedJob, Settle } from '../../job-queue/index.ts';
 import type { JobRequest } from '../attempt/result.ts';

@@ -15,14 +15,14 @@ export interface MemoryWatchOptions {
 const checkMs = 100;
 const megabyte = 1024 * 1024;
 
-/** Looks until it is stopped; keeps no process alive. */
+/** Checks until it is stopped; keeps no process alive. */
 export function watchMemory({ memoryMegabytesMax, threads }: MemoryWatchOptions): {
   stop: () => void;
 } {
   const bytesMax = memoryMegabytesMax * megabyte;
 
   async function check(): Promise<void> {
-    // Less than one thread may take: nobody has to be interrupted and asked.
+    // Less than one thread may take: no thread has to be interrupted and asked.
     if (process.memoryUsage.rss() < bytesMax) return;
     await Promise.all(
       threads().map(async (thread) => {

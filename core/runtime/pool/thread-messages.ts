@@ -39,10 +39,10 @@ export type FromThread =
   | { readonly type: 'ended'; readonly run: number; readonly result: JobResult }
   | (JournalQuestion & { readonly run: number });
 
-/** To be kept under the hash; asks for what stands there when the value is null. */
+/** To be kept under the hash; asks for what is stored there when the value is null. */
 export interface JournalQuestion {
   readonly type: 'journal';
-  /** Told apart by this number, which the asking side makes. */
+  /** Identified by this number, which the asking side makes. */
   readonly question: number;
   readonly callHash: Uint8Array;
   readonly value: Uint8Array | null;
@@ -51,6 +51,6 @@ export interface JournalQuestion {
 export interface JournalAnswer {
   readonly type: 'journaled';
   readonly question: number;
-  /** What stands; null when nothing does. */
+  /** What is stored; null when nothing is. */
   readonly value: Uint8Array | null;
 }

@@ -87,7 +87,7 @@ export class Thread {
     this.#post({ type: 'adopt', agents });
   }
 
-  /** Bytes of its objects and Buffers, told also while the thread is busy; 0 once it is gone. */
+  /** Bytes of its objects and Buffers, known also while the thread is busy; 0 once it ended. */
   async memoryBytes(): Promise<number> {
     try {
       const statistics = await this.#worker.getHeapStatistics();

@@ -1,4 +1,4 @@
-/** A free look at a provider: what its list of models proves about address, key and model. */
+/** A free probe of a provider: what its list of models proves about address, key and model. */
 
 import type { ProbeResult } from '../../health/index.ts';
 import { listModels } from '../../model/index.ts';
@@ -16,6 +16,6 @@ export async function probeProvider({ provider, model }: ThreadAgent): Promise<P
     const message = `${name}: the key was refused (HTTP 401) when its models were listed.`;
     return { found: 'refused', message };
   }
-  // It answers, and has no such list: only a call can tell more.
+  // It answers, and has no such list: only a call can show more.
   return { found: 'alive', lists: null };
 }

@@ -1,6 +1,6 @@
 /**
  * Drives the health function for every provider key and model of this consumer: keeps the states,
- * looks at a provider that is held, has what a person may have mended read again, and tells what is
+ * probes a provider that is held, has what a person may have mended read again, and logs what is
  * wrong in one line.
  */
 
@@ -25,7 +25,7 @@ import type { RuntimeLog } from '../options.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 
 export interface ProviderHealthOptions {
-  /** Asks the provider for its models: free, and told apart by what it proves. */
+  /** Asks the provider for its models: free, and classified by what it proves. */
   readonly probe: (agent: ThreadAgent) => Promise<ProbeResult>;
   /** Reads configuration, environment and agents again, and puts what changed into use. */
   readonly reload: () => Promise<void>;
@@ -35,7 +35,7 @@ export interface ProviderHealthOptions {
   readonly onChange: () => void;
   /** Jobs of the agent's provider and model are held from now on. */
   readonly onHeld: (agent: ThreadAgent) => void;
-  /** Waiting alone will not help any more; told once for each hold. */
+  /** Waiting alone will not help any more; called once for each hold. */
   readonly onStuck: (reason: StuckReason) => void;
   readonly nowMs?: () => number;
 }
@@ -144,7 +144,7 @@ export class ProviderHealth {
     return verdict;
   }
 
-  /** Told once this event is over: whoever hears it may start jobs, which are events again. */
+  /** Notifies once this event is over: the owner may then start jobs, which are events again. */
   #changed(): void {
     if (this.#isChanged) return;
     this.#isChanged = true;
@@ -183,7 +183,7 @@ export class ProviderHealth {
     }
   }
 
-  /** One timer for all: the next look, the next trial, and the moment from which a person is needed. */
+  /** One timer for all: the next probe, the next trial, and the moment from which a person is needed. */
   #schedule(): void {
     clearTimeout(this.#wake);
     if (this.#isClosed) return;
@@ -217,7 +217,7 @@ export class ProviderHealth {
     }
     if (wantsProbe(health, nowMs)) void this.#probe(entry);
     else if (health.untilMs > nowMs) waitMs = Math.min(waitMs, health.untilMs - nowMs);
-    // A trial or a look that is under way ends by itself; this is only to come back at all.
+    // A trial or a probe that is under way ends by itself; this is only to come back at all.
     return Math.min(waitMs, reloadMs);
   }
 
@@ -235,7 +235,7 @@ export class ProviderHealth {
     this.#schedule();
   }
 
-  /** Agents use other providers or models now: what nobody uses any more is forgotten. */
+  /** Agents use other providers or models now: what no agent uses any more is forgotten. */
   adopt(agents: Iterable<ThreadAgent>): void {
     const used = new Map([...agents].map((agent) => [keyOf(agent), agent]));
     for (const [key, entry] of this.#entries) {

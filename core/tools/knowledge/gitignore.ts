@@ -1,5 +1,5 @@
 /**
- * Tells which files git would ignore, by the `.gitignore` files from the repository's root down. The
+ * Finds which files git would ignore, by the `.gitignore` files from the repository's root down. The
  * package `ignore` reads the patterns of one file; which file decides is found here.
  */
 

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
-/** Of more results in one folder not each is looked up: all that is in it counts as theirs. */
+/** Of more results in one folder not each is checked: all that is in it counts as theirs. */
 const recordsMax = 5_000;
 
 /** Paths by the name of the record, which never changes; by folder. */

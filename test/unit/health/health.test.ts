@@ -50,7 +50,7 @@ function watched() {
               ? { found, message: 'no' }
               : { found: 'alive', lists: found },
       }),
-    /** Lets the pause end and a look find the provider alive. */
+    /** Lets the pause end and a probe find the provider alive. */
     reopen() {
       clock.nowMs = Math.max(clock.nowMs, health.untilMs);
       if (wantsProbe(health, clock.nowMs)) this.probe(true);
@@ -85,7 +85,7 @@ describe('an outage', () => {
     expect(w.room).toBe(Infinity);
   });
 
-  it('costs no call while nobody answers: looks are free, and their pauses double up to a minute', () => {
+  it('costs no call while no server answers: probes are free, and their pauses double up to a minute', () => {
     const w = watched();
     w.start('a');
     w.fail('a');
@@ -193,13 +193,13 @@ describe('what a person has to mend', () => {
     const w = watched();
     w.start('a');
     w.fail('a', 'misconfigured');
-    let looks = 0;
+    let probes = 0;
     while (w.room === 0) {
       w.clock.nowMs = w.health.untilMs;
       w.probe(false);
-      looks += 1;
+      probes += 1;
     }
-    expect(looks).toBe(4);
+    expect(probes).toBe(4);
     w.start('b');
     w.fail('b', 'misconfigured');
     w.clock.nowMs = w.health.untilMs;

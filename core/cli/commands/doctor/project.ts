@@ -78,7 +78,7 @@ const trustFix = 'Review and allow it: aiq trust. More: aiq help trust';
 export async function checkTrust(session: Session, config: Config): Promise<Check> {
   const loaded = await session.loadedEnvironment();
   const trust = await session.trust();
-  // A variable that is not set sends nothing, and a server that is only looked for may not be there.
+  // A variable that is not set sends nothing, and a server that is only probed for may not exist.
   const needs = (await folderNeeds({ ...config, ...loaded })).filter((need) =>
     need.kind === 'key' ? loaded.env[need.variable] : need.kind !== 'text',
   );

@@ -73,7 +73,7 @@ export async function enqueueLines(
   return sendLines(session, lines, maker);
 }
 
-/** Whether a bare line can look like the long form: the agent has a property `input`. */
+/** Whether a bare line can have the shape of the long form: the agent has a property `input`. */
 function takesInput({ input: { schema } }: Agent): boolean {
   const { properties } = schema;
   return isJsonObject(properties) && Object.hasOwn(properties, 'input');

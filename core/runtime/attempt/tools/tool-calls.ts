@@ -1,6 +1,6 @@
 /**
  * The tool calls of one attempt, answered under limits: time and size of each result, calls in one
- * turn, bytes in all. Whatever goes wrong inside a tool is told to the model as text.
+ * turn, bytes in all. Whatever goes wrong inside a tool is reported to the model as text.
  */
 
 import type { Agent, JsonObject, ValueChecker } from '../../../agent/index.ts';
@@ -98,7 +98,7 @@ export class ToolCalls {
     return [...this.#queries];
   }
 
-  /** Files that the last search should have looked into and did not. */
+  /** Files that the last search should have read and did not. */
   get leftOut(): readonly LeftOut[] {
     return this.#leftOut;
   }

@@ -1,6 +1,6 @@
 /** What a tool returned as text for the model, never longer than one result may be. */
 
-/** What one call of a tool came to, as the model is told. */
+/** The outcome of one call of a tool, as the model gets it. */
 export interface ToolResult {
   readonly ok: boolean;
   readonly text: string;
@@ -8,7 +8,7 @@ export interface ToolResult {
 
 const resultBytesMax = 32 * 1024;
 
-/** @throws TypeError when there is nothing to tell, or what there is cannot be written as JSON */
+/** @throws TypeError when there is no value, or it cannot be written as JSON */
 export function resultText(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) as string | undefined);
   if (text === undefined) throw new TypeError('the tool returned nothing');
