@@ -12,8 +12,8 @@ import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../../support
 
 const nothing = () => undefined;
 
-/** A desk whose places of work only note which jobs they were given. */
-async function deskOf() {
+/** A lease supervisor whose places of work only note which jobs they were given. */
+async function supervisorOf() {
   const worked: string[] = [];
   const placeOf = (name: string) => ({
     run: ({ id }: { id: string }) => {
@@ -32,7 +32,7 @@ async function deskOf() {
     onStuck: nothing,
   });
   const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
-  const desk = new LeaseSupervisor({
+  const supervisor = new LeaseSupervisor({
     ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
     journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
     gates: createGates(health),
@@ -47,14 +47,14 @@ async function deskOf() {
   const listeners = { onDelivery: nothing, onLeaseLost: nothing };
   const consumer = await queue.consume({ queues, credit: 3, ...listeners });
   const group = { queues, agents: [agent.agent.name], consumer };
-  return { desk, group, worked, settledCount };
+  return { supervisor, group, worked, settledCount };
 }
 
 it('a job behind which a crash lies is worked on alone, and all others in the pool', async () => {
-  const { desk, group, worked, settledCount } = await deskOf();
-  desk.take(leaseOf({ job: { id: 'first' } }), group);
-  desk.take(leaseOf({ job: { id: 'suspect' }, isolated: true, crashes: 1 }), group);
-  desk.take(leaseOf({ job: { id: 'charged' }, attempt: 3 }), group);
+  const { supervisor, group, worked, settledCount } = await supervisorOf();
+  supervisor.take(leaseOf({ job: { id: 'first' } }), group);
+  supervisor.take(leaseOf({ job: { id: 'suspect' }, isolated: true, crashes: 1 }), group);
+  supervisor.take(leaseOf({ job: { id: 'charged' }, attempt: 3 }), group);
   await settledCount(3);
   expect(worked).toEqual(['first in the pool', 'suspect alone', 'charged in the pool']);
 });
