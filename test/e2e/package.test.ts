@@ -3,27 +3,19 @@
  * and run there. The installation fetches the runtime packages, from npm's cache where it has them.
  */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, posix } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join, posix } from 'node:path';
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { UserShell } from '../support/user-shell.ts';
 import { machinePaths } from '../tidy/rules/house.ts';
 import { type Import, importsOf, packageOf } from '../tidy/rules/imports.ts';
 import { fileLinks } from '../tidy/rules/markdown.ts';
 import { root } from '../tidy/rules/repository.ts';
 
 const tarballBytesMax = 1024 * 1024;
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface Manifest {
   readonly name: string;
@@ -37,6 +29,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const quick = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
 
 let home: string;
+let shell: UserShell;
 /** The user's folder. */
 let app: string;
 /** The package in it. */
@@ -47,61 +40,23 @@ let tarball: string;
 let packed: string[];
 let tarballBytes: number;
 
-/** Runs a program as a user would: nothing of the surrounding npm or test run reaches it. */
-async function run(
-  file: string,
-  args: readonly string[],
-  cwd: string,
-  more: NodeJS.ProcessEnv = {},
-): Promise<Ended> {
-  const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
-  const { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry } = process.env;
-  // What the machine trusts belongs to reaching its registry.
-  const { NODE_EXTRA_CA_CERTS } = process.env;
-  const npm = { NPM_CONFIG_USERCONFIG, npm_config_cache, npm_config_registry, NODE_EXTRA_CA_CERTS };
-  // Of this machine's user only npm's settings count, not those of aiq.
-  const own = { XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_STATE_HOME: home };
-  const folders = { HOME: process.env['HOME'], ...own };
-  const child = spawn(file, args, {
-    cwd,
-    env: { PATH: path, NO_COLOR: '1', AIQ_PROVIDER: 'offline', ...folders, ...npm, ...more },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [[code], stdout, stderr] = await Promise.all([
-    once(child, 'close'),
-    text(child.stdout),
-    text(child.stderr),
-  ]);
-  return { code: code as number | null, stdout, stderr };
-}
-
-async function succeed(
-  file: string,
-  args: readonly string[],
-  cwd: string,
-  more: NodeJS.ProcessEnv = {},
-): Promise<string> {
-  const ended = await run(file, args, cwd, more);
-  expect(ended, ended.stderr + ended.stdout).toMatchObject({ code: 0 });
-  return ended.stdout;
-}
-
 const aiqIn = (cwd: string, ...args: string[]) =>
-  succeed(join(app, 'node_modules/.bin/aiq'), args, cwd);
+  shell.succeed(join(app, 'node_modules/.bin/aiq'), args, cwd);
 const aiq = (...args: string[]) => aiqIn(app, ...args);
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'aiq package '));
+  shell = new UserShell(home);
   app = join(home, 'app');
   await mkdir(app);
-  const report = await succeed('npm', ['pack', '--json', '--pack-destination', home], root);
+  const report = await shell.succeed('npm', ['pack', '--json', '--pack-destination', home], root);
   const [pack] = JSON.parse(report) as [
     { filename: string; size: number; files: { path: string }[] },
   ];
   packed = pack.files.map(({ path }) => path).sort();
   tarballBytes = pack.size;
   tarball = join(home, pack.filename);
-  await succeed('npm', ['install', ...quick, tarball], app);
+  await shell.succeed('npm', ['install', ...quick, tarball], app);
   installed = join(app, 'node_modules', manifest.name);
 });
 
@@ -109,7 +64,7 @@ afterAll(async () => {
   for (const dir of [app, join(app, 'demo'), join(home, 'person/notes')].filter((path) =>
     existsSync(path),
   )) {
-    await run(process.execPath, [join(root, 'bin/aiq.js'), 'broker', 'stop'], dir);
+    await shell.run(process.execPath, [join(root, 'bin/aiq.js'), 'broker', 'stop'], dir);
   }
   await rm(home, { recursive: true, force: true });
 });
@@ -317,18 +272,14 @@ describe('a global installation, for a person with an empty HOME', () => {
   test('makes a folder, and one command later a summary stands in it', async () => {
     const person = join(home, 'person');
     await mkdir(person);
-    const cache = await succeed('npm', ['config', 'get', 'cache'], home);
-    const own = { HOME: person, XDG_CACHE_HOME: '', XDG_CONFIG_HOME: '', XDG_STATE_HOME: '' };
-    const env = { ...own, npm_config_cache: cache.trim() };
+    const cache = await shell.succeed('npm', ['config', 'get', 'cache'], home);
+    const env = { HOME: person, npm_config_cache: cache.trim() };
+    const theirs = new UserShell('', env);
     const prefix = join(person, '.local');
-    await succeed(
-      'npm',
-      ['install', '--global', '--prefix', prefix, ...quick, tarball],
-      person,
-      env,
-    );
+    const where = ['--global', '--prefix', prefix, ...quick];
+    await theirs.succeed('npm', ['install', ...where, tarball], person);
     const global = (cwd: string, ...args: string[]) =>
-      succeed(join(prefix, 'bin/aiq'), args, cwd, env);
+      theirs.succeed(join(prefix, 'bin/aiq'), args, cwd);
     await global(person, 'init', 'notes');
     const notes = join(person, 'notes');
     await writeFile(join(notes, 'mill.txt'), 'The mill burned in 1901. It was rebuilt in 1903.\n');
@@ -388,8 +339,8 @@ describe('the public API', () => {
   test('type-checks in a strict project, declarations included, and does what it says', async () => {
     await writeFile(join(app, 'consumer.mts'), consumer);
     await writeFile(join(app, 'tsconfig.json'), JSON.stringify(consumerConfig));
-    await succeed(tsc, ['-p', '.'], app);
-    const printed = await succeed(process.execPath, ['built/consumer.mjs'], app);
+    await shell.succeed(tsc, ['-p', '.'], app);
+    const printed = await shell.succeed(process.execPath, ['built/consumer.mjs'], app);
     expect(JSON.parse(printed)).toMatchObject({
       name: 'greet',
       counts: { done: 1, dead: 0 },
@@ -402,21 +353,25 @@ describe('the public API', () => {
     await writeFile(join(app, 'mistaken.mts'), mistaken);
     const config = { ...consumerConfig, files: ['mistaken.mts'] };
     await writeFile(join(app, 'tsconfig.json'), JSON.stringify(config));
-    const { code, stdout } = await run(tsc, ['-p', '.'], app);
+    const { code, stdout } = await shell.run(tsc, ['-p', '.'], app);
     expect(code).not.toBe(0);
     expect(stdout).toMatch(/^mistaken\.mts.*'run\.concurency'/m);
   });
 
   test('is all that can be imported, besides the schemas', async () => {
     const imports = (specifier: string) =>
-      run(process.execPath, ['--input-type=module', '-e', `import '${specifier}'`], app);
+      shell.run(process.execPath, ['--input-type=module', '-e', `import '${specifier}'`], app);
     expect(await imports(manifest.name)).toMatchObject({ code: 0 });
     expect(await imports(`${manifest.name}/dist/cli/main.js`)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('ERR_PACKAGE_PATH_NOT_EXPORTED'),
     });
     const schema = `const { default: s } = await import('${manifest.name}/schema/agent.schema.json', { with: { type: 'json' } }); process.stdout.write(s.$schema)`;
-    const printed = await succeed(process.execPath, ['--input-type=module', '-e', schema], app);
+    const printed = await shell.succeed(
+      process.execPath,
+      ['--input-type=module', '-e', schema],
+      app,
+    );
     expect(printed).toContain('json-schema.org');
   });
 });

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:fs';
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, posix } from 'node:path';
 import { FolderError, makeFolder } from '../../base/index.ts';
 import { agentTemplate } from '../agent-template.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -14,7 +14,10 @@ import type { Session } from '../session.ts';
 
 const exampleAgent = 'one-line';
 /** A real text in the public domain, where the `search` agent searches by default. */
-const sample = { from: 'examples/texts/roosevelt-four-freedoms.txt', to: 'docs/four-freedoms.md' };
+const sample = {
+  from: 'examples/texts/roosevelt-four-freedoms.txt',
+  to: posix.join('docs', 'four-freedoms.md'),
+};
 
 /** Files of aiq, and keys, that do not belong in a repository. */
 const ignored = ['.aiq/', 'out/', '.env'];
