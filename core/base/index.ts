@@ -6,6 +6,7 @@ export { type CrashGuard, createCrashGuard } from './crash-guard.ts';
 export type { Endpoints } from './endpoints.ts';
 export { asError, CodedError, codeOf, hasCode, messageOf } from './errors.ts';
 export { FolderError, makeFolder } from './make-folder.ts';
+export { outputPathProblem, unprintable } from './output-path.ts';
 export { type OwnFolder, openOwnFolder, throughDescriptor } from './own-folder.ts';
 export { processStart } from './process-start.ts';
 export { durationProblem, parseCount, parseDuration, parseSize } from './quantities.ts';

@@ -21,8 +21,8 @@ import {
   Writer,
 } from '../protocol/index.ts';
 import { addressOf, connectSocket, type Endpoint } from './endpoint.ts';
-import { Patience } from './patience.ts';
 import { TokenProof } from './proof.ts';
+import { ReadDeadline } from './read-deadline.ts';
 
 /** Correlation ids below `firstRequestId` are the connection's own; 0 marks what was not requested. */
 const handshakeId = 1;
@@ -80,7 +80,7 @@ export class Connection {
   #corked = false;
   #heard = true;
   #silences = 0;
-  #patience: Patience | null = null;
+  #readDeadline: ReadDeadline | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket, options: ConnectionOptions) {
@@ -109,7 +109,7 @@ export class Connection {
     );
     this.#socket.on('error', (error) => this.destroy(this.#lost(error.message, error)));
     this.#socket.on('close', () => this.destroy(this.#lost('the broker closed the connection')));
-    this.#patience = new Patience(limits.handshakeMs, () => {
+    this.#readDeadline = new ReadDeadline(limits.handshakeMs, () => {
       this.destroy(this.#lost(`no answer to Hello in ${limits.handshakeMs} ms`));
     });
     this.#socket.write(encodePreamble());
@@ -150,7 +150,7 @@ export class Connection {
     const wasOpen = this.#state === 'open';
     this.#state = 'closed';
     this.#closedBy = reason;
-    this.#patience?.end();
+    this.#readDeadline?.end();
     clearInterval(this.#timer);
     this.#socket.destroy();
     if (wasOpen) this.#options.onClosed(reason);
@@ -230,7 +230,7 @@ export class Connection {
     }
     this.#helloOk = hello;
     this.#state = 'open';
-    this.#patience?.end();
+    this.#readDeadline?.end();
     // After what came while this process did not run. Unref'd: watching an idle connection must not
     // keep a process alive.
     const watch = (): void => void setImmediate(() => this.#watch());

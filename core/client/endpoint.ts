@@ -5,7 +5,7 @@
 import net from 'node:net';
 import { messageOf, shortSocketPath } from '../base/index.ts';
 import { AiqError } from '../protocol/index.ts';
-import { Patience } from './patience.ts';
+import { ReadDeadline } from './read-deadline.ts';
 import { assertTrustedSocket, isLoopback, untrusted } from './trust.ts';
 
 export type Endpoint = (
@@ -74,7 +74,9 @@ function connected(
     socket.destroy();
     reject(unreachable(endpoint, error));
   };
-  const patience = new Patience(withinMs, () => fail(new Error(`no connection in ${withinMs} ms`)));
+  const patience = new ReadDeadline(withinMs, () =>
+    fail(new Error(`no connection in ${withinMs} ms`)),
+  );
   socket.once('error', fail);
   socket.once('connect', () => {
     patience.end();

@@ -17,7 +17,7 @@ import {
 } from '../protocol/index.ts';
 import { firstRequestId, lineMs } from './connection.ts';
 import { idempotencyOf } from './idempotency.ts';
-import { Patience } from './patience.ts';
+import { ReadDeadline } from './read-deadline.ts';
 
 export interface RequestOptions {
   /** How long to wait for a connection, and then for the answer; `Infinity` waits for ever. */
@@ -50,7 +50,7 @@ interface Request {
   readonly end: (outcome: AnyMessage | Error) => void;
   /** It left on some connection, so the broker may have seen it. */
   wasSent: boolean;
-  patience: Patience | null;
+  patience: ReadDeadline | null;
 }
 
 export class Requests {
@@ -189,7 +189,7 @@ export class Requests {
     this.#inFlightBytes += bytes;
     if (!request.wasSent) {
       request.wasSent = true;
-      // Patience for the answer begins when the request leaves, not while others were ahead of it,
+      // ReadDeadline for the answer begins when the request leaves, not while others were ahead of it,
       // and takes into account how long a slow line needs for it and for those.
       this.#startTimer(request, lineMs(this.#inFlightBytes));
     }
@@ -200,7 +200,7 @@ export class Requests {
     request.patience?.end();
     const deadlineMs = request.options.deadlineMs + moreMs;
     if (deadlineMs > timerMsMax) return;
-    request.patience = new Patience(deadlineMs, () => {
+    request.patience = new ReadDeadline(deadlineMs, () => {
       if (this.#line.isOpen && !request.wasSent) {
         // Held back by requests ahead of it on a living connection: that is progress, not failure.
         this.#startTimer(request);

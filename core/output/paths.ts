@@ -1,57 +1,18 @@
-/**
- * What a published file may be called: pure checks, before anything touches the disk. A path that
- * passes means the same on every file system, hidden files and reserved names of Windows included.
- */
+/** The paths of one result, checked before anything touches the disk: each by the rules, and all together. */
 
+import { outputPathProblem } from '../base/index.ts';
 import { OutputError } from './output.ts';
 
-const segmentBytesMax = 200;
-const pathBytesMax = 1024;
-const segmentsMax = 32;
 const filesMax = 1000;
-
-const reservedName = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
-/** Control characters, line separators and marks that turn the direction of writing. */
-const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
-
-/** One rule per line: what a segment must not be, and how to say it. */
-const segmentRules: readonly {
-  readonly broken: (segment: string) => boolean;
-  readonly why: string;
-}[] = [
-  { broken: (segment) => segment === '', why: 'has an empty part' },
-  { broken: (segment) => segment === '..', why: 'leaves the output folder ("..")' },
-  { broken: (segment) => segment.startsWith('.'), why: 'has a part that begins with a dot' },
-  {
-    broken: (segment) => /[. ]$|^ /.test(segment),
-    why: 'has a part with a dot or space at its edge',
-  },
-  { broken: (segment) => unprintable.test(segment), why: 'has a control character' },
-  { broken: (segment) => /[\\:]/.test(segment), why: 'has a backslash or a colon' },
-  { broken: (segment) => reservedName.test(segment), why: 'has a name that Windows reserves' },
-  {
-    broken: (segment) => Buffer.byteLength(segment) > segmentBytesMax,
-    why: `has a part of more than ${segmentBytesMax} bytes`,
-  },
-];
 
 /**
  * The path in its normal form (NFC).
  * @throws OutputError `path_invalid`
  */
 export function checkPath(path: string): string {
-  if (!path.isWellFormed()) throw invalid(path, 'is not valid Unicode');
   const normal = path.normalize('NFC');
-  if (normal === '') throw invalid(path, 'is empty');
-  if (normal.startsWith('/')) throw invalid(path, 'is absolute');
-  if (Buffer.byteLength(normal) > pathBytesMax) {
-    throw invalid(path, `has more than ${pathBytesMax} bytes`);
-  }
-  const segments = normal.split('/');
-  if (segments.length > segmentsMax) throw invalid(path, `has more than ${segmentsMax} parts`);
-  for (const rule of segmentRules) {
-    if (segments.some((segment) => rule.broken(segment))) throw invalid(path, rule.why);
-  }
+  const problem = outputPathProblem(normal);
+  if (problem !== null) throw invalid(path, problem);
   return normal;
 }
 

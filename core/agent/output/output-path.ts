@@ -1,20 +1,14 @@
 /**
  * Paths of results under the output folder. Only the agent's own pattern may contain a slash: each
- * value becomes one segment. What then still leaves the folder, or could not be stored on every
- * system, is refused. The last word (links, existing files) has `core/output`.
+ * value becomes one segment. What then still breaks a rule of `core/base/output-path.ts` is refused, as
+ * `core/output` does again before it publishes.
  */
 
+import { outputPathProblem, unprintable } from '../../base/index.ts';
 import { shorten } from '../../yaml/index.ts';
 
-const segmentBytesMax = 200;
-const segmentsMax = 32;
-const pathBytesMax = 1024;
 /** Longest piece that one value puts into a path. */
 const valueBytesMax = 100;
-
-const reservedName = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
-/** Control characters, line separators, and marks that turn the direction of writing. */
-const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 const awkward = /[<>:"|?*\\]/g;
 
 export type PathResult =
@@ -29,24 +23,16 @@ export function cleanPath(rendered: string): PathResult {
   });
   const path = rendered.normalize('NFC').trim();
   if (/^[/\\~]|^[a-z]:/i.test(path)) return refuse('is absolute; it must lie in the output folder');
-  if (path.search(unprintable) !== -1) return refuse('has a control character');
-  const segments: string[] = [];
-  for (const part of path.split('/')) {
-    if (/^\.\.[. ]*$/.test(part.trim())) return refuse('leaves the output folder ("..")');
-    const segment = part.replace(awkward, '-').replace(/^ +|[. ]+$/g, '');
-    if (segment === '') continue;
-    if (segment.startsWith('.')) return refuse('has a part that begins with a dot');
-    if (reservedName.test(segment)) return refuse('has a name that Windows reserves');
-    if (Buffer.byteLength(segment) > segmentBytesMax) {
-      return refuse(`has a part of more than ${segmentBytesMax} bytes`);
-    }
-    segments.push(segment);
+  const parts = path.split('/');
+  if (parts.some((part) => /^\.\.[. ]*$/.test(part.trim()))) {
+    return refuse('leaves the output folder ("..")');
   }
-  if (segments.length === 0) return refuse('is empty');
-  if (segments.length > segmentsMax) return refuse(`has more than ${segmentsMax} parts`);
-  const clean = segments.join('/');
-  if (Buffer.byteLength(clean) > pathBytesMax) return refuse(`is over ${pathBytesMax} bytes`);
-  return { ok: true, path: clean };
+  const clean = parts
+    .map((part) => part.replace(awkward, '-').replace(/^ +|[. ]+$/g, ''))
+    .filter((part) => part !== '')
+    .join('/');
+  const problem = outputPathProblem(clean);
+  return problem === null ? { ok: true, path: clean } : refuse(problem);
 }
 
 /** The same data with every text made fit to be one part of a path. */

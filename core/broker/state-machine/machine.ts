@@ -23,12 +23,11 @@ import {
   wakeDelayed,
 } from './lifecycle/deadlines.ts';
 import { deliverReady, frameNotMade, framesLeft } from './lifecycle/delivery.ts';
+import { expireLeases } from './lifecycle/lease-end.ts';
+import { afterReading, isOfReading } from './lifecycle/read-failure.ts';
 import {
-  afterReading,
   connectionClosed,
-  expireLeases,
   expireSessions,
-  isOfReading,
   openSession,
   restoreSessions,
 } from './lifecycle/sessions.ts';

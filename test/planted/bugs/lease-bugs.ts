@@ -73,12 +73,12 @@ export const leaseBugs: readonly PlantedBug[] = [
         replace: 'beginLeases(core, session, frame, now.wallMs + lagMs);',
       },
       {
-        file: 'core/broker/state-machine/lifecycle/sessions.ts',
+        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
         find: 'core.leases.deadlines.popDue(now.monotonicMs)',
         replace: 'core.leases.deadlines.popDue(now.wallMs)',
       },
       {
-        file: 'core/broker/state-machine/lifecycle/sessions.ts',
+        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
         find: 'if (lease.deadlineMs > now.monotonicMs) {',
         replace: 'if (lease.deadlineMs > now.wallMs) {',
       },

@@ -129,7 +129,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a client that was stopped gives up a request whose answer it had got',
     edits: [
       {
-        file: 'core/client/patience.ts',
+        file: 'core/client/read-deadline.ts',
         find: 'this.#lastProbe = setImmediate(onOver);',
         replace: 'onOver();',
       },

@@ -1,10 +1,16 @@
 /**
- * What becomes of a job when its lease ends. *Attempts* are charged failures; *crashes* count
+ * When the broker itself ends a lease, and what becomes of the job at every end. *Attempts* are charged failures; *crashes* count
  * vanished holders; *returns* count every time it came back uncharged. Crashes and returns have caps
  * of their own, so that nothing circles for ever.
  */
 
-import type { JobState, LeaseEnd, Usage, Value } from '../../../protocol/index.ts';
+import {
+  type JobState,
+  type LeaseEnd,
+  noUsage,
+  type Usage,
+  type Value,
+} from '../../../protocol/index.ts';
 import { expiryClockMs, type Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { expiredError } from '../records/job-records.ts';
@@ -50,6 +56,45 @@ interface Counted {
   readonly returns: number;
   readonly returnsSinceMs: number;
   readonly free: boolean;
+}
+
+/** Why the broker itself ends a lease. */
+export type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'> &
+  Partial<Pick<LeaseEnding, 'uncounted'>>;
+
+/** Ends leases that were not renewed. */
+export function expireLeases(core: Core, now: Now, jobsMax: number): void {
+  for (let count = 0; count < jobsMax; ) {
+    const lease = core.leases.deadlines.popDue(now.monotonicMs);
+    if (lease === undefined) return;
+    if (lease.ended) continue;
+    if (lease.deadlineMs > now.monotonicMs) {
+      core.leases.deadlines.push(lease.deadlineMs, lease);
+      continue;
+    }
+    count++;
+    const { leaseMs, leaseAgeMsMax } = core.options;
+    const errorMessage =
+      lease.deadlineMs === lease.endsAtMs
+        ? `the lease was held for ${leaseAgeMsMax} ms, the longest that one may be`
+        : `the lease ran out after ${leaseMs} ms without renewal`;
+    endLease(core, lease.job, now, { end: 'lost', errorCode: 'lease_expired', errorMessage });
+  }
+}
+
+/** Ends one lease for a reason that the consumer did not give. */
+export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): void {
+  core.leases.drop(job);
+  const ending: LeaseEnding = {
+    ...cause,
+    delayMs: 0,
+    note: '',
+    usage: noUsage,
+    park: null,
+    result: null,
+    enqueue: [],
+  };
+  core.commit(decideLeaseEnd(core, job, ending, now));
 }
 
 /** The record of a lease's end: from the job as it is, the end and the time. */

@@ -3,15 +3,12 @@
  * ends the session at once; a session that does not come back loses its leases.
  */
 
-import { errorCodes, type LeaseToken, limits, noUsage } from '../../../protocol/index.ts';
+import { errorCodes, limits } from '../../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Now, Transport } from '../../events.ts';
 import type { Core } from '../context/core.ts';
-import type { CoreEvent } from '../context/effects.ts';
-import { damagedInARowMax } from '../context/read-pause.ts';
 import type { Session } from '../context/session.ts';
-import { isNewest, type JobEntry } from '../state/job-entry.ts';
 import { allFramesLeft } from './delivery.ts';
-import { decideLeaseEnd, type LeaseEnding } from './lease-end.ts';
+import { type EndCause, endLease } from './lease-end.ts';
 
 type Opened = Extract<NetEvent, { type: 'opened' }>;
 
@@ -130,105 +127,8 @@ export function expireSessions(core: Core, now: Now, jobsMax: number): void {
   }
 }
 
-/** Ends leases that were not renewed. */
-export function expireLeases(core: Core, now: Now, jobsMax: number): void {
-  for (let count = 0; count < jobsMax; ) {
-    const lease = core.leases.deadlines.popDue(now.monotonicMs);
-    if (lease === undefined) return;
-    if (lease.ended) continue;
-    if (lease.deadlineMs > now.monotonicMs) {
-      core.leases.deadlines.push(lease.deadlineMs, lease);
-      continue;
-    }
-    count++;
-    const { leaseMs, leaseAgeMsMax } = core.options;
-    const errorMessage =
-      lease.deadlineMs === lease.endsAtMs
-        ? `the lease was held for ${leaseAgeMsMax} ms, the longest that one may be`
-        : `the lease ran out after ${leaseMs} ms without renewal`;
-    endLease(core, lease.job, now, { end: 'lost', errorCode: 'lease_expired', errorMessage });
-  }
-}
-
-type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'> &
-  Partial<Pick<LeaseEnding, 'uncounted'>>;
-
 function endLeases(core: Core, session: Session, now: Now, cause: EndCause): void {
   for (const { job } of session.leases.values()) endLease(core, job, now, cause);
-}
-
-type ReadEvent = Extract<CoreEvent, { type: 'unreadable' | 'unread' | 'readAgain' }>;
-
-export function isOfReading(event: CoreEvent): event is ReadEvent {
-  const { type } = event;
-  return type === 'unreadable' || type === 'unread' || type === 'readAgain';
-}
-
-/** Handles the outcome of reading jobs that were just delivered. */
-export function afterReading(core: Core, event: ReadEvent, now: Now): void {
-  if (event.type === 'unreadable') endDamaged(core, event.tokens, now);
-  else if (event.type === 'unread') {
-    core.readPause.failed(now.monotonicMs);
-    handBack(core, event, now);
-  } else core.readPause.succeeded();
-}
-
-/**
- * Jobs that were just handed out and whose bytes the log no longer holds undamaged: they are dead. Of
- * many at once the first few are; the others come up again after a pause.
- */
-function endDamaged(core: Core, tokens: readonly LeaseToken[], now: Now): void {
-  core.readPause.foundDamage(now.monotonicMs);
-  const rest = tokens.slice(damagedInARowMax);
-  handBack(core, { tokens: rest, reason: 'jobs beside it are damaged' }, now);
-  for (const job of stillHeld(core, tokens.slice(0, damagedInARowMax))) {
-    endLease(core, job, now, {
-      end: 'damaged',
-      errorCode: 'damaged',
-      errorMessage:
-        'its bytes in the log are damaged: run  aiq broker verify  and restore from a backup',
-    });
-  }
-}
-
-interface Unread {
-  readonly tokens: readonly LeaseToken[];
-  readonly reason: string;
-}
-
-/** Not counted: the broker never sent the job, and the error is no evidence about it. */
-function handBack(core: Core, { tokens, reason }: Unread, now: Now): void {
-  for (const job of stillHeld(core, tokens)) {
-    endLease(core, job, now, {
-      end: 'returned',
-      errorCode: 'read_failed',
-      errorMessage: `it was not sent, because it could not be read: ${reason}`,
-      uncounted: true,
-    });
-  }
-}
-
-/** The jobs of these leases, but for those whose lease ended while they were read: another may have it. */
-function* stillHeld({ state }: Core, tokens: readonly LeaseToken[]): Generator<JobEntry> {
-  for (const token of tokens) {
-    const job = state.jobs.get(token.id);
-    if (job?.state === 'leased' && isNewest(job, token)) yield job;
-  }
-}
-
-/** Ends one lease for a reason that the consumer did not give. */
-export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): void {
-  core.leases.drop(job);
-  const ending: LeaseEnding = {
-    ...cause,
-    delayMs: 0,
-    note: '',
-    usage: noUsage,
-    park: null,
-    result: null,
-    enqueue: [],
-  };
-  core.commit(decideLeaseEnd(core, job, ending, now));
 }
 
 /** After replay: every lease that the log knows gets one full lease time to be resumed in. */

@@ -14,8 +14,7 @@ import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { itemError, itemOk, type Refusal, type Request, respond } from '../context/request.ts';
 import type { Session } from '../context/session.ts';
-import { decideLeaseEnd } from '../lifecycle/lease-end.ts';
-import { endLease } from '../lifecycle/sessions.ts';
+import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
 import { Admission } from './admission.ts';
 

@@ -9,9 +9,9 @@ import {
   deliverReady,
   framesLeft,
 } from '../../../../core/broker/state-machine/lifecycle/delivery.ts';
+import { endLease } from '../../../../core/broker/state-machine/lifecycle/lease-end.ts';
 import {
   connectionClosed,
-  endLease,
   openSession,
 } from '../../../../core/broker/state-machine/lifecycle/sessions.ts';
 import { enqueue } from '../../../../core/broker/state-machine/requests/enqueue.ts';

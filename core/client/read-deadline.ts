@@ -2,7 +2,7 @@
  * A deadline for what comes over a socket. A process that was stopped or busy wakes up with its timers
  * due: what arrived meanwhile is read before any of them counts.
  */
-export class Patience {
+export class ReadDeadline {
   readonly #timer: NodeJS.Timeout;
   #lastProbe: NodeJS.Immediate | undefined;
 
