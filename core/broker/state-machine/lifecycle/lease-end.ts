@@ -64,7 +64,7 @@ export type EndCause = Pick<LeaseEnding, 'end' | 'errorCode' | 'errorMessage'> &
 
 /** Ends leases that were not renewed. */
 export function expireLeases(core: Core, now: Now, jobsMax: number): void {
-  for (let count = 0; count < jobsMax; ) {
+  for (let ended = 0; ended < jobsMax; ) {
     const lease = core.leases.deadlines.popDue(now.monotonicMs);
     if (lease === undefined) return;
     if (lease.ended) continue;
@@ -72,7 +72,7 @@ export function expireLeases(core: Core, now: Now, jobsMax: number): void {
       core.leases.deadlines.push(lease.deadlineMs, lease);
       continue;
     }
-    count++;
+    ended++;
     const { leaseMs, leaseAgeMsMax } = core.options;
     const errorMessage =
       lease.deadlineMs === lease.endsAtMs
@@ -106,7 +106,7 @@ export function decideLeaseEnd(
 ): RecordOf<'leaseEnded'> {
   const { wallMs: atMs } = now;
   const { jobs } = core.state;
-  const { free, ...counters } = count(core, job, ending, atMs);
+  const { free, ...counters } = countersOf(core, job, ending, atMs);
   const { again } = rules[ending.end];
   const stop = again ? reasonToStop(core, job, ending, { ...counters, free, now }) : null;
   const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
@@ -135,7 +135,7 @@ export function decideLeaseEnd(
   };
 }
 
-function count(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
+function countersOf(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
   const charge = ending.uncounted === true ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
   // and a crash there, which its consumer survives and reports, is its own. The loss of a consumer
