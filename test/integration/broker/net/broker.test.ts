@@ -214,7 +214,9 @@ it('keeps the leases of consumers whose thread dies; they come back, the others 
   await until(() => consumers.every(({ leases }) => leases.length === 2));
   await workers.born[1]?.terminate();
   await until(() => consumers.some((one) => one.notices.length > 0));
-  expect(notices).toEqual([expect.stringContaining('an I/O thread died')]);
+  // A client that is back before the core has heard of the death takes its own session over.
+  const others = notices.filter((text) => !/client "test" .* was taken over/.test(text));
+  expect(others).toEqual([expect.stringContaining('an I/O thread died')]);
   const settled = consumers.flatMap(({ consumer, leases }) =>
     leases.map(async (lease) => await consumer.settle(lease, ack)),
   );
