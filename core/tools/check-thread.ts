@@ -15,7 +15,8 @@ import { loadTools, noExport, ToolModuleError } from './load.ts';
 const frame = /((?:file:\/\/)?\/[^\s()]*?):(\d+)(?::(\d+))?(?=[\s)]|$)/g;
 
 const { dir, tools, how } = workerData as CheckRequest;
-parentPort?.postMessage(how === 'run' ? await check() : read(), []);
+const result = how === 'run' ? await check() : read();
+parentPort?.postMessage(result, []);
 // A module may have left a timer or a server that would keep the thread alive.
 process.exit();
 
