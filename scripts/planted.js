@@ -12,9 +12,12 @@ import { exited } from './tools.js';
 /** Seeds of one process, so that the first that notices a bug ends the run. */
 const firstSeed = 1;
 
+/** The end of what `test/planted/planting.ts` says when a bug has lost its place. */
+const staleEnd = 'bring test/planted/bugs up to date.';
+
 /**
  * @typedef {{ seeds: number, steps: number } | { test: string }} Catcher
- * @typedef {{ name: string, what: string, edits: { file: string }[], caughtBy: Catcher }} Bug
+ * @typedef {{ name: string, what: string, edits: { in: string }[], caughtBy: Catcher }} Bug
  * @typedef {{ failed: boolean, noticed: boolean, why: string, seconds: number }} Outcome
  * @typedef {{ root: string, node: string, env: NodeJS.ProcessEnv }} Place
  */
@@ -38,14 +41,14 @@ export async function planted(args, on) {
   let missed = 0;
   for (const bug of bugs) {
     const outcome = await run(bug.caughtBy, bug.name, on);
-    const isStale = outcome.why.includes('bring test/planted/bugs.ts up to date');
+    const isStale = outcome.why.endsWith(staleEnd);
     const isCaught = outcome.noticed && !isStale;
     if (!isCaught) missed += 1;
-    const files = [...new Set(bug.edits.map(({ file }) => file))].join(', ');
+    const places = [...new Set(bug.edits.map((edit) => edit.in))].join(', ');
     const verdict = isStale ? 'STALE' : isCaught ? 'caught' : 'MISSED';
     process.stdout.write(
       `${verdict.padEnd(6)} ${bug.name.padEnd(26)} ${outcome.seconds.toFixed(1).padStart(6)} s  ${nameOf(bug.caughtBy)}\n` +
-        `       ${bug.what} (${files})\n       ${outcome.why}\n`,
+        `       ${bug.what} (${places})\n       ${outcome.why}\n`,
     );
   }
   process.stdout.write(`${bugs.length - missed} of ${bugs.length} planted bugs caught\n`);
@@ -153,10 +156,11 @@ function lastLineOf(output) {
  * @returns {string}
  */
 function reasonIn(output) {
-  const stale = /planted bug .*bring test\/planted\/bugs\.ts up to date/.exec(
-    output.replace(/\n/g, ' '),
-  );
-  if (stale !== null) return stale[0];
+  const flat = output.replace(/\s+/g, ' ');
+  const staleAt = flat.indexOf(staleEnd);
+  if (staleAt !== -1) {
+    return flat.slice(flat.lastIndexOf('planted bug ', staleAt), staleAt + staleEnd.length);
+  }
   const last = lastLineOf(output);
   if (last.startsWith('{')) {
     const { seed, violations } = JSON.parse(last);

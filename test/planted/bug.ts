@@ -1,8 +1,10 @@
 /** What a planted bug is. */
 
 /** One place of the sources: what stands there and what the bug makes of it. */
-interface Edit {
-  readonly file: string;
+export interface Edit {
+  /** The file, and what it declares there: `core/a.ts#function` or `core/a.ts#Class.#member`. */
+  readonly in: `${string}.ts#${string}`;
+  /** Stands once in that declaration, whatever white space and comments are in between. */
   readonly find: string;
   readonly replace: string;
 }

@@ -8,9 +8,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a client says Hello to whoever has the port, whatever that proved',
     edits: [
       {
-        file: 'core/client/proof.ts',
-        find: 'if (proof.length !== expected.length || !timingSafeEqual(proof, expected)) {',
-        replace: 'if (proof.length > expected.length) {',
+        in: 'core/client/proof.ts#TokenProof.answer',
+        find: 'proof.length !== expected.length || !timingSafeEqual(proof, expected)',
+        replace: 'proof.length > expected.length',
       },
     ],
     caughtBy: { test: 'test/integration/client/proof.test.ts' },
@@ -20,9 +20,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'the broker lets in whoever sends a proof of the right length',
     edits: [
       {
-        file: 'core/broker/net/hello.ts',
-        find: 'if (proof.length === expected.length && timingSafeEqual(proof, expected)) return;',
-        replace: 'if (proof.length === expected.length) return;',
+        in: 'core/broker/net/hello.ts#Handshake.#check',
+        find: '&& timingSafeEqual(proof, expected)',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/unit/broker/net/handshake.test.ts' },
@@ -32,9 +32,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'both sides sign the same bytes, so that a proof can be sent back',
     edits: [
       {
-        file: 'core/protocol/proof.ts',
-        find: '`aiq/${protocolVersion} ${side}`',
-        replace: '`aiq/${protocolVersion} ${side.length}-byte`',
+        in: 'core/protocol/proof.ts#signedBytes',
+        find: '${side}',
+        replace: '${side.length}-byte',
       },
     ],
     caughtBy: { test: 'test/unit/broker/net/handshake.test.ts' },
@@ -44,9 +44,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a client goes by a folder that others may write',
     edits: [
       {
-        file: 'core/client/trust.ts',
-        find: 'if (owned !== null || (stats.mode & forbidden) === 0) return owned;',
-        replace: 'if (owned !== null || (stats.mode & forbidden) >= 0) return owned;',
+        in: 'core/client/trust.ts#problemOf',
+        find: '(stats.mode & forbidden) === 0',
+        replace: '(stats.mode & forbidden) >= 0',
       },
     ],
     caughtBy: { test: 'test/integration/host/trust.test.ts' },
@@ -56,9 +56,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a client goes to the socket that endpoints.json names, also in another folder',
     edits: [
       {
-        file: 'core/host/endpoints.ts',
-        find: "unix: value.unix === null ? null : path.join(dir, 'broker.sock')",
-        replace: 'unix: value.unix',
+        in: 'core/host/endpoints.ts#readEndpoints',
+        find: "value.unix === null ? null : path.join(dir, 'broker.sock')",
+        replace: 'value.unix',
       },
     ],
     caughtBy: { test: 'test/integration/host/trust.test.ts' },
@@ -68,9 +68,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a session that knows a token writes into the journal of a job that it never had',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/journal-requests.ts',
-        find: 'end.delivery === token.delivery && end.session === session',
-        replace: 'end.delivery === token.delivery && end.session !== token.id',
+        in: 'core/broker/state-machine/requests/journal-requests.ts#fetchPastLease',
+        find: 'end.session === session',
+        replace: 'end.session !== token.id',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/requests/past-leases.test.ts' },
@@ -80,9 +80,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'strangers over TCP take the places before Hello of the Unix socket',
     edits: [
       {
-        file: 'core/broker/net/pool/connection-counts.ts',
-        find: '{ client: 0, unix: 1, tcp: 2 }',
-        replace: '{ client: 0, unix: 1, tcp: 1 }',
+        in: 'core/broker/net/pool/connection-counts.ts#cellOf',
+        find: 'tcp: 2',
+        replace: 'tcp: 1',
       },
     ],
     caughtBy: { test: 'test/unit/broker/net/connection-counts.test.ts' },
@@ -92,9 +92,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a job comes in whose fields are another job to whoever reads tags without their top bit',
     edits: [
       {
-        file: 'core/protocol/decode-job.ts',
-        find: '    if (name === undefined) continue;',
-        replace: "    if (name !== 'id') continue;",
+        in: 'core/protocol/decode-job.ts#decodeNewJob',
+        find: 'name === undefined',
+        replace: "name !== 'id'",
       },
     ],
     caughtBy: { test: 'test/unit/protocol/job.test.ts' },
@@ -104,9 +104,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'every refused login is a line in the messages of the broker',
     edits: [
       {
-        file: 'core/broker/notice-limit.ts',
-        find: 'if (window.passed >= linesMax) {',
-        replace: 'if (window.passed > linesMax * windowMs) {',
+        in: 'core/broker/notice-limit.ts#NoticeLimit.add',
+        find: 'window.passed >= linesMax',
+        replace: 'window.passed > linesMax * windowMs',
       },
     ],
     caughtBy: { test: 'test/unit/broker/notice-limit.test.ts' },
@@ -116,9 +116,9 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'Inspect tells everybody whose a lease was, with the id that is the right to it',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/inspect.ts',
-        find: 'session: sessionMark(end.session, core.options.newHash)',
-        replace: 'session: end.session',
+        in: 'core/broker/state-machine/requests/inspect.ts#inspect',
+        find: 'sessionMark(end.session, core.options.newHash)',
+        replace: 'end.session',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/requests/past-leases.test.ts' },

@@ -8,9 +8,9 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a last segment that was cut below its proven end is served',
     edits: [
       {
-        file: 'core/broker/log/recovery/recover.ts',
-        find: 'if (proven?.segment === number && validBytes < proven.bytes) {',
-        replace: 'if (proven?.segment === number && validBytes < 0) {',
+        in: 'core/broker/log/recovery/recover.ts#Recovery.last',
+        find: 'validBytes < proven.bytes',
+        replace: 'validBytes < 0',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
@@ -20,9 +20,9 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a log whose last segment was removed is served',
     edits: [
       {
-        file: 'core/broker/log/recovery/recover.ts',
-        find: 'if (proven !== null && proven.segment > last.number) {',
-        replace: 'if (proven !== null && proven.segment < 0) {',
+        in: 'core/broker/log/recovery/recover.ts#findLogStart',
+        find: 'proven.segment > last.number',
+        replace: 'proven.segment < 0',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
@@ -32,9 +32,9 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'the proof of the end is not synced when the log rests',
     edits: [
       {
-        file: 'core/broker/log/log.ts',
-        find: 'if (isIdle) await this.#proven.sync();',
-        replace: 'if (isIdle) await this.#proven.noted();',
+        in: 'core/broker/log/log.ts#SegmentLog.#prove',
+        find: 'this.#proven.sync()',
+        replace: 'this.#proven.noted()',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/proven-end.test.ts' },
@@ -44,9 +44,8 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a log that goes on in place relies on a name that an earlier start could not sync',
     edits: [
       {
-        file: 'core/broker/log/recovery/tail.ts',
-        find: `    await syncDir(disk, dir);
-`,
+        in: 'core/broker/log/recovery/tail.ts#writeInPlace',
+        find: 'await syncDir(disk, dir);',
         replace: '',
       },
     ],
@@ -57,9 +56,9 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a job whose bytes cannot be read for a moment is dead as damaged',
     edits: [
       {
-        file: 'core/broker/engine/log-reads.ts',
-        find: 'if (!(error instanceof LogDamagedError || error instanceof RangeError)) {',
-        replace: 'if (error instanceof SyntaxError) {',
+        in: 'core/broker/engine/log-reads.ts#LogReads.#readFailed',
+        find: '!(error instanceof LogDamagedError || error instanceof RangeError)',
+        replace: 'error instanceof SyntaxError',
       },
     ],
     caughtBy: { test: 'test/unit/broker/engine/engine-errors.test.ts' },
@@ -69,8 +68,8 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a job that the broker could not read is charged a return',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
-        find: "ending.uncounted === true ? 'none' : ",
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#count',
+        find: "ending.uncounted === true ? 'none' :",
         replace: '',
       },
     ],
@@ -81,7 +80,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'deliveries go on at once after a read that failed',
     edits: [
       {
-        file: 'core/broker/state-machine/context/read-pause.ts',
+        in: 'core/broker/state-machine/context/read-pause.ts#ReadPause.jobsMax',
         find: 'if (this.#untilMs !== null && nowMs < this.#untilMs) return 0;',
         replace: '',
       },
@@ -93,7 +92,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'the broker ends when the next segment cannot be made for a moment',
     edits: [
       {
-        file: 'core/broker/log/write/rotation.ts',
+        in: 'core/broker/log/write/rotation.ts#Rotation.begin',
         find: 'if (!(error instanceof NotCreatedError) || failure() !== null) throw error;',
         replace: 'if (failure() === null) throw error;',
       },
@@ -105,9 +104,9 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'the ballast is zeros, which a file system that compresses does not keep',
     edits: [
       {
-        file: 'core/broker/log/disk/ballast.ts',
-        find: 'randomBytes(Math.min(bytes, 1024 * 1024))',
-        replace: 'Buffer.alloc(Math.min(bytes, 1024 * 1024))',
+        in: 'core/broker/log/disk/ballast.ts#createBallast',
+        find: 'randomBytes(',
+        replace: 'Buffer.alloc(',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/space.test.ts' },

@@ -12,12 +12,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a start that fails lets go of the lock before it is closed',
     edits: [
       {
-        file: 'core/broker/broker.ts',
-        find: `      await this.#closeAll();
-      throw error;`,
-        replace: `      this.#folder.release();
-      await this.#closeAll();
-      throw error;`,
+        in: 'core/broker/broker.ts#Broker.open',
+        find: 'await this.#closeAll();',
+        replace: 'this.#folder.release(); await this.#closeAll();',
       },
     ],
     caughtBy: swap,
@@ -27,10 +24,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a start that fails closes nothing',
     edits: [
       {
-        file: 'core/broker/broker.ts',
-        find: `      await this.#closeAll();
-      throw error;`,
-        replace: '      throw error;',
+        in: 'core/broker/broker.ts#Broker.open',
+        find: 'await this.#closeAll();',
+        replace: '',
       },
     ],
     caughtBy: swap,
@@ -40,10 +36,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a new segment takes the place of one that is there',
     edits: [
       {
-        file: 'core/broker/log/disk/disk.ts',
-        find: `    await disk.link(from, to);
-    await disk.remove(from);`,
-        replace: '    await disk.rename(from, to);',
+        in: 'core/broker/log/disk/disk.ts#createFile',
+        find: 'await disk.link(from, to); await disk.remove(from);',
+        replace: 'await disk.rename(from, to);',
       },
     ],
     caughtBy: folder,
@@ -53,9 +48,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a broker that ends removes whatever stands in the place of its socket',
     edits: [
       {
-        file: 'core/broker/net/listen/unix-socket.ts',
-        find: 'if (identityOf(path) === own) rmSync',
-        replace: 'rmSync',
+        in: 'core/broker/net/listen/unix-socket.ts#bindSocket',
+        find: 'if (identityOf(path) === own)',
+        replace: '',
       },
     ],
     caughtBy: swap,
@@ -65,7 +60,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a broker goes on when its folder is another one',
     edits: [
       {
-        file: 'core/broker/folder/held-folder.ts',
+        in: 'core/broker/folder/held-folder.ts#HeldFolder.lossError',
         find: 'if (now === identity) continue;',
         replace: 'if (now !== undefined) continue;',
       },
@@ -77,9 +72,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'files of the folder are reached by its path, which may lead to another one',
     edits: [
       {
-        file: 'core/broker/folder/held-folder.ts',
-        find: 'this.root = throughDescriptor(descriptor) ?? dir;',
-        replace: 'this.root = dir;',
+        in: 'core/broker/folder/held-folder.ts#HeldFolder.constructor',
+        find: 'throughDescriptor(descriptor) ?? dir',
+        replace: 'dir',
       },
     ],
     caughtBy: folder,
@@ -89,9 +84,9 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a client believes endpoints that were written for another folder',
     edits: [
       {
-        file: 'core/host/endpoints.ts',
-        find: ' || value.folder !== `${dev}:${ino}`',
-        replace: ' || `${dev}:${ino}` === value.brokerId',
+        in: 'core/host/endpoints.ts#readEndpoints',
+        find: '|| value.folder !== `${dev}:${ino}`',
+        replace: '|| `${dev}:${ino}` === value.brokerId',
       },
     ],
     caughtBy: host,
@@ -101,7 +96,7 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a client goes on with a broker that is not the one that its folder names',
     edits: [
       {
-        file: 'core/client/connection.ts',
+        in: 'core/client/connection.ts#Connection.#open',
         find: 'brokerId !== undefined && hello.broker !== brokerId',
         replace: "hello.broker === 'none'",
       },
@@ -113,9 +108,8 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'requests give up while the broker recovers its log',
     edits: [
       {
-        file: 'core/client/session.ts',
-        find: `    this.#requests.keepWaiting();
-`,
+        in: 'core/client/session.ts#Session.#wait',
+        find: 'this.#requests.keepWaiting();',
         replace: '',
       },
     ],
@@ -126,14 +120,14 @@ export const folderBugs: readonly PlantedBug[] = [
     what: 'a client that was closed while it searched for its broker starts one all the same',
     edits: [
       {
-        file: 'core/host/ensure.ts',
-        find: '    signal?.throwIfAborted();\n',
+        in: 'core/host/ensure.ts#ensureBroker',
+        find: 'signal?.throwIfAborted();',
         replace: '',
       },
       {
-        file: 'core/host/ensure.ts',
-        find: 'await sleep(pollMs * (0.5 + Math.random()), undefined, { signal });',
-        replace: 'await sleep(pollMs * (0.5 + Math.random()));',
+        in: 'core/host/ensure.ts#ensureBroker',
+        find: ', undefined, { signal }',
+        replace: '',
       },
     ],
     caughtBy: host,

@@ -8,9 +8,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a settle ends the lease of a later delivery',
     edits: [
       {
-        file: 'core/broker/state-machine/context/lease-table.ts',
-        find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
-        replace: 'lease?.session === session ? lease : undefined',
+        in: 'core/broker/state-machine/context/lease-table.ts#LeaseTable.held',
+        find: '&& isNewest(job, token)',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -20,9 +20,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'another session may settle and renew a lease',
     edits: [
       {
-        file: 'core/broker/state-machine/context/lease-table.ts',
-        find: 'lease?.session === session && isNewest(job, token) ? lease : undefined',
-        replace: 'isNewest(job, token) ? lease : undefined',
+        in: 'core/broker/state-machine/context/lease-table.ts#LeaseTable.held',
+        find: 'lease?.session === session &&',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -32,9 +32,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a throttled job is charged an attempt',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
-        find: "throttled: { charge: 'return', again: true }",
-        replace: "throttled: { charge: 'attempt', again: true }",
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#rules',
+        find: "throttled: { charge: 'return'",
+        replace: "throttled: { charge: 'attempt'",
       },
     ],
     caughtBy: simulation,
@@ -44,9 +44,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'leases that a leaving consumer hands back are charged',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
-        find: "  returned: { charge: 'return', again: true }",
-        replace: "  returned: { charge: 'attempt', again: true }",
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#rules',
+        find: "returned: { charge: 'return'",
+        replace: "returned: { charge: 'attempt'",
       },
     ],
     caughtBy: simulation,
@@ -56,9 +56,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a start begins no new epoch',
     edits: [
       {
-        file: 'core/broker/state-machine/machine.ts',
-        find: 'epoch: state.epoch + 1,',
-        replace: 'epoch: Math.max(1, state.epoch),',
+        in: 'core/broker/state-machine/machine.ts#QueueMachine.start',
+        find: 'state.epoch + 1',
+        replace: 'Math.max(1, state.epoch)',
       },
     ],
     caughtBy: simulation,
@@ -68,24 +68,24 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'leases run out by the wall clock',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/delivery.ts',
-        find: 'beginLeases(core, session, frame, now.monotonicMs + lagMs);',
-        replace: 'beginLeases(core, session, frame, now.wallMs + lagMs);',
+        in: 'core/broker/state-machine/lifecycle/delivery.ts#framesLeft',
+        find: 'now.monotonicMs + lagMs',
+        replace: 'now.wallMs + lagMs',
       },
       {
-        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
-        find: 'core.leases.deadlines.popDue(now.monotonicMs)',
-        replace: 'core.leases.deadlines.popDue(now.wallMs)',
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#expireLeases',
+        find: 'popDue(now.monotonicMs)',
+        replace: 'popDue(now.wallMs)',
       },
       {
-        file: 'core/broker/state-machine/lifecycle/lease-end.ts',
-        find: 'if (lease.deadlineMs > now.monotonicMs) {',
-        replace: 'if (lease.deadlineMs > now.wallMs) {',
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#expireLeases',
+        find: 'lease.deadlineMs > now.monotonicMs',
+        replace: 'lease.deadlineMs > now.wallMs',
       },
       {
-        file: 'core/broker/state-machine/requests/settle.ts',
-        find: 'core.leases.renew(lease, now.monotonicMs)',
-        replace: 'core.leases.renew(lease, now.wallMs)',
+        in: 'core/broker/state-machine/requests/settle.ts#renew',
+        find: 'renew(lease, now.monotonicMs)',
+        replace: 'renew(lease, now.wallMs)',
       },
     ],
     caughtBy: simulation,
@@ -95,9 +95,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'a lost connection costs its leases without a resume window',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/sessions.ts',
-        find: 'awaitResume(core, session, now.monotonicMs + core.options.resumeMs[session.transport]);',
-        replace: 'awaitResume(core, session, now.monotonicMs);',
+        in: 'core/broker/state-machine/lifecycle/sessions.ts#connectionClosed',
+        find: '+ core.options.resumeMs[session.transport]',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -107,9 +107,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'jobs are delivered while the disk is full',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/delivery.ts',
-        find: 'core.state.jobs.readyCount === 0 || core.diskFull) return true;',
-        replace: 'core.state.jobs.readyCount === 0) return true;',
+        in: 'core/broker/state-machine/lifecycle/delivery.ts#deliverReady',
+        find: '|| core.diskFull',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -119,9 +119,9 @@ export const leaseBugs: readonly PlantedBug[] = [
     what: 'low priorities never age',
     edits: [
       {
-        file: 'core/broker/state-machine/state/named-queue.ts',
-        find: '      offsetMs: ageingOffsetMs[priority],',
-        replace: '      offsetMs: ageingOffsetMs[priority] * 1_000_000,',
+        in: 'core/broker/state-machine/state/named-queue.ts#NamedQueue.constructor',
+        find: 'ageingOffsetMs[priority]',
+        replace: 'ageingOffsetMs[priority] * 1_000_000',
       },
     ],
     caughtBy: simulation,

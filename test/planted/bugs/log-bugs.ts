@@ -8,9 +8,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'answers leave before their records are durable',
     edits: [
       {
-        file: 'core/broker/engine/engine.ts',
-        find: 'this.#answers.sendDurable(this.#log.durableOffset);',
-        replace: 'this.#answers.sendDurable(this.#log.endOffset);',
+        in: 'core/broker/engine/engine.ts#Engine.reveal',
+        find: 'this.#log.durableOffset',
+        replace: 'this.#log.endOffset',
       },
     ],
     caughtBy: simulation,
@@ -20,16 +20,14 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a short write counts as a whole one',
     edits: [
       {
-        file: 'core/broker/log/disk/disk.ts',
-        find: `  while (rest.length > 0) {
-    const written = await file.write(rest, at);`,
-        replace: `  for (let once = 0; once < 1 && rest.length > 0; once++) {
-    const written = await file.write(rest, at);`,
+        in: 'core/broker/log/disk/disk.ts#writeAll',
+        find: 'while (rest.length > 0)',
+        replace: 'for (let once = 0; once < 1 && rest.length > 0; once++)',
       },
       {
-        file: 'core/broker/log/disk/disk.ts',
-        find: '  return at - position;',
-        replace: '  return buffers.reduce((sum, { length }) => sum + length, 0);',
+        in: 'core/broker/log/disk/disk.ts#writeAll',
+        find: 'at - position',
+        replace: 'buffers.reduce((sum, { length }) => sum + length, 0)',
       },
     ],
     caughtBy: simulation,
@@ -39,9 +37,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'the name of a new segment is not made durable',
     edits: [
       {
-        file: 'core/broker/log/disk/disk.ts',
-        find: `    await folder.sync();
-`,
+        in: 'core/broker/log/disk/disk.ts#write',
+        find: 'await folder.sync();',
         replace: '',
       },
     ],
@@ -52,9 +49,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'after a failed fdatasync the log tries once more',
     edits: [
       {
-        file: 'core/broker/log/write/tail-writer.ts',
-        find: '    await this.#file.datasync();',
-        replace: '    await this.#file.datasync().catch(() => this.#file.datasync());',
+        in: 'core/broker/log/write/tail-writer.ts#TailWriter.write',
+        find: 'this.#file.datasync()',
+        replace: 'this.#file.datasync().catch(() => this.#file.datasync())',
       },
     ],
     caughtBy: simulation,
@@ -64,7 +61,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a batch says that the one before it in the same write is durable',
     edits: [
       {
-        file: 'core/broker/log/write/tail-writer.ts',
+        in: 'core/broker/log/write/tail-writer.ts#TailWriter.write',
         find: 'batch.seal(this.#cursor, durable)',
         replace: 'batch.seal(this.#cursor, durablePoint(this.#cursor))',
       },
@@ -76,10 +73,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a tail written again in place has its mark brought to the medium by the same sync',
     edits: [
       {
-        file: 'core/broker/log/recovery/tail.ts',
-        find: 'const written = { cursor, bytes: tail.length, from: 0, content: [tail] };',
-        replace:
-          'const written = { cursor, bytes: tail.length, from: 0, content: withMark(recovered).content };',
+        in: 'core/broker/log/recovery/tail.ts#rewriteTailInPlace',
+        find: 'content: [tail]',
+        replace: 'content: withMark(recovered).content',
       },
     ],
     caughtBy: { test: 'test/unit/broker/log/space.test.ts' },
@@ -89,9 +85,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'damage in what is proven durable is cut off like a torn tail',
     edits: [
       {
-        file: 'core/broker/log/recovery/recover.ts',
-        find: `    if (damageKind === 'durable') throw durableDamaged(segment, scan);
-`,
+        in: 'core/broker/log/recovery/recover.ts#Recovery.last',
+        find: "if (damageKind === 'durable') throw durableDamaged(segment, scan);",
         replace: '',
       },
     ],
@@ -102,9 +97,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction drops a segment that still holds jobs',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/compaction.ts',
-        find: 'return oldest > upTo && others.every(',
-        replace: 'return others.every(',
+        in: 'core/broker/state-machine/lifecycle/compaction.ts#isFullyRewritten',
+        find: 'oldest > upTo &&',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -114,7 +109,7 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction drops a segment before the small state is said again',
     edits: [
       {
-        file: 'core/broker/engine/compactor.ts',
+        in: 'core/broker/engine/compactor.ts#Compactor.#compact',
         find: 'if (!(await this.#rewriteSmallState())) return;',
         replace: '',
       },
@@ -126,9 +121,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'compaction removes segments before it is durable that they are not needed',
     edits: [
       {
-        file: 'core/broker/log/write/dropping.ts',
-        find: '      await writeLogStart(first);',
-        replace: '      void writeLogStart(first).catch(() => undefined);',
+        in: 'core/broker/log/write/dropping.ts#Dropping.before',
+        find: 'await writeLogStart(first);',
+        replace: 'void writeLogStart(first).catch(() => undefined);',
       },
     ],
     caughtBy: simulation,
@@ -138,11 +133,9 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out that a dead job was retried',
     edits: [
       {
-        file: 'core/broker/state-machine/records/job-records.ts',
-        find: `  retried: {
-    summarize: (summary, record, { offset }) => keepEach(summary, record, offset),`,
-        replace: `  retried: {
-    summarize: () => undefined,`,
+        in: 'core/broker/state-machine/records/job-records.ts#jobMeanings',
+        find: 'retried: { summarize: (summary, record, { offset }) => keepEach(summary, record, offset)',
+        replace: 'retried: { summarize: () => undefined',
       },
     ],
     caughtBy: simulation,
@@ -152,9 +145,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a summary leaves out the follow-up jobs of an ack',
     edits: [
       {
-        file: 'core/broker/state-machine/records/lease-records.ts',
-        find: `      for (const job of record.enqueue) summarizeNewJob(summary, job, record.atMs, offset);
-`,
+        in: 'core/broker/state-machine/records/lease-records.ts#leaseMeanings',
+        find: 'for (const job of record.enqueue) summarizeNewJob(summary, job, record.atMs, offset);',
         replace: '',
       },
     ],
@@ -165,11 +157,10 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a start skips the follow-up jobs of a job that was dropped',
     edits: [
       {
-        file: 'core/broker/state-machine/state/broker-state.ts',
-        find: '      this.jobs.accept(record.enqueue, place.offset, record.atMs);',
-        replace: `      if (this.jobs.get(record.id) !== undefined) {
-        this.jobs.accept(record.enqueue, place.offset, record.atMs);
-      }`,
+        in: 'core/broker/state-machine/state/broker-state.ts#BrokerState.#changes',
+        find: 'this.jobs.accept(record.enqueue, place.offset, record.atMs);',
+        replace:
+          'if (this.jobs.get(record.id) !== undefined) { this.jobs.accept(record.enqueue, place.offset, record.atMs); }',
       },
     ],
     caughtBy: simulation,
@@ -179,9 +170,8 @@ export const logBugs: readonly PlantedBug[] = [
     what: 'a pause does not survive compaction',
     edits: [
       {
-        file: 'core/broker/state-machine/state/broker-state.ts',
-        find: `      if (queue.paused) yield { kind: 'paused', queue: name, atMs };
-`,
+        in: 'core/broker/state-machine/state/broker-state.ts#BrokerState.smallState',
+        find: "if (queue.paused) yield { kind: 'paused', queue: name, atMs };",
         replace: '',
       },
     ],

@@ -8,9 +8,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a job that is done is forgotten at once, and its id taken anew',
     edits: [
       {
-        file: 'core/broker/state-machine/lifecycle/deadlines.ts',
-        find: 'terminal.rows.length - going > keepJobs || job.changedAtMs + keepMs <= wallMs;',
-        replace: 'terminal.rows.length - going > keepJobs || job.changedAtMs <= wallMs + keepMs;',
+        in: 'core/broker/state-machine/lifecycle/deadlines.ts#retentionOf',
+        find: 'job.changedAtMs + keepMs <= wallMs',
+        replace: 'job.changedAtMs <= wallMs + keepMs',
       },
     ],
     caughtBy: simulation,
@@ -20,12 +20,8 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a second journal put replaces the first',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/journal-requests.ts',
-        find: `  if (existing !== undefined) {
-    sendEntry(request, existing.offset);
-    return;
-  }
-`,
+        in: 'core/broker/state-machine/requests/journal-requests.ts#putHeldEntry',
+        find: 'if (existing !== undefined) { sendEntry(request, existing.offset); return; }',
         replace: '',
       },
     ],
@@ -36,10 +32,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a blob is dropped while a result refers to it',
     edits: [
       {
-        file: 'core/broker/state-machine/state/blobs.ts',
-        find: `    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);
-    this.unreferenced.stop(key);`,
-        replace: '    this.#references.set(key, (this.#references.get(key) ?? 0) + 1);',
+        in: 'core/broker/state-machine/state/blobs.ts#BlobStore.addRef',
+        find: 'this.unreferenced.stop(key);',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/requests/blobs.test.ts' },
@@ -49,9 +44,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'jobs are accepted while the disk is full',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/admission.ts',
-        find: '    if (diskFull) {',
-        replace: '    if (diskFull && facts.jobBytes < 0) {',
+        in: 'core/broker/state-machine/requests/admission.ts#Admission.#refusal',
+        find: 'if (diskFull)',
+        replace: 'if (diskFull && facts.jobBytes < 0)',
       },
     ],
     caughtBy: simulation,
@@ -61,9 +56,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a queue takes one job more than its limit',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/admission.ts',
-        find: 'if (jobsMax > 0 && queue.jobs + pending.jobs >= jobsMax) {',
-        replace: 'if (jobsMax > 0 && queue.jobs + pending.jobs > jobsMax) {',
+        in: 'core/broker/state-machine/requests/admission.ts#Admission.#queueIsFull',
+        find: 'queue.jobs + pending.jobs >= jobsMax',
+        replace: 'queue.jobs + pending.jobs > jobsMax',
       },
     ],
     caughtBy: simulation,
@@ -73,9 +68,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'an atomic batch is accepted without the jobs that were refused',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/enqueue.ts',
-        find: "  if (answers.some(({ outcome }) => outcome === 'refused')) {",
-        replace: "  if (answers.every(({ outcome }) => outcome === 'refused')) {",
+        in: 'core/broker/state-machine/requests/enqueue.ts#acceptAll',
+        find: 'answers.some(',
+        replace: 'answers.every(',
       },
     ],
     caughtBy: simulation,
@@ -85,9 +80,9 @@ export const queueBugs: readonly PlantedBug[] = [
     what: 'a job with a time of day is delivered after its delay alone',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/admission.ts',
-        find: 'const waitMs = Math.max(facts.runAtMs - systemMs, facts.delayMs);',
-        replace: 'const waitMs = facts.delayMs || facts.runAtMs - systemMs;',
+        in: 'core/broker/state-machine/requests/admission.ts#Admission.#admit',
+        find: 'Math.max(facts.runAtMs - systemMs, facts.delayMs)',
+        replace: 'facts.delayMs || facts.runAtMs - systemMs',
       },
     ],
     caughtBy: simulation,

@@ -14,9 +14,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'what compaction says again of blobs, queues and bulk operations does not count as alive',
     edits: [
       {
-        file: 'core/broker/state-machine/state/broker-state.ts',
-        find: 'return epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes;',
-        replace: 'return epochBytes + 0 * queues.settingsBytes;',
+        in: 'core/broker/state-machine/state/broker-state.ts#BrokerState.smallStateBytes',
+        find: 'epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes',
+        replace: 'epochBytes + 0 * queues.settingsBytes',
       },
     ],
     caughtBy: compactionRests,
@@ -26,9 +26,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'of what is told of the leases of a job only the last counts as alive',
     edits: [
       {
-        file: 'core/broker/state-machine/state/job-extras.ts',
-        find: 'job.lastBytes = bytes + (isFirstOfTen ? (sinceTen ?? job.lastBytes) : job.lastBytes);',
-        replace: 'job.lastBytes = bytes;',
+        in: 'core/broker/state-machine/state/job-extras.ts#JobExtras.countEnd',
+        find: 'bytes + (isFirstOfTen ? (sinceTen ?? job.lastBytes) : job.lastBytes)',
+        replace: 'bytes',
       },
     ],
     caughtBy: compactionRests,
@@ -38,9 +38,8 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a full disk on which nothing happens stays full',
     edits: [
       {
-        file: 'core/broker/engine/engine.ts',
-        find: `      onPoll: () => this.#compactor?.check(this.#log),
-`,
+        in: 'core/broker/engine/engine.ts#Engine.#open',
+        find: 'onPoll: () => this.#compactor?.check(this.#log),',
         replace: '',
       },
     ],
@@ -51,9 +50,8 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a purge takes jobs that came after it began',
     edits: [
       {
-        file: 'core/broker/state-machine/context/bulk-walk.ts',
-        find: `    if (job.seq > seqMax) return false;
-`,
+        in: 'core/broker/state-machine/context/bulk-walk.ts#BulkWalk.#concerns',
+        find: 'if (job.seq > seqMax) return false;',
         replace: '',
       },
     ],
@@ -64,7 +62,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation goes on with what enters its line meanwhile',
     edits: [
       {
-        file: 'core/broker/state-machine/table/row-walk.ts',
+        in: 'core/broker/state-machine/table/row-walk.ts#RowWalk.next',
         find: 'if (slot === this.#last) this.#end();',
         replace: 'if (slot === 0 || this.#rows.after(slot) === 0) this.#end();',
       },
@@ -76,7 +74,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation takes jobs again that it had taken before a restart',
     edits: [
       {
-        file: 'core/broker/state-machine/context/bulk-walk.ts',
+        in: 'core/broker/state-machine/context/bulk-walk.ts#BulkWalk.#concerns',
         find: '(this.session !== null || job.seq >= nextSeq)',
         replace: 'nextSeq > 0',
       },
@@ -88,11 +86,8 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a bulk operation waits until all that began before it are done',
     edits: [
       {
-        file: 'core/broker/state-machine/context/bulk-runner.ts',
-        find: `      // An operation that had its turn goes behind all others.
-      this.#walks.delete(walk.operation.bulk);
-      this.#walks.set(walk.operation.bulk, walk);
-`,
+        in: 'core/broker/state-machine/context/bulk-runner.ts#BulkRunner.round',
+        find: 'this.#walks.delete(walk.operation.bulk); this.#walks.set(walk.operation.bulk, walk);',
         replace: '',
       },
     ],
@@ -103,12 +98,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'the name of a queue of which nothing is left is never given back',
     edits: [
       {
-        file: 'core/broker/state-machine/state/queue-set.ts',
-        find: `    this.#withJobs--;
-    this.#removeUnused(queue);
-`,
-        replace: `    this.#withJobs--;
-`,
+        in: 'core/broker/state-machine/state/queue-set.ts#QueueSet.leave',
+        find: 'this.#removeUnused(queue);',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/requests/names.test.ts' },
@@ -118,9 +110,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'one session may name so many queues that no name is left for others',
     edits: [
       {
-        file: 'core/broker/state-machine/requests/admission.ts',
-        find: 'return named < free ? null : namedTooMany(named, free);',
-        replace: 'return named < Number.POSITIVE_INFINITY ? null : namedTooMany(named, free);',
+        in: 'core/broker/state-machine/requests/admission.ts#Admission.#brokerIsFull',
+        find: 'named < free',
+        replace: 'named < Number.POSITIVE_INFINITY',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/requests/names.test.ts' },
@@ -130,9 +122,8 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'uploads that nobody finishes keep their places for an hour after their session',
     edits: [
       {
-        file: 'core/broker/state-machine/context/core.ts',
-        find: `    this.state.uploads.sessionEnded(session.id);
-`,
+        in: 'core/broker/state-machine/context/core.ts#Core.forgetSession',
+        find: 'this.state.uploads.sessionEnded(session.id);',
         replace: '',
       },
     ],
@@ -143,7 +134,7 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'a lease that is renewed for ever is held for ever',
     edits: [
       {
-        file: 'core/broker/state-machine/context/lease-table.ts',
+        in: 'core/broker/state-machine/context/lease-table.ts#LeaseTable.renew',
         find: 'Math.min(nowMs + this.#options.leaseMs, lease.endsAtMs)',
         replace: 'nowMs + this.#options.leaseMs',
       },
@@ -155,9 +146,9 @@ export const restBugs: readonly PlantedBug[] = [
     what: 'delays and expiries of jobs that are forgotten stay until they are due',
     edits: [
       {
-        file: 'core/broker/state-machine/machine.ts',
-        find: 'const moreToSweep = sweepDeadlines(core);',
-        replace: 'const moreToSweep = false;',
+        in: 'core/broker/state-machine/machine.ts#QueueMachine.tick',
+        find: 'sweepDeadlines(core)',
+        replace: 'false',
       },
     ],
     caughtBy: { test: 'test/unit/broker/state-machine/bounds.test.ts' },

@@ -8,9 +8,8 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a frame may announce any length',
     edits: [
       {
-        file: 'core/protocol/frame.ts',
-        find: `    if (bodyBytes > this.#frameBytesMax) throw tooLarge(bodyBytes, this.#frameBytesMax);
-`,
+        in: 'core/protocol/frame.ts#FrameSplitter.next',
+        find: 'if (bodyBytes > this.#frameBytesMax) throw tooLarge(bodyBytes, this.#frameBytesMax);',
         replace: '',
       },
     ],
@@ -21,22 +20,15 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'the commit record is linked before the files are durable',
     edits: [
       {
-        file: 'core/output/store.ts',
-        find: `    await staged.sync();
-    await staged.close();
-    await context.step('synced');
-    signal?.throwIfAborted();
-`,
-        replace: `    signal?.throwIfAborted();
-`,
+        in: 'core/output/store.ts#commitStaged',
+        find: "await staged.sync(); await staged.close(); await context.step('synced');",
+        replace: '',
       },
       {
-        file: 'core/output/store.ts',
-        find: '      return { record, generation: 0 };',
-        replace: `      await staged.sync();
-      await staged.close();
-      await context.step('synced');
-      return { record, generation: 0 };`,
+        in: 'core/output/store.ts#commitStaged',
+        find: 'return { record, generation: 0 };',
+        replace:
+          "await staged.sync(); await staged.close(); await context.step('synced'); return { record, generation: 0 };",
       },
     ],
     caughtBy: { test: 'test/integration/output/store.test.ts' },
@@ -46,7 +38,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a published file replaces what another job has put there',
     edits: [
       {
-        file: 'core/output/roll-forward.ts',
+        in: 'core/output/roll-forward.ts#publishFile',
         find: "await (to.overwrite === 'replace' ? rename(staged, to.target) : link(staged, to.target));",
         replace: 'await rename(staged, to.target);',
       },
@@ -58,14 +50,9 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a second attempt replaces the commit record of the first',
     edits: [
       {
-        file: 'core/output/records.ts',
-        find: '    await link(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);',
-        replace: '    await rename(`${tree.staged.at}/${from}`, `${tree.commit.at}/${name}`);',
-      },
-      {
-        file: 'core/output/records.ts',
-        find: "import { link, open } from 'node:fs/promises';",
-        replace: "import { open, rename } from 'node:fs/promises';",
+        in: 'core/output/records.ts#linkRecord',
+        find: 'await link(',
+        replace: "await (await import('node:fs/promises')).rename(",
       },
     ],
     caughtBy: { test: 'test/integration/output/races.test.ts' },
@@ -75,9 +62,9 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a paid answer is used before it is kept in the journal',
     edits: [
       {
-        file: 'core/runtime/attempt/paid-once.ts',
-        find: '    const stored = await orAborted(journal.put(callHash, bytes), signal);',
-        replace: '    const stored = bytes;',
+        in: 'core/runtime/attempt/paid-once.ts#PaidOnce.#once',
+        find: 'await orAborted(journal.put(callHash, bytes), signal)',
+        replace: 'bytes',
       },
     ],
     caughtBy: { test: 'test/unit/runtime/attempt/paid-once.test.ts' },
@@ -87,9 +74,9 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'an answer with an unknown finish reason becomes a file',
     edits: [
       {
-        file: 'core/model/answer/finish.ts',
-        find: "!name.startsWith('function_call') ? 'filtered' : 'other';",
-        replace: "!name.startsWith('function_call') ? 'filtered' : 'whole';",
+        in: 'core/model/answer/finish.ts#finishKind',
+        find: "'filtered' : 'other'",
+        replace: "'filtered' : 'whole'",
       },
     ],
     caughtBy: { test: 'test/integration/model/fault-matrix.test.ts' },
@@ -99,9 +86,9 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'JSON that broke off is an answer as far as it came',
     edits: [
       {
-        file: 'core/model/answer/find-json.ts',
-        find: '      if (end === -1) return { texts, isCut: true };',
-        replace: '      if (end === -1) continue;',
+        in: 'core/model/answer/find-json.ts#findJson',
+        find: 'return { texts, isCut: true };',
+        replace: 'continue;',
       },
     ],
     caughtBy: { test: 'test/unit/model/answers.test.ts' },
@@ -111,7 +98,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     what: 'a job behind which a crash lies runs beside others',
     edits: [
       {
-        file: 'core/runtime/leases/lease-supervisor.ts',
+        in: 'core/runtime/leases/lease-supervisor.ts#LeaseSupervisor.#work',
         find: '(leased.isolated ? isolated : pool).run(',
         replace: 'pool.run(',
       },

@@ -8,9 +8,9 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'time in which the broker was stopped counts against leases',
     edits: [
       {
-        file: 'core/broker/steady-time.ts',
-        find: 'if (realMs - this.#readAtMs > this.stepMsMax) {',
-        replace: 'if (realMs < 0) {',
+        in: 'core/broker/steady-time.ts#SteadyTime.now',
+        find: 'realMs - this.#readAtMs > this.stepMsMax',
+        replace: 'realMs < 0',
       },
     ],
     caughtBy: simulation,
@@ -20,9 +20,9 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a bit of a pause counts at once, before what came meanwhile was read',
     edits: [
       {
-        file: 'core/broker/steady-time.ts',
-        find: 'if (wasPaused) this.#nowMs += this.stepMsMax;',
-        replace: 'this.#nowMs += this.stepMsMax;',
+        in: 'core/broker/steady-time.ts#SteadyTime.now',
+        find: 'if (wasPaused)',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/unit/broker/broker-clock.test.ts' },
@@ -32,7 +32,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: "the broker's wall clock jumps with the system's",
     edits: [
       {
-        file: 'core/broker/broker-clock.ts',
+        in: 'core/broker/broker-clock.ts#BrokerClock.now',
         find: 'this.#wallMs += Math.max(-slewMsMax, Math.min(slewMsMax, systemMs - this.#wallMs));',
         replace: 'this.#wallMs = systemMs;',
       },
@@ -44,7 +44,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'the sleep of the machine does not pass for delays',
     edits: [
       {
-        file: 'core/broker/broker-clock.ts',
+        in: 'core/broker/broker-clock.ts#BrokerClock.now',
         find: 'passedMs += sleptMs;',
         replace: '',
       },
@@ -56,7 +56,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a start goes by a clock that lies before the newest time in the log',
     edits: [
       {
-        file: 'core/broker/broker-clock.ts',
+        in: 'core/broker/broker-clock.ts#BrokerClock.startAfter',
         find: 'this.#wallMs = newestMs;',
         replace: '',
       },
@@ -68,7 +68,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a start takes over a clock that was set by years while no broker ran',
     edits: [
       {
-        file: 'core/broker/broker-clock.ts',
+        in: 'core/broker/broker-clock.ts#BrokerClock.#goOnFrom',
         find: 'this.#wallMs = passedMs;',
         replace: '',
       },
@@ -80,9 +80,9 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a clock that was set ahead ends jobs before their time',
     edits: [
       {
-        file: 'core/broker/events.ts',
-        find: 'return Math.min(wallMs, systemMs);',
-        replace: 'return Math.max(wallMs, systemMs);',
+        in: 'core/broker/events.ts#expiryClockMs',
+        find: 'Math.min(wallMs, systemMs)',
+        replace: 'Math.max(wallMs, systemMs)',
       },
     ],
     caughtBy: simulation,
@@ -92,7 +92,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: "a time of day is taken for one of the broker's clock, which may differ from the system's",
     edits: [
       {
-        file: 'core/broker/state-machine/requests/admission.ts',
+        in: 'core/broker/state-machine/requests/admission.ts#Admission.#admit',
         find: 'facts.runAtMs - systemMs',
         replace: 'facts.runAtMs - wallMs + 0 * systemMs',
       },
@@ -104,10 +104,9 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a broker whose folder was moved away waits for it to come back',
     edits: [
       {
-        file: 'core/broker/log/disk/space.ts',
-        find: "const isTransient = 'code' in error && !lastingErrors.has(String(error.code));",
-        replace:
-          "const isTransient = !('code' in error) || !lastingErrors.has(String(error.code));",
+        in: 'core/broker/log/disk/space.ts#SpaceGuard.#onError',
+        find: "'code' in error &&",
+        replace: "!('code' in error) ||",
       },
     ],
     caughtBy: simulation,
@@ -117,9 +116,9 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a broker goes on making and removing files in a folder that took the place of its own',
     edits: [
       {
-        file: 'core/broker/folder/held-folder.ts',
-        find: '      folder.check();\n      return operation();',
-        replace: '      return operation();',
+        in: 'core/broker/folder/held-folder.ts#heldDisk',
+        find: 'folder.check();',
+        replace: '',
       },
     ],
     caughtBy: simulation,
@@ -129,7 +128,7 @@ export const timeBugs: readonly PlantedBug[] = [
     what: 'a client that was stopped gives up a request whose answer it had got',
     edits: [
       {
-        file: 'core/client/read-deadline.ts',
+        in: 'core/client/read-deadline.ts#ReadDeadline.constructor',
         find: 'this.#lastProbe = setImmediate(onOver);',
         replace: 'onOver();',
       },

@@ -8,8 +8,8 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'the models of an address are listed with the key before anybody allowed it',
     edits: [
       {
-        file: 'core/model/provider/provider.ts',
-        find: '  await query.allow(useOf(query, { name, baseURL, variables: address.variables }));\n',
+        in: 'core/model/provider/provider.ts#at',
+        find: 'await query.allow(useOf(query, { name, baseURL, variables: address.variables }));',
         replace: '',
       },
     ],
@@ -20,8 +20,8 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'a consumer runs the tool modules of its agents without asking',
     edits: [
       {
-        file: 'core/runtime/start-consumer.ts',
-        find: '  await trust.allow(rest.agents.flatMap(jobNeeds));\n',
+        in: 'core/runtime/start-consumer.ts#startConsumer',
+        find: 'await trust.allow(rest.agents.flatMap(jobNeeds));',
         replace: '',
       },
     ],
@@ -32,7 +32,7 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'a module is run where it was only to be read',
     edits: [
       {
-        file: 'core/tools/check-thread.ts',
+        in: 'core/tools/check-thread.ts#result',
         find: "how === 'run' ? await check() : read()",
         replace: 'await check()',
       },
@@ -44,9 +44,9 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'a record of what was allowed is believed whatever it lists',
     edits: [
       {
-        file: 'core/trust/records.ts',
-        find: 'record.version === 1 && digestOf(record.needs) === record.digest',
-        replace: 'record.version === 1 && digestOf(record.needs) !== null',
+        in: 'core/trust/records.ts#readFile',
+        find: 'digestOf(record.needs) === record.digest',
+        replace: 'digestOf(record.needs) !== null',
       },
     ],
     caughtBy: { test: 'test/unit/trust/trust.test.ts' },
@@ -56,9 +56,9 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'a secret input stands in the prompt that is kept',
     edits: [
       {
-        file: 'core/runtime/attempt/prompts.ts',
-        find: '=> withoutTexts(text, secrets);',
-        replace: '=> withoutTexts(text, new Set());',
+        in: 'core/runtime/attempt/prompts.ts#shown',
+        find: 'withoutTexts(text, secrets)',
+        replace: 'withoutTexts(text, new Set())',
       },
     ],
     caughtBy: { test: 'test/unit/runtime/attempt/prompts.test.ts' },
@@ -68,7 +68,7 @@ export const trustBugs: readonly PlantedBug[] = [
     what: 'the fence of a job follows from its id alone, which whoever names jobs may know',
     edits: [
       {
-        file: 'core/agent/compile.ts',
+        in: 'core/agent/compile.ts#fenceOf',
         find: 'update(`${round}\\n${id}\\n${text}`)',
         replace: 'update(`${round}\\n${id}`)',
       },
