@@ -1,10 +1,14 @@
-/** Every planted bug still has its place in the sources: whoever changes that function finds out at once. */
+/**
+ * Every planted bug still has its place in the sources, and a row in the document: whoever changes
+ * that function finds out at once.
+ */
 
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import type { Edit, PlantedBug } from '../planted/bug.ts';
 import { plantedBugs } from '../planted/bugs.ts';
 import { filesOf, withBug } from '../planted/planting.ts';
+import { section, tableRows } from './rules/markdown.ts';
 import { readText, root } from './rules/repository.ts';
 
 test.each(plantedBugs.map((bug) => [bug.name, bug] as const))(
@@ -18,6 +22,16 @@ test.each(plantedBugs.map((bug) => [bug.name, bug] as const))(
     }
   },
 );
+
+test('docs/internals/durability.md lists every planted bug, where it lies and what catches it', () => {
+  const rows = tableRows(section(readText('docs/internals/durability.md'), '## Planted bugs'));
+  const listed = rows.map((row) => row.join(' | ').replace(/, seed \d+$/, ''));
+  const known = plantedBugs.map((bug) => {
+    const catcher = 'test' in bug.caughtBy ? bug.caughtBy.test : 'simulation';
+    return [bug.name, bug.what, filesOf(bug).join(', '), catcher].join(' | ');
+  });
+  expect(listed.toSorted()).toEqual(known.toSorted());
+});
 
 const source = `
 /** Not a declaration: first() { */
@@ -51,7 +65,7 @@ class Other {
 }
 `;
 
-function planted(place: string, find: string, replace = 'X'): string | null {
+function sourceWith(place: string, find: string, replace = 'X'): string | null {
   const edit: Edit = { in: `core/a.ts#${place}`, find, replace };
   const bug: PlantedBug = { name: 'a-bug', what: '', edits: [edit], caughtBy: { test: '' } };
   return withBug(bug, join(root, 'core/a.ts'), source);
@@ -66,7 +80,7 @@ describe('a planted bug', () => {
     ['Store.get', 'this.#kept.get(key); }', 'return X'],
     ['Other.get', 'send(now, later)', '{\n    X;\n  }'],
   ])('is planted in %s, however its lines are broken', (place, find, result) => {
-    expect(planted(place, find)).toContain(result);
+    expect(sourceWith(place, find)).toContain(result);
   });
 
   it.each([
@@ -77,6 +91,6 @@ describe('a planted bug', () => {
     ['Store.#get', 'delete(key)', 'a-bug: Store.#get of core/a.ts has "delete(key)" 2 times'],
     ['Store.get', 'Once', 'a-bug: Store.get of core/a.ts has "Once" 0 times'],
   ])('says when %s is gone, or %s in it is not there once', (place, find, problem) => {
-    expect(() => planted(place, find)).toThrow(problem);
+    expect(() => sourceWith(place, find)).toThrow(problem);
   });
 });
