@@ -143,11 +143,13 @@ export class EndpointProcess {
   /** @param model a fault, or a drill such as `aiq-offline?latency=1s` */
   static async start(model: string): Promise<EndpointProcess> {
     const dir = await mkdtemp(join(tmpdir(), 'aiq-endpoint-'));
-    const main = join(repository, 'test', 'support', 'fault-process.ts');
+    const main = join(repository, 'test', 'support', 'servers', 'fault-process.ts');
     const child = spawn(process.execPath, [main, '--calls', join(dir, 'calls')], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+    const ended = once(child, 'exit').then(() => Promise.reject(new Error(`${main} ended`)));
+    const said = once(child.stdout as NodeJS.ReadableStream, 'data');
+    const [line] = (await Promise.race([said, ended])) as [Buffer];
     const { baseURL, apiKey } = JSON.parse(line.toString()) as { baseURL: string; apiKey: string };
     const env = { OPENAI_BASE_URL: baseURL, OPENAI_API_KEY: apiKey, AIQ_MODEL: model };
     return new EndpointProcess(child, dir, env);
