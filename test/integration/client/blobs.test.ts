@@ -1,9 +1,10 @@
 /** Blobs over connections that are lost, and against brokers that have other bytes than they should. */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Client, getBlob, putBlob } from '../../../core/client/index.ts';
 import { limits } from '../../../core/protocol/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import {
   codeOf,
   type FakeBroker,
@@ -13,12 +14,6 @@ import {
 import { type FakeShelf, fakeShelf } from '../../support/servers/fake-shelf.ts';
 
 const chunkBytes = limits.blobChunkBytesMax;
-const opened: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-});
-
 interface Rig {
   readonly broker: FakeBroker;
   readonly shelf: FakeShelf;
@@ -33,7 +28,7 @@ async function rig(answer?: (shelf: FakeShelf) => FakeBrokerOptions['answer']): 
     resolve: () => Promise.resolve({ unix: broker.socketPath }),
     clientName: 'test',
   });
-  opened.push(broker, client);
+  closeAfterTest(broker, client);
   return { broker, shelf, client };
 }
 

@@ -1,8 +1,9 @@
 /** The asking client against a broker that loses connections and answers at chosen moments. */
 
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Client, type SessionOptions } from '../../../core/client/index.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import { infoWith } from '../../support/job-info.ts';
 import {
   allIsWell,
@@ -13,15 +14,9 @@ import {
   startFakeBroker,
 } from '../../support/servers/fake-broker.ts';
 
-const opened: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-});
-
 async function fake(options?: FakeBrokerOptions): Promise<FakeBroker> {
   const broker = await startFakeBroker(options);
-  opened.push(broker);
+  closeAfterTest(broker);
   return broker;
 }
 
@@ -31,7 +26,7 @@ function clientOf(broker: FakeBroker, options: Partial<SessionOptions> = {}): Cl
     clientName: 'test',
     ...options,
   });
-  opened.push(client);
+  closeAfterTest(client);
   return client;
 }
 

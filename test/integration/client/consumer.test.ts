@@ -3,7 +3,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Consumer, type ConsumerOptions, type LeasedJob } from '../../../core/client/index.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type Message,
   noUsage,
 } from '../../../core/protocol/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import {
   type Answer,
   allIsWell,
@@ -23,12 +24,6 @@ import {
   type Received,
   startFakeBroker,
 } from '../../support/servers/fake-broker.ts';
-
-const opened: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-});
 
 /** No job of these tests is large. */
 const noBlobs = { request: () => Promise.reject(new Error('nothing is asked')) };
@@ -44,7 +39,7 @@ interface Rig {
 
 async function rig(options: FakeBrokerOptions = {}, credit = 4): Promise<Rig> {
   const broker = await startFakeBroker(options);
-  opened.push(broker);
+  closeAfterTest(broker);
   const taken: LeasedJob[] = [];
   const lost: [LeasedJob, string][] = [];
   const notices: string[] = [];
@@ -58,7 +53,7 @@ async function rig(options: FakeBrokerOptions = {}, credit = 4): Promise<Rig> {
     onLeaseLost: (lease, code) => lost.push([lease, code]),
     onNotice: (text) => notices.push(text),
   });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   await broker.until(() => credits(broker).at(-1) === credit);
   const deliver = async (...items: Delivery[]): Promise<void> => {
     const before = taken.length;
@@ -290,7 +285,7 @@ test('a consumer outlives a broker that is away, and says so', async () => {
   expect(notices[0]).toMatch(/lost the broker at unix:.*trying again/);
   await fs.mkdir(path.dirname(broker.socketPath), { mode: 0o700 });
   const next = await startFakeBroker({ socketPath: broker.socketPath });
-  opened.push(next);
+  closeAfterTest(next);
   await next.until(() => credits(next).length > 0);
   next.push('Deliver', { items: [delivery(1)] });
   while (taken.length === 0) await new Promise(setImmediate);
@@ -308,7 +303,7 @@ test('close sends the settles that wait, hands the rest back and ends the sessio
 
 test('a subscription that the broker refuses is an error of the caller', async () => {
   const broker = await startFakeBroker({ answer: () => failure('BAD_REQUEST') });
-  opened.push(broker);
+  closeAfterTest(broker);
   const options: ConsumerOptions = {
     resolve: () => Promise.resolve({ unix: broker.socketPath }),
     clientName: 'test',

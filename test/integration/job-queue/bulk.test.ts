@@ -1,8 +1,9 @@
 /** Operations on many jobs, settings and searching through the port, against a broker that is told what to say. */
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type JobQueue, openQueue } from '../../../core/job-queue/index.ts';
 import type { Message } from '../../../core/protocol/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import { infoWith } from '../../support/job-info.ts';
 import {
   type Answer,
@@ -14,19 +15,13 @@ import {
   startFakeBroker,
 } from '../../support/servers/fake-broker.ts';
 
-const opened: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-});
-
 async function rig(
   answer: NonNullable<FakeBrokerOptions['answer']>,
 ): Promise<{ broker: FakeBroker; queue: JobQueue }> {
   const broker = await startFakeBroker({ answer: (...told) => pong(told[0]) ?? answer(...told) });
   const address = { broker: `unix:${broker.socketPath}`, tokenFile: null, clientName: 'test' };
   const queue = await openQueue(address);
-  opened.push(broker, queue);
+  closeAfterTest(broker, queue);
   return { broker, queue };
 }
 

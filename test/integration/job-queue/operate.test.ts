@@ -1,39 +1,13 @@
 /** What operators do through the port: pause, resume, purge, watch and list; the real broker behind it. */
 
-import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readEndpoints, stopBroker } from '../../../core/host/index.ts';
-import {
-  type Job,
-  type JobInfo,
-  type JobQueue,
-  newJob,
-  openQueue,
-} from '../../../core/job-queue/index.ts';
+import { type Job, type JobInfo, type JobQueue, newJob } from '../../../core/job-queue/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
+import { brokerFolder } from '../../support/servers/broker-folder.ts';
 import { codeOf } from '../../support/servers/fake-broker.ts';
 
-let base: string;
-let dir: string;
-const opened: { close(): Promise<void> }[] = [];
-
-beforeEach(async () => {
-  base = await fs.mkdtemp(path.join(os.tmpdir(), 'aiq-operate-'));
-  dir = path.join(base, 'broker');
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-  await stopBroker(dir);
-  await fs.rm(base, { recursive: true, force: true });
-});
-
-async function open(): Promise<JobQueue> {
-  const queue = await openQueue({ broker: `file:${dir}`, tokenFile: null, clientName: 'test' });
-  opened.push(queue);
-  return queue;
-}
+const folder = brokerFolder();
 
 function jobs(count: number, queue = 'a', delayMs = 0): Job[] {
   const make = (index: number): Job =>
@@ -53,17 +27,17 @@ async function take(queue: JobQueue): Promise<string[]> {
     onDelivery: ({ job }) => taken.push(job.id),
     onLeaseLost: () => undefined,
   });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   return taken;
 }
 
 test('a paused queue delivers nothing, also after a restart of the broker, until it is resumed', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const [job] = jobs(1) as [Job];
   await queue.pause('a');
   await queue.pause('a');
   await queue.enqueue([job]);
-  await stopBroker(dir);
+  await stopBroker(folder.dir);
   const [info] = (await queue.stats(['a'])).queues;
   expect(info).toMatchObject({ queue: 'a', paused: true, ready: 1, leased: 0 });
   const taken = await take(queue);
@@ -76,7 +50,7 @@ test('a paused queue delivers nothing, also after a restart of the broker, until
 });
 
 test('purging a queue cancels what waits in it, over as many pages as it takes, and nothing else', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const waiting = jobs(1500);
   const delayed = jobs(2, 'a', 60_000).map((job, index) => ({ ...job, id: other(index) }));
   const elsewhere = jobs(1, 'b');
@@ -94,7 +68,7 @@ function other(index: number): string {
 }
 
 test('a list has as many rows as were asked for, although the broker pages more finely', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue(jobs(1205));
   const all = await queue.list({ limit: 5000 });
   expect(new Set(all.jobs.map(({ id }) => id)).size).toBe(1205);
@@ -106,7 +80,7 @@ test('a list has as many rows as were asked for, although the broker pages more 
 });
 
 test('more ids than one request may name are cancelled, each with its own answer', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const many = jobs(1001);
   await queue.enqueue(many);
   const answers = await queue.cancel([...many.map(({ id }) => id), other(0)]);
@@ -116,7 +90,7 @@ test('more ids than one request may name are cancelled, each with its own answer
 });
 
 test('a watch tells every change of its queues, and a broker that was killed is a gap, not an end', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const changes: Pick<JobInfo, 'id' | 'state'>[] = [];
   let gaps = 0;
   const ending = new AbortController();
@@ -129,7 +103,7 @@ test('a watch tells every change of its queues, and a broker that was killed is 
   const [one, two, three] = jobs(3) as [Job, Job, Job];
   await queue.enqueue([...jobs(1, 'b'), one]);
   await until(() => changes.length === 1);
-  const endpoints = await readEndpoints(dir);
+  const endpoints = await readEndpoints(folder.dir);
   process.kill(endpoints?.pid ?? 0, 'SIGKILL');
   await until(() => gaps === 1);
   await queue.enqueue([two]);
@@ -147,18 +121,18 @@ test('a watch tells every change of its queues, and a broker that was killed is 
 });
 
 test('a queue that was closed watches nothing, and its watches end with it', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const ending = new AbortController();
   await queue.watch({ onChange: () => undefined, signal: ending.signal });
   await queue.close();
   expect(await codeOf(queue.watch({ onChange: () => undefined }))).toBe('CLOSED');
-  const observer = await open();
+  const observer = await folder.open();
   expect((await observer.engineStats()).connections).toBe(1);
   ending.abort();
 });
 
 test('the holder of a cancelled job hears of it without asking', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const lost: [string, string][] = [];
   const held = Promise.withResolvers<string>();
   const consumer = await queue.consume({
@@ -167,7 +141,7 @@ test('the holder of a cancelled job hears of it without asking', async () => {
     onDelivery: ({ job }) => held.resolve(job.id),
     onLeaseLost: ({ job }, code) => lost.push([job.id, code]),
   });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   await queue.enqueue(jobs(1));
   const id = await held.promise;
   await queue.cancel([id]);

@@ -2,11 +2,9 @@
 
 import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readEndpoints, stopBroker } from '../../../core/host/index.ts';
+import { expect, test } from 'vitest';
+import { readEndpoints } from '../../../core/host/index.ts';
 import {
   type Consumer,
   type Job,
@@ -17,28 +15,11 @@ import {
   openQueue,
   readJobBody,
 } from '../../../core/job-queue/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
+import { brokerFolder } from '../../support/servers/broker-folder.ts';
 import { codeOf } from '../../support/servers/fake-broker.ts';
 
-let base: string;
-let dir: string;
-const opened: { close(): Promise<void> }[] = [];
-
-beforeEach(async () => {
-  base = await fs.mkdtemp(path.join(os.tmpdir(), 'aiq-queue-'));
-  dir = path.join(base, 'broker');
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-  await stopBroker(dir);
-  await fs.rm(base, { recursive: true, force: true });
-});
-
-async function open(): Promise<JobQueue> {
-  const queue = await openQueue({ broker: `file:${dir}`, tokenFile: null, clientName: 'test' });
-  opened.push(queue);
-  return queue;
-}
+const folder = brokerFolder();
 
 function job(input: unknown, identity?: JobIdentity): Job {
   return newJob({ agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input, identity });
@@ -61,7 +42,7 @@ async function work(queue: JobQueue, credit: number): Promise<Worker> {
     onDelivery: (leased) => taken.push(leased),
     onLeaseLost: (leased, code) => lost.push([leased, code]),
   });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   const has = async (count: number): Promise<void> => {
     while (taken.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
   };
@@ -69,14 +50,14 @@ async function work(queue: JobQueue, credit: number): Promise<Worker> {
 }
 
 async function killBroker(): Promise<number> {
-  const endpoints = await readEndpoints(dir);
+  const endpoints = await readEndpoints(folder.dir);
   if (endpoints === null) throw new Error('no broker runs');
   process.kill(endpoints.pid, 'SIGKILL');
   return endpoints.pid;
 }
 
 test('a job goes from enqueue over a lease to done, and whoever waits hears of it', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const article = job({ text: 'hello' });
   expect(await queue.enqueue([article])).toEqual([
     { id: article.id, outcome: 'created', state: 'ready' },
@@ -98,7 +79,7 @@ test('a job goes from enqueue over a lease to done, and whoever waits hears of i
 });
 
 test('the same key with another input is a conflict', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const identity = { key: 'monday' };
   await queue.enqueue([job({ text: 'one' }, identity)]);
   expect(await queue.enqueue([job({ text: 'two' }, identity)])).toMatchObject([
@@ -107,7 +88,7 @@ test('the same key with another input is a conflict', async () => {
 });
 
 test('jobs can be listed page by page, found by prefix, cancelled and retried', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const jobs = [1, 2, 3].map((index) => job({ index }));
   await queue.enqueue(jobs);
   const page = await queue.list({ limit: 2 });
@@ -128,7 +109,7 @@ test('jobs can be listed page by page, found by prefix, cancelled and retried', 
 });
 
 test('kill -9 of the broker: the consumer starts the next one and keeps every lease', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue(Array.from({ length: 16 }, (_, index) => job({ index })));
   const { consumer, taken, lost, has } = await work(queue, 16);
   await has(16);
@@ -145,7 +126,7 @@ test('kill -9 of the broker: the consumer starts the next one and keeps every le
 });
 
 test('kill -9 of the broker in the middle of a large enqueue loses and doubles nothing', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   const jobs = Array.from({ length: 5_000 }, (_, index) => job({ index }));
   const enqueued = queue.enqueue(jobs);
   for (const delayMs of [5, 20, 40]) {
@@ -160,7 +141,7 @@ test('kill -9 of the broker in the middle of a large enqueue loses and doubles n
 });
 
 test('a consumer that closes hands its jobs to the next one at once, uncharged', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue([job(1), job(2)]);
   const first = await work(queue, 2);
   await first.has(2);
@@ -174,7 +155,7 @@ test('a consumer that closes hands its jobs to the next one at once, uncharged',
 });
 
 test('credit bounds the leases, and a settle makes room for the next', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue([1, 2, 3].map((index) => job({ index })));
   const { consumer, taken, has } = await work(queue, 1);
   await has(1);
@@ -187,7 +168,7 @@ test('credit bounds the leases, and a settle makes room for the next', async () 
 });
 
 test('the holder of a cancelled job loses its lease', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue([job(1)]);
   const { consumer, taken, lost, has } = await work(queue, 1);
   await has(1);
@@ -201,7 +182,7 @@ test('the holder of a cancelled job loses its lease', async () => {
 });
 
 test('texts over the limit are cut, and a note over the limit is refused before it is sent', async () => {
-  const queue = await open();
+  const queue = await folder.open();
   await queue.enqueue([job(1)]);
   const { consumer, taken, has } = await work(queue, 1);
   await has(1);
@@ -232,22 +213,22 @@ test('processes that open one folder at once share one broker, and each ends by 
   const doors = ['job-queue', 'host'].map(
     (layer) => new URL(`../../../core/${layer}/index.ts`, import.meta.url).href,
   );
-  const args = ['--input-type=module', '-e', script, ...doors, dir];
+  const args = ['--input-type=module', '-e', script, ...doors, folder.dir];
   const run = promisify(execFile);
   const runs = [1, 2, 3].map(() => run(process.execPath, args));
   const pids = (await Promise.all(runs)).map(({ stdout }) => Number(stdout));
-  const endpoints = await readEndpoints(dir);
+  const endpoints = await readEndpoints(folder.dir);
   expect(pids).toEqual(pids.map(() => endpoints?.pid));
 });
 
 test('startBroker: false starts nothing', async () => {
-  const options = { broker: `file:${dir}`, tokenFile: null, clientName: 'test' };
+  const options = { broker: `file:${folder.dir}`, tokenFile: null, clientName: 'test' };
   expect(await codeOf(openQueue({ ...options, startBroker: false }))).toBe('UNREACHABLE');
-  await expect(fs.stat(dir)).rejects.toThrow('ENOENT');
+  await expect(fs.stat(folder.dir)).rejects.toThrow('ENOENT');
 });
 
 test('an address nobody answers at is UNREACHABLE when the deadline is over', async () => {
   const options = { tokenFile: null, clientName: 'test', connectDeadlineMs: 200 };
-  const broker = `unix:${path.join(base, 'none.sock')}`;
+  const broker = `unix:${folder.dir}.sock`;
   expect(await codeOf(openQueue({ ...options, broker }))).toBe('UNREACHABLE');
 });

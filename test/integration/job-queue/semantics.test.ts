@@ -2,9 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readEndpoints, stopBroker } from '../../../core/host/index.ts';
 import {
   type Consumer,
@@ -13,30 +12,12 @@ import {
   type JobTerms,
   type LeasedJob,
   newJob,
-  openQueue,
 } from '../../../core/job-queue/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
+import { brokerFolder } from '../../support/servers/broker-folder.ts';
 import { codeOf } from '../../support/servers/fake-broker.ts';
 
-let base: string;
-let dir: string;
-const opened: { close(): Promise<void> }[] = [];
-
-beforeEach(async () => {
-  base = await fs.mkdtemp(path.join(os.tmpdir(), 'aiq-semantics-'));
-  dir = path.join(base, 'broker');
-});
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-  await stopBroker(dir);
-  await fs.rm(base, { recursive: true, force: true });
-});
-
-async function open(): Promise<JobQueue> {
-  const queue = await openQueue({ broker: `file:${dir}`, tokenFile: null, clientName: 'test' });
-  opened.push(queue);
-  return queue;
-}
+const folder = brokerFolder();
 
 function jobOf(name: string, terms: JobTerms = {}): Job {
   return newJob({ ...terms, agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input: name });
@@ -58,7 +39,7 @@ async function work(queue: JobQueue, credit = 10): Promise<Worker> {
   const onDelivery = (leased: LeasedJob): void => void taken.push(leased);
   const onLeaseLost = (): void => undefined;
   const consumer = await queue.consume({ queues: ['a'], credit, onDelivery, onLeaseLost });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   const nth = async (count: number): Promise<LeasedJob> => {
     while (taken.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
     return taken[count - 1] as LeasedJob;
@@ -72,7 +53,7 @@ async function stateOf(queue: JobQueue, { id }: Job): Promise<string | undefined
 
 describe('the terms of a job', () => {
   test('urgent jobs go first, and each level in its order', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const order = ['low', 'normal', 'high', 'highest', 'normal'] as const;
     await queue.enqueue(order.map((priority, at) => jobOf(`${at}`, { priority })));
     const { taken, nth } = await work(queue);
@@ -88,7 +69,7 @@ describe('the terms of a job', () => {
   });
 
   test('a job runs when its time has come, and is dead when it is over', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const [later, never] = [
       jobOf('later', { runAtMs: Date.now() + 150 }),
       jobOf('never', { runAtMs: Date.now() + 60_000, expiresAtMs: Date.now() + 100 }),
@@ -103,7 +84,7 @@ describe('the terms of a job', () => {
   });
 
   test('a parked job waits for its key, and no other', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const jobs = [jobOf('one', { parkKey: 'k1' }), jobOf('two', { parkKey: 'k2' })] as const;
     const { consumer, nth } = await work(queue);
     expect(await queue.enqueue(jobs)).toMatchObject([{ state: 'parked' }, { state: 'parked' }]);
@@ -112,13 +93,13 @@ describe('the terms of a job', () => {
     expect(leased.job.id).toBe(jobs[1].id);
     const settle = { outcome: 'returned', errorCode: 'waits', park: 'k1' } as const;
     expect(await consumer.settle(leased, settle)).toEqual({ ok: true, state: 'parked' });
-    await stopBroker(dir);
+    await stopBroker(folder.dir);
     expect(await queue.signal('k1')).toBe(2);
     expect(await queue.signal('k1')).toBe(0);
   });
 
   test('tags, priority, expiry and history are told', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const expiresAtMs = Date.now() + 3_600_000;
     const job = jobOf('one', { tags: ['mill', 'q3'], priority: 'high', expiresAtMs });
     await queue.enqueue([job]);
@@ -137,7 +118,7 @@ describe('the terms of a job', () => {
 
 describe('an ack', () => {
   test.each([3, 100_000])('keeps a result of %i bytes, over a restart too', async (size) => {
-    const queue = await open();
+    const queue = await folder.open();
     const job = jobOf('one');
     await queue.enqueue([job]);
     const { consumer, nth } = await work(queue);
@@ -145,13 +126,13 @@ describe('an ack', () => {
     expect(await codeOf(queue.result(job.id))).toBe('BAD_STATE');
     const result = new Uint8Array(randomBytes(size));
     expect(await consumer.settle(leased, { outcome: 'ack', result })).toMatchObject({ ok: true });
-    await stopBroker(dir);
+    await stopBroker(folder.dir);
     expect(Buffer.compare((await queue.result(job.id)) ?? result.subarray(1), result)).toBe(0);
     expect((await queue.inspect(job.id))[0]?.info.resultBytes).toBe(size);
   });
 
   test('brings follow-up jobs with it, or nothing happens at all', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     await queue.configureQueue('a', { jobsMax: 2, bytesMax: 0, keepMs: 0, keepJobs: 0 });
     await queue.enqueue([jobOf('one')]);
     const { consumer, nth } = await work(queue, 1);
@@ -169,7 +150,7 @@ describe('an ack', () => {
 
 describe('large bytes', () => {
   test('an input of 3 MiB arrives whole, and is stored once', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const body = new Uint8Array(randomBytes(3 * 1024 * 1024));
     const [one, two] = [
       { ...jobOf('one'), body },
@@ -189,7 +170,7 @@ describe('large bytes', () => {
   });
 
   test('an input over 64 MiB is refused, and nothing of it is stored', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const body = new Uint8Array(64 * 1024 * 1024 + 1);
     const answers = await queue.enqueue([{ ...jobOf('one'), body }, jobOf('two')]);
     expect(answers).toMatchObject([
@@ -200,10 +181,10 @@ describe('large bytes', () => {
   });
 
   test('kill -9 in the middle of a large input: it is there in the end, whole', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const body = new Uint8Array(randomBytes(24 * 1024 * 1024));
     const putting = queue.putBlob(body);
-    const endpoints = await readEndpoints(dir);
+    const endpoints = await readEndpoints(folder.dir);
     for (let bytes = 0; bytes < 4 * 1024 * 1024; bytes = await bytesOfLog()) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -213,15 +194,15 @@ describe('large bytes', () => {
   });
 
   async function bytesOfLog(): Promise<number> {
-    const names = await fs.readdir(path.join(dir, 'log'));
+    const names = await fs.readdir(path.join(folder.dir, 'log'));
     const sizes = await Promise.all(
-      names.map((name) => fs.stat(path.join(dir, 'log', name)).catch(() => ({ size: 0 }))),
+      names.map((name) => fs.stat(path.join(folder.dir, 'log', name)).catch(() => ({ size: 0 }))),
     );
     return sizes.reduce((sum, { size }) => sum + size, 0);
   }
 
   test('the journal keeps what was put first, for every later delivery', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const job = jobOf('one');
     await queue.enqueue([job]);
     const { consumer, nth } = await work(queue);
@@ -231,7 +212,7 @@ describe('large bytes', () => {
     expect(Buffer.compare(await consumer.journalPut(first, callHash, paid), paid)).toBe(0);
     await consumer.settle(first, { outcome: 'retry', errorCode: 'boom' });
     const second = await nth(2);
-    await stopBroker(dir);
+    await stopBroker(folder.dir);
     for (const leased of [first, second]) {
       const stands = await consumer.journalPut(leased, callHash, Uint8Array.of(1));
       expect(Buffer.compare(stands, paid)).toBe(0);
@@ -243,7 +224,7 @@ describe('large bytes', () => {
 
 describe('operators', () => {
   test('dead jobs are retried by cause, waiting ones purged, however many', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const jobs = jobsOf(2500);
     await queue.enqueue(jobs);
     const { consumer, taken, nth } = await work(queue, 20);
@@ -267,7 +248,7 @@ describe('operators', () => {
   });
 
   test('a queue is full at its own limit, and what is kept of it is told', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     const settings = { jobsMax: 2, bytesMax: 0, keepMs: 86_400_000, keepJobs: 5 };
     await queue.configureQueue('a', settings);
     const answers = await queue.enqueue(jobsOf(3));
@@ -280,7 +261,7 @@ describe('operators', () => {
   });
 
   test('the history is searched by tag, state and cause, page by page', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     await queue.enqueue([...jobsOf(7, { tags: ['mill'] }), jobOf('other', { tags: ['ferry'] })]);
     const { consumer, taken, nth } = await work(queue);
     await nth(8);
@@ -307,7 +288,7 @@ describe('operators', () => {
   });
 
   test('the broker tells of its storage', async () => {
-    const queue = await open();
+    const queue = await folder.open();
     await queue.enqueue(jobsOf(100));
     const stats = await queue.engineStats();
     expect(stats).toMatchObject({ diskFull: false, logSegments: 1 });

@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   type Consumer,
   type Job,
@@ -19,6 +19,7 @@ import {
   limits,
   type Message,
 } from '../../../core/protocol/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import {
   codeOf,
   type FakeBroker,
@@ -27,12 +28,6 @@ import {
   startFakeBroker,
 } from '../../support/servers/fake-broker.ts';
 import { type FakeShelf, fakeShelf } from '../../support/servers/fake-shelf.ts';
-
-const opened: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close();
-});
 
 interface Rig {
   readonly broker: FakeBroker;
@@ -44,14 +39,14 @@ async function rig(options: FakeBrokerOptions = {}, shelf = fakeShelf()): Promis
   const broker = await startFakeBroker({ answer: (message) => shelf.answer(message), ...options });
   const address = { broker: `unix:${broker.socketPath}`, tokenFile: null, clientName: 'test' };
   const queue = await openQueue(address);
-  opened.push(broker, queue);
+  closeAfterTest(broker, queue);
   return { broker, shelf, queue };
 }
 
 async function consumerOf(queue: JobQueue): Promise<Consumer> {
   const nothing = { onDelivery: () => undefined, onLeaseLost: () => undefined };
   const consumer = await queue.consume({ queues: ['a'], credit: 0, ...nothing });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   return consumer;
 }
 
@@ -122,7 +117,7 @@ async function worker(options: FakeBrokerOptions = {}, shelf = fakeShelf()): Pro
     onDelivery: (leased) => taken.push(leased),
     onLeaseLost: ({ job }) => lost.push(job.id),
   });
-  opened.push(consumer);
+  closeAfterTest(consumer);
   const subscribed = ({ received }: FakeBroker): number =>
     received.filter(({ name }) => name === 'Subscribe').length;
   await all.broker.until(() => subscribed(all.broker) >= 2);
