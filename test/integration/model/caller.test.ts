@@ -1,32 +1,19 @@
 /** What a successful call makes of the many shapes in which servers stream an answer. */
 
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createCaller, type ModelAnswer, type ModelCall } from '../../../core/model/index.ts';
 import { patienceMs } from '../../support/patience.ts';
 import {
-  type Answer,
   delta,
   type FakeServer,
-  fakeServer,
   goodAnswer,
   modelCall,
   refuse,
+  serving,
   sse,
   testKey,
   usageChunk,
 } from './fake-server.ts';
-
-const open: FakeServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
-
-async function serving(answer: Answer): Promise<FakeServer> {
-  const server = await fakeServer(answer);
-  open.push(server);
-  return server;
-}
 
 async function answerOf(
   server: FakeServer,

@@ -1,17 +1,12 @@
 /** Drills of the fault server: extracts that come late, changed or broken, the same way each time. */
 
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import {
-  createCaller,
-  type ModelCall,
-  ModelError,
-  type Provider,
-} from '../../../core/model/index.ts';
+import { createCaller, ModelError } from '../../../core/model/index.ts';
 import { faultFor } from '../../support/drills/dice.ts';
 import { parseKnobs } from '../../support/drills/knobs.ts';
 import { EndpointProcess } from '../../support/project.ts';
 import { type FaultServer, faultServer } from '../../support/servers/fault-server.ts';
-import { failureOf, modelCall } from './fake-server.ts';
+import { call, failureOf, millText, summarize } from './fake-server.ts';
 
 let server: FaultServer;
 
@@ -21,27 +16,8 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-const text =
-  'The mill was built on the river in 1820. It burned down in the winter of 1901. ' +
-  'The owners rebuilt the mill of brick in 1903. The mill shut for good in 1950.';
-
-function summarize(model: string, subject = text): ModelCall {
-  return modelCall({
-    model,
-    messages: [
-      { role: 'system', content: 'Answer with at most 2 bullets, each one sentence.' },
-      { role: 'user', content: `<text>\n${subject}\n</text>` },
-    ],
-  });
-}
-
-async function call(provider: Provider, request: ModelCall) {
-  const caller = await createCaller(provider);
-  return caller.call(request, new AbortController().signal);
-}
-
 /** What became of a call, in a word. */
-async function outcome(model: string, subject = text, at = server): Promise<string> {
+async function outcome(model: string, subject = millText, at = server): Promise<string> {
   try {
     return (await call(at.provider, { ...summarize(model, subject), idleMs: 100 })).finishReason;
   } catch (error) {
@@ -101,7 +77,7 @@ test('faults come about as often as they should', () => {
 const faulty = 'aiq-offline?error=429:0.2&error=500:0.1&cut=0.15&html=0.1&reset=0.1&length=0.1';
 
 function round(seed: number, at = server): Promise<string[]> {
-  const subjects = Array.from({ length: 24 }, (_, index) => `${text} Part ${index}.`);
+  const subjects = Array.from({ length: 24 }, (_, index) => `${millText} Part ${index}.`);
   return Promise.all(subjects.map((subject) => outcome(`${faulty}&seed=${seed}`, subject, at)));
 }
 
@@ -120,20 +96,20 @@ test('faults repeat exactly for the same seed and requests, and differ for anoth
 test('the same request again throws the dice again, so that a retry can succeed', async () => {
   const outcomes = [];
   for (let attempt = 0; attempt < 12; attempt += 1) {
-    outcomes.push(await outcome('aiq-offline?error=500:0.5&seed=3', text));
+    outcomes.push(await outcome('aiq-offline?error=500:0.5&seed=3', millText));
   }
   expect(new Set(outcomes)).toEqual(new Set(['server_error', 'stop']));
 });
 
 test('each fault shows up as what it is', async () => {
-  expect(await outcome('aiq-offline?error=503:1&retryAfter=3', text)).toBe('overloaded');
-  expect(await outcome('aiq-offline?error=401', text)).toBe('unauthorized');
-  expect(await outcome('aiq-offline?cut=1', text)).toBe('stream_cut');
-  expect(await outcome('aiq-offline?silent=1', text)).toBe('stream_idle');
-  expect(await outcome('aiq-offline?html=1', text)).toBe('not_a_model_endpoint');
-  expect(await outcome('aiq-offline?reset=1', text)).toBe('connection_failed');
-  expect(await outcome('aiq-offline?length=1', text)).toBe('length');
-  expect(await outcome('aiq-offline?long=200kb', text)).toBe('answer_too_long');
+  expect(await outcome('aiq-offline?error=503:1&retryAfter=3', millText)).toBe('overloaded');
+  expect(await outcome('aiq-offline?error=401', millText)).toBe('unauthorized');
+  expect(await outcome('aiq-offline?cut=1', millText)).toBe('stream_cut');
+  expect(await outcome('aiq-offline?silent=1', millText)).toBe('stream_idle');
+  expect(await outcome('aiq-offline?html=1', millText)).toBe('not_a_model_endpoint');
+  expect(await outcome('aiq-offline?reset=1', millText)).toBe('connection_failed');
+  expect(await outcome('aiq-offline?length=1', millText)).toBe('length');
+  expect(await outcome('aiq-offline?long=200kb', millText)).toBe('answer_too_long');
   const throttled = await failureOf(
     server.provider,
     summarize('aiq-offline?error=429&retryAfter=3'),
@@ -155,7 +131,7 @@ test('many calls with latency wait side by side', async () => {
   const abort = new AbortController();
   const ended = Promise.allSettled(
     Array.from({ length: 60 }, (_, index) =>
-      caller.call(summarize(model, `${text} ${index}`), abort.signal),
+      caller.call(summarize(model, `${millText} ${index}`), abort.signal),
     ),
   );
   // None is answered before the last has begun.

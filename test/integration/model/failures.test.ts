@@ -1,31 +1,18 @@
 /** Every way in which a provider fails, against real servers on loopback: class, code and words. */
 
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startOfflineThread } from '../../../core/offline-model/index.ts';
 import {
-  type Answer,
   delta,
-  type FakeServer,
   failureOf,
   fakeServer,
   goodAnswer,
   providerAt,
   refuse,
+  serving,
   sse,
   testKey,
 } from './fake-server.ts';
-
-const open: FakeServer[] = [];
-
-async function serving(answer: Answer): Promise<FakeServer> {
-  const server = await fakeServer(answer);
-  open.push(server);
-  return server;
-}
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
 
 const refusals = [
   {

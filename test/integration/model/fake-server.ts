@@ -4,10 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import {
   createCaller,
+  type ModelAnswer,
   type ModelCall,
   ModelError,
   type Provider,
 } from '../../../core/model/index.ts';
+import { closeAfterTest } from '../../support/close-after-test.ts';
 import { testMs } from '../../support/patience.ts';
 
 export const testKey = 'sk-canary-0123456789abcdef';
@@ -56,6 +58,13 @@ export async function fakeServer(answer: Answer): Promise<FakeServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** A server that is closed with the test. */
+export async function serving(answer: Answer): Promise<FakeServer> {
+  const server = await fakeServer(answer);
+  closeAfterTest(server);
+  return server;
 }
 
 export function providerAt(baseURL: string): Provider {
@@ -120,4 +129,24 @@ export async function failureOf(
     throw error;
   }
   throw new Error('The call succeeded.');
+}
+
+export const millText =
+  'The mill was built on the river in 1820. It burned down in the winter of 1901. ' +
+  'The owners rebuilt the mill of brick in 1903. The mill shut for good in 1950.';
+
+/** Asks for a summary of the mill, or of another subject. */
+export function summarize(model: string, subject = millText): ModelCall {
+  return modelCall({
+    model,
+    messages: [
+      { role: 'system', content: 'Answer with at most 2 bullets, each one sentence.' },
+      { role: 'user', content: `<text>\n${subject}\n</text>` },
+    ],
+  });
+}
+
+export async function call(provider: Provider, request: ModelCall): Promise<ModelAnswer> {
+  const caller = await createCaller(provider);
+  return caller.call(request, new AbortController().signal);
 }

@@ -1,31 +1,18 @@
 /** What a server refuses in a request, and how the same is said so that it is taken: once, then at once. */
 
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createCaller, type ModelCall } from '../../../core/model/index.ts';
 import {
   type Answer,
   delta,
-  type FakeServer,
   failureOf,
-  fakeServer,
   goodAnswer,
   modelCall,
   refuse,
   type SeenRequest,
+  serving,
   sse,
 } from './fake-server.ts';
-
-const open: FakeServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
-
-async function serving(answer: Answer): Promise<FakeServer> {
-  const server = await fakeServer(answer);
-  open.push(server);
-  return server;
-}
 
 const schema = {
   type: 'object',

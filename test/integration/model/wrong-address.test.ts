@@ -1,30 +1,9 @@
 /** Servers that are no model endpoint, those that only look so for a moment, and keys that nobody can send. */
 
 import type { ServerResponse } from 'node:http';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createCaller } from '../../../core/model/index.ts';
-import {
-  type Answer,
-  type FakeServer,
-  failureOf,
-  fakeServer,
-  goodAnswer,
-  modelCall,
-  refuse,
-  testKey,
-} from './fake-server.ts';
-
-const open: FakeServer[] = [];
-
-async function serving(answer: Answer): Promise<FakeServer> {
-  const server = await fakeServer(answer);
-  open.push(server);
-  return server;
-}
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
+import { failureOf, goodAnswer, modelCall, refuse, serving, testKey } from './fake-server.ts';
 
 function signInPage(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });

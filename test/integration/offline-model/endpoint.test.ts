@@ -1,13 +1,12 @@
 /** The offline endpoint over its socket: its answers, its refusals, and its thread. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createCaller, type ModelCall, type Provider } from '../../../core/model/index.ts';
 import {
   type OfflineEndpoint,
   offlineLabel,
   startOfflineThread,
 } from '../../../core/offline-model/index.ts';
-import { failureOf, modelCall } from '../model/fake-server.ts';
+import { call, failureOf, millText, modelCall, summarize } from '../model/fake-server.ts';
 
 let endpoint: OfflineEndpoint;
 
@@ -17,32 +16,13 @@ beforeAll(async () => {
 
 afterAll(() => endpoint.close());
 
-const text =
-  'The mill was built on the river in 1820. It burned down in the winter of 1901. ' +
-  'The owners rebuilt the mill of brick in 1903. The mill shut for good in 1950.';
-
-function summarize(model: string, subject = text): ModelCall {
-  return modelCall({
-    model,
-    messages: [
-      { role: 'system', content: 'Answer with at most 2 bullets, each one sentence.' },
-      { role: 'user', content: `<text>\n${subject}\n</text>` },
-    ],
-  });
-}
-
-async function call(provider: Provider, request: ModelCall) {
-  const caller = await createCaller(provider);
-  return caller.call(request, new AbortController().signal);
-}
-
 test('an answer is an extract within the limits of the prompt, labelled, with estimated usage', async () => {
   const answer = await call(endpoint.provider, summarize('aiq-offline'));
   const [body, label] = answer.text.split('\n\n');
   expect(label).toBe(offlineLabel);
   const bullets = (body ?? '').split('\n');
   expect(bullets).toHaveLength(2);
-  for (const bullet of bullets) expect(text).toContain(bullet.slice(2));
+  for (const bullet of bullets) expect(millText).toContain(bullet.slice(2));
   expect(answer).toMatchObject({ finishReason: 'stop', usage: { estimated: true } });
 });
 
@@ -83,7 +63,7 @@ test('a schema is filled, a tool is called, and its result is quoted', async () 
     { role: 'assistant', content: '', toolCalls: asked.toolCalls } as const,
     {
       role: 'tool',
-      content: JSON.stringify([{ path: 'mill.md', text }]),
+      content: JSON.stringify([{ path: 'mill.md', text: millText }]),
       toolCallId: 'x',
     } as const,
   ];
