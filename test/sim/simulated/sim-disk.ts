@@ -11,29 +11,10 @@ import type {
   DiskSpace,
   ReadableFile,
 } from '../../../core/broker/log/disk/disk.ts';
+import type { DiskOperation } from '../../support/log/memory-disk.ts';
 import type { Dice } from '../dice.ts';
 import type { Reached } from '../reach.ts';
 import { type Medium, MediumFile } from './medium.ts';
-
-type DiskOperation =
-  | 'close'
-  | 'create'
-  | 'datasync'
-  | 'link'
-  | 'list'
-  | 'makeDir'
-  | 'open'
-  | 'openDir'
-  | 'openForReading'
-  | 'read'
-  | 'readFile'
-  | 'remove'
-  | 'rename'
-  | 'size'
-  | 'space'
-  | 'syncDir'
-  | 'truncate'
-  | 'write';
 
 const reads: ReadonlySet<DiskOperation> = new Set(['list', 'openForReading', 'read', 'readFile']);
 const openings: ReadonlySet<DiskOperation> = new Set([
