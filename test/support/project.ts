@@ -92,6 +92,13 @@ export class Project {
     return await this.start(...args).finished;
   }
 
+  /** @throws Error when the command ends with another code than 0 */
+  async succeed(...args: string[]): Promise<Finished> {
+    const finished = await this.aiq(...args);
+    if (finished.code === 0) return finished;
+    throw new Error(`${args.join(' ')} ended with ${finished.code}: ${finished.stderr}`);
+  }
+
   /** Pid of the broker that serves this folder now, or null. */
   async brokerPid(): Promise<number | null> {
     try {

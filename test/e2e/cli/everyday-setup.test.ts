@@ -21,11 +21,7 @@ afterEach(async () => {
   await project.remove();
 });
 
-async function succeed(...args: string[]): Promise<Finished> {
-  const finished = await project.aiq(...args);
-  expect(finished, `${args.join(' ')}\n${finished.stderr}`).toMatchObject({ code: 0 });
-  return finished;
-}
+const succeed = (...args: string[]): Promise<Finished> => project.succeed(...args);
 
 describe('init', () => {
   test('makes a folder in which everything passes its checks, and a second one changes nothing', async () => {

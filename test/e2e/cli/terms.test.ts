@@ -20,11 +20,7 @@ afterAll(async () => {
   await server.close();
 });
 
-async function succeed(...args: string[]): Promise<Finished> {
-  const finished = await project.aiq(...args);
-  expect(finished, `${args.join(' ')}\n${finished.stderr}`).toMatchObject({ code: 0 });
-  return finished;
-}
+const succeed = (...args: string[]): Promise<Finished> => project.succeed(...args);
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse((await succeed(...args, '--json')).stdout) as Record<string, unknown>;
