@@ -11,8 +11,8 @@ import {
   encodeJob,
   errorCodes,
   type Message,
-  noUsage,
 } from '../../../core/protocol/index.ts';
+import { acked } from '../../support/acked.ts';
 import { closeAfterTest } from '../../support/close-after-test.ts';
 import {
   type Answer,
@@ -90,18 +90,6 @@ function delivery(index: number, number = 1): Delivery {
     job: encodeJob(job, crc32),
   };
 }
-
-const acked: Parameters<Consumer['settle']>[1] = {
-  outcome: 'ack',
-  delayMs: 0,
-  errorCode: '',
-  errorMessage: '',
-  note: '',
-  usage: noUsage,
-  result: null,
-  enqueue: [],
-  park: null,
-};
 
 test('deliveries begin only after the caller has the consumer in hand', async () => {
   const { broker, taken, deliver } = await rig();

@@ -15,13 +15,8 @@ import {
   startBroker,
 } from '../../../../core/broker/index.ts';
 import { Client, Consumer, type LeasedJob } from '../../../../core/client/index.ts';
-import {
-  encodeJob,
-  idToText,
-  type Job,
-  noUsage,
-  plainJob,
-} from '../../../../core/protocol/index.ts';
+import { encodeJob, idToText, type Job, plainJob } from '../../../../core/protocol/index.ts';
+import { acked } from '../../../support/acked.ts';
 import { frameOf, Peer, temporaryFolder, watchWorkers } from './peer.ts';
 
 const anyPort = { host: '127.0.0.1', port: 0 };
@@ -195,18 +190,6 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await setTimeout(5);
 }
 
-const ack: Parameters<Consumer['settle']>[1] = {
-  outcome: 'ack',
-  delayMs: 0,
-  errorCode: '',
-  errorMessage: '',
-  note: '',
-  usage: noUsage,
-  result: null,
-  enqueue: [],
-  park: null,
-};
-
 it('keeps the leases of consumers whose thread dies; they come back, the others never notice', async () => {
   const consumers: TestConsumer[] = [];
   for (let count = 0; count < 24; count++) consumers.push(await openConsumer(2));
@@ -218,7 +201,7 @@ it('keeps the leases of consumers whose thread dies; they come back, the others 
   const others = notices.filter((text) => !/client "test" .* was taken over/.test(text));
   expect(others).toEqual([expect.stringContaining('an I/O thread died')]);
   const settled = consumers.flatMap(({ consumer, leases }) =>
-    leases.map(async (lease) => await consumer.settle(lease, ack)),
+    leases.map(async (lease) => await consumer.settle(lease, acked)),
   );
   expect(new Set((await Promise.all(settled)).map(({ code }) => code))).toEqual(new Set([0]));
   expect(consumers.flatMap(({ lost }) => lost)).toEqual([]);

@@ -15,11 +15,10 @@ import {
   type Message,
   type MessageName,
   messages,
-  noUsage,
   plainJob,
-  type Settlement,
   Writer,
 } from '../../../../core/protocol/index.ts';
+import { acked } from '../../../support/acked.ts';
 import { messageOf } from '../../protocol/message-arbitraries.ts';
 
 const id = '0123456789abcdefghjkmnpqr0';
@@ -64,18 +63,7 @@ describe('a request', () => {
     );
   });
 
-  const settlement: Settlement = {
-    token: { id, epoch: 1, delivery: 1 },
-    outcome: 'ack',
-    delayMs: 0,
-    errorCode: '',
-    errorMessage: '',
-    note: '',
-    usage: noUsage,
-    result: null,
-    enqueue: [],
-    park: null,
-  };
+  const settlement = { ...acked, token: { id, epoch: 1, delivery: 1 } };
 
   const many = limits.batchItemsMax + 1;
 

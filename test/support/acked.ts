@@ -1,0 +1,15 @@
+/** A settlement that says no more than that the job is done. */
+
+import { noUsage, type Settlement } from '../../core/protocol/index.ts';
+
+export const acked: Omit<Settlement, 'token'> = {
+  outcome: 'ack',
+  delayMs: 0,
+  errorCode: '',
+  errorMessage: '',
+  note: '',
+  usage: noUsage,
+  result: null,
+  enqueue: [],
+  park: null,
+};
