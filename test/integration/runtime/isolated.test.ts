@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JobRequest } from '../../../core/runtime/attempt/result.ts';
 import {
   type IsolatedOptions,
   IsolatedRuns,
 } from '../../../core/runtime/isolated/isolated-runs.ts';
-import type { RunEnd, RunOptions } from '../../../core/runtime/pool/run.ts';
+import type { RunOptions } from '../../../core/runtime/pool/run.ts';
+import { hostileData, hostileEntry, requestFor, told } from '../../support/hostile/hostile-runs.ts';
 import { until } from '../../support/project.ts';
 import { fakeJournal, threadAgentOf } from '../../support/runtime-fakes.ts';
 
@@ -22,15 +22,10 @@ function runsOf(options: Partial<IsolatedOptions> = {}) {
   const crashes: string[] = [];
   const entry = threadAgentOf();
   const runs = new IsolatedRuns({
-    entry: new URL('../../support/hostile/hostile-thread.ts', import.meta.url),
+    entry: hostileEntry,
     data: {
+      ...hostileData,
       agents: [{ ...entry, provider: { ...entry.provider, apiKey: 'sk-test-very-secret-key' } }],
-      prices: {},
-      idleMs: 0,
-      answerBytesMax: 0,
-      baseDir: '/',
-      outputDir: '/',
-      jobOutputDirs: true,
     },
     processesMax: 2,
     heapMegabytesMax: 64,
@@ -40,20 +35,14 @@ function runsOf(options: Partial<IsolatedOptions> = {}) {
   });
   opened.push(runs);
   const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
-    runs.run(requestFor(deed), { hardLimitMs: 60_000, journal: fakeJournal(), ...runOptions });
+    runs.run(requestFor(deed, true), {
+      hardLimitMs: 60_000,
+      journal: fakeJournal(),
+      ...runOptions,
+    });
   return { runs, run, crashes };
 }
 
-const requestFor = (deed: string): JobRequest => ({
-  id: 'job',
-  agent: 'agent',
-  body: new Uint8Array(),
-  source: deed,
-  createdAtMs: 0,
-  attempt: 1,
-  isRedelivery: true,
-});
-const told = (end: RunEnd) => (end.type === 'finished' && end.result.ok ? end.result.model : end);
 const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);

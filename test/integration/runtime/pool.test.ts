@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JobRequest } from '../../../core/runtime/attempt/result.ts';
 import { Pool, type PoolOptions } from '../../../core/runtime/pool/pool.ts';
-import type { RunEnd, RunOptions } from '../../../core/runtime/pool/run.ts';
+import type { RunOptions } from '../../../core/runtime/pool/run.ts';
+import { hostileData, hostileEntry, requestFor, told } from '../../support/hostile/hostile-runs.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
 
 const pools: Pool[] = [];
@@ -18,16 +18,8 @@ function poolOf(options: Partial<PoolOptions> = {}) {
   const crashes: string[] = [];
   const broken: string[] = [];
   const pool = new Pool({
-    entry: new URL('../../support/hostile/hostile-thread.ts', import.meta.url),
-    data: {
-      agents: [],
-      prices: {},
-      idleMs: 0,
-      answerBytesMax: 0,
-      baseDir: '/',
-      outputDir: '/',
-      jobOutputDirs: true,
-    },
+    entry: hostileEntry,
+    data: hostileData,
     threads: 1,
     concurrency: 4,
     heapMegabytesMax: 32,
@@ -38,20 +30,13 @@ function poolOf(options: Partial<PoolOptions> = {}) {
   });
   pools.push(pool);
   const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
-    pool.run(requestFor(deed), { hardLimitMs: 60_000, journal: fakeJournal(), ...runOptions });
+    pool.run(requestFor(deed, false), {
+      hardLimitMs: 60_000,
+      journal: fakeJournal(),
+      ...runOptions,
+    });
   return { pool, run, crashes, broken };
 }
-
-const requestFor = (deed: string): JobRequest => ({
-  id: 'job',
-  agent: 'agent',
-  body: new Uint8Array(),
-  source: deed,
-  createdAtMs: 0,
-  attempt: 1,
-  isRedelivery: false,
-});
-const told = (end: RunEnd) => (end.type === 'finished' && end.result.ok ? end.result.model : end);
 
 describe('a thread', () => {
   it('answers each run, also beside others', async () => {
