@@ -68,7 +68,7 @@ export const diskBugs: readonly PlantedBug[] = [
     what: 'a job that the broker could not read is charged a return',
     edits: [
       {
-        in: 'core/broker/state-machine/lifecycle/lease-end.ts#count',
+        in: 'core/broker/state-machine/lifecycle/lease-end.ts#countersOf',
         find: "ending.uncounted === true ? 'none' :",
         replace: '',
       },
