@@ -1,7 +1,7 @@
 /** What clients of a real broker may hear, and what they must not: each rule by itself. */
 
 import { expect, test } from 'vitest';
-import type { LeasedJob } from '../../../core/job-queue/index.ts';
+import type { LeasedJob, Settled } from '../../../core/job-queue/index.ts';
 import { ClientOracle } from '../../oracle/client-oracle.ts';
 
 function lease(id: string, delivery: number, attempt = 1): LeasedJob {
@@ -38,7 +38,33 @@ test('a job whose acceptance nobody answered counts from its delivery on', () =>
   expect(oracle.backlog).toBe(1);
 });
 
+test('a delivery may cross the cancel of its job, whose answer comes over another connection', () => {
+  const oracle = new ClientOracle();
+  oracle.isIn('a', 'cancelled');
+  oracle.wasDelivered(lease('a', 1));
+  oracle.wasSettled(lease('a', 1), 'ack', {
+    ok: false,
+    code: 'BAD_STATE',
+    state: 'cancelled',
+  } as Settled);
+  expect(oracle.violations).toEqual([]);
+});
+
 test('whatever contradicts an answer is told', () => {
+  expect(
+    wrong((oracle) => {
+      oracle.isIn('a', 'cancelled');
+      oracle.wasDelivered(lease('a', 1));
+      oracle.wasDelivered(lease('a', 2));
+    }),
+  ).toContain('after it was answered as cancelled');
+  expect(
+    wrong((oracle) => {
+      oracle.isIn('a', 'cancelled');
+      oracle.wasDelivered(lease('a', 1));
+      oracle.wasSettled(lease('a', 1), 'ack', done);
+    }),
+  ).toContain('answered as cancelled, then as done');
   expect(
     wrong((oracle) => {
       oracle.isIn('a', 'dead');
