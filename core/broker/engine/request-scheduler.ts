@@ -36,7 +36,7 @@ const largeAnswers: ReadonlySet<RequestName> = new Set<RequestName>([
 /** From this size on a request waits while the log is behind, so that small ones need not wait for it. */
 const heavyBytes = 64 * 1024;
 /** With so many unwritten bytes the log is behind, by some hundredths of a second. */
-const behindBytes = 4 * 1024 * 1024;
+const behindBytes = 1024 * 1024;
 
 /** What scheduling depends on besides the requests. */
 export interface RequestSchedulerOptions {

@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../../base/index.ts';
 import { type Chunk, ChunkBuilder, isOfInterest } from './chunk.ts';
+import { withoutBodies } from './job-fold.ts';
 
 /** The part of the log that the history reads. */
 export interface RecordSource {
@@ -128,7 +129,7 @@ export class Feeder {
       for (; offset <= end && this.#builder.bytes < chunkBytesMax; offset++) {
         const found = this.#read(offset);
         const record = found instanceof Uint8Array ? found : await found;
-        if (isOfInterest(record)) this.#builder.add(record);
+        if (isOfInterest(record)) this.#builder.add(withoutBodies(record));
       }
     } catch (error) {
       this.#builder.take(0);

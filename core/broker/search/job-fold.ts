@@ -4,9 +4,16 @@
  * it dropped. The `Meaning` of a kind defines what it changes.
  */
 
-import type { JobInfo } from '../../protocol/index.ts';
+import { decodeJob, encodeJob, type JobInfo } from '../../protocol/index.ts';
 import type { Jobs } from '../state-machine/records/family.ts';
-import { type LogRecord, meaningOf, meanings } from '../state-machine/records/records.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type LogRecord,
+  meaningOf,
+  meanings,
+  type RecordOf,
+} from '../state-machine/records/records.ts';
 
 export type { Jobs } from '../state-machine/records/family.ts';
 
@@ -14,6 +21,41 @@ export type { Jobs } from '../state-machine/records/family.ts';
 export const foldedKinds: readonly string[] = Object.entries(meanings)
   .filter(([, { fold }]) => fold !== undefined)
   .map(([kind]) => kind);
+
+/** Up to so many bytes a record is passed on as it is. */
+const wholeBytesMax = 64 * 1024;
+const noBytes = new Uint8Array(0);
+const noHash = new Uint8Array(32);
+
+/** The record for the history, which knows of a body nothing but its size: large bodies are left out. */
+export function withoutBodies(record: Uint8Array): Uint8Array {
+  if (record.length <= wholeBytesMax) return record;
+  const decoded = decodeRecord(record);
+  switch (decoded.kind) {
+    case 'enqueued':
+      return encodeRecord({ ...decoded, jobs: decoded.jobs.map(shortNewJob) });
+    case 'leaseEnded':
+      return encodeRecord({ ...decoded, enqueue: decoded.enqueue.map(shortNewJob) });
+    case 'snapshot':
+      return encodeRecord({ ...decoded, job: shortJob(decoded.job) });
+    default:
+      return record;
+  }
+}
+
+type NewJob = RecordOf<'enqueued'>['jobs'][number];
+
+function shortNewJob(accepted: NewJob): NewJob {
+  return { ...accepted, job: shortJob(accepted.job) };
+}
+
+function shortJob(bytes: Uint8Array): Uint8Array {
+  const job = decodeJob(bytes);
+  if (job.bodyRef !== null) return bytes;
+  const bodyRef = { sha256: noHash, totalBytes: job.body.length };
+  // The checksum of a job that is not delivered is never checked.
+  return encodeJob({ ...job, body: noBytes, bodyRef }, () => 0);
+}
 
 /** Applies a record. */
 export function applyRecord(jobs: Jobs, record: LogRecord): void {

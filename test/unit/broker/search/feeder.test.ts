@@ -91,7 +91,7 @@ test('records that concern no job are not sent, but counted', async () => {
 
 test('a history that does not keep up is not fed until it has room again', async () => {
   const log = new FakeLog();
-  log.read = (offset) => log.record(offset, 100_000);
+  log.read = (offset) => log.record(offset, 60_000);
   log.durableOffset = 200;
   const { feeder, chunks } = feederOn(log);
   feeder.begin(0);
