@@ -31,16 +31,14 @@ const noHash = new Uint8Array(32);
 export function withoutBodies(record: Uint8Array): Uint8Array {
   if (record.length <= wholeBytesMax) return record;
   const decoded = decodeRecord(record);
-  switch (decoded.kind) {
-    case 'enqueued':
-      return encodeRecord({ ...decoded, jobs: decoded.jobs.map(shortNewJob) });
-    case 'leaseEnded':
-      return encodeRecord({ ...decoded, enqueue: decoded.enqueue.map(shortNewJob) });
-    case 'snapshot':
-      return encodeRecord({ ...decoded, job: shortJob(decoded.job) });
-    default:
-      return record;
+  const { kind } = decoded;
+  if (kind === 'enqueued') {
+    return encodeRecord({ ...decoded, jobs: decoded.jobs.map(shortNewJob) });
   }
+  if (kind === 'leaseEnded') {
+    return encodeRecord({ ...decoded, enqueue: decoded.enqueue.map(shortNewJob) });
+  }
+  return kind === 'snapshot' ? encodeRecord({ ...decoded, job: shortJob(decoded.job) }) : record;
 }
 
 type NewJob = RecordOf<'enqueued'>['jobs'][number];
