@@ -46,6 +46,14 @@ export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
 /** All requests but Enqueue as decoded; those of the handshake never get here, Hello becomes `opened`. */
 type PlainRequest = Exclude<AnyMessage, { name: 'Enqueue' | 'Hello' | 'Prove' }>;
 
+/** A part of an Enqueue whose jobs are accepted each by itself. */
+export interface EnqueuePart {
+  /** The answers so far: all parts of the request share them. */
+  readonly answers: Message<'EnqueueOk'>['items'][number][];
+  /** The request is answered with this part. */
+  readonly isLast: boolean;
+}
+
 /** Events of an I/O thread. `opened` is the first of a connection, `closed` follows its last request. */
 export type NetEvent =
   | {
@@ -63,6 +71,8 @@ export type NetEvent =
       readonly correlationId: number;
       readonly atomic: boolean;
       readonly jobs: readonly CheckedJob[];
+      /** Of a request that is handled in parts; absent when this is all of it. */
+      readonly part?: EnqueuePart;
     }
   | { readonly type: 'closed'; readonly connection: ConnectionId }
   | Left;

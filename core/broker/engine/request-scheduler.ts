@@ -5,7 +5,8 @@
  */
 
 import type { RequestName } from '../../protocol/index.ts';
-import type { ConnectionId, NetEvent } from '../events.ts';
+import type { CheckedJob, ConnectionId, EnqueuePart, NetEvent } from '../events.ts';
+import { jobsPerStepMax } from '../state-machine/context/core.ts';
 import type { SendQuota } from '../state-machine/context/send-quota.ts';
 import { newBytes, valueBytes } from './engine-options.ts';
 import { RoundRobin } from './round-robin.ts';
@@ -81,7 +82,7 @@ export class RequestScheduler {
       this.#queues.set(connection, queue);
     }
     if (event.type === 'closed') queue.isClosed = true;
-    queue.events.push(event);
+    queue.events.push(...partsOf(event));
     if (!this.#waiting.has(queue) || queue.isClosed) this.#toReady(queue);
   }
 
@@ -185,6 +186,31 @@ export class RequestScheduler {
       return this.#answering < answeringMax && unsent.takesLarge(queue.connection);
     return unsent.takesSmall(queue.connection) && !(this.#isLogBehind && isHeavy(event));
   }
+}
+
+/** Bytes after which a part of an Enqueue ends: a step of a few milliseconds, then others are served. */
+const partBytes = 2 * heavyBytes;
+
+/**
+ * The parts in which an event is handled: jobs that are accepted each by itself need not all be taken in
+ * one step.
+ */
+function partsOf(event: NetEvent): readonly NetEvent[] {
+  if (event.type !== 'enqueue' || event.atomic) return [event];
+  const parts: CheckedJob[][] = [[]];
+  let bytes = 0;
+  for (const job of event.jobs) {
+    const last = parts.at(-1) ?? [];
+    const isFull = last.length === jobsPerStepMax || bytes >= partBytes;
+    if (isFull) parts.push([job]);
+    else last.push(job);
+    bytes = (isFull ? 0 : bytes) + (job.ok ? job.bytes.length : 0);
+  }
+  if (parts.length === 1) return [event];
+  const answers: EnqueuePart['answers'] = [];
+  return parts.map((jobs, at) => {
+    return { ...event, jobs, part: { answers, isLast: at === parts.length - 1 } };
+  });
 }
 
 function isLarge(event: NetEvent): boolean {

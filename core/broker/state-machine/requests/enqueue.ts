@@ -16,7 +16,9 @@ export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
   const named = core.connections.get(connection)?.named ?? { queues: 0 };
   const accept = event.atomic ? acceptAll : acceptEach;
   const items = accept(core, event.jobs, () => new Admission(core, named, now));
-  core.effects.send(connection, correlationId, 'EnqueueOk', { items });
+  const { answers, isLast } = event.part ?? { answers: [], isLast: true };
+  answers.push(...items);
+  if (isLast) core.effects.send(connection, correlationId, 'EnqueueOk', { items: answers });
 }
 
 /** Each job by itself: one record each, so that a body is read back alone. */

@@ -182,3 +182,43 @@ test('what is heavy for the log waits while it is behind, and nothing that is sm
   expect(turns.hasMore).toBe(true);
   expect(turn().map(({ connection }) => connection)).toEqual([1, 1]);
 });
+
+test('jobs that are accepted each by itself are taken in parts, between which others are served', () => {
+  const { turns, ask, turn } = turnsOf(2, 2);
+  const jobs = (count: number, bytes: number) =>
+    Array.from({ length: count }, () => {
+      return { ok: true as const, bytes: new Uint8Array(bytes), job: {} as never };
+    });
+  const enqueue = (count: number, bytes: number, atomic = false): void => {
+    turns.add({
+      type: 'enqueue',
+      connection: 1,
+      correlationId: 9,
+      atomic,
+      jobs: jobs(count, bytes),
+    });
+  };
+  const partsTaken = (): number[] => {
+    const parts: number[] = [];
+    while (turns.hasMore) {
+      const events = turn((event) => {
+        if (event.type === 'enqueue') ask(2, 'Ping');
+      });
+      for (const event of events) if (event.type === 'enqueue') parts.push(event.jobs.length);
+    }
+    return parts;
+  };
+  enqueue(4, 1_000_000);
+  expect(partsTaken()).toEqual([1, 1, 1, 1]);
+  enqueue(1_000, 100);
+  expect(partsTaken()).toEqual([250, 250, 250, 250]);
+  enqueue(300, 1_000);
+  expect(partsTaken().reduce((sum, count) => sum + count)).toBe(300);
+  enqueue(4, 1_000_000, true);
+  expect(partsTaken()).toEqual([4]);
+  enqueue(0, 0);
+  expect(partsTaken()).toEqual([0]);
+  enqueue(2, 1_000_000);
+  const [first] = turn();
+  expect(first).toMatchObject({ type: 'enqueue', part: { answers: [], isLast: false } });
+});

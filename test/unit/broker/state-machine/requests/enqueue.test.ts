@@ -23,6 +23,26 @@ describe('enqueue', () => {
     expect(driver.log.length).toBe(records);
   });
 
+  test('a request in parts is answered once, with all its jobs in their order', () => {
+    const driver = connected();
+    const answers: Message<'EnqueueOk'>['items'][number][] = [];
+    const base = { type: 'enqueue', connection: 1, correlationId: 77, atomic: false } as const;
+    const part = (ids: number[], isLast: boolean): void => {
+      driver.tell({
+        ...base,
+        jobs: ids.map((id) => checkedJob({ id })),
+        part: { answers, isLast },
+      });
+    };
+    part([1, 2], false);
+    expect(driver.sent.filter(({ name }) => name === 'EnqueueOk')).toEqual([]);
+    part([3], true);
+    const { items } = driver.answer(77) as Message<'EnqueueOk'>;
+    expect(items.map(({ id, outcome }) => [id, outcome])).toEqual(
+      [1, 2, 3].map((id) => [idOf(id), 'created']),
+    );
+  });
+
   test('the same id with other content is a conflict, also when the first is finished', () => {
     const driver = connected();
     driver.enqueue(1, [checkedJob()]);
