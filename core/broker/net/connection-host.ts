@@ -1,10 +1,9 @@
 /** The states of a connection, and the interface that its I/O thread offers it. */
 
 import type { ConnectionId, NetEvent, Transport } from '../events.ts';
-import type { Connection } from './connection.ts';
 import type { Guard } from './hello.ts';
 import type { NetLimits } from './net-limits.ts';
-import type { Turn } from './read-scheduler.ts';
+import type { Reader, Turn } from './read-scheduler.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 
 /** The states of a connection and those that may follow each. */
@@ -22,26 +21,35 @@ export const nextStates = {
 
 export type ConnectionState = keyof typeof nextStates;
 
+/** A connection as its I/O thread sees it. */
+export interface HostedConnection extends Reader {
+  readonly id: ConnectionId;
+  readonly transport: Transport;
+  readonly state: ConnectionState;
+  /** It holds bytes of one frame that is not whole yet, and nothing else. */
+  readonly holdsPartOnly: boolean;
+}
+
 /** What a connection needs of its I/O thread. */
 export interface ConnectionHost {
   readonly limits: NetLimits;
   readonly receiveBudget: Pick<ReceiveBudget, 'add' | 'shareBytes'>;
   /** Connections that do not read because they hold their share of the receive budget. */
-  readonly starved: Set<Connection>;
+  readonly starved: Set<HostedConnection>;
   /** Decides when a connection that has read its part reads on. */
   readonly readScheduler: Turn;
   /**
    * True when a connection may read on in a frame though it holds its share of the receive budget.
    * One at a time, or partial frames would wait for each other for ever.
    */
-  mayExceedShare(connection: Connection): boolean;
+  mayExceedShare(connection: HostedConnection): boolean;
   /** Monotonic, milliseconds. */
   now(): number;
   onEvent(event: NetEvent, frameBytes: number): void;
   /** A notice about access for the operator; `kind` in the plural. */
   onNotice(kind: string, text: string): void;
   /** `connection.state` has changed from this one. */
-  onState(connection: Connection, from: ConnectionState): void;
+  onState(connection: HostedConnection, from: ConnectionState): void;
 }
 
 export interface ConnectionOptions {

@@ -7,7 +7,7 @@ import type { ConnectionId, Transport } from '../events.ts';
 import type { NoticeLimit } from '../notice-limit.ts';
 import { SteadyTime } from '../steady-time.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionHost } from './connection-host.ts';
+import type { ConnectionHost, HostedConnection } from './connection-host.ts';
 import type { EventBatcher } from './event-batcher.ts';
 import type { NetLimits } from './net-limits.ts';
 import { ConnectionCounts } from './pool/connection-counts.ts';
@@ -69,7 +69,7 @@ export function createConnectionTable(
       }
       const id = nextId;
       nextId += setup.connectionStep;
-      const guard = transport === 'tcp' ? setup.guard : null;
+      const guard = transport === 'unix' ? null : setup.guard;
       const from = fromOf(socket);
       const connection = new Connection(socket, { id, transport, from, guard, host });
       connections.set(id, connection);
@@ -132,9 +132,9 @@ function createHost(
   const counts = new ConnectionCounts(connectionCountCells, thread);
   /** Authenticated connections. */
   const clients = new Set<ConnectionId>();
-  const starved = new Set<Connection>();
+  const starved = new Set<HostedConnection>();
   const readScheduler = new ReadScheduler(() => batcher.isOpen);
-  let aboveShare: Connection | null = null;
+  let aboveShare: HostedConnection | null = null;
   return {
     limits,
     counts,

@@ -7,7 +7,6 @@
 
 import { type Frame, type FrameSplitter, frameHeaderBytes } from '../../protocol/index.ts';
 import { RoundRobin } from '../engine/round-robin.ts';
-import type { Connection } from './connection.ts';
 
 /** Frames, and bytes in them, of one connection in a visit. */
 const framesMax = 64;
@@ -17,15 +16,21 @@ const smallBytes = 4 * 1024;
 /** Time for reading in one turn of the event loop; the last connection's part comes on top. */
 const sliceMs = 4;
 
+/** A connection as the scheduler sees it. */
+export interface Reader {
+  /** Reads, or stops reading, as its limits and its turn allow. */
+  updateReading(): void;
+}
+
 /** The scheduler as a connection sees it. */
 export interface Turn {
-  has(connection: Connection): boolean;
+  has(connection: Reader): boolean;
   /** The next frame; null when there is none, or the connection has read its part and reads on later. */
-  next(connection: Connection, splitter: FrameSplitter): Frame | null;
+  next(connection: Reader, splitter: FrameSplitter): Frame | null;
 }
 
 export class ReadScheduler implements Turn {
-  readonly #waiting: RoundRobin<Connection> = new RoundRobin();
+  readonly #waiting: RoundRobin<Reader> = new RoundRobin();
   readonly #isOpen: () => boolean;
   #isDue = false;
   #isForLarge = false;
@@ -35,15 +40,15 @@ export class ReadScheduler implements Turn {
     this.#isOpen = isOpen;
   }
 
-  has(connection: Connection): boolean {
+  has(connection: Reader): boolean {
     return this.#waiting.has(connection);
   }
 
-  delete(connection: Connection): void {
+  delete(connection: Reader): void {
     this.#waiting.delete(connection);
   }
 
-  next(connection: Connection, splitter: FrameSplitter): Frame | null {
+  next(connection: Reader, splitter: FrameSplitter): Frame | null {
     if (splitter.bufferedBytes < frameHeaderBytes) return null;
     const isSmall = splitter.bufferedBytes <= smallBytes;
     if (!this.#isOpen() || !this.#waiting.mayGoFirst(connection, isSmall)) {

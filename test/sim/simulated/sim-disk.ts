@@ -4,13 +4,8 @@
  * under way ever comes back to it.
  */
 
-import type {
-  Disk,
-  DiskDir,
-  DiskFile,
-  DiskSpace,
-  ReadableFile,
-} from '../../../core/broker/log/disk/disk.ts';
+import type { Disk, DiskDir, DiskFile, ReadableFile } from '../../../core/broker/log/disk/disk.ts';
+import type { DiskSpace } from '../../../core/broker/log/disk/space-limits.ts';
 import type { DiskOperation } from '../../support/log/memory-disk.ts';
 import type { Dice } from '../dice.ts';
 import type { Reached } from '../reach.ts';

@@ -4,13 +4,8 @@
  */
 
 import { basename, dirname } from 'node:path';
-import type {
-  Disk,
-  DiskDir,
-  DiskFile,
-  DiskSpace,
-  ReadableFile,
-} from '../../../core/broker/log/disk/disk.ts';
+import type { Disk, DiskDir, DiskFile, ReadableFile } from '../../../core/broker/log/disk/disk.ts';
+import type { DiskSpace } from '../../../core/broker/log/disk/space-limits.ts';
 
 export type DiskOperation =
   | 'close'

@@ -6,7 +6,7 @@
 import { link, open, readdir, readFile, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder, messageOf } from '../../../base/index.ts';
-import { isDiskFull } from './space-limits.ts';
+import { type DiskSpace, isDiskFull } from './space-limits.ts';
 
 export interface ReadableFile {
   /** Fills `into` from `position` on; returns fewer bytes only where the file ends. */
@@ -30,14 +30,6 @@ export interface DiskDir {
   /** Makes the names in it durable. */
   sync(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Size and free space of the file system of a folder. */
-export interface DiskSpace {
-  readonly totalBytes: number;
-  readonly freeBytes: number;
-  /** Free inodes; infinite where the file system has no limit. */
-  readonly freeFiles: number;
 }
 
 export interface Disk {

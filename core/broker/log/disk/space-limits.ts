@@ -1,9 +1,15 @@
 /** Sizes and thresholds that depend on the size of the disk. */
 
-import type { DiskSpace } from './disk.ts';
-
 const kiB = 1024;
 const miB = 1024 * kiB;
+
+/** Size and free space of the file system of a folder. */
+export interface DiskSpace {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /** Free inodes; infinite where the file system has no limit. */
+  readonly freeFiles: number;
+}
 
 export interface SpaceLimits {
   /** Size at which segments are rotated. */

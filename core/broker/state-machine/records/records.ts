@@ -4,8 +4,8 @@
  * byte of kind and then its fields in order.
  *
  * To add a kind: a row in the file of its family with a new number, and what it means there; what it
- * changes, in `BrokerState`; a row in `docs/reference/log-format.md`. The compiler and a test name what is
- * missing. Numbers are never reused.
+ * changes, in `BrokerState`; a row in `docs/reference/log-format.md`. What the compiler does not name is in
+ * `docs/internals/recipes.md`. Numbers are never reused.
  */
 
 import { contentKinds, contentMeanings } from './content-records.ts';
