@@ -17,7 +17,7 @@ import { createProgram, type Program } from './program.ts';
  */
 export async function main(argv: readonly string[]): Promise<number> {
   endOnUnwritableOutput();
-  const program = createProgram(packageVersion());
+  const program = await createProgram(packageVersion(), argv);
   try {
     if (argv.length === 0) program.command.outputHelp();
     else await program.command.parseAsync(argv, { from: 'user' });

@@ -1,27 +1,11 @@
 /**
  * The tree of commands. `commands/<noun>/<verb>.ts` declares flags and help with commander alone,
- * so that `--help` is quick; an action loads what it needs when it runs.
+ * so that `--help` is quick; an action loads what it needs when it runs, and a command its own family.
  */
 
 import { Command, Option } from 'commander';
 import type { Overrides } from '../config/index.ts';
-import { addAgents } from './commands/agents/index.ts';
-import { addBroker } from './commands/broker/index.ts';
-import { addCompletion } from './commands/completion/completion.ts';
-import { addConfig } from './commands/config/index.ts';
-import { addDead } from './commands/dead.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDoctor } from './commands/doctor/doctor.ts';
-import { addEnqueue } from './commands/enqueue/enqueue.ts';
-import { addHelp } from './commands/help.ts';
 import { helpTopics } from './commands/help-topics.ts';
-import { addInit } from './commands/init.ts';
-import { addJobs } from './commands/jobs/index.ts';
-import { addQueues } from './commands/queues/index.ts';
-import { addRun } from './commands/run.ts';
-import { addSignal } from './commands/signal.ts';
-import { addTail } from './commands/tail.ts';
-import { addTrust } from './commands/trust.ts';
 import { examplesText } from './examples.ts';
 import type { ExitName } from './exit-codes.ts';
 import { createSession, type GlobalFlags, type RunAction, type Session } from './session.ts';
@@ -33,7 +17,102 @@ export interface Program {
   readonly exit: () => ExitName;
 }
 
-export function createProgram(version: string): Program {
+interface Adding {
+  readonly root: Command;
+  readonly current: (overrides?: Overrides) => Session;
+  readonly run: RunAction;
+}
+
+type Load = () => Promise<(adding: Adding) => void>;
+
+/** The families of commands in the order of the help: a command needs its own alone. */
+const families: Readonly<Record<string, Load>> = {
+  enqueue: async () => {
+    const { addEnqueue } = await import('./commands/enqueue/enqueue.ts');
+    return ({ root, current, run }) => addEnqueue(root, current, run);
+  },
+  run: async () => {
+    const { addRun } = await import('./commands/run.ts');
+    return ({ root, run }) => addRun(root, run);
+  },
+  tail: async () => {
+    const { addTail } = await import('./commands/tail.ts');
+    return ({ root, run }) => addTail(root, run);
+  },
+  demo: async () => {
+    const { addDemo } = await import('./commands/demo.ts');
+    return ({ root, run }) => addDemo(root, run);
+  },
+  init: async () => {
+    const { addInit } = await import('./commands/init.ts');
+    return ({ root, run }) => addInit(root, run);
+  },
+  jobs: async () => {
+    const { addJobs } = await import('./commands/jobs/index.ts');
+    return ({ root, run }) => addJobs(root, run);
+  },
+  dead: async () => {
+    const { addDead } = await import('./commands/dead.ts');
+    return ({ root, run }) => addDead(root, run);
+  },
+  queues: async () => {
+    const { addQueues } = await import('./commands/queues/index.ts');
+    return ({ root, run }) => addQueues(root, run);
+  },
+  signal: async () => {
+    const { addSignal } = await import('./commands/signal.ts');
+    return ({ root, run }) => addSignal(root, run);
+  },
+  agents: async () => {
+    const { addAgents } = await import('./commands/agents/index.ts');
+    return ({ root, current, run }) => addAgents(root, current, run);
+  },
+  broker: async () => {
+    const { addBroker } = await import('./commands/broker/index.ts');
+    return ({ root, run }) => addBroker(root, run);
+  },
+  config: async () => {
+    const { addConfig } = await import('./commands/config/index.ts');
+    return ({ root, run }) => addConfig(root, run);
+  },
+  doctor: async () => {
+    const { addDoctor } = await import('./commands/doctor/doctor.ts');
+    return ({ root, run }) => addDoctor(root, run);
+  },
+  trust: async () => {
+    const { addTrust } = await import('./commands/trust.ts');
+    return ({ root, run }) => addTrust(root, run);
+  },
+  completion: async () => {
+    const { addCompletion } = await import('./commands/completion/completion.ts');
+    return ({ root, run }) => addCompletion(root, run);
+  },
+  help: async () => {
+    const { addHelp } = await import('./commands/help.ts');
+    return ({ root }) => addHelp(root);
+  },
+};
+
+const aliases: Readonly<Record<string, string>> = { add: 'enqueue' };
+/** These walk the whole tree. */
+const walkers: ReadonlySet<string> = new Set(['help', 'completion']);
+
+/** What must be loaded for these arguments: all, where no known command is named. */
+function familiesOf(root: Command, argv: readonly string[]): readonly Load[] {
+  const name = commandIn(root, argv) ?? '';
+  const family = aliases[name] ?? name;
+  const load = Object.hasOwn(families, family) ? families[family] : undefined;
+  return load === undefined || walkers.has(family) ? Object.values(families) : [load];
+}
+
+/** The first argument that is neither a flag of all commands nor its value. */
+function commandIn({ options }: Command, argv: readonly string[]): string | undefined {
+  const withValue = new Set(options.filter(({ required }) => required).map(({ long }) => long));
+  return argv.find((arg, at) => !arg.startsWith('-') && !withValue.has(argv[at - 1] ?? ''));
+}
+
+/** @param argv the arguments: of a command that they name, no other family is loaded */
+export async function createProgram(version: string, argv: readonly string[]): Promise<Program> {
   const root = new Command('aiq');
   let session: Session | null = null;
   let exit: ExitName = 'ok';
@@ -47,22 +126,8 @@ export function createProgram(version: string): Program {
     }
   };
   configureRoot(root, version);
-  addEnqueue(root, current, run);
-  addRun(root, run);
-  addTail(root, run);
-  addDemo(root, run);
-  addInit(root, run);
-  addJobs(root, run);
-  addDead(root, run);
-  addQueues(root, run);
-  addSignal(root, run);
-  addAgents(root, current, run);
-  addBroker(root, run);
-  addConfig(root, run);
-  addDoctor(root, run);
-  addTrust(root, run);
-  addCompletion(root, run);
-  addHelp(root);
+  const loaded = await Promise.all(familiesOf(root, argv).map((load) => load()));
+  for (const add of loaded) add({ root, current, run });
   return { command: root, session: current, exit: () => exit };
 }
 

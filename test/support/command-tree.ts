@@ -10,8 +10,8 @@ export interface TreeCommand {
 }
 
 /** All commands that people see: aiq itself first, the families included. */
-export function allCommands(): [TreeCommand, ...TreeCommand[]] {
-  return walk(createProgram('0.0.0').command, []);
+export async function allCommands(): Promise<[TreeCommand, ...TreeCommand[]]> {
+  return walk((await createProgram('0.0.0', [])).command, []);
 }
 
 function walk(command: Command, path: readonly string[]): [TreeCommand, ...TreeCommand[]] {

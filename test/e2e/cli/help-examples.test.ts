@@ -20,7 +20,7 @@ import { type Finished, Project } from '../../support/project.ts';
 import { type FaultServer, faultServer } from '../../support/servers/fault-server.ts';
 
 const bin = fileURLToPath(new URL('../../../bin/aiq.js', import.meta.url));
-const tree = allCommands();
+const tree = await allCommands();
 let project: Project;
 let server: FaultServer;
 let env: Record<string, string>;

@@ -9,14 +9,14 @@ import { allCommands, isLeaf } from '../../support/command-tree.ts';
 import { section, tableRows } from '../../tidy/rules/markdown.ts';
 
 const document = readFileSync(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
-const [{ command: root }] = allCommands();
+const [{ command: root }] = await allCommands();
 
 /** The section that describes the command: its own, or that of its family. */
 function sectionOf(path: readonly string[]): string {
   return section(document, `## aiq ${path[0]}`);
 }
 
-const commands = allCommands()
+const commands = (await allCommands())
   .filter((one) => isLeaf(one) && one.path !== 'help')
   .map(({ path, command }): [string[], Command] => [path.split(' '), command]);
 
@@ -51,8 +51,8 @@ test('docs/reference/cli.md names no flag that does not exist', () => {
   }
 });
 
-test('docs/reference/cli.md names no command that does not exist', () => {
-  const paths = allCommands().map(({ path }) => path);
+test('docs/reference/cli.md names no command that does not exist', async () => {
+  const paths = (await allCommands()).map(({ path }) => path);
   for (const [, named = ''] of document.matchAll(/^\| `aiq ([a-z]+(?: [a-z]+)?)/gm)) {
     const [family = ''] = named.split(' ');
     expect(paths.includes(named) || paths.includes(family), named).toBe(true);
