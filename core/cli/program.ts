@@ -94,6 +94,8 @@ const families: Readonly<Record<string, Load>> = {
 };
 
 const aliases: Readonly<Record<string, string>> = { add: 'enqueue' };
+/** Agents show and check the flags that enqueue leaves to their inputs. */
+const needs: Readonly<Record<string, readonly string[]>> = { agents: ['enqueue', 'agents'] };
 /** These walk the whole tree. */
 const walkers: ReadonlySet<string> = new Set(['help', 'completion']);
 
@@ -101,8 +103,8 @@ const walkers: ReadonlySet<string> = new Set(['help', 'completion']);
 function familiesOf(root: Command, argv: readonly string[]): readonly Load[] {
   const name = commandIn(root, argv) ?? '';
   const family = aliases[name] ?? name;
-  const load = Object.hasOwn(families, family) ? families[family] : undefined;
-  return load === undefined || walkers.has(family) ? Object.values(families) : [load];
+  if (!Object.hasOwn(families, family) || walkers.has(family)) return Object.values(families);
+  return (needs[family] ?? [family]).flatMap((one) => families[one] ?? []);
 }
 
 /** The first argument that is neither a flag of all commands nor its value. */
