@@ -18,6 +18,10 @@ test.each([
   expect(await loadedFor(...argv)).toEqual([family]);
 });
 
+test('agents loads enqueue as well, whose flags no input may have', async () => {
+  expect(await loadedFor('agents', 'show', 'summarize')).toEqual(['enqueue', 'agents']);
+});
+
 test.each([
   [[]],
   [['--help']],
