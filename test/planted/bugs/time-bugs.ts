@@ -109,7 +109,7 @@ export const timeBugs: readonly PlantedBug[] = [
         replace: "!('code' in error) ||",
       },
     ],
-    caughtBy: simulation,
+    caughtBy: { test: 'test/unit/broker/log/space.test.ts' },
   },
   {
     name: 'names-changed-elsewhere',
