@@ -170,6 +170,7 @@ class Broker implements RunningBroker {
         this.#history?.onDurable();
       },
       onDiskFull: (full) => this.#history?.pause(full),
+      beforeDrop: async (offset) => await this.#history?.reach(offset),
       onNotice: this.#notice,
       onRecovered,
       onFailure: (error) => this.#fail(error),
@@ -182,8 +183,8 @@ class Broker implements RunningBroker {
     if (!history) return;
     const started = startHistory({
       file: this.#folder.path('history.sqlite'),
-      logId: engine.log.id,
       log: engine.log,
+      logDir: this.#folder.path('log'),
       onNotice: this.#notice,
     });
     // Closed first, as it reads the log.

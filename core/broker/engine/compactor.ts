@@ -32,6 +32,8 @@ export interface CompactorOptions {
   readonly scheduler: Scheduler;
   /** Reads that have failed so far with a transient error. */
   readonly readsFailed: () => number;
+  /** Awaited before records up to this offset are dropped: who reads the log may still want them. */
+  readonly beforeDrop: (offset: number) => Promise<void>;
   readonly problems: Pick<Problems, 'raise' | 'clear'>;
   readonly onNotice: (text: string) => void;
   /** The log failed during a run. */
@@ -121,6 +123,7 @@ export class Compactor {
       const [segment] = log.segments;
       if (segment === undefined || segment.lastOffset > upTo) return;
       if (!(await this.#rewriteRecords(segment.lastOffset))) return;
+      await this.#options.beforeDrop(segment.lastOffset);
       await this.#drop(log, segment.lastOffset + 1);
     }
   }

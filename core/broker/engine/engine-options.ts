@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly onDurable: (offset: number) => void;
   /** The disk became full, or has room again. */
   readonly onDiskFull: (full: boolean) => void;
+  /** Awaited before the log drops records up to this offset. */
+  readonly beforeDrop?: (offset: number) => Promise<void>;
   readonly onNotice: (text: string) => void;
   /** A client affected others; `kind` in the plural. Called often: the receiver limits it. */
   readonly onAccess: (kind: string, text: string) => void;

@@ -117,6 +117,7 @@ export class Engine {
       run: (events) => this.#run(events),
       readsDone: () => this.#answers.readsDone(),
       readsFailed: () => this.#answers.failedReads,
+      beforeDrop: async (offset) => await this.#options.beforeDrop?.(offset),
       scheduler: this.#scheduler,
       problems: this.problems,
       onNotice: this.#options.onNotice,

@@ -8,8 +8,9 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../base/index.ts';
 import { AiqError } from '../../protocol/index.ts';
 import { IdleMemory } from '../idle-memory.ts';
-import { Backlog } from './backlog.ts';
 import { needsRebuild, type OpenedDatabase, openDatabase, remakeDatabase } from './database.ts';
+import { isOfInterest } from './job-fold.ts';
+import { LogFollower, RecordsDroppedError } from './log-follower.ts';
 import { Projection } from './projection.ts';
 import { search } from './search.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
@@ -18,101 +19,49 @@ class HistoryThread {
   readonly #port: MessagePort;
   readonly #opened: OpenedDatabase;
   readonly #projection: Projection;
+  readonly #follower: LogFollower;
   readonly #setup: ThreadSetup;
-  readonly #backlog = new Backlog();
   readonly #memory = new IdleMemory();
-  readonly #searches: Extract<ToThread, { type: 'search' }>[] = [];
-  /** A search waits for this offset. */
-  #neededUpTo = 0;
-  /** The backlog has waited for `gatherMs`. */
-  #hasGathered = false;
-  #gathering: NodeJS.Timeout | undefined;
-  #isScheduled = false;
   #isClosed = false;
 
   /** @throws Error when the file can neither be opened nor rebuilt */
   constructor(setup: ThreadSetup, port: MessagePort) {
-    const { file, log, rebuild } = setup;
+    const { file, log, logDir, rebuild } = setup;
     this.#port = port;
     this.#setup = setup;
     this.#opened = rebuild ? remakeDatabase(file, log) : openDatabase(file, log);
     const { offset, rebuiltBecause } = this.#opened;
     this.#projection = new Projection(this.#opened.db, offset);
+    const next = Math.max(offset + 1, log.firstOffset);
+    this.#follower = new LogFollower(logDir, log.logId, next, (text) =>
+      this.#post({ type: 'damaged', text }),
+    );
     this.#post({ type: 'opened', offset, rebuiltBecause });
   }
 
-  take(message: ToThread): void {
-    switch (message.type) {
-      case 'chunk':
-        this.#backlog.add(message.chunk);
-        break;
-      case 'applyUpTo':
-        this.#neededUpTo = Math.max(this.#neededUpTo, message.offset);
-        break;
-      case 'search':
-        this.#searches.push(message);
-        break;
-      case 'close':
-        this.#end();
-        return;
-    }
-    this.#schedule();
-  }
-
-  /** One piece of work per turn, so that a new search does not wait for several. */
-  #schedule(): void {
-    if (this.#isScheduled || this.#isClosed) return;
-    if (this.#searches.length === 0 && !this.#mustApply()) {
-      this.#gather();
-      return;
-    }
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#guard(() => this.#work());
-      this.#schedule();
-    });
-  }
-
-  #mustApply(): boolean {
-    if (this.#backlog.isEmpty) return false;
-    return this.#hasGathered || this.#backlog.isLarge || this.#projection.offset < this.#neededUpTo;
-  }
-
-  /** Lets the backlog grow for `gatherMs`. */
-  #gather(): void {
-    if (this.#backlog.isEmpty || this.#gathering !== undefined) return;
-    this.#gathering = setTimeout(() => {
-      this.#gathering = undefined;
-      this.#hasGathered = true;
-      this.#schedule();
-    }, this.#setup.gatherMs);
-  }
-
   /** After an error the thread ends, and the broker restarts it. */
-  #guard(work: () => void): void {
+  take(message: ToThread): void {
     if (this.#isClosed) return;
+    this.#memory.touch();
     try {
-      work();
+      if (message.type === 'follow') this.#follow(message.upTo);
+      else if (message.type === 'search') this.#search(message);
+      else this.#end();
     } catch (error) {
       reportFailure(this.#port, error);
       this.#end();
     }
   }
 
-  #work(): void {
-    this.#memory.touch();
-    const request = this.#searches.shift();
-    if (request === undefined) this.#apply();
-    else this.#search(request);
-  }
-
-  #apply(): void {
-    const portion = this.#backlog.take();
-    if (portion === null) return;
-    this.#projection.apply(portion.records, portion.upTo);
-    this.#hasGathered = this.#hasGathered && !this.#backlog.isEmpty;
-    this.#post({ type: 'applied', offset: portion.upTo, bytes: portion.bytes });
+  #follow(upTo: number): void {
+    try {
+      const portion = this.#follower.read(upTo);
+      this.#projection.apply(portion.records.filter(isOfInterest), portion.upTo);
+      this.#post({ type: 'applied', offset: portion.upTo });
+    } catch (error) {
+      if (!(error instanceof RecordsDroppedError)) throw error;
+      this.#post({ type: 'dropped' });
+    }
   }
 
   #search({ number, filter }: Extract<ToThread, { type: 'search' }>): void {
@@ -135,7 +84,7 @@ class HistoryThread {
   #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#gathering);
+    this.#follower.close();
     this.#opened.db.close();
     this.#port.close();
   }

@@ -1,22 +1,31 @@
 /**
  * The history: a searchable database of all jobs, live and finished, which can be rebuilt from the log
- * at any time. It follows the log in its own thread; the broker never waits for it, and its failure
- * affects search only.
+ * at any time. A thread of its own reads the log from the disk, portion by portion: when a search asks,
+ * when nothing happens, or when it is far behind. The broker never waits for it, and its failure affects
+ * search only.
  */
 
 import { performance } from 'node:perf_hooks';
 import { backoffMs } from '../../base/index.ts';
 import { AiqError, type Message } from '../../protocol/index.ts';
-import { Feeder, type RecordSource } from './feeder.ts';
 import type { SearchFilter } from './search-query.ts';
 import { HistoryThreadHandle, type ThreadEnd } from './thread-handle.ts';
+
+/** The log that the history follows. */
+export interface FollowedLog {
+  /** In hex; a file of another log is discarded. */
+  readonly id: string;
+  /** Offset of the first record that was not dropped. */
+  readonly firstOffset: number;
+  readonly durableOffset: number;
+}
 
 export interface HistoryOptions {
   /** The database; SQLite keeps a second file beside it. Its folder exists. */
   readonly file: string;
-  /** The log that it follows; a file of another log is discarded. */
-  readonly logId: string;
-  readonly log: RecordSource;
+  readonly log: FollowedLog;
+  /** Folder of the log's segments. */
+  readonly logDir: string;
   /** Receives notices for the operator: rebuilds, and why search fails. */
   readonly onNotice: (text: string) => void;
   readonly limits?: Partial<HistoryLimits>;
@@ -27,8 +36,10 @@ export interface HistoryLimits {
   readonly waitMs: number;
   /** Time of one search, after which its page ends early. */
   readonly searchBudgetMs: number;
-  /** How long records are gathered in the thread when no search waits. */
-  readonly gatherMs: number;
+  /** Nothing became durable for this long: it may follow. */
+  readonly quietMs: number;
+  /** Records that it may be behind before it follows at any time. */
+  readonly behindMax: number;
   /** Waiting searches; each may be a page of a thousand jobs. */
   readonly searchesMax: number;
   /** Wait before the thread starts again; twice as long after each further failure, up to the max. */
@@ -36,10 +47,11 @@ export interface HistoryLimits {
   readonly restartMsMax: number;
 }
 
-const defaultLimits: HistoryLimits = {
-  waitMs: 2_000,
+const historyLimitDefaults: HistoryLimits = {
+  waitMs: 10_000,
   searchBudgetMs: 200,
-  gatherMs: 500,
+  quietMs: 50,
+  behindMax: 200_000,
   searchesMax: 64,
   restartMsMin: 1_000,
   restartMsMax: 5 * 60_000,
@@ -54,6 +66,11 @@ export interface History {
   onDurable(): void;
   /** Pauses following the log, for example on a full disk; `false` resumes. */
   pause(isPaused: boolean): void;
+  /**
+   * Resolves when records up to `offset` are searchable, or it cannot follow just now, or after `waitMs`.
+   * The log may drop them then; records that were not read make a rebuild.
+   */
+  reach(offset: number): Promise<void>;
   /**
    * A page of the jobs that meet all conditions. Waits a bounded time until records up to `minOffset`
    * are searchable; `offset` in the result is what it reached.
@@ -79,7 +96,6 @@ interface Waiter {
 class LogHistory implements History {
   readonly #options: HistoryOptions;
   readonly #limits: HistoryLimits;
-  readonly #feeder: Feeder;
   readonly #waiters = new Set<Waiter>();
   #thread: HistoryThreadHandle | null = null;
   #offset = 0;
@@ -90,17 +106,16 @@ class LogHistory implements History {
   #failedAtMs = 0;
   #mustRebuild = false;
   #isClosed = false;
+  #isPaused = false;
+  /** The thread is at work on a portion, or opens the file. */
+  #isFollowing = true;
+  #durableAtMs = Number.NEGATIVE_INFINITY;
+  #quietTimer: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
-    this.#feeder = new Feeder({
-      source: options.log,
-      send: (chunk) => this.#thread?.apply(chunk),
-      onGap: () => this.#startRebuild(),
-      onNotice: options.onNotice,
-    });
+    this.#limits = { ...historyLimitDefaults, ...options.limits };
     this.#startThread();
   }
 
@@ -113,11 +128,18 @@ class LogHistory implements History {
   }
 
   onDurable(): void {
-    this.#feeder.onDurable();
+    this.#durableAtMs = performance.now();
+    this.#quietTimer ??= this.#whenQuiet(this.#limits.quietMs);
+    if (!this.#isFollowing && this.lag > this.#limits.behindMax) this.#follow();
   }
 
   pause(isPaused: boolean): void {
-    this.#feeder.pause(isPaused);
+    this.#isPaused = isPaused;
+    this.#follow();
+  }
+
+  reach(offset: number): Promise<void> {
+    return this.#reached(offset);
   }
 
   async search(filter: SearchFilter, minOffset: number): Promise<Message<'SearchOk'>> {
@@ -140,20 +162,19 @@ class LogHistory implements History {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#restart);
-    this.#feeder.stop();
+    clearTimeout(this.#quietTimer);
     this.#wake(Number.POSITIVE_INFINITY);
     await this.#thread?.close();
   }
 
-  /** Resolves when the offset is reached, after `waitMs`, or when there is no thread. */
+  /** Resolves when the offset is reached, after `waitMs`, or when it cannot be reached just now. */
   async #reached(minOffset: number): Promise<void> {
-    if (this.#offset >= minOffset || this.#thread === null) return;
+    if (this.#offset >= minOffset || this.#thread === null || this.#isPaused) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { minOffset, go: resolve };
     this.#waiters.add(waiter);
     const deadline = setTimeout(resolve, this.#limits.waitMs);
-    this.#thread.applyUpTo(minOffset);
-    this.#feeder.flush();
+    this.#follow();
     await promise;
     clearTimeout(deadline);
     this.#waiters.delete(waiter);
@@ -165,19 +186,42 @@ class LogHistory implements History {
     }
   }
 
+  #whenQuiet(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const leftMs = this.#durableAtMs + this.#limits.quietMs - performance.now();
+      this.#quietTimer = leftMs > 0 ? this.#whenQuiet(leftMs) : undefined;
+      this.#follow();
+    }, ms).unref();
+  }
+
+  /** Asks for the next portion when there is one, and it is time for it. */
+  #follow(): void {
+    if (this.#isFollowing || this.#isPaused || this.lag <= 0 || !this.#isTime) return;
+    this.#isFollowing = true;
+    this.#thread?.follow(this.#options.log.durableOffset);
+  }
+
+  get #isTime(): boolean {
+    const isQuiet = this.#quietTimer === undefined;
+    return isQuiet || this.#waiters.size > 0 || this.lag > this.#limits.behindMax;
+  }
+
   #startThread(): void {
-    const { file, log, logId } = this.#options;
+    const { file, log, logDir } = this.#options;
     const { firstOffset, durableOffset } = log;
     const setup = {
       file,
-      log: { logId, firstOffset, durableOffset },
+      log: { logId: log.id, firstOffset, durableOffset },
+      logDir,
       rebuild: this.#mustRebuild,
       searchBudgetMs: this.#limits.searchBudgetMs,
-      gatherMs: this.#limits.gatherMs,
     };
+    this.#isFollowing = true;
     this.#thread = new HistoryThreadHandle(setup, {
       onOpened: (offset, rebuiltBecause) => this.#opened(offset, rebuiltBecause),
-      onApplied: (offset, bytes) => this.#applied(offset, bytes),
+      onApplied: (offset) => this.#applied(offset),
+      onDropped: () => this.#startRebuild(),
+      onDamaged: (text) => this.#options.onNotice(`history: ${text}`),
       onEnd: (end) => this.#ended(end),
     });
   }
@@ -190,7 +234,8 @@ class LogHistory implements History {
     this.#mustRebuild = false;
     this.#offset = offset;
     if (this.lag <= 0) this.#markHealthy();
-    this.#feeder.begin(offset);
+    this.#isFollowing = false;
+    this.#follow();
   }
 
   /** Called once it could write: on a full disk opening the file alone proves nothing. */
@@ -199,11 +244,12 @@ class LogHistory implements History {
     this.#lastError = null;
   }
 
-  #applied(offset: number, bytes: number): void {
+  #applied(offset: number): void {
     this.#offset = offset;
     this.#markHealthy();
-    this.#feeder.applied(bytes);
     this.#wake(offset);
+    this.#isFollowing = false;
+    this.#follow();
   }
 
   /** The log dropped records before they were read. */
@@ -211,7 +257,6 @@ class LogHistory implements History {
     this.#options.onNotice(
       'history: rebuilt from the log, which dropped records before they were read',
     );
-    this.#feeder.stop();
     this.#offset = 0;
     this.#mustRebuild = true;
     void this.#thread?.close();
@@ -219,7 +264,6 @@ class LogHistory implements History {
 
   #ended(end: ThreadEnd): void {
     this.#thread = null;
-    this.#feeder.stop();
     if (this.#isClosed) return;
     if (end === 'closed') this.#startThread();
     else this.#failed(end.error, end.rebuild);

@@ -4,15 +4,13 @@
  * it dropped. The `Meaning` of a kind defines what it changes.
  */
 
-import { decodeJob, encodeJob, type JobInfo } from '../../protocol/index.ts';
+import type { JobInfo } from '../../protocol/index.ts';
 import type { Jobs } from '../state-machine/records/family.ts';
 import {
-  decodeRecord,
-  encodeRecord,
   type LogRecord,
   meaningOf,
   meanings,
-  type RecordOf,
+  numberOfKind,
 } from '../state-machine/records/records.ts';
 
 export type { Jobs } from '../state-machine/records/family.ts';
@@ -22,37 +20,12 @@ export const foldedKinds: readonly string[] = Object.entries(meanings)
   .filter(([, { fold }]) => fold !== undefined)
   .map(([kind]) => kind);
 
-/** Up to so many bytes a record is passed on as it is. */
-const wholeBytesMax = 64 * 1024;
-const noBytes = new Uint8Array(0);
-const noHash = new Uint8Array(32);
+/** Numbers of these kinds. */
+const foldedNumbers: ReadonlySet<number> = new Set(foldedKinds.map(numberOfKind));
 
-/** The record for the history, which knows of a body nothing but its size: large bodies are left out. */
-export function withoutBodies(record: Uint8Array): Uint8Array {
-  if (record.length <= wholeBytesMax) return record;
-  const decoded = decodeRecord(record);
-  const { kind } = decoded;
-  if (kind === 'enqueued') {
-    return encodeRecord({ ...decoded, jobs: decoded.jobs.map(shortNewJob) });
-  }
-  if (kind === 'leaseEnded') {
-    return encodeRecord({ ...decoded, enqueue: decoded.enqueue.map(shortNewJob) });
-  }
-  return kind === 'snapshot' ? encodeRecord({ ...decoded, job: shortJob(decoded.job) }) : record;
-}
-
-type NewJob = RecordOf<'enqueued'>['jobs'][number];
-
-function shortNewJob(accepted: NewJob): NewJob {
-  return { ...accepted, job: shortJob(accepted.job) };
-}
-
-function shortJob(bytes: Uint8Array): Uint8Array {
-  const job = decodeJob(bytes);
-  if (job.bodyRef !== null) return bytes;
-  const bodyRef = { sha256: noHash, totalBytes: job.body.length };
-  // The checksum of a job that is not delivered is never checked.
-  return encodeJob({ ...job, body: noBytes, bodyRef }, () => 0);
+/** False for a record that changes nothing here. */
+export function isOfInterest(record: Uint8Array): boolean {
+  return foldedNumbers.has(record[0] ?? 0);
 }
 
 /** Applies a record. */

@@ -3,7 +3,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AiqError, type Message } from '../../protocol/index.ts';
-import type { Chunk } from './chunk.ts';
 import type { SearchFilter } from './search-query.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
@@ -12,12 +11,17 @@ export type ThreadEnd = 'closed' | { readonly error: Error; readonly rebuild: bo
 
 export interface ThreadEvents {
   readonly onOpened: (offset: number, rebuiltBecause: string | null) => void;
-  readonly onApplied: (offset: number, bytes: number) => void;
+  /** A portion was applied. */
+  readonly onApplied: (offset: number) => void;
+  /** The log dropped records that were not read. */
+  readonly onDropped: () => void;
+  /** Records of the log are damaged. */
+  readonly onDamaged: (text: string) => void;
   /** The thread ended; the last event. */
   readonly onEnd: (end: ThreadEnd) => void;
 }
 
-/** Heap of the thread: a chunk, the jobs of one transaction, a page. SQLite has its own limits. */
+/** Heap of the thread: the jobs of one transaction, a page. SQLite has its own limits. */
 const heapMib = 256;
 /** Decoded records are short-lived; by default the thread would use 100 MB more for them. */
 const youngHeapMib = 8;
@@ -57,14 +61,9 @@ export class HistoryThreadHandle {
     this.#worker.unref();
   }
 
-  /** Transfers the chunk: its bytes are unusable here afterwards. */
-  apply(chunk: Chunk): void {
-    this.#post({ type: 'chunk', chunk }, [chunk.bytes.buffer]);
-  }
-
-  /** Asks the thread to apply records up to this offset without gathering more. */
-  applyUpTo(offset: number): void {
-    this.#post({ type: 'applyUpTo', offset }, []);
+  /** Asks for a portion of the log, up to this offset at most. */
+  follow(upTo: number): void {
+    this.#post({ type: 'follow', upTo });
   }
 
   /** @throws AiqError (rejects with it) when a condition makes no sense, or the thread ends */
@@ -72,21 +71,21 @@ export class HistoryThreadHandle {
     const number = ++this.#searches;
     const { promise, resolve, reject } = Promise.withResolvers<Message<'SearchOk'>>();
     this.#searchers.set(number, { resolve, reject });
-    this.#post({ type: 'search', number, filter }, []);
+    this.#post({ type: 'search', number, filter });
     return promise;
   }
 
   /** Resolves when the thread has ended. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#post({ type: 'close' }, []);
+    this.#post({ type: 'close' });
     const deadline = setTimeout(() => void this.#worker.terminate(), closeMs);
     await this.#ended.promise;
     clearTimeout(deadline);
   }
 
-  #post(message: ToThread, transfer: ArrayBuffer[]): void {
-    this.#worker.postMessage(message, transfer);
+  #post(message: ToThread): void {
+    this.#worker.postMessage(message);
   }
 
   #onMessage(message: FromThread): void {
@@ -95,7 +94,13 @@ export class HistoryThreadHandle {
         this.#events.onOpened(message.offset, message.rebuiltBecause);
         break;
       case 'applied':
-        this.#events.onApplied(message.offset, message.bytes);
+        this.#events.onApplied(message.offset);
+        break;
+      case 'dropped':
+        this.#events.onDropped();
+        break;
+      case 'damaged':
+        this.#events.onDamaged(message.text);
         break;
       case 'found':
         this.#searcher(message.number)?.resolve(message.answer);

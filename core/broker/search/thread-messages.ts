@@ -1,7 +1,6 @@
 /** Messages between the broker and the history's thread, in both directions. */
 
 import type { ErrorCode, Message } from '../../protocol/index.ts';
-import type { Chunk } from './chunk.ts';
 import type { LogIdentity } from './database.ts';
 import type { SearchFilter } from './search-query.ts';
 
@@ -9,18 +8,17 @@ import type { SearchFilter } from './search-query.ts';
 export interface ThreadSetup {
   readonly file: string;
   readonly log: LogIdentity;
+  /** Folder of the log's segments. */
+  readonly logDir: string;
   /** Discard the content of the file. */
   readonly rebuild: boolean;
   /** Time of one search, after which its page ends early. */
   readonly searchBudgetMs: number;
-  /** How long records are gathered before they are applied, unless there are many or a search waits. */
-  readonly gatherMs: number;
 }
 
 export type ToThread =
-  | { readonly type: 'chunk'; readonly chunk: Chunk }
-  /** A search waits for this offset: apply records up to it without gathering more. */
-  | { readonly type: 'applyUpTo'; readonly offset: number }
+  /** Read a portion of the log, up to this offset at most, and apply it. */
+  | { readonly type: 'follow'; readonly upTo: number }
   | { readonly type: 'search'; readonly number: number; readonly filter: SearchFilter }
   | { readonly type: 'close' };
 
@@ -31,7 +29,11 @@ export type FromThread =
       readonly offset: number;
       readonly rebuiltBecause: string | null;
     }
-  | { readonly type: 'applied'; readonly offset: number; readonly bytes: number }
+  /** A portion was applied: the answer to `follow`. */
+  | { readonly type: 'applied'; readonly offset: number }
+  /** The log dropped records that were not read: the answer to `follow`. */
+  | { readonly type: 'dropped' }
+  | { readonly type: 'damaged'; readonly text: string }
   | { readonly type: 'found'; readonly number: number; readonly answer: Message<'SearchOk'> }
   | {
       readonly type: 'refused';

@@ -67,6 +67,11 @@ export const meanings: Meanings<RecordKinds> = {
   ...contentMeanings,
 };
 
+/** The number on disk of a kind: the first byte of its records. */
+export function numberOfKind(kind: string): number {
+  return recordKinds[kind as RecordName].number;
+}
+
 export function meaningOf({ kind }: LogRecord): Meaning<LogRecord> {
   return meanings[kind] as Meaning<LogRecord>;
 }

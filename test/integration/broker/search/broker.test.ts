@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
   encodeJob,
   type JobInfo,
@@ -11,6 +11,7 @@ import {
   type NewJob,
   type Settlement,
 } from '../../../../core/protocol/index.ts';
+import { patienceMs } from '../../../support/patience.ts';
 import { everything } from '../../../unit/broker/search/model.ts';
 import { type Asker, idOf, Place, range, settlement } from '../broker-peer.ts';
 
@@ -139,4 +140,35 @@ test('a history that was thrown away is made again from the log', async () => {
   await place.start();
   const again = await place.asker(2);
   expect(await search(again)).toEqual(before);
+});
+
+test('compaction drops nothing before the history has read it', async () => {
+  const notices: string[] = [];
+  const broker = await place.start({
+    segmentBytesMax: 64 * 1024,
+    keepJobs: 20,
+    onNotice: (text) => notices.push(text),
+  });
+  const asker = await place.asker(1);
+  await asker.subscribe(100);
+  const body = new TextEncoder().encode(`{"input":"${'x'.repeat(2_000)}"}`);
+  for (let turn = 0; turn < 20; turn++) {
+    await enqueue(
+      asker,
+      range(100).map((number) => jobOf(turn * 100 + number, { body })),
+    );
+    const taken = await asker.deliveries(100);
+    await asker.settle(taken.map(({ token }) => token));
+  }
+  // Of some 70 segments most are dropped.
+  await vi.waitFor(
+    async () => {
+      const { logSegments } = await asker.ask('Stats', { queues: [] }, 'StatsOk');
+      expect(logSegments).toBeLessThan(20);
+    },
+    { timeout: patienceMs, interval: 50 },
+  );
+  await expectSame(asker);
+  await broker.stop();
+  expect(notices.filter((text) => text.startsWith('history'))).toEqual([]);
 });

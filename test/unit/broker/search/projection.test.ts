@@ -3,17 +3,9 @@
 import type { SQLInputValue } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isOfInterest } from '../../../../core/broker/search/chunk.ts';
-import {
-  applyRecord,
-  foldedKinds,
-  type Jobs,
-  withoutBodies,
-} from '../../../../core/broker/search/job-fold.ts';
+import { foldedKinds, isOfInterest } from '../../../../core/broker/search/job-fold.ts';
 import { Projection } from '../../../../core/broker/search/projection.ts';
-import { newInfo } from '../../../../core/broker/state-machine/records/job-records.ts';
 import {
-  decodeRecord,
   encodeRecord,
   type LogRecord,
 } from '../../../../core/broker/state-machine/records/records.ts';
@@ -82,46 +74,6 @@ test('a job that is forgotten and accepted again in one batch is the new one', (
   expect(history.find({ tag: 'old' })).toEqual([]);
   expect(history.find({ text: 'new', tag: 'new' })).toHaveLength(1);
 });
-
-test('a large body is left out on the way to the history, which knows its size alone', () => {
-  const body = new Uint8Array(100_000).fill(120);
-  const large = enqueued(1, { body });
-  const { job } = large.jobs[0]!;
-  const all: LogRecord[] = [
-    { ...large, jobs: [...large.jobs, ...enqueued(2).jobs] },
-    leaseEnded(2, { enqueue: enqueued(3, { body }).jobs }),
-    { ...snapshotOf(4, newInfo(enqueued(4).jobs[0]!.job, 1)), job },
-  ];
-  for (const record of all.map(encodeRecord)) {
-    const jobs = new MemoryJobs();
-    const shortJobs = new MemoryJobs();
-    const short = withoutBodies(record);
-    expect(short.length).toBeLessThan(2_000);
-    applyRecord(jobs, decodeRecord(record));
-    applyRecord(shortJobs, decodeRecord(short));
-    expect(shortJobs.infos).toEqual(jobs.infos);
-    expect(jobs.infos.size).toBeGreaterThan(0);
-  }
-  const small = encodeRecord(enqueued(5));
-  expect(withoutBodies(small)).toBe(small);
-});
-
-class MemoryJobs implements Jobs {
-  readonly infos = new Map<string, JobInfo>();
-  get(id: string): JobInfo | undefined {
-    return this.infos.get(id);
-  }
-  put(_seq: number, info: JobInfo): void {
-    this.infos.set(info.id, info);
-  }
-  remove(id: string): void {
-    this.infos.delete(id);
-  }
-}
-
-function idsOf(history: MemoryHistory): string[] {
-  return history.find({}).map(({ id }) => id);
-}
 
 test('what a job was accepted and settled with is found in full', () => {
   using history = new MemoryHistory();
@@ -245,3 +197,7 @@ test('records that speak of very many jobs are applied without holding all of th
   expect(most).toBeLessThanOrEqual(6_000);
   expect(history.find({ states: ['ready'] })).toEqual([]);
 });
+
+function idsOf(history: MemoryHistory): string[] {
+  return history.find({}).map(({ id }) => id);
+}
