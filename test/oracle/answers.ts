@@ -90,14 +90,8 @@ export class AnswerChecks {
     enqueued: ({ jobs }) => {
       for (const { job } of jobs) this.#created.add(decodeJob(job).id);
     },
-    delivered: ({ id, epoch, delivery }) => {
-      const job = this.#book.jobs.get(id);
-      if (job === undefined) return;
-      const attempt = job.attempts + 1;
-      const token = `${id} ${epoch} ${delivery}`;
-      const before = this.#granted.get(token) ?? null;
-      const granted = { key: keyOfJob(job), crc: job.crc, attempt, isOver: false, before };
-      this.#granted.set(token, granted);
+    delivered: ({ epoch, jobs }) => {
+      for (const { id, delivery } of jobs) this.#deliveryDecided(id, epoch, delivery);
     },
     leaseEnded: ({ id, delivery, end, result }) => {
       this.#settled.add(`${id} ${delivery}`);
@@ -109,6 +103,15 @@ export class AnswerChecks {
     },
     journaled: (record) => this.#journaled(record),
   };
+
+  #deliveryDecided(id: string, epoch: number, delivery: number): void {
+    const job = this.#book.jobs.get(id);
+    if (job === undefined) return;
+    const attempt = job.attempts + 1;
+    const token = `${id} ${epoch} ${delivery}`;
+    const before = this.#granted.get(token) ?? null;
+    this.#granted.set(token, { key: keyOfJob(job), crc: job.crc, attempt, isOver: false, before });
+  }
 
   #leaseIsOver(id: string): void {
     const job = this.#book.jobs.get(id);

@@ -125,6 +125,9 @@ export class Book {
       for (const job of jobs) this.#accept(job, atMs);
     },
     delivered: (record) => this.#deliver(record),
+    acked: () => {
+      throw new Error('the oracle takes the acks one by one');
+    },
     leaseEnded: (record) => this.#endLease(record),
     cancelled: ({ ids, atMs }) => {
       for (const id of ids) this.#cancel(id, atMs);
@@ -207,18 +210,20 @@ export class Book {
     });
   }
 
-  #deliver(record: RecordOf<'delivered'>): void {
-    this.#change(record.id, {
-      state: 'leased',
-      dueAtMs: 0,
-      parkKey: '',
-      deliveries: record.delivery,
-      leaseEpoch: record.epoch,
-      session: record.session,
-      isolated: record.isolated,
-      lastEnd: null,
-      changedAtMs: record.atMs,
-    });
+  #deliver({ epoch, sessions, jobs, atMs }: RecordOf<'delivered'>): void {
+    for (const { id, delivery, session, isolated } of jobs) {
+      this.#change(id, {
+        state: 'leased',
+        dueAtMs: 0,
+        parkKey: '',
+        deliveries: delivery,
+        leaseEpoch: epoch,
+        session: sessions[session] ?? null,
+        isolated,
+        lastEnd: null,
+        changedAtMs: atMs,
+      });
+    }
   }
 
   #endLease(record: RecordOf<'leaseEnded'>): void {

@@ -12,6 +12,7 @@ import { AnswerChecks, seqOfKey } from './answers.ts';
 import { Book, type BookJob } from './book.ts';
 import { Promises } from './promises.ts';
 import { type RuleOptions, Rules } from './rules.ts';
+import { singlesOf } from './singles.ts';
 
 export class Oracle {
   readonly book = new Book();
@@ -24,6 +25,7 @@ export class Oracle {
   /** Where in the log each message was decided. */
   readonly #heldAt = new WeakMap<object, number>();
   /** Told of every decision before the book has it, for counters. */
+  /** A record, before the book has it. */
   onRecord: (record: LogRecord) => void = () => undefined;
 
   constructor(options: RuleOptions) {
@@ -114,10 +116,14 @@ export class Oracle {
   }
 
   #append(bytes: Uint8Array): void {
-    const record = decodeRecord(bytes);
     this.#offset++;
-    this.rules.check(record);
+    const record = decodeRecord(bytes);
     this.onRecord(record);
+    for (const single of singlesOf(record)) this.#decided(single);
+  }
+
+  #decided(record: LogRecord): void {
+    this.rules.check(record);
     try {
       this.book.apply(record, this.#offset);
     } catch (error) {

@@ -32,6 +32,7 @@ const ageingMs: Readonly<Record<Priority, number>> = {
 };
 
 type LeaseEnded = RecordOf<'leaseEnded'>;
+type Given = RecordOf<'delivered'>['jobs'][number];
 
 export class Rules {
   readonly #book: Book;
@@ -109,7 +110,9 @@ export class Rules {
       if (!follows) this.#violate(`epoch ${epoch} follows ${this.#book.epoch}`);
     },
     enqueued: (record) => this.#enqueued(record),
-    delivered: (record) => this.#delivered(record),
+    delivered: (record) => {
+      for (const job of record.jobs) this.#delivered(job, record);
+    },
     leaseEnded: (record) => this.#leaseEnded(record),
     cancelled: ({ ids }) => {
       for (const id of ids) this.#cancelled(id);
@@ -185,14 +188,15 @@ export class Rules {
     }
   }
 
-  #delivered(record: RecordOf<'delivered'>): void {
-    const { id, session } = record;
+  #delivered(given: Given, { epoch, sessions }: RecordOf<'delivered'>): void {
+    const { id } = given;
+    const session = sessions[given.session] ?? '';
     const job = this.#book.jobs.get(id);
     const problem =
       job === undefined
         ? 'it is not known'
         : (this.#undeliverable(job) ??
-          this.#wrongToken(job, record) ??
+          this.#wrongToken(job, given, epoch) ??
           this.#noRoom(job, session) ??
           this.#overtaken(job));
     if (problem !== null) this.#violate(`${id} was delivered to ${session}: ${problem}`);
@@ -224,7 +228,7 @@ export class Rules {
     return null;
   }
 
-  #wrongToken(job: BookJob, { epoch, delivery, isolated }: RecordOf<'delivered'>): string | null {
+  #wrongToken(job: BookJob, { delivery, isolated }: Given, epoch: number): string | null {
     if (epoch !== this.#book.epoch) return `epoch ${epoch}, in epoch ${this.#book.epoch}`;
     if (delivery !== job.deliveries + 1) return `delivery ${delivery} after ${job.deliveries}`;
     if (isolated !== job.crashes > 0) return `isolated ${isolated} after ${job.crashes} crashes`;

@@ -28,6 +28,8 @@ export const reachable = [
   'settled final',
   'settled throttled',
   'settled returned',
+  'several sessions got jobs in one record',
+  'several plain acks in one record',
   'settled crashed',
   'lease ran out',
   'session lost with leases',

@@ -43,7 +43,11 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
   const before = 'id' in record ? seen.book.jobs.get(record.id) : undefined;
   if (name !== undefined) seen.reach(name);
   if (record.kind === 'enqueued') ofEnqueued(record, seen);
-  if (record.kind === 'delivered' && before !== undefined) ofDelivery(before, seen);
+  if (record.kind === 'acked') ofAcks(record, seen);
+  if (record.kind === 'delivered') {
+    if (record.sessions.length > 1) seen.reach('several sessions got jobs in one record');
+    for (const { id } of record.jobs) ofDelivery(seen.book.jobs.get(id), seen);
+  }
   if (record.kind === 'leaseEnded' && before !== undefined) {
     ofEnd(record, before, seen);
     ofSettle(record, seen);
@@ -57,7 +61,8 @@ function ofEnqueued({ jobs }: RecordOf<'enqueued'>, { reach }: Seen): void {
   }
 }
 
-function ofDelivery(job: BookJob, { book, reach }: Seen): void {
+function ofDelivery(job: BookJob | undefined, { book, reach }: Seen): void {
+  if (job === undefined) return;
   reach('job delivered');
   if (job.deliveries > 0) reach('job delivered again');
   if (job.crashes > 0) reach('job delivered isolated');
@@ -83,6 +88,12 @@ function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { reach }: Seen)
   if (end === 'lost' && errorCode === 'crashes_exhausted') reach('lost too often');
   if (state === 'parked') reach('job parked when settled');
   if (state === 'dead' && end === 'retry') reach('attempts used up');
+}
+
+function ofAcks({ ids }: RecordOf<'acked'>, { rules, reach }: Seen): void {
+  reach('ack ended the lease');
+  if (ids.length > 1) reach('several plain acks in one record');
+  if (rules.diskFull) reach('disk full: settle accepted');
 }
 
 /** What the holder of the lease said with its settle. */

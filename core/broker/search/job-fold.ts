@@ -10,7 +10,7 @@ import {
   type LogRecord,
   meaningOf,
   meanings,
-  numberOfKind,
+  numbersOfKind,
 } from '../state-machine/records/records.ts';
 
 export type { Jobs } from '../state-machine/records/family.ts';
@@ -21,7 +21,7 @@ export const foldedKinds: readonly string[] = Object.entries(meanings)
   .map(([kind]) => kind);
 
 /** Numbers of these kinds. */
-const foldedNumbers: ReadonlySet<number> = new Set(foldedKinds.map(numberOfKind));
+const foldedNumbers: ReadonlySet<number> = new Set(foldedKinds.flatMap(numbersOfKind));
 
 /** False for a record that changes nothing here. */
 export function isOfInterest(record: Uint8Array): boolean {

@@ -60,7 +60,7 @@ export class SalvageFilter {
     if (record.kind === 'enqueued') return this.#accept(record.jobs, record);
     if (record.kind === 'leaseEnded') return this.#leaseEnded(record);
     if (record.kind === 'snapshot') return this.#snapshot(record);
-    if (record.kind === 'delivered') return this.#ifKnown(record.id);
+    if (record.kind === 'delivered') return this.#delivered(record);
     if (record.kind === 'journaled') return this.#journaled(record);
     const ofBlob = record.kind === 'blobChunk' || record.kind === 'blobStored';
     return ofBlob && this.#context.blobs.isLost(record) ? this.#withoutBlob() : 'as it is';
@@ -112,10 +112,11 @@ export class SalvageFilter {
     return this.#withoutBlob();
   }
 
-  #ifKnown(id: string): 'as it is' | readonly LogRecord[] {
-    if (this.#known.has(id)) return 'as it is';
-    this.#leaveOut([id]);
-    return [];
+  #delivered(record: RecordOf<'delivered'>): 'as it is' | readonly LogRecord[] {
+    const jobs = record.jobs.filter(({ id }) => this.#known.has(id));
+    if (jobs.length === record.jobs.length) return 'as it is';
+    this.#leaveOut(record.jobs.map(({ id }) => id).filter((id) => !this.#known.has(id)));
+    return jobs.length === 0 ? [] : [{ ...record, jobs }];
   }
 
   #list(record: ListRecord): 'as it is' | readonly LogRecord[] {

@@ -6,7 +6,7 @@
 
 import type { Message, MessageName } from '../../../protocol/index.ts';
 import type { ConnectionId, JobFacts, Transport } from '../../events.ts';
-import { encodeRecord, type LogRecord } from '../records/records.ts';
+import { encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
 import type { Blobs } from '../state/blob-uploads.ts';
 import { BrokerState, type StateOptions } from '../state/broker-state.ts';
 import { isFinished } from '../state/job-entry.ts';
@@ -110,12 +110,27 @@ export class Core implements Committing {
    * the record's offset. `facts` are those of newly enqueued jobs, decoded already.
    */
   commit(record: LogRecord, facts?: readonly JobFacts[]): number {
+    const bytes = this.#append(record);
+    this.state.apply(record, { offset: this.offset, bytes }, facts);
+    this.#notify(record);
+    return this.offset;
+  }
+
+  /**
+   * Logs one record for decisions that were applied one by one, because each depended on those before:
+   * it must say what was applied. Nothing else about these jobs may be committed in between.
+   */
+  commitApplied(record: RecordOf<'delivered' | 'acked'>): void {
+    this.#append(record);
+    this.state.newestMs = Math.max(this.state.newestMs, record.atMs);
+    this.#notify(record);
+  }
+
+  #append(record: LogRecord): number {
     const bytes = encodeRecord(record);
     this.effects.add({ type: 'append', record: bytes });
     this.offset++;
-    this.state.apply(record, { offset: this.offset, bytes: bytes.length }, facts);
-    this.#notify(record);
-    return this.offset;
+    return bytes.length;
   }
 
   /** Sends a last message and lets the connection be closed once it left. */

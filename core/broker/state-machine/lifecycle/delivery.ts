@@ -32,7 +32,7 @@ export function deliverReady(core: Core, now: Now): boolean {
   core.subscriptions.wake(core.state.jobs.queues.readied);
   const jobsMax = core.readPause.jobsMax(now.monotonicMs);
   if (jobsMax === 0 || core.state.jobs.readyCount === 0 || core.diskFull) return true;
-  const granted = new Map<Session, Grant[]>();
+  const grants: Grant[] = [];
   const hasRoom = (session: Session): boolean => sessionHasRoom(core, session);
   let candidates = [...core.sessions.values()].filter(hasRoom);
   let count = 0;
@@ -52,18 +52,13 @@ export function deliverReady(core: Core, now: Now): boolean {
         stillCandidates.push(session);
         continue;
       }
-      const items = granted.get(session) ?? [];
-      items.push(grant(core, session, job, now));
+      grants.push(grant(core, session, job, now));
       bytes += job.jobBytes;
-      granted.set(session, items);
       if (hasRoom(session)) stillCandidates.push(session);
     }
     candidates = stillCandidates;
   }
-  for (const [session, items] of granted) {
-    sendDeliveries(core, session, items);
-    core.rotate(session);
-  }
+  send(core, grants, now);
   // In a pass that was cut short for reads that failed, what is read next brings the following one.
   return count < jobsPerStepMax && bytes < stepBytesMax;
 }
@@ -88,15 +83,10 @@ function nextJobFor({ state }: Core, session: Session): JobEntry | undefined {
 }
 
 function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
-  core.commit({
-    kind: 'delivered',
-    id: job.id,
-    epoch: core.state.epoch,
-    delivery: job.deliveries + 1,
-    session: session.id,
-    isolated: job.crashes > 0,
-    atMs: now.wallMs,
-  });
+  // At once, so that the next one is found; logged with all that the session gets.
+  const given = { delivery: job.deliveries + 1, isolated: job.crashes > 0 };
+  const at = { epoch: core.state.epoch, atMs: now.wallMs };
+  core.state.jobs.deliver(job, given, session.id, at);
   const lease = core.leases.add(session, job);
   // Counted from now on: a peer that has much on its way gets no more.
   if (session.connection !== null) core.unsent.add(session.connection, bytesInFrame(lease));
@@ -108,6 +98,29 @@ function grant(core: Core, session: Session, job: JobEntry, now: Now): Grant {
     leaseMs: core.options.leaseMs,
   };
   return { item, base: job.base, lease };
+}
+
+/** Logs all that was granted as one record, in its order, and sends each session its own. */
+function send(core: Core, grants: readonly Grant[], now: Now): void {
+  if (grants.length === 0) return;
+  const bySession = Map.groupBy(grants, ({ lease }) => lease.session);
+  const sessions = [...bySession.keys()];
+  core.commitApplied({
+    kind: 'delivered',
+    epoch: core.state.epoch,
+    atMs: now.wallMs,
+    sessions: sessions.map(({ id }) => id),
+    jobs: grants.map(({ item: { token, isolated }, lease }) => ({
+      id: token.id,
+      delivery: token.delivery,
+      isolated,
+      session: sessions.indexOf(lease.session),
+    })),
+  });
+  for (const [session, items] of bySession) {
+    sendDeliveries(core, session, items);
+    core.rotate(session);
+  }
 }
 
 function bytesInFrame({ bytes }: Lease): number {

@@ -1,5 +1,6 @@
 /** Reads jobs, and the ends of their leases, out of the records that hold them. */
 
+import { leaseKinds, plainAckOf } from './lease-records.ts';
 import { decodeRecord, type LogRecord, type RecordOf } from './records.ts';
 
 /** A job as it was enqueued. */
@@ -37,10 +38,11 @@ export class JobRecordReader {
   }
 }
 
-/** The record that holds the end of a job's newest lease, decoded; null for one of another kind. */
+/** The end of a job's newest lease, from the record that holds it; null for one of another kind. Its id may be missing. */
 export function leaseEndOf(
   record: Uint8Array,
 ): RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null {
+  if (record[0] === leaseKinds.acked.number) return plainAckOf(record);
   const decoded = decodeRecord(record);
   return decoded.kind === 'leaseEnded' || decoded.kind === 'snapshot' ? decoded : null;
 }

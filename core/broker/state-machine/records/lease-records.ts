@@ -1,6 +1,14 @@
-/** Records of leases: a delivery, and how it ended. */
+/** Records of leases: deliveries, and how they ended. */
 
-import { jobStates, leaseEnds, limits, usageType, valueType } from '../../../protocol/index.ts';
+import {
+  fieldsCodec,
+  jobStates,
+  leaseEnds,
+  limits,
+  noUsage,
+  usageType,
+  valueType,
+} from '../../../protocol/index.ts';
 import { journalOf, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
 import {
   bytesOfValue,
@@ -11,19 +19,27 @@ import {
   summarizeNewJob,
 } from './job-records.ts';
 
+/** What `acked` says of all its jobs. */
+const ackHead = { session: 'id', atMs: 'u53' } as const;
+const ackHeadBytes = 24;
+const ackHeadCodec = fieldsCodec(ackHead);
+
 export const leaseKinds = {
-  /** A lease was granted. */
+  /** Leases were granted, in this order and all in one go. */
   delivered: {
-    number: 3,
+    number: 25,
     fields: {
-      id: 'id',
       epoch: 'u53',
-      delivery: 'u32',
-      session: 'id',
-      isolated: 'bool',
       atMs: 'u53',
+      sessions: { list: 'id' },
+      /** `session` is an index of `sessions`. */
+      jobs: {
+        list: { struct: { id: 'id', delivery: 'u32', isolated: 'bool', session: 'u16' } },
+      },
     },
   },
+  /** The first leases of jobs ended with an ack that says nothing more. Means what `plainAck` makes of it. */
+  acked: { number: 26, fields: { ...ackHead, ids: { list: 'id' } } },
   /**
    * A lease ended; the counters are the job's new values. With an ack come result and follow-up
    * jobs, so that all of it is durable together or not at all.
@@ -61,18 +77,41 @@ export const leaseKinds = {
   },
 } as const;
 
-type LeaseEnded = RecordsOf<typeof leaseKinds>['leaseEnded'];
+type Records = RecordsOf<typeof leaseKinds>;
+type LeaseEnded = Records['leaseEnded'];
 
 const codec = new RecordCodec(leaseKinds);
 
 export const leaseMeanings: Meanings<typeof leaseKinds> = {
   delivered: {
-    summarize: (summary, record, place) => summary.keep(record.id, record.kind, place),
-    fold(jobs, { id, delivery, atMs }) {
-      const info = jobs.get(id);
-      if (info === undefined) return;
-      info.deliveries = delivery;
-      moveInfo(info, 'leased', atMs);
+    summarize(summary, record, { offset }) {
+      for (const job of record.jobs) {
+        const sessions = record.sessions.slice(job.session, job.session + 1);
+        const bytes = codec.encode({ ...record, sessions, jobs: [{ ...job, session: 0 }] });
+        summary.keep(job.id, record.kind, { offset, bytes });
+      }
+    },
+    fold(jobs, record) {
+      for (const { id, delivery } of record.jobs) {
+        const info = jobs.get(id);
+        if (info === undefined) continue;
+        info.deliveries = delivery;
+        moveInfo(info, 'leased', record.atMs);
+      }
+    },
+  },
+  acked: {
+    summarize(summary, record, { offset }) {
+      for (const id of record.ids) {
+        summary.keep(id, record.kind, { offset, bytes: codec.encode({ ...record, ids: [id] }) });
+        summary.drop(journalOf(id));
+      }
+    },
+    fold(jobs, { ids, atMs }) {
+      for (const id of ids) {
+        const info = jobs.get(id);
+        if (info !== undefined) moveInfo(info, 'done', atMs);
+      }
     },
   },
   leaseEnded: {
@@ -106,6 +145,45 @@ export const leaseMeanings: Meanings<typeof leaseKinds> = {
 export function bytesOfJobs(jobs: LeaseEnded['enqueue']): number {
   return jobs.reduce((sum, { job }) => sum + job.length, 0);
 }
+
+/** What `acked` says of one of its jobs. */
+export function plainAck(
+  { session, atMs }: Pick<Records['acked'], 'session' | 'atMs'>,
+  id: string,
+): LeaseEnded {
+  return { ...plainEnd, id, session, atMs };
+}
+
+/** The same for any of its jobs, without reading their ids, of which there may be many. */
+export function plainAckOf(acked: Uint8Array): LeaseEnded {
+  return plainAck(ackHeadCodec.decode(acked.subarray(1, 1 + ackHeadBytes)), noId);
+}
+
+const noId = '0'.repeat(26);
+const plainEnd: LeaseEnded = {
+  kind: 'leaseEnded',
+  id: noId,
+  end: 'ack',
+  state: 'done',
+  dueAtMs: 0,
+  parkKey: '',
+  attempts: 0,
+  crashes: 0,
+  returns: 0,
+  returnsSinceMs: 0,
+  delivery: 1,
+  session: noId,
+  errorCode: '',
+  errorMessage: '',
+  note: '',
+  usage: noUsage,
+  result: null,
+  enqueue: [],
+  previous: 0,
+  // What compaction may have to write for it.
+  fullBytes: 160,
+  atMs: 0,
+};
 
 function shortEnd(record: LeaseEnded, bytes: number): LeaseEnded {
   const fullBytes = bytes - bytesOfJobs(record.enqueue);

@@ -47,6 +47,24 @@ export type LogRecord = RecordsOf<RecordKinds>[RecordName];
 /** The fields of one kind of record. */
 export type RecordOf<N extends RecordName> = Extract<LogRecord, { kind: N }>;
 
+/** Kinds that are read and no longer written. */
+const formerKinds = {
+  /** One lease was granted: now a `delivered` with one job. */
+  deliveredOne: {
+    number: 3,
+    fields: {
+      id: 'id',
+      epoch: 'u53',
+      delivery: 'u32',
+      session: 'id',
+      isolated: 'bool',
+      atMs: 'u53',
+    },
+  },
+} as const;
+
+const formerCodec = new RecordCodec(formerKinds);
+
 const brokerMeanings: Meanings<typeof brokerKinds> = {
   epochStarted: {
     summarize(summary, { kind, epoch }, place) {
@@ -67,9 +85,10 @@ export const meanings: Meanings<RecordKinds> = {
   ...contentMeanings,
 };
 
-/** The number on disk of a kind: the first byte of its records. */
-export function numberOfKind(kind: string): number {
-  return recordKinds[kind as RecordName].number;
+/** The numbers on disk of a kind, former ones included: the first byte of its records. */
+export function numbersOfKind(kind: string): number[] {
+  const { number } = recordKinds[kind as RecordName];
+  return kind === 'delivered' ? [number, formerKinds.deliveredOne.number] : [number];
 }
 
 export function meaningOf({ kind }: LogRecord): Meaning<LogRecord> {
@@ -102,9 +121,20 @@ function largeBytesOf(record: LogRecord): number {
  * @throws Error when the kind is unknown or the fields do not fit: the log is of a later version
  */
 export function decodeRecord(bytes: Uint8Array): LogRecord {
-  const kind = kindByNumber.get(bytes[0] ?? 0);
+  const number = bytes[0] ?? 0;
+  if (number === formerKinds.deliveredOne.number) return asDelivered(bytes);
+  const kind = kindByNumber.get(number);
   if (kind === undefined) {
-    throw new Error(`the log holds a record of unknown kind ${bytes[0]}: a later aiq wrote it`);
+    throw new Error(`the log holds a record of unknown kind ${number}: a later aiq wrote it`);
   }
   return kind === 'retired' ? { kind } : codec.decode(kind, bytes);
+}
+
+function asDelivered(bytes: Uint8Array): RecordOf<'delivered'> {
+  const { id, delivery, isolated, epoch, session, atMs } = formerCodec.decode(
+    'deliveredOne',
+    bytes,
+  );
+  const jobs = [{ id, delivery, isolated, session: 0 }];
+  return { kind: 'delivered', epoch, atMs, sessions: [session], jobs };
 }

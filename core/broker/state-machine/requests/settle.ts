@@ -16,21 +16,58 @@ import { itemError, itemOk, type Refusal, type Request, respond } from '../conte
 import type { Session } from '../context/session.ts';
 import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
+import { isNoUsage } from '../state/job-extras.ts';
 import { Admission } from './admission.ts';
 
 export function settle(request: Request<'Settle'>): void {
   let followUps = 0;
+  const acks = new PlainAcks(request);
   const items = request.fields.items.map((item) => {
     followUps += item.enqueue.length;
     if (followUps > limits.batchItemsMax) {
       return itemError('TOO_MANY_ITEMS', null, `more than ${limits.batchItemsMax} follow-up jobs`);
     }
-    return settleOne(request, item);
+    return settleOne(request, item, acks);
   });
+  acks.commit();
   respond(request, 'SettleOk', { items });
 }
 
-function settleOne(request: Request<'Settle'>, item: Settlement): ItemAnswer {
+/** Plain acks of first leases that follow each other in a Settle: they share a record. */
+class PlainAcks {
+  readonly #core: Core;
+  readonly #head: { readonly session: string; readonly atMs: number };
+  #ids: string[] = [];
+
+  constructor({ core, session, now }: Request<'Settle'>) {
+    this.#core = core;
+    this.#head = { session: session.id, atMs: now.wallMs };
+  }
+
+  /** Whether `acked` says all about this end of the job's lease. */
+  takes(job: JobEntry, item: Settlement): boolean {
+    const { outcome, errorCode, errorMessage, note, usage, result, enqueue } = item;
+    const isFirst = job.deliveries === 1 && job.attempts + job.crashes + job.returns === 0;
+    const saysNothing = note === '' && errorCode === '' && errorMessage === '';
+    const brings = result !== null || enqueue.length > 0 || !isNoUsage(usage);
+    return outcome === 'ack' && isFirst && saysNothing && !brings;
+  }
+
+  /** Applies it at once: the next item may be about the same job. */
+  add(job: JobEntry, id: string): void {
+    this.#core.state.ack(job, this.#head, this.#core.offset + 1);
+    this.#ids.push(id);
+  }
+
+  /** Before any other record. */
+  commit(): void {
+    if (this.#ids.length === 0) return;
+    this.#core.commitApplied({ kind: 'acked', ...this.#head, ids: this.#ids });
+    this.#ids = [];
+  }
+}
+
+function settleOne(request: Request<'Settle'>, item: Settlement, acks: PlainAcks): ItemAnswer {
   const { core, session, now } = request;
   const job = core.state.jobs.get(item.token.id);
   if (job === undefined) return itemError('NOT_FOUND', null, 'no such job');
@@ -38,6 +75,12 @@ function settleOne(request: Request<'Settle'>, item: Settlement): ItemAnswer {
   if (bad !== null) return itemError(bad.code, job, bad.message);
   const lease = core.leases.held(job, item.token, session);
   if (lease === undefined) return answerRepeated(session, job, item);
+  if (acks.takes(job, item)) {
+    core.leases.drop(job);
+    acks.add(job, item.token.id);
+    return itemOk(job);
+  }
+  acks.commit();
   const followUps = admit(request, item);
   if ('code' in followUps) return itemError(followUps.code, job, followUps.message);
   core.leases.drop(job);

@@ -6,6 +6,7 @@
 import type { Crc32 } from '../../../protocol/index.ts';
 import type { JobFacts } from '../../events.ts';
 import type { Place } from '../records/family.ts';
+import { plainAck } from '../records/lease-records.ts';
 import type { LogRecord, RecordOf } from '../records/records.ts';
 import { BlobUploads, type Hash } from './blob-uploads.ts';
 import { BlobStore } from './blobs.ts';
@@ -48,8 +49,14 @@ export class BrokerState {
     },
     enqueued: ({ jobs, atMs }, { offset }, facts) => this.jobs.accept(jobs, offset, atMs, facts),
     accepted: (record, { offset }) => this.jobs.acceptShort(record, offset),
-    delivered: (record, place) =>
-      this.#each([record.id], place, (job) => this.jobs.deliver(job, record)),
+    delivered: (record, place) => {
+      for (const { id, session, ...lease } of record.jobs) {
+        const holder = record.sessions[session] ?? '';
+        this.#each([id], place, (job) => this.jobs.deliver(job, lease, holder, record));
+      }
+    },
+    acked: (record, place) =>
+      this.#each(record.ids, place, (job) => this.ack(job, record, place.offset)),
     leaseEnded: (record, place) => {
       this.#each([record.id], place, (job) => this.jobs.endLease(job, record, place));
       if (record.state === 'done') this.journal.drop(record.id);
@@ -143,6 +150,13 @@ export class BrokerState {
     change(record, place, facts);
   }
 
+  /** The first lease of the job ended with a plain ack, which the record at `offset` says. */
+  ack(job: JobEntry, record: Pick<RecordOf<'acked'>, 'session' | 'atMs'>, offset: number): void {
+    const { id } = job;
+    this.jobs.endLease(job, plainAck(record, id), { offset, bytes: 0 });
+    this.journal.drop(id);
+  }
+
   /** The jobs whose state a record changed, after it was applied. */
   *jobsChangedBy(record: LogRecord): Iterable<JobEntry> {
     if (record.kind === 'journaled') return;
@@ -150,6 +164,7 @@ export class BrokerState {
     const found = 'id' in record ? [jobs.get(record.id)] : [];
     if ('ids' in record && record.kind !== 'forgotten')
       found.push(...record.ids.map((id) => jobs.get(id)));
+    if (record.kind === 'delivered') found.push(...record.jobs.map(({ id }) => jobs.get(id)));
     const added =
       record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
     found.push(...added.map(({ seq }) => jobs.bySeq(seq)));

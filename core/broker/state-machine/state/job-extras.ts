@@ -43,7 +43,7 @@ export class JobExtras {
     slot: number,
     { usage, dueAtMs, returnsSinceMs, state, errorCode, result }: LeaseEndFields,
   ): void {
-    if (!isNothing(usage)) this.usage.set(slot, usage);
+    if (!isNoUsage(usage)) this.usage.set(slot, usage);
     if (dueAtMs > 0) this.dueAtMs.set(slot, dueAtMs);
     if (returnsSinceMs > 0) this.returnsSinceMs.set(slot, returnsSinceMs);
     if (state === 'dead') this.cause.set(slot, errorCode);
@@ -113,7 +113,8 @@ export class JobExtras {
   }
 }
 
-function isNothing(usage: Usage): boolean {
+/** True when nothing was used. */
+export function isNoUsage(usage: Usage): boolean {
   const { calls, inputTokens, outputTokens, costMicros, estimated } = noUsage;
   return (
     usage.calls === calls &&

@@ -87,14 +87,19 @@ export class JobStore {
     this.#add(record, { ...record, base: offset });
   }
 
-  deliver(job: JobEntry, record: RecordOf<'delivered'>): void {
-    this.#move(job, 'leased', record.atMs);
-    job.deliveries = record.delivery;
-    job.leaseEpoch = record.epoch;
-    job.isolated = record.isolated;
+  deliver(
+    job: JobEntry,
+    { delivery, isolated }: { readonly delivery: number; readonly isolated: boolean },
+    session: string,
+    { epoch, atMs }: Pick<RecordOf<'delivered'>, 'epoch' | 'atMs'>,
+  ): void {
+    this.#move(job, 'leased', atMs);
+    job.deliveries = delivery;
+    job.leaseEpoch = epoch;
+    job.isolated = isolated;
     job.lastEnd = null;
-    job.setHolder(record.session);
-    this.extras.session.set(job.slot, record.session);
+    job.setHolder(session);
+    this.extras.session.set(job.slot, session);
   }
 
   endLease(job: JobEntry, record: RecordOf<'leaseEnded'>, place: Place): void {

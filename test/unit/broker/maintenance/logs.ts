@@ -60,8 +60,8 @@ export function enqueued(...numbers: readonly number[]): LogRecord {
 }
 
 export function delivered(number: number, epoch = 1, delivery = 1): LogRecord {
-  const lease = { epoch, delivery, session: idOf(900), isolated: false };
-  return { kind: 'delivered', id: idOf(number), ...lease, atMs: 2 };
+  const job = { id: idOf(number), delivery, isolated: false, session: 0 };
+  return { kind: 'delivered', epoch, atMs: 2, sessions: [idOf(900)], jobs: [job] };
 }
 
 type LeaseEnded = Extract<LogRecord, { kind: 'leaseEnded' }>;

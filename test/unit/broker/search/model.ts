@@ -49,16 +49,8 @@ export function enqueued(
 }
 
 export function delivered(number: number, atMs = 2): RecordOf<'delivered'> {
-  const delivery = 1;
-  return {
-    kind: 'delivered',
-    id: idOf(number),
-    epoch: 1,
-    delivery,
-    session,
-    isolated: false,
-    atMs,
-  };
+  const job = { id: idOf(number), delivery: 1, isolated: false, session: 0 };
+  return { kind: 'delivered', epoch: 1, atMs, sessions: [session], jobs: [job] };
 }
 
 const session = idOf(77);

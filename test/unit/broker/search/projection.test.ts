@@ -117,6 +117,7 @@ test('every kind of record that changes jobs is sent to the thread, and no other
     enqueued(1),
     delivered(1),
     leaseEnded(1),
+    { kind: 'acked', session: idOf(1), ids: [], atMs: 1 },
     { kind: 'cancelled', ids: [], atMs: 1 },
     { kind: 'retried', ids: [], atMs: 1 },
     { kind: 'signalled', ids: [], atMs: 1 },
