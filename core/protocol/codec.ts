@@ -109,16 +109,25 @@ function structCodec(fields: Readonly<Record<string, FieldType>>): FieldCodec {
   const codecs = Object.entries(fields).map(([name, type]) => ({ name, codec: codecOf(type) }));
   return {
     bytesMin: codecs.reduce((sum, { codec }) => sum + codec.bytesMin, 0),
-    write(writer, value: never) {
-      const record = value as Record<string, never>;
-      for (const { name, codec } of codecs) codec.write(writer, record[name] as never);
-    },
-    read(reader) {
-      const record: Record<string, unknown> = {};
-      for (const { name, codec } of codecs) record[name] = codec.read(reader);
-      return record;
-    },
+    ...compiled(codecs),
   };
+}
+
+/**
+ * The fields in straight-line code made from the table's own names: a loop that puts them into an
+ * object by name takes two to three times as long, for each job several times.
+ */
+function compiled(
+  codecs: readonly { readonly name: string; readonly codec: FieldCodec }[],
+): Pick<FieldCodec, 'read' | 'write'> {
+  const variables = codecs.map((_, index) => `c${index}`).join(', ');
+  const writes = codecs.map(({ name }, index) => `c${index}.write(writer, value.${name});`);
+  const reads = codecs.map(({ name }, index) => `${name}: c${index}.read(reader),`);
+  const code = `const [${variables}] = codecs; return {
+    write(writer, value) { ${writes.join(' ')} },
+    read(reader) { return { ${reads.join(' ')} }; },
+  };`;
+  return new Function('codecs', code)(codecs.map(({ codec }) => codec));
 }
 
 const messageCodecs = new Map<MessageName, FieldCodec>();

@@ -10,6 +10,10 @@ export const idTextLength = 26;
 /** Length of the short id that people see and type: 60 bits. */
 export const shortIdLength = 12;
 
+const charCodes = Uint8Array.from(alphabet, (character) => character.charCodeAt(0));
+/** The text being made. One string of it is cheaper than 26 that are joined: ids are made often. */
+const textCodes = Array.from<number>({ length: idTextLength }).fill(0);
+
 const valueOf = new Uint8Array(128).fill(255);
 for (let value = 0; value < alphabet.length; value++) {
   valueOf[alphabet.charCodeAt(value)] = value;
@@ -17,32 +21,35 @@ for (let value = 0; value < alphabet.length; value++) {
 
 /** The text of the 16 bytes at `offset`. */
 export function idToText(bytes: Uint8Array, offset = 0): string {
-  let text = '';
   let bits = 0;
   let held = 0;
+  let at = 0;
   for (let index = 0; index < idBytes; index++) {
     held = (held << 8) | (bytes[offset + index] ?? 0);
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += alphabet[(held >>> bits) & 31];
+      textCodes[at++] = charCodes[(held >>> bits) & 31] ?? 0;
     }
     held &= (1 << bits) - 1;
   }
-  return text + alphabet[(held << (5 - bits)) & 31];
+  textCodes[at] = charCodes[(held << (5 - bits)) & 31] ?? 0;
+  return String.fromCharCode.apply(null, textCodes);
 }
 
 /**
  * Writes the 16 bytes of an id's text at `offset`.
- * @throws RangeError when the text is no id
+ * @throws RangeError when the text is no id; some of the bytes may be written then
  */
 export function idFromText(text: string, into: Uint8Array, offset = 0): void {
-  if (!isId(text)) throw new RangeError(`not an id: ${JSON.stringify(text.slice(0, 40))}`);
   let bits = 0;
   let held = 0;
   let at = offset;
-  for (let index = 0; index < idTextLength; index++) {
-    held = (held << 5) | (valueOf[text.charCodeAt(index)] ?? 0);
+  let isWrong = text.length !== idTextLength;
+  for (let index = 0; index < idTextLength && !isWrong; index++) {
+    const value = valueAt(text, index);
+    isWrong = value === 255;
+    held = (held << 5) | value;
     bits += 5;
     if (bits >= 8) {
       bits -= 8;
@@ -50,6 +57,9 @@ export function idFromText(text: string, into: Uint8Array, offset = 0): void {
       held &= (1 << bits) - 1;
     }
   }
+  // What is left of the last character is padding.
+  if (isWrong || held !== 0)
+    throw new RangeError(`not an id: ${JSON.stringify(text.slice(0, 40))}`);
 }
 
 /** True for the canonical text of an id: length, alphabet and zero padding. */

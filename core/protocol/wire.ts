@@ -87,6 +87,10 @@ export class Writer {
 
   text(text: string): void {
     const lengthAt = this.reserve(4);
+    if (text === '') {
+      this.#view.setUint32(lengthAt, 0);
+      return;
+    }
     // UTF-8 needs at most three bytes for each UTF-16 unit; nothing grows for what it will not need.
     const most = text.length * 3;
     const hasRoom = this.#length + most <= this.#buffer.length;
@@ -112,9 +116,9 @@ export class Writer {
     write(this.#buffer, at);
   }
 
-  /** What was written, without a copy: valid until the next write. */
-  written(): Uint8Array<ArrayBuffer> {
-    return this.#buffer.subarray(0, this.#length);
+  /** What was written from `start` on, without a copy: valid until the next write. */
+  written(start = 0): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(start, this.#length);
   }
 }
 
@@ -172,7 +176,9 @@ export class Reader {
   }
 
   text(): string {
-    const bytes = this.bytes();
+    const length = this.u32();
+    if (length === 0) return '';
+    const bytes = this.raw(length);
     try {
       return textDecoder.decode(bytes);
     } catch {

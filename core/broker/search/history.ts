@@ -50,7 +50,7 @@ export interface HistoryLimits {
 const historyLimitDefaults: HistoryLimits = {
   waitMs: 10_000,
   searchBudgetMs: 200,
-  quietMs: 50,
+  quietMs: 200,
   behindMax: 200_000,
   searchesMax: 64,
   restartMsMin: 1_000,

@@ -85,7 +85,7 @@ export class HistoryThreadHandle {
   }
 
   #post(message: ToThread): void {
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(message, []);
   }
 
   #onMessage(message: FromThread): void {

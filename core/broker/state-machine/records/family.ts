@@ -94,12 +94,13 @@ export class RecordCodec<K extends Kinds> {
     const start = shared.length;
     shared.u8(this.#kinds[record.kind]?.number ?? 0);
     this.#codecs.get(record.kind)?.encode(shared, record);
-    return shared.written().subarray(start);
+    return shared.written(start);
   }
 
   /** Reads the fields of a record of that kind; `bytes` fields are views. */
   decode<N extends keyof K & string>(kind: N, bytes: Uint8Array): RecordsOf<K>[N] {
-    const fields: object = this.#codecs.get(kind)?.decode(bytes.subarray(1)) ?? {};
-    return Object.assign(fields, { kind }) as RecordsOf<K>[N];
+    const record = (this.#codecs.get(kind)?.decode(bytes.subarray(1)) ?? {}) as { kind?: N };
+    record.kind = kind;
+    return record as RecordsOf<K>[N];
   }
 }

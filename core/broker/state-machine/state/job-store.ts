@@ -19,6 +19,8 @@ import { JobExtras } from './job-extras.ts';
 import type { NamedQueue } from './named-queue.ts';
 import { QueueSet } from './queue-set.ts';
 
+type Lease = Pick<RecordOf<'delivered'>['jobs'][number], 'delivery' | 'isolated'>;
+type LeaseTime = Pick<RecordOf<'delivered'>, 'epoch' | 'atMs'>;
 export class JobStore {
   readonly table: JobTable = new JobTable();
   readonly queues: QueueSet = new QueueSet(this.table);
@@ -87,16 +89,11 @@ export class JobStore {
     this.#add(record, { ...record, base: offset });
   }
 
-  deliver(
-    job: JobEntry,
-    { delivery, isolated }: { readonly delivery: number; readonly isolated: boolean },
-    session: string,
-    { epoch, atMs }: Pick<RecordOf<'delivered'>, 'epoch' | 'atMs'>,
-  ): void {
+  deliver(job: JobEntry, lease: Lease, session: string, { epoch, atMs }: LeaseTime): void {
     this.#move(job, 'leased', atMs);
-    job.deliveries = delivery;
+    job.deliveries = lease.delivery;
     job.leaseEpoch = epoch;
-    job.isolated = isolated;
+    job.isolated = lease.isolated;
     job.lastEnd = null;
     job.setHolder(session);
     this.extras.session.set(job.slot, session);
