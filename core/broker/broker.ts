@@ -11,6 +11,7 @@ import type { BrokerClock } from './broker-clock.ts';
 import { Engine } from './engine/engine.ts';
 import type { EffectOf } from './engine/engine-options.ts';
 import { SearchAnswers } from './engine/search-answers.ts';
+import { SummaryThread } from './engine/summaries/summary-maker.ts';
 import type { NetEvent, Outgoing } from './events.ts';
 import { startClock } from './folder/clock-file.ts';
 import { readOrMakeToken, removeEndpoints, writeEndpoints } from './folder/folder.ts';
@@ -77,6 +78,7 @@ class Broker implements RunningBroker {
   #pool!: IoPool;
   #history: History | null = null;
   readonly #searches: SearchAnswers = new SearchAnswers();
+  readonly #summaries: SummaryThread;
   /** Closes what was opened so far. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** An error during the start. */
@@ -86,6 +88,7 @@ class Broker implements RunningBroker {
   constructor(options: BrokerOptions, folder: HeldFolder) {
     this.#options = { ...withDefaults(options), dir: folder.dir };
     this.#folder = folder;
+    this.#summaries = new SummaryThread(folder.path('log'));
     const { promise, resolve } = Promise.withResolvers<BrokerEnd>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -155,6 +158,7 @@ class Broker implements RunningBroker {
     this.#clock = startClock(this.#folder, core.leaseMs, this.#notice);
     const { engine, report } = await Engine.open({
       core,
+      makeSummary: (segment) => this.#summaries.make(segment),
       dir: join(dir, 'log'),
       segmentBytesMax,
       disk: heldDisk(nodeDisk, this.#folder),
@@ -176,7 +180,7 @@ class Broker implements RunningBroker {
       onFailure: (error) => this.#fail(error),
     });
     this.#engine = engine;
-    this.#closers.push(() => engine.close());
+    this.#closers.push(() => this.#closeEngine());
     this.#folder.keep('log');
     this.#recovery = report;
     for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);
@@ -224,6 +228,10 @@ class Broker implements RunningBroker {
     this.#engine.sendWhenDurable(await this.#searches.answer(this.#history, effect, upTo));
   }
 
+  async #closeEngine(): Promise<void> {
+    await Promise.all([this.#engine.close(), this.#summaries.stop()]);
+  }
+
   #watchIdle(): void {
     const { idleExitMs } = this.#options;
     if (idleExitMs === null) return;
@@ -250,7 +258,7 @@ class Broker implements RunningBroker {
       removeEndpoints(this.#folder, this.id);
       await this.#pool.stopListening();
       await this.#history?.close();
-      await this.#engine.close();
+      await this.#closeEngine();
       await this.#pool.stop();
       this.#finish(end);
     } catch (error) {

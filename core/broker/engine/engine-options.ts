@@ -3,7 +3,7 @@
 import type { BrokerClock } from '../broker-clock.ts';
 import type { ConnectionId, Outgoing } from '../events.ts';
 import type { Recovered } from '../folder/start-progress.ts';
-import type { Scheduler } from '../log/contract.ts';
+import type { Scheduler, SummaryMaker } from '../log/contract.ts';
 import type { Disk } from '../log/disk/disk.ts';
 import type { CoreOptions } from '../state-machine/context/core.ts';
 import type { CoreEvent, Effect, StatsFields } from '../state-machine/context/effects.ts';
@@ -14,6 +14,8 @@ export interface EngineOptions {
   /** Folder of the log. */
   readonly dir: string;
   readonly segmentBytesMax: number;
+  /** Makes summaries of segments elsewhere than on this event loop. */
+  readonly makeSummary?: SummaryMaker;
   /** Bytes of memory for recently written or read batches of the log. */
   readonly cacheBytesMax?: number;
   readonly disk?: Disk;

@@ -1,6 +1,8 @@
 /** The interface of the log: `log.ts` implements it on disk, tests in memory. */
 
 import type { Disk } from './disk/disk.ts';
+import type { BatchIndex } from './format/batch-index.ts';
+import type { LogCursor } from './format/format.ts';
 
 /**
  * Records in order, numbered from 1: a record's number is its *offset*. `append` is synchronous and
@@ -49,6 +51,16 @@ export interface SegmentInfo {
   readonly bytes: number;
 }
 
+/** A segment that gets no more batches, with the cursors that its summary must match. */
+export interface SealedSegment extends SegmentInfo {
+  readonly index: BatchIndex;
+  /** The cursors before its header and after its last batch. */
+  readonly before: LogCursor;
+  readonly after: LogCursor;
+  /** Whether its summary file exists, valid or not. */
+  summaryFile: boolean;
+}
+
 export interface LogOptions {
   /** Folder of the segments; made when missing. */
   readonly dir: string;
@@ -59,6 +71,8 @@ export interface LogOptions {
   readonly scheduler?: Scheduler;
   /** Begins the summary of one segment. See `docs/reference/log-format.md`. */
   readonly summarize: () => Summarizer;
+  /** Makes the summaries elsewhere, by the same `summarize`. Default: in steps on this event loop. */
+  readonly makeSummary?: SummaryMaker;
   /** Called after each group commit, never from inside `append`. */
   readonly onDurable: (durableOffset: number) => void;
   /** A write, a sync or a rename failed. The log accepts nothing more; the broker must stop. */
@@ -69,6 +83,16 @@ export interface LogOptions {
 
 /** Operations that are retried: creating the next segment, and writing a summary. */
 export type LogOperation = 'segment' | 'summary';
+
+/**
+ * Makes the content of the summary of a sealed segment. `pause` is awaited between steps where it works on
+ * the event loop.
+ * @throws RetryLater (rejects with it) on a transient error
+ */
+export type SummaryMaker = (
+  segment: SealedSegment,
+  pause: () => Promise<void>,
+) => Promise<readonly Uint8Array[]>;
 
 /** A record with its offset. */
 export interface StoredRecord {

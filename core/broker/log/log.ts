@@ -14,6 +14,7 @@ import { RecordReader } from './reader.ts';
 import type { SegmentTable } from './segments.ts';
 import { Batch } from './write/batch.ts';
 import { Dropping } from './write/dropping.ts';
+import { makeSummary } from './write/make-summary.ts';
 import { PendingBatches } from './write/pending.ts';
 import { Rotation } from './write/rotation.ts';
 import { SummaryKeeper } from './write/summaries.ts';
@@ -24,6 +25,7 @@ export interface SegmentLogOptions extends LogOptions {
   readonly scheduler: Scheduler;
   readonly markIdleMs: number;
   readonly cacheBytesMax: number;
+  readonly summaryQuietMs: number;
   readonly segments: SegmentTable;
   /** The last segment, open and durable. */
   readonly file: DiskFile;
@@ -73,10 +75,13 @@ export class SegmentLog implements Log {
     this.#proven = new ProvenFile(disk, dir, { ...options.proof, file: proof });
     this.#reader = new RecordReader({ ...options, logId: cursor.logId, cacheBytesMax });
     this.#pending = new PendingBatches(() => this.#reader.recycle());
+    const { summarize } = options;
     this.#summaries = new SummaryKeeper({
+      makeSummary: (segment, pause) => makeSummary(segment, { disk, dir, summarize, pause }),
       ...options,
       disk,
       dir,
+      quietMs: options.summaryQuietMs,
       onFailure: (error) => this.#fail(error),
     });
     this.#drop = new Dropping({
@@ -213,6 +218,7 @@ export class SegmentLog implements Log {
       if (batch.kind === 'records') this.#keepForReading(batch);
     }
     this.#pending.written();
+    this.#summaries.onCommit();
     if (durableOffset === this.#durableOffset) return;
     this.#durableOffset = durableOffset;
     this.#options.onDurable(durableOffset);

@@ -22,6 +22,7 @@ import { SegmentTable, TailSegment } from './segments.ts';
 
 const segmentBytesMaxLimit = 1024 * 1024 * 1024;
 const markIdleMsDefault = 50;
+const summaryQuietMsDefault = 200;
 const cacheBytesMaxDefault = 4 * 1024 * 1024;
 
 export interface OpenLogOptions extends LogOptions {
@@ -29,6 +30,8 @@ export interface OpenLogOptions extends LogOptions {
   readonly markIdleMs?: number;
   /** Bytes of memory for cached batches, just written or read. Default: 4 MiB. */
   readonly cacheBytesMax?: number;
+  /** Time without a commit before summaries are made, unless several segments wait for theirs. */
+  readonly summaryQuietMs?: number;
 }
 
 /**
@@ -46,6 +49,7 @@ export async function openLog(
 ): Promise<{ log: Log; report: RecoveryReport }> {
   const { dir, segmentBytesMax, disk = nodeDisk, scheduler = eventLoop } = options;
   const { markIdleMs = markIdleMsDefault, cacheBytesMax = cacheBytesMaxDefault } = options;
+  const { summaryQuietMs = summaryQuietMsDefault } = options;
   if (!(segmentBytesMax > 0 && segmentBytesMax <= segmentBytesMaxLimit)) {
     throw new RangeError(
       `segmentBytesMax is ${segmentBytesMax}; it must lie between 1 and ${segmentBytesMaxLimit}`,
@@ -62,7 +66,7 @@ export async function openLog(
   await removeLeftovers(disk, dir, recovered.leftovers);
   const segments = segmentTable(recovered, tail);
   const { file, cursor } = tail;
-  const resolved = { ...options, disk, scheduler, markIdleMs, cacheBytesMax };
+  const resolved = { ...options, disk, scheduler, markIdleMs, cacheBytesMax, summaryQuietMs };
   const log = new SegmentLog({ ...resolved, segments, file, cursor, proof });
   return { log, report: reportOf(recovered, { clean, tornTail }) };
 }

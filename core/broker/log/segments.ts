@@ -1,18 +1,8 @@
 /** The segments of an open log, oldest first, each with the index of its batches. */
 
-import type { SegmentInfo } from './contract.ts';
+import type { SealedSegment, SegmentInfo } from './contract.ts';
 import type { BatchIndex, BatchLocation } from './format/batch-index.ts';
 import type { LogCursor } from './format/format.ts';
-
-/** A segment that gets no more batches, with the cursors that its summary must match. */
-export interface SealedSegment extends SegmentInfo {
-  readonly index: BatchIndex;
-  /** The cursors before its header and after its last batch. */
-  readonly before: LogCursor;
-  readonly after: LogCursor;
-  /** Whether its summary file exists, valid or not. */
-  summaryFile: boolean;
-}
 
 /** A batch and the segment that holds it. */
 export interface LocatedBatch extends BatchLocation {

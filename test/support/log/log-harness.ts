@@ -56,6 +56,7 @@ export async function openOn(
       onFailure: (error) => failures.push(error),
       onProblem: (what, reason) => problems.push(`${what}: ${reason ?? 'over'}`),
       markIdleMs: never,
+      summaryQuietMs: 0,
       summarize: keepAll,
       disk,
       ...options,

@@ -6,7 +6,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
-import type { Replay } from '../contract.ts';
+import type { Replay, SealedSegment } from '../contract.ts';
 import type { Disk } from '../disk/disk.ts';
 import { BatchIndex } from '../format/batch-index.ts';
 import {
@@ -23,7 +23,6 @@ import {
 import { type Proof, type ProvenEnd, readProof } from '../format/proven-end.ts';
 import { asPart, type Segment, type SegmentBatch } from '../format/segment-reader.ts';
 import type { Summary } from '../format/summary-format.ts';
-import type { SealedSegment } from '../segments.ts';
 import { classifyDamage } from './classify-damage.ts';
 import { readHeader, summaryFits } from './continuity.ts';
 import {

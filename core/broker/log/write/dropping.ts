@@ -1,11 +1,11 @@
 /** Removes segments from the beginning of the log, once the new log start is durable. */
 
 import { join } from 'node:path';
-import type { SegmentInfo } from '../contract.ts';
+import type { SealedSegment, SegmentInfo } from '../contract.ts';
 import { type Disk, type DiskDir, NotCreatedError } from '../disk/disk.ts';
 import { segmentName, summaryName } from '../format/format.ts';
 import type { RecordReader } from '../reader.ts';
-import type { SealedSegment, SegmentTable } from '../segments.ts';
+import type { SegmentTable } from '../segments.ts';
 import type { SummaryKeeper } from './summaries.ts';
 
 export interface DroppingOptions {

@@ -4,10 +4,9 @@
  * after a delay.
  */
 
-import type { LogOptions, Scheduler } from '../contract.ts';
+import type { LogOptions, Scheduler, SealedSegment } from '../contract.ts';
 import { NotCreatedError } from '../disk/disk.ts';
 import { retryDelayMs } from '../pause.ts';
-import type { SealedSegment } from '../segments.ts';
 import type { TailWriter } from './tail-writer.ts';
 
 export interface RotationOptions extends Pick<LogOptions, 'segmentBytesMax' | 'onProblem'> {

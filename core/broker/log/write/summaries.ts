@@ -1,50 +1,33 @@
 /**
- * Writes the summaries of sealed segments in the background, one at a time and in small steps. One
- * that is not finished when the log closes is written after the next start.
+ * Writes the summaries of sealed segments in the background, one at a time, in quiet moments: they are
+ * of no use before the next start. One that is not finished when the log closes is written after that.
  */
 
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { messageOf } from '../../../base/index.ts';
-import type { LogOptions, Scheduler, StoredRecord, Summarizer } from '../contract.ts';
-import { type Disk, NotCreatedError, type ReadableFile, replaceFile } from '../disk/disk.ts';
+import type { LogOptions, Scheduler, SealedSegment, SummaryMaker } from '../contract.ts';
+import { type Disk, NotCreatedError, replaceFile } from '../disk/disk.ts';
 import { spaceLimits } from '../disk/space-limits.ts';
-import {
-  decodeSegmentHeader,
-  type LogCursor,
-  segmentHeaderBytes,
-  segmentName,
-  summaryName,
-} from '../format/format.ts';
-import type { SegmentPart } from '../format/segment-reader.ts';
-import { encodeSummary, SummaryRecords } from '../format/summary-format.ts';
+import { summaryName } from '../format/format.ts';
 import { RetryDelay, retryDelayMs } from '../pause.ts';
-import { damagedAfterStart } from '../recovery/refusals.ts';
-import { scanBatches } from '../recovery/scan.ts';
-import type { SealedSegment } from '../segments.ts';
+import { RetryLater, retryLater } from './make-summary.ts';
 
 export interface SummaryKeeperOptions {
   readonly disk: Disk;
   readonly dir: string;
   readonly segmentBytesMax: number;
   readonly scheduler: Scheduler;
-  readonly summarize: () => Summarizer;
+  readonly makeSummary: SummaryMaker;
+  /** Time without a commit that counts as a quiet moment. */
+  readonly quietMs: number;
   /** A segment is damaged, or a write of the disk failed. */
   readonly onFailure: (error: unknown) => void;
   readonly onProblem: LogOptions['onProblem'];
 }
 
-/** Bytes read and hashed in one turn of the event loop, and records summarized. */
-const partBytes = 256 * 1024;
-const recordsPerStep = 256;
-/** The same by bytes of records, which may hold many jobs each. */
-const bytesPerStep = 64 * 1024;
+/** Segments without a summary that a start may have to read; for more, no quiet moment is waited for. */
+const waitingMax = 4;
 
 /** Thrown to abandon a summary: its segment is being dropped, or the log closes. */
 class Abandoned extends Error {}
-
-/** A transient error: the summary is retried later. */
-class RetryLater extends Error {}
 
 export class SummaryKeeper {
   readonly #options: SummaryKeeperOptions;
@@ -56,6 +39,7 @@ export class SummaryKeeper {
   #stopped = false;
   readonly #retryDelay: RetryDelay;
   #failures = 0;
+  #commits = 0;
 
   constructor(options: SummaryKeeperOptions) {
     this.#options = options;
@@ -65,6 +49,11 @@ export class SummaryKeeper {
   add(segment: SealedSegment): void {
     this.#waiting.push(segment);
     if (!this.#stopped) this.#working ??= this.#work();
+  }
+
+  /** A group was committed. */
+  onCommit(): void {
+    this.#commits++;
   }
 
   /** Gives up segments before `number`; resolves when their files are not in use. */
@@ -84,9 +73,12 @@ export class SummaryKeeper {
 
   async #work(): Promise<void> {
     try {
+      await this.#quietMoment();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         this.#current = next;
         await this.#tryToMake(next);
+        this.#current = null;
+        await this.#quietMoment();
       }
     } catch (error) {
       this.#stopped = true;
@@ -94,6 +86,16 @@ export class SummaryKeeper {
     }
     this.#current = null;
     this.#working = null;
+  }
+
+  async #quietMoment(): Promise<void> {
+    const { quietMs } = this.#options;
+    let seen = -1;
+    while (seen !== this.#commits && this.#waiting.length <= waitingMax && !this.#stopped) {
+      if (this.#waiting.length === 0 || quietMs === 0) return;
+      seen = this.#commits;
+      await this.#retryDelay.wait(quietMs);
+    }
   }
 
   async #tryToMake(segment: SealedSegment): Promise<void> {
@@ -128,58 +130,9 @@ export class SummaryKeeper {
   }
 
   async #make(segment: SealedSegment): Promise<void> {
-    const { disk, dir } = this.#options;
-    const summarizer = this.#options.summarize();
-    const path = join(dir, segmentName(segment.number));
+    const content = await this.#options.makeSummary(segment, () => this.#pause(segment));
     await this.#pause(segment);
-    const file = await disk.openForReading(path).catch(retryLater);
-    let sha256: Uint8Array;
-    try {
-      sha256 = await this.#feed(segment, { path, file }, summarizer);
-    } finally {
-      await file.close();
-    }
-    const records = new SummaryRecords();
-    for (const record of summarizer.finish()) {
-      records.add(record);
-      if (records.count % recordsPerStep === 0) await this.#pause(segment);
-    }
-    await this.#pause(segment);
-    await this.#write(segment, encodeSummary(headOf(segment, sha256), segment.index, records));
-  }
-
-  /** Reads the segment in parts, verifies it and passes on its records; returns its hash. */
-  async #feed(
-    segment: SealedSegment,
-    { path, file }: { path: string; file: ReadableFile },
-    summarizer: Summarizer,
-  ): Promise<Uint8Array> {
-    const hash = createHash('sha256');
-    const { number } = segment;
-    let cursor: LogCursor | null = null;
-    let buffer = Buffer.alloc(0);
-    for (const [from, to] of partsOf(segment)) {
-      if (buffer.length < to - from) buffer = Buffer.allocUnsafeSlow(to - from);
-      const bytes = buffer.subarray(0, to - from);
-      const filled = await file.read(bytes, from).catch(retryLater);
-      hash.update(bytes);
-      const part = { path, number, bytes: bytes.subarray(0, filled), atByte: from };
-      const found: StoredRecord[] = [];
-      cursor = cursor === null ? readHeader(part) : readPart(part, cursor, found);
-      await this.#pause(segment);
-      let step = 0;
-      for (const record of found) {
-        summarizer.add(record);
-        step += 1 / recordsPerStep + record.bytes.length / bytesPerStep;
-        if (step < 1) continue;
-        await this.#pause(segment);
-        step = 0;
-      }
-    }
-    if (cursor?.chain !== segment.after.chain) {
-      throw damagedAfterStart({ path, number, bytes: buffer }, segment.bytes);
-    }
-    return hash.digest();
+    await this.#write(segment, content);
   }
 
   /** Skipped on a nearly full disk: the next start reads the segment instead. */
@@ -199,43 +152,4 @@ export class SummaryKeeper {
       retryLater(error);
     }
   }
-}
-
-function retryLater(error: unknown): never {
-  throw new RetryLater(messageOf(error));
-}
-
-/** The ranges in which the segment is read: its header, then whole batches. */
-function* partsOf({ index, bytes }: SealedSegment): Generator<readonly [number, number]> {
-  let from = 0;
-  let to = segmentHeaderBytes;
-  for (let batch = 0; batch <= index.count; batch++) {
-    const end = index.at(batch)?.atByte ?? bytes;
-    if (from === 0 || end - from > partBytes) {
-      if (to > from) yield [from, to];
-      from = to;
-    }
-    to = end;
-  }
-  if (to > from) yield [from, to];
-}
-
-function readHeader(part: SegmentPart): LogCursor {
-  const header = decodeSegmentHeader(part.bytes);
-  if (!header.ok) throw damagedAfterStart(part, 0);
-  return header.cursor;
-}
-
-function readPart(part: SegmentPart, cursor: LogCursor, found: StoredRecord[]): LogCursor {
-  const scan = scanBatches(part, cursor, ({ header, records }) => {
-    for (const [at, bytes] of records.entries()) {
-      found.push({ offset: header.firstOffset + at, bytes });
-    }
-  });
-  if (scan.damage !== null) throw damagedAfterStart(part, scan.damage.atByte);
-  return scan.cursor;
-}
-
-function headOf({ number, bytes, before, after }: SealedSegment, sha256: Uint8Array) {
-  return { logId: after.logId, segment: number, segmentBytes: bytes, before, after, sha256 };
 }

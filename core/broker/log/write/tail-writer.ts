@@ -1,5 +1,6 @@
 /** Writes batches to the last segment and begins the next one. One operation runs at a time. */
 
+import type { SealedSegment } from '../contract.ts';
 import { createFile, type Disk, type DiskFile, writeAll } from '../disk/disk.ts';
 import { BatchIndex } from '../format/batch-index.ts';
 import {
@@ -9,7 +10,7 @@ import {
   segmentName,
 } from '../format/format.ts';
 import type { ProvenEnd } from '../format/proven-end.ts';
-import { type SealedSegment, type SegmentTable, TailSegment } from '../segments.ts';
+import { type SegmentTable, TailSegment } from '../segments.ts';
 import type { Batch, DurablePoint } from './batch.ts';
 
 export interface TailWriterOptions {

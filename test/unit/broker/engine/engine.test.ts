@@ -1,10 +1,11 @@
 /** The engine on a disk in memory: what is revealed when, what cannot be read, space and compaction. */
 
 import { setImmediate as nextRound } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LogDamagedError, type Scheduler } from '../../../../core/broker/log/contract.ts';
 import { errorCodes, type Message } from '../../../../core/protocol/index.ts';
 import { MemoryDisk } from '../../../support/log/memory-disk.ts';
+import { patienceMs } from '../../../support/patience.ts';
 import { checkedJob, idOf } from '../state-machine/driver.ts';
 import { ack, found, jobs, start } from './engine-driver.ts';
 
@@ -122,7 +123,7 @@ describe('space', () => {
     await before.answer(before.enqueue(jobs(2, 1, JSON.stringify('x'.repeat(20_000)))));
     // The segment is sealed now; once it has its summary a start does not read it.
     const isSummed = () => [...disk.files.keys()].some((name) => name.endsWith('1.summary'));
-    for (let round = 0; !isSummed() && round < 5_000; round++) await nextRound();
+    await vi.waitFor(() => expect(isSummed()).toBe(true), { timeout: patienceMs });
     await before.engine.close();
     const client = await start(disk);
     const [path = ''] = [...disk.files.keys()].filter((name) => name.endsWith('0000000001.log'));
