@@ -180,7 +180,10 @@ class Broker implements RunningBroker {
       onFailure: (error) => this.#fail(error),
     });
     this.#engine = engine;
-    this.#closers.push(() => this.#closeEngine());
+    this.#closers.push(
+      () => engine.close(),
+      () => this.#summaries.stop(),
+    );
     this.#folder.keep('log');
     this.#recovery = report;
     for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);
@@ -228,10 +231,6 @@ class Broker implements RunningBroker {
     this.#engine.sendWhenDurable(await this.#searches.answer(this.#history, effect, upTo));
   }
 
-  async #closeEngine(): Promise<void> {
-    await Promise.all([this.#engine.close(), this.#summaries.stop()]);
-  }
-
   #watchIdle(): void {
     const { idleExitMs } = this.#options;
     if (idleExitMs === null) return;
@@ -258,7 +257,7 @@ class Broker implements RunningBroker {
       removeEndpoints(this.#folder, this.id);
       await this.#pool.stopListening();
       await this.#history?.close();
-      await this.#closeEngine();
+      await Promise.all([this.#engine.close(), this.#summaries.stop()]);
       await this.#pool.stop();
       this.#finish(end);
     } catch (error) {

@@ -26,20 +26,34 @@ export class SummaryThread {
    * @throws RetryLater (rejects with it) when it cannot be made just now
    * @throws LogDamagedError (rejects with it) when the segment is damaged
    */
-  async make({ index, summaryFile: _, ...segment }: SealedSegment): Promise<readonly Uint8Array[]> {
+  async make(segment: SealedSegment): Promise<readonly Uint8Array[]> {
     clearTimeout(this.#idle);
     const worker = this.#worker ?? this.#start();
     const { promise, resolve, reject } = Promise.withResolvers<SummaryAnswer>();
     const onExit = (): void => reject(new RetryLater('the thread that makes summaries ended'));
     worker.once('message', resolve).once('exit', onExit);
-    const order: SummaryOrder = { ...segment, dir: this.#dir, rows: index.rows };
-    worker.postMessage(order, []);
+    worker.postMessage(this.#orderOf(segment), []);
     try {
       return contentOf(await promise);
     } finally {
       worker.off('message', resolve).off('exit', onExit);
       this.#idle = setTimeout(() => void this.stop(), idleMs).unref();
     }
+  }
+
+  #orderOf({ index, number, firstOffset, lastOffset, bytes, before, after }: SealedSegment) {
+    const { rows } = index;
+    const order: SummaryOrder = {
+      number,
+      firstOffset,
+      lastOffset,
+      bytes,
+      before,
+      after,
+      rows,
+      dir: this.#dir,
+    };
+    return order;
   }
 
   /** Ends the thread. A summary that is being made is given up. */

@@ -12,10 +12,12 @@ import type { SummaryAnswer, SummaryOrder } from './summary-messages.ts';
 if (parentPort === null) throw new Error('summary-thread.ts is the entry of a worker thread');
 const port = parentPort;
 
+const summarize = (): SegmentSummary => new SegmentSummary();
+/** Nothing else waits in this thread. */
+const pause = async (): Promise<void> => undefined;
+
 async function answerTo({ dir, rows, ...segment }: SummaryOrder): Promise<SummaryAnswer> {
   const index = new BatchIndex(segment.firstOffset, rows);
-  const summarize = (): SegmentSummary => new SegmentSummary();
-  const pause = async (): Promise<void> => undefined;
   try {
     const pieces = await makeSummary(
       { ...segment, index },
@@ -29,12 +31,13 @@ async function answerTo({ dir, rows, ...segment }: SummaryOrder): Promise<Summar
   }
 }
 
-port.on('message', (order: SummaryOrder) => {
-  void answerTo(order).then((answer) => {
-    const content = answer.type === 'made' ? answer.content : [];
-    port.postMessage(
-      answer,
-      content.map(({ buffer }) => buffer),
-    );
-  });
-});
+async function serve(order: SummaryOrder): Promise<void> {
+  const answer = await answerTo(order);
+  const content = answer.type === 'made' ? answer.content : [];
+  port.postMessage(
+    answer,
+    content.map(({ buffer }) => buffer),
+  );
+}
+
+port.on('message', (order: SummaryOrder) => void serve(order));

@@ -24,7 +24,7 @@ export interface SummaryKeeperOptions {
 }
 
 /** Segments without a summary that a start may have to read; for more, no quiet moment is waited for. */
-const waitingMax = 4;
+const summariesWaitingMax = 4;
 
 /** Thrown to abandon a summary: its segment is being dropped, or the log closes. */
 class Abandoned extends Error {}
@@ -91,7 +91,11 @@ export class SummaryKeeper {
   async #quietMoment(): Promise<void> {
     const { quietMs } = this.#options;
     let seen = -1;
-    while (seen !== this.#commits && this.#waiting.length <= waitingMax && !this.#stopped) {
+    while (
+      seen !== this.#commits &&
+      this.#waiting.length <= summariesWaitingMax &&
+      !this.#stopped
+    ) {
       if (this.#waiting.length === 0 || quietMs === 0) return;
       seen = this.#commits;
       await this.#retryDelay.wait(quietMs);
