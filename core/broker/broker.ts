@@ -80,7 +80,7 @@ class Broker implements RunningBroker {
   readonly #searches: SearchAnswers = new SearchAnswers();
   readonly #summaries: SummaryThread;
   /** Closes what was opened so far. */
-  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #closers: (() => Promise<unknown>)[] = [];
   /** An error during the start. */
   #startFailure: Error | null = null;
   #recovery!: RecoveryReport;
@@ -180,10 +180,7 @@ class Broker implements RunningBroker {
       onFailure: (error) => this.#fail(error),
     });
     this.#engine = engine;
-    this.#closers.push(
-      () => engine.close(),
-      () => this.#summaries.stop(),
-    );
+    this.#closers.push(() => Promise.all([engine.close(), this.#summaries.stop()]));
     this.#folder.keep('log');
     this.#recovery = report;
     for (const notice of recoveryNotices(report, engine.jobCount)) this.#notice(notice);

@@ -3,7 +3,7 @@
 import {
   AiqError,
   type Crc32,
-  decodeNewJob,
+  checkNewJob,
   idBytes,
   idToText,
   isItemCode,
@@ -12,7 +12,7 @@ import {
   limits,
   Reader,
 } from '../protocol/index.ts';
-import { type CheckedJob, factsOfJob } from './events.ts';
+import { type CheckedJob, withBytes } from './events.ts';
 
 export function checkJob(bytes: Uint8Array, crc32: Crc32): CheckedJob {
   // Size first, to save the checksum of a job that is refused anyway.
@@ -21,7 +21,7 @@ export function checkJob(bytes: Uint8Array, crc32: Crc32): CheckedJob {
     return { ok: false, id: null, code: 'CHECKSUM', message };
   }
   try {
-    return { ok: true, bytes, job: factsOfJob(decodeNewJob(bytes), bytes.length) };
+    return { ok: true, bytes, job: withBytes(checkNewJob(bytes), bytes.length) };
   } catch (error) {
     if (!(error instanceof AiqError && isItemCode(error.code))) throw error;
     return { ok: false, id: jobIdOf(bytes), code: error.code, message: error.message };

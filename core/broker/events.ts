@@ -3,7 +3,14 @@
  * data, so that it can cross threads and the simulator can make it.
  */
 
-import type { AnyMessage, CodeOf, Job, Message, MessageName } from '../protocol/index.ts';
+import {
+  type AnyMessage,
+  type CodeOf,
+  decodeJobCore,
+  type JobCore,
+  type Message,
+  type MessageName,
+} from '../protocol/index.ts';
 
 /** A connection, numbered by the broker; never reused while the broker lives. */
 export type ConnectionId = number;
@@ -11,18 +18,13 @@ export type ConnectionId = number;
 export type Transport = 'unix' | 'tcp';
 
 /** The fields of a job that the state machine keeps: without body and descriptive texts. */
-export type JobFacts = Pick<
-  Job,
-  'id' | 'queue' | 'digest' | 'priority' | 'attemptsMax' | 'expiresAtMs' | 'parkKey' | 'bodyRef'
-> & {
-  /** Bytes of the input, inline or in a blob. */
-  readonly bodyBytes: number;
+export type JobFacts = Omit<JobCore, 'delayMs' | 'runAtMs'> & {
   /** Bytes of the job as encoded. */
   readonly jobBytes: number;
 };
 
 /** The fields of a new job, with those that decide when it is due. */
-export type NewJobFacts = JobFacts & Pick<Job, 'delayMs' | 'runAtMs'>;
+export type NewJobFacts = JobFacts & JobCore;
 
 /** One job of an Enqueue batch after checksum and fields were checked (in the I/O thread). */
 export type CheckedJob =
@@ -34,13 +36,28 @@ export type CheckedJob =
       readonly message: string;
     };
 
-/** The `NewJobFacts` of a decoded job. */
-export function factsOfJob(job: Job, jobBytes: number): NewJobFacts {
-  const { id, queue, digest, priority, attemptsMax, expiresAtMs, parkKey, bodyRef } = job;
-  const { delayMs, runAtMs } = job;
-  const bodyBytes = bodyRef?.totalBytes ?? job.body.length;
-  const facts = { id, queue, digest, priority, attemptsMax, expiresAtMs, parkKey, bodyRef };
-  return { ...facts, delayMs, runAtMs, bodyBytes, jobBytes };
+/** The facts of an encoded job that was checked before. */
+export function factsOfJob(encoded: Uint8Array): NewJobFacts {
+  return withBytes(decodeJobCore(encoded), encoded.length);
+}
+
+/** The facts of a job, which are its core and its length. */
+export function withBytes(core: JobCore, jobBytes: number): NewJobFacts {
+  const { id, queue, digest, priority, attemptsMax, delayMs, runAtMs } = core;
+  const { expiresAtMs, parkKey, bodyRef, bodyBytes } = core;
+  const when = { delayMs, runAtMs, expiresAtMs };
+  return {
+    id,
+    queue,
+    digest,
+    priority,
+    attemptsMax,
+    ...when,
+    parkKey,
+    bodyRef,
+    bodyBytes,
+    jobBytes,
+  };
 }
 
 /** All requests but Enqueue as decoded; those of the handshake never get here, Hello becomes `opened`. */

@@ -9,7 +9,13 @@ export {
   messageNameOf,
   pieceAt,
 } from './codec.ts';
-export { decodeJob, decodeNewJob, jobChecksumFits } from './decode-job.ts';
+export {
+  checkNewJob,
+  decodeJob,
+  decodeJobCore,
+  type JobCore,
+  jobChecksumFits,
+} from './decode-job.ts';
 export { encodeJob } from './encode-job.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
 export { type CodeOf, isItemCode } from './error-scopes.ts';

@@ -4,8 +4,9 @@ import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  checkNewJob,
   decodeJob,
-  decodeNewJob,
+  decodeJobCore,
   encodeJob,
   idToText,
   isKey,
@@ -109,7 +110,10 @@ function changed(tag: number, value: Uint8Array | null): Uint8Array {
   return assembled(fields);
 }
 
-function refusalOf(encoded: Uint8Array, decode = decodeJob): { code: string; message: string } {
+function refusalOf(
+  encoded: Uint8Array,
+  decode: (encoded: Uint8Array) => unknown = decodeJob,
+): { code: string; message: string } {
   try {
     decode(encoded);
   } catch (error) {
@@ -234,16 +238,20 @@ describe('a job', () => {
       const other = tag ^ 0x8000;
       const encoded = changed(other, new Uint8Array(4));
       const message = expect.stringContaining(name);
-      expect(refusalOf(encoded, decodeNewJob), name).toEqual({ code: 'BAD_JOB', message });
+      expect(refusalOf(encoded, checkNewJob), name).toEqual({ code: 'BAD_JOB', message });
       // What was accepted before is read on: an unmarked field that nobody knows is passed on.
       if ((other & 0x8000) === 0) expect(decodeJob(encoded)).toEqual(job);
     }
-    expect(decodeNewJob(encodeJob(job, crc32))).toEqual(job);
+    const whole = encodeJob(job, crc32);
+    expect(checkNewJob(whole)).toEqual(decodeJobCore(whole));
+    const { bodyBytes, ...core } = decodeJobCore(whole);
+    expect(decodeJob(whole)).toMatchObject(core);
+    expect(decodeJob(whole).body).toHaveLength(bodyBytes);
   });
 
   it('has nothing where a field is there and empty that may be missing', () => {
     for (const name of ['agent', 'agentDigest', 'source', 'tags', 'parkKey'] as const) {
-      const decoded = decodeNewJob(changed(jobFields[name].tag, new Uint8Array(0)));
+      const decoded = decodeJob(changed(jobFields[name].tag, new Uint8Array(0)));
       expect(decoded[name]).toHaveLength(0);
     }
   });

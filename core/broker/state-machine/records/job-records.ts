@@ -123,7 +123,7 @@ export function summarizeNewJob(
   atMs: number,
   offset: number,
 ): void {
-  const facts = factsOfJob(decodeJob(job), job.length);
+  const facts = factsOfJob(job);
   const short: Records['accepted'] = { kind: 'accepted', ...facts, seq, dueAtMs, atMs };
   summary.keep(short.id, short.kind, { offset, bytes: codec.encode(short) });
 }

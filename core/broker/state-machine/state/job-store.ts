@@ -3,7 +3,7 @@
  * for replay alike; what it calls here decides nothing and never fails on a record that was logged.
  */
 
-import { decodeJob, type JobState, noUsage, type Usage } from '../../../protocol/index.ts';
+import { type JobState, noUsage, type Usage } from '../../../protocol/index.ts';
 import { factsOfJob, type JobFacts } from '../../events.ts';
 import type { Place } from '../records/family.ts';
 import { expiredError } from '../records/job-records.ts';
@@ -80,7 +80,7 @@ export class JobStore {
     facts?: readonly JobFacts[],
   ): void {
     for (const [index, { seq, dueAtMs, job }] of jobs.entries()) {
-      this.#add(facts?.[index] ?? factsOf(job), { seq, dueAtMs, atMs, base: offset });
+      this.#add(facts?.[index] ?? factsOfJob(job), { seq, dueAtMs, atMs, base: offset });
     }
   }
 
@@ -146,7 +146,7 @@ export class JobStore {
   /** Compaction rewrote the whole job: its offset changes, and on replay it may be new. */
   rewrite(record: RecordOf<'snapshot'>, place: Place): void {
     const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
-    const facts = { ...factsOf(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
+    const facts = { ...factsOfJob(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
     const job =
       this.get(facts.id) ??
       this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
@@ -293,8 +293,4 @@ export class JobStore {
     this.queues.removeFromList(job.slot, job.list);
     job.list = 0;
   }
-}
-
-function factsOf(encoded: Uint8Array): JobFacts {
-  return factsOfJob(decodeJob(encoded), encoded.length);
 }

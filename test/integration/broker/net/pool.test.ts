@@ -82,7 +82,7 @@ describe('the pool', () => {
     if (event?.type !== 'enqueue') throw new Error('no enqueue');
     expect(event.atomic).toBe(true);
     expect(event.jobs).toEqual([
-      { ok: true, bytes: whole, job: factsOfJob(job, whole.length) },
+      { ok: true, bytes: whole, job: factsOfJob(whole) },
       { ok: false, id: null, code: 'CHECKSUM', message: expect.stringContaining('damaged') },
       { ok: false, id: job.id, code: 'BAD_JOB', message: expect.stringContaining('Not A Queue') },
     ]);

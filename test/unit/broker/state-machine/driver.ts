@@ -23,7 +23,6 @@ import {
 import { QueueMachine } from '../../../../core/broker/state-machine/machine.ts';
 import {
   type Delivery,
-  decodeJob,
   encodeJob,
   idToText,
   type JobState,
@@ -81,7 +80,7 @@ export function checkedJob(wish: JobSpec = {}): CheckedJob {
     },
     crc32,
   );
-  return { ok: true, bytes, job: factsOfJob(decodeJob(bytes), bytes.length) };
+  return { ok: true, bytes, job: factsOfJob(bytes) };
 }
 
 /** The bytes of a job that is fine, as a follow-up job is sent. */
