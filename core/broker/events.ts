@@ -81,7 +81,13 @@ export type NetEvent =
       readonly correlationId: number;
       readonly hello: Message<'Hello'>;
     }
-  | { readonly type: 'request'; readonly connection: ConnectionId; readonly request: PlainRequest }
+  | {
+      readonly type: 'request';
+      readonly connection: ConnectionId;
+      readonly request: PlainRequest;
+      /** The body of its frame, which is read again behind a thread; absent there. */
+      readonly body?: Uint8Array;
+    }
   | {
       readonly type: 'enqueue';
       readonly connection: ConnectionId;

@@ -58,7 +58,7 @@ export function receiveRequest(connection: ConnectionId, frame: Frame): Received
   if (request.name === 'Hello' || request.name === 'Prove') {
     throw new Error(`${request.name} was refused above`);
   }
-  return { type: 'event', event: { type: 'request', connection, request } };
+  return { type: 'event', event: { type: 'request', connection, request, body: frame.body } };
 }
 
 /** Length of the longest list at any depth. */

@@ -6,6 +6,7 @@ import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import { ListenError } from '../listen/listen-error.ts';
 import { encodeMessages } from '../outgoing.ts';
 import { messageBytes, SendWindow } from '../send-window.ts';
+import { unpackEvents } from './packed-events.ts';
 import type { Addresses, FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 
 interface IoThreadOptions {
@@ -120,7 +121,7 @@ export class IoThread {
         this.#failure = new ListenError(message.code, message.message);
         break;
       case 'events':
-        if (this.#state === 'running') this.#onEvents(message.events);
+        if (this.#state === 'running') this.#onEvents(unpackEvents(message.events));
         // After everything due in this turn of the event loop.
         if (message.confirm) setImmediate(() => this.post({ type: 'taken' }));
         break;

@@ -12,6 +12,7 @@ import { EventBatcher } from '../event-batcher.ts';
 import { ListenError } from '../listen/listen-error.ts';
 import { openListeners } from '../listen/listeners.ts';
 import { sendEncoded } from '../outgoing.ts';
+import { packEvents } from './packed-events.ts';
 import type { FromThread, ThreadSetup, ToThread } from './thread-messages.ts';
 import { toTransferable } from './transferable.ts';
 
@@ -29,7 +30,7 @@ async function runIoThread(setup: ThreadSetup, core: MessagePort): Promise<void>
   const { listen, limits } = setup;
   const batcher = new EventBatcher({
     limits,
-    post: (events, confirm) => post(core, { type: 'events', events, confirm }),
+    post: (events, confirm) => post(core, { type: 'events', events: packEvents(events), confirm }),
   });
   const notices = new NoticeLimit((text) => post(core, { type: 'notice', text }));
   const connections: ConnectionTable = createConnectionTable(setup, batcher, notices);

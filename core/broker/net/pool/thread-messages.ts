@@ -1,11 +1,12 @@
 /** Messages between the main thread and an I/O thread, in both directions. */
 
-import type { ConnectionId, NetEvent } from '../../events.ts';
+import type { ConnectionId } from '../../events.ts';
 import type { Guard } from '../hello.ts';
 import type { NetLimits } from '../net-limits.ts';
 import type { Encoded } from '../outgoing.ts';
 import type { ReceiveBudgetCells } from '../receive-budget.ts';
 import type { ConnectionCountCells } from './connection-counts.ts';
+import type { PackedEvent } from './packed-events.ts';
 
 export interface TcpAddress {
   readonly host: string;
@@ -49,7 +50,7 @@ export type ToThread =
 export type FromThread =
   | { readonly type: 'listening'; readonly addresses: Addresses }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
-  | { readonly type: 'events'; readonly events: NetEvent[]; readonly confirm: boolean }
+  | { readonly type: 'events'; readonly events: readonly PackedEvent[]; readonly confirm: boolean }
   /** Confirms messages. */
   | { readonly type: 'taken' }
   /** For the operator; limited in number by the thread. */

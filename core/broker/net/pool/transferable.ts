@@ -39,12 +39,13 @@ interface Sum {
   readonly frames: Set<ArrayBuffer>;
 }
 
-function isOfFrame(view: Uint8Array): view is Uint8Array<ArrayBuffer> {
+/** Whether its buffer was made for one frame. */
+export function isOfFrame(view: Uint8Array): view is Uint8Array<ArrayBuffer> {
   return view.length > 0 && view.buffer.byteLength >= frameBufferBytes;
 }
 
 function measure(value: unknown, sum: Sum): void {
-  if (typeof value !== 'object' || value === null) return;
+  if (typeof value !== 'object' || value === null || value instanceof Uint32Array) return;
   if (value instanceof Uint8Array) {
     if (isOfFrame(value)) sum.frames.add(value.buffer);
     else {
@@ -59,7 +60,7 @@ function measure(value: unknown, sum: Sum): void {
 }
 
 function replaceViews(value: unknown, move: (view: Uint8Array) => Uint8Array): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || value instanceof Uint32Array) return value;
   if (value instanceof Uint8Array) return move(value);
   if (Array.isArray(value)) return value.map((item) => replaceViews(item, move));
   const copy: Record<string, unknown> = {};

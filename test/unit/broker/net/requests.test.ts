@@ -54,9 +54,10 @@ describe('a request', () => {
   it.each(requestNames)('%s reaches the core as it was sent', (name) => {
     fc.assert(
       fc.property(messageOf(name), (message) => {
-        const received = receiveRequest(8, frameOf(name, message.fields as never));
+        const frame = frameOf(name, message.fields as never);
+        const received = receiveRequest(8, frame);
         const request = { ...message, correlationId: 3 };
-        const event = { type: 'request', connection: 8, request };
+        const event = { type: 'request', connection: 8, request, body: frame.body };
         expect(received).toEqual({ type: 'event', event });
       }),
       { numRuns: 10 },
