@@ -3,11 +3,12 @@
  * so that `--help` is quick; an action loads what it needs when it runs, and a command its own family.
  */
 
-import { Command, Option } from 'commander';
+import { Command, Help, Option } from 'commander';
 import type { Overrides } from '../config/index.ts';
 import { helpTopics } from './commands/help-topics.ts';
 import { examplesText } from './examples.ts';
 import type { ExitName } from './exit-codes.ts';
+import { type Family, families } from './families.ts';
 import { createSession, type GlobalFlags, type RunAction, type Session } from './session.ts';
 
 /** A built program; `exit` says how its action ended once `parseAsync` resolved. */
@@ -17,94 +18,21 @@ export interface Program {
   readonly exit: () => ExitName;
 }
 
-interface Adding {
-  readonly root: Command;
-  readonly current: (overrides?: Overrides) => Session;
-  readonly run: RunAction;
-}
-
-type Load = () => Promise<(adding: Adding) => void>;
-
-/** The families of commands in the order of the help: a command needs its own alone. */
-const families: Readonly<Record<string, Load>> = {
-  enqueue: async () => {
-    const { addEnqueue } = await import('./commands/enqueue/enqueue.ts');
-    return ({ root, current, run }) => addEnqueue(root, current, run);
-  },
-  run: async () => {
-    const { addRun } = await import('./commands/run.ts');
-    return ({ root, run }) => addRun(root, run);
-  },
-  tail: async () => {
-    const { addTail } = await import('./commands/tail.ts');
-    return ({ root, run }) => addTail(root, run);
-  },
-  demo: async () => {
-    const { addDemo } = await import('./commands/demo.ts');
-    return ({ root, run }) => addDemo(root, run);
-  },
-  init: async () => {
-    const { addInit } = await import('./commands/init.ts');
-    return ({ root, run }) => addInit(root, run);
-  },
-  jobs: async () => {
-    const { addJobs } = await import('./commands/jobs/index.ts');
-    return ({ root, run }) => addJobs(root, run);
-  },
-  dead: async () => {
-    const { addDead } = await import('./commands/dead.ts');
-    return ({ root, run }) => addDead(root, run);
-  },
-  queues: async () => {
-    const { addQueues } = await import('./commands/queues/index.ts');
-    return ({ root, run }) => addQueues(root, run);
-  },
-  signal: async () => {
-    const { addSignal } = await import('./commands/signal.ts');
-    return ({ root, run }) => addSignal(root, run);
-  },
-  agents: async () => {
-    const { addAgents } = await import('./commands/agents/index.ts');
-    return ({ root, current, run }) => addAgents(root, current, run);
-  },
-  broker: async () => {
-    const { addBroker } = await import('./commands/broker/index.ts');
-    return ({ root, run }) => addBroker(root, run);
-  },
-  config: async () => {
-    const { addConfig } = await import('./commands/config/index.ts');
-    return ({ root, run }) => addConfig(root, run);
-  },
-  doctor: async () => {
-    const { addDoctor } = await import('./commands/doctor/doctor.ts');
-    return ({ root, run }) => addDoctor(root, run);
-  },
-  trust: async () => {
-    const { addTrust } = await import('./commands/trust.ts');
-    return ({ root, run }) => addTrust(root, run);
-  },
-  completion: async () => {
-    const { addCompletion } = await import('./commands/completion/completion.ts');
-    return ({ root, run }) => addCompletion(root, run);
-  },
-  help: async () => {
-    const { addHelp } = await import('./commands/help.ts');
-    return ({ root }) => addHelp(root);
-  },
-};
-
 const aliases: Readonly<Record<string, string>> = { add: 'enqueue' };
 /** Agents show and check the flags that enqueue leaves to their inputs. */
 const needs: Readonly<Record<string, readonly string[]>> = { agents: ['enqueue', 'agents'] };
 /** These walk the whole tree. */
 const walkers: ReadonlySet<string> = new Set(['help', 'completion']);
 
-/** What must be loaded for these arguments: all, where no known command is named. */
-function familiesOf(root: Command, argv: readonly string[]): readonly Load[] {
-  const name = commandIn(root, argv) ?? '';
+/** The families that these arguments need: all, where the command that they name is not known. */
+function familiesOf(root: Command, argv: readonly string[]): [string, Family][] {
+  const name = commandIn(root, argv);
+  if (name === undefined) return [];
   const family = aliases[name] ?? name;
-  if (!Object.hasOwn(families, family) || walkers.has(family)) return Object.values(families);
-  return (needs[family] ?? [family]).flatMap((one) => families[one] ?? []);
+  const all = Object.entries(families);
+  if (!Object.hasOwn(families, family) || walkers.has(family)) return all;
+  const needed = needs[family] ?? [family];
+  return all.filter(([one]) => needed.includes(one));
 }
 
 /** The first argument that is neither a flag of all commands nor its value. */
@@ -128,9 +56,34 @@ export async function createProgram(version: string, argv: readonly string[]): P
     }
   };
   configureRoot(root, version);
-  const loaded = await Promise.all(familiesOf(root, argv).map((load) => load()));
+  const outline = listFamilies(root);
+  const needed = familiesOf(root, argv);
+  const loaded = await Promise.all(needed.map(async ([, { load }]) => load()));
   for (const add of loaded) add({ root, current, run });
+  for (const [name, { summary }] of needed) {
+    root.commands.find((one) => one.name() === name)?.description(summary);
+  }
+  if (needed.length === 0) for (const command of outline) root.addCommand(command);
   return { command: root, session: current, exit: () => exit };
+}
+
+/** Has the help of aiq list all commands, loaded or not, and returns what it lists. */
+function listFamilies(root: Command): readonly Command[] {
+  const outline = Object.entries(families).map(([name, { summary }]) =>
+    new Command(name).description(summary),
+  );
+  const help = Help.prototype;
+  root.usage('[options] [command]').configureHelp({
+    showGlobalOptions: true,
+    visibleCommands(command) {
+      return command === root ? [...outline] : help.visibleCommands.call(this, command);
+    },
+    subcommandTerm(command) {
+      const family = outline.includes(command) ? families[command.name()] : undefined;
+      return family?.term ?? help.subcommandTerm.call(this, command);
+    },
+  });
+  return outline;
 }
 
 function configureRoot(root: Command, version: string): void {
@@ -138,7 +91,6 @@ function configureRoot(root: Command, version: string): void {
     .description('Durable queues for AI agents: enqueue documents, run them, get files.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-    .configureHelp({ showGlobalOptions: true })
     .version(version, '--version', 'Print the version.')
     .helpOption('-h, --help', 'Show help.')
     .helpCommand(false)

@@ -11,7 +11,7 @@ export interface TreeCommand {
 
 /** All commands that people see: aiq itself first, the families included. */
 export async function allCommands(): Promise<[TreeCommand, ...TreeCommand[]]> {
-  return walk((await createProgram('0.0.0', [])).command, []);
+  return walk((await createProgram('0.0.0', ['help'])).command, []);
 }
 
 function walk(command: Command, path: readonly string[]): [TreeCommand, ...TreeCommand[]] {

@@ -6,10 +6,7 @@ import type { RunAction } from '../session.ts';
 import { showJob } from './jobs/show.ts';
 
 export function addDead(root: Command, run: RunAction): void {
-  const dead = root
-    .command('dead')
-    .helpCommand(false)
-    .description('List, show and retry dead jobs: short for commands of aiq jobs.');
+  const dead = root.command('dead').helpCommand(false);
   addFilters(dead.command('list'))
     .description('List dead jobs with their causes: aiq jobs list --state dead.')
     .option('--limit <n>', 'Maximum number of jobs to list.', '50')

@@ -7,7 +7,6 @@ import type { RunAction } from '../session.ts';
 export function addDemo(root: Command, run: RunAction): void {
   root
     .command('demo')
-    .description('Summarize example texts through a temporary broker, without a key or a network.')
     .option('--provider <name>', 'Use this provider instead of the offline one.')
     .addHelpText('after', examplesText([['aiq demo']]))
     .action((options) =>

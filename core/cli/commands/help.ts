@@ -7,7 +7,6 @@ import { helpTopics } from './help-topics.ts';
 export function addHelp(root: Command): void {
   root
     .command('help')
-    .description(`Show help for a command or a topic: ${Object.keys(helpTopics).join(', ')}.`)
     .argument('[topic...]')
     .addHelpText('after', examplesText([['aiq help exit-codes'], ['aiq help jobs list']]))
     .action((path: string[]) => {

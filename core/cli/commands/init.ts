@@ -7,7 +7,6 @@ import type { RunAction } from '../session.ts';
 export function addInit(root: Command, run: RunAction): void {
   root
     .command('init')
-    .description('Set up a folder: configuration, an example agent, a sample text.')
     .argument('[dir]', 'The folder; default: this one. Existing files are kept.')
     .addHelpText('after', examplesText([['aiq init'], ['aiq init essays']]))
     .action((dir: string | undefined) =>

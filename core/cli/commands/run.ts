@@ -8,7 +8,6 @@ import type { RunAction } from '../session.ts';
 export function addRun(root: Command, run: RunAction): void {
   root
     .command('run')
-    .description('Process the queued jobs of all agents, or of some, until stopped.')
     .option('--agents <names>', 'Only these agents, separated by commas.')
     .option('--until-empty', 'Exit when none of their jobs is waiting or running.')
     .option('--concurrency <n>', 'Number of jobs to run at once, over all threads.')

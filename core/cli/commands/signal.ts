@@ -9,7 +9,6 @@ import type { RunAction, Session } from '../session.ts';
 export function addSignal(root: Command, run: RunAction): void {
   root
     .command('signal')
-    .description('Make all jobs ready that are parked on a key.')
     .argument('<key>', 'The key that was given to enqueue --park-key.')
     .addHelpText('after', examplesText([['aiq signal approval:7']]))
     .action((key: string) => run((session) => signal(session, key)));

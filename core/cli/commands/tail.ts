@@ -8,7 +8,6 @@ import type { RunAction } from '../session.ts';
 export function addTail(root: Command, run: RunAction): void {
   root
     .command('tail')
-    .description('Print state changes of jobs as they happen, until Ctrl-C or the end of one job.')
     .argument('[job]', 'Only this job: its id, or any unique prefix of it.')
     .option('--queue <name>', 'Only jobs of this queue; may be repeated.', collect)
     .option('--until-empty', 'Exit when none of these jobs is waiting or running.')

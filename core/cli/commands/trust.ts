@@ -7,7 +7,6 @@ import type { RunAction } from '../session.ts';
 export function addTrust(root: Command, run: RunAction): void {
   root
     .command('trust')
-    .description('Allow this folder to use your keys and to run its own code.')
     .option('--list', 'List what is allowed, for all folders.')
     .option('--remove', 'Remove the permissions of this folder.')
     .addHelpText(

@@ -10,10 +10,7 @@ import { addShow } from './show.ts';
 import { addValidate } from './validate.ts';
 
 export function addAgents(root: Command, session: () => Session, run: RunAction): void {
-  const agents = root
-    .command('agents')
-    .helpCommand(false)
-    .description('List, show, validate and create agents.');
+  const agents = root.command('agents').helpCommand(false);
   addList(agents, run);
   addValidate(agents, run);
   addRender(agents, session, run);

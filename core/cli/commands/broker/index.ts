@@ -11,10 +11,7 @@ import { addStop } from './stop.ts';
 import { addVerify } from './verify.ts';
 
 export function addBroker(root: Command, run: RunAction): void {
-  const broker = root
-    .command('broker')
-    .helpCommand(false)
-    .description('Start, inspect and stop a broker, and maintain its log.');
+  const broker = root.command('broker').helpCommand(false);
   addStart(broker, run);
   addStatus(broker, run);
   addStop(broker, run);

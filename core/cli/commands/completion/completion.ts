@@ -9,7 +9,6 @@ import type { scripts } from './scripts.ts';
 export function addCompletion(root: Command, run: RunAction): void {
   root
     .command('completion')
-    .description('Print the completion script of a shell.')
     .addArgument(new Argument('<shell>', 'The shell.').choices(['bash', 'zsh', 'fish']))
     .addHelpText(
       'after',

@@ -7,7 +7,7 @@ import { addPath } from './path.ts';
 import { addSchema } from './schema.ts';
 
 export function addConfig(root: Command, run: RunAction): void {
-  const config = root.command('config').helpCommand(false).description('Show the configuration.');
+  const config = root.command('config').helpCommand(false);
   addList(config, run);
   addPath(config, run);
   addSchema(config, run);

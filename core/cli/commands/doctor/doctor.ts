@@ -7,7 +7,6 @@ import type { RunAction } from '../../session.ts';
 export function addDoctor(root: Command, run: RunAction): void {
   root
     .command('doctor')
-    .description('Check everything that aiq needs here; problems come with a fix.')
     .addHelpText('after', examplesText([['aiq doctor'], ['aiq doctor --json']]))
     .action(() => run(async (session) => (await import('./doctor-action.ts')).doctor(session)));
 }

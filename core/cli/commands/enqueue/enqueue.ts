@@ -19,7 +19,6 @@ export function addEnqueue(root: Command, session: () => Session, run: RunAction
   const command = root
     .command('enqueue')
     .alias('add')
-    .description('Add one or more jobs to the queue of an agent; prints their ids.')
     .argument('<agent>', 'Name of the agent (see: aiq agents list).')
     .argument('[inputs...]', 'Files, patterns, or - for standard input: one job each.');
   addJobFlags(addInputFlags(command))

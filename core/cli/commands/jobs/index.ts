@@ -12,10 +12,7 @@ import { addShow } from './show.ts';
 import { addWait } from './wait.ts';
 
 export function addJobs(root: Command, run: RunAction): void {
-  const jobs = root
-    .command('jobs')
-    .helpCommand(false)
-    .description('List, search, show, wait for, cancel and retry jobs.');
+  const jobs = root.command('jobs').helpCommand(false);
   addList(jobs, run);
   addSearch(jobs, run);
   addShow(jobs, run);

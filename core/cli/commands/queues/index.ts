@@ -9,10 +9,7 @@ import { addSet } from './set.ts';
 import { addShow } from './show.ts';
 
 export function addQueues(root: Command, run: RunAction): void {
-  const queues = root
-    .command('queues')
-    .helpCommand(false)
-    .description('List, show, pause, limit and purge queues.');
+  const queues = root.command('queues').helpCommand(false);
   addList(queues, run);
   addShow(queues, run);
   addPause(queues, run);

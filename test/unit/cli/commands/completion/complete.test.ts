@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { locateCursor } from '../../../../../core/cli/commands/completion/cursor.ts';
 import { createProgram } from '../../../../../core/cli/program.ts';
 
-const { command: root } = await createProgram('0.0.0', []);
+const { command: root } = await createProgram('0.0.0', ['help']);
 
 function at(...words: string[]) {
   const { command, operands, option, unknownFlag, operandsOnly } = locateCursor(root, words);
