@@ -13,7 +13,7 @@ import {
   renderOutput,
 } from './output/render-output.ts';
 import { hideSecrets } from './schema/secrets.ts';
-import { compileSchema, validator } from './schema/validator.ts';
+import { compileSchema } from './schema/validator.ts';
 import { asProblem, needsOutput, templateProblems } from './template/template-problems.ts';
 import { pathsOf, type Template, templateEngine } from './template/templates.ts';
 
@@ -26,11 +26,11 @@ export async function templateFaults(agent: Agent): Promise<Problem[]> {
 }
 
 /**
- * Loads Ajv and Handlebars.
+ * Loads Handlebars.
  * @throws BrokenAgentError when a template cannot work
  */
 export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
-  const [engine] = await Promise.all([templateEngine(), validator()]);
+  const engine = await templateEngine();
   const faults = await templateFaults(agent);
   if (faults.length > 0) throw new BrokenAgentError(agent.name, faults);
   const { output, prompt } = agent;

@@ -5,6 +5,7 @@ export { brokerFolder } from './broker-address.ts';
 export { type CrashGuard, createCrashGuard } from './crash-guard.ts';
 export type { Endpoints } from './endpoints.ts';
 export { asError, CodedError, codeOf, hasCode, messageOf } from './errors.ts';
+export { KeptResults } from './kept-results.ts';
 export { FolderError, makeFolder } from './make-folder.ts';
 export { outputPathProblem, unprintable } from './output-path.ts';
 export { type OwnFolder, openOwnFolder, throughDescriptor } from './own-folder.ts';

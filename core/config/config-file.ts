@@ -17,7 +17,8 @@ export const emptyFile: ConfigFile = { file: null, findings: [], valueOf: () => 
 
 /** Reads the file; everything wrong with it comes back as findings. */
 export function readConfigFile(path: string): ConfigFile {
-  const parsed = readYamlFile(path);
+  // A provider may have its key written out.
+  const parsed = readYamlFile(path, (value) => isMapping(value) && !('providers' in value));
   if (!parsed.ok) {
     // A file in which everything is commented out is a fine configuration.
     const empty =

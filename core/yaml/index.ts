@@ -2,12 +2,6 @@
 
 export { type Finding, formatFinding } from './finding.ts';
 export { isKept, isMultipleOf, type LostNumber, lostText, readJson } from './numbers.ts';
+export type { Place, YamlPath } from './places.ts';
 export { didYouMean, listOf, shorten, suggestion } from './words.ts';
-export {
-  type Place,
-  parseYaml,
-  readYamlFile,
-  type YamlFile,
-  type YamlPath,
-  type YamlResult,
-} from './yaml-file.ts';
+export { parseYaml, readYamlFile, type YamlFile, type YamlResult } from './yaml-file.ts';

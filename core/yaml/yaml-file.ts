@@ -7,8 +7,18 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
+import { KeptResults } from '../base/index.ts';
 import type { Finding } from './finding.ts';
 import { isKept, lostText } from './numbers.ts';
+import {
+  type Place,
+  type Places,
+  placeAt,
+  placesAt,
+  placesOf,
+  type TextPlace,
+  type YamlPath,
+} from './places.ts';
 import { shorten } from './words.ts';
 
 /** Largest YAML file: 1 MiB. */
@@ -16,9 +26,6 @@ export const yamlBytesMax = 1024 * 1024;
 const depthMax = 64;
 const aliasesMax = 100;
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** A place inside a document: keys and indexes from the root. */
-export type YamlPath = readonly (string | number)[];
 
 /** A parsed file. */
 export interface YamlFile {
@@ -29,14 +36,7 @@ export interface YamlFile {
   placeOf(path: YamlPath): Place;
   /** Line and column of the key that a path ends with. */
   keyPlaceOf(path: YamlPath): Place;
-  /** Where the text of a string at a path begins; `indent` is what the file has in front of each line. */
-  textPlaceOf(path: YamlPath): { readonly line: number; readonly indent: number };
-}
-
-/** Lines and columns from 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
+  textPlaceOf(path: YamlPath): TextPlace;
 }
 
 export type YamlResult =
@@ -48,19 +48,22 @@ function yamlLibrary(): typeof Yaml {
   return createRequire(import.meta.url)('yaml') as typeof Yaml;
 }
 
+/** Says of a value that it holds no secrets, so that a copy of it may be kept among the results. */
+export type MayKeep = (value: unknown) => boolean;
+
 /** Reads and parses; every failure comes back as findings, nothing is thrown for bad content. */
-export function readYamlFile(file: string): YamlResult {
+export function readYamlFile(file: string, mayKeep?: MayKeep): YamlResult {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
     return refused(file, `cannot be read: ${(error as Error).message}`);
   }
-  return parseYaml(file, bytes);
+  return parseYaml(file, bytes, mayKeep);
 }
 
 /** Parses bytes that were already read; `file` is for messages. */
-export function parseYaml(file: string, bytes: Buffer): YamlResult {
+export function parseYaml(file: string, bytes: Buffer, mayKeep: MayKeep = () => true): YamlResult {
   if (bytes.length > yamlBytesMax) {
     return refused(file, `the file has ${bytes.length} bytes; ${yamlBytesMax} are allowed`);
   }
@@ -70,13 +73,41 @@ export function parseYaml(file: string, bytes: Buffer): YamlResult {
   } catch {
     return refused(file, 'the file is not UTF-8 text');
   }
+  results ??= new KeptResults('yaml', import.meta.dirname);
+  const kept = results.find(text);
+  if (kept !== null) return { ok: true, file: fileOf(file, JSON.parse(kept) as Parsed) };
   try {
-    return parseText(file, text);
+    const parsed = parseText(file, text);
+    if (!parsed.ok) return parsed;
+    if (mayKeep(parsed.value)) results.keep(text, JSON.stringify(parsed));
+    return { ok: true, file: fileOf(file, parsed) };
   } catch (error) {
     // The parser recurses; a hostile depth ends in a RangeError instead of a YAML error.
     if (error instanceof RangeError) return refused(file, tooDeep);
     throw error;
   }
+}
+
+/** Parsing costs far more than reading what came of it. */
+let results: KeptResults | null = null;
+
+/** What is kept of a file: all but its name. */
+interface Parsed {
+  readonly value: unknown;
+  readonly places: Places;
+}
+
+function fileOf(file: string, { value, places }: Parsed): YamlFile {
+  return {
+    file,
+    value,
+    placeOf: (path) => placesAt(places, path).value,
+    keyPlaceOf: (path) => {
+      const found = placesAt(places, path);
+      return found.key ?? found.value;
+    },
+    textPlaceOf: (path) => placesAt(places, path).text,
+  };
 }
 
 const findingsMax = 20;
@@ -85,11 +116,13 @@ const faultText: { readonly [code: string]: string } = {
 };
 const tooDeep = `the file is nested too deeply; ${depthMax} levels are allowed`;
 
-function refused(file: string, message: string, place: Place = { line: 1, column: 1 }): YamlResult {
+function refused(file: string, message: string, place: Place = { line: 1, column: 1 }): Refusal {
   return { ok: false, findings: [{ file, ...place, message }] };
 }
 
-function parseText(file: string, text: string): YamlResult {
+type Refusal = Extract<YamlResult, { readonly ok: false }>;
+
+function parseText(file: string, text: string): ({ readonly ok: true } & Parsed) | Refusal {
   const yaml = yamlLibrary();
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, {
@@ -100,17 +133,13 @@ function parseText(file: string, text: string): YamlResult {
     prettyErrors: false,
     lineCounter: lines,
   });
-  const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
-  };
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     // Inside the parser an overflow of the stack becomes an ordinary error, one per open level.
     if (faults.some((fault) => fault.message.includes('call stack'))) return refused(file, tooDeep);
     const findings = faults.map((fault) => ({
       file,
-      ...placeAt(fault.pos[0]),
+      ...placeAt(lines, fault.pos[0]),
       message: faultText[fault.code] ?? fault.message,
     }));
     return { ok: false, findings: findings.slice(0, findingsMax) };
@@ -118,24 +147,14 @@ function parseText(file: string, text: string): YamlResult {
   if (document.contents === null) return refused(file, 'the file is empty');
   const findings = hostileNodes(yaml, document, (node, message) => ({
     file,
-    ...placeAt(node.range?.[0] ?? 0),
+    ...placeAt(lines, node.range?.[0] ?? 0),
     message,
   }));
   if (findings.length > 0) return { ok: false, findings: findings.slice(0, findingsMax) };
   const value = plainValue(document);
   if (!value.ok) return refused(file, value.message);
-  const find = (path: YamlPath, end: 'key' | 'value'): Yaml.Node =>
-    nodeAt(yaml, document, path, end);
-  return {
-    ok: true,
-    file: {
-      file,
-      value: value.value,
-      placeOf: (path) => placeAt(find(path, 'value').range?.[0] ?? 0),
-      keyPlaceOf: (path) => placeAt(find(path, 'key').range?.[0] ?? 0),
-      textPlaceOf: (path) => textPlace(yaml, find(path, 'value'), text, placeAt),
-    },
-  };
+  const places = placesOf({ yaml, document, text, lines });
+  return { ok: true, value: value.value, places };
 }
 
 function plainValue(
@@ -213,49 +232,4 @@ function repeatedKeys(
     seen.add(key.value);
   }
   return findings;
-}
-
-/** Walks from the root as far as the path goes. */
-function nodeAt(
-  yaml: typeof Yaml,
-  document: Yaml.Document,
-  path: YamlPath,
-  end: 'key' | 'value',
-): Yaml.Node {
-  let node = document.contents as Yaml.Node;
-  for (const [index, step] of path.entries()) {
-    const real: unknown = yaml.isAlias(node) ? node.resolve(document) : node;
-    if (yaml.isMap(real)) {
-      const pair = real.items.find((item) => yaml.isScalar(item.key) && item.key.value === step);
-      if (pair === undefined) return node;
-      if (end === 'key' && index === path.length - 1) return pair.key as Yaml.Node;
-      node = (pair.value ?? pair.key) as Yaml.Node;
-    } else if (yaml.isSeq(real)) {
-      const item = real.items[Number(step)];
-      if (!yaml.isNode(item)) return node;
-      node = item;
-    } else {
-      return node;
-    }
-  }
-  return node;
-}
-
-/** A block scalar's text begins on the line after its header; a flow scalar's where it begins. */
-function textPlace(
-  yaml: typeof Yaml,
-  node: Yaml.Node,
-  text: string,
-  placeAt: (offset: number) => Place,
-): { line: number; indent: number } {
-  const start = node.range?.[0] ?? 0;
-  const place = placeAt(start);
-  const type = yaml.isScalar(node) ? node.type : undefined;
-  if (type !== 'BLOCK_LITERAL' && type !== 'BLOCK_FOLDED') {
-    const quote = type === 'PLAIN' ? 0 : 1;
-    return { line: place.line, indent: place.column - 1 + quote };
-  }
-  const header = text.indexOf('\n', start) + 1;
-  const firstText = /^(?: *\r?\n)*( *)/.exec(text.slice(header, header + 4096));
-  return { line: place.line + 1, indent: firstText?.[1]?.length ?? 0 };
 }

@@ -6,6 +6,7 @@
 import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
 import { isMultipleOf } from '../../yaml/index.ts';
 import type { JsonObject } from '../agent.ts';
+import { findCheck, keepCheck, ownModule } from './kept-checks.ts';
 import { BlockedError, withTimeLimit } from './time-limit.ts';
 
 export type { ErrorObject };
@@ -41,6 +42,7 @@ async function createValidator(): Promise<Ajv2020> {
     // strict mode and `user-schema.ts` refuse what matters without it.
     validateSchema: false,
     logger: false,
+    code: { source: true },
   });
   formats.default.default(ajv);
   ajv.addKeyword({ keyword: 'x-aiq', schemaType: 'object' });
@@ -50,7 +52,11 @@ async function createValidator(): Promise<Ajv2020> {
     keyword: 'multipleOf',
     type: 'number',
     schemaType: 'number',
-    validate: (divisor: number, value: number) => isMultipleOf(value, divisor),
+    code(context) {
+      const code = _`require(${ownModule}).isMultipleOf`;
+      const check = context.gen.scopeValue('func', { key: ownModule, ref: isMultipleOf, code });
+      context.fail(_`!${check}(${context.data}, ${context.schemaCode})`);
+    },
     error: {
       message: ({ schemaCode }) => `must be multiple of ${String(schemaCode)}`,
       params: ({ schemaCode }) => _`{multipleOf: ${schemaCode}}`,
@@ -84,7 +90,15 @@ export async function compileSchema(schema: JsonObject): Promise<ValidateFunctio
 /** The same for a schema of ours, whose checks are known to end. */
 export async function compileOwnSchema<T>(schema: JsonObject): Promise<ValidateFunction<T>> {
   const { $id: _id, $schema: _dialect, ...standalone } = schema;
-  return (await validator()).compile<T>(standalone);
+  const kept = findCheck(standalone);
+  if (kept !== null) return kept as ValidateFunction<T>;
+  const [ajv, { default: asModule }] = await Promise.all([
+    validator(),
+    import('ajv/dist/standalone/index.js'),
+  ]);
+  const check = ajv.compile<T>(standalone);
+  keepCheck(standalone, asModule.default(ajv, check));
+  return check;
 }
 
 function interruptible(validate: ValidateFunction): ValidateFunction {

@@ -4,7 +4,10 @@
  * again, so braces in a job's data stay braces.
  */
 
+import { createRequire } from 'node:module';
+import { compileFunction } from 'node:vm';
 import type Handlebars from 'handlebars';
+import { KeptResults } from '../../base/index.ts';
 import { formatFinding } from '../../yaml/index.ts';
 import { AgentError, type Problem, type TemplateSource } from '../agent.ts';
 import { asHandlebarsHelper, inlineHelpers, type Location, TemplateFault } from './helpers.ts';
@@ -42,12 +45,13 @@ export class TemplateParseError extends Error {
 
 let engine: Promise<TemplateEngine> | null = null;
 
-/** The package in one file: `enqueue` would wait twice as long for its sixty modules. */
-const bundle: string = 'handlebars/dist/handlebars.min.js';
+/** The packages in one file each: `enqueue` would wait twice as long for their sixty modules. */
+const runtimeFile: string = 'handlebars/dist/handlebars.runtime.min.js';
+const compilerFile: string = 'handlebars/dist/handlebars.min.js';
 
-/** Loads Handlebars on first use. */
+/** Loads what renders templates; the rest comes when one is parsed that is not known from before. */
 export function templateEngine(): Promise<TemplateEngine> {
-  engine ??= import(bundle).then((module: { default: typeof Handlebars }) =>
+  engine ??= import(runtimeFile).then((module: { default: typeof Handlebars }) =>
     createEngine(module.default),
   );
   return engine;
@@ -60,10 +64,16 @@ function createEngine(library: typeof Handlebars): TemplateEngine {
   }
   handlebars.unregisterHelper('log');
   boundEach(handlebars);
+  const trees = new KeptResults('templates', import.meta.dirname);
+  const codes = new KeptResults('rendering', import.meta.dirname);
   return {
-    parse: (source) => parse(handlebars, source),
-    compile: (source) => compile(handlebars, source),
+    parse: (source) => parse(trees, source),
+    compile: (source) => compile(handlebars, parse(trees, source), codes, source),
   };
+}
+
+function compiler(): typeof Handlebars {
+  return createRequire(import.meta.url)(compilerFile) as typeof Handlebars;
 }
 
 /** What one rendering may still do; `each` finds it through its data frame. */
@@ -97,15 +107,19 @@ function boundEach(handlebars: typeof Handlebars): void {
 
 const tooLong = `the rendered text is longer than ${renderedLengthMax} characters`;
 
-function parse(handlebars: typeof Handlebars, source: TemplateSource): Program {
+function parse(trees: KeptResults, source: TemplateSource): Program {
   // An object would be taken for a syntax tree and run as code (CVE-2026-33937): text only.
   if (typeof source.text !== 'string') throw new TypeError('a template must be text');
   const fail = (message: string, line = 1, column = 0): TemplateParseError =>
     new TemplateParseError(problemAt(source, { start: { line, column } }, message));
   const excess = excessOf(source.text);
   if (excess !== null) throw fail(`the template is too large: ${excess}`);
+  const kept = trees.find(source.text);
+  if (kept !== null) return JSON.parse(kept) as Program;
   try {
-    return handlebars.parse(source.text);
+    const program = compiler().parse(source.text);
+    trees.keep(source.text, JSON.stringify(program));
+    return program;
   } catch (error) {
     const { message, lineNumber, column } = error as HandlebarsError;
     const line = lineNumber ?? Number(/line (\d+)/.exec(message)?.[1] ?? 1);
@@ -150,15 +164,20 @@ function excerptOf(message: string): string {
   return JSON.stringify((message.split('\n')[1] ?? '').slice(0, 60));
 }
 
-function compile(handlebars: typeof Handlebars, source: TemplateSource): Template {
-  const program = parse(handlebars, source);
-  const render = handlebars.compile<unknown>(source.text, {
-    noEscape: true,
-    strict: true,
-    knownHelpersOnly: true,
-    // Handlebars has a helper `log` by default.
-    knownHelpers: { ...knownHelpers, log: false },
-  });
+function compile(
+  handlebars: typeof Handlebars,
+  program: Program,
+  codes: KeptResults,
+  source: TemplateSource,
+): Template {
+  let code = codes.find(source.text);
+  if (code === null) {
+    code = compiler().precompile(source.text, safeSettings) as string;
+    codes.keep(source.text, code);
+  }
+  const render = handlebars.template<unknown>(
+    compileFunction(`return ${code}`)() as TemplateSpecification,
+  );
   return (variables) => {
     const budget: Budget = { turns: turnsMax, length: renderedLengthMax };
     try {
@@ -171,9 +190,16 @@ function compile(handlebars: typeof Handlebars, source: TemplateSource): Templat
   };
 }
 
-const knownHelpers: { [name: string]: boolean } = Object.fromEntries(
-  Object.keys(inlineHelpers).map((name) => [name, true]),
-);
+const safeSettings = {
+  noEscape: true,
+  strict: true,
+  knownHelpersOnly: true,
+  // Handlebars has a helper `log` by default.
+  knownHelpers: {
+    ...Object.fromEntries(Object.keys(inlineHelpers).map((name) => [name, true])),
+    log: false,
+  },
+};
 
 /** A place inside a template as a place in its file. */
 export function problemAt(source: TemplateSource, loc: Location, message: string): Problem {

@@ -56,6 +56,7 @@ export const environmentVariables: readonly (readonly [name: string, meaning: st
   ['AIQ_COLOR', 'auto, always or never, as --color.'],
   ['NO_COLOR, FORCE_COLOR', 'Colours off or on; --color and AIQ_COLOR win.'],
   ['XDG_CONFIG_HOME', 'Where aiq/config.yaml is looked for when no folder upwards has one.'],
+  ['XDG_CACHE_HOME', 'Where aiq/ keeps what makes the next start quick; ~/.cache otherwise.'],
   ['XDG_STATE_HOME', 'Where aiq/trust/ keeps what was allowed; ~/.local/state otherwise.'],
 ];
 

@@ -1,6 +1,5 @@
 /** Confirmations at a terminal; elsewhere they require `--yes`. */
 
-import { createInterface } from 'node:readline/promises';
 import { CliError } from '../errors.ts';
 
 const filesWithoutAsking = 100;
@@ -35,6 +34,7 @@ export function canAsk(): boolean {
 
 /** True when the person at the terminal says yes. */
 export async function askYes(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises');
   const questions = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await questions.question(`${question} [y/N] `);
