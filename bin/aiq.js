@@ -50,16 +50,24 @@ async function runHere() {
 
 /**
  * Our own files import each other by relative paths with extensions and no links among them: their
- * places need no search, which takes Node longer than anything else about a small file.
+ * places need no search, which takes Node longer than anything else about a small file. And commander
+ * wants `process` alone, but an import of `node:process` computes all that it could give.
  */
 function resolveAtOnce() {
   const folder = pathToFileURL(join(root, isClone ? 'core/' : 'dist/')).href;
   const format = isClone ? 'module-typescript' : 'module';
   module.registerHooks({
-    resolve: (specifier, context, nextResolve) =>
-      specifier.startsWith('.') && context.parentURL?.startsWith(folder)
-        ? { url: new URL(specifier, context.parentURL).href, format, shortCircuit: true }
-        : nextResolve(specifier, context),
+    resolve(specifier, context, nextResolve) {
+      const from = context.parentURL ?? '';
+      if (specifier.startsWith('.') && from.startsWith(folder)) {
+        return { url: new URL(specifier, from).href, format, shortCircuit: true };
+      }
+      if (specifier !== 'node:process' || !from.includes('/commander/')) {
+        return nextResolve(specifier, context);
+      }
+      const url = 'data:text/javascript,export default process';
+      return { url, format: 'module', shortCircuit: true };
+    },
   });
 }
 
