@@ -2,7 +2,7 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { JobQueue, QueueInfo } from '../job-queue/index.ts';
-import type { Accepted } from './commands/enqueue/submit.ts';
+import type { Accepted, Submission } from './commands/enqueue/submit.ts';
 import type { Session } from './session.ts';
 
 /** The queue's row, or null when the broker does not know it. */
@@ -69,12 +69,10 @@ export async function printHeld(
 export async function printQueued(
   session: Session,
   agent: Agent,
-  accepted: readonly Accepted[],
+  { created, waiting }: Submission,
 ): Promise<void> {
   const { terminal } = session;
-  const created = accepted.filter(({ outcome }) => outcome === 'created').length;
-  const waiting = accepted.some(({ state }) => state === 'ready' || state === 'delayed');
-  if (terminal.quiet || terminal.json || !waiting) return;
+  if (terminal.quiet || terminal.json || waiting === 0) return;
   const info = await queueInfo(await session.queue(), agent.queue);
   if (info === null) return;
   const ahead = Math.max(0, info.ready - created);

@@ -7,9 +7,9 @@ import type {
   JobContext,
   JsonObject,
 } from '../../agent/index.ts';
-import { CliError } from '../errors.ts';
+import { CliError, formatReport, reportOf } from '../errors.ts';
 import { pathFromHere } from '../output/format.ts';
-import type { Draft } from './drafts.ts';
+import { type Draft, type Inputs, inputsAtOnce } from './drafts.ts';
 
 /** Checks one input; its source counts, because paths of results may use it. */
 export type DraftCheck = (
@@ -46,47 +46,81 @@ export function previewContext(agent: Agent, source: string): JobContext {
   return { id: 'preview', shortId: 'preview', agent: agent.name, attempt: 1, source, createdAt };
 }
 
+export interface InputChecks {
+  readonly check: DraftCheck;
+  /** What was wrong with flag values, found before. */
+  readonly flagProblems: readonly InputProblem[];
+  /** Called with each input that is good, its defaults filled in; may throw. */
+  readonly take: (draft: Draft, index: number) => void;
+}
+
 /**
- * The drafts with their defaults filled in.
- * @param flagProblems what was wrong with flag values, found before
- * @throws CliError `invalid` listing every problem with property, value and limit
+ * Reads and checks all inputs, a few at a time.
+ * @throws CliError `invalid` listing every problem with property, value and limit, or every input that
+ *   cannot be read; what `take` throws
  */
-export function checkDrafts(
+export async function checkInputs(
   agent: Agent,
-  drafts: readonly Draft[],
-  check: DraftCheck,
-  flagProblems: readonly InputProblem[],
-): Draft[] {
+  inputs: Inputs,
+  { check, flagProblems, take }: InputChecks,
+): Promise<void> {
   const reported = new Set(flagProblems.map(({ property }) => property));
-  const checked: Draft[] = [];
-  const failed = new Map<string, { problem: InputProblem; origins: string[] }>();
-  for (const draft of drafts) {
+  const failed = new Map<string, Failed>();
+  const unread: CliError[] = [];
+  const checkOne = (draft: Draft, index: number): void => {
     const result = check(draft);
-    if (result.ok) checked.push({ ...draft, input: result.input });
-    for (const problem of result.ok ? [] : result.problems) {
-      if (reported.has(problem.property)) continue;
-      const key = `${problem.property}\n${problem.message}`;
-      const entry = failed.get(key) ?? { problem, origins: [] };
-      entry.origins.push(draft.origin);
-      failed.set(key, entry);
+    if (result.ok) return take({ ...draft, input: result.input }, index);
+    const problems = result.problems.filter(({ property }) => !reported.has(property));
+    for (const problem of problems) addFailed(failed, problem, draft.origin);
+  };
+  for (let from = 0; from < inputs.count; from += inputsAtOnce) {
+    const drafts = await inputs.read(from, from + inputsAtOnce);
+    for (const [at, draft] of drafts.entries()) {
+      if (draft instanceof CliError) unread.push(draft);
+      else checkOne(draft, from + at);
     }
   }
-  if (failed.size === 0 && flagProblems.length === 0) return checked;
-  const found = [...failed.values()].map(({ problem, origins }) => ({
+  if (unread.length > 0) throw unreadable(unread, inputs.count);
+  if (failed.size === 0 && flagProblems.length === 0) return;
+  const found = [...failed.values()].map(({ problem, origins, inputs: count }) => ({
     property: problem.property,
-    message: problem.message + whereText(origins, drafts.length),
+    message: problem.message + whereText(origins, count, inputs.count),
   }));
   throw inputDoesNotFit(agent, [...flagProblems, ...found]);
 }
 
+/** A problem, the number of inputs that have it, and the first of them. */
+interface Failed {
+  readonly problem: InputProblem;
+  readonly origins: string[];
+  inputs: number;
+}
+
+function addFailed(failed: Map<string, Failed>, problem: InputProblem, origin: string): void {
+  const key = `${problem.property}\n${problem.message}`;
+  const entry = failed.get(key) ?? { problem, origins: [], inputs: 0 };
+  entry.inputs += 1;
+  if (entry.origins.length < shownOriginsMax) entry.origins.push(origin);
+  failed.set(key, entry);
+}
+
+function unreadable(errors: readonly CliError[], inputs: number): CliError {
+  const [first] = errors;
+  if (first !== undefined && errors.length === 1) return first;
+  return new CliError(
+    'invalid',
+    `${errors.length} of ${inputs} inputs cannot be read; nothing was queued`,
+    errors.flatMap((error) => formatReport(reportOf(error)).slice(0, 1)),
+  );
+}
+
 /** The files with a problem; none when all have it, because then it comes from the flags. */
-function whereText(origins: readonly string[], drafts: number): string {
-  if (origins.length === drafts && drafts > 1) return '';
+function whereText(origins: readonly string[], count: number, inputs: number): string {
+  if (count === inputs && inputs > 1) return '';
   const named = origins.filter((origin) => origin !== '');
   if (named.length === 0) return '';
-  const shown = named.slice(0, shownOriginsMax).join(', ');
-  const more = named.length > shownOriginsMax ? ` and ${named.length - shownOriginsMax} more` : '';
-  return ` (${shown}${more})`;
+  const more = count > named.length ? ` and ${count - named.length} more` : '';
+  return ` (${named.join(', ')}${more})`;
 }
 
 const shownOriginsMax = 5;

@@ -4,8 +4,8 @@
  */
 
 import type { Agent, JsonObject } from '../../agent/index.ts';
-import { CliError, formatReport, reportOf, usageError } from '../errors.ts';
-import { expandSources, type Source } from './sources.ts';
+import { CliError, usageError } from '../errors.ts';
+import { expandSources, sourceName, stdinMark } from './sources.ts';
 import { readStdin, stdinIsPiped, stdinName } from './stdin.ts';
 import { readTextFile, shownName } from './text-file.ts';
 
@@ -25,7 +25,20 @@ export interface Draft {
   readonly origin: string;
 }
 
-export interface DraftOptions {
+/** The inputs of a command. Files are read when they are asked for, so that any number of them is possible. */
+export interface Inputs {
+  readonly count: number;
+  /**
+   * Reads some of them at once: `inputsAtOnce` at most. One that cannot be read is its error, which the
+   * caller may report among others.
+   */
+  read(from: number, to: number): Promise<readonly (Draft | CliError)[]>;
+}
+
+/** Bounded, so that a thousand files do not need a thousand descriptors. */
+export const inputsAtOnce = 16;
+
+export interface InputOptions {
   /** Largest input. */
   readonly bytesMax: number;
   /** Asks whether so many files are meant. */
@@ -35,23 +48,23 @@ export interface DraftOptions {
 }
 
 /**
- * One draft per source, or a single one when the whole input comes from flags.
- * @throws CliError for sources that contradict each other or cannot be read; all bad files at once
+ * One input per source, or a single one when all of it comes from flags.
+ * @throws CliError for sources that contradict each other
  */
-export async function makeDrafts(
+export async function findInputs(
   agent: Agent,
   base: JsonObject,
   flags: SourceFlags,
-  options: DraftOptions,
-): Promise<Draft[]> {
+  options: InputOptions,
+): Promise<Inputs> {
   const named = [...(flags.input ?? []), ...flags.inputs];
   const { primary } = agent.input;
   if (named.length === 0 && flags.text === undefined) {
     const isMissing =
       primary !== null && !Object.hasOwn(base, primary) && isRequired(agent, primary);
-    if (!isMissing || !stdinIsPiped()) return [{ input: base, source: '', origin: '' }];
+    if (!isMissing || !stdinIsPiped()) return single({ input: base, source: '', origin: '' });
     const text = await readStdin(options.bytesMax, options.note);
-    return [{ input: { ...base, [primary]: text }, source: '', origin: stdinName }];
+    return single({ input: { ...base, [primary]: text }, source: '', origin: stdinName });
   }
   if (primary === null) {
     throw usageError(
@@ -61,12 +74,43 @@ export async function makeDrafts(
   }
   refuseTwice(primary, base, named, flags.text);
   if (flags.text !== undefined) {
-    return [{ input: { ...base, [primary]: flags.text }, source: '', origin: '' }];
+    return single({ input: { ...base, [primary]: flags.text }, source: '', origin: '' });
   }
   const sources = await expandSources(named);
   await options.confirm(sources.length);
-  const texts = await readAll(sources, options.bytesMax);
-  return texts.map(({ text, ...rest }) => ({ input: { ...base, [primary]: text }, ...rest }));
+  return fromSources(sources, options.bytesMax, (text) => ({ ...base, [primary]: text }));
+}
+
+function single(draft: Draft): Inputs {
+  return { count: 1, read: () => Promise.resolve([draft]) };
+}
+
+function fromSources(
+  sources: readonly string[],
+  bytesMax: number,
+  inputOf: (text: string) => JsonObject,
+): Inputs {
+  // Standard input comes once only.
+  let stdin: Promise<string> | null = null;
+  const textOf = (path: string): Promise<string> => {
+    if (path === stdinMark) return (stdin ??= readStdin(bytesMax));
+    const hint = `Is it the text itself? Then: --text ${JSON.stringify(shownName(path))}`;
+    return readTextFile(path, bytesMax, hint);
+  };
+  const readOne = async (path: string): Promise<Draft | CliError> => {
+    try {
+      const input = inputOf(await textOf(path));
+      if (path === stdinMark) return { input, source: '', origin: stdinName };
+      return { input, source: sourceName(path), origin: path };
+    } catch (error) {
+      if (error instanceof CliError) return error;
+      throw error;
+    }
+  };
+  return {
+    count: sources.length,
+    read: (from, to) => Promise.all(sources.slice(from, to).map(readOne)),
+  };
 }
 
 /** Only a required property is read from a pipe that the command does not mention. */
@@ -88,46 +132,4 @@ function refuseTwice(
   ];
   if (givers.length < 2) return;
   throw usageError(`"${primary}" is given twice: by ${givers.join(' and by ')}`, 'Give it once.');
-}
-
-interface ReadSource {
-  readonly text: string;
-  readonly source: string;
-  readonly origin: string;
-}
-
-/** Bounded, so that a thousand files do not need a thousand descriptors. */
-const readsAtOnce = 16;
-
-async function readAll(sources: readonly Source[], bytesMax: number): Promise<ReadSource[]> {
-  const read: ReadSource[] = [];
-  const failed: CliError[] = [];
-  for (let from = 0; from < sources.length; from += readsAtOnce) {
-    const batch = sources.slice(from, from + readsAtOnce);
-    const settled = await Promise.allSettled(batch.map((source) => readOne(source, bytesMax)));
-    for (const result of settled) {
-      if (result.status === 'fulfilled') read.push(result.value);
-      else if (result.reason instanceof CliError) failed.push(result.reason);
-      else throw result.reason;
-    }
-  }
-  const [first, second] = failed;
-  if (first !== undefined && second === undefined) throw first;
-  if (first !== undefined) {
-    throw new CliError(
-      'invalid',
-      `${failed.length} of ${sources.length} inputs cannot be read; nothing was queued`,
-      failed.flatMap((error) => formatReport(reportOf(error)).slice(0, 1)),
-    );
-  }
-  return read;
-}
-
-async function readOne(source: Source, bytesMax: number): Promise<ReadSource> {
-  if (source.kind === 'stdin') {
-    return { text: await readStdin(bytesMax), source: '', origin: stdinName };
-  }
-  const hint = `Is it the text itself? Then: --text ${JSON.stringify(shownName(source.path))}`;
-  const text = await readTextFile(source.path, bytesMax, hint);
-  return { text, source: source.source, origin: source.path };
 }

@@ -10,31 +10,30 @@ import { basename, extname, resolve } from 'node:path';
 import { inputError } from '../errors.ts';
 import { shownName } from './text-file.ts';
 
-/** A place to read one input from. */
-export type Source =
-  | { readonly kind: 'file'; readonly path: string; readonly source: string }
-  | { readonly kind: 'stdin' };
+/** The name of standard input among the files. */
+export const stdinMark = '-';
 
 const magic = /[*?[\]{}]/;
 
 /**
- * The sources in the order given, patterns in sorted order, each file once.
+ * The files in the order given, patterns in sorted order, each file once.
  * @throws CliError `invalid` when a pattern matches nothing
  */
-export async function expandSources(values: readonly string[]): Promise<Source[]> {
-  const sources = new Map<string, Source>();
-  const add = (key: string, source: Source): void => {
-    if (!sources.has(key)) sources.set(key, source);
-  };
+export async function expandSources(values: readonly string[]): Promise<readonly string[]> {
+  const [only] = values;
+  if (only !== undefined && values.length === 1) return pathsOf(only);
+  const sources = new Map<string, string>();
   for (const value of values) {
-    if (value === '-') add('-', { kind: 'stdin' });
-    else for (const path of await pathsOf(value)) add(resolve(path), fileSource(path));
+    for (const path of await pathsOf(value)) {
+      const key = path === stdinMark ? path : resolve(path);
+      if (!sources.has(key)) sources.set(key, path);
+    }
   }
   return [...sources.values()];
 }
 
 async function pathsOf(value: string): Promise<string[]> {
-  if (!magic.test(value) || existsSync(value)) return [value];
+  if (value === stdinMark || !magic.test(value) || existsSync(value)) return [value];
   const paths: string[] = [];
   const { cwd, pattern } = splitPattern(value);
   for await (const entry of glob(pattern, { cwd, withFileTypes: true })) {
@@ -47,7 +46,8 @@ async function pathsOf(value: string): Promise<string[]> {
     if (/[[\]{}\\]/.test(value)) hints.push(escapesHint);
     throw inputError(`no file matches ${quoted}`, ...hints);
   }
-  return paths.sort();
+  // Braces may name a file twice.
+  return paths.sort().filter((path, at) => path !== paths[at - 1]);
 }
 
 const escapesHint =
@@ -93,13 +93,9 @@ function statOf(path: string): Stats | null {
 /** Relative patterns give relative paths, as a shell would. */
 function relativeLike(pattern: string, absolute: string): string {
   const here = `${process.cwd()}/`;
-  return !pattern.startsWith('/') && absolute.startsWith(here)
-    ? absolute.slice(here.length)
-    : absolute;
-}
-
-function fileSource(path: string): Source {
-  return { kind: 'file', path, source: sourceName(path) };
+  if (pattern.startsWith('/') || !absolute.startsWith(here)) return absolute;
+  const path = absolute.slice(here.length);
+  return path === stdinMark ? `./${path}` : path;
 }
 
 /** `job.source`: the file's name without its extension. */

@@ -3,8 +3,8 @@
 import { type ChatMessage, compileAgent, hideSecrets, withoutTexts } from '../../../agent/index.ts';
 import { CliError, usageError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
-import { checkDrafts, draftCheck, previewContext } from '../../input/check.ts';
-import { makeDrafts, type SourceFlags } from '../../input/drafts.ts';
+import { checkInputs, draftCheck, previewContext } from '../../input/check.ts';
+import { type Draft, findInputs, type SourceFlags } from '../../input/drafts.ts';
 import { readFlagInput } from '../../input/flag-input.ts';
 import { agentOf, type Invocation } from '../../input/schema-flags.ts';
 import type { Session } from '../../session.ts';
@@ -23,13 +23,19 @@ export async function renderAgent(
   const agent = agentOf(invocation);
   const bytesMax = (await session.config()).limits.inputBytesMax;
   const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
-  const drafts = await makeDrafts(agent, fromFlags.input, flags, {
+  const inputs = await findInputs(agent, fromFlags.input, flags, {
     bytesMax,
     confirm: refuseMany,
     note: (line) => session.terminal.note(line),
   });
   const compiled = await compileAgent(agent);
-  const [draft] = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
+  const checked: Draft[] = [];
+  await checkInputs(agent, inputs, {
+    check: draftCheck(compiled),
+    flagProblems: fromFlags.problems,
+    take: (good) => checked.push(good),
+  });
+  const [draft] = checked;
   if (draft === undefined) throw new CliError('invalid', 'no input to render');
   const context = previewContext(agent, draft.source);
   const { secrets } = hideSecrets(agent.input.schema, draft.input);

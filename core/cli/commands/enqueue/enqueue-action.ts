@@ -1,22 +1,17 @@
 /** `aiq enqueue`: reads and checks all inputs, then enqueues them and prints the ids. */
 
-import { type Agent, compileAgent } from '../../../agent/index.ts';
 import { type JobIdentity, placeOf } from '../../../job-queue/index.ts';
 import { refuseBrokenTools, warnOfShadowedAgents, withKnowledge } from '../../agent-files.ts';
 import { usageError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
-import { checkDrafts, draftCheck } from '../../input/check.ts';
-import { confirmMany } from '../../input/confirm.ts';
-import { makeDrafts, type SourceFlags } from '../../input/drafts.ts';
-import { readFlagInput } from '../../input/flag-input.ts';
+import type { SourceFlags } from '../../input/drafts.ts';
 import { type JobFlags, jobTermsOf } from '../../input/job-flags.ts';
 import { agentOf, type Invocation } from '../../input/schema-flags.ts';
 import { readDuration } from '../../input/values.ts';
 import { printQueued } from '../../queue-hints.ts';
 import type { Session } from '../../session.ts';
+import { enqueueInputs } from './enqueue-inputs.ts';
 import { enqueueLines } from './enqueue-lines.ts';
-import { presentModelOf, realProviderOf } from './real-provider.ts';
-import { type JobSpec, makeJob, type Submission, submit } from './submit.ts';
 
 interface EnqueueFlags extends SourceFlags, JobFlags {
   readonly set?: readonly string[];
@@ -28,9 +23,6 @@ interface EnqueueFlags extends SourceFlags, JobFlags {
   readonly timeout?: string;
   readonly yes?: boolean;
 }
-
-/** The flags, and the job's identity and terms that were read from them. */
-type ParsedFlags = EnqueueFlags & { readonly spec: JobSpec };
 
 export async function enqueue(
   session: Session,
@@ -45,18 +37,19 @@ export async function enqueue(
   await refuseBrokenTools(session, agentOf(invocation));
   warnOfShadowedAgents(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
-  const { accepted, refused, refusal } =
+  const submission =
     flags.jsonl === undefined
-      ? await enqueueDrafts(session, agent, invocation, { ...flags, spec })
+      ? await enqueueInputs(session, agent, invocation, { ...flags, spec })
       : await enqueueLines(session, agent, invocation, { ...flags, spec, jsonl: flags.jsonl });
-  if (accepted.length === 0) return refusal ?? 'ok';
+  const { accepted, refused, refusal, jobs } = submission;
+  if (accepted === 0) return refusal ?? 'ok';
   const sent: ExitName = refused > 0 ? 'partial' : 'ok';
   if (flags.wait !== true) {
-    await printQueued(session, agent, accepted);
+    await printQueued(session, agent, submission);
     return sent;
   }
   const { waitForResults } = await import('./wait-for-results.ts');
-  const ended = await waitForResults(session, agentOf(invocation), accepted, timeoutMs);
+  const ended = await waitForResults(session, agentOf(invocation), jobs, timeoutMs);
   return ended === 'ok' ? sent : ended;
 }
 
@@ -79,41 +72,6 @@ function refuseContradictions(flags: EnqueueFlags): void {
   for (const [name, value] of Object.entries(others)) {
     if (value !== undefined) throw usageError(`--jsonl and ${name} cannot be used together`);
   }
-}
-
-async function enqueueDrafts(
-  session: Session,
-  agent: Agent,
-  invocation: Invocation,
-  flags: ParsedFlags,
-): Promise<Submission> {
-  const { spec } = flags;
-  const compiled = await compileAgent(agent);
-  const config = await session.config();
-  const bytesMax = config.limits.inputBytesMax;
-  const fromFlags = await readFlagInput(agent, invocation.flags, flags, bytesMax);
-  const drafts = await makeDrafts(agent, fromFlags.input, flags, {
-    bytesMax,
-    confirm: (files) => confirmMany(files, flags.yes ?? false),
-    note: (line) => session.terminal.note(line),
-  });
-  if (flags.id !== undefined && drafts.length > 1) {
-    throw usageError(`--id names one job, but there are ${drafts.length} inputs`);
-  }
-  const checked = checkDrafts(agent, drafts, draftCheck(compiled), fromFlags.problems);
-  const jobs = checked.map((draft) => makeJob(draft, agent, spec));
-  return submit(await session.queue(), jobs, {
-    terminal: session.terminal,
-    printIds: flags.wait !== true,
-    origins: new Map(),
-    provider: realProviderOf(session, agent),
-    presentModel: presentModelOf(session, agent),
-    onRefused: (error) => {
-      // One of several is a warning: the others may have been accepted.
-      if (jobs.length === 1) throw error;
-      session.terminal.warn(error.message);
-    },
-  });
 }
 
 function identityOf(flags: EnqueueFlags): JobIdentity {

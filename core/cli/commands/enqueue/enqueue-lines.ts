@@ -11,18 +11,8 @@ import { stdinName, takeStdin } from '../../input/stdin.ts';
 import { openError } from '../../input/text-file.ts';
 import { isJsonObject } from '../../input/values.ts';
 import type { Session } from '../../session.ts';
-import { presentModelOf, realProviderOf } from './real-provider.ts';
-import {
-  type Accepted,
-  type JobSpec,
-  makeJob,
-  type OutgoingJob,
-  type Submission,
-  submit,
-} from './submit.ts';
-
-/** One round trip, and one wait for the disk, per batch. */
-const batchJobs = 200;
+import { senderOptions } from './real-provider.ts';
+import { type JobSpec, makeJob, type OutgoingJob, Sender, type Submission } from './submit.ts';
 
 interface LineFlags {
   readonly jsonl: string;
@@ -40,7 +30,6 @@ interface LineMaker {
   readonly check: DraftCheck;
   readonly spec: JobSpec;
   readonly file: string;
-  readonly printIds: boolean;
 }
 
 export async function enqueueLines(
@@ -60,7 +49,6 @@ export async function enqueueLines(
     check: draftCheck(compiled),
     spec: flags.spec,
     file: flags.jsonl === '-' ? stdinName : flags.jsonl,
-    printIds: flags.wait !== true,
   };
   const lines = readJsonLines(openLines(flags.jsonl), {
     agent: agent.name,
@@ -70,7 +58,8 @@ export async function enqueueLines(
       fits: (input: JsonObject) => compiled.checkInput({ ...input, ...maker.base }).ok,
     }),
   });
-  return sendLines(session, lines, maker);
+  const sender = new Sender(senderOptions(session, agent, { wait: flags.wait === true }));
+  return sendLines(sender, lines, maker);
 }
 
 /** Whether a bare line can have the shape of the long form: the agent has a property `input`. */
@@ -80,41 +69,18 @@ function takesInput({ input: { schema } }: Agent): boolean {
 }
 
 async function sendLines(
-  session: Session,
+  sender: Sender,
   lines: AsyncIterable<JsonLine>,
   maker: LineMaker,
 ): Promise<Submission> {
-  const accepted: Accepted[] = [];
-  let refused = 0;
-  let refusal: Submission['refusal'] = null;
-  let batch: OutgoingJob[] = [];
-  const { terminal } = session;
-  const options = {
-    terminal,
-    printIds: maker.printIds,
-    origins: new Map<string, string>(),
-    provider: realProviderOf(session, maker.agent),
-    presentModel: presentModelOf(session, maker.agent),
-    onRefused: (error: CliError) => terminal.warn(error.message),
-  };
-  const send = async (): Promise<void> => {
-    const sent = await submit(await session.queue(), batch, options);
-    accepted.push(...sent.accepted);
-    refused += sent.refused;
-    refusal ??= sent.refusal;
-    batch = [];
-  };
   for await (const line of lines) {
     const made = makeLine(line, maker);
-    if (typeof made === 'string') {
-      terminal.warn(made);
-      refused++;
-      refusal ??= 'invalid';
-    } else if (batch.push(made) === batchJobs) await send();
+    if (typeof made === 'string') sender.refuse(made, 'invalid');
+    else await sender.add(made);
   }
-  if (batch.length > 0) await send();
-  if (accepted.length + refused === 0) throw new CliError('invalid', `${maker.file} has no lines`);
-  return { accepted, refused, refusal };
+  const submission = await sender.end();
+  if (submission.accepted + submission.refused > 0) return submission;
+  throw new CliError('invalid', `${maker.file} has no lines`);
 }
 
 /** The line's job, or its problem as text. */

@@ -4,14 +4,31 @@ import type { Agent } from '../../../agent/index.ts';
 import type { ChosenProvider } from '../../../job-queue/index.ts';
 import type { Trust } from '../../../trust/index.ts';
 import type { Session } from '../../session.ts';
+import type { SenderOptions } from './submit.ts';
+
+/** How jobs of the agent are sent and reported in this session. */
+export function senderOptions(
+  session: Session,
+  agent: Agent,
+  how: { readonly wait: boolean; readonly single?: boolean },
+): SenderOptions {
+  return {
+    single: false,
+    ...how,
+    terminal: session.terminal,
+    provider: realProviderOf(session, agent),
+    presentModel: presentModelOf(session, agent),
+    queue: () => session.queue(),
+  };
+}
 
 /** Chooses as `aiq run` does, once, on first use. */
-export function realProviderOf(session: Session, agent: Agent): ChosenProvider {
+function realProviderOf(session: Session, agent: Agent): ChosenProvider {
   return once(async () => choose(session, agent, await session.trust()));
 }
 
 /** The model that the agent would use now; null if that takes a permission that is missing. */
-export function presentModelOf(session: Session, agent: Agent): () => Promise<string | null> {
+function presentModelOf(session: Session, agent: Agent): () => Promise<string | null> {
   return once(async () => {
     const { silent } = await session.trust();
     const chosen = await choose(session, agent, silent).catch(() => null);

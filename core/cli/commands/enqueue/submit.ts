@@ -32,8 +32,14 @@ export interface OutgoingJob {
 /** An accepted job, new or known. */
 export type Accepted = Extract<Enqueued, { state: unknown }>;
 
+/** What became of the jobs of a command. */
 export interface Submission {
-  readonly accepted: readonly Accepted[];
+  readonly accepted: number;
+  readonly created: number;
+  /** Those that wait to be run: ready, or delayed. */
+  readonly waiting: number;
+  /** The accepted ones, where the command waits for them; empty otherwise. */
+  readonly jobs: readonly Accepted[];
   readonly refused: number;
   /** Exit name of the first refusal, or null. */
   readonly refusal: ExitName | null;
@@ -66,59 +72,130 @@ export function makeJob(draft: Draft, agent: Agent, spec: JobSpec): OutgoingJob 
   return { job, origin: draft.origin };
 }
 
-export interface SubmitOptions {
+export interface SenderOptions {
   readonly terminal: Terminal;
-  /** Print the id of each job as the result. */
-  readonly printIds: boolean;
-  /** Origins of the jobs of this command, by id: filled here, shared by its batches. */
-  readonly origins: Map<string, string>;
+  /** The command waits for the results: it keeps the jobs, and prints results instead of ids. */
+  readonly wait: boolean;
+  /** One job is all that the command adds: its refusal is the command's, and it needs no name. */
+  readonly single: boolean;
   /** The provider that would run the jobs now. */
   readonly provider: ChosenProvider;
   /** The model that would run them now; null if unknown. */
   readonly presentModel: () => Promise<string | null>;
-  /** Called for each job that the broker refused; may throw. */
-  readonly onRefused: (error: CliError) => void;
+  /** Opens the queue, when there is something to send. */
+  readonly queue: () => Promise<JobQueue>;
 }
 
-/** Sends the jobs and prints the id of each, and notes about those that exist already. */
-export async function submit(
-  queue: JobQueue,
-  jobs: readonly OutgoingJob[],
-  options: SubmitOptions,
-): Promise<Submission> {
-  const { terminal, printIds, origins, provider, presentModel, onRefused } = options;
-  const { answers, known, again } = await sendJobs(
-    queue,
-    jobs.map(({ job }) => job),
-    provider,
-  );
-  printRepeated(terminal, again);
-  const isAnyDone = answers.some(
-    (answer) => answer.outcome === 'exists' && answer.state === 'done',
-  );
-  const model = isAnyDone ? await presentModel() : null;
-  const accepted: Accepted[] = [];
-  let refused = 0;
-  let refusal: ExitName | null = null;
-  for (const [index, answer] of answers.entries()) {
-    const origin = jobs[index]?.origin ?? '';
-    const info = known.get(answer.id);
-    if (answer.outcome === 'refused') {
-      refused++;
-      refusal ??= exitOfErrorCode(answer.code);
-      onRefused(refusalError(answer, origin, info));
-      continue;
-    }
-    accepted.push(answer);
-    if (printIds) terminal.result(terminal.json ? answerJson(answer, origin) : shortId(answer.id));
-    const first = origins.get(answer.id);
-    if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
-    else if (answer.outcome === 'exists' && info !== undefined) {
-      terminal.note(existingJobText(info, model) + (jobs.length > 1 ? ` (${origin})` : ''));
-    }
-    if (first === undefined) origins.set(answer.id, origin);
+const batchJobsMax = limits.batchItemsMax;
+/** A batch may be larger by its last job. */
+const batchBytesMax = 4 * 1024 * 1024;
+const originsMax = 10_000;
+
+/**
+ * Sends jobs in batches as they come, prints the id of each, and notes about those that exist already.
+ * While one batch is on its way the next one fills: two of them are all that is held.
+ */
+export class Sender {
+  readonly #options: SenderOptions;
+  #batch: OutgoingJob[] = [];
+  #batchBytes = 0;
+  #sending: Promise<void> = Promise.resolve();
+  /** Origins of the newest jobs of this command, by short id. */
+  readonly #origins = new Map<string, string>();
+  readonly #jobs: Accepted[] = [];
+  readonly #counts = { accepted: 0, created: 0, waiting: 0, refused: 0 };
+  #refusal: ExitName | null = null;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
   }
-  return { accepted, refused, refusal };
+
+  /** Takes a job; waits while two batches are full. @throws what sending one before may throw */
+  async add(outgoing: OutgoingJob): Promise<void> {
+    this.#batch.push(outgoing);
+    this.#batchBytes += outgoing.job.body.length;
+    const isFull = this.#batch.length === batchJobsMax || this.#batchBytes >= batchBytesMax;
+    if (isFull) await this.#flush();
+  }
+
+  /** Counts an input that makes no job, and says why. */
+  refuse(message: string, exit: ExitName): void {
+    this.#options.terminal.warn(message);
+    this.#counts.refused += 1;
+    this.#refusal ??= exit;
+  }
+
+  /** Sends the rest. */
+  async end(): Promise<Submission> {
+    await this.#flush();
+    await this.#sending;
+    return { ...this.#counts, jobs: this.#jobs, refusal: this.#refusal };
+  }
+
+  async #flush(): Promise<void> {
+    await this.#sending;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    if (batch.length === 0) return;
+    this.#sending = this.#send(batch);
+    // Its end is awaited with the next batch, or at the end.
+    this.#sending.catch(() => undefined);
+  }
+
+  async #send(batch: readonly OutgoingJob[]): Promise<void> {
+    const { terminal, provider, presentModel } = this.#options;
+    const queue = await this.#options.queue();
+    const jobs = batch.map(({ job }) => job);
+    const { answers, known, again } = await sendJobs(queue, jobs, provider);
+    printRepeated(terminal, again);
+    const isAnyDone = answers.some(
+      (answer) => answer.outcome === 'exists' && answer.state === 'done',
+    );
+    const model = isAnyDone ? await presentModel() : null;
+    for (const [index, answer] of answers.entries()) {
+      const origin = batch[index]?.origin ?? '';
+      const info = known.get(answer.id);
+      if (answer.outcome === 'refused') this.#refused(answer, origin, info);
+      else this.#accepted(answer, origin, info, model);
+    }
+  }
+
+  #refused(answer: Refused, origin: string, info: JobInfo | undefined): void {
+    const error = refusalError(answer, origin, info);
+    // One of several is a warning: the others may have been accepted.
+    if (this.#options.single) throw error;
+    this.refuse(error.message, error.exit);
+  }
+
+  #accepted(
+    answer: Accepted,
+    origin: string,
+    info: JobInfo | undefined,
+    model: string | null,
+  ): void {
+    const { terminal, wait, single } = this.#options;
+    const counts = this.#counts;
+    counts.accepted += 1;
+    if (answer.outcome === 'created') counts.created += 1;
+    if (answer.state === 'ready' || answer.state === 'delayed') counts.waiting += 1;
+    const id = shortId(answer.id);
+    if (wait) this.#jobs.push(answer);
+    else terminal.result(terminal.json ? answerJson(answer, origin) : id);
+    const first = this.#origins.get(id);
+    if (first === undefined) this.#remember(id, origin);
+    if (answer.outcome !== 'exists') return;
+    if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
+    else if (info !== undefined) {
+      terminal.note(existingJobText(info, model) + (single ? '' : ` (${origin})`));
+    }
+  }
+
+  /** A repetition that comes much later is reported like a job of another command. */
+  #remember(id: string, origin: string): void {
+    if (this.#origins.size === originsMax) this.#origins.clear();
+    this.#origins.set(id, origin);
+  }
 }
 
 function printRepeated(terminal: Terminal, { jobs, provider }: Sent['again']): void {
