@@ -21,6 +21,7 @@ import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
 import { answerTo } from './settle.ts';
 import { putOff, settleOf, supersededSettle } from './settlement.ts';
 import { requestOf, type Task, unknownAgent } from './task.ts';
+import { WaitingTasks } from './waiting-tasks.ts';
 
 export interface LeaseSupervisorOptions {
   readonly pool: Pool;
@@ -49,6 +50,8 @@ const putOffsMax = 10_000;
 export class LeaseSupervisor {
   readonly #options: LeaseSupervisorOptions;
   readonly #tasks = new Map<LeasedJob, Task>();
+  readonly #waiting = new WaitingTasks();
+  readonly #loads = new Map<Group, { held: number; waiting: number }>();
   /** How often each of them was put off. */
   readonly #putOffs = new Map<string, number>();
   #idleWaiters: (() => void)[] = [];
@@ -66,8 +69,9 @@ export class LeaseSupervisor {
 
   /** A group's leases: all, and those whose work has not begun. */
   load(group: Group): { held: number; waiting: number } {
-    const own = this.#of(group);
-    return { held: own.length, waiting: own.filter((task) => task.run === null).length };
+    let load = this.#loads.get(group);
+    if (load === undefined) this.#loads.set(group, (load = { held: 0, waiting: 0 }));
+    return load;
   }
 
   take(leased: LeasedJob, group: Group): void {
@@ -79,10 +83,13 @@ export class LeaseSupervisor {
     const purpose = (definitions?.isOwn(leased) ?? true) ? 'work' : null;
     const task: Task = { leased, group, agent, purpose, takenAtMs, run: null, state: 'held' };
     this.#tasks.set(leased, task);
+    const load = this.load(group);
+    load.held += 1;
+    load.waiting += 1;
     if (known === undefined) void this.#settle(task, unknownAgent(leased), null);
     else if (this.#options.health.isShut(agent)) this.#sendBack(task);
     else if (purpose === null) void this.#classify(task, definitions);
-    else this.#pump();
+    else this.#enter(task);
   }
 
   /** The lease is not ours any more: its work stops and nothing is settled. */
@@ -127,21 +134,25 @@ export class LeaseSupervisor {
     });
   }
 
-  #of(group: Group): Task[] {
-    return [...this.#tasks.values()].filter((task) => task.group === group);
+  /** The job may be worked on, as soon as there is room. */
+  #enter(task: Task): void {
+    this.#waiting.add(task);
+    this.#pump();
   }
 
   /** Starts what the gates allow, in order of delivery. */
   #pump(): void {
     const { gates, onChange } = this.#options;
     clearTimeout(this.#wake);
-    let wakeMs = Infinity;
-    for (const task of this.#tasks.values()) {
-      if (task.state !== 'held' || task.run !== null || task.purpose === null) continue;
+    const hasRoom = (agent: ThreadAgent): boolean => gates.room(agent) >= 1;
+    for (;;) {
+      const task = this.#waiting.next(hasRoom);
+      if (task === null) break;
+      this.#waiting.delete(task);
       if (this.#isPutOff(task)) this.#putOff(task, suspected);
-      else if (gates.room(task.agent) >= 1) void this.#work(task);
-      else wakeMs = Math.min(wakeMs, gates.opensInMs(task.agent) ?? Infinity);
+      else void this.#work(task);
     }
+    const wakeMs = this.#waiting.opensInMs((agent) => gates.opensInMs(agent));
     if (wakeMs !== Infinity) this.#wake = setTimeout(() => this.#pump(), wakeMs);
     onChange();
   }
@@ -159,7 +170,7 @@ export class LeaseSupervisor {
     }
     task.agent = this.#options.agents.get(leased.job.agent) ?? task.agent;
     task.purpose = ownership.of === 'older' ? 'move' : 'work';
-    this.#pump();
+    this.#enter(task);
   }
 
   /** The old job ends and the one that does its work begins, in one settle. */
@@ -213,6 +224,7 @@ export class LeaseSupervisor {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
       journal: this.#journalOf(task),
     });
+    this.load(task.group).waiting -= 1;
     const end = await task.run.end;
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
     const verdict = this.#verdictOf(task, end);
@@ -259,6 +271,7 @@ export class LeaseSupervisor {
 
   async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
     task.state = 'settling';
+    this.#waiting.delete(task);
     const { answer, said } = await answerTo(task, settle);
     this.#close(task);
     this.#report(task, answer.ok ? endOf(said, end, answer.state) : refusedEnd(answer));
@@ -266,7 +279,11 @@ export class LeaseSupervisor {
 
   #close(task: Task): void {
     task.state = 'over';
+    this.#waiting.delete(task);
     this.#tasks.delete(task.leased);
+    const load = this.load(task.group);
+    load.held -= 1;
+    if (task.run === null) load.waiting -= 1;
     this.#options.onChange();
     if (this.#tasks.size > 0) return;
     clearTimeout(this.#wake);

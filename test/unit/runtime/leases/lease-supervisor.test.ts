@@ -1,7 +1,7 @@
 /** Where the work of a lease is done: beside others, or alone because a crash lies behind its job. */
 
 import { expect, it } from 'vitest';
-import { createGates } from '../../../../core/runtime/leases/gates.ts';
+import { createGates, type Gates } from '../../../../core/runtime/leases/gates.ts';
 import {
   LeaseSupervisor,
   type LeaseSupervisorOptions,
@@ -13,7 +13,7 @@ import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../../support
 const nothing = () => undefined;
 
 /** A lease supervisor whose places of work only note which jobs they were given. */
-async function supervisorOf() {
+async function supervisorOf(gatesWith: (gates: Gates) => Gates = (gates) => gates) {
   const worked: string[] = [];
   const placeOf = (name: string) => ({
     run: ({ id }: { id: string }) => {
@@ -35,7 +35,7 @@ async function supervisorOf() {
   const supervisor = new LeaseSupervisor({
     ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
     journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
-    gates: createGates(health),
+    gates: gatesWith(createGates(health)),
     health,
     agents: new Map([[agent.agent.name, agent]]),
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
@@ -57,4 +57,28 @@ it('a job behind which a crash lies is worked on alone, and all others in the po
   supervisor.take(leaseOf({ job: { id: 'charged' }, attempt: 3 }), group);
   await settledCount(3);
   expect(worked).toEqual(['first in the pool', 'suspect alone', 'charged in the pool']);
+});
+
+it('a lease that comes or is lost asks the gates as often with a thousand waiting as with one', async () => {
+  let asked = 0;
+  let isOpen = false;
+  const { supervisor, group, worked, settledCount } = await supervisorOf((gates) => ({
+    ...gates,
+    room: () => {
+      asked += 1;
+      return isOpen ? Infinity : 0;
+    },
+  }));
+  const leases = Array.from({ length: 1_000 }, (_, at) => leaseOf({ job: { id: `job ${at}` } }));
+  for (const lease of leases) supervisor.take(lease, group);
+  expect(asked).toBe(1_000);
+  expect(supervisor.load(group)).toEqual({ held: 1_000, waiting: 1_000 });
+  for (const lease of leases.splice(0, 500)) supervisor.lose(lease, 'lease_lost', 'gone');
+  expect(supervisor.load(group)).toEqual({ held: 500, waiting: 500 });
+  isOpen = true;
+  supervisor.resume();
+  await settledCount(500);
+  expect(worked).toEqual(leases.map(({ job }) => `${job.id} in the pool`));
+  await supervisor.idle();
+  expect(supervisor.load(group)).toEqual({ held: 0, waiting: 0 });
 });
