@@ -29,17 +29,24 @@ export interface BatcherOptions<Item, Answer> {
 
 interface Call<Item, Answer> {
   readonly items: readonly Item[];
-  readonly answers: Answer[];
+  /** Those of the frames that were answered, in the order of the items. */
+  answers: Answer[];
   unanswered: number;
   readonly resolve: (answers: Answer[]) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** One item and whose it is. */
-interface Entry<Item, Answer> {
-  readonly item: Item;
+/** Items of one call that lie one behind the other in a frame, and in the call from `from` on. */
+interface Run<Item, Answer> {
   readonly call: Call<Item, Answer>;
-  readonly index: number;
+  readonly from: number;
+  count: number;
+}
+
+interface Frame<Item, Answer> {
+  readonly items: Item[];
+  readonly runs: Run<Item, Answer>[];
+  bytes: number;
 }
 
 export class Batcher<Item, Answer> {
@@ -53,10 +60,10 @@ export class Batcher<Item, Answer> {
   /** Rejects when any frame that holds one of the items fails. */
   add(items: readonly Item[]): Promise<Answer[]> {
     if (items.length === 0) return Promise.resolve([]);
-    const { promise, resolve, reject } = Promise.withResolvers<Answer[]>();
-    if (this.#calls.length === 0) setImmediate(() => this.flush());
-    this.#calls.push({ items, answers: [], unanswered: items.length, resolve, reject });
-    return promise;
+    return new Promise((resolve, reject) => {
+      if (this.#calls.length === 0) setImmediate(() => this.flush());
+      this.#calls.push({ items, answers: [], unanswered: items.length, resolve, reject });
+    });
   }
 
   /** Sends what was added, without waiting for the end of the turn. */
@@ -69,43 +76,37 @@ export class Batcher<Item, Answer> {
     else limits.then((known) => this.#sendAll(calls, known)).catch(rejectAll(calls));
   }
 
-  #sendAll(calls: readonly Call<Item, Answer>[], limits: BatchLimits): void {
-    const entries = calls.flatMap((call) =>
-      call.items.map((item, index) => ({ item, call, index })),
-    );
-    for (const frame of this.#cut(entries, limits)) void this.#send(frame.entries, frame.bytes);
-  }
-
-  #cut(
-    entries: readonly Entry<Item, Answer>[],
-    limits: BatchLimits,
-  ): { entries: Entry<Item, Answer>[]; bytes: number }[] {
-    let frame: { entries: Entry<Item, Answer>[]; bytes: number } = { entries: [], bytes: 0 };
-    const frames = [frame];
-    for (const entry of entries) {
-      const bytes = this.#options.bytesOf(entry.item);
-      const isFull =
-        frame.entries.length === limits.itemsMax || frame.bytes + bytes > limits.bytesMax;
-      if (isFull && frame.entries.length > 0) {
-        frame = { entries: [], bytes: 0 };
-        frames.push(frame);
+  #sendAll(calls: readonly Call<Item, Answer>[], { itemsMax, bytesMax }: BatchLimits): void {
+    let frame: Frame<Item, Answer> = { items: [], runs: [], bytes: 0 };
+    for (const call of calls) {
+      let run: Run<Item, Answer> | null = null;
+      for (const [index, item] of call.items.entries()) {
+        const bytes = this.#options.bytesOf(item);
+        const isFull = frame.items.length === itemsMax || frame.bytes + bytes > bytesMax;
+        if (isFull && frame.items.length > 0) {
+          void this.#send(frame);
+          frame = { items: [], runs: [], bytes: 0 };
+          run = null;
+        }
+        if (run === null) frame.runs.push((run = { call, from: index, count: 0 }));
+        run.count += 1;
+        frame.items.push(item);
+        frame.bytes += bytes;
       }
-      frame.entries.push(entry);
-      frame.bytes += bytes;
     }
-    return frames;
+    void this.#send(frame);
   }
 
-  async #send(entries: readonly Entry<Item, Answer>[], bytes: number): Promise<void> {
+  async #send({ items, runs, bytes }: Frame<Item, Answer>): Promise<void> {
     try {
-      const sent = await this.#options.send(
-        entries.map((entry) => entry.item),
-        bytes,
-      );
-      const answers = oneForEach(entries, sent);
-      entries.forEach((entry, index) => take(entry, answers[index] as Answer));
+      const answers = oneForEach(items, await this.#options.send(items, bytes));
+      let at = 0;
+      for (const run of runs) {
+        take(run, answers.slice(at, at + run.count));
+        at += run.count;
+      }
     } catch (error) {
-      rejectAll(entries.map((entry) => entry.call))(error);
+      rejectAll(runs.map(({ call }) => call))(error);
     }
   }
 }
@@ -140,8 +141,9 @@ function rejectAll(calls: readonly { reject(error: Error): void }[]): (error: un
   };
 }
 
-function take<Item, Answer>({ call, index }: Entry<Item, Answer>, answer: Answer): void {
-  call.answers[index] = answer;
-  call.unanswered -= 1;
+function take<Item, Answer>({ call, from }: Run<Item, Answer>, answers: Answer[]): void {
+  call.unanswered -= answers.length;
+  if (answers.length === call.items.length) call.answers = answers;
+  else for (const [at, answer] of answers.entries()) call.answers[from + at] = answer;
   if (call.unanswered === 0) call.resolve(call.answers);
 }

@@ -4,12 +4,13 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { asError } from '../base/index.ts';
 import {
   AiqError,
   type AnswerOf,
-  encodeJob,
   errorCodes,
   type Job,
+  JobEncoder,
   type Message,
   type RequestName,
 } from '../protocol/index.ts';
@@ -34,6 +35,7 @@ interface EncodedJob {
 export class Client {
   readonly #session: Session;
   readonly #enqueues: Batcher<EncodedJob, EnqueueAnswer>;
+  readonly #jobs = new JobEncoder(crc32);
 
   constructor(options: SessionOptions) {
     this.#session = new Session(options, {
@@ -70,13 +72,35 @@ export class Client {
    * turn share frames, and large batches are cut into several, unless `atomic`.
    * @throws AiqError `TOO_MANY_ITEMS` or `FRAME_TOO_LARGE` when an atomic batch fits no frame
    */
-  async enqueue(jobs: readonly Job[], atomic = false): Promise<EnqueueAnswer[]> {
-    const { jobBytesMax } = await this.#session.opened();
-    const encoded = jobs.map((job) => ({ id: job.id, bytes: encodeJob(job, crc32) }));
-    const isSmall = ({ bytes }: EncodedJob): boolean => bytes.length <= jobBytesMax;
-    if (encoded.every(isSmall)) {
-      return atomic ? this.#enqueueAtomic(encoded) : this.#enqueues.add(encoded);
+  enqueue(jobs: readonly Job[], atomic = false): Promise<EnqueueAnswer[]> {
+    const hello = this.#session.openHello;
+    if (hello === null) return this.#enqueueOnceOpen(jobs, atomic);
+    try {
+      return this.#enqueue(jobs, atomic, hello.jobBytesMax);
+    } catch (error) {
+      return Promise.reject(asError(error));
     }
+  }
+
+  async #enqueueOnceOpen(jobs: readonly Job[], atomic: boolean): Promise<EnqueueAnswer[]> {
+    const { jobBytesMax } = await this.#session.opened();
+    return this.#enqueue(jobs, atomic, jobBytesMax);
+  }
+
+  #enqueue(jobs: readonly Job[], atomic: boolean, jobBytesMax: number): Promise<EnqueueAnswer[]> {
+    const encoded = jobs.map((job) => ({ id: job.id, bytes: this.#jobs.encode(job) }));
+    const isSmall = ({ bytes }: EncodedJob): boolean => bytes.length <= jobBytesMax;
+    if (!encoded.every(isSmall)) return this.#enqueueSmall(encoded, atomic, jobBytesMax);
+    return atomic ? this.#enqueueAtomic(encoded) : this.#enqueues.add(encoded);
+  }
+
+  /** Refuses what is too large, and with it all of an atomic batch. */
+  async #enqueueSmall(
+    encoded: readonly EncodedJob[],
+    atomic: boolean,
+    jobBytesMax: number,
+  ): Promise<EnqueueAnswer[]> {
+    const isSmall = ({ bytes }: EncodedJob): boolean => bytes.length <= jobBytesMax;
     const accepted = atomic ? [] : await this.#enqueues.add(encoded.filter(isSmall));
     const remaining = accepted.values();
     return encoded.map((job) => {
@@ -91,21 +115,25 @@ export class Client {
     await this.#session.close();
   }
 
-  async #enqueueAtomic(jobs: EncodedJob[]): Promise<EnqueueAnswer[]> {
+  async #enqueueAtomic(jobs: readonly EncodedJob[]): Promise<EnqueueAnswer[]> {
     const { batchItemsMax } = await this.#session.opened();
     const bytes = jobs.reduce((sum, job) => sum + job.bytes.length + itemOverheadBytes, 0);
     if (jobs.length > batchItemsMax) {
       const message = `an atomic batch of ${jobs.length} jobs; the broker allows ${batchItemsMax}`;
       throw new AiqError('TOO_MANY_ITEMS', message);
     }
-    return this.#sendJobs(jobs, bytes, true);
+    return [...(await this.#sendJobs(jobs, bytes, true))];
   }
 
-  async #sendJobs(jobs: EncodedJob[], bytes: number, atomic: boolean): Promise<EnqueueAnswer[]> {
+  async #sendJobs(
+    jobs: readonly EncodedJob[],
+    bytes: number,
+    atomic: boolean,
+  ): Promise<readonly EnqueueAnswer[]> {
     const fields = { atomic, jobs: jobs.map((job) => job.bytes) };
     const bytesHint = bytes + frameOverheadBytes;
     const { items } = await this.#session.request('Enqueue', fields, { bytesHint });
-    return [...oneForEach(jobs, items)];
+    return oneForEach(jobs, items);
   }
 }
 

@@ -14,10 +14,47 @@ import {
 import { priorities } from './structs.ts';
 import { Writer } from './wire.ts';
 
+/** Most of what a job takes beside its body and its texts. */
+const fixedBytes = 256;
+const slabBytes = 64 * 1024;
+
 /** Encodes a job with its checksum. */
 export function encodeJob(newJob: NewJob, crc32: Crc32): Uint8Array<ArrayBuffer> {
+  const writer = new Writer(fixedBytes + newJob.body.length);
+  append(writer, newJob, crc32);
+  return writer.written();
+}
+
+/**
+ * Encodes jobs one by one into buffers that many of them share: a buffer of its own costs more than
+ * the encoding of a small job. A buffer lives as long as any of its jobs.
+ */
+export class JobEncoder {
+  readonly #crc32: Crc32;
+  #slab = new Writer(0);
+  #room = 0;
+
+  constructor(crc32: Crc32) {
+    this.#crc32 = crc32;
+  }
+
+  encode(job: NewJob): Uint8Array<ArrayBuffer> {
+    const bytes = fixedBytes + job.body.length;
+    if (bytes > slabBytes / 4) return encodeJob(job, this.#crc32);
+    if (bytes > this.#room) {
+      this.#slab = new Writer(slabBytes);
+      this.#room = slabBytes;
+    }
+    const start = this.#slab.length;
+    append(this.#slab, job, this.#crc32);
+    this.#room = slabBytes - this.#slab.length;
+    return this.#slab.written().subarray(start);
+  }
+}
+
+function append(writer: Writer, newJob: NewJob, crc32: Crc32): void {
   const job: Job = { ...plainJob, ...newJob };
-  const writer = new Writer(256 + job.body.length);
+  const start = writer.length;
   writer.u32(0);
   fixed(writer, 'id', idBytes, () =>
     writer.fill(idBytes, (into, offset) => idFromText(job.id, into, offset)),
@@ -32,9 +69,7 @@ export function encodeJob(newJob: NewJob, crc32: Crc32): Uint8Array<ArrayBuffer>
   text(writer, 'source', job.source);
   fixed(writer, 'createdAtMs', 8, () => writer.u53(job.createdAtMs));
   raw(writer, 'body', job.body);
-  const bytes = writer.written();
-  writer.setU32(0, crc32(bytes.subarray(checksumBytes)));
-  return bytes;
+  writer.setU32(start, crc32(writer.written().subarray(start + checksumBytes)));
 }
 
 /** The fields that most jobs do not have. */

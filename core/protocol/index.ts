@@ -16,7 +16,7 @@ export {
   type JobCore,
   jobChecksumFits,
 } from './decode-job.ts';
-export { encodeJob } from './encode-job.ts';
+export { encodeJob, JobEncoder } from './encode-job.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
 export { type CodeOf, isItemCode } from './error-scopes.ts';
 export {

@@ -89,8 +89,10 @@ export class Leases {
 
   /** A settle of this lease begins; false when the lease was not renewed in time, and is lost. */
   settling(lease: LeasedJob): boolean {
-    this.expire();
-    if (lease.deadlineMs < performance.now()) return false;
+    if (lease.deadlineMs < performance.now()) {
+      this.refused(lease, 'STALE_LEASE');
+      return false;
+    }
     this.#settling.add(lease);
     return true;
   }

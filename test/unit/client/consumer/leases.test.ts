@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { type LeasedJob, Leases } from '../../../../core/client/consumer/leases.ts';
 import { newJob } from '../../../../core/job-queue/index.ts';
-import { type Delivery, encodeJob } from '../../../../core/protocol/index.ts';
+import { type Delivery, encodeJob, idToText } from '../../../../core/protocol/index.ts';
 
 const job = newJob({ agent: 'a', queue: 'a', agentDigest: 'ab'.repeat(32), input: { text: 'x' } });
 
@@ -78,4 +78,27 @@ test('a lease that was not renewed in time is lost, and cannot be settled', () =
   second.deadlineMs = 0;
   expect(held.settling(second)).toBe(false);
   expect(lost).toEqual(['2 STALE_LEASE']);
+});
+
+test('a settle reads the deadline of its own lease, however many are held', () => {
+  const { held } = leases();
+  let reads = 0;
+  const all = Array.from({ length: 1_000 }, (_, at) => {
+    const one = delivery(1);
+    const id = idToText(new Uint8Array(16).fill(at % 256).fill(at >> 8, 8));
+    const lease = held.take({ ...one, token: { ...one.token, id } }) as LeasedJob;
+    const { deadlineMs } = lease;
+    Object.defineProperty(lease, 'deadlineMs', {
+      get: () => {
+        reads += 1;
+        return deadlineMs;
+      },
+    });
+    return lease;
+  });
+  for (const lease of all) {
+    held.settling(lease);
+    held.settled(lease);
+  }
+  expect([reads, held.all]).toEqual([1_000, []]);
 });
