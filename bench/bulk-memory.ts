@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url';
 
 const bin = fileURLToPath(new URL('../bin/aiq.js', import.meta.url));
 const inputsMax = Number(process.argv[2] ?? 100_000);
-const inputsMin = inputsMax / 10;
-/** Of 90,000 inputs more; paths and identities of files are all that may grow. */
-const growthMiBMax = 64;
+const inputsMin = inputsMax / 5;
+/** Of 80,000 inputs more: only paths and identities of files may grow. The fewer fill the young generation. */
+const growthMiBMax = 48;
 const mib = 1024 * 1024;
 
 const cwd = mkdtempSync(join(tmpdir(), 'aiq-bulk-'));
