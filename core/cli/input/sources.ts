@@ -5,8 +5,8 @@
  */
 
 import { type Dirent, existsSync, type Stats, statSync } from 'node:fs';
-import { glob } from 'node:fs/promises';
-import { basename, extname, resolve } from 'node:path';
+import { glob, opendir } from 'node:fs/promises';
+import { basename, extname, matchesGlob, resolve } from 'node:path';
 import { inputError } from '../errors.ts';
 import { shownName } from './text-file.ts';
 
@@ -36,7 +36,7 @@ async function pathsOf(value: string): Promise<string[]> {
   if (value === stdinMark || !magic.test(value) || existsSync(value)) return [value];
   const paths: string[] = [];
   const { cwd, pattern } = splitPattern(value);
-  for await (const entry of glob(pattern, { cwd, withFileTypes: true })) {
+  for await (const entry of entriesOf(cwd, pattern)) {
     const path = resolve(entry.parentPath, entry.name);
     if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
   }
@@ -48,6 +48,20 @@ async function pathsOf(value: string): Promise<string[]> {
   }
   // Braces may name a file twice.
   return paths.sort().filter((path, at) => path !== paths[at - 1]);
+}
+
+/**
+ * What a pattern matches. One for the names of a single folder is read entry by entry: `glob` would keep
+ * a kilobyte for each of them until the last.
+ */
+async function* entriesOf(cwd: string, pattern: string): AsyncGenerator<Dirent> {
+  if (pattern.includes('/') || pattern.includes('**')) {
+    yield* glob(pattern, { cwd, withFileTypes: true });
+    return;
+  }
+  for await (const entry of await opendir(cwd)) {
+    if (matchesGlob(entry.name, pattern)) yield entry;
+  }
 }
 
 const escapesHint =

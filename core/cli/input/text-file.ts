@@ -3,7 +3,7 @@
  * a directory, binary, empty or too large is refused with its name and the fix.
  */
 
-import { open } from 'node:fs/promises';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { getSystemErrorMessage } from 'node:util';
 import { inputError } from '../errors.ts';
 import { formatBytes } from '../output/format.ts';
@@ -18,11 +18,8 @@ export async function readTextFile(
   bytesMax: number,
   hint: string | null = null,
 ): Promise<string> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw openError(path, error, hint);
-  });
   try {
-    const stat = await file.stat();
+    const stat = statSync(path);
     if (stat.isDirectory()) {
       throw inputError(
         `${path} is a directory`,
@@ -30,14 +27,14 @@ export async function readTextFile(
       );
     }
     if (stat.size > bytesMax) throw tooLarge(path, formatBytes(stat.size), bytesMax);
-    const bytes = await readStream(path, file.createReadStream(), bytesMax).catch(
-      (error: unknown) => {
-        throw openError(path, error, hint);
-      },
-    );
+    // At once: handle, stream and buffer of a small file would be a hundred times its size.
+    const bytes = stat.isFile()
+      ? readFileSync(path)
+      : await readStream(path, createReadStream(path), bytesMax);
+    if (bytes.length > bytesMax) throw tooLarge(path, formatBytes(bytes.length), bytesMax);
     return decodeText(bytes, path);
-  } finally {
-    await file.close();
+  } catch (error) {
+    throw openError(path, error, hint);
   }
 }
 

@@ -86,7 +86,8 @@ export interface SenderOptions {
   readonly queue: () => Promise<JobQueue>;
 }
 
-const batchJobsMax = limits.batchItemsMax;
+/** More at once would be no quicker, and more of them would grow old while they wait. */
+const batchJobsMax = 250;
 /** A batch may be larger by its last job. */
 const batchBytesMax = 4 * 1024 * 1024;
 const originsMax = 10_000;

@@ -74,9 +74,9 @@ test('all are sent in their order, in batches bounded by bytes', async () => {
 });
 
 test('and bounded by their number', async () => {
-  writeTexts(2_100, 1);
+  writeTexts(600, 1);
   await enqueueAll();
-  expect(batches.map((batch) => batch.length)).toEqual([1_000, 1_000, 100]);
+  expect(batches.map((batch) => batch.length)).toEqual([250, 250, 100]);
 });
 
 test('a bad one behind megabytes of good ones is found before the first is sent', async () => {
