@@ -9,14 +9,6 @@ export {
   messageNameOf,
   pieceAt,
 } from './codec.ts';
-export {
-  checkNewJob,
-  decodeJob,
-  decodeJobCore,
-  type JobCore,
-  jobChecksumFits,
-} from './decode-job.ts';
-export { encodeJob, JobEncoder } from './encode-job.ts';
 export { AiqError, type ErrorCode, errorCodeOf, errorCodes, noError } from './error-codes.ts';
 export { type CodeOf, isItemCode } from './error-scopes.ts';
 export {
@@ -29,6 +21,14 @@ export {
 } from './frame.ts';
 export { idBytes, idFromText, idTextLength, idToText, isId, isIdPrefix, shortId } from './ids.ts';
 export {
+  checkNewJob,
+  decodeJob,
+  decodeJobCore,
+  type JobCore,
+  jobChecksumFits,
+} from './job/decode-job.ts';
+export { encodeJob, JobEncoder } from './job/encode-job.ts';
+export {
   type Crc32,
   isClientName,
   isKey,
@@ -38,7 +38,7 @@ export {
   jobFields,
   type NewJob,
   plainJob,
-} from './job.ts';
+} from './job/job.ts';
 export { frameHeaderBytes, limits, preambleBytes, protocolVersion } from './limits.ts';
 export {
   type AnswerOf,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../core/protocol/error-codes.ts';
 import { errorScopes } from '../../core/protocol/error-scopes.ts';
-import { jobFields } from '../../core/protocol/job.ts';
+import { jobFields } from '../../core/protocol/job/job.ts';
 import type { FieldType } from '../../core/protocol/message-types.ts';
 import { messages } from '../../core/protocol/messages.ts';
 import * as structs from '../../core/protocol/structs.ts';

@@ -92,7 +92,7 @@ export const accessBugs: readonly PlantedBug[] = [
     what: 'a job comes in whose fields are another job to whoever reads tags without their top bit',
     edits: [
       {
-        in: 'core/protocol/decode-job.ts#Fields.refuseMisplaced',
+        in: 'core/protocol/job/job-fields.ts#JobFieldFinder.refuseMisplaced',
         find: 'name === undefined',
         replace: "name !== 'id'",
       },

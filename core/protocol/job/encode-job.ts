@@ -1,6 +1,8 @@
 /** Encoding of a job: what the producer does once. It checks nothing but that numbers fit. */
 
-import { idBytes, idFromText } from './ids.ts';
+import { idBytes, idFromText } from '../ids.ts';
+import { priorities } from '../structs.ts';
+import { Writer } from '../wire.ts';
 import {
   bodyRefBytes,
   type Crc32,
@@ -11,8 +13,6 @@ import {
   type NewJob,
   plainJob,
 } from './job.ts';
-import { priorities } from './structs.ts';
-import { Writer } from './wire.ts';
 
 /** Most of what a job takes beside its body and its texts. */
 const fixedBytes = 256;

@@ -5,9 +5,9 @@
  * that does not know it must refuse the job. Unknown fields without that bit are kept and passed on.
  */
 
-import { limits } from './limits.ts';
-import type { BlobRef } from './message-types.ts';
-import type { Priority } from './structs.ts';
+import { limits } from '../limits.ts';
+import type { BlobRef } from '../message-types.ts';
+import type { Priority } from '../structs.ts';
 
 /** Bit of a tag that marks the field critical. */
 export const critical = 0x8000;
