@@ -15,6 +15,7 @@ import type { Worker } from 'node:worker_threads';
 import { startBroker } from '../core/broker/index.ts';
 import { Client } from '../core/client/index.ts';
 import { idToText, type Job, plainJob } from '../core/protocol/index.ts';
+import { median, print, rangeOf } from './measure/figures.ts';
 
 const threadCounts = [1, 2] as const;
 const inFlight = 64;
@@ -144,7 +145,7 @@ async function compare(work: Work, setting: Setting): Promise<void> {
     const io = median(runs.map(({ ioMicros }) => ioMicros)).toFixed(1);
     const core = median(runs.map(({ coreMicros }) => coreMicros)).toFixed(1);
     print(
-      `  ${threadCounts[index]} thread(s)  ${rangeOf(rates, 0)} jobs/s  ratio ${rangeOf(ratios, 2)}  I/O ${io}  core ${core}`,
+      `  ${threadCounts[index]} thread(s)  ${rangeOf(rates)} jobs/s  ratio ${rangeOf(ratios, 2)}  I/O ${io}  core ${core}`,
     );
   });
 }
@@ -195,22 +196,4 @@ async function usage(workers: readonly Worker[]): Promise<{ io: number; core: nu
   const io = each.reduce((sum, { user, system }) => sum + user + system, 0);
   const { user, system } = process.threadCpuUsage();
   return { io, core: user + system };
-}
-
-function rangeOf(values: readonly number[], digits: number): string {
-  const [least, middle, most] = [Math.min(...values), median(values), Math.max(...values)].map(
-    (value) => value.toFixed(digits),
-  );
-  return `${middle} [${least}–${most}]`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

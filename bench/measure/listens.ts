@@ -3,9 +3,10 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 
-/** True when somebody accepts connections on the Unix socket. */
-export async function listens(socket: string): Promise<boolean> {
-  const connection = createConnection(socket);
+/** True when somebody accepts connections on the Unix socket or the port of loopback. */
+export async function listens(where: string | number): Promise<boolean> {
+  const connection =
+    typeof where === 'string' ? createConnection(where) : createConnection(where, '127.0.0.1');
   try {
     await once(connection, 'connect');
     return true;

@@ -1,0 +1,110 @@
+/** Contestants on the same jobs, in turns: the time they take, their memory, their system calls. */
+
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PauseWatch } from '../measure/pauses.ts';
+import { peakBytesOf } from '../measure/processes.ts';
+import { countCalls, hasStrace } from '../measure/strace.ts';
+import type { Contestant, Running } from './contestant.ts';
+import { type ModelProcess, startModel } from './model-process.ts';
+
+export interface Setting {
+  readonly latencyMs: number;
+  readonly concurrency: number;
+  readonly jobs: number;
+  readonly repetitions: number;
+}
+
+/** Of one contestant in one setting. */
+export interface Performance {
+  readonly name: string;
+  /** From the hand-over to the last acknowledgement, of each repetition. */
+  readonly ms: readonly number[];
+  readonly paused: readonly number[];
+  /** The most that the consumer's process ever had, MiB. */
+  readonly peakMiB: number;
+  /** System calls of the consumer for each job; null when not counted. */
+  readonly calls: number | null;
+}
+
+const warmUpJobs = 200;
+const countedJobs = 300;
+const mebibyte = 1024 * 1024;
+
+interface Lane {
+  readonly contestant: Contestant;
+  readonly running: Running;
+  readonly ms: number[];
+  readonly paused: number[];
+  made: number;
+}
+
+/** Lane after lane, again and again; all are warm, and those that wait cost nothing. */
+export async function duel(
+  contestants: readonly Contestant[],
+  setting: Setting,
+  pauses: PauseWatch,
+): Promise<Performance[]> {
+  const dir = await mkdtemp(join(tmpdir(), 'aiq-bench-'));
+  const model = await startModel(setting.latencyMs);
+  const lanes: Lane[] = [];
+  try {
+    for (const contestant of contestants) {
+      lanes.push(await startLane(contestant, setting, { dir, model }));
+    }
+    for (let repetition = 0; repetition < setting.repetitions; repetition++) {
+      for (const lane of lanes) {
+        pauses.lap();
+        lane.ms.push(await timed(lane, setting.jobs));
+        lane.paused.push(pauses.lap());
+      }
+    }
+    const found: Performance[] = [];
+    for (const lane of lanes) found.push(await finish(lane));
+    return found;
+  } finally {
+    for (const { running } of lanes) await running.stop();
+    model.stop();
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+interface Place {
+  readonly dir: string;
+  readonly model: ModelProcess;
+}
+
+async function startLane(
+  contestant: Contestant,
+  { concurrency, jobs }: Setting,
+  { dir, model }: Place,
+): Promise<Lane> {
+  const own = join(dir, contestant.name);
+  await mkdir(own);
+  const running = await contestant.start({ dir: own, provider: model.provider, concurrency });
+  const lane: Lane = { contestant, running, ms: [], paused: [], made: 0 };
+  await timed(lane, Math.min(warmUpJobs, jobs));
+  return lane;
+}
+
+async function timed(lane: Lane, jobs: number): Promise<number> {
+  const texts = Array.from({ length: jobs }, (_, at) => `Is ${lane.made + at} a number?`);
+  lane.made += jobs;
+  const startMs = performance.now();
+  await lane.running.run(texts);
+  return performance.now() - startMs;
+}
+
+/** Memory first: counting calls is no part of the work. A faster run that lost files would be no win. */
+async function finish(lane: Lane): Promise<Performance> {
+  const { contestant, running, ms, paused } = lane;
+  const peakMiB = peakBytesOf(running.pid) / mebibyte;
+  const work = async (): Promise<void> => void (await timed(lane, countedJobs));
+  const calls = hasStrace() ? (await countCalls(running.pid, work)) / countedJobs : null;
+  const files = (await readdir(running.outputDir)).filter((name) => name.endsWith('.txt'));
+  const written = files.filter((name) => !name.startsWith('.')).length;
+  if (written !== lane.made)
+    throw new Error(`${contestant.title} wrote ${written} files of ${lane.made}`);
+  return { name: contestant.name, ms, paused, peakMiB, calls };
+}
