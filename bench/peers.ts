@@ -5,6 +5,7 @@
  */
 
 import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { print } from './measure/figures.ts';
 import { backlogParts } from './parts/backlog.ts';
@@ -44,6 +45,7 @@ try {
 }
 
 async function main(): Promise<number> {
+  const startMs = performance.now();
   const options = readOptions();
   const peers = found(chosen(await allPeers(), options.peers, 'peer', ['aiq']));
   installPackages(peers);
@@ -59,6 +61,8 @@ async function main(): Promise<number> {
     peers: infos,
     parts: await comparison.run(options.parts, (part) => print(partLines(part, infos).join('\n'))),
   };
+  const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
+  print(`\nafter ${minutes} minutes, load ${loadavg()[0]?.toFixed(1)}`);
   const targets = targetsOf(results);
   print(targetLines(targets).join('\n'));
   const { json, svg } = options;
@@ -75,7 +79,7 @@ function readOptions() {
     throw new UsageError(`--${name} takes a whole number from 1 up`);
   };
   const names = [...(values.part ?? []), ...positionals].flatMap((name) => name.split(','));
-  const parts = chosen(allParts, names.length === 0 ? targetNames() : names, 'part');
+  const parts = names.length === 0 ? targetParts() : chosen(allParts, names, 'part');
   const windowMs = count('window');
   const warmUpMs = Math.ceil(windowMs / 3);
   const settings = { windowMs, warmUpMs, backlogJobs: count('backlog') };
@@ -105,8 +109,10 @@ function parse() {
   }
 }
 
-function targetNames(): string[] {
-  return allParts.filter(({ isTarget }) => isTarget).map(({ name }) => name);
+/** Where no target needs a peer, aiq alone: the peers take their time. */
+function targetParts(): Part[] {
+  const parts = allParts.filter(({ isTarget }) => isTarget);
+  return parts.map((part) => ({ ...part, isOwn: part.repeats !== 'all' || part.isOwn === true }));
 }
 
 /** Those that are named, all when none is, in their own order. @throws UsageError for one that there is not */

@@ -12,6 +12,7 @@ import { durableBytesPerSecond } from '../measure/disk.ts';
 import { countCalls } from '../measure/strace.ts';
 import { bulkShape, measureEnqueue, shapeFor } from './enqueue.ts';
 import type { Part, Work } from './part.ts';
+import { purgePart } from './purge.ts';
 import { type Scene, Stage } from './scene.ts';
 
 /** A job of 64 KiB with what aiq puts around it: more would travel as a blob. */
@@ -151,4 +152,5 @@ export const ownParts: readonly Part[] = [
     isOwn: true,
     isTarget: true,
   },
+  purgePart,
 ];

@@ -4,8 +4,8 @@ import { median, percent, rangeOf } from '../measure/figures.ts';
 import { type FigureResult, type PartResult, type PeerInfo, pairs, taken } from './results.ts';
 import { isMet, type TargetResult } from './targets.ts';
 
-/** How long lines of settings would be without it. */
-const nameWidth = 30;
+/** For the longest title. */
+const nameWidth = 34;
 
 export function peerLines(peers: readonly PeerInfo[]): string[] {
   return peers.flatMap(({ title, version, isDurable, packages, settings, syncs }) => {
@@ -47,15 +47,19 @@ export function nameOf(peer: string, peers: readonly PeerInfo[]): string {
   return found === undefined ? peer : `${found.title} (${found.isDurable ? 'D' : 'R'})`;
 }
 
+/** Of those that were measured. */
 export function targetLines(targets: readonly TargetResult[]): string[] {
-  const rows = targets.map((target) => [
+  const measured = targets.filter(({ value }) => value !== null);
+  if (measured.length === 0) return [];
+  const rows = measured.map((target) => [
     target.title,
-    target.value === null ? 'not measured' : `${target.value.toFixed(target.digits)}${target.unit}`,
+    `${target.value?.toFixed(target.digits)}${target.unit}`,
     verdict(target, target.must),
     verdict(target, target.stretch),
   ]);
   const table = [['target', 'measured', 'must', 'stretch'], ...rows];
   const widths = [0, 1, 2, 3].map((at) => Math.max(...table.map((row) => (row[at] ?? '').length)));
+  const left = targets.length - measured.length;
   return [
     '',
     ...table.map((row) =>
@@ -64,6 +68,7 @@ export function targetLines(targets: readonly TargetResult[]): string[] {
         .join('  ')
         .trimEnd(),
     ),
+    ...(left === 0 ? [] : [`${left} more targets were not measured`]),
   ];
 }
 
