@@ -1,12 +1,13 @@
 /** A backlog that grows: throughput at three lengths of it, memory and disk for each job, restarts. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Shape } from '../client/orders.ts';
 import { bytesBelow } from '../measure/disk.ts';
 import { median } from '../measure/figures.ts';
 import { bothSides } from './consume.ts';
 import { bulkShape, rateFigure } from './enqueue.ts';
 import type { Figure, Part, Work } from './part.ts';
-import { jobBytes, oneByOne, perSecond, type Scene, Stage } from './scene.ts';
+import { jobBytes, perSecond, type Scene, Stage } from './scene.ts';
 
 const windows = 3;
 const restSamples = 12;
@@ -20,18 +21,15 @@ const work: Work = async (scene) => {
   return Stage.with(scene.peer, async (stage) => {
     const sample: Record<string, number> = {};
     const emptyBytes = await restingBytes(stage, scene);
-    let jobs = 0;
+    const emptyDiskBytes = await bytesBelow(stage.dir);
     for (const level of levels) {
-      const target = Math.round(scene.settings.backlogJobs * level);
-      const producer = await stage.client();
-      const jobsMax = target - jobs;
-      await producer.ask('produce', { queue: stage.queue, bytes: jobBytes, shape, jobsMax });
-      jobs = target;
-      await stage.closeClients();
+      const jobs = Math.ceil(scene.settings.backlogJobs * level);
+      await fillUp(stage, shape, jobs);
       sample[`memory${level}`] = ((await restingBytes(stage, scene)) - emptyBytes) / jobs;
-      sample[`disk${level}`] = (await bytesBelow(stage.dir)) / jobs;
-      sample[`perSecond${level}`] = await throughput(stage, scene);
+      sample[`disk${level}`] = ((await bytesBelow(stage.dir)) - emptyDiskBytes) / jobs;
+      sample[`perSecond${level}`] = await throughput(stage, shape, scene);
     }
+    await fillUp(stage, shape, scene.settings.backlogJobs);
     sample['growth'] = (sample['perSecond1'] ?? 0) / (sample['perSecond0.01'] ?? 0);
     sample['cleanMs'] = await restart(stage, 'stop');
     sample['killMs'] = await restart(stage, 'kill');
@@ -39,10 +37,20 @@ const work: Work = async (scene) => {
   });
 };
 
-/** Both at once, so that the backlog stays as long as it is. */
-async function throughput(stage: Stage, { settings }: Scene): Promise<number> {
+/** Adds what is missing to so many waiting jobs. */
+async function fillUp(stage: Stage, shape: Shape, jobs: number): Promise<void> {
+  const producer = await stage.client();
+  const { queue } = stage;
+  const jobsMax = jobs - (await producer.ask('waiting', { queue }));
+  await producer.ask('produce', { queue, bytes: jobBytes, shape, jobsMax });
+  await stage.closeClients();
+}
+
+/** Both at once, in bulk, so that whoever enqueues keeps up and the backlog stays about as long as it is. */
+async function throughput(stage: Stage, shape: Shape, { settings }: Scene): Promise<number> {
   const { producer, consumer } = await bothSides(stage, 1);
-  const order = { queue: stage.queue, bytes: jobBytes, shape: oneByOne, aheadMax: 1_000 };
+  const aheadMax = 2 * shape.batch * shape.calls;
+  const order = { queue: stage.queue, bytes: jobBytes, shape, aheadMax };
   const producing = producer.ask('produce', order);
   await stage.window([consumer], 2 * settings.warmUpMs);
   const rates: number[] = [];
@@ -94,7 +102,7 @@ const growthFigures: readonly Figure[] = levels.map((level) => ({
 export const backlogParts: readonly Part[] = [
   {
     name: 'growth',
-    title: 'Both at once beside a growing backlog',
+    title: 'Enqueue in bulk and consume at once beside a growing backlog',
     work,
     figures: [
       ...growthFigures,
