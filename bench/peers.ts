@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { print } from './measure/figures.ts';
+import { cleanUpOnSignals } from './measure/temporary.ts';
 import { backlogParts } from './parts/backlog.ts';
 import { Comparison } from './parts/comparison.ts';
 import { consumeParts } from './parts/consume.ts';
@@ -15,7 +16,6 @@ import { countSyncs, noStrace } from './parts/durability.ts';
 import { enqueueParts } from './parts/enqueue.ts';
 import { ownParts } from './parts/own.ts';
 import type { Part } from './parts/part.ts';
-import { clearStages } from './parts/scene.ts';
 import { machineLines } from './report/machine.ts';
 import type { PeerInfo, Results } from './report/results.ts';
 import { svgOf } from './report/svg.ts';
@@ -30,12 +30,7 @@ const installCommand = 'apt-get install -y --no-install-recommends';
 
 class UsageError extends Error {}
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    clearStages();
-    process.exit(130);
-  });
-}
+cleanUpOnSignals();
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { median, percent, print, rangeOf } from './measure/figures.ts';
 import { watchPauses } from './measure/pauses.ts';
 import { hasStrace, straceCommand } from './measure/strace.ts';
-import { clearStages } from './parts/scene.ts';
+import { cleanUpOnSignals } from './measure/temporary.ts';
 import { machineLines } from './report/machine.ts';
 import { aiq } from './runtime/aiq.ts';
 import { bullmq } from './runtime/bullmq.ts';
@@ -29,12 +29,7 @@ const limits = { must: { 0: 1.2, 20: 1.1, 1000: 1.02 }, stretch: 1.05 } as const
 const memoryConcurrency = 32;
 const memoryMiB = { must: 250, stretch: 150 };
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    clearStages();
-    process.exit(130);
-  });
-}
+cleanUpOnSignals();
 
 const { values } = parseArgs({
   options: {

@@ -1,13 +1,11 @@
 /** One peer on stage: its server on fresh data, and its client processes, all ended afterwards. */
 
-import { rmSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientProcess } from '../client/client-process.ts';
 import type { Orders, Shape, Watched } from '../client/orders.ts';
-import { treeOf } from '../measure/processes.ts';
+import { withFolder } from '../measure/temporary.ts';
 import type { Peer, Server } from '../server/peer.ts';
 
 export interface Scene {
@@ -29,21 +27,6 @@ export const jobBytes = 1_024;
 export const oneByOne: Shape = { batch: 1, calls: 64 };
 const checkMs = 120_000;
 
-/** Folders of stages that are open. */
-const folders = new Set<string>();
-
-/** Ends all child processes, by pid, and removes what they wrote: for whoever is asked to stop in the middle. */
-export function clearStages(): void {
-  for (const pid of treeOf(process.pid).slice(1)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
-  }
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-}
-
 export class Stage {
   readonly queue = 'bench';
   readonly dir: string;
@@ -58,29 +41,23 @@ export class Stage {
   }
 
   /** Runs `act` beside a fresh server, which gets `prefix` before its command. */
-  static async with<T>(
+  static with<T>(
     peer: Peer,
     act: (stage: Stage) => Promise<T>,
     prefix?: (base: string) => readonly string[],
   ): Promise<T> {
-    const base = await mkdtemp(join(tmpdir(), 'aiq-bench-'));
-    folders.add(base);
-    // Some servers run under an account of their own.
-    await chmod(base, 0o711);
-    const dir = join(base, 'data');
-    let stage: Stage | undefined;
-    try {
-      const started = await peer.start(
-        prefix === undefined ? { dir } : { dir, prefix: prefix(base) },
-      );
-      stage = new Stage(peer, dir, started);
-      return await act(stage);
-    } finally {
-      stage?.killClients();
-      await stage?.server.process.kill();
-      await rm(base, { recursive: true, force: true, maxRetries: 5 });
-      folders.delete(base);
-    }
+    return withFolder(async (base) => {
+      // Some servers run under an account of their own.
+      await chmod(base, 0o711);
+      const dir = join(base, 'data');
+      const options = prefix === undefined ? { dir } : { dir, prefix: prefix(base) };
+      const stage = new Stage(peer, dir, await peer.start(options));
+      try {
+        return await act(stage);
+      } finally {
+        await stage.end('kill');
+      }
+    });
   }
 
   get server(): Server {

@@ -1,13 +1,11 @@
 /** What a reader must know of the machine that figures come from. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { durableBytesPerSecond, fileSystemOf, syncsPerSecond } from '../measure/disk.ts';
+import { withFolder } from '../measure/temporary.ts';
 
-export async function machineLines(): Promise<string[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'aiq-bench-'));
-  try {
+export function machineLines(): Promise<string[]> {
+  return withFolder(async (dir) => {
     const rate = (await syncsPerSecond(dir)).toFixed(0);
     const bandwidth = ((await durableBytesPerSecond(dir)) / 1024 / 1024).toFixed(0);
     const model = cpus()[0]?.model.trim() ?? 'unknown';
@@ -15,7 +13,5 @@ export async function machineLines(): Promise<string[]> {
       `${availableParallelism()} cores (${model}), load ${loadavg()[0]?.toFixed(1)} before, Node ${process.version}`,
       `${await fileSystemOf(dir)}: ${rate} appends of 4 KiB with fdatasync a second, ${bandwidth} MiB a second in large ones`,
     ];
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }

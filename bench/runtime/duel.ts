@@ -1,11 +1,11 @@
 /** Contestants on the same jobs, in turns: the time they take, their memory, their system calls. */
 
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PauseWatch } from '../measure/pauses.ts';
 import { peakBytesOf } from '../measure/processes.ts';
 import { countCalls, hasStrace } from '../measure/strace.ts';
+import { withFolder } from '../measure/temporary.ts';
 import type { Contestant, Running } from './contestant.ts';
 import { type ModelProcess, startModel } from './model-process.ts';
 
@@ -41,12 +41,21 @@ interface Lane {
 }
 
 /** Lane after lane, again and again; all are warm, and those that wait cost nothing. */
-export async function duel(
+export function duel(
   contestants: readonly Contestant[],
   setting: Setting,
   pauses: PauseWatch,
 ): Promise<Performance[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'aiq-bench-'));
+  return withFolder((dir) => duelIn(dir, { contestants, setting, pauses }));
+}
+
+interface Duel {
+  readonly contestants: readonly Contestant[];
+  readonly setting: Setting;
+  readonly pauses: PauseWatch;
+}
+
+async function duelIn(dir: string, { contestants, setting, pauses }: Duel): Promise<Performance[]> {
   const model = await startModel(setting.latencyMs);
   const lanes: Lane[] = [];
   try {
@@ -66,7 +75,6 @@ export async function duel(
   } finally {
     for (const { running } of lanes) await running.stop();
     model.stop();
-    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

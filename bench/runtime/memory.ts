@@ -5,14 +5,13 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, loadAgent } from '../../core/agent/index.ts';
 import { type JobQueue, newJobFor, openQueue } from '../../core/job-queue/index.ts';
 import { median, print } from '../measure/figures.ts';
 import { memoryBytesOf } from '../measure/processes.ts';
+import { withFolder } from '../measure/temporary.ts';
 import { agentName, doneJobs, runConsumer, writeProject } from './aiq.ts';
 import { startModel } from './model-process.ts';
 
@@ -35,8 +34,11 @@ export interface MemoryResult {
   readonly growthMiB: number;
 }
 
-export async function measureMemory(jobs: number, concurrency: number): Promise<MemoryResult> {
-  const dir = await mkdtemp(join(tmpdir(), 'aiq-bench-'));
+export function measureMemory(jobs: number, concurrency: number): Promise<MemoryResult> {
+  return withFolder((dir) => measureIn(dir, jobs, concurrency));
+}
+
+async function measureIn(dir: string, jobs: number, concurrency: number): Promise<MemoryResult> {
   const model = await startModel(0);
   let consumer: ChildProcess | undefined;
   try {
@@ -65,7 +67,6 @@ export async function measureMemory(jobs: number, concurrency: number): Promise<
   } finally {
     consumer?.kill('SIGKILL');
     model.stop();
-    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
