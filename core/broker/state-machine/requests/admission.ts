@@ -22,21 +22,31 @@ interface Pending {
   bytes: number;
 }
 
+/** Jobs that were admitted together and are not yet committed. */
+interface Batch {
+  readonly digests: Map<string, Uint8Array>;
+  readonly all: Pending;
+  readonly byQueue: Map<string, Pending>;
+}
+
+const none: Pending = { jobs: 0, bytes: 0 };
+
 export class Admission {
   readonly rows: NewRow[] = [];
   readonly #core: Core;
   readonly #named: NamedCount;
   readonly #now: Now;
-  readonly #digests: Map<string, Uint8Array> = new Map();
-  readonly #all: Pending = { jobs: 0, bytes: 0 };
-  readonly #byQueue: Map<string, Pending> = new Map();
+  /** What the jobs before count for those behind them; a single one has none. */
+  readonly #batch: Batch | null;
   /** Queues that hold no job yet and will. */
   readonly #newQueues: string[] = [];
 
-  constructor(core: Core, named: NamedCount, now: Now) {
+  /** @param jobs at most so many are checked */
+  constructor(core: Core, named: NamedCount, now: Now, jobs: number) {
     this.#core = core;
     this.#named = named;
     this.#now = now;
+    this.#batch = jobs > 1 ? { digests: new Map(), all: { ...none }, byQueue: new Map() } : null;
   }
 
   /** Accepts what was admitted, in one record. */
@@ -71,7 +81,7 @@ export class Admission {
   #isKnown({ id, digest }: JobFacts): boolean | null {
     const job = this.#core.state.jobs.get(id);
     if (job !== undefined) return job.hasDigest(digest);
-    const pending = this.#digests.get(id);
+    const pending = this.#batch?.digests.get(id);
     if (pending === undefined) return null;
     return pending.every((byte, index) => byte === digest[index]);
   }
@@ -94,10 +104,11 @@ export class Admission {
   #brokerIsFull({ jobBytes, queue }: JobFacts): string | null {
     const { state, options } = this.#core;
     const { jobsMax, bytesMax, queuesMax } = options;
-    if (state.jobs.size + this.#all.jobs >= jobsMax) {
+    const { all } = this.#batch ?? { all: none };
+    if (state.jobs.size + all.jobs >= jobsMax) {
       return `the broker holds ${jobsMax} jobs, its limit`;
     }
-    if (state.jobs.bytes + this.#all.bytes + jobBytes > bytesMax) {
+    if (state.jobs.bytes + all.bytes + jobBytes > bytesMax) {
       return `the broker holds ${state.jobs.bytes} bytes of unfinished jobs; its limit is ${bytesMax}`;
     }
     if (!this.#isNew(queue)) return null;
@@ -110,14 +121,14 @@ export class Admission {
   /** True for a queue of which no job is known, and of this batch none either. */
   #isNew(queue: string): boolean {
     const known = this.#core.state.jobs.queues.find(queue)?.known ?? 0;
-    return known === 0 && !this.#byQueue.has(queue);
+    return known === 0 && this.#batch?.byQueue.has(queue) !== true;
   }
 
   #queueIsFull({ queue: name, jobBytes }: JobFacts): string | null {
     const queue = this.#core.state.jobs.queues.find(name);
     if (queue === undefined) return null;
     const { jobsMax, bytesMax } = queue.settings;
-    const pending = this.#byQueue.get(name) ?? { jobs: 0, bytes: 0 };
+    const pending = this.#batch?.byQueue.get(name) ?? none;
     if (jobsMax > 0 && queue.jobs + pending.jobs >= jobsMax) {
       return `queue ${name} holds ${jobsMax} jobs, its limit`;
     }
@@ -136,11 +147,13 @@ export class Admission {
       job: { seq, dueAtMs: waitMs > 0 ? wallMs + waitMs : 0, job: bytes },
       facts,
     });
-    this.#digests.set(facts.id, facts.digest);
     if (this.#isNew(facts.queue)) this.#newQueues.push(facts.queue);
-    const pending = this.#byQueue.get(facts.queue) ?? { jobs: 0, bytes: 0 };
-    this.#byQueue.set(facts.queue, pending);
-    for (const sum of [pending, this.#all]) {
+    if (this.#batch === null) return;
+    const { digests, all, byQueue } = this.#batch;
+    digests.set(facts.id, facts.digest);
+    const pending = byQueue.get(facts.queue) ?? { ...none };
+    byQueue.set(facts.queue, pending);
+    for (const sum of [pending, all]) {
       sum.jobs++;
       sum.bytes += facts.jobBytes;
     }

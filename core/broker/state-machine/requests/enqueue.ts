@@ -8,6 +8,9 @@ import { Admission } from './admission.ts';
 type EnqueueEvent = Extract<NetEvent, { type: 'enqueue' }>;
 type Answer = Message<'EnqueueOk'>['items'][number];
 
+/** Begins the admission of so many jobs, which are accepted together. */
+type Begin = (jobs: number) => Admission;
+
 const zeroId = '0'.repeat(26);
 
 export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
@@ -15,25 +18,25 @@ export function enqueue(core: Core, event: EnqueueEvent, now: Now): void {
   // Of a session that was taken over, what it had sent before is still accepted.
   const named = core.connections.get(connection)?.named ?? { queues: 0 };
   const accept = event.atomic ? acceptAll : acceptEach;
-  const items = accept(core, event.jobs, () => new Admission(core, named, now));
+  const items = accept(core, event.jobs, (jobs) => new Admission(core, named, now, jobs));
   const { answers, isLast } = event.part ?? { answers: [], isLast: true };
   answers.push(...items);
   if (isLast) core.effects.send(connection, correlationId, 'EnqueueOk', { items: answers });
 }
 
 /** Each job by itself: one record each, so that a body is read back alone. */
-function acceptEach(core: Core, jobs: readonly CheckedJob[], begin: () => Admission): Answer[] {
+function acceptEach(core: Core, jobs: readonly CheckedJob[], begin: Begin): Answer[] {
   return jobs.map((checked) => {
-    const admission = begin();
+    const admission = begin(1);
     const answer = check(admission, checked);
     admission.commit();
-    return withState(core, answer);
+    return withState(core, answer, admission.rows[0]?.job.seq);
   });
 }
 
 /** All or none, in one record: a crash cannot come between them. */
-function acceptAll(core: Core, jobs: readonly CheckedJob[], begin: () => Admission): Answer[] {
-  const admission = begin();
+function acceptAll(core: Core, jobs: readonly CheckedJob[], begin: Begin): Answer[] {
+  const admission = begin(jobs.length);
   const answers = jobs.map((checked) => check(admission, checked));
   if (answers.some(({ outcome }) => outcome === 'refused')) {
     return answers.map((answer) => {
@@ -55,10 +58,12 @@ function check(admission: Admission, checked: CheckedJob): Answer {
   return refused(id, admitted.code, admitted.message);
 }
 
-/** The answer with the state that the job has after the commit. */
-function withState(core: Core, answer: Answer): Answer {
+/** The answer with the state that the job has after the commit; `seq` is its number, where that is known. */
+function withState({ state: { jobs } }: Core, answer: Answer, seq?: number): Answer {
   if (answer.outcome === 'refused') return answer;
-  return { ...answer, state: core.state.jobs.get(answer.id)?.state ?? 'none' };
+  const job = seq === undefined ? jobs.get(answer.id) : jobs.bySeq(seq);
+  answer.state = job?.state ?? 'none';
+  return answer;
 }
 
 function refused(id: string, code: CodeOf<'item'>, message: string): Answer {

@@ -108,7 +108,7 @@ function admit(
   { core, session, now }: Request<'Settle'>,
   item: Settlement,
 ): Admission | Refusal<'item'> {
-  const admission = new Admission(core, session.named, now);
+  const admission = new Admission(core, session.named, now, item.enqueue.length);
   for (const bytes of item.enqueue) {
     const checked = checkJob(bytes, core.options.crc32);
     const admitted = checked.ok ? admission.check(bytes, checked.job) : checked;

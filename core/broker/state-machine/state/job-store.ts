@@ -223,10 +223,9 @@ export class JobStore {
     at: { seq: number; dueAtMs: number; atMs: number; base: number },
   ): JobEntry {
     const { id, bodyRef } = facts;
-    if (this.get(id) !== undefined) throw new Error(`job ${id} was accepted twice`);
     const slot = this.table.allocate();
     const job = new JobEntry(this.table, slot);
-    this.#ids.add(id, slot);
+    if (!this.#ids.add(id, slot)) throw new Error(`job ${id} was accepted twice`);
     this.seqs.add(at.seq, slot);
     this.logOrder.push(slot);
     const queue = this.queues.join(facts.queue);

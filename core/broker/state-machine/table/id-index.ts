@@ -49,16 +49,22 @@ export class IdIndex {
     }
   }
 
-  /** Writes the id into the row and makes it findable; the id must not be there yet. */
-  add(id: string, slot: number): void {
+  /** Writes the id into the row and makes it findable; false when another row has it already. */
+  add(id: string, slot: number): boolean {
     idFromText(id, this.#bytes, 0);
     this.#table.page(slot).u32.set(this.#words, u32At(slot) + bytesColumns.id);
     this.#setFirstWord(slot);
     const hash = hashOf(this.#words, 0);
     const shard = this.#shardFor(hash);
     if ((shard.count + 1) * 4 > shard.slots.length * 3) this.#grow(shard);
-    place(shard.slots, hash >>> 10, slot);
+    const mask = shard.slots.length - 1;
+    let at = (hash >>> 10) & mask;
+    for (; shard.slots[at] !== 0; at = (at + 1) & mask) {
+      if (this.#holds(shard.slots[at] ?? 0)) return false;
+    }
+    shard.slots[at] = slot;
     shard.count++;
+    return true;
   }
 
   /**
