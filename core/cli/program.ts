@@ -55,6 +55,10 @@ const families: Readonly<Record<string, Load>> = {
     const { addDead } = await import('./commands/dead.ts');
     return ({ root, run }) => addDead(root, run);
   },
+  outputs: async () => {
+    const { addOutputs } = await import('./commands/outputs/index.ts');
+    return ({ root, run }) => addOutputs(root, run);
+  },
   queues: async () => {
     const { addQueues } = await import('./commands/queues/index.ts');
     return ({ root, run }) => addQueues(root, run);

@@ -160,7 +160,15 @@ function jobOf(
 
 function settlement({ noUsage }: Protocol) {
   const texts = { errorCode: '', errorMessage: '', note: '' };
-  const none = { delayMs: 0, usage: noUsage, result: null, enqueue: [], park: null };
+  const none = {
+    delayMs: 0,
+    usage: noUsage,
+    result: null,
+    output: null,
+    prompts: null,
+    enqueue: [],
+    park: null,
+  };
   return { outcome: 'ack', ...texts, ...none } as const;
 }
 

@@ -4,8 +4,9 @@
  * it dropped. The `Meaning` of a kind defines what it changes.
  */
 
-import { decodeJob, encodeJob, type JobInfo } from '../../protocol/index.ts';
+import { decodeJob, encodeJob, type JobInfo, type Output } from '../../protocol/index.ts';
 import type { Jobs } from '../state-machine/records/family.ts';
+import { bytesOfValue } from '../state-machine/records/job-records.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -36,9 +37,22 @@ export function withoutBodies(record: Uint8Array): Uint8Array {
     return encodeRecord({ ...decoded, jobs: decoded.jobs.map(shortNewJob) });
   }
   if (kind === 'leaseEnded') {
-    return encodeRecord({ ...decoded, enqueue: decoded.enqueue.map(shortNewJob) });
+    const enqueue = decoded.enqueue.map(shortNewJob);
+    return encodeRecord({ ...decoded, enqueue, output: sizesOf(decoded.output), prompts: null });
   }
-  return kind === 'snapshot' ? encodeRecord({ ...decoded, job: shortJob(decoded.job) }) : record;
+  if (kind !== 'snapshot') return record;
+  const output = sizesOf(decoded.output);
+  return encodeRecord({ ...decoded, job: shortJob(decoded.job), output, prompts: null });
+}
+
+/** Of the contents of files only their size is left. */
+function sizesOf(output: Output | null): Output | null {
+  if (output === null) return null;
+  const files = output.files.map(({ content }) => {
+    const blob = { sha256: noHash, totalBytes: bytesOfValue(content) };
+    return { path: '', content: { inline: null, blob } };
+  });
+  return { ...output, files, provenance: '' };
 }
 
 type NewJob = RecordOf<'enqueued'>['jobs'][number];

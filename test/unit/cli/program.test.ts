@@ -31,5 +31,5 @@ test.each([
 ])('%j loads all, for help and suggestions', async (argv) => {
   const all = await loadedFor(...argv);
   expect(all).toEqual(expect.arrayContaining(['enqueue', 'jobs', 'help', '__complete']));
-  expect(all).toHaveLength(17);
+  expect(all).toHaveLength(18);
 });

@@ -104,8 +104,12 @@ export type CoreEvent =
       readonly seq: number;
       readonly base: number;
       readonly last: number;
+      /** Offset of the record that replaced its note; 0 for none. */
+      readonly noted: number;
       readonly job: EnqueuedJob;
       readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
+      /** That note. */
+      readonly note: string | null;
       readonly history: RecordOf<'snapshot'>['history'];
     }
   /** Compaction: a record that holds a chunk of a blob or an entry of a journal was read. */

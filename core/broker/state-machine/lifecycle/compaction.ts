@@ -6,7 +6,7 @@
 import { decodeJob, encodeJob } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
 import type { Committing, CoreEvent, Fetched } from '../context/effects.ts';
-import { fetchHistory, leaseEndFieldsOf } from '../context/job-view.ts';
+import { fetchHistory, leaseEndFieldsOf, noteOf } from '../context/job-view.ts';
 import { type EnqueuedJob, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
 import type { BrokerState } from '../state/broker-state.ts';
@@ -50,16 +50,24 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
 }
 
 function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
-  const { seq, base, last } = entry;
+  const { seq, base, last, id } = entry;
+  const noted = notedAt(core, entry);
   core.effects.read({
-    offsets: last > 0 ? [base, last] : [base],
-    use: ([baseRecord, lastRecord]) => {
+    offsets: [base, last, noted].filter((offset) => offset > 0),
+    use: (records) => {
       // What cannot be read is not rewritten, and the driver sees that nothing was.
-      if (!baseRecord || (last > 0 && !lastRecord)) return [];
+      if (!records.every((record) => record !== null)) return [];
+      const [baseRecord = noRecord, ...others] = records;
       const job = reader.find(baseRecord, { base, seq });
+      const lastRecord = last > 0 ? others.shift() : undefined;
       const end = lastRecord ? leaseEndOf(lastRecord) : null;
+      const [notedRecord] = others;
+      const note = notedRecord === undefined ? null : noteOf(notedRecord, id);
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
-        { type: 'event', event: { type: 'jobRead', seq, base, last, job, end, history } },
+        {
+          type: 'event',
+          event: { type: 'jobRead', seq, base, last, noted, job, end, note, history },
+        },
       ];
       return [fetchHistory(last, event)];
     },
@@ -73,7 +81,8 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  const { end, job: enqueued, history } = event;
+  if (notedAt(core, job) !== event.noted) return;
+  const { end, job: enqueued, history, note } = event;
   const encoded = isTerminal(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
@@ -81,6 +90,8 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
     ...extrasOf(jobs, job),
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
+    ...(note === null ? {} : { note }),
+    written: !jobs.outputs.isUnwritten(job.slot),
     enqueuedAtMs: enqueued.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isTerminal(job.state),
     jobBytes: encoded.length,
@@ -90,6 +101,13 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
   };
   const lastBytes = job.last === 0 ? 0 : leaseEndBytesOf(snapshot);
   core.commit({ ...snapshot, lastBytes });
+}
+
+const noRecord = new Uint8Array(0);
+
+/** Offset of the record that replaced the job's note; 0 for none. */
+function notedAt({ state }: Core, { slot }: JobEntry): number {
+  return state.jobs.outputs.notes.get(slot)?.offset ?? 0;
 }
 
 /** Bytes of the fields of a snapshot about ended leases; at least 1. */

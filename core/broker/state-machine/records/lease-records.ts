@@ -1,6 +1,13 @@
 /** Records of leases: a delivery, and how it ended. */
 
-import { jobStates, leaseEnds, limits, usageType, valueType } from '../../../protocol/index.ts';
+import {
+  jobStates,
+  leaseEnds,
+  limits,
+  outputType,
+  usageType,
+  valueType,
+} from '../../../protocol/index.ts';
 import { journalOf, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
 import {
   bytesOfValue,
@@ -10,6 +17,7 @@ import {
   shortValue,
   summarizeNewJob,
 } from './job-records.ts';
+import { bytesOfOutput, shortOutput } from './output-records.ts';
 
 export const leaseKinds = {
   /** A lease was granted. */
@@ -25,11 +33,11 @@ export const leaseKinds = {
     },
   },
   /**
-   * A lease ended; the counters are the job's new values. With an ack come result and follow-up
+   * A lease ended; the counters are the job's new values. With an ack come result, files and follow-up
    * jobs, so that all of it is durable together or not at all.
    */
   leaseEnded: {
-    number: 4,
+    number: 26,
     fields: {
       id: 'id',
       end: { enum: leaseEnds },
@@ -50,6 +58,9 @@ export const leaseKinds = {
       note: 'text',
       usage: usageType,
       result: { optional: valueType },
+      /** Files of the result: they are real once this is durable. */
+      output: { optional: outputType },
+      prompts: { optional: valueType },
       enqueue: { list: newJob },
       /** Offset of the record of the end of its lease before; 0 when there is none. */
       previous: 'u53',
@@ -96,6 +107,10 @@ export const leaseMeanings: Meanings<typeof leaseKinds> = {
         info.note = record.note;
         info.usage = record.usage;
         if (record.result !== null) info.resultBytes = bytesOfValue(record.result);
+        if (record.output !== null) {
+          info.resultBytes = bytesOfOutput(record.output);
+          info.output = 'unwritten';
+        }
       }
       foldNewJobs(jobs, record.enqueue, record.atMs);
     },
@@ -109,8 +124,12 @@ export function bytesOfJobs(jobs: LeaseEnded['enqueue']): number {
 
 function shortEnd(record: LeaseEnded, bytes: number): LeaseEnded {
   const fullBytes = bytes - bytesOfJobs(record.enqueue);
-  const result = shortValue(record.result);
-  return { ...record, errorMessage: '', note: '', result, enqueue: [], fullBytes };
+  const kept = {
+    result: shortValue(record.result),
+    output: shortOutput(record.output),
+    prompts: shortValue(record.prompts),
+  };
+  return { ...record, errorMessage: '', note: '', ...kept, enqueue: [], fullBytes };
 }
 
 /** The last twice ten ends of a job's leases are kept: the bytes of all of them count. */

@@ -8,10 +8,13 @@
  * `docs/internals/recipes.md`. Numbers are never reused.
  */
 
+import type { Output } from '../../../protocol/index.ts';
 import { contentKinds, contentMeanings } from './content-records.ts';
+import { earlierLayouts } from './earlier-layouts.ts';
 import { type Meaning, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
 import { jobKinds, jobMeanings } from './job-records.ts';
 import { leaseKinds, leaseMeanings } from './lease-records.ts';
+import { bytesOfOutput, outputKinds, outputMeanings } from './output-records.ts';
 import { queueKinds, queueMeanings } from './queue-records.ts';
 import { snapshotKinds, snapshotMeanings } from './snapshot-record.ts';
 
@@ -36,6 +39,7 @@ const recordKinds = {
   ...leaseKinds,
   ...queueKinds,
   ...contentKinds,
+  ...outputKinds,
 } as const;
 
 type RecordKinds = typeof recordKinds;
@@ -65,6 +69,7 @@ export const meanings: Meanings<RecordKinds> = {
   ...leaseMeanings,
   ...queueMeanings,
   ...contentMeanings,
+  ...outputMeanings,
 };
 
 export function meaningOf({ kind }: LogRecord): Meaning<LogRecord> {
@@ -89,7 +94,12 @@ function largeBytesOf(record: LogRecord): number {
     return record.jobs.reduce((sum, { job }) => sum + 24 + job.length, 0);
   }
   if (record.kind === 'blobChunk') return record.chunk.length;
-  return record.kind === 'snapshot' ? record.job.length : 0;
+  if (record.kind === 'leaseEnded') return bytesOfFiles(record.output);
+  return record.kind === 'snapshot' ? record.job.length + bytesOfFiles(record.output) : 0;
+}
+
+function bytesOfFiles(output: Output | null): number {
+  return output === null ? 0 : output.provenance.length + bytesOfOutput(output);
 }
 
 /**
@@ -97,7 +107,12 @@ function largeBytesOf(record: LogRecord): number {
  * @throws Error when the kind is unknown or the fields do not fit: the log is of a later version
  */
 export function decodeRecord(bytes: Uint8Array): LogRecord {
-  const kind = kindByNumber.get(bytes[0] ?? 0);
+  const number = bytes[0] ?? 0;
+  if (number === 4 || number === 22) {
+    const { kind, codec: layout, added } = earlierLayouts[number];
+    return { kind, ...layout.decode(bytes.subarray(1)), ...added } as LogRecord;
+  }
+  const kind = kindByNumber.get(number);
   if (kind === undefined) {
     throw new Error(`the log holds a record of unknown kind ${bytes[0]}: a later aiq wrote it`);
   }

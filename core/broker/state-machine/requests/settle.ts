@@ -17,6 +17,7 @@ import type { Session } from '../context/session.ts';
 import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
 import { Admission } from './admission.ts';
+import { badRequest, keptRefusal, valueRefusal } from './settle-values.ts';
 
 export function settle(request: Request<'Settle'>): void {
   let followUps = 0;
@@ -85,7 +86,7 @@ function refusalOf(core: Core, item: Settlement): Refusal<'item'> | null {
   if (item.errorMessage.length > errorMessageBytesMax)
     return badRequest('errorMessage is too long');
   if (item.note.length > noteBytesMax) return badRequest('note is too long');
-  return parkRefusal(item) ?? ackRefusal(core, item);
+  return parkRefusal(item) ?? ackRefusal(core, item) ?? keptRefusal(core, item);
 }
 
 function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
@@ -96,27 +97,15 @@ function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
 }
 
 /** What only an ack may carry. */
-function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal<'item'> | null {
+function ackRefusal(core: Core, item: Settlement): Refusal<'item'> | null {
+  const { outcome, result, output, enqueue } = item;
   if (outcome !== 'ack') {
-    return result === null && enqueue.length === 0
+    return result === null && output === null && enqueue.length === 0
       ? null
-      : badRequest('only an ack carries a result or follow-up jobs');
+      : badRequest('only an ack carries a result, files or follow-up jobs');
   }
-  if (result === null) return null;
-  const { inline, blob } = result;
-  if ((inline === null) === (blob === null)) return badRequest('a value is inline or a blob');
-  if (core.diskScarce && inline !== null) {
-    return { code: 'DISK_FULL', message: 'the disk is full: settle without a result' };
-  }
-  if ((inline?.length ?? 0) > limits.inlineBytesMax) {
-    return badRequest(`an inline value has at most ${limits.inlineBytesMax} bytes; store a blob`);
-  }
-  if (blob === null || core.state.blobs.isStored(blob)) return null;
-  return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
-}
-
-function badRequest(message: string): Refusal<'item'> {
-  return { code: 'BAD_REQUEST', message };
+  if (result !== null && output !== null) return badRequest('a result is a value or files');
+  return result === null ? null : valueRefusal(core, result, 'the result');
 }
 
 /** Renews leases; directs the holder of a cancelled job to stop. */

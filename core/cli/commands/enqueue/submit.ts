@@ -114,11 +114,21 @@ export async function submit(
     const first = origins.get(answer.id);
     if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
     else if (answer.outcome === 'exists' && info !== undefined) {
-      terminal.note(existingJobText(info, model) + (jobs.length > 1 ? ` (${origin})` : ''));
+      const text = await textOfExisting(queue, info, model);
+      terminal.note(text + (jobs.length > 1 ? ` (${origin})` : ''));
     }
     if (first === undefined) origins.set(answer.id, origin);
   }
   return { accepted, refused, refusal };
+}
+
+async function textOfExisting(
+  queue: JobQueue,
+  info: JobInfo,
+  model: string | null,
+): Promise<string> {
+  const kept = info.output === 'written' ? await queue.output(info.id) : null;
+  return existingJobText(info, model, kept);
 }
 
 function printRepeated(terminal: Terminal, { jobs, provider }: Sent['again']): void {
