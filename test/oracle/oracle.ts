@@ -166,7 +166,10 @@ function difference(job: BookJob, info: JobInfo): string | null {
   const errorCode = job.isExpired ? 'expired' : job.errorCode;
   if (info.errorCode !== errorCode) return `its error is ${info.errorCode}, not ${errorCode}`;
   if (job.dueAtMs !== info.dueAtMs) return `due at ${info.dueAtMs}, not ${job.dueAtMs}`;
-  if (info.resultBytes > 0 && job.result === null) return 'it has a result that nobody gave';
+  if (info.resultBytes > 0 && job.result === null && job.output === null)
+    return 'it has a result that nobody gave';
+  const output = job.output === null ? 'none' : job.written ? 'written' : 'unwritten';
+  if (info.output !== output) return `its files are ${info.output}, not ${output}`;
   if (job.result !== null && job.result !== '' && info.resultBytes === 0)
     return 'its result is lost';
   const { calls, inputTokens, costMicros } = info.usage;

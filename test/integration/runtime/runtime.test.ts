@@ -153,9 +153,9 @@ describe('a job', () => {
   it('may name an absolute folder of its own where that is allowed', async () => {
     const outputDir = join(root, 'of its own');
     const body = Buffer.from(JSON.stringify({ input: { text: 'x' }, outputDir }));
-    const { deliver, settledCount } = await start();
+    const { deliver, reports } = await start();
     deliver(leaseOf({ job: { id: 'one', body } }));
-    await settledCount(1);
+    await until(() => reports.length === 1);
     expect(await readdir(outputDir)).toEqual(['.aiq', 'one.md']);
   });
 });
