@@ -258,7 +258,7 @@ export class Book {
       lastEnd: record.end,
       result: record.result === null ? null : valueKey(record.result),
       output: record.output === null ? null : outputKey(record.output),
-      prompts: record.prompts === null ? null : valueKey(record.prompts),
+      prompts: record.prompts === null ? this.job(id).prompts : valueKey(record.prompts),
       written: record.output === null,
       changedAtMs: record.atMs,
     });

@@ -164,6 +164,7 @@ export function fakeServices(journal: Journal = fakeJournal()): Services {
     outputs: {
       find: async () => ({ result: null, isAfterExtract: false }),
       check: async () => undefined,
+      prompts: async () => null,
     },
   };
 }
@@ -205,6 +206,7 @@ export function fakeQueue() {
     consume,
     stats: async () => ({ queues: stats }),
     written: async () => undefined,
+    prompts: async () => null,
     unwrittenFolders: async () => [],
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
     journalPut: (callHash: Uint8Array, value: Uint8Array) => journal.put(callHash, value),

@@ -48,6 +48,7 @@ export async function runJob(
     const dir = tools.outputDir(body.outputDir);
     const found = await tools.outputs.find(dir, request.id, body.after ?? null);
     if (found.result !== null) return recovered(dir, found.result, meter);
+    if (request.isRedelivery) sent.follow(await tools.outputs.prompts(request.id));
     const replaces = found.isAfterExtract ? (body.after ?? null) : null;
     return await runWithDeadline({ ...course, dir, replaces }, body, deadline);
   } catch (error) {

@@ -27,4 +27,6 @@ export interface Outputs {
    * @throws OutputError
    */
   check(dir: string, path: string, overwrite: Overwrite, replaces: string | null): Promise<void>;
+  /** What earlier attempts at the job sent, packed; null when nothing is kept. Never rejects. */
+  prompts(jobId: string): Promise<Uint8Array | null>;
 }

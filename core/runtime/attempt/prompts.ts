@@ -24,7 +24,7 @@ export interface SentCall {
   readonly messages: readonly Message[];
 }
 
-/** The calls of one attempt, oldest first. */
+/** The calls of one job, oldest first. */
 export interface SentPrompts {
   readonly version: 1;
   readonly jobId: string;
@@ -54,6 +54,8 @@ export class SentCalls {
   /** Texts of the input that are not kept. */
   readonly #secrets: ReadonlySet<string>;
   readonly #calls: Sent[] = [];
+  /** Those of earlier attempts. */
+  #before: readonly SentCall[] = [];
   #dropped = 0;
 
   constructor(
@@ -63,6 +65,18 @@ export class SentCalls {
     this.#jobId = id;
     this.#attempt = attempt;
     this.#secrets = secrets;
+  }
+
+  /** Goes on behind what earlier attempts sent; what cannot be read is left out. */
+  follow(packed: Uint8Array | null): void {
+    if (packed === null) return;
+    try {
+      const { calls, dropped } = unpackPrompts(packed);
+      this.#before = calls;
+      this.#dropped += dropped;
+    } catch {
+      // Of a later version.
+    }
   }
 
   add(provider: Provider, call: ModelCall): void {
@@ -76,11 +90,13 @@ export class SentCalls {
   packed(): Uint8Array | null {
     const [last] = this.#calls.slice(-1);
     if (last === undefined) return null;
-    const texts = this.#calls.map((sent) =>
+    const before = this.#before.map((call) => JSON.stringify(call));
+    const own = this.#calls.map((sent) =>
       withoutKey(JSON.stringify(sentCall(sent, this.#secrets)), sent.provider),
     );
+    const texts = [...before, ...own];
     let dropped = this.#dropped;
-    for (let bytes = sum(texts); texts.length > 1 && bytes > bytesMax; bytes = sum(texts)) {
+    while (texts.length > 1 && (texts.length > callsMax || sum(texts) > bytesMax)) {
       texts.shift();
       dropped++;
     }

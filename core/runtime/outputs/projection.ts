@@ -100,6 +100,10 @@ export class Projection implements Outputs {
     return this.#folders.with(dir, (folder) => folder.check(path, overwrite, replaces));
   }
 
+  prompts(jobId: string): Promise<Uint8Array | null> {
+    return this.#options.queue.prompts(jobId).catch(() => null);
+  }
+
   /**
    * Chooses the names of a result, before it is settled.
    * @throws OutputError `exists`, `path_invalid`, `io`

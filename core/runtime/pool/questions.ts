@@ -16,6 +16,7 @@ export interface Services {
 type Asked =
   /** To be kept under the hash; asks for what is stored there when the value is null. */
   | { readonly of: 'journal'; readonly callHash: Uint8Array; readonly value: Uint8Array | null }
+  | { readonly of: 'prompts'; readonly jobId: string }
   | {
       readonly of: 'find';
       readonly dir: string;
@@ -58,6 +59,7 @@ export async function answerTo(
       const { callHash, value } = asked;
       return answer(await (value === null ? journal.get(callHash) : journal.put(callHash, value)));
     }
+    if (asked.of === 'prompts') return answer(await outputs.prompts(asked.jobId));
     if (asked.of === 'find') {
       return answer(await outputs.find(asked.dir, asked.jobId, asked.before));
     }
@@ -100,6 +102,7 @@ export class Questions {
       outputs: {
         find: async (dir, jobId, before) =>
           (await ask({ of: 'find', dir, jobId, before })) as FoundBefore,
+        prompts: async (jobId) => (await ask({ of: 'prompts', jobId })) as Uint8Array | null,
         check: async (dir, path, overwrite, replaces) => {
           await ask({ of: 'check', dir, path, overwrite, replaces });
         },

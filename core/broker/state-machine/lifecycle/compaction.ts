@@ -51,22 +51,26 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
 
 function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
   const { seq, base, last, id } = entry;
-  const noted = notedAt(core, entry);
+  const { noted, prompted } = besidesOf(core, entry);
   core.effects.read({
-    offsets: [base, last, noted].filter((offset) => offset > 0),
+    offsets: [base, last, noted, prompted].filter((offset) => offset > 0),
     use: (records) => {
       // What cannot be read is not rewritten, and the driver sees that nothing was.
       if (!records.every((record) => record !== null)) return [];
       const [baseRecord = noRecord, ...others] = records;
-      const job = reader.find(baseRecord, { base, seq });
-      const lastRecord = last > 0 ? others.shift() : undefined;
-      const end = lastRecord ? leaseEndOf(lastRecord) : null;
-      const [notedRecord] = others;
-      const note = notedRecord === undefined ? null : noteOf(notedRecord, id);
+      const next = (offset: number): Uint8Array | null =>
+        offset > 0 ? (others.shift() ?? null) : null;
+      const [lastRecord, notedRecord, promptedRecord] = [next(last), next(noted), next(prompted)];
+      const read = {
+        job: reader.find(baseRecord, { base, seq }),
+        end: lastRecord === null ? null : leaseEndOf(lastRecord),
+        note: notedRecord === null ? null : noteOf(notedRecord, id),
+        prompts: promptedRecord === null ? null : (leaseEndOf(promptedRecord)?.prompts ?? null),
+      };
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
         {
           type: 'event',
-          event: { type: 'jobRead', seq, base, last, noted, job, end, note, history },
+          event: { type: 'jobRead', seq, base, last, noted, prompted, ...read, history },
         },
       ];
       return [fetchHistory(last, event)];
@@ -81,8 +85,9 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
   if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  if (notedAt(core, job) !== event.noted) return;
-  const { end, job: enqueued, history, note } = event;
+  const besides = besidesOf(core, job);
+  if (besides.noted !== event.noted || besides.prompted !== event.prompted) return;
+  const { end, job: enqueued, history, note, prompts } = event;
   const encoded = isTerminal(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
@@ -91,6 +96,7 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
     ...(note === null ? {} : { note }),
+    ...(prompts === null ? {} : { prompts }),
     written: !jobs.outputs.isUnwritten(job.slot),
     enqueuedAtMs: enqueued.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isTerminal(job.state),
@@ -105,9 +111,14 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
 
 const noRecord = new Uint8Array(0);
 
-/** Offset of the record that replaced the job's note; 0 for none. */
-function notedAt({ state }: Core, { slot }: JobEntry): number {
-  return state.jobs.outputs.notes.get(slot)?.offset ?? 0;
+/** Offsets of records that hold something of the job besides its base and the last end; 0 for none. */
+function besidesOf(
+  { state }: Core,
+  { slot, last }: JobEntry,
+): { readonly noted: number; readonly prompted: number } {
+  const { notes, promptsAt } = state.jobs.outputs;
+  const prompted = promptsAt.get(slot) ?? 0;
+  return { noted: notes.get(slot)?.offset ?? 0, prompted: prompted === last ? 0 : prompted };
 }
 
 /** Bytes of the fields of a snapshot about ended leases; at least 1. */

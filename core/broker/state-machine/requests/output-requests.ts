@@ -10,7 +10,7 @@ import { leaseEndOf } from '../records/job-record-reader.ts';
 
 const foldersMax = 1000;
 
-/** Files and prompts that the end of the job's newest lease brought along. */
+/** Files that the end of the job's newest lease brought along, and the newest prompts. */
 export function output(request: Request<'Output'>): void {
   const { core, connection, correlationId, fields } = request;
   const job = core.state.jobs.get(fields.id);
@@ -19,12 +19,12 @@ export function output(request: Request<'Output'>): void {
   } else if (job.last === 0) {
     respond(request, 'OutputOk', { output: null, prompts: null });
   } else {
-    core.effects.fetch(connection, correlationId, [job.last], ([record]) => {
-      const end = record === undefined ? null : leaseEndOf(record);
-      return {
-        name: 'OutputOk',
-        fields: { output: end?.output ?? null, prompts: end?.prompts ?? null },
-      };
+    const prompted = core.state.jobs.outputs.promptsAt.get(job.slot) ?? job.last;
+    const offsets = prompted === job.last ? [job.last] : [job.last, prompted];
+    core.effects.fetch(connection, correlationId, offsets, ([last, other]) => {
+      const end = last === undefined ? null : leaseEndOf(last);
+      const { prompts = null } = (other === undefined ? end : leaseEndOf(other)) ?? {};
+      return { name: 'OutputOk', fields: { output: end?.output ?? null, prompts } };
     });
   }
 }

@@ -114,6 +114,7 @@ export class JobStore {
     this.extras.session.delete(slot);
     this.extras.set(slot, record);
     this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
+    if (isTerminal(record.state)) this.outputs.settled(slot, place.offset);
     this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
@@ -177,6 +178,7 @@ export class JobStore {
     this.extras.replace(slot, record);
     this.outputs.notes.delete(slot);
     this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
+    if (isTerminal(state)) this.outputs.settled(slot, place.offset);
     // A job that is in the state of the record keeps its position in its list.
     if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
     if (isTerminal(state)) this.extras.clearOnTerminal(slot);

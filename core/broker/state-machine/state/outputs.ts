@@ -33,6 +33,8 @@ export interface ReplacedNote {
 export class OutputStore {
   /** By row. */
   readonly notes: Map<number, ReplacedNote> = new Map();
+  /** By row: offset of the newest record with prompts, where it is or may come to be another than the last. */
+  readonly promptsAt: Map<number, number> = new Map();
   readonly #blobs: BlobReferences;
   /** By folder, then by row. */
   readonly #folders: Map<string, Map<number, Unwritten>> = new Map();
@@ -55,7 +57,10 @@ export class OutputStore {
 
   /** A lease ended, or compaction wrote the job again; before the job moves to its new state. */
   keep(slot: number, kept: Kept, at: Pick<Unwritten, 'offset' | 'session'>): void {
-    this.#refer(this.#promptsBlob, slot, kept.prompts === null ? [] : [kept.prompts]);
+    if (kept.prompts !== null) {
+      this.promptsAt.set(slot, at.offset);
+      this.#refer(this.#promptsBlob, slot, [kept.prompts]);
+    }
     if (kept.output === null) return;
     const { dir, files } = kept.output;
     this.#refer(
@@ -69,6 +74,11 @@ export class OutputStore {
     this.#folders.set(dir, folder);
     folder.set(slot, { slot, ...at });
     this.#folderOf.set(slot, dir);
+  }
+
+  /** No lease of the job will end any more: what its last record has need not be remembered. */
+  settled(slot: number, last: number): void {
+    if (this.promptsAt.get(slot) === last) this.promptsAt.delete(slot);
   }
 
   /** The files are in their folder. */
@@ -85,6 +95,7 @@ export class OutputStore {
   drop(slot: number): void {
     this.written(slot);
     this.notes.delete(slot);
+    this.promptsAt.delete(slot);
     this.#refer(this.#fileBlobs, slot, []);
     this.#refer(this.#promptsBlob, slot, []);
   }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type InspectedJob, isExtract, readNote, shortId } from '../../../job-queue/index.ts';
 import { CliError, usageError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
@@ -82,10 +83,13 @@ function refuseUnfinished({ info }: InspectedJob): void {
 /** Where the files should be, with what the broker knows of them; none when the broker's copy is needed. */
 async function resultFiles(session: Session, { info }: InspectedJob): Promise<ResultFile[]> {
   const noted = readNote(info.note).files;
-  // They are not on this machine, or not written yet.
-  const isHere = info.output !== 'unwritten' && noted.every((path) => existsSync(path));
-  if (info.resultBytes > 0 && !isHere) return [];
   const kept = info.output === 'none' ? null : await (await session.queue()).output(info.id);
+  // Where the folder is not on this machine, or the files are not written yet.
+  const isHere =
+    kept === null
+      ? noted.every((path) => existsSync(path))
+      : info.output === 'written' && existsSync(join(kept.dir, '.aiq', 'results.jsonl'));
+  if (info.resultBytes > 0 && !isHere) return [];
   return noted.map((path, at) => {
     const { bytes = null, sha256 = null } = kept?.files[at] ?? {};
     return { path, bytes, sha256 };
@@ -145,7 +149,7 @@ async function readResult({ path }: ResultFile, { info }: InspectedJob): Promise
   try {
     return await readFile(path);
   } catch (error) {
-    const kept = `The broker still has it: aiq jobs result ${shortId(info.id)} -o <file>`;
+    const kept = `The broker still has it: aiq outputs restore ${shortId(info.id)}`;
     throw new CliError('notFound', `the result cannot be read: ${pathFromHere(path)}`, [
       `${(error as Error).message}. The job is done; the file was moved or removed.`,
       ...(info.resultBytes > 0 ? [kept] : []),

@@ -34,6 +34,20 @@ test('every call is kept in order, and nothing where nothing was sent', () => {
   expect(new SentCalls({ id: 'job1', attempt: 1 }, new Set()).packed()).toBeNull();
 });
 
+test('those of earlier attempts come before, the newest twenty in all', () => {
+  const first = new SentCalls({ id: 'job1', attempt: 1 }, new Set());
+  for (let index = 0; index < 15; index++) first.add(provider(), call(`first ${index}`));
+  const second = new SentCalls({ id: 'job1', attempt: 2 }, new Set());
+  second.follow(first.packed());
+  for (let index = 0; index < 10; index++) second.add(provider(), call(`second ${index}`));
+  const { calls, dropped } = unpackPrompts(second.packed() ?? new Uint8Array(0));
+  expect(calls.map(({ attempt }) => attempt)).toEqual([
+    ...Array.from({ length: 10 }, () => 1),
+    ...Array.from({ length: 10 }, () => 2),
+  ]);
+  expect(dropped).toBe(5);
+});
+
 test('the newest twenty calls are kept, and how many were dropped', () => {
   const sent = sentOf(Array.from({ length: 23 }, (_, index) => call(`call ${index}`)));
   expect(sent.dropped).toBe(3);

@@ -199,3 +199,31 @@ test('are refused when they are no output, and the lease is still held', () => {
     prompts: { blob: null },
   });
 });
+
+test('prompts are those of the newest end that has some, over restarts and compaction', () => {
+  const driver = opened();
+  const token = leased(driver);
+  driver.settle(1, token, 'retry', { prompts: inline('sent first') });
+  driver.subscribe(1, 1);
+  const again = driver.deliveries(1).at(-1)!.token;
+  driver.subscribe(1, 0);
+  driver.settle(1, again, 'returned');
+  const promptsOf = (of: Driver): string => {
+    const { prompts } = ask(of, 'Output', { id: idOf(1) }) as Message<'OutputOk'>;
+    return Buffer.from(prompts?.inline ?? '').toString();
+  };
+  expect(promptsOf(driver)).toBe('sent first');
+  const restarted = driver.restarted();
+  restarted.open(1);
+  expect(promptsOf(restarted)).toBe('sent first');
+  const upTo = driver.log.length;
+  driver.compact(upTo, 1024 * 1024);
+  driver.drop(upTo);
+  const compacted = driver.restarted();
+  compacted.open(1);
+  expect(promptsOf(compacted)).toBe('sent first');
+  driver.subscribe(1, 1);
+  const last = driver.deliveries(1).at(-1)!.token;
+  driver.settle(1, last, 'ack', { prompts: inline('sent last'), output: outputOf() });
+  expect(promptsOf(driver)).toBe('sent last');
+});
