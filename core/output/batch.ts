@@ -3,9 +3,10 @@
  * it durable. Jobs that are still at it keep their batch open.
  */
 
+import { closeSync } from 'node:fs';
 import { inChunks } from './chunks.ts';
 import { closeAll, type Directory, makeDirectory } from './directory.ts';
-import { closeFd, syncData } from './fs.ts';
+import { syncData } from './fs.ts';
 import type { Tree } from './tree.ts';
 
 export class Batch {
@@ -95,7 +96,7 @@ export class Batch {
       await inChunks(this.#fds, (fd) => syncData(fd));
       await inChunks([...this.#changed], ({ handle }) => handle.sync());
     } finally {
-      await inChunks(this.#fds.splice(0), (fd) => closeFd(fd));
+      for (const fd of this.#fds.splice(0)) closeSync(fd);
       const opened = [...this.#folders.values(), ...this.#forgotten.splice(0)];
       const folders = await Promise.allSettled(opened);
       this.#folders.clear();

@@ -102,17 +102,20 @@ interface Taken {
   readonly key: string;
 }
 
-/** @throws OutputError `exists` when the path is taken and the policy does not solve it */
-export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<void> {
+/**
+ * Whether the path is free.
+ * @throws OutputError `exists` when it is taken and the policy does not solve it
+ */
+export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<boolean> {
   const found = await kindAt(tree.root, path);
-  if (found === 'free' || overwrite === 'number') return;
+  if (found === 'free' || overwrite === 'number') return found === 'free';
   if (found === 'folder') {
     throw new OutputError(
       'exists',
       `"${path}" is a folder in ${tree.path}; the output needs a file`,
     );
   }
-  if (overwrite === 'replace') return;
+  if (overwrite === 'replace') return false;
   throw nameTaken(tree, path);
 }
 

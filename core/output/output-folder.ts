@@ -26,11 +26,14 @@ export interface FolderOptions {
   readonly onMigrated?: (results: number) => void;
 }
 
+const seenMax = 1_000;
 /** Descriptors that wait for a sync before it is made out of turn. */
 const heldMax = 256;
 
 export class OutputFolder {
   readonly #placing: Placing;
+  /** Paths that were free when their jobs began. */
+  readonly #seenFree = new Set<string>();
   #batch: Batch;
   /** The syncs, one after the other. */
   #syncing: Promise<void> = Promise.resolve();
@@ -103,7 +106,8 @@ export class OutputFolder {
     await this.#guarded(normal, async () => {
       const before = replaces === null ? null : await index.find(replaces);
       if (await isUnchangedPart(tree, before, normal)) return;
-      await checkFree(tree, normal, overwrite);
+      const isFree = await checkFree(tree, normal, overwrite);
+      if (isFree && this.#seenFree.size < seenMax) this.#seenFree.add(normal);
     });
   }
 
@@ -121,7 +125,11 @@ export class OutputFolder {
     return this.#guarded(normal[0] ?? '', async () => {
       const before = replaces === null ? null : await index.find(replaces);
       const freed = new Set<string>();
-      for (const path of normal) if (await isUnchangedPart(tree, before, path)) freed.add(path);
+      for (const path of normal) {
+        // Who takes it since then is met by the link, and the result gets a number.
+        const wasFree = this.#seenFree.delete(path) && overwrite === 'number';
+        if (wasFree || (await isUnchangedPart(tree, before, path))) freed.add(path);
+      }
       return names.choose(normal, overwrite, freed);
     });
   }

@@ -20,6 +20,15 @@ const namePattern = /^([0-9a-z-]{1,64})\.(\d{1,10})\.[0-9a-f]{12}$/;
 /** A writer that cannot be seen from here is given up after this time. */
 const orphanMs = 3_600_000;
 
+const own = randomBytes(3).toString('hex');
+let count = 0;
+
+/** Not even a process with the same number, in another namespace, makes it. */
+function uniqueName(): string {
+  count = (count + 1) % 0x100_0000;
+  return own + count.toString(16).padStart(6, '0');
+}
+
 /** @throws OutputError `path_invalid` for an id that is no file name of ours */
 export function checkJobId(jobId: string): void {
   if (jobIdPattern.test(jobId)) return;
@@ -32,7 +41,7 @@ export async function createUnfinished(
   batch: Batch,
   { jobId, content }: { readonly jobId: string; readonly content: Uint8Array },
 ): Promise<string> {
-  const path = `${tree.unfinished.at}/${jobId}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  const path = `${tree.unfinished.at}/${jobId}.${process.pid}.${uniqueName()}`;
   const fd = await openFd(path, createFlags, fileMode);
   try {
     await writeAll(fd, content);

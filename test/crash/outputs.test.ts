@@ -106,10 +106,11 @@ test(`${kills} kills over ${jobCount} jobs: complete, once, none half`, async ()
       expect(output).toBe('written');
       const kept = await queue.output(id);
       expect(kept?.files).toHaveLength(filesOfJob);
-      for (const { path, content } of kept?.files ?? []) {
+      for (const file of kept?.files ?? []) {
+        const { path } = file;
         named.add(path);
         const there = await readFile(join(project.dir, 'out', path));
-        expect(there.equals(await content()), `${path} is not what was settled`).toBe(true);
+        expect(there.equals(await file.content()), `${path} is not what was settled`).toBe(true);
       }
     }
     expect(named.size).toBe(filesOfJob * jobCount);

@@ -13,13 +13,14 @@ import {
   type Timer,
 } from '../../base/index.ts';
 import type { JobQueue, SettleOutput } from '../../job-queue/index.ts';
-import { OutputError, type Overwrite, type Result } from '../../output/index.ts';
+import { OutputError, type Overwrite } from '../../output/index.ts';
 import type { FoundBefore, Outputs } from '../attempt/outputs.ts';
 import type { JobSuccess } from '../attempt/result.ts';
 import type { RuntimeLog, RuntimeOptions } from '../options.ts';
 import { Confirmer } from './confirmer.ts';
 import { Folders } from './folders.ts';
-import { fieldsOf, isNoted, reasonIn, renoted } from './note.ts';
+import { fieldsOf, reasonIn, renoted } from './note.ts';
+import { noteFor, resultOf, type SettledFiles } from './settled-files.ts';
 
 export interface ProjectionOptions extends Pick<RuntimeOptions, 'outputDir' | 'jobOutputDirs'> {
   readonly queue: JobQueue;
@@ -33,13 +34,6 @@ export interface Prepared {
   readonly output: SettleOutput | null;
   /** They are written, or never will be. */
   release(): void;
-}
-
-/** What was settled. */
-export interface SettledFiles {
-  readonly jobId: string;
-  readonly output: SettleOutput;
-  readonly note: string;
 }
 
 export interface WrittenFiles {
@@ -286,19 +280,4 @@ export class Projection implements Outputs {
       return { names: [], notWritten };
     }
   }
-}
-
-/** Empty where the note says it already. */
-function noteFor(note: string, names: readonly string[]): string {
-  return isNoted(note, names) ? '' : renoted(note, { names });
-}
-
-function resultOf({ jobId, output, note }: SettledFiles): Result {
-  const { files, overwrite, replaces } = output;
-  const { provider, model } = fieldsOf(note);
-  return { jobId, files, overwrite, replaces, provider: textOf(provider), model: textOf(model) };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

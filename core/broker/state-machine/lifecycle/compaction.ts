@@ -84,9 +84,7 @@ function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
 export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRead' }>): void {
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
-  if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  const besides = besidesOf(core, job);
-  if (besides.noted !== event.noted || besides.prompted !== event.prompted) return;
+  if (job === undefined || isOutdated(core, job, event)) return;
   const { end, job: enqueued, history, note, prompts } = event;
   const encoded = isTerminal(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
@@ -119,6 +117,16 @@ function besidesOf(
   const { notes, promptsAt } = state.jobs.outputs;
   const prompted = promptsAt.get(slot) ?? 0;
   return { noted: notes.get(slot)?.offset ?? 0, prompted: prompted === last ? 0 : prompted };
+}
+
+function isOutdated(
+  core: Core,
+  job: JobEntry,
+  { base, last, noted, prompted }: Extract<CoreEvent, { type: 'jobRead' }>,
+): boolean {
+  const besides = besidesOf(core, job);
+  if (job.base !== base || job.last !== last) return true;
+  return besides.noted !== noted || besides.prompted !== prompted;
 }
 
 /** Bytes of the fields of a snapshot about ended leases; at least 1. */
