@@ -4,18 +4,20 @@ import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
 const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--losses N] [--seed S]
+       npm run test:crash -- --outputs N [--seed S]
        npm run test:crash -- --syscalls [--from N] [--count N]
        npm run test:crash -- --damage [--seed S]`;
 
 /**
  * Rounds kill the consumer and the broker of a whole pipeline; cycles kill a loaded broker; losses
- * kill one consumer after the other over the same jobs.
+ * kill one consumer after the other over the same jobs; outputs kill `aiq run` while it writes results.
  */
 const options = /** @type {const} */ ({
   rounds: { type: 'string' },
   cycles: { type: 'string' },
   threads: { type: 'string' },
   losses: { type: 'string' },
+  outputs: { type: 'string' },
   seed: { type: 'string' },
   resume: { type: 'boolean' },
   syscalls: { type: 'boolean' },
@@ -28,6 +30,7 @@ const programmes = /** @type {const} */ ({
   rounds: 'test/crash/kill.test.ts',
   cycles: 'test/crash/broker-cycles.test.ts',
   losses: 'test/crash/lost-consumer.test.ts',
+  outputs: 'test/crash/outputs.test.ts',
   syscalls: 'test/crash/syscalls.test.ts',
   damage: 'test/integration/broker/log/damage.test.ts',
 });

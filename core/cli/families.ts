@@ -79,6 +79,14 @@ export const families: Readonly<Record<string, Family>> = {
       return ({ root, run }) => addDead(root, run);
     },
   },
+  outputs: {
+    term: 'outputs',
+    summary: 'Show what is still to be written, and write files of results again.',
+    load: async () => {
+      const { addOutputs } = await import('./commands/outputs/index.ts');
+      return ({ root, run }) => addOutputs(root, run);
+    },
+  },
   queues: {
     term: 'queues',
     summary: 'List, show, pause, limit and purge queues.',

@@ -50,4 +50,10 @@ export const idempotencyOf = {
   BlobGet: 'read',
   JournalPut: 'repeat',
   JournalGet: 'read',
+
+  Output: 'read',
+  Unwritten: 'read',
+  Folders: 'read',
+  // What is known as written is passed over.
+  Written: 'repeat',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

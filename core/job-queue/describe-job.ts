@@ -6,6 +6,7 @@ import {
   type JobState,
   type LeaseEnd,
   type LeaseEndInfo,
+  type OutputState,
   type Priority,
   shortId,
   type Usage,
@@ -31,6 +32,8 @@ export interface JobNote {
   readonly reasoningTokens?: number;
   /** Files that should have been searched and were not: how many, and the first of them. */
   readonly notSearched?: string;
+  /** Why its files are not in their folder yet. */
+  readonly notWritten?: string;
 }
 
 /** What the calls of all attempts used. */
@@ -74,6 +77,8 @@ export interface JobDescription {
   readonly parkKey: string | null;
   /** Bytes of the result that its consumer kept with it; 0 when there is none. */
   readonly resultBytes: number;
+  /** Whether a done job has files, and whether they are in their folder. */
+  readonly output: OutputState;
   /** The last failure. */
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly usage: UsageDescription;
@@ -149,6 +154,7 @@ export function describeJob(info: JobInfo): JobDescription {
     tags: info.tags,
     parkKey: info.parkKey === '' ? null : info.parkKey,
     resultBytes: info.resultBytes,
+    output: info.output,
     error: errorOf(info),
     usage: describeUsage(info.usage),
     files,

@@ -63,17 +63,21 @@ export type {
   JobFilter,
   JobPage,
   JobQueue,
+  KeptOutput,
   QueueSettings,
   QueueStats,
   SearchFilter,
   SearchPage,
+  UnwrittenPage,
   WatchOptions,
+  WrittenOutput,
 } from './port.ts';
 export type {
   ConsumeOptions,
   Consumer,
   Settle,
   Settled,
+  SettleOutput,
 } from './port-consumer.ts';
 export { type ChosenProvider, type Sender, type Sent, sendJobs } from './send-jobs.ts';
 export { standIn, supersededBy } from './superseded.ts';

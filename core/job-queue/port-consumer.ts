@@ -4,7 +4,27 @@
  */
 
 import type { LeasedJob } from '../client/index.ts';
-import type { ErrorCode, Job, JobState, SettleOutcome, Usage } from '../protocol/index.ts';
+import type {
+  ErrorCode,
+  Job,
+  JobState,
+  Overwrite,
+  SettleOutcome,
+  Usage,
+} from '../protocol/index.ts';
+
+/** The files of a result, which the settle makes real. */
+export interface SettleOutput {
+  /** Absolute output folder. */
+  readonly dir: string;
+  readonly overwrite: Overwrite;
+  /** The earlier job whose files these replace; null for none. */
+  readonly replaces: string | null;
+  /** At most 64 MiB each; `path` is below the folder. */
+  readonly files: readonly { readonly path: string; readonly content: Uint8Array }[];
+  /** How it was made, as JSON text. */
+  readonly provenance: string;
+}
 
 /** How a lease ends. */
 export interface Settle {
@@ -19,6 +39,10 @@ export interface Settle {
   readonly usage?: Usage;
   /** Kept with the job until it is forgotten, 64 MiB at most; only with `ack`. */
   readonly result?: Uint8Array;
+  /** Files in place of the result; only with `ack`. */
+  readonly output?: SettleOutput;
+  /** What was sent to the model, packed; kept as long as the result, and left out where there is no room. */
+  readonly prompts?: Uint8Array;
   /** Follow-up jobs, accepted together with this settle or not at all; only with `ack`. */
   readonly enqueue?: readonly Job[];
   /** Wait for `signal` of this key instead of the delay; not with `ack` and `final`. */

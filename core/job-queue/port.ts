@@ -13,7 +13,7 @@ import type {
   LeaseEndInfo,
   QueueInfo,
 } from '../protocol/index.ts';
-import type { ConsumeOptions, Consumer, Settled } from './port-consumer.ts';
+import type { ConsumeOptions, Consumer, Settled, SettleOutput } from './port-consumer.ts';
 
 /** What became of one enqueued job. `refused` carries the reason. */
 export type Enqueued =
@@ -119,6 +119,34 @@ export interface DeadFilter {
   readonly errorCode?: string | undefined;
 }
 
+/** The files of a done job, as the engine has them. */
+export interface KeptOutput extends Omit<SettleOutput, 'files'> {
+  readonly files: readonly {
+    /** As it was wanted: the job's note has the names that files got. */
+    readonly path: string;
+    readonly bytes: number;
+    /** Hexadecimal. */
+    readonly sha256: string;
+    content(): Promise<Uint8Array>;
+  }[];
+}
+
+export interface UnwrittenPage {
+  /** `isHeld`: the consumer that settled the job is connected, and may be about to write. */
+  readonly jobs: readonly { readonly id: string; readonly isHeld: boolean }[];
+  /** Cursor for the next page, or null at the end. */
+  readonly next: number | null;
+}
+
+/** What became of the files of a job after its settle. */
+export interface WrittenOutput {
+  readonly id: string;
+  /** False: not yet; the note says why. */
+  readonly written: boolean;
+  /** Replaces the job's note; empty leaves it. */
+  readonly note: string;
+}
+
 /**
  * An engine. Every method rejects with an `AiqError`: `UNREACHABLE` when no broker answers within the
  * connect deadline, `OUTCOME_UNKNOWN` when an answer was lost.
@@ -149,6 +177,16 @@ export interface JobQueue {
    * @throws AiqError `NOT_FOUND`, `BAD_STATE` when the job is not done
    */
   result(id: string): Promise<Uint8Array | null>;
+  /** The files of a done job; null when it has none. */
+  output(id: string): Promise<KeptOutput | null>;
+  /** What its last attempt sent to the model, packed as it was settled; null when it is not kept. */
+  prompts(id: string): Promise<Uint8Array | null>;
+  /** Jobs whose files are not known to be in the folder, oldest settle first. */
+  unwritten(dir: string, after?: number): Promise<UnwrittenPage>;
+  /** Folders in which something is still to be written. */
+  unwrittenFolders(): Promise<readonly { readonly dir: string; readonly unwritten: number }[]>;
+  /** Says what became of files; what is known as written is passed over. */
+  written(jobs: readonly WrittenOutput[]): Promise<void>;
   /** Of the named queues, or of all when none is named. */
   stats(queues?: readonly string[]): Promise<QueueStats>;
   /** With all queues. */
@@ -156,7 +194,8 @@ export interface JobQueue {
   /** What the engine cannot do at the moment and tries again by itself, a sentence each. */
   problems(): Promise<readonly string[]>;
   /**
-   * Resolves when the job, or the one that does its work, is done, dead or cancelled; rejects with the signal's reason when aborted.
+   * Resolves when the job, or the one that does its work, is dead, cancelled, or done and its files are in their
+   * folder or cannot be written yet; rejects with the signal's reason when aborted.
    */
   wait(id: string, signal?: AbortSignal): Promise<JobInfo>;
   cancel(ids: readonly string[]): Promise<Settled[]>;

@@ -1,6 +1,6 @@
 /** Bounded parallelism over the files of a result: a thousand files must not need a thousand handles. */
 
-const chunkSize = 8;
+const chunkSize = 4;
 
 /** Maps in order; the items of one chunk run beside each other, the chunks one after the other. */
 export async function inChunks<T, R>(

@@ -66,37 +66,6 @@ export async function kindAt(root: Directory, path: string): Promise<'free' | 'f
   }
 }
 
-/**
- * Opens the folder of a path, makes what is missing, and lets `use` work in it. `onWay` gets each
- * folder on the way with the one that holds its name.
- */
-export async function withParent<T>(
-  root: Directory,
-  path: string,
-  options: {
-    readonly onWay: (parent: Directory, child: Directory) => Promise<void>;
-    readonly use: (parent: Directory, name: string) => Promise<T>;
-  },
-): Promise<T> {
-  const segments = path.split('/');
-  const name = segments.pop() ?? '';
-  const opened: Directory[] = [];
-  let parent = root;
-  try {
-    for (const segment of segments) {
-      const child = await makeDirectory(parent, segment);
-      opened.push(child);
-      await options.onWay(parent, child);
-      parent = child;
-    }
-    return await options.use(parent, name);
-  } catch (error) {
-    throw asOutputError(error, path, root);
-  } finally {
-    await closeAll(opened);
-  }
-}
-
 export async function closeAll(directories: readonly Directory[]): Promise<void> {
   await Promise.all(directories.map((directory) => directory.handle.close()));
 }

@@ -1,13 +1,13 @@
-/** Publishing results: confined paths, atomic, exactly once per job and output root. */
+/** Results of jobs as files: confined paths, whole or not there, once for each job and folder. */
 
 export {
-  type CommitRecord,
+  type Indexed,
+  type IndexedFile,
   OutputError,
-  type OutputOptions,
-  type OutputStore,
   type Overwrite,
-  type PublishedFile,
-  type PublishRequest,
-  type PublishStep,
+  type Result,
+  type ResultFile,
 } from './output.ts';
-export { openOutput } from './store.ts';
+export { type FolderOptions, OutputFolder } from './output-folder.ts';
+export { checkPaths } from './paths.ts';
+export type { PlaceStep } from './place.ts';

@@ -1,6 +1,6 @@
 /**
- * Final names of results. They are chosen when a record is written, never when it is rolled forward.
- * Names are reserved within this process, so that only other processes can take one in between.
+ * Final names of results, chosen before the settle and reserved within this process, so that only other
+ * processes can take one before the file is there.
  */
 
 import { inChunks } from './chunks.ts';
@@ -9,91 +9,113 @@ import { OutputError, type Overwrite } from './output.ts';
 import { folded, numbered } from './paths.ts';
 import type { Tree } from './tree.ts';
 
-export interface Names {
-  /** @throws OutputError `exists` when a name is taken and the policy does not solve it */
-  choose(paths: readonly string[], overwrite: Overwrite): Promise<ChosenNames>;
-}
-
 export interface ChosenNames {
   readonly paths: readonly string[];
-  /** Ends the reservation: the files are published, or never will be. */
+  /** Ends the reservation: the files are there, or never will be. */
   release(): void;
 }
 
 const numberMax = 1_000_000;
 const hintsMax = 10_000;
 
-export function createNames(tree: Tree): Names {
-  const reserved = new Set<string>();
+export class Names {
+  readonly #tree: Tree;
+  readonly #reserved = new Set<string>();
   /** The last number of a name, so that the thousandth job does not count from 2. */
-  const hints = new Map<string, number>();
+  readonly #hints = new Map<string, number>();
 
-  /** Reserves before it checks, so that two jobs cannot both find the same name free. */
-  async function take(path: string): Promise<string | null> {
-    const key = folded(path);
-    if (reserved.has(key)) return null;
-    reserved.add(key);
-    try {
-      if ((await kindAt(tree.root, path)) === 'free') return key;
-    } catch (error) {
-      reserved.delete(key);
-      throw error;
-    }
-    reserved.delete(key);
-    return null;
+  constructor(tree: Tree) {
+    this.#tree = tree;
   }
 
-  async function takeNumbered(path: string): Promise<{ path: string; key: string }> {
-    const plain = await take(path);
+  /**
+   * Paths of `freed` count as free.
+   * @throws OutputError `exists` when a name is taken and the policy does not solve it
+   */
+  async choose(
+    paths: readonly string[],
+    overwrite: Overwrite,
+    freed: ReadonlySet<string> = new Set(),
+  ): Promise<ChosenNames> {
+    if (overwrite === 'replace') {
+      await inChunks(paths, (path) => checkFree(this.#tree, path, overwrite));
+      return { paths, release: () => {} };
+    }
+    const chosen: string[] = [];
+    const keys: string[] = [];
+    const release = (): void => {
+      for (const key of keys.splice(0)) this.#reserved.delete(key);
+    };
+    try {
+      for (const path of paths) {
+        const free = await (overwrite === 'number'
+          ? this.#takeNumbered(path, freed)
+          : this.#takeExact(path, freed));
+        chosen.push(free.path);
+        keys.push(free.key);
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { paths: chosen, release };
+  }
+
+  /** Reserves before it checks, so that two jobs cannot both find the same name free. */
+  async #take(path: string, freed: ReadonlySet<string>): Promise<string | null> {
+    const key = folded(path);
+    if (this.#reserved.has(key)) return null;
+    this.#reserved.add(key);
+    let isFree = false;
+    try {
+      isFree = freed.has(path) || (await kindAt(this.#tree.root, path)) === 'free';
+    } finally {
+      if (!isFree) this.#reserved.delete(key);
+    }
+    return isFree ? key : null;
+  }
+
+  async #takeExact(path: string, freed: ReadonlySet<string>): Promise<Taken> {
+    const key = await this.#take(path, freed);
+    if (key !== null) return { path, key };
+    await checkFree(this.#tree, path, 'error');
+    throw nameTaken(this.#tree, path);
+  }
+
+  async #takeNumbered(path: string, freed: ReadonlySet<string>): Promise<Taken> {
+    const plain = await this.#take(path, freed);
     if (plain !== null) return { path, key: plain };
-    for (let number = hints.get(path) ?? 2; number <= numberMax; number++) {
+    for (let number = this.#hints.get(path) ?? 2; number <= numberMax; number++) {
       const candidate = numbered(path, number);
-      const key = await take(candidate);
+      const key = await this.#take(candidate, freed);
       if (key === null) continue;
-      if (hints.size >= hintsMax) hints.clear();
-      hints.set(path, number);
+      if (this.#hints.size >= hintsMax) this.#hints.clear();
+      this.#hints.set(path, number);
       return { path: candidate, key };
     }
     throw new OutputError('exists', `"${path}" and ${numberMax} numbered names are all taken`);
   }
-
-  return {
-    async choose(paths, overwrite) {
-      if (overwrite !== 'number') {
-        await inChunks(paths, (path) => checkFree(tree, path, overwrite));
-        return { paths, release: () => {} };
-      }
-      const chosen: string[] = [];
-      const keys: string[] = [];
-      const release = (): void => {
-        for (const key of keys.splice(0)) reserved.delete(key);
-      };
-      try {
-        for (const path of paths) {
-          const free = await takeNumbered(path);
-          chosen.push(free.path);
-          keys.push(free.key);
-        }
-      } catch (error) {
-        release();
-        throw error;
-      }
-      return { paths: chosen, release };
-    },
-  };
 }
 
-/** @throws OutputError `exists` when the path is taken and the policy does not solve it */
-export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<void> {
+interface Taken {
+  readonly path: string;
+  readonly key: string;
+}
+
+/**
+ * Whether the path is free.
+ * @throws OutputError `exists` when it is taken and the policy does not solve it
+ */
+export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<boolean> {
   const found = await kindAt(tree.root, path);
-  if (found === 'free' || overwrite === 'number') return;
+  if (found === 'free' || overwrite === 'number') return found === 'free';
   if (found === 'folder') {
     throw new OutputError(
       'exists',
       `"${path}" is a folder in ${tree.path}; the output needs a file`,
     );
   }
-  if (overwrite === 'replace') return;
+  if (overwrite === 'replace') return false;
   throw nameTaken(tree, path);
 }
 

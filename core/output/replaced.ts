@@ -6,26 +6,25 @@ import { open, rmdir, unlink } from 'node:fs/promises';
 import { codeOf } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
 import { closeAll, type Directory, openDirectory } from './directory.ts';
-import type { CommitRecord, PublishedFile } from './output.ts';
+import type { Indexed, IndexedFile } from './output.ts';
 import type { Tree } from './tree.ts';
 
-/** Whether the path is a file of the record, unchanged since it was published. */
+/** Whether the path is a file of the result, unchanged since it was written. */
 export async function isUnchangedPart(
   tree: Tree,
-  record: CommitRecord | null,
+  result: Indexed | null,
   path: string,
 ): Promise<boolean> {
-  const file = record?.files.find((one) => one.path === path);
+  const file = result?.files.find((one) => one.path === path);
   return file !== undefined && (await inFolderOf(tree, path, (at) => isAsPublished(at, file)));
 }
 
-/** Removes the record's unchanged files, and the folders that are empty then. */
-export async function removeUnchanged(tree: Tree, { files }: CommitRecord): Promise<void> {
+/** Removes the result's unchanged files, and the folders that are empty then. */
+export async function removeUnchanged(tree: Tree, { files }: Indexed): Promise<void> {
   await inChunks(files, (file) =>
-    inFolderOf(tree, file.path, async (at, parent) => {
+    inFolderOf(tree, file.path, async (at) => {
       if (!(await isAsPublished(at, file))) return false;
       await unlink(at);
-      await tree.sync(parent);
       return true;
     }),
   );
@@ -44,7 +43,7 @@ function foldersOf(path: string): string[] {
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-async function isAsPublished(at: string, { bytes, sha256 }: PublishedFile): Promise<boolean> {
+async function isAsPublished(at: string, { bytes, sha256 }: IndexedFile): Promise<boolean> {
   const handle = await open(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = await handle.stat();
@@ -63,7 +62,7 @@ async function isAsPublished(at: string, { bytes, sha256 }: PublishedFile): Prom
 async function inFolderOf(
   tree: Tree,
   path: string,
-  use: (at: string, parent: Directory) => Promise<boolean>,
+  use: (at: string) => Promise<boolean>,
 ): Promise<boolean> {
   const segments = path.split('/');
   const name = segments.pop() ?? '';
@@ -74,7 +73,7 @@ async function inFolderOf(
       parent = await openDirectory(`${parent.at}/${segment}`);
       opened.push(parent);
     }
-    return await use(`${parent.at}/${name}`, parent);
+    return await use(`${parent.at}/${name}`);
   } catch (error) {
     const others = [
       'ENOENT',

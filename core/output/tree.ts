@@ -1,34 +1,25 @@
-/**
- * The folders of one output root: the results themselves and, under `.aiq/`, staged results,
- * commit records and provenance records.
- */
+/** The folders of one output root: the results themselves and, under `.aiq/`, index and unfinished files. */
 
-import { randomBytes } from 'node:crypto';
-import { link, realpath, unlink, writeFile } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, FolderError, makeFolder } from '../base/index.ts';
 import { closeAll, type Directory, makeDirectory, openDirectory, reasonOf } from './directory.ts';
-import { createDirectorySync, directoryKey, type SyncDirectory } from './directory-sync.ts';
 import { OutputError } from './output.ts';
 
 export interface Tree {
   /** Resolved path of the root, for messages. */
   readonly path: string;
   readonly root: Directory;
-  readonly staged: Directory;
-  readonly commit: Directory;
-  readonly provenance: Directory;
-  readonly sync: SyncDirectory;
-  /** Makes sure that the name of a folder is durable in its parent; syncs once per folder. */
-  readonly keep: (parent: Directory, child: Directory) => Promise<void>;
+  readonly own: Directory;
+  /** Files that have no name yet. */
+  readonly unfinished: Directory;
 }
 
 /** Other users must not read what is not published yet. */
-const stagedMode = 0o700;
-const keptMax = 10_000;
+const unfinishedMode = 0o700;
 
 /**
- * Opens or makes the folders of a root and checks that the file system has hard links.
+ * Opens or makes the folders of a root.
  * @throws OutputError `io`
  */
 export async function openTree(path: string): Promise<Tree> {
@@ -43,15 +34,8 @@ export async function openTree(path: string): Promise<Tree> {
     const real = await realpath(path);
     const root = await hold(openDirectory(real));
     const own = await hold(makeDirectory(root, '.aiq'));
-    const staged = await hold(makeDirectory(own, 'staged', stagedMode));
-    const commit = await hold(makeDirectory(own, 'commit'));
-    const provenance = await hold(makeDirectory(own, 'provenance'));
-    await tryHardLinks(staged);
-    const sync = createDirectorySync();
-    await Promise.all([sync(root), sync(own)]);
-    await own.handle.close();
-    opened.splice(opened.indexOf(own), 1);
-    return { path: real, root, staged, commit, provenance, sync, keep: createKeeper(sync) };
+    const unfinished = await hold(makeDirectory(own, 'unfinished', unfinishedMode));
+    return { path: real, root, own, unfinished };
   } catch (error) {
     // The message is made before the handles close: it takes the real paths from them.
     const failure = openFailure(path, error);
@@ -61,36 +45,15 @@ export async function openTree(path: string): Promise<Tree> {
 }
 
 /** Frees the handles of a tree. */
-export async function closeTree(tree: Tree): Promise<void> {
-  await closeAll([tree.root, tree.staged, tree.commit, tree.provenance]);
-}
-
-function createKeeper(sync: SyncDirectory): Tree['keep'] {
-  const kept = new Set<string>();
-  return async (parent, child) => {
-    const key = directoryKey(child);
-    if (kept.has(key)) return;
-    await sync(parent);
-    if (kept.size >= keptMax) kept.clear();
-    kept.add(key);
-  };
-}
-
-async function tryHardLinks(staged: Directory): Promise<void> {
-  const probe = `${staged.at}/probe.${randomBytes(8).toString('hex')}`;
-  await writeFile(probe, '', { flag: 'wx' });
-  try {
-    await link(probe, `${probe}.link`);
-    await unlink(`${probe}.link`);
-  } finally {
-    await unlink(probe);
-  }
+export async function closeTree({ root, own, unfinished }: Tree): Promise<void> {
+  await closeAll([root, own, unfinished]);
 }
 
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
 const folderFix = 'Choose another folder, or mend that one.';
 
-function openFailure(path: string, error: unknown): OutputError {
+/** The error of a folder that cannot be opened or probed. */
+export function openFailure(path: string, error: unknown): OutputError {
   const cause = { cause: error };
   const what = `the output folder ${path} cannot be used`;
   if (isLinkFailure(error)) {

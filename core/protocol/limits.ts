@@ -37,6 +37,10 @@ export const limits = {
   noteBytesMax: 8 * 1024,
   /** Largest value (result, journal entry, input) that travels inline; above it is a blob. */
   inlineBytesMax: 64 * 1024,
+  /** Most files of a result. */
+  outputFilesMax: 1000,
+  /** Most bytes of a result's names, inline contents and provenance, which one message holds. */
+  outputBytesMax: 1024 * 1024,
   /** Largest chunk of a blob in one frame. */
   blobChunkBytesMax: 256 * 1024,
   /** Largest blob. */

@@ -6,6 +6,7 @@ import type {
   itemAnswer,
   jobInfo,
   leaseEndInfo,
+  output,
   queueInfo,
   token,
   usage,
@@ -77,6 +78,8 @@ export type Usage = FieldValue<typeof usage>;
 export type BlobRef = FieldValue<typeof blobRef>;
 /** Bytes inline or as a blob: exactly one is set. */
 export type Value = FieldValue<typeof value>;
+/** The files of a result. */
+export type Output = FieldValue<typeof output>;
 export type LeaseEndInfo = FieldValue<typeof leaseEndInfo>;
 export type ItemAnswer = FieldValue<typeof itemAnswer>;
 export type Delivery = Message<'Deliver'>['items'][number];

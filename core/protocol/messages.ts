@@ -8,6 +8,7 @@
  */
 
 import { jobMessages } from './messages/jobs.ts';
+import { outputMessages } from './messages/outputs.ts';
 import { queueMessages } from './messages/queues.ts';
 import { sessionMessages } from './messages/session.ts';
 import { valueMessages } from './messages/values.ts';
@@ -19,4 +20,5 @@ export const messages = {
   ...jobMessages,
   ...queueMessages,
   ...valueMessages,
+  ...outputMessages,
 } as const;

@@ -72,7 +72,30 @@ export const value = {
   struct: { inline: { optional: 'bytes' }, blob: { optional: blobRef } },
 } as const;
 
-/** An amount of a budget or rate gate. */
+/** What happens when the name of a result is taken: fail, take the next free one, or replace. */
+export const overwriteRules = { error: 1, number: 2, replace: 3 } as const;
+export type Overwrite = keyof typeof overwriteRules;
+
+/** A file of a result, by the path that it is to have below the output folder. */
+export const outputFile = { struct: { path: 'text', content: value } } as const;
+
+/** The files of a result, which the settle makes real and a consumer writes into a folder. */
+export const output = {
+  struct: {
+    /** Absolute output folder. */
+    dir: 'text',
+    overwrite: { enum: overwriteRules },
+    /** The earlier job whose unchanged files these replace. */
+    replaces: { optional: 'id' },
+    files: { list: outputFile },
+    /** How it was made, as JSON text. */
+    provenance: 'text',
+  },
+} as const;
+
+/** Whether a done job has files, and whether they are in their folder. */
+export const outputStates = { none: 0, unwritten: 1, written: 2 } as const;
+export type OutputState = keyof typeof outputStates;
 
 /** One end of a lease in a job's history. */
 export const leaseEndInfo = {
@@ -111,8 +134,10 @@ export const jobInfo = {
     tags: { list: 'text' },
     /** What a parked job waits for; empty when it is not parked. */
     parkKey: 'text',
-    /** Bytes of the result that came with the ack; 0 when there is none. */
+    /** Bytes of the result, or of its files, that came with the ack; 0 when there is none. */
     resultBytes: 'u53',
+    /** Whether it has files, and whether they are in their folder. */
+    output: { enum: outputStates },
     /** Code and text of the last failure; empty when there was none. */
     errorCode: 'text',
     errorMessage: 'text',

@@ -2,7 +2,7 @@
 
 export { putAside } from './agents/definitions.ts';
 export { toolProblems } from './agents/tool-problems.ts';
-export { readPrompts, type SentCall, type SentPrompts } from './attempt/prompts.ts';
+export { type SentCall, type SentPrompts, unpackPrompts } from './attempt/prompts.ts';
 export type {
   JobReport,
   RunSummary,

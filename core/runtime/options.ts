@@ -78,13 +78,15 @@ export interface JobReport {
   readonly outcome: SettleOutcome | 'lost';
   /** The job's state afterwards; null when the broker did not say. */
   readonly state: JobState | null;
-  /** Absolute output folder and the files' paths below it; empty unless acknowledged. */
+  /** Absolute output folder and the files' paths below it, once they are there; empty unless acknowledged. */
   readonly root: string;
   readonly files: readonly string[];
   readonly model: string;
   readonly provider: string;
   /** Files that should have been searched and were not: how many, and the first of them. */
   readonly notSearched?: string;
+  /** Why the files are not in their folder yet; the engine has them. */
+  readonly notWritten?: string;
   /** Id of the job that does the work in its place; empty for most. */
   readonly supersededBy: string;
   /** True when an earlier attempt had published the result: no model was called. */

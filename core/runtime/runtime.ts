@@ -6,7 +6,6 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startTimer } from '../base/index.ts';
-import { openOutput } from '../output/index.ts';
 import { chooseAgents } from './agents/agents.ts';
 import { Claims } from './agents/claims.ts';
 import { Definitions } from './agents/definitions.ts';
@@ -18,6 +17,7 @@ import { JournalKeeper } from './leases/journal-keeper.ts';
 import { LeaseSupervisor } from './leases/lease-supervisor.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
+import { Projection } from './outputs/projection.ts';
 import { Pool, type PoolOptions } from './pool/pool.ts';
 import type { ThreadAgent } from './pool/thread-messages.ts';
 import { probeProvider } from './providers/probe.ts';
@@ -27,8 +27,6 @@ import { untilEmpty } from './until-empty.ts';
 
 /** Isolated jobs at one time: each is a whole process. */
 const processesMax = 4;
-/** Older than any publish can take, so that what is found is an orphan. */
-const orphanAgeMs = 3_600_000;
 const outageMsDefault = 10 * 60_000;
 /** An outage before the first answer of a run is more likely a wrong address. */
 const unansweredOutageMs = 30_000;
@@ -47,7 +45,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   checkNumbers(options);
   const agents = await chooseAgents(options);
   if (agents.size === 0) throw new RangeError('there is no agent that can run');
-  await sweepOutput(options);
   const consumer = new ConsumerProcess(options, agents);
   try {
     await consumer.open();
@@ -71,6 +68,7 @@ class ConsumerProcess implements Runtime {
   readonly #pool: Pool;
   readonly #isolated: IsolatedRuns;
   readonly #journals: JournalKeeper;
+  readonly #projection: Projection;
   readonly #supervisor: LeaseSupervisor;
   readonly #hurry = Promise.withResolvers<'hurry'>();
   readonly #ended = Promise.withResolvers<RunSummary>();
@@ -116,10 +114,13 @@ class ConsumerProcess implements Runtime {
       onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
     });
     this.#journals = new JournalKeeper({ queue, log, random: Math.random });
+    const { outputDir, jobOutputDirs = true } = options;
+    this.#projection = new Projection({ queue, log, outputDir, jobOutputDirs });
     this.#supervisor = new LeaseSupervisor({
       pool: this.#pool,
       isolated: this.#isolated,
       journals: this.#journals,
+      outputs: this.#projection,
       gates: this.#gates,
       health: this.#health,
       definitions: this.#definitions,
@@ -137,6 +138,7 @@ class ConsumerProcess implements Runtime {
 
   async open(): Promise<void> {
     const { queue, concurrency } = this.#options;
+    await this.#projection.open();
     this.#pool.warm();
     this.#groups = await Groups.open({
       queue,
@@ -152,6 +154,16 @@ class ConsumerProcess implements Runtime {
           : this.#supervisor.lose(leased, 'lease_lost', `its lease was lost (${code})`),
     });
     this.#claims.start(this.#queues());
+    void this.#catchUp();
+  }
+
+  /** A broker that cannot be asked now is asked by the next consumer, and at the end of a run. */
+  async #catchUp(): Promise<void> {
+    try {
+      await this.#projection.catchUp();
+    } catch (error) {
+      this.#options.log.debug({ error: String(error) }, 'unwritten results were not looked for');
+    }
   }
 
   #queues(): string[] {
@@ -182,6 +194,8 @@ class ConsumerProcess implements Runtime {
       stuckReason: (name) => this.#stuckReason(name),
       stopped: this.#stop.signal,
     });
+    await this.#catchUp();
+    await this.#projection.idle();
     if (reason !== null) this.#fail(reason.code, reason.message);
     await this.drain();
     return this.done;
@@ -216,9 +230,10 @@ class ConsumerProcess implements Runtime {
     this.#supervisor.markShuttingDown();
     await Promise.all([this.#pool.close(), this.#isolated.close()]);
     // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
-    const said = Promise.all([idle, this.#journals.idle()]);
+    const said = Promise.all([idle, this.#journals.idle()]).then(() => this.#projection.idle());
     await Promise.race([said, atMost(stopMs, hurriedCloseMs)]);
     this.#journals.close();
+    await Promise.race([this.#projection.close(), atMost(stopMs, hurriedCloseMs)]);
     await Promise.race([this.#close(), atMost(stopMs, hurriedCloseMs)]);
     const { usage, elapsedMs } = this.#tally;
     this.#ended.resolve({ counts: this.counts, usage, elapsedMs, fatal: this.#fatal });
@@ -246,21 +261,6 @@ function workOf(
     ),
     data: { agents: [...agents.values()], prices, ...limits, baseDir, outputDir, jobOutputDirs },
   };
-}
-
-/** Shows at once whether the folder can be used, and clears up behind crashed consumers. */
-async function sweepOutput({ outputDir, log }: RuntimeOptions): Promise<void> {
-  const store = await openOutput(outputDir);
-  const sweep = async (): Promise<void> => {
-    try {
-      await store.sweep(orphanAgeMs);
-    } catch (error) {
-      log.warn({ error: String(error) }, 'staging was not cleared up');
-    } finally {
-      await store.close();
-    }
-  };
-  void sweep();
 }
 
 /** A pause that keeps no process alive: it only bounds the wait for something that does. */

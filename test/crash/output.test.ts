@@ -1,23 +1,16 @@
-/** kill -9 at every step of the publish protocol, then another process takes over. */
+/** kill -9 at every step of writing a result, then another process goes on from what was settled. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type CommitRecord,
-  type Overwrite,
-  openOutput,
-  type PublishStep,
-} from '../../core/output/index.ts';
+import type { Overwrite, PlaceStep } from '../../core/output/index.ts';
 import type { PublisherOrder } from '../support/publisher.ts';
 
 const script = join(import.meta.dirname, '../support/publisher.ts');
-const before: readonly PublishStep[] = ['staged', 'recorded', 'synced'];
-const after: readonly PublishStep[] = ['committed', 'placed', 'proven', 'cleaned'];
+const steps: readonly PlaceStep[] = ['written', 'indexed', 'named'];
 let root: string;
 
 beforeEach(async () => {
@@ -26,7 +19,8 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 function start(order: Partial<PublisherOrder>): ChildProcess {
-  const whole = { root, overwrite: 'number', jobs: [{ id: 'job1', paths }], ...order };
+  const jobs = [{ id: 'job1', paths }];
+  const whole = { root, overwrite: 'number', jobs, mark: 'first', ...order };
   return spawn(process.execPath, [script, JSON.stringify(whole)], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -44,70 +38,73 @@ const results = async () =>
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
     .toSorted();
 const textOf = (mark: string, path: string) => `${mark} job1 ${path}\n`.repeat(200);
-
-describe.each<Overwrite>(['number', 'error', 'replace'])('with the policy %s', (overwrite) => {
-  it.each(before)(
-    'a kill after "%s" leaves no result, and the next attempt makes it',
-    async (killAt) => {
-      expect(await publish({ mark: 'first', overwrite, killAt })).toBe('SIGKILL');
-      expect(await results()).toEqual([]);
-      expect(await publish({ mark: 'second', overwrite })).toBeNull();
-      await expectWhole('second');
-    },
-  );
-
-  it.each(after)(
-    'a kill after "%s" is finished from disk, without the contents',
-    async (killAt) => {
-      expect(await publish({ mark: 'first', overwrite, killAt })).toBe('SIGKILL');
-      for (const path of await results()) {
-        expect(await readFile(join(root, path), 'utf8')).toBe(textOf('first', path));
-      }
-      const store = await openOutput(root);
-      const record = await store.find('job1');
-      expect(record?.files.map((file) => file.path)).toEqual(paths);
-      await Promise.all([store.rollForward(record!), store.rollForward(record!)]);
-      await store.close();
-      await expectWhole('first');
-    },
-  );
-});
-
-describe('killed at any moment of many publishes', () => {
-  const jobs = Array.from({ length: 30 }, (_, index) => ({
-    id: `job${index}`,
-    paths: ['same.md', `folder/${index}/a.md`, `folder/${index}/b.md`],
-  }));
-
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('round %i: whole results after the next run', async (round) => {
-    const dying = start({ jobs, mark: 'first' });
-    // From before the first publish to after the last one, as far as this machine allows.
-    setTimeout(() => dying.kill('SIGKILL'), 60 + round * 15);
-    await once(dying, 'close');
-    expect(await publish({ jobs, mark: 'second' })).toBeNull();
-
-    const found = await results();
-    expect(found).toHaveLength(90);
-    for (const { id } of jobs) {
-      const text = await readFile(join(root, '.aiq/provenance', `${id}.json`), 'utf8');
-      const record = JSON.parse(text) as CommitRecord;
-      const contents = record.files.map(({ path }) => readFileSync(join(root, path), 'utf8'));
-      const mark = contents[0]!.startsWith('first') ? 'first' : 'second';
-      const wanted = jobs.find((job) => job.id === id)!.paths;
-      expect(contents).toEqual(wanted.map((path) => `${mark} ${id} ${path}\n`.repeat(200)));
-    }
-  });
-});
+const unfinished = () => readdir(join(root, '.aiq/unfinished'));
 
 async function expectWhole(mark: string): Promise<void> {
   expect(await results()).toEqual(paths.toSorted());
   for (const path of paths) {
     expect(await readFile(join(root, path), 'utf8')).toBe(textOf(mark, path));
   }
-  const provenance = JSON.parse(await readFile(join(root, '.aiq/provenance/job1.json'), 'utf8'));
-  expect(provenance).toMatchObject({ jobId: 'job1', files: paths.map((path) => ({ path })) });
-  const store = await openOutput(root);
-  await store.sweep(-60_000);
-  await store.close();
-  expect(await readdir(join(root, '.aiq/staged'))).toEqual([]);
+  expect(await unfinished()).toEqual([]);
 }
+
+describe.each<Overwrite>(['number', 'error', 'replace'])('with the policy %s', (overwrite) => {
+  it.each(steps)(
+    'a kill after "%s" shows nothing half, and the next process goes on',
+    async (killAt) => {
+      expect(await publish({ overwrite, killAt })).toBe('SIGKILL');
+      for (const path of await results()) {
+        expect(await readFile(join(root, path), 'utf8')).toBe(textOf('first', path));
+      }
+      expect(await publish({ overwrite, recovers: true })).toBeNull();
+      await expectWhole('first');
+    },
+  );
+});
+
+it('what a power cut left half is written again, whatever the policy', async () => {
+  for (const overwrite of ['number', 'error', 'replace'] as const) {
+    expect(await publish({ overwrite, killAt: 'named' })).toBe('SIGKILL');
+    await truncate(join(root, 'a/one.md'), 100);
+    await truncate(join(root, 'three.md'), 0);
+    expect(await publish({ overwrite, recovers: true })).toBeNull();
+    await expectWhole('first');
+    await rm(root, { recursive: true });
+  }
+  await publish({});
+});
+
+it('half a line at the end of the index says nothing and harms no other', async () => {
+  expect(await publish({ killAt: 'written' })).toBe('SIGKILL');
+  await appendFile(join(root, '.aiq/results.jsonl'), '["job1",[["a/one.md","abc');
+  expect(await publish({ recovers: true })).toBeNull();
+  await expectWhole('first');
+  expect(await publish({ mark: 'second' })).toBeNull();
+  await expectWhole('first');
+});
+
+describe('killed at any moment of many results', () => {
+  const jobs = Array.from({ length: 30 }, (_, index) => ({
+    id: `job${index}`,
+    paths: ['same.md', `folder/${index}/a.md`, `folder/${index}/b.md`],
+  }));
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'round %i: each is whole and once after the next run',
+    async (round) => {
+      const dying = start({ jobs });
+      // From before the first result to after the last one, as far as this machine allows.
+      setTimeout(() => dying.kill('SIGKILL'), 60 + round * 15);
+      await once(dying, 'close');
+      expect(await publish({ jobs, recovers: true })).toBeNull();
+      const found = await results();
+      expect(found).toHaveLength(90);
+      const texts = await Promise.all(found.map((path) => readFile(join(root, path), 'utf8')));
+      const wanted = jobs.flatMap((job) =>
+        job.paths.map((path) => `first ${job.id} ${path}\n`.repeat(200)),
+      );
+      expect(texts.toSorted()).toEqual(wanted.toSorted());
+      expect(await unfinished()).toEqual([]);
+    },
+  );
+});

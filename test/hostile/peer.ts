@@ -183,7 +183,15 @@ export class Peer {
 
   /** Ends the lease of a job that is done; returns the code of the answer, 0 when all is well. */
   async ack(token: LeaseToken, note = ''): Promise<number> {
-    const rest = { errorCode: '', errorMessage: '', result: null, enqueue: [], park: null };
+    const rest = {
+      errorCode: '',
+      errorMessage: '',
+      result: null,
+      output: null,
+      prompts: null,
+      enqueue: [],
+      park: null,
+    };
     const item = { token, outcome: 'ack', delayMs: 0, note, usage: noUsage, ...rest } as const;
     const { items } = await this.ask('Settle', { items: [item] });
     return items[0]?.code ?? Number.NaN;

@@ -161,7 +161,15 @@ function jobOf(
 function settlement({ noUsage }: Protocol) {
   // What every consumer says. A plain ack goes a shorter way.
   const texts = { errorCode: '', errorMessage: '', note: '{"files":["out/mill.md"]}' };
-  const none = { delayMs: 0, usage: noUsage, result: null, enqueue: [], park: null };
+  const none = {
+    delayMs: 0,
+    usage: noUsage,
+    result: null,
+    output: null,
+    prompts: null,
+    enqueue: [],
+    park: null,
+  };
   return { outcome: 'ack', ...texts, ...none } as const;
 }
 

@@ -14,7 +14,7 @@ import {
   type Message,
   type Settlement,
 } from '../../core/protocol/index.ts';
-import { type Book, type BookJob, isTokenOf, keyOf, valueKey } from './book.ts';
+import { type Book, type BookJob, isTokenOf, keyOf, outputKey, valueKey } from './book.ts';
 import type { Promises } from './promises.ts';
 import type { Rules } from './rules.ts';
 
@@ -48,6 +48,7 @@ export class AnswerChecks {
   readonly #granted = new Map<string, Granted>();
   readonly #everJournaled = new Map<string, string>();
   readonly #everResult = new Map<string, string | null>();
+  readonly #everOutput = new Map<string, string | null>();
 
   /** Told of every settle that is answered, with the job as it is then. */
   onSettle: (item: Settlement, job: BookJob | undefined) => void = () => undefined;
@@ -93,10 +94,12 @@ export class AnswerChecks {
     delivered: ({ epoch, jobs }) => {
       for (const { id, delivery } of jobs) this.#deliveryDecided(id, epoch, delivery);
     },
-    leaseEnded: ({ id, delivery, end, result }) => {
+    leaseEnded: ({ id, delivery, end, result, output }) => {
       this.#settled.add(`${id} ${delivery}`);
       this.#leaseIsOver(id);
-      if (end === 'ack') this.#everResult.set(id, result === null ? null : valueKey(result));
+      if (end !== 'ack') return;
+      this.#everResult.set(id, result === null ? null : valueKey(result));
+      this.#everOutput.set(id, output === null ? null : outputKey(output));
     },
     cancelled: ({ ids }) => {
       for (const id of ids) this.#leaseIsOver(id);
@@ -128,6 +131,7 @@ export class AnswerChecks {
     if (name === 'EnqueueOk' && request.name === 'EnqueueEvent') {
       this.#enqueueDecided(request.event, (fields as Message<'EnqueueOk'>).items);
     }
+    if (name === 'UnwrittenOk') this.#unwrittenDecided(request, outgoing);
     if (name === 'SettleOk' && request.name === 'Settle') {
       const { items } = fields as Message<'SettleOk'>;
       for (const [index, item] of request.fields.items.entries()) {
@@ -166,6 +170,9 @@ export class AnswerChecks {
     if (name === 'CancelOk') this.#cancelRevealed(outgoing);
     if (name === 'JournalOk') {
       this.#journalRevealed(request, (fields as Message<'JournalOk'>).value);
+    }
+    if (name === 'OutputOk' && request.name === 'Output') {
+      this.#outputRevealed(request.fields.id, fields as Message<'OutputOk'>);
     }
     if (name === 'ResultOk' && request.name === 'Result') {
       this.#resultRevealed(request.fields.id, fields as Message<'ResultOk'>);
@@ -321,6 +328,28 @@ export class AnswerChecks {
     const expected = this.#everResult.get(id) ?? null;
     const told = value === null ? null : valueKey(value);
     if (told !== expected) this.#violate(`${id}: its result is ${told}, not ${expected}`);
+  }
+
+  /** The files of a settle are there as they were said, or those of a later job of the same id. */
+  #outputRevealed(id: string, { output }: Message<'OutputOk'>): void {
+    if (output === null) return;
+    const expected = this.#everOutput.get(id) ?? null;
+    if (outputKey(output) !== expected) this.#violate(`${id}: its files are not those of its ack`);
+  }
+
+  /** A first page names all that is unwritten in the folder and nothing else. */
+  #unwrittenDecided(request: Request, { fields }: Outgoing): void {
+    if (request.name !== 'Unwritten') return;
+    const { dir, after } = request.fields;
+    const { jobs, next } = fields as Message<'UnwrittenOk'>;
+    const expected = new Set(this.#book.unwrittenIn(dir));
+    for (const { id } of jobs) {
+      if (!expected.delete(id)) this.#violate(`${id} is no job that is unwritten in ${dir}`);
+    }
+    const [missing] = expected;
+    if (after === 0 && next === 0 && missing !== undefined) {
+      this.#violate(`${missing} is unwritten in ${dir}, and the broker does not say so`);
+    }
   }
 
   #violate(text: string): void {

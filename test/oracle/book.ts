@@ -12,6 +12,7 @@ import {
   type LeaseEnd,
   type LeaseToken,
   noUsage,
+  type Output,
   type Priority,
   type Usage,
   type Value,
@@ -52,6 +53,10 @@ export interface BookJob {
   readonly note: string;
   readonly usage: Usage;
   readonly result: string | null;
+  /** Its files and prompts, and whether the files are in their folder. */
+  readonly output: string | null;
+  readonly prompts: string | null;
+  readonly written: boolean;
   readonly enqueuedAtMs: number;
   readonly changedAtMs: number;
   /** The epoch in which it was accepted. */
@@ -76,6 +81,16 @@ export function keyOf(bytes: Uint8Array): string {
 /** Equal for equal values; what is inline is told by its bytes, a blob by its hash. */
 export function valueKey({ inline, blob }: Value): string {
   return inline === null ? `blob ${keyOf(blob?.sha256 ?? new Uint8Array(0))}` : keyOf(inline);
+}
+
+/** Equal for equal outputs; begins with the folder. */
+export function outputKey({ dir, overwrite, replaces, files, provenance }: Output): string {
+  const contents = files.map(({ path, content }) => `${path}=${valueKey(content)}`);
+  return [dir, overwrite, replaces, provenance, ...contents].join('\n');
+}
+
+export function dirOf(outputKeyText: string): string {
+  return outputKeyText.slice(0, outputKeyText.indexOf('\n'));
 }
 
 export class Book {
@@ -129,6 +144,9 @@ export class Book {
       throw new Error('the oracle takes the acks one by one');
     },
     leaseEnded: (record) => this.#endLease(record),
+    projected: ({ jobs }) => {
+      for (const job of jobs) this.#project(job);
+    },
     cancelled: ({ ids, atMs }) => {
       for (const id of ids) this.#cancel(id, atMs);
     },
@@ -204,6 +222,9 @@ export class Book {
       note: '',
       usage: noUsage,
       result: null,
+      output: null,
+      prompts: null,
+      written: true,
       enqueuedAtMs: atMs,
       changedAtMs: atMs,
       acceptedIn: this.epoch,
@@ -241,9 +262,27 @@ export class Book {
       returnsSinceMs: record.returnsSinceMs,
       lastEnd: record.end,
       result: record.result === null ? null : valueKey(record.result),
+      output: record.output === null ? null : outputKey(record.output),
+      prompts: record.prompts === null ? this.job(id).prompts : valueKey(record.prompts),
+      written: record.output === null,
       changedAtMs: record.atMs,
     });
     for (const job of record.enqueue) this.#accept(job, record.atMs);
+  }
+
+  /** Only what was settled with files, and is not known to be written, can be. */
+  #project({ id, written, note }: RecordOf<'projected'>['jobs'][number]): void {
+    const known = this.job(id);
+    if (known.output === null || known.written) throw new Error(`${id} was written twice`);
+    this.jobs.set(id, { ...known, written, note: note === '' ? known.note : note });
+  }
+
+  /** Settled with files that are not known to be in their folder. */
+  unwrittenIn(dir: string): string[] {
+    const open = [...this.jobs.values()].filter(
+      ({ output, written }) => output !== null && !written,
+    );
+    return open.filter(({ output }) => dirOf(output ?? '') === dir).map(({ id }) => id);
   }
 
   #cancel(id: string, atMs: number): void {
@@ -296,7 +335,7 @@ export class Book {
       compared.every((field) => known[field] === record[field]) &&
       (record.deliveries === 0 || known.leaseEpoch === record.leaseEpoch) &&
       (known.isExpired || known.errorCode === record.errorCode) &&
-      known.result === (record.result === null ? null : valueKey(record.result));
+      hasKept(known, record);
     if (!same) throw new Error(`compaction tells another story of job ${id}`);
     // Where the job had leases, the snapshot stands for the end of the last one.
     if (known.isExpired && record.history.length > 0) {
@@ -306,6 +345,17 @@ export class Book {
       this.#change(id, { state: record.state, dueAtMs: 0, changedAtMs: record.changedAtMs });
     }
   }
+}
+
+/** What the end of its newest lease brought along is the same. */
+function hasKept(known: BookJob, record: RecordOf<'snapshot'>): boolean {
+  const { result, output, prompts, written } = record;
+  return (
+    known.result === (result === null ? null : valueKey(result)) &&
+    known.output === (output === null ? null : outputKey(output)) &&
+    known.prompts === (prompts === null ? null : valueKey(prompts)) &&
+    known.written === written
+  );
 }
 
 const compared = ['seq', 'attempts', 'crashes', 'returns', 'deliveries', 'note'] as const;

@@ -151,6 +151,16 @@ export class Oracle {
   }
 }
 
+function resultDifference(job: BookJob, info: JobInfo): string | null {
+  if (info.resultBytes > 0 && job.result === null && job.output === null)
+    return 'it has a result that nobody gave';
+  const output = job.output === null ? 'none' : job.written ? 'written' : 'unwritten';
+  if (info.output !== output) return `its files are ${info.output}, not ${output}`;
+  if (job.result !== null && job.result !== '' && info.resultBytes === 0)
+    return 'its result is lost';
+  return null;
+}
+
 /** What differs between the reference and what the broker tells, or null. */
 function difference(job: BookJob, info: JobInfo): string | null {
   if (job.state !== info.state) return `it is ${info.state}, not ${job.state}`;
@@ -172,9 +182,8 @@ function difference(job: BookJob, info: JobInfo): string | null {
   const errorCode = job.isExpired ? 'expired' : job.errorCode;
   if (info.errorCode !== errorCode) return `its error is ${info.errorCode}, not ${errorCode}`;
   if (job.dueAtMs !== info.dueAtMs) return `due at ${info.dueAtMs}, not ${job.dueAtMs}`;
-  if (info.resultBytes > 0 && job.result === null) return 'it has a result that nobody gave';
-  if (job.result !== null && job.result !== '' && info.resultBytes === 0)
-    return 'its result is lost';
+  const result = resultDifference(job, info);
+  if (result !== null) return result;
   const { calls, inputTokens, costMicros } = info.usage;
   const same =
     calls === job.usage.calls &&

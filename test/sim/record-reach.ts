@@ -52,6 +52,7 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
     ofEnd(record, before, seen);
     ofSettle(record, seen);
   }
+  if (record.kind === 'projected') for (const job of record.jobs) ofProjected(job, seen);
   if (record.kind === 'cancelled') for (const id of record.ids) ofCancel(id, seen);
 }
 
@@ -98,11 +99,23 @@ function ofAcks({ ids }: RecordOf<'acked'>, { rules, reach }: Seen): void {
 
 /** What the holder of the lease said with its settle. */
 function ofSettle(record: RecordOf<'leaseEnded'>, { rules, reach }: Seen): void {
-  const { end, errorCode, enqueue, result } = record;
+  const { end, errorCode, enqueue, result, output } = record;
   if (end === 'returned' && byErrorCode[errorCode] === undefined) reach('settled returned');
   if (enqueue.length > 0) reach('follow-up job accepted with an ack');
   if (result !== null) reach('result kept with an ack');
+  if (output !== null) reach('files kept with an ack');
   if (rules.diskFull && end === 'ack') reach('disk full: settle accepted');
+}
+
+function ofProjected(
+  { id, written }: RecordOf<'projected'>['jobs'][number],
+  { book, reach }: Seen,
+): void {
+  reach(written ? 'files written' : 'files could not be written');
+  const job = book.jobs.get(id);
+  if (written && job !== undefined && job.leaseEpoch < book.epoch) {
+    reach('files written that an earlier life settled');
+  }
 }
 
 function ofCancel(id: string, { book, reach }: Seen): void {

@@ -41,6 +41,7 @@ const features = [
   'tags',
   'followUps',
   'results',
+  'outputs',
   'journal',
   'blobs',
   'limits',

@@ -10,6 +10,8 @@ export const acked: Omit<Settlement, 'token'> = {
   note: '',
   usage: noUsage,
   result: null,
+  output: null,
+  prompts: null,
   enqueue: [],
   park: null,
 };

@@ -2,7 +2,7 @@
 
 import { IsolatedRuns } from '../../core/runtime/isolated/isolated-runs.ts';
 import { hostileData, hostileEntry, requestFor } from './hostile/hostile-runs.ts';
-import { fakeJournal } from './runtime-fakes.ts';
+import { fakeServices } from './runtime-fakes.ts';
 
 const runs = new IsolatedRuns({
   entry: hostileEntry,
@@ -14,5 +14,5 @@ const runs = new IsolatedRuns({
 });
 runs.run(requestFor('say who it is, and loop for ever', true), {
   hardLimitMs: 600_000,
-  journal: fakeJournal(),
+  services: fakeServices(),
 });

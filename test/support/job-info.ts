@@ -24,6 +24,7 @@ export function infoWith(fields: Partial<JobInfo> = {}): JobInfo {
     tags: [],
     parkKey: '',
     resultBytes: 0,
+    output: 'none',
     errorCode: '',
     errorMessage: '',
     note: '',

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.ts';
 import type { Job, JobQueue } from '../../core/job-queue/index.ts';
-import { openOutput } from '../../core/output/index.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import { loadTools, openKnowledge } from '../../core/tools/index.ts';
+import { fakeServices } from './runtime-fakes.ts';
 
 const provider = {
   name: 'nobody',
@@ -27,7 +27,6 @@ export async function paidAnswers(
   { agent, model }: { agent: Agent; model: string },
 ): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'aiq-paid-'));
-  const store = await openOutput(dir);
   const tools = await loadTools(agent);
   const ready = {
     agent,
@@ -65,7 +64,8 @@ export async function paidAnswers(
           put: async (_, value) => value,
         },
         agent: async () => ({ ...ready, toolSet: tools.length === 0 ? null : ready.toolSet }),
-        withOutput: (_, use) => use({ dir, store }),
+        outputs: fakeServices().outputs,
+        outputDir: () => dir,
         blocking: (work) => work(),
       },
       { ...job, body: Buffer.from(JSON.stringify({ input })), attempt: 1, isRedelivery: true },
@@ -73,7 +73,6 @@ export async function paidAnswers(
     );
     return answers;
   } finally {
-    await store.close();
     await rm(dir, { recursive: true });
   }
 }

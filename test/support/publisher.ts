@@ -1,12 +1,11 @@
 /**
- * A process that publishes, driven by tests: `node publisher.ts '<JSON>'`. With `killAt` it kills
- * itself at that step of the given occurrence, as a power cut would; otherwise it prints the
- * records' paths as JSON.
+ * A process that writes results, driven by tests: `node publisher.ts '<JSON>'`. With `killAt` it kills
+ * itself at that step, as a power cut would; otherwise it prints the paths as JSON.
  */
 
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Overwrite, openOutput, type PublishStep } from '../../core/output/index.ts';
+import { OutputFolder, type Overwrite, type PlaceStep } from '../../core/output/index.ts';
 
 export interface PublisherOrder {
   readonly root: string;
@@ -14,13 +13,15 @@ export interface PublisherOrder {
   readonly overwrite: Overwrite;
   /** Added to each content, so that the attempts of one job can be told apart. */
   readonly mark: string;
-  readonly killAt?: PublishStep;
-  /** Wait for this file before the first publish, so that processes start together. */
+  /** The jobs were settled before: what is missing of them is written. */
+  readonly recovers?: boolean;
+  readonly killAt?: PlaceStep;
+  /** Wait for this file before the first result, so that processes start together. */
   readonly startWhen?: string;
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as PublisherOrder;
-const store = await openOutput(order.root, {
+const folder = await OutputFolder.open(order.root, {
   onStep: (step) => {
     if (step === order.killAt) process.kill(process.pid, 'SIGKILL');
   },
@@ -31,17 +32,31 @@ if (order.startWhen !== undefined) {
 }
 const published = await Promise.all(
   order.jobs.map(async ({ id, paths }) => {
-    const files = paths.map((path) => ({ path, content: contentOf(id, path) }));
     try {
-      const request = { jobId: id, files, overwrite: order.overwrite, provenance: {} };
-      return { id, paths: (await store.publish(request)).files.map((file) => file.path) };
+      return { id, paths: await publish(id, paths) };
     } catch (error) {
       return { id, error: error instanceof Error ? error.message : String(error) };
     }
   }),
 );
-await store.close();
+await folder.sync();
+await folder.close();
 process.stdout.write(`${JSON.stringify(published)}\n`);
+
+async function publish(jobId: string, paths: readonly string[]): Promise<string[]> {
+  const { overwrite, recovers = false } = order;
+  const names = recovers ? null : await folder.reserve(paths, overwrite);
+  const files = paths.map((path, at) => {
+    return { path: names?.paths[at] ?? path, content: Buffer.from(contentOf(jobId, path)) };
+  });
+  const result = { jobId, files, overwrite, replaces: null, provider: '', model: '' };
+  try {
+    const done = await (recovers ? folder.recover(result) : folder.place(result));
+    return done.files.map(({ path }) => path);
+  } finally {
+    names?.release();
+  }
+}
 
 /** Long enough that half a file would show. */
 function contentOf(id: string, path: string): string {

@@ -14,6 +14,7 @@ import type {
 } from '../../core/job-queue/index.ts';
 import { plainJob } from '../../core/protocol/index.ts';
 import type { Journal } from '../../core/runtime/attempt/journal.ts';
+import type { Services } from '../../core/runtime/pool/questions.ts';
 import type { ThreadAgent } from '../../core/runtime/pool/thread-messages.ts';
 
 type AgentParts = Partial<Omit<Agent, 'limits' | 'output' | 'retry'>> & {
@@ -156,6 +157,18 @@ export function fakeJournal(): FakeJournal {
   };
 }
 
+/** What a run may ask for: of a folder that has nothing and takes anything. */
+export function fakeServices(journal: Journal = fakeJournal()): Services {
+  return {
+    journal,
+    outputs: {
+      find: async () => ({ result: null, isAfterExtract: false }),
+      check: async () => undefined,
+      prompts: async () => null,
+    },
+  };
+}
+
 /** A queue whose deliveries the test makes. Emits `settled` on its events. */
 export function fakeQueue() {
   const consumers: FakeConsumer[] = [];
@@ -192,6 +205,9 @@ export function fakeQueue() {
     sharedBy: 'user' as const,
     consume,
     stats: async () => ({ queues: stats }),
+    written: async () => undefined,
+    prompts: async () => null,
+    unwrittenFolders: async () => [],
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
     journalPut: (callHash: Uint8Array, value: Uint8Array) => journal.put(callHash, value),
   };

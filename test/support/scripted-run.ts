@@ -2,10 +2,11 @@
 
 import { compileAgent } from '../../core/agent/index.ts';
 import type { ModelAnswer, ModelCall } from '../../core/model/index.ts';
-import type { OutputStore } from '../../core/output/index.ts';
 import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import type { Journal } from '../../core/runtime/attempt/journal.ts';
+import type { Projection } from '../../core/runtime/outputs/projection.ts';
+import { written } from './results.ts';
 import { type agentOf, fakeJournal, threadAgentOf } from './runtime-fakes.ts';
 
 export type AgentParts = Parameters<typeof agentOf>[0];
@@ -32,7 +33,7 @@ export interface ScriptedRun {
 }
 
 export async function scriptedRun(
-  { dir, store }: { readonly dir: string; readonly store: OutputStore },
+  { dir, projection }: { readonly dir: string; readonly projection: Projection },
   turns: readonly Turn[],
   options: ScriptedRun = {},
 ) {
@@ -58,7 +59,8 @@ export async function scriptedRun(
       name === 'echo'
         ? { ...ready, provider: { ...provider, contextTokens }, compiled, caller, toolSet: null }
         : null,
-    withOutput: async (_, use) => use({ dir, store }),
+    outputs: projection,
+    outputDir: () => dir,
     blocking: (work) => work(),
   };
   const body = options.body ?? JSON.stringify({ input: options.input ?? { text: 'hello' } });
@@ -71,6 +73,7 @@ export async function scriptedRun(
     attempt: 1,
     isRedelivery: options.isRedelivery ?? false,
   };
-  const result = await runJob(tools, request, options.signal ?? new AbortController().signal);
-  return { result, calls };
+  const made = await runJob(tools, request, options.signal ?? new AbortController().signal);
+  const result = await written(projection, request.id, made);
+  return { made, result, calls };
 }

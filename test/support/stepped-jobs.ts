@@ -75,11 +75,10 @@ export async function paidSoFar(
 ): Promise<Map<string, number>> {
   const broker = `file:${join(project.dir, '.aiq')}`;
   const queue = await openQueue({ broker, tokenFile: null, clientName: 'test' });
-  const committed = new Set(await project.list('out', '.aiq', 'commit'));
   const paid = new Map<string, number>();
   try {
     const { jobs } = await queue.list({ queue: 'worker', limit: 1000 });
-    for (const { id } of jobs.filter((one) => !committed.has(one.id))) {
+    for (const { id } of jobs.filter(({ state }) => state !== 'done')) {
       const [found] = await queue.inspect(id, { withJob: true });
       if (!found?.job) throw new Error(`job ${id} has no body`);
       const digest = digestOf(inputText(found.job));

@@ -21,12 +21,16 @@ const enumNames = new Map<unknown, string>([
   [structs.priorities, 'priority'],
   [structs.enqueueOutcomes, 'enqueueOutcome'],
   [structs.directives, 'directive'],
+  [structs.overwriteRules, 'overwrite'],
+  [structs.outputStates, 'outputState'],
 ]);
 const structNames = new Map<unknown, string>([
   [structs.token.struct, 'token'],
   [structs.usage.struct, 'usage'],
   [structs.blobRef.struct, 'blobRef'],
   [structs.value.struct, 'value'],
+  [structs.outputFile.struct, 'outputFile'],
+  [structs.output.struct, 'output'],
   [structs.leaseEndInfo.struct, 'leaseEndInfo'],
   [structs.jobInfo.struct, 'jobInfo'],
   [structs.queueInfo.struct, 'queueInfo'],

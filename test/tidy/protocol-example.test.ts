@@ -101,6 +101,8 @@ test('the delivery, the settle with an optional and its answer are as written', 
     result: { inline: utf8('ok'), blob: null },
     enqueue: [],
     park: null,
+    output: null,
+    prompts: null,
   };
   expect(hex(frame('Settle', 3, { items: [settlement] }))).toMatch(dumpPattern(dumps[4] ?? ''));
   const answers = [{ code: 0, state: 'done', message: '' } as const];

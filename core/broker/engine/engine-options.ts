@@ -61,5 +61,8 @@ export function valueBytes(event: CoreEvent): number {
   const { request } = event;
   if (request.name === 'JournalPut') return request.fields.value.inline?.length ?? 0;
   if (request.name !== 'Settle') return 0;
-  return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
+  return request.fields.items.reduce((sum, { result, prompts, output }) => {
+    const values = [result, prompts, ...(output?.files ?? []).map(({ content }) => content)];
+    return values.reduce((bytes, value) => bytes + (value?.inline?.length ?? 0), sum);
+  }, 0);
 }

@@ -1,6 +1,13 @@
 /** The columns of the `jobs` table: the one place that says how a job's info is stored. */
 
-import { idFromText, idToText, type JobInfo, jobStates, priorities } from '../../protocol/index.ts';
+import {
+  idFromText,
+  idToText,
+  type JobInfo,
+  jobStates,
+  outputStates,
+  priorities,
+} from '../../protocol/index.ts';
 
 /** What a column may hold. */
 export type Cell = number | string | Uint8Array;
@@ -41,6 +48,7 @@ export const columns: Readonly<Record<string, Column>> = {
   expires_at_ms: number(({ expiresAtMs }) => expiresAtMs),
   park_key: text(({ parkKey }) => parkKey),
   result_bytes: number(({ resultBytes }) => resultBytes),
+  output: number(({ output }) => outputStates[output]),
   error_code: text(({ errorCode }) => errorCode),
   error_message: text(({ errorMessage }) => errorMessage),
   note: text(({ note }) => note),
@@ -80,6 +88,7 @@ export function idCell(id: string): Uint8Array {
 
 const stateNames = namesOf(jobStates);
 const priorityNames = namesOf(priorities);
+const outputNames = namesOf(outputStates);
 
 function namesOf<N extends string>(table: Readonly<Record<N, number>>): Map<number, N> {
   return new Map((Object.keys(table) as N[]).map((name) => [table[name], name]));
@@ -112,6 +121,7 @@ export function infoOf(row: Row): JobInfo {
     tags: t('tags') === '' ? [] : t('tags').split('\n'),
     parkKey: t('park_key'),
     resultBytes: n('result_bytes'),
+    output: outputNames.get(n('output')) ?? 'none',
     errorCode: t('error_code'),
     errorMessage: t('error_message'),
     note: t('note'),

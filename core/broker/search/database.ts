@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { messageOf } from '../../base/index.ts';
 import { columns } from './columns.ts';
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /** Pages in memory, in KiB: bounded, whatever the file's size. */
 const cacheKib = 4 * 1024;

@@ -1,11 +1,10 @@
-/** Finds the job that a typed id names, its content, and the folders where its output may be. */
+/** Finds the job that a typed id names, and its content. */
 
 import {
   type InspectedJob,
   isExtract,
   isIdPrefix,
   type JobQueue,
-  readJobBody,
   shortId,
   standIn,
   stateWord,
@@ -59,29 +58,4 @@ export async function findWithContent(session: Session, typed: string): Promise<
   // Without the body one candidate folder is missing; the others may have the output.
   const job = await queue.wholeJob(whole.job).catch(() => null);
   return { ...whole, job };
-}
-
-/** The consumer's output folder, then the producer's, then the configured one. */
-export async function outputFolders(session: Session, found: InspectedJob): Promise<string[]> {
-  const { output } = await session.config();
-  const folders = [rootOf(found.info.note), wantedFolder(found), output.dir];
-  return [...new Set(folders.filter((folder) => folder !== null))];
-}
-
-function rootOf(note: string): string | null {
-  try {
-    const { root } = JSON.parse(note) as { root?: unknown };
-    return typeof root === 'string' ? root : null;
-  } catch {
-    return null;
-  }
-}
-
-function wantedFolder({ job }: InspectedJob): string | null {
-  if (job === null) return null;
-  try {
-    return readJobBody(job).outputDir;
-  } catch {
-    return null;
-  }
 }

@@ -6,8 +6,15 @@ import type { Terminal } from './terminal.ts';
 
 /** The files of a done job, such as `out/a.md (extract)`. */
 export function outputText(info: JobInfo): string {
-  const files = readNote(info.note).files.map(pathFromHere).join(' ');
+  const written = readNote(info.note).files.map(pathFromHere).join(' ');
+  const files = info.output === 'unwritten' ? `(${unwrittenText(info)})` : written;
   return isExtract(info) ? `${files} (extract)` : files;
+}
+
+/** What is said of a result whose files are not in their folder. */
+export function unwrittenText({ note }: Pick<JobInfo, 'note'>): string {
+  const { notWritten } = readNote(note);
+  return `result is kept; not written: ${notWritten ?? 'it will be by the next consumer'}`;
 }
 
 /** Prints how many of the done jobs are extracts; nothing when none is. */

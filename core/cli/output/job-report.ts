@@ -52,6 +52,9 @@ function isExtractReport({ outcome, provider }: JobReport): boolean {
 function outcomeText(report: JobReport): string {
   if (report.supersededBy !== '') return report.errorMessage;
   if (report.outcome === 'ack') {
+    if (report.notWritten !== undefined) {
+      return `result is kept; not written: ${report.notWritten}`;
+    }
     const files = filesOf(report).map(pathFromHere).join(' ');
     const how = report.recovered ? 'already existed' : formatElapsed(report.elapsedMs);
     return `-> ${files}${isExtractReport(report) ? ' (extract)' : ''}  ${how}`;

@@ -11,7 +11,7 @@ import {
   shortId,
   stateWord,
 } from '../../job-queue/index.ts';
-import { outputText } from './extract-text.ts';
+import { outputText, unwrittenText } from './extract-text.ts';
 import { formatAge, formatBytes, formatTable, oneLine, pathFromHere } from './format.ts';
 import { outputWidth, type Terminal } from './terminal.ts';
 import { usageText } from './usage-text.ts';
@@ -113,12 +113,18 @@ export function formatJobDetails(
     ['usage', usageText({ ...note, ...describeUsage(info.usage) })],
     ['unsearched', note.notSearched ?? ''],
     ['result', info.resultBytes === 0 ? '' : formatBytes(info.resultBytes)],
-    ...note.files.map((file): [string, string] => ['file', pathFromHere(file)]),
+    ...fileRows(info),
     ...history.map((end): [string, string] => ['history', leaseEndText(end)]),
   ];
   return rows
     .filter(([, value]) => value !== '')
     .map(([label, value]) => `${label.padEnd(12)}${oneLine(value)}`);
+}
+
+/** The files once they are there; before that, why they are not. */
+function fileRows(info: JobInfo): [label: string, value: string][] {
+  if (info.output === 'unwritten') return [['files', unwrittenText(info)]];
+  return readNote(info.note).files.map((file) => ['file', pathFromHere(file)]);
 }
 
 function stateText(info: JobInfo): string {

@@ -24,6 +24,7 @@ import { Session, type SessionOptions } from '../session.ts';
 import { BodyFetcher } from './body-fetcher.ts';
 import { keepLeases, type LeaseKeeper } from './lease-keeper.ts';
 import { itemCodeOf, type LeasedJob, Leases } from './leases.ts';
+import { settlementSize } from './settlement-size.ts';
 
 export interface ConsumerOptions extends SessionOptions {
   readonly queues: readonly string[];
@@ -39,8 +40,6 @@ export interface ConsumerOptions extends SessionOptions {
 
 type ExtendAnswer = Message<'ExtendOk'>['items'][number];
 
-/** Bytes of a settlement apart from its texts. */
-const settlementBytes = 256;
 /** A job that this consumer cannot read, or whose body it cannot get, waits this long before someone else may try. */
 const unreadableDelayMs = 5_000;
 
@@ -267,6 +266,8 @@ function unreadable(
     note: '',
     usage: noUsage,
     result: null,
+    output: null,
+    prompts: null,
     enqueue: [],
     park: null,
   };
@@ -274,12 +275,6 @@ function unreadable(
 
 function tokenOf({ token }: LeasedJob): LeaseToken {
   return token;
-}
-
-function settlementSize({ errorCode, errorMessage, note, result, enqueue }: Settlement): number {
-  const textBytes = 3 * (errorCode.length + errorMessage.length + note.length);
-  const followUps = enqueue.reduce((sum, job) => sum + job.length + 4, 0);
-  return settlementBytes + textBytes + (result?.inline?.length ?? 0) + followUps;
 }
 
 function checkCredit(credit: number): void {

@@ -5,6 +5,7 @@ import { Consumer as AiqConsumer, type Client, type SessionOptions } from '../..
 import { AiqError, encodeJob, type Job, limits, noUsage } from '../../protocol/index.ts';
 import type { ConsumeOptions, Consumer, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
+import { outputOf, promptsOf } from './outputs.ts';
 import { bytesOf, storeBodies, valueOf } from './values.ts';
 
 type Asking = Pick<Client, 'request'>;
@@ -54,6 +55,8 @@ async function settlementOf(
     note,
     usage: settle.usage ?? noUsage,
     result: settle.result === undefined ? null : await valueOf(client, settle.result),
+    output: settle.output === undefined ? null : await outputOf(client, settle.output),
+    prompts: settle.prompts === undefined ? null : await promptsOf(client, settle.prompts),
     enqueue: await encodedJobs(client, settle.enqueue ?? []),
     park: settle.park ?? null,
   };

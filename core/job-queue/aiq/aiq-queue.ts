@@ -1,11 +1,15 @@
 /** The `JobQueue` port over the built-in broker: one client that asks, one session per consumer. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BackoffRange, backoffMs } from '../../base/index.ts';
 import { Client, type EnqueueAnswer, type SessionOptions, Watcher } from '../../client/index.ts';
-import { decodeJob, errorCodeOf, type Job, limits } from '../../protocol/index.ts';
+import { decodeJob, errorCodeOf, type Job, type JobInfo, limits } from '../../protocol/index.ts';
+import { readNote } from '../describe-job.ts';
 import type { Enqueued, JobFilter, JobPage, JobQueue, WatchOptions } from '../port.ts';
 import type { ConsumeOptions } from '../port-consumer.ts';
 import { openAiqConsumer } from './aiq-consumer.ts';
 import { operationsOf } from './operations.ts';
+import { outputsOf } from './outputs.ts';
 import { search } from './search.ts';
 import { isLarge, storeBodies, valuesOf } from './values.ts';
 
@@ -30,6 +34,7 @@ export async function openAiqQueue(
   return {
     ...operationsOf(client),
     ...valuesOf(client),
+    ...outputsOf(client),
     address,
     sharedBy,
     enqueue: (jobs, options) => enqueue(client, jobs, options?.atomic ?? false),
@@ -46,15 +51,26 @@ export async function openAiqQueue(
     },
     engineStats: () => client.request('Stats', { queues: [] }),
     problems: async () => (await client.request('Problems', {})).texts,
-    async wait(id, signal) {
-      const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };
-      return (await client.request('Wait', { id }, options)).job;
-    },
+    wait: (id, signal) => wait(client, id, signal),
     watch: (options) => watch(options, { client, session, watchers }),
     async close() {
       await Promise.all([...watchers, client].map((open) => open.close()));
     },
   };
+}
+
+const writingPolls: BackoffRange = { minMs: 2, maxMs: 500 };
+
+/** A job that is done is asked for again as long as its files are on their way. */
+async function wait(client: Client, id: string, signal?: AbortSignal): Promise<JobInfo> {
+  for (let asked = 1; ; asked++) {
+    const options = { deadlineMs: Number.POSITIVE_INFINITY, signal };
+    const { job } = await client.request('Wait', { id }, options);
+    const isOpen = job.output === 'unwritten' && readNote(job.note).notWritten === undefined;
+    if (!isOpen) return job;
+    await sleep(backoffMs(asked, writingPolls), undefined, { signal }).catch(() => {});
+    signal?.throwIfAborted();
+  }
 }
 
 async function enqueue(client: Client, jobs: readonly Job[], atomic: boolean): Promise<Enqueued[]> {

@@ -49,12 +49,9 @@ async function storeBody(client: Asking, job: Job): Promise<Job> {
 /** The part of the port that carries bytes. */
 export function valuesOf(
   client: Asking,
-): Pick<JobQueue, 'wholeJob' | 'result' | 'putBlob' | 'getBlob' | 'journalGet'> {
+): Pick<JobQueue, 'wholeJob' | 'putBlob' | 'getBlob' | 'journalGet'> {
   return {
     wholeJob: (job) => wholeJob(client, job),
-    async result(id) {
-      return bytesOf(client, (await client.request('Result', { id })).value);
-    },
     putBlob: (content) => putBlob(client, content),
     getBlob: (ref, signal) => getBlob(client, ref, signal),
     async journalGet(id, callHash) {

@@ -8,6 +8,7 @@ import {
   enqueueOutcomes,
   itemAnswer,
   jobStates,
+  output,
   settleOutcomes,
   token,
   usage,
@@ -86,6 +87,10 @@ export const workMessages = {
             enqueue: { list: 'bytes' },
             /** Wait for `Signal` of this key instead of the delay. */
             park: { optional: 'text' },
+            /** Files of the result, which this settle makes real; only with `ack`. */
+            output: { optional: output },
+            /** What was sent to the model, as the consumer packs it. */
+            prompts: { optional: value },
           },
         },
       },

@@ -2,9 +2,9 @@
 
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
-import type { CommitRecord, OutputStore } from '../../output/index.ts';
-import type { Journal } from './journal.ts';
+import type { Services } from '../pool/questions.ts';
 import type { PaidOnce } from './paid-once.ts';
+import type { SentCalls } from './prompts.ts';
 import type { JobRequest } from './result.ts';
 import type { ToolSet } from './tools/tool-calls.ts';
 import type { UsageMeter } from './usage.ts';
@@ -20,21 +20,17 @@ export interface ReadyAgent {
   readonly toolSet: ToolSet | null;
 }
 
-/** An open output folder. */
-export interface Output {
-  readonly dir: string;
-  readonly store: OutputStore;
-}
-
-export interface JobTools {
+export interface JobTools extends Services {
   readonly prices: Prices;
   readonly idleMs: number;
   readonly answerBytesMax: number;
-  readonly journal: Journal;
   /** Null for an agent that this consumer does not have. */
   agent(name: string): Promise<ReadyAgent | null>;
-  /** Works with the store of the job's own output folder, or of the consumer's when it names none. */
-  withOutput<T>(dir: string | null, use: (output: Output) => Promise<T>): Promise<T>;
+  /**
+   * The job's own output folder, or the consumer's when it names none.
+   * @throws AttemptError `output_dir_refused`
+   */
+  outputDir(dir: string | null): string;
   /** Runs code of an agent that may block the thread: the job is named while it does. */
   blocking<T>(work: () => T): T;
 }
@@ -45,18 +41,21 @@ export interface AttemptContext {
   readonly request: JobRequest;
   readonly meter: UsageMeter;
   readonly paid: PaidOnce;
+  readonly sent: SentCalls;
   readonly signal: AbortSignal;
   readonly startedAtMs: number;
   /** Texts of the input that must stand in no message and no file but the job's own; filled once it is read. */
   readonly secrets: Set<string>;
 }
 
-export interface Attempt extends AttemptContext, Output {
+export interface Attempt extends AttemptContext {
+  /** Absolute output folder. */
+  readonly dir: string;
   readonly ready: ReadyAgent;
   readonly input: JsonObject;
   readonly context: JobContext;
   /** What an extract says of itself; null for an answer. */
   readonly extractNotice: string | null;
-  /** The extract that this result takes the place of. */
-  readonly replaces: CommitRecord | null;
+  /** The job whose extract this result takes the place of; null for none. */
+  readonly replaces: string | null;
 }

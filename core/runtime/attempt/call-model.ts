@@ -21,7 +21,6 @@ import { lostText, readJson } from '../../yaml/index.ts';
 import { ask } from './ask.ts';
 import type { Attempt } from './attempt.ts';
 import { AttemptError } from './failure.ts';
-import { keepPrompt, type Sender } from './prompts.ts';
 import { type MadeCall, ToolCalls } from './tools/tool-calls.ts';
 import { createTurns } from './turns.ts';
 
@@ -80,8 +79,9 @@ async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer
   const isFree = ready.provider.kind === 'offline';
   // Asked again, the prompt may lie in a cache that the server does not count.
   const isFirst = paid.answers === 0 && state.request.attempt === 1;
+  // Also what an earlier attempt sent, and was answered: it is the very same.
+  state.sent.add(ready.provider, request);
   const answer = await paid.answer(request, async () => {
-    await keepPrompt(senderOf(state), request);
     try {
       const bought = await ready.caller.call(request, signal);
       meter.add(ready.model, bought.usage, isFree);
@@ -95,11 +95,6 @@ async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer
   const problem = isFirst ? promptTruncated(request.messages, answer) : null;
   if (problem !== null) throw problem;
   return answer;
-}
-
-function senderOf({ dir, request, ready, secrets }: Attempt): Sender {
-  const { id: jobId, attempt } = request;
-  return { dir, jobId, attempt, provider: ready.provider, secrets };
 }
 
 function toolCallsOf({ tools, ready, request, paid, signal, secrets }: Attempt): ToolCalls | null {

@@ -22,6 +22,7 @@ const outputClasses: Record<OutputError['code'], { class: FailureClass; code: st
   path_invalid: { class: 'permanent', code: 'path_invalid' },
   exists: { class: 'permanent', code: 'exists' },
   io: { class: 'transient', code: 'output_io' },
+  taken_over: { class: 'transient', code: 'output_io' },
 };
 
 /** An aborted signal explains every error that follows from it, so it is asked first. */

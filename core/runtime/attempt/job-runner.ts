@@ -1,7 +1,7 @@
 /**
- * One attempt at one job, from its body to a published result. It checks everything that can be
- * known before the model is paid, never calls it for a result that exists, and publishes nothing
- * once its signal was aborted.
+ * One attempt at one job, from its body to the files of its result. It checks everything that can be
+ * known before the model is paid, and never calls it for a result that exists. Nothing is written here:
+ * the settle makes the result real.
  */
 
 import { createHash } from 'node:crypto';
@@ -16,14 +16,15 @@ import {
 import { startTimer } from '../../base/index.ts';
 import { type JobBody, readJobBody, shortId } from '../../job-queue/index.ts';
 import { offlineNotice } from '../../offline-model/index.ts';
-import type { CommitRecord, OutputStore } from '../../output/index.ts';
+import { checkPaths } from '../../output/index.ts';
 import { leftOutText } from '../../tools/index.ts';
-import type { Attempt, AttemptContext, JobTools, Output, ReadyAgent } from './attempt.ts';
+import type { Attempt, AttemptContext, JobTools, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
+import type { FoundBefore } from './outputs.ts';
 import { PaidOnce } from './paid-once.ts';
+import { SentCalls } from './prompts.ts';
 import type { JobFailure, JobRequest, JobResult, JobSuccess } from './result.ts';
-import { publishedResult, resultOf } from './result-value.ts';
 import { createUsageMeter, type UsageMeter } from './usage.ts';
 
 const invalidateMs = 2_000;
@@ -40,19 +41,21 @@ export async function runJob(
   const { journal } = tools;
   const paid = new PaidOnce({ journal, isRedelivery: request.isRedelivery, signal });
   const secrets = new Set<string>();
-  const course = { tools, request, meter, paid, signal, secrets, startedAtMs: Date.now() };
+  const sent = new SentCalls(request, secrets);
+  const course = { tools, request, meter, paid, sent, signal, secrets, startedAtMs: Date.now() };
   try {
     const body = readJobBody(request);
-    return await tools.withOutput(body.outputDir, async (output) => {
-      const published = await output.store.find(request.id);
-      if (published !== null) return recovered(output, published, meter);
-      return runWithDeadline({ ...course, ...output }, body, deadline);
-    });
+    const dir = tools.outputDir(body.outputDir);
+    const found = await tools.outputs.find(dir, request.id, body.after ?? null);
+    if (found.result !== null) return recovered(dir, found.result, meter);
+    if (request.isRedelivery) sent.follow(await tools.outputs.prompts(request.id));
+    const replaces = found.isAfterExtract ? (body.after ?? null) : null;
+    return await runWithDeadline({ ...course, dir, replaces }, body, deadline);
   } catch (error) {
     const found = failureOf(error, signal);
     const failure = { ...found, message: withoutTexts(found.message, secrets) };
     if (isPermanent(failure)) await inTime(paid.invalidate());
-    return { ok: false, failure, usage: meter.total };
+    return { ok: false, failure, prompts: sent.packed(), usage: meter.total };
   }
 }
 
@@ -67,7 +70,7 @@ function isPermanent({ class: kind, code }: JobFailure): boolean {
 }
 
 async function runWithDeadline(
-  course: AttemptContext & Output,
+  course: AttemptContext & Pick<Attempt, 'dir' | 'replaces'>,
   body: JobBody,
   deadline: AbortController,
 ): Promise<JobResult> {
@@ -84,65 +87,55 @@ async function runWithDeadline(
     const context = contextOf(request, ready.agent);
     if (request.isSuperseded === true) return superseded(input, course.meter);
     const extractNotice = ready.provider.kind === 'offline' ? offlineNotice : null;
-    const replaces = await extractBefore(course.store, body);
-    return await runAttempt({ ...course, ready, input, context, extractNotice, replaces });
+    return await runAttempt({ ...course, ready, input, context, extractNotice });
   } finally {
     timer.clear();
   }
 }
 
 async function runAttempt(state: Attempt): Promise<JobSuccess> {
-  const { tools, request, ready, store, meter, signal } = state;
+  const { tools, ready, meter, signal } = state;
   await checkPathFirst(state);
   const answered = await callModel(state);
   signal.throwIfAborted();
-  const record = await store.publish({
-    jobId: request.id,
-    files: answered.files,
-    overwrite: ready.agent.output.overwrite,
-    replaces: state.replaces,
-    provenance: tools.blocking(() => provenanceOf(state, answered)),
-    signal,
-  });
+  checkPaths(answered.files.map(({ path }) => path));
   return {
     ok: true,
     root: state.dir,
-    files: record.files.map((file) => file.path),
+    files: answered.files.map(({ path, content }) => ({ path, content: Buffer.from(content) })),
+    overwrite: ready.agent.output.overwrite,
+    replaces: state.replaces,
+    provenance: tools.blocking(() => provenanceOf(state, answered)),
     model: answered.answer.model,
     ...askedOf(ready.model, answered.answer.model),
     provider: ready.provider.name,
     recovered: false,
     ...notSearchedOf(answered),
-    result: resultOf(record, state.dir, answered.files),
+    prompts: tools.blocking(() => state.sent.packed()),
     usage: meter.total,
   };
 }
 
-async function recovered(
-  { store, dir }: Output,
-  published: CommitRecord,
+const noContent = new Uint8Array(0);
+
+function recovered(
+  dir: string,
+  { files, provider, model }: NonNullable<FoundBefore['result']>,
   meter: UsageMeter,
-): Promise<JobSuccess> {
-  await store.rollForward(published);
-  const record = (await store.find(published.jobId)) ?? published;
-  const { model, askedModel, provider } = record.provenance;
+): JobSuccess {
   return {
     ok: true,
     root: dir,
-    files: record.files.map((file) => file.path),
-    model: typeof model === 'string' ? model : '',
-    ...askedOf(askedModel, model),
-    provider: typeof provider === 'string' ? provider : '',
+    files: files.map((path) => ({ path, content: noContent })),
+    overwrite: 'number',
+    replaces: null,
+    provenance: {},
+    model,
+    provider,
     recovered: true,
-    result: await publishedResult(record, dir),
+    prompts: null,
     usage: meter.total,
   };
-}
-
-/** The extract that the job of the same content before this one published, where it did. */
-async function extractBefore(store: OutputStore, { after }: JobBody): Promise<CommitRecord | null> {
-  const before = after === undefined ? null : await store.find(after);
-  return before?.provenance['provider'] === 'offline' ? before : null;
 }
 
 /** The agent may have changed since the job was enqueued, so its input is checked again. */
@@ -167,14 +160,14 @@ function contextOf({ id, source, createdAtMs, attempt }: JobRequest, agent: Agen
 
 /** A path that needs no answer can be refused before anything was bought. */
 async function checkPathFirst(state: Attempt): Promise<void> {
-  const { tools, ready, store, input, context, extractNotice, replaces } = state;
+  const { tools, dir, ready, input, context, extractNotice, replaces } = state;
   const { format, overwrite } = ready.agent.output;
   const path = tools.blocking(() => ready.compiled.renderPath(input, context, extractNotice));
   if (path === null) return;
   // For a set of files the pattern is a folder: any name in it shows whether it can be used.
   await (format === 'files'
-    ? store.check(`${path.replace(/\/+$/, '')}/file`, 'number')
-    : store.check(path, overwrite, replaces));
+    ? tools.outputs.check(dir, `${path.replace(/\/+$/, '')}/file`, 'number', null)
+    : tools.outputs.check(dir, path, overwrite, replaces));
 }
 
 /** The id that was asked for, where the server named the model otherwise. */
@@ -218,7 +211,7 @@ function changedMeanwhile(): AttemptError {
 function superseded(input: JsonObject, { total: usage }: UsageMeter): JobResult {
   const message = 'another job does the work with the present definition';
   const failure = { class: 'permanent', code: 'superseded', message, retryAfterMs: null } as const;
-  return { ok: false, failure, input, usage };
+  return { ok: false, failure, input, prompts: null, usage };
 }
 
 function unknownAgent(name: string): AttemptError {

@@ -1,17 +1,11 @@
 /**
- * What a job sent to its model, kept as `<output folder>/.aiq/prompts/<job id>.json` when it is
- * sent: templates and agents change, so it cannot be made again later. The newest calls are kept,
- * those of failed attempts too; replaced atomically, and not synced, as nothing depends on it.
+ * What an attempt sent to its model, kept by the broker with the end of its lease: templates and agents
+ * change, so it cannot be made again later. The newest calls are kept, of failed attempts too.
  */
 
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { withoutTexts } from '../../agent/index.ts';
-import { hasCode, makeFolder, messageOf } from '../../base/index.ts';
 import type { Message, ModelCall, Provider } from '../../model/index.ts';
-import { AttemptError } from './failure.ts';
 
 /** One call as it was sent. */
 export interface SentCall {
@@ -40,89 +34,95 @@ export interface SentPrompts {
 }
 
 const callsMax = 20;
-const fileBytesMax = 4 * 1024 * 1024;
+const bytesMax = 4 * 1024 * 1024;
 const contentCharsMax = 1024 * 1024;
-/** What the commit records are named by, too. */
-const jobIdPattern = /^[0-9a-z-]{1,64}$/;
 /** A shorter key is a placeholder such as `none`: replacing it would garble the text. */
 const keyCharsMin = 6;
 
-/** Who sends: what every call of one attempt has in common. */
-export interface Sender {
-  /** Absolute output folder. */
-  readonly dir: string;
-  readonly jobId: string;
+/** A call, and whose it was. */
+interface Sent {
   readonly attempt: number;
   readonly provider: Provider;
+  readonly call: ModelCall;
+  readonly atMs: number;
+}
+
+/** Collects what an attempt sends. */
+export class SentCalls {
+  readonly #jobId: string;
+  readonly #attempt: number;
   /** Texts of the input that are not kept. */
-  readonly secrets: ReadonlySet<string>;
-}
+  readonly #secrets: ReadonlySet<string>;
+  readonly #calls: Sent[] = [];
+  /** Those of earlier attempts. */
+  #before: readonly SentCall[] = [];
+  #dropped = 0;
 
-/**
- * Adds a call to what the job has sent.
- * @throws AttemptError `output_io` when it cannot be written: the call is not worth paying then,
- *   because its result could not be written either
- */
-export async function keepPrompt(sender: Sender, call: ModelCall): Promise<void> {
-  try {
-    const before = await readPrompts(sender.dir, sender.jobId).catch(() => null);
-    await replace(sender, withCall(before, sender, call));
-  } catch (error) {
-    const reason = messageOf(error);
-    const message = `the prompt cannot be kept in ${promptsDir(sender.dir)}: ${reason}`;
-    throw new AttemptError('transient', 'output_io', message, { cause: error });
+  constructor(
+    { id, attempt }: { readonly id: string; readonly attempt: number },
+    secrets: ReadonlySet<string>,
+  ) {
+    this.#jobId = id;
+    this.#attempt = attempt;
+    this.#secrets = secrets;
   }
-}
 
-/**
- * What a job has sent; null when nothing is known of it in that output folder.
- * @throws Error when the file is damaged or cannot be read
- */
-export async function readPrompts(dir: string, jobId: string): Promise<SentPrompts | null> {
-  let text: string;
-  try {
-    const handle = await open(fileOf(dir, jobId), constants.O_RDONLY | constants.O_NOFOLLOW);
+  /** Goes on behind what earlier attempts sent; what cannot be read is left out. */
+  follow(packed: Uint8Array | null): void {
+    if (packed === null) return;
     try {
-      text = await handle.readFile('utf8');
-    } finally {
-      await handle.close();
+      const { calls, dropped } = unpackPrompts(packed);
+      this.#before = calls;
+      this.#dropped += dropped;
+    } catch {
+      // Of a later version.
     }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
   }
+
+  add(provider: Provider, call: ModelCall): void {
+    this.#calls.push({ attempt: this.#attempt, provider, call, atMs: Date.now() });
+    if (this.#calls.length <= callsMax) return;
+    this.#calls.shift();
+    this.#dropped++;
+  }
+
+  /** Compressed; null when nothing was sent. */
+  packed(): Uint8Array | null {
+    const [last] = this.#calls.slice(-1);
+    if (last === undefined) return null;
+    const before = this.#before.map((call) => JSON.stringify(call));
+    const own = this.#calls.map((sent) =>
+      withoutKey(JSON.stringify(sentCall(sent, this.#secrets)), sent.provider),
+    );
+    const texts = [...before, ...own];
+    let dropped = this.#dropped;
+    while (texts.length > 1 && (texts.length > callsMax || sum(texts) > bytesMax)) {
+      texts.shift();
+      dropped++;
+    }
+    const head = JSON.stringify({ version: 1, jobId: this.#jobId, dropped });
+    return zstdCompressSync(`${head.slice(0, -1)},"calls":[${texts.join(',')}]}`);
+  }
+}
+
+function sum(texts: readonly string[]): number {
+  return texts.reduce((bytes, text) => bytes + Buffer.byteLength(text), 0);
+}
+
+/**
+ * What `packed` made.
+ * @throws Error when it is damaged
+ */
+export function unpackPrompts(bytes: Uint8Array): SentPrompts {
+  const text = zstdDecompressSync(bytes, { maxOutputLength: 4 * bytesMax }).toString();
   const value = JSON.parse(text) as Partial<SentPrompts> | null;
-  if (value?.version !== 1 || value.jobId !== jobId || !Array.isArray(value.calls)) {
-    throw new Error(`${fileOf(dir, jobId)} is damaged`);
-  }
+  if (value?.version !== 1 || !Array.isArray(value.calls)) throw new Error('it is damaged');
   return value as SentPrompts;
 }
 
-function promptsDir(dir: string): string {
-  return join(dir, '.aiq', 'prompts');
-}
-
-function fileOf(dir: string, jobId: string): string {
-  if (!jobIdPattern.test(jobId)) throw new Error(`not a job id: ${JSON.stringify(jobId)}`);
-  return join(promptsDir(dir), `${jobId}.json`);
-}
-
-function withCall(before: SentPrompts | null, sender: Sender, call: ModelCall): string {
-  const calls = [...(before?.calls ?? []), sentCall(sender, call)];
-  let dropped = before?.dropped ?? 0;
-  for (;;) {
-    const sent: SentPrompts = { version: 1, jobId: sender.jobId, dropped, calls };
-    const text = `${withoutKey(JSON.stringify(sent, null, 2), sender.provider)}\n`;
-    const fits = calls.length <= callsMax && Buffer.byteLength(text) <= fileBytesMax;
-    if (fits || calls.length === 1) return text;
-    calls.shift();
-    dropped++;
-  }
-}
-
-function sentCall({ attempt, provider, secrets }: Sender, call: ModelCall): SentCall {
+function sentCall({ attempt, provider, atMs, call }: Sent, secrets: ReadonlySet<string>): SentCall {
   return {
-    at: new Date().toISOString(),
+    at: new Date(atMs).toISOString(),
     attempt,
     provider: provider.name,
     model: call.model,
@@ -151,22 +151,4 @@ function withoutKey(json: string, { apiKey }: Provider): string {
   // As it is written inside a JSON string.
   const written = JSON.stringify(apiKey).slice(1, -1);
   return apiKey.length < keyCharsMin ? json : json.replaceAll(written, '[key]');
-}
-
-/** Whole or not at all: a reader, or a crash, never meets half of it. Only the owner may read it. */
-async function replace({ dir, jobId }: Sender, text: string): Promise<void> {
-  const file = fileOf(dir, jobId);
-  const staged = `${file}.${randomBytes(6).toString('hex')}`;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  makeFolder(promptsDir(dir), 0o700);
-  const handle = await open(staged, flags, 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.close();
-    await rename(staged, file);
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await unlink(staged).catch(() => undefined);
-    throw error;
-  }
 }

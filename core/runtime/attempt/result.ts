@@ -2,6 +2,7 @@
 
 import type { JsonObject } from '../../agent/index.ts';
 import type { FailureClass } from '../../model/index.ts';
+import type { Overwrite } from '../../output/index.ts';
 import type { JobUsage } from './usage.ts';
 
 /** One attempt at one job. */
@@ -31,19 +32,24 @@ export interface JobFailure {
 
 export interface JobSuccess {
   readonly ok: true;
-  /** Absolute output folder, and the files' paths below it. */
+  /** Absolute output folder. */
   readonly root: string;
-  readonly files: readonly string[];
+  /** By their paths below it, as rendered; of a recovered result only the paths. */
+  readonly files: readonly { readonly path: string; readonly content: Uint8Array }[];
+  readonly overwrite: Overwrite;
+  /** The job whose files these take the place of; null for none. */
+  readonly replaces: string | null;
+  readonly provenance: JsonObject;
   readonly model: string;
   /** The model that was asked for, where the server named it otherwise. */
   readonly askedModel?: string;
   readonly provider: string;
-  /** True when an earlier attempt had published it: no model was called. */
+  /** True when the folder had a result of the job already: no model was called. */
   readonly recovered: boolean;
   /** Files that should have been searched and were not: how many, and the first of them. */
   readonly notSearched?: string;
-  /** What the acknowledgement carries; null when it is too large, or missing. */
-  readonly result: Uint8Array | null;
+  /** What was sent to the model, packed; null when nothing was. */
+  readonly prompts: Uint8Array | null;
   readonly usage: JobUsage;
 }
 
@@ -55,6 +61,7 @@ export type JobResult =
       readonly failure: JobFailure;
       /** Of a job that was superseded: its input, as the present definition has it. */
       readonly input?: JsonObject;
+      readonly prompts: Uint8Array | null;
       readonly usage: JobUsage;
     };
 

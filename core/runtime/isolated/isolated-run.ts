@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { startTimer, type Timer } from '../../base/index.ts';
 import { printable } from '../../model/index.ts';
 import type { JobRequest } from '../attempt/result.ts';
+import { answerTo, type Question } from '../pool/questions.ts';
 import { type Crash, overtime, type Run, type RunEnd, type RunOptions } from '../pool/run.ts';
-import type { JournalQuestion, ThreadData } from '../pool/thread-messages.ts';
+import type { ThreadData } from '../pool/thread-messages.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 
 export interface ProcessOptions {
@@ -106,7 +107,7 @@ class IsolatedRun {
   }
 
   #receive(message: FromProcess): void {
-    if (message.type === 'journal') void this.#journal(message);
+    if (message.type === 'question') void this.#answer(message);
     else if (message.type === 'memory') this.#weigh(message.residentBytes);
     else {
       this.#ended ??= message.end;
@@ -133,10 +134,8 @@ class IsolatedRun {
     this.kill({ cause: 'out_of_memory', message });
   }
 
-  async #journal({ question, callHash, value }: JournalQuestion): Promise<void> {
-    const { journal } = this.#runOptions;
-    const stored = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
-    this.send({ type: 'journaled', question, value: stored });
+  async #answer(question: Question): Promise<void> {
+    this.send(await answerTo(question, this.#runOptions.services));
   }
 
   #exited(how: string): void {

@@ -5,7 +5,7 @@
  */
 
 import { writeFile } from 'node:fs/promises';
-import type { Journal } from '../attempt/journal.ts';
+import { Questions } from '../pool/questions.ts';
 import { Thread } from '../pool/thread.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 
@@ -15,13 +15,7 @@ const run = 1;
 const memoryEveryMs = 50;
 
 let thread: Thread | null = null;
-let lastQuestion = 0;
-const answers = new Map<number, (value: Uint8Array | null) => void>();
-
-const journal: Journal = {
-  get: (callHash) => ask(callHash, null),
-  put: async (callHash, value) => (await ask(callHash, value)) ?? value,
-};
+const questions = new Questions((question) => post(question));
 
 if (process.send === undefined) throw new Error('this file is started by a consumer, not by hand');
 process.on('message', (message: ToProcess) => receive(message));
@@ -32,10 +26,7 @@ void offerToTheKernel();
 function receive(message: ToProcess): void {
   if (message.type === 'begin') void work(message);
   else if (message.type === 'stop') thread?.stop(run, message.reason);
-  else {
-    answers.get(message.question)?.(message.value);
-    answers.delete(message.question);
-  }
+  else questions.answered(message);
 }
 
 async function work(begin: ToProcess & { type: 'begin' }): Promise<void> {
@@ -51,16 +42,7 @@ async function work(begin: ToProcess & { type: 'begin' }): Promise<void> {
     onReady: () => {},
     onExit: () => {},
   });
-  post({ type: 'ended', end: await thread.run(run, request, journal) });
-}
-
-function ask(callHash: Uint8Array, value: Uint8Array | null): Promise<Uint8Array | null> {
-  lastQuestion += 1;
-  const question = lastQuestion;
-  return new Promise((resolve) => {
-    answers.set(question, resolve);
-    post({ type: 'journal', question, callHash, value });
-  });
+  post({ type: 'ended', end: await thread.run(run, request, questions.of(run)) });
 }
 
 function post(message: FromProcess): void {

@@ -1,8 +1,9 @@
 /** What passes between the consumer and the process of one isolated run, both ways. */
 
 import type { JobRequest, StopReason } from '../attempt/result.ts';
+import type { Answer, Question } from '../pool/questions.ts';
 import type { RunEnd } from '../pool/run.ts';
-import type { JournalAnswer, JournalQuestion, ThreadData } from '../pool/thread-messages.ts';
+import type { ThreadData } from '../pool/thread-messages.ts';
 
 /** `begin` comes first and once. */
 export type ToProcess =
@@ -15,10 +16,10 @@ export type ToProcess =
       readonly request: JobRequest;
     }
   | { readonly type: 'stop'; readonly reason: StopReason }
-  | JournalAnswer;
+  | Answer;
 
 /** `ended` comes last. */
 export type FromProcess =
   | { readonly type: 'memory'; readonly residentBytes: number }
   | { readonly type: 'ended'; readonly end: RunEnd }
-  | JournalQuestion;
+  | Question;

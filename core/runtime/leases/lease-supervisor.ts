@@ -10,16 +10,18 @@ import type { Journal } from '../attempt/journal.ts';
 import type { StopReason } from '../attempt/result.ts';
 import type { IsolatedRuns } from '../isolated/isolated-runs.ts';
 import type { JobReport, RuntimeLog } from '../options.ts';
+import type { Prepared } from '../outputs/projection.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { RunEnd } from '../pool/run.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import type { ProviderHealth } from '../providers/provider-health.ts';
+import { prepareEnd, type WritesOutputs, writeSettled } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { Group } from './groups.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
 import { answerTo } from './settle.ts';
-import { putOff, settleOf, supersededSettle } from './settlement.ts';
+import { putOff, type SettledJob, settleOf, supersededSettle } from './settlement.ts';
 import { requestOf, type Task, unknownAgent } from './task.ts';
 import { WaitingTasks } from './waiting-tasks.ts';
 
@@ -28,6 +30,7 @@ export interface LeaseSupervisorOptions {
   /** For jobs that must be alone. */
   readonly isolated: IsolatedRuns;
   readonly journals: JournalKeeper;
+  readonly outputs: WritesOutputs;
   readonly gates: Gates;
   readonly health: ProviderHealth;
   /** Default: every job is of the definition that is here. */
@@ -46,6 +49,10 @@ const suspected = 'it failed while other jobs of its model succeeded, so it runs
 
 /** Of more jobs it is forgotten how often they were put off; they only come back sooner. */
 const putOffsMax = 10_000;
+
+const plainEnding = { verdict: null, prepared: null };
+
+type Ending = Pick<SettledJob, 'verdict'> & { readonly prepared: Prepared | null };
 
 export class LeaseSupervisor {
   readonly #options: LeaseSupervisorOptions;
@@ -222,18 +229,18 @@ export class LeaseSupervisor {
     health.started(agent, id);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      journal: this.#journalOf(task),
+      services: { journal: this.#journalOf(task), outputs: this.#options.outputs },
     });
     this.load(task.group).waiting -= 1;
-    const end = await task.run.end;
+    const { end, prepared } = await prepareEnd(this.#options.outputs, id, await task.run.end);
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
     const verdict = this.#verdictOf(task, end);
     if (task.state === 'held') {
       const isOurDoing = this.#threadsDie && end.type !== 'finished';
       const input = end.type === 'finished' && !end.result.ok ? end.result.input : undefined;
       if (input !== undefined) void this.#move(task, input);
-      else this.#end(task, isOurDoing ? { type: 'unstarted' } : end, verdict);
-    }
+      else this.#end(task, isOurDoing ? { type: 'unstarted' } : end, { verdict, prepared });
+    } else prepared?.release();
     this.#pump();
   }
 
@@ -260,21 +267,27 @@ export class LeaseSupervisor {
     return verdict;
   }
 
-  #end(task: Task, end: RunEnd, verdict: Verdict | null = null): void {
+  #end(task: Task, end: RunEnd, { verdict, prepared }: Ending = plainEnding): void {
     const { attempt, job } = task.leased;
     const { retry } = task.agent.agent;
     const elapsedMs = performance.now() - task.takenAtMs;
-    const settle = settleOf(end, { retry, attempt, elapsedMs, verdict, random: Math.random });
+    const { random } = Math;
+    const settle = settleOf(end, { retry, attempt, elapsedMs, verdict, prepared, random });
     if (settle.outcome === 'ack' || settle.outcome === 'final') this.#putOffs.delete(job.id);
-    void this.#settle(task, settle, end);
+    void this.#settle(task, settle, end).finally(() => prepared?.release());
   }
 
   async #settle(task: Task, settle: Settle, end: RunEnd | null): Promise<void> {
     task.state = 'settling';
     this.#waiting.delete(task);
     const { answer, said } = await answerTo(task, settle);
+    const { id } = task.leased.job;
+    const written = answer.ok ? await writeSettled(this.#options.outputs, id, said) : null;
     this.#close(task);
-    this.#report(task, answer.ok ? endOf(said, end, answer.state) : refusedEnd(answer));
+    this.#report(
+      task,
+      answer.ok ? endOf(said, { end, written }, answer.state) : refusedEnd(answer),
+    );
   }
 
   #close(task: Task): void {

@@ -3,6 +3,7 @@
 import type { JobState, Settle, Settled } from '../../job-queue/index.ts';
 import { noJobUsage } from '../attempt/usage.ts';
 import type { JobReport } from '../options.ts';
+import type { WrittenFiles } from '../outputs/projection.ts';
 import type { RunEnd } from '../pool/run.ts';
 
 export type EndFields = Omit<JobReport, 'id' | 'agent' | 'source' | 'attempt' | 'elapsedMs'>;
@@ -24,10 +25,14 @@ export const lostEnd: EndFields = {
 };
 
 /** What a settle that the broker took did to the job. */
-export function endOf(settle: Settle, end: RunEnd | null, state: JobState): EndFields {
+export function endOf(
+  settle: Settle,
+  { end, written }: { readonly end: RunEnd | null; readonly written: WrittenFiles | null },
+  state: JobState,
+): EndFields {
   return {
     ...lostEnd,
-    ...madeBy(end),
+    ...(settle.outcome === 'ack' ? madeBy(end, written) : {}),
     outcome: settle.outcome,
     supersededBy: settle.errorCode === 'superseded' ? (settle.enqueue?.[0]?.id ?? '') : '',
     state,
@@ -38,11 +43,19 @@ export function endOf(settle: Settle, end: RunEnd | null, state: JobState): EndF
   };
 }
 
-function madeBy(end: RunEnd | null): Partial<EndFields> {
+function madeBy(end: RunEnd | null, written: WrittenFiles | null): Partial<EndFields> {
   if (end?.type !== 'finished' || !end.result.ok) return {};
   const { root, files, model, provider, recovered, notSearched } = end.result;
-  const made = { root, files, model, provider, recovered };
-  return notSearched === undefined ? made : { ...made, notSearched };
+  const names = written?.names ?? files.map(({ path }) => path);
+  return {
+    root,
+    files: names,
+    model,
+    provider,
+    recovered,
+    ...(notSearched === undefined ? {} : { notSearched }),
+    ...(written?.notWritten == null ? {} : { notWritten: written.notWritten }),
+  };
 }
 
 /** The broker did not take the outcome: the lease was not ours any more. */

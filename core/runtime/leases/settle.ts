@@ -8,7 +8,7 @@ import {
   type Settle,
   type Settled,
 } from '../../job-queue/index.ts';
-import { putOff } from './settlement.ts';
+import { keptWaiting, putOff, tooLarge } from './settlement.ts';
 
 interface Held {
   readonly leased: LeasedJob;
@@ -21,17 +21,31 @@ export interface Answered {
   readonly said: Settle;
 }
 
+/** Codes of a broker that has no room for a result now, and of one that takes no such result. */
+const noRoom: readonly string[] = ['DISK_FULL', 'QUEUE_FULL', 'NO_BLOB', 'BAD_BLOB'];
+const neverTaken: readonly string[] = ['JOB_TOO_LARGE', 'FRAME_TOO_LARGE', 'BAD_REQUEST'];
+
 /**
- * The broker's answer. A result that it does not take is no reason to do the work again, and where it
- * does not take the job that follows, this one waits.
+ * The broker's answer. A job whose result it does not take waits, or is dead when none would take it; and
+ * where it does not take the job that follows, this one waits.
  */
 export async function answerTo(held: Held, settle: Settle): Promise<Answered> {
   const answer = await answerOnce(held, settle);
-  const { result, enqueue, ...rest } = settle;
-  if (answer.ok || (result ?? enqueue) === undefined) return { answer, said: settle };
-  const said =
-    enqueue === undefined ? rest : putOff(0, `the next job was refused: ${answer.message}`);
+  const said = answer.ok ? null : insteadOf(settle, answer);
+  if (said === null) return { answer, said: settle };
   return { answer: await answerOnce(held, said), said };
+}
+
+/** What is said in place of a settle that was refused; null when nothing helps. */
+function insteadOf(settle: Settle, { code, message }: Settled & { ok: false }): Settle | null {
+  if (settle.enqueue !== undefined) return putOff(0, `the next job was refused: ${message}`);
+  if (settle.output === undefined && settle.prompts === undefined) return null;
+  if (settle.output === undefined) {
+    const { prompts: _, ...rest } = settle;
+    return noRoom.includes(code) ? rest : null;
+  }
+  if (noRoom.includes(code)) return keptWaiting(settle, message);
+  return neverTaken.includes(code) ? tooLarge(settle, message) : null;
 }
 
 /** A settle that did not reach the broker has an answer too. */

@@ -6,16 +6,12 @@
 import type { Agent } from '../../agent/index.ts';
 import { backoffMs, withJitter } from '../../base/index.ts';
 import type { Verdict } from '../../health/index.ts';
-import {
-  type Job,
-  limits,
-  type Settle,
-  type SettleOutcome,
-  shortId,
-} from '../../job-queue/index.ts';
+import { type Job, type Settle, type SettleOutcome, shortId } from '../../job-queue/index.ts';
 import type { FailureClass } from '../../model/index.ts';
-import type { JobFailure, JobSuccess } from '../attempt/result.ts';
+import type { JobFailure } from '../attempt/result.ts';
 import { queueUsage } from '../attempt/usage.ts';
+import { noteOf } from '../outputs/note.ts';
+import type { Prepared } from '../outputs/projection.ts';
 import type { RunEnd } from '../pool/run.ts';
 
 /** Longest wait that a provider may impose on a job. */
@@ -52,6 +48,8 @@ export interface SettledJob {
   readonly elapsedMs: number;
   /** Whose fault a failure of the provider's was; null for all others. */
   readonly verdict: Verdict | null;
+  /** The files of a result; null for a failure. */
+  readonly prepared: Pick<Prepared, 'names' | 'output'> | null;
   /** From 0 to 1: so that jobs that failed together do not come back together. */
   readonly random: () => number;
 }
@@ -71,15 +69,12 @@ export function retryDelayMs(retry: Agent['retry'], attempt: number, random: () 
 export function settleOf(end: RunEnd, job: SettledJob): Settle {
   if (end.type === 'finished') {
     const { result } = end;
-    if (!result.ok)
-      return { ...failedSettle(result.failure, job), usage: queueUsage(result.usage) };
-    const kept = result.result === null ? {} : { result: result.result };
-    return {
-      outcome: 'ack',
-      note: noteOf(result, job.elapsedMs),
-      usage: queueUsage(result.usage),
-      ...kept,
-    };
+    const { usage, prompts } = result;
+    const sent = { usage: queueUsage(usage), ...(prompts === null ? {} : { prompts }) };
+    if (!result.ok) return { ...failedSettle(result.failure, job), ...sent };
+    const { names = [], output = null } = job.prepared ?? {};
+    const made = output === null ? {} : { output };
+    return { outcome: 'ack', note: noteOf(result, names, job.elapsedMs), ...sent, ...made };
   }
   const { outcome, delay } = settlements[end.type];
   const message = end.type === 'unstarted' ? 'the consumer stopped before it began' : end.message;
@@ -115,34 +110,25 @@ export function supersededSettle({ agent }: Job, next: Job): Settle {
   return { outcome: 'ack', errorCode: 'superseded', errorMessage, note, enqueue: [next] };
 }
 
+const noRoomMs = 15_000;
 const putOffMsMin = 2_000;
 const putOffMsMax = 5 * 60_000;
+
+/** For a result that the broker has no room for now: what was paid is in the journal, and is not paid again. */
+export function keptWaiting({ usage }: Settle, why: string): Settle {
+  const errorMessage = `the broker cannot take the result now, which is kept in the journal: ${why}`;
+  const common = { outcome: 'throttled', errorCode: 'no_room', errorMessage } as const;
+  return { ...common, delayMs: noRoomMs, ...(usage && { usage }) };
+}
+
+/** For a result that no broker would take. */
+export function tooLarge({ usage }: Settle, why: string): Settle {
+  const errorMessage = `the result cannot be kept: ${why}`;
+  return { outcome: 'final', errorCode: 'result_too_large', errorMessage, ...(usage && { usage }) };
+}
 
 /** For a job that others go before: longer each time, so that it comes back seldom. */
 export function putOff(times: number, errorMessage: string): Settle {
   const delayMs = Math.min(putOffMsMin * 2 ** Math.min(times, 30), putOffMsMax);
   return { outcome: 'throttled', delayMs, errorCode: 'put_off', errorMessage };
-}
-
-/** What the job made, as JSON: as many file names as fit, and how many there are. */
-export function noteOf(result: JobSuccess, elapsedMs: number): string {
-  const { root, model, provider, usage } = result;
-  const { cachedInputTokens, reasoningTokens } = usage;
-  for (let count = result.files.length; ; count = Math.floor(count / 2)) {
-    const files = result.files.slice(0, count);
-    const more = result.files.length - count;
-    const left = {
-      ...(more > 0 ? { moreFiles: more } : {}),
-      ...(result.result === null ? { resultLeftOut: true } : {}),
-    };
-    const tokens = {
-      ...(cachedInputTokens > 0 ? { cachedInputTokens } : {}),
-      ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
-    };
-    const asked = result.askedModel === undefined ? {} : { askedModel: result.askedModel };
-    const searched = result.notSearched === undefined ? {} : { notSearched: result.notSearched };
-    const note = { root, files, ...left, provider, model, ...asked, ...tokens, ...searched };
-    const text = JSON.stringify({ ...note, elapsedMs: Math.round(elapsedMs) });
-    if (Buffer.byteLength(text) <= limits.noteBytesMax || count === 0) return text;
-  }
 }

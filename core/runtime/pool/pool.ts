@@ -126,13 +126,13 @@ export class Pool {
   }
 
   async #start({ run, request, options, resolve }: Waiting, seat: WorkerSlot): Promise<void> {
-    const { hardLimitMs, journal } = options;
+    const { hardLimitMs, services } = options;
     seat.on.add(run);
     this.#placed.set(run, seat);
     seat.thread ??= this.#newThread(seat);
     const { thread } = seat;
     const timer = startTimer(hardLimitMs, () => void thread.end(overtime(hardLimitMs), run));
-    const end = await thread.run(run, request, journal);
+    const end = await thread.run(run, request, services);
     timer.clear();
     this.#placed.delete(run);
     seat.on.delete(run);

@@ -1,13 +1,13 @@
 /** One run of a job, wherever it happens: what it is given, and how it can end. */
 
-import type { Journal } from '../attempt/journal.ts';
 import type { JobResult, StopReason } from '../attempt/result.ts';
+import type { Services } from './questions.ts';
 
 /** What the run's place has to know besides the request. */
 export interface RunOptions {
   /** After this time the run's thread or process is ended, with everything on it. */
   readonly hardLimitMs: number;
-  readonly journal: Journal;
+  readonly services: Services;
 }
 
 export interface Run {

@@ -3,6 +3,7 @@
 import type { Agent } from '../../agent/index.ts';
 import type { Prices, Provider } from '../../model/index.ts';
 import type { JobRequest, JobResult, StopReason } from '../attempt/result.ts';
+import type { Answer, Question } from './questions.ts';
 
 /** What a job thread is born with. */
 export interface ThreadData {
@@ -32,25 +33,9 @@ export type ToThread =
   | { readonly type: 'run'; readonly run: number; readonly request: JobRequest }
   | { readonly type: 'stop'; readonly run: number; readonly reason: StopReason }
   | { readonly type: 'adopt'; readonly agents: readonly ThreadAgent[] }
-  | JournalAnswer;
+  | Answer;
 
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'ended'; readonly run: number; readonly result: JobResult }
-  | (JournalQuestion & { readonly run: number });
-
-/** To be kept under the hash; asks for what is stored there when the value is null. */
-export interface JournalQuestion {
-  readonly type: 'journal';
-  /** Identified by this number, which the asking side makes. */
-  readonly question: number;
-  readonly callHash: Uint8Array;
-  readonly value: Uint8Array | null;
-}
-
-export interface JournalAnswer {
-  readonly type: 'journaled';
-  readonly question: number;
-  /** What is stored; null when nothing is. */
-  readonly value: Uint8Array | null;
-}
+  | (Question & { readonly run: number });

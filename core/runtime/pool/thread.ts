@@ -4,16 +4,10 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import type { Journal } from '../attempt/journal.ts';
 import type { JobRequest, StopReason } from '../attempt/result.ts';
+import { answerTo, type Question, type Services } from './questions.ts';
 import type { Crash, RunEnd } from './run.ts';
-import type {
-  FromThread,
-  JournalQuestion,
-  ThreadAgent,
-  ThreadData,
-  ToThread,
-} from './thread-messages.ts';
+import type { FromThread, ThreadAgent, ThreadData, ToThread } from './thread-messages.ts';
 
 const states = {
   starting: { ready: 'ready', end: 'stopping', exit: 'ended' },
@@ -35,7 +29,7 @@ export interface ThreadOptions {
 }
 
 interface OpenRun {
-  readonly journal: Journal;
+  readonly services: Services;
   readonly settle: (end: RunEnd) => void;
 }
 
@@ -71,9 +65,9 @@ export class Thread {
     return this.#state;
   }
 
-  run(run: number, request: JobRequest, journal: Journal): Promise<RunEnd> {
+  run(run: number, request: JobRequest, services: Services): Promise<RunEnd> {
     const { promise, resolve } = Promise.withResolvers<RunEnd>();
-    this.#runs.set(run, { journal, settle: resolve });
+    this.#runs.set(run, { services, settle: resolve });
     this.#post({ type: 'run', run, request });
     return promise;
   }
@@ -126,17 +120,16 @@ export class Thread {
     }
     const open = this.#runs.get(message.run);
     if (open === undefined) return;
-    if (message.type === 'journal') {
-      void this.#journal(message, open.journal);
+    if (message.type === 'question') {
+      void this.#answer(message, open.services);
       return;
     }
     open.settle({ type: 'finished', result: message.result });
     this.#runs.delete(message.run);
   }
 
-  async #journal({ question, callHash, value }: JournalQuestion, journal: Journal): Promise<void> {
-    const stored = await (value === null ? journal.get(callHash) : journal.put(callHash, value));
-    this.#post({ type: 'journaled', question, value: stored });
+  async #answer(question: Question, services: Services): Promise<void> {
+    this.#post(await answerTo(question, services));
   }
 
   #exited(code: number): void {

@@ -1,17 +1,22 @@
 /**
  * What aiq's jobs wrote is never knowledge: answers would quote answers, and every result would change
- * what the jobs that wait are about. The commit records of an output folder name its results.
+ * what the jobs that wait are about. The index of an output folder names its results.
  */
 
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 /** Of more results in one folder not each is checked: all that is in it counts as theirs. */
-const recordsMax = 5_000;
+const resultsMax = 5_000;
 
-/** Paths by the name of the record, which never changes; by folder. */
-const known = new Map<string, Map<string, readonly string[]>>();
+/** What was read of an index, which only grows; by folder. */
+interface Known {
+  readonly bytes: number;
+  readonly paths: ReadonlySet<string> | 'too many';
+}
+
+const known = new Map<string, Known>();
 const foldersMax = 16;
 
 export type Kind = 'own' | 'in a folder of results' | 'other';
@@ -34,27 +39,29 @@ export function ownOutputs(root: string): (path: string) => Promise<Kind> {
 
 /** Paths of the results in an output folder; null for a folder that is none. */
 async function resultsIn(dir: string): Promise<ReadonlySet<string> | 'too many' | null> {
-  const commits = join(dir, '.aiq', 'commit');
-  if (!existsSync(commits)) return null;
-  const names = await readdir(commits).catch(() => []);
-  if (names.length > recordsMax) return 'too many';
-  const before = known.get(dir) ?? new Map<string, readonly string[]>();
-  const now = new Map<string, readonly string[]>();
-  for (const name of names) now.set(name, before.get(name) ?? (await pathsIn(join(commits, name))));
+  const index = join(dir, '.aiq', 'results.jsonl');
+  if (!existsSync(index)) return existsSync(join(dir, '.aiq', 'commit')) ? 'too many' : null;
+  const { size } = await stat(index);
+  const before = known.get(dir);
+  if (before?.bytes === size || before?.paths === 'too many') return before.paths;
+  const lines = (await readFile(index, 'utf8').catch(() => '')).split('\n');
+  const paths = lines.length > resultsMax ? 'too many' : new Set(lines.flatMap(pathsIn));
   known.delete(dir);
-  known.set(dir, now);
+  known.set(dir, { bytes: size, paths });
   const [oldest] = known.keys();
   if (known.size > foldersMax && oldest !== undefined) known.delete(oldest);
-  return new Set([...now.values()].flat());
+  return paths;
 }
 
-/** A record that cannot be read names nothing. */
-async function pathsIn(record: string): Promise<readonly string[]> {
+/** A line that cannot be read names nothing. */
+function pathsIn(line: string): readonly string[] {
   try {
-    const { files } = JSON.parse(await readFile(record, 'utf8')) as {
-      files?: { path?: unknown }[];
-    };
-    return (files ?? []).flatMap(({ path }) => (typeof path === 'string' ? path : []));
+    const [, files] = JSON.parse(line) as [unknown, unknown];
+    if (!Array.isArray(files)) return [];
+    return files.flatMap((file: unknown) => {
+      const path: unknown = Array.isArray(file) ? file[0] : null;
+      return typeof path === 'string' ? path : [];
+    });
   } catch {
     return [];
   }

@@ -182,7 +182,7 @@ test('a running job that is cancelled stops at once and publishes nothing', asyn
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
     expect(ended.stderr).toContain('the job was cancelled');
     expect(await own.list('out', 'summaries')).toEqual([]);
-    expect(await own.list('out', '.aiq', 'commit')).toEqual([]);
+    expect(await own.read('out', '.aiq', 'results.jsonl')).toBe('');
   } finally {
     await own.remove();
   }

@@ -51,7 +51,7 @@ export function range(count: number): number[] {
 
 export function settlement(token: LeaseToken, outcome: SettleOutcome = 'ack'): Settlement {
   const texts = { errorCode: '', errorMessage: '', note: '' };
-  const unused = { result: null, enqueue: [], park: null };
+  const unused = { result: null, output: null, prompts: null, enqueue: [], park: null };
   return { token, outcome, delayMs: 0, ...texts, usage: noUsage, ...unused };
 }
 

@@ -11,7 +11,7 @@ import {
 import type { RunOptions } from '../../../core/runtime/pool/run.ts';
 import { hostileData, hostileEntry, requestFor, told } from '../../support/hostile/hostile-runs.ts';
 import { until } from '../../support/project.ts';
-import { fakeJournal, threadAgentOf } from '../../support/runtime-fakes.ts';
+import { fakeJournal, fakeServices, threadAgentOf } from '../../support/runtime-fakes.ts';
 
 const opened: IsolatedRuns[] = [];
 afterEach(async () => {
@@ -37,7 +37,7 @@ function runsOf(options: Partial<IsolatedOptions> = {}) {
   const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
     runs.run(requestFor(deed, true), {
       hardLimitMs: 60_000,
-      journal: fakeJournal(),
+      services: fakeServices(),
       ...runOptions,
     });
   return { runs, run, crashes };
@@ -77,9 +77,15 @@ describe('an isolated run', () => {
   it('has its questions to the journal answered', async () => {
     const { run } = runsOf();
     const journal = fakeJournal();
-    expect(told(await run('ask the journal', { journal }).end)).toBe('nothing');
-    expect(told(await run('put into the journal', { journal }).end)).toBe('mine');
-    expect(told(await run('ask the journal', { journal }).end)).toBe('mine');
+    expect(told(await run('ask the journal', { services: fakeServices(journal) }).end)).toBe(
+      'nothing',
+    );
+    expect(told(await run('put into the journal', { services: fakeServices(journal) }).end)).toBe(
+      'mine',
+    );
+    expect(told(await run('ask the journal', { services: fakeServices(journal) }).end)).toBe(
+      'mine',
+    );
   });
 
   it('takes along what the job itself has started', async () => {

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelError } from '../../../core/model/index.ts';
-import { type OutputStore, openOutput } from '../../../core/output/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
+import { unpackPrompts } from '../../../core/runtime/attempt/prompts.ts';
+import type { Projection } from '../../../core/runtime/outputs/projection.ts';
+import { projectionIn, publish } from '../../support/results.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
 import {
   type AgentParts,
@@ -17,18 +19,18 @@ import {
 } from '../../support/scripted-run.ts';
 
 let root: string;
-let store: OutputStore;
+let projection: Projection;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'aiq-runner-'));
-  store = await openOutput(root);
+  projection = projectionIn(root);
 });
 afterEach(async () => {
-  await store.close();
+  await projection.close();
   await rm(root, { recursive: true });
 });
 
 const run = (turns: readonly Turn[], options: ScriptedRun = {}) =>
-  scriptedRun({ dir: root, store }, turns, options);
+  scriptedRun({ dir: root, projection }, turns, options);
 const failure = (kind: string, code: string) => ({
   ok: false,
   failure: { class: kind, code },
@@ -43,7 +45,7 @@ const jsonAgent: AgentParts = {
 
 describe('a job that goes well', () => {
   it('ends as a file, with provenance and what it cost', async () => {
-    const { result, calls } = await run([{}]);
+    const { made, result, calls } = await run([{}]);
     expect(result).toMatchObject({ ok: true, root, files: ['note.md'], recovered: false });
     expect(result.usage).toEqual({
       calls: 1,
@@ -59,27 +61,23 @@ describe('a job that goes well', () => {
       'system: Echo the text.',
       'user: hello',
     ]);
-    expect((await store.find('job1'))?.provenance).toMatchObject({
-      agent: 'echo',
-      agentDigest: 'ab'.repeat(32),
-      model: 'test-model',
-      provider: 'test',
-      usage: { calls: 1 },
-      attempt: 1,
-    });
-  });
-
-  it('calls no model when its commit record stands, and finishes what an earlier attempt began', async () => {
-    const dying = await openOutput(root, {
-      onStep: (step) => {
-        if (step === 'committed') throw new Error('died here');
+    expect(made).toMatchObject({
+      provenance: {
+        agent: 'echo',
+        agentDigest: 'ab'.repeat(32),
+        model: 'test-model',
+        provider: 'test',
+        usage: { calls: 1 },
+        attempt: 1,
       },
     });
-    const request = { jobId: 'job1', files: [{ path: 'note.md', content: 'first' }] };
-    await dying
-      .publish({ ...request, overwrite: 'number', provenance: { model: 'm1' } })
-      .catch(() => {});
-    await dying.close();
+    expect(unpackPrompts(made.prompts ?? new Uint8Array(0)).calls).toMatchObject([
+      { attempt: 1, provider: 'test', messages: [{ role: 'system' }, { content: 'hello' }] },
+    ]);
+  });
+
+  it('calls no model when the folder has its result, whoever wrote it', async () => {
+    await publish(root, 'job1', { 'note.md': 'first' }, { model: 'm1' });
     const { result, calls } = await run([]);
     expect(calls).toEqual([]);
     expect(result).toMatchObject({ ok: true, recovered: true, model: 'm1', usage: { calls: 0 } });
@@ -245,14 +243,12 @@ describe('a job that was delivered before', () => {
       return answer({ text: 'paid once' });
     };
     await run([dies], { journal, signal: stop.signal });
-    const { result, calls } = await run([], { journal, isRedelivery: true });
+    const { made, result, calls } = await run([], { journal, isRedelivery: true });
     expect(calls).toEqual([]);
     expect(result).toMatchObject({ ok: true, usage: { calls: 0, costMicros: 0 } });
     expect(await readFile(join(root, 'note.md'), 'utf8')).toContain('paid once');
-    expect((await store.find('job1'))?.provenance).toMatchObject({
-      replayedCalls: 1,
-      usage: { calls: 0 },
-    });
+    expect(made).toMatchObject({ provenance: { replayedCalls: 1, usage: { calls: 0 } } });
+    expect(unpackPrompts(made.prompts ?? new Uint8Array(0)).calls).toHaveLength(1);
   });
 
   it('goes on behind the steps that were paid for', async () => {
@@ -295,45 +291,33 @@ describe('a job that was delivered before', () => {
   });
 });
 
-describe('the result for the acknowledgement', () => {
-  const textOf = (result: unknown) =>
-    Buffer.from((result as { result: Uint8Array }).result).toString();
+describe('the files for the acknowledgement', () => {
+  const filesOf = async (id: string, made: Awaited<ReturnType<typeof run>>['made']) => {
+    if (!made.ok) throw new Error('it failed');
+    const { output } = await projection.prepare(id, made);
+    return output?.files.map(({ path, content }) => [path, Buffer.from(content).toString()]);
+  };
 
-  it('is the text of the only file, also when an earlier attempt published it', async () => {
-    const { result } = await run([{ text: 'the text' }]);
-    expect(textOf(result)).toBe(await readFile(join(root, 'note.md'), 'utf8'));
+  it('are those of the folder when it has the result, as long as nobody changed them', async () => {
+    await run([{ text: 'the text' }]);
+    const text = await readFile(join(root, 'note.md'), 'utf8');
     const again = await run([]);
-    expect(again.result).toMatchObject({ recovered: true });
-    expect(textOf(again.result)).toBe(textOf(result));
-  });
-
-  it('is left out when the file is not any more what was published', async () => {
-    await run([{}]);
+    expect(await filesOf('job1', again.made)).toEqual([['note.md', text]]);
     await writeFile(join(root, 'note.md'), 'edited!!!!\n');
-    expect((await run([])).result).toMatchObject({ ok: true, recovered: true, result: null });
+    expect(await filesOf('job1', (await run([])).made)).toBeUndefined();
   });
 
-  it('is a list with hashes when there are several files', async () => {
+  it('have the content of each, however large', async () => {
     const agent: AgentParts = { output: { format: 'files' } };
     const wanted = [
       { path: 'a.md', content: 'one' },
-      { path: 'b.md', content: 'two' },
+      { path: 'b.md', content: 'x'.repeat(9 * 1024 * 1024) },
     ];
-    const made = await run([{ text: JSON.stringify({ files: wanted }) }], { agent });
-    const listed = JSON.parse(textOf(made.result)) as { root: string; files: { path: string }[] };
-    expect(listed).toMatchObject({
-      root,
-      files: wanted.map(({ path }) => ({
-        path: expect.stringContaining(path),
-        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
-      })),
-    });
-    expect(textOf((await run([], { agent })).result)).toBe(textOf(made.result));
-  });
-
-  it('is left out above 8 MiB', async () => {
-    const { result } = await run([{ text: 'x'.repeat(9 * 1024 * 1024) }]);
-    expect(result).toMatchObject({ ok: true, result: null });
+    const { made } = await run([{ text: JSON.stringify({ files: wanted }) }], { agent });
+    expect(made.ok && made.files.map(({ content }) => content.length)).toEqual([
+      3,
+      9 * 1024 * 1024,
+    ]);
   });
 });
 
@@ -366,7 +350,7 @@ describe('an attempt that is stopped', () => {
     const { result } = await run([turn], { signal: stop.signal });
     expect(result).toMatchObject({ ...failure('aborted', 'lease_lost'), usage: { calls: 1 } });
     expect(await files()).toEqual([]);
-    expect(await store.find('job1')).toBeNull();
+    expect((await projection.find(root, 'job1', null)).result).toBeNull();
   });
 
   it('is retried when it took longer than the agent allows', async () => {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Pool, type PoolOptions } from '../../../core/runtime/pool/pool.ts';
 import type { RunOptions } from '../../../core/runtime/pool/run.ts';
 import { hostileData, hostileEntry, requestFor, told } from '../../support/hostile/hostile-runs.ts';
-import { fakeJournal } from '../../support/runtime-fakes.ts';
+import { fakeJournal, fakeServices } from '../../support/runtime-fakes.ts';
 
 const pools: Pool[] = [];
 afterEach(async () => {
@@ -32,7 +32,7 @@ function poolOf(options: Partial<PoolOptions> = {}) {
   const run = (deed: string, runOptions: Partial<RunOptions> = {}) =>
     pool.run(requestFor(deed, false), {
       hardLimitMs: 60_000,
-      journal: fakeJournal(),
+      services: fakeServices(),
       ...runOptions,
     });
   return { pool, run, crashes, broken };
@@ -101,10 +101,14 @@ describe('a thread', () => {
   it('has its questions to the journal answered', async () => {
     const { run } = poolOf();
     const journal = fakeJournal();
-    expect(told(await run('ask the journal', { journal }).end)).toBe('nothing');
+    expect(told(await run('ask the journal', { services: fakeServices(journal) }).end)).toBe(
+      'nothing',
+    );
     journal.entries.set(Buffer.from('hash').toString('hex'), Buffer.from('theirs'));
     const second = poolOf();
-    expect(told(await second.run('put into the journal', { journal }).end)).toBe('theirs');
+    expect(
+      told(await second.run('put into the journal', { services: fakeServices(journal) }).end),
+    ).toBe('theirs');
   });
 });
 

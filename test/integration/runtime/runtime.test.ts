@@ -1,11 +1,11 @@
 /** The whole consumer with real threads and a real endpoint; the broker is played by the test. */
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AiqError, type LeasedJob } from '../../../core/job-queue/index.ts';
-import { openOutput } from '../../../core/output/index.ts';
+import { OutputFolder } from '../../../core/output/index.ts';
 import {
   type JobReport,
   type Runtime,
@@ -153,24 +153,27 @@ describe('a job', () => {
   it('may name an absolute folder of its own where that is allowed', async () => {
     const outputDir = join(root, 'of its own');
     const body = Buffer.from(JSON.stringify({ input: { text: 'x' }, outputDir }));
-    const { deliver, settledCount } = await start();
+    const { deliver, reports } = await start();
     deliver(leaseOf({ job: { id: 'one', body } }));
-    await settledCount(1);
+    await until(() => reports.length === 1);
     expect(await readdir(outputDir)).toEqual(['.aiq', 'one.md']);
   });
 });
 
 describe('what was paid for', () => {
-  /** As if the consumer had died before it committed anything. */
-  const loseResult = (id: string) => rm(join(root, '.aiq', 'commit', id));
+  /** As if the consumer had died before it settled: the broker takes no result. */
+  const loseSettle = (consumer: { settling: unknown }) =>
+    Object.assign(consumer, {
+      settling: async () => ({ ok: false, code: 'STALE_LEASE', message: 'too late' }),
+    });
   const again = (id: string) => leaseOf({ token: { id, epoch: 1, delivery: 2 }, job: { id } });
 
   it('is kept before the job is acknowledged, and taken again by its next delivery', async () => {
     const { deliver, settledCount, consumer, journal } = await start();
+    loseSettle(consumer);
     deliver(leaseOf({ job: { id: 'one' } }));
     await settledCount(1);
     expect(journal.asked).toEqual(['put']);
-    await loseResult('one');
     deliver(again('one'));
     await settledCount(2);
     expect(endpoint.calls()).toBe(1);
@@ -179,9 +182,9 @@ describe('what was paid for', () => {
 
   it('is taken by an isolated delivery too, which has a process of its own', async () => {
     const { deliver, settledCount, consumer, journal, lines } = await start();
+    loseSettle(consumer);
     deliver(leaseOf({ job: { id: 'one' } }));
     await settledCount(1);
-    await loseResult('one');
     deliver({ ...again('one'), isolated: true, crashes: 1 });
     await settledCount(2);
     expect(consumer.settled[1]?.settle).toMatchObject({ outcome: 'ack', usage: { calls: 0 } });
@@ -202,21 +205,30 @@ describe('what was paid for', () => {
     expect(endpoint.calls()).toBe(2);
   });
 
-  it('comes with the acknowledgement, which goes without it where the broker does not take it', async () => {
+  it('waits, uncharged, where the broker has no room for the result', async () => {
     const { deliver, settledCount, consumer, reports } = await start();
-    consumer.settling = async (_, { result }) =>
-      result === undefined
-        ? { ok: true, state: 'done' }
-        : { ok: false, code: 'UNSUPPORTED', message: 'no results here' };
+    consumer.settling = async (_, { output }) =>
+      output === undefined
+        ? { ok: true, state: 'delayed' }
+        : { ok: false, code: 'DISK_FULL', message: 'the disk is full' };
     deliver(leaseOf({ job: { id: 'one' } }));
     await settledCount(2);
     await until(() => reports.length === 1);
-    const [first, second] = consumer.settled.map(({ settle }) => settle);
-    expect(Buffer.from(first?.result ?? '').toString()).toBe(
-      await readFile(join(root, 'one.md'), 'utf8'),
-    );
-    expect(second).toEqual({ ...first, result: undefined });
-    expect(reports[0]).toMatchObject({ outcome: 'ack', state: 'done' });
+    expect(consumer.settled[1]?.settle).toMatchObject({
+      outcome: 'throttled',
+      errorCode: 'no_room',
+      usage: { calls: 1 },
+    });
+    expect(await files()).toEqual([]);
+  });
+
+  it('is no result where the lease was lost: nothing is written', async () => {
+    const { deliver, consumer, reports } = await start();
+    loseSettle(consumer);
+    deliver(leaseOf({ job: { id: 'one' } }));
+    await until(() => reports.length === 1);
+    expect(reports[0]).toMatchObject({ outcome: 'lost', errorCode: 'stale_lease' });
+    expect(await files()).toEqual([]);
   });
 });
 
@@ -231,9 +243,9 @@ describe('a lost lease', () => {
     await running.drain();
     expect(consumer.settled).toEqual([]);
     expect(await files()).toEqual([]);
-    const store = await openOutput(root);
-    expect(await store.find('lost')).toBeNull();
-    await store.close();
+    const folder = await OutputFolder.open(root);
+    expect(await folder.find('lost')).toBeNull();
+    await folder.close();
   });
 
   it('by cancellation stops the work too', async () => {

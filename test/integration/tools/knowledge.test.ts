@@ -5,9 +5,9 @@ import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../../../core/agent/index.ts';
-import { openOutput } from '../../../core/output/index.ts';
 import { loadTools, pinKnowledge, type ToolContext } from '../../../core/tools/index.ts';
 import { knowledgeLimits } from '../../../core/tools/knowledge/files.ts';
+import { publish as publishTexts } from '../../support/results.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
 import { folderWith, knowledgeOf, put } from '../../unit/tools/knowledge-folder.ts';
 
@@ -114,13 +114,8 @@ test('formats that are no text are named with the fix, take no room, and a long 
 });
 
 describe('results of jobs', () => {
-  const publish = async (root: string, jobId: string, path: string) => {
-    const store = await openOutput(root);
-    const content = 'The canary sings.\n';
-    const only = [{ path, content }];
-    await store.publish({ jobId, files: only, overwrite: 'number', provenance: {} });
-    await store.close();
-  };
+  const publish = (root: string, jobId: string, path: string) =>
+    publishTexts(root, jobId, { [path]: 'The canary sings.\n' });
 
   test('are no knowledge, wherever they lie, and what lies beside them is', async () => {
     const root = folderWith({ ...files, 'docs/own.md': 'The canary sings, too.\n' });

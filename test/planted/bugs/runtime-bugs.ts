@@ -16,46 +16,93 @@ export const runtimeBugs: readonly PlantedBug[] = [
     caughtBy: { test: 'test/unit/protocol/frame.test.ts' },
   },
   {
-    name: 'record-before-files',
-    what: 'the commit record is linked before the files are durable',
+    name: 'stale-settle-writes',
+    what: 'files are written although the broker did not take the settle',
     edits: [
       {
-        in: 'core/output/store.ts#commitStaged',
-        find: "await staged.sync(); await staged.close(); await context.step('synced');",
+        in: 'core/runtime/leases/lease-supervisor.ts#LeaseSupervisor.#settle',
+        find: 'answer.ok ? await writeSettled(this.#options.outputs, id, said) : null',
+        replace: 'await writeSettled(this.#options.outputs, id, said)',
+      },
+    ],
+    caughtBy: { test: 'test/integration/runtime/runtime.test.ts' },
+  },
+  {
+    name: 'rename-instead-of-link',
+    what: 'a file of a result replaces what another job has put there',
+    edits: [
+      {
+        in: 'core/output/place.ts#tryName',
+        find: 'else await link(from, to);',
+        replace: 'else await rename(from, to);',
+      },
+    ],
+    caughtBy: { test: 'test/integration/output/races.test.ts' },
+  },
+  {
+    name: 'second-line-counts',
+    what: 'a result is written although the folder has another one of the job',
+    edits: [
+      {
+        in: 'core/output/place.ts#place',
+        find: 'if (!isSameResult(first, entry)) return latest;',
         replace: '',
       },
       {
-        in: 'core/output/store.ts#commitStaged',
-        find: 'return { record, generation: 0 };',
-        replace:
-          "await staged.sync(); await staged.close(); await context.step('synced'); return { record, generation: 0 };",
+        in: 'core/output/place.ts#place',
+        find: 'if (first.by !== by) throw takenOver(result.jobId);',
+        replace: 'void latest;',
+      },
+    ],
+    caughtBy: { test: 'test/integration/output/races.test.ts' },
+  },
+  {
+    name: 'late-writer-goes-on',
+    what: 'who finds the line of its job in the index writes all the same',
+    edits: [
+      {
+        in: 'core/output/place.ts#place',
+        find: 'if (first.by !== by) throw takenOver(result.jobId);',
+        replace: '',
       },
     ],
     caughtBy: { test: 'test/integration/output/store.test.ts' },
   },
   {
-    name: 'rename-instead-of-link',
-    what: 'a published file replaces what another job has put there',
+    name: 'unfinished-left-to-late-writer',
+    what: 'who takes a job over leaves the files that its earlier writer may still name',
     edits: [
       {
-        in: 'core/output/roll-forward.ts#publishFile',
-        find: "await (to.overwrite === 'replace' ? rename(staged, to.target) : link(staged, to.target));",
-        replace: 'await rename(staged, to.target);',
+        in: 'core/output/place.ts#recover',
+        find: 'await removeUnfinishedOf(tree, result.jobId);',
+        replace: '',
       },
     ],
-    caughtBy: { test: 'test/integration/output/races.test.ts' },
+    caughtBy: { test: 'test/integration/output/store.test.ts' },
   },
   {
-    name: 'record-replaced',
-    what: 'a second attempt replaces the commit record of the first',
+    name: 'written-after-compaction',
+    what: 'compaction forgets that files are still to be written',
     edits: [
       {
-        in: 'core/output/records.ts#linkRecord',
-        find: 'await link(',
-        replace: "await (await import('node:fs/promises')).rename(",
+        in: 'core/broker/state-machine/state/outputs.ts#OutputStore.keep',
+        find: 'if (kept.written === true) return;',
+        replace: 'if (kept.written !== undefined) return;',
       },
     ],
-    caughtBy: { test: 'test/integration/output/races.test.ts' },
+    caughtBy: { test: 'test/unit/broker/state-machine/requests/outputs.test.ts' },
+  },
+  {
+    name: 'files-without-their-blobs',
+    what: 'the blobs of files are referred to by nothing, and go after an hour',
+    edits: [
+      {
+        in: 'core/broker/state-machine/state/outputs.ts#OutputStore.#refer',
+        find: 'for (const sha256 of now) this.#blobs.addRef(sha256);',
+        replace: 'now.length = 0;',
+      },
+    ],
+    caughtBy: { test: 'test/unit/broker/state-machine/requests/outputs.test.ts' },
   },
   {
     name: 'answer-not-kept',

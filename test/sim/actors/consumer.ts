@@ -26,6 +26,7 @@ interface Held {
 /** Leases that are over for this consumer, for mischief. */
 const pastMax = 12;
 const openMax = 8;
+const outputDirs = ['/out', '/other'];
 
 export class Consumer extends Client implements Actor {
   readonly #held = new Map<string, Held>();
@@ -95,6 +96,7 @@ export class Consumer extends Client implements Actor {
       if (isCalm && this.openRequests === 0) this.#subscribe();
       return;
     }
+    if (this.stage.catalog.has('outputs') && dice.chance(0.2)) this.#project();
     if (dice.chance(0.25)) {
       this.#extend(held.map(({ token }) => token));
       return;
@@ -140,6 +142,8 @@ export class Consumer extends Client implements Actor {
       note: dice.chance(0.2) ? '{"made":1}' : '',
       usage: dice.chance(0.3) ? { ...noUsage, calls: 1, inputTokens: 7, costMicros: 3 } : noUsage,
       result: null,
+      output: null,
+      prompts: null,
       enqueue: [],
       park: null,
     };
@@ -149,10 +153,43 @@ export class Consumer extends Client implements Actor {
   #success(): Partial<Settlement> {
     const { dice, isCalm, catalog } = this.stage;
     const follows = !isCalm && catalog.has('followUps') && dice.chance(0.2);
+    const output = catalog.has('outputs') && dice.chance(0.4) ? this.#output() : null;
     return {
-      result: catalog.has('results') && dice.chance(0.4) ? this.#value() : null,
+      result: output === null && catalog.has('results') && dice.chance(0.4) ? this.#value() : null,
+      output,
+      prompts: catalog.has('outputs') && dice.chance(0.3) ? this.#value() : null,
       enqueue: follows ? [catalog.newJob().bytes, catalog.newJob().bytes] : [],
     };
+  }
+
+  #output(): Settlement['output'] {
+    const { dice } = this.stage;
+    const files = Array.from({ length: dice.between(1, 3) }, (_, index) => ({
+      path: `notes/${index}.md`,
+      content: this.#value(),
+    }));
+    const dir = dice.pick(outputDirs);
+    return { dir, overwrite: 'number', replaces: null, files, provenance: '{}' };
+  }
+
+  /** What is still to be written into a folder: asks for it, then says that some of it is. */
+  #project(): void {
+    const { dice, reach } = this.stage;
+    const dir = dice.pick(outputDirs);
+    this.request('Unwritten', { dir, after: 0, limit: dice.pick([3, 1000]) }, (answer) => {
+      if (answer?.name !== 'UnwrittenOk') return;
+      const page = answer.fields as Message<'UnwrittenOk'>;
+      if (page.next > 0) reach.reach('unwritten files listed in pages');
+      const chosen = page.jobs.filter(() => dice.chance(0.8));
+      const jobs = chosen.map(({ id }) => {
+        const written = dice.chance(0.7);
+        return { id, written, note: !written || dice.chance(0.3) ? '{"written":1}' : '' };
+      });
+      const [first] = jobs;
+      if (first === undefined) return;
+      this.request('Output', { id: first.id });
+      this.request('Written', { jobs: dice.chance(0.1) ? [...jobs, first] : jobs });
+    });
   }
 
   #failure(outcome: SettleOutcome): Partial<Settlement> {

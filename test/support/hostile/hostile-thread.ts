@@ -88,13 +88,16 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
 parentPort?.on('message', (message: ToThread) => {
   if (message.type === 'stop') stopped.get(message.run)?.();
   else if (message.type === 'run') void perform(message.run, message.request.source);
-  else if (message.type === 'journaled')
-    answered(message.value === null ? 'nothing' : Buffer.from(message.value).toString());
+  else if (message.type === 'answer')
+    answered(
+      message.value instanceof Uint8Array ? Buffer.from(message.value).toString() : 'nothing',
+    );
 });
 
 /** Asks the journal, in the name of run 1, what stands under one hash. */
 function ask(value: Uint8Array | null): Promise<string> {
-  post({ type: 'journal', run: 1, question: 7, callHash: Buffer.from('hash'), value });
+  const asked = { of: 'journal', callHash: Buffer.from('hash'), value } as const;
+  post({ type: 'question', run: 1, question: 7, asked });
   return new Promise((resolve) => {
     answered = resolve;
   });
@@ -105,8 +108,9 @@ async function perform(run: number, source: string): Promise<void> {
   const model = (await deeds[source]?.(run)) ?? 'no such deed';
   together -= 1;
   const usage = nothing;
-  const made = { root: '/', files: [], model, provider: '', recovered: false, result: null };
-  post({ type: 'ended', run, result: { ok: true, ...made, usage } });
+  const made = { root: '/', files: [], model, provider: '', recovered: false } as const;
+  const none = { overwrite: 'number', replaces: null, provenance: {}, prompts: null } as const;
+  post({ type: 'ended', run, result: { ok: true, ...made, ...none, usage } });
 }
 
 post({ type: 'ready' });

@@ -57,6 +57,9 @@ export function fakeShelf(): FakeShelf {
         const { id, callHash } = message.fields;
         return { name: 'JournalOk', fields: { value: values.get(keyOf(id, callHash)) ?? null } };
       }
+      if (message.name === 'Output') {
+        return { name: 'OutputOk', fields: { output: null, prompts: null } };
+      }
       if (message.name === 'Result') {
         return { name: 'ResultOk', fields: { value: values.get(message.fields.id) ?? null } };
       }

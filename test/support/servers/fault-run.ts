@@ -4,12 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/index.ts';
 import { createCaller, type FailureClass, type Provider } from '../../../core/model/index.ts';
-import { type OutputStore, openOutput } from '../../../core/output/index.ts';
 import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
-import type { JobResult } from '../../../core/runtime/attempt/result.ts';
 import { type JobUsage, noJobUsage, sumOfUsage } from '../../../core/runtime/attempt/usage.ts';
+import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { defineTool } from '../../../core/tools/index.ts';
 import type { Fault, FaultAgent, FaultEnd } from '../faults/index.ts';
+import { projectionIn, type WrittenResult, written } from '../results.ts';
 import { agentOf, fakeJournal } from '../runtime-fakes.ts';
 
 export interface FaultRun {
@@ -54,9 +54,9 @@ export async function runIntoFault(
   provider: Provider,
   dir: string,
 ): Promise<FaultRun> {
-  const store = await openOutput(dir);
+  const projection = projectionIn(dir);
   try {
-    const attempt = await attempts({ fault, provider, dir, store });
+    const attempt = await attempts({ fault, provider, dir, projection });
     let usage = noJobUsage;
     let [failures, returns] = [0, 0];
     for (;;) {
@@ -68,7 +68,7 @@ export async function runIntoFault(
       if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
     }
   } finally {
-    await store.close();
+    await projection.close();
   }
 }
 
@@ -76,10 +76,10 @@ interface Setting {
   readonly fault: Pick<Fault, 'name' | 'agent' | 'timeoutMs' | 'idleMs'>;
   readonly provider: Provider;
   readonly dir: string;
-  readonly store: OutputStore;
+  readonly projection: Projection;
 }
 
-async function attempts({ fault, provider, dir, store }: Setting) {
+async function attempts({ fault, provider, dir, projection }: Setting) {
   const { name, agent: kind = 'text', timeoutMs = patientMs, idleMs = patientMs } = fault;
   const agent = { ...agents[kind], limits: { ...agents[kind].limits, timeoutMs } };
   const tools = [{ tool: probe, check: await schemaChecker(probe.parameters), isOwn: true }];
@@ -97,13 +97,13 @@ async function attempts({ fault, provider, dir, store }: Setting) {
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
     agent: async () => ready,
-    withOutput: <T>(_: string | null, use: (output: { dir: string; store: OutputStore }) => T) =>
-      use({ dir, store }),
+    outputs: projection,
+    outputDir: () => dir,
     blocking: <T>(work: () => T) => work(),
   };
   const text = kind === 'limited' ? 'word '.repeat(50_000) : 'hello';
-  return (attempt: number, isRedelivery: boolean): Promise<JobResult> =>
-    runJob(
+  return async (attempt: number, isRedelivery: boolean): Promise<WrittenResult> => {
+    const made = await runJob(
       jobTools,
       {
         id: 'job1',
@@ -116,6 +116,8 @@ async function attempts({ fault, provider, dir, store }: Setting) {
       },
       new AbortController().signal,
     );
+    return written(projection, 'job1', made);
+  };
 }
 
 /** What a failure of each class comes to while no other job tells more; null: tried again, charged. */
@@ -132,7 +134,7 @@ const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> =
 
 /** Null while the job goes on. */
 function endOf(
-  result: JobResult,
+  result: WrittenResult,
   { failures, returns }: { readonly failures: number; readonly returns: number },
 ): { readonly end: FaultEnd; readonly message: string } | null {
   if (result.ok) return { end: 'done', message: '' };
@@ -143,7 +145,7 @@ function endOf(
   return { end: `${end} ${code}`, message };
 }
 
-async function contentOf(result: JobResult, dir: string): Promise<string | null> {
+async function contentOf(result: WrittenResult, dir: string): Promise<string | null> {
   const file = result.ok ? result.files[0] : undefined;
   return file === undefined ? null : readFile(join(dir, file), 'utf8');
 }

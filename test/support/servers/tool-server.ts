@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/index.ts';
 import { createCaller } from '../../../core/model/index.ts';
-import { openOutput } from '../../../core/output/index.ts';
 import type { JobTools } from '../../../core/runtime/attempt/attempt.ts';
 import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
+import { unpackPrompts } from '../../../core/runtime/attempt/prompts.ts';
 import { openKnowledge, type Tool } from '../../../core/tools/index.ts';
 import {
   delta,
@@ -17,6 +17,7 @@ import {
   type SeenRequest,
   sse,
 } from '../../integration/model/fake-server.ts';
+import { projectionIn, written } from '../results.ts';
 import { fakeJournal } from '../runtime-fakes.ts';
 
 /** A turn of the model: its answer, or the tools that it calls with their arguments as text. */
@@ -63,10 +64,10 @@ export async function runAgainst(
     return response.end();
   });
   const root = await mkdtemp(join(tmpdir(), 'aiq-tools-'));
-  const store = await openOutput(root);
+  const projection = projectionIn(root);
   onTestFinished(async () => {
     await server.close();
-    await store.close();
+    await projection.close();
     await rm(root, { recursive: true });
   });
   const ready = await Promise.all(
@@ -95,7 +96,8 @@ export async function runAgainst(
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
     agent: async () => made,
-    withOutput: (_, use) => use({ dir: root, store }),
+    outputs: projection,
+    outputDir: () => root,
     blocking: (work) => work(),
   };
   const request = {
@@ -107,9 +109,11 @@ export async function runAgainst(
     attempt: 1,
     isRedelivery: false,
   };
-  const result = await runJob(jobTools, request, signal ?? new AbortController().signal);
-  const record = await store.find('job1');
-  return { result, calls, root, provenance: record?.provenance ?? null };
+  const attempt = await runJob(jobTools, request, signal ?? new AbortController().signal);
+  const result = await written(projection, 'job1', attempt);
+  const { prompts } = attempt;
+  const sent = prompts === null ? null : unpackPrompts(prompts);
+  return { result, calls, root, provenance: attempt.ok ? attempt.provenance : null, sent };
 }
 
 /** What the tools told the model in answer to its latest calls. */

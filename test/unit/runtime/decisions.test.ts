@@ -7,7 +7,8 @@ import type { FailureClass } from '../../../core/model/index.ts';
 import type { JobSuccess } from '../../../core/runtime/attempt/result.ts';
 import { noJobUsage } from '../../../core/runtime/attempt/usage.ts';
 import { createGates } from '../../../core/runtime/leases/gates.ts';
-import { noteOf, putOff, retryDelayMs, settleOf } from '../../../core/runtime/leases/settlement.ts';
+import { putOff, retryDelayMs, settleOf } from '../../../core/runtime/leases/settlement.ts';
+import { isNoted, noteOf, renoted } from '../../../core/runtime/outputs/note.ts';
 import type { RunEnd } from '../../../core/runtime/pool/run.ts';
 import { agentOf, threadAgentOf } from '../../support/runtime-fakes.ts';
 
@@ -17,19 +18,23 @@ const job = {
   attempt: 3,
   elapsedMs: 5,
   verdict: null,
+  prepared: null,
   random: () => 0.5,
 };
 
-const success = (files: string[]): JobSuccess => ({
+const success: JobSuccess = {
   ok: true,
   root: '/out',
-  files,
+  files: [],
+  overwrite: 'number',
+  replaces: null,
+  provenance: {},
+  prompts: Buffer.from('sent'),
   model: 'm',
   provider: 'p',
   recovered: false,
-  result: Buffer.from('text'),
   usage: noJobUsage,
-});
+};
 
 describe('retryDelayMs', () => {
   it('spreads over the doubled delay and never beyond the cap', () => {
@@ -57,6 +62,7 @@ describe('settleOf', () => {
     result: {
       ok: false,
       failure: { class: failure, code: 'the_code', message: 'why', retryAfterMs },
+      prompts: null,
       usage: { ...noJobUsage, calls: 2 },
     },
   });
@@ -121,14 +127,20 @@ describe('settleOf', () => {
     expect(delays).toEqual([0, 1000, 3996]);
   });
 
-  it('hands the result over with the acknowledgement, and says when it is too large for that', () => {
-    const made = { ...success(['a.md']), result: Buffer.from('the text') };
-    const kept = settleOf({ type: 'finished', result: made }, job);
-    expect(Buffer.from(kept.result ?? '').toString()).toBe('the text');
-    expect(JSON.parse(kept.note ?? '')).not.toHaveProperty('resultLeftOut');
-    const left = settleOf({ type: 'finished', result: { ...made, result: null } }, job);
-    expect(left).not.toHaveProperty('result');
-    expect(JSON.parse(left.note ?? '')).toMatchObject({ resultLeftOut: true });
+  it('hands files and prompts over with the acknowledgement, and a result without files too', () => {
+    const output = {
+      dir: '/out',
+      overwrite: 'number',
+      replaces: null,
+      files: [{ path: 'a-2.md', content: Buffer.from('text') }],
+      provenance: '{}',
+    } as const;
+    const prepared = { names: ['a-2.md'], output };
+    const kept = settleOf({ type: 'finished', result: success }, { ...job, prepared });
+    expect(kept).toMatchObject({ outcome: 'ack', output, prompts: success.prompts });
+    expect(JSON.parse(kept.note ?? '')).toMatchObject({ root: '/out', files: ['a-2.md'] });
+    const without = { ...job, prepared: { names: ['a.md'], output: null } };
+    expect(settleOf({ type: 'finished', result: success }, without)).not.toHaveProperty('output');
   });
 
   it('tells a crash from a bystander and from what never began', () => {
@@ -146,7 +158,7 @@ describe('settleOf', () => {
 
 describe('noteOf', () => {
   it('is JSON with the files, where they are, and who made them', () => {
-    expect(JSON.parse(noteOf(success(['a.md']), 12.4))).toEqual({
+    expect(JSON.parse(noteOf(success, ['a.md'], 12.4))).toEqual({
       root: '/out',
       files: ['a.md'],
       provider: 'p',
@@ -160,11 +172,23 @@ describe('noteOf', () => {
       { length: 1000 },
       (_, index) => `folder-${index}/${'é'.repeat(40)}.md`,
     );
-    const note = noteOf(success(files), 1);
+    const note = noteOf(success, files, 1);
     expect(Buffer.byteLength(note)).toBeLessThanOrEqual(limits.noteBytesMax);
     const { files: kept, moreFiles } = JSON.parse(note);
     expect(kept.length).toBeGreaterThan(10);
     expect(kept.length + moreFiles).toBe(1000);
+    const late = renoted(note, { notWritten: 'é'.repeat(2000) });
+    expect(Buffer.byteLength(late)).toBeLessThanOrEqual(limits.noteBytesMax);
+    expect(isNoted(note, files)).toBe(true);
+    expect(isNoted(late, files)).toBe(false);
+  });
+
+  it('says why files are not written, and forgets it once they are', () => {
+    const late = renoted(noteOf(success, ['a.md'], 1), { notWritten: 'ENOSPC' });
+    expect(JSON.parse(late)).toMatchObject({ files: ['a.md'], notWritten: 'ENOSPC', model: 'm' });
+    const there = renoted(late, { names: ['a-2.md'] });
+    expect(JSON.parse(there)).toMatchObject({ files: ['a-2.md'], model: 'm' });
+    expect(isNoted(there, ['a-2.md'])).toBe(true);
   });
 });
 

@@ -8,7 +8,7 @@ import type { StoredRecord } from '../contract.ts';
 import { BatchIndex } from './batch-index.ts';
 import { type LogStart, logIdBytes } from './format.ts';
 
-export const summaryVersion = 2;
+export const summaryVersion = 3;
 export const summaryHeaderBytes = 160;
 
 const magic = Buffer.from('AIQS', 'latin1');

@@ -4,7 +4,7 @@
  * result in a blob) are kept without them.
  */
 
-import { decodeJob } from '../../../protocol/index.ts';
+import { decodeJob, type Value } from '../../../protocol/index.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -15,6 +15,7 @@ import type { BlobCoverage } from './blob-coverage.ts';
 import { Losses } from './loss-report.ts';
 
 type NewJob = RecordOf<'enqueued'>['jobs'][number];
+type KeptFields = Pick<RecordOf<'snapshot'>, 'result' | 'output' | 'prompts'>;
 type ListRecord = Extract<LogRecord, { readonly ids: readonly string[] }>;
 
 export interface SalvageContext {
@@ -62,6 +63,7 @@ export class SalvageFilter {
     if (record.kind === 'snapshot') return this.#snapshot(record);
     if (record.kind === 'delivered') return this.#delivered(record);
     if (record.kind === 'journaled') return this.#journaled(record);
+    if (record.kind === 'projected') return this.#projected(record);
     const ofBlob = record.kind === 'blobChunk' || record.kind === 'blobStored';
     return ofBlob && this.#context.blobs.isLost(record) ? this.#withoutBlob() : 'as it is';
   }
@@ -86,11 +88,8 @@ export class SalvageFilter {
       const followUps: LogRecord = { kind: 'enqueued', atMs, jobs: enqueue };
       return enqueue.length === 0 ? [] : this.#accept(enqueue, followUps);
     }
-    const lost = record.result?.blob != null && this.#context.blobs.isLost(record.result.blob);
-    if (lost) this.losses.results.add(id);
     const previous = this.#context.offsets.find(record.previous);
-    const kept = { ...record, previous, result: lost ? null : record.result };
-    return this.#accept(enqueue, kept);
+    return this.#accept(enqueue, { ...record, previous, ...this.#keptOf(id, record) });
   }
 
   #snapshot(record: RecordOf<'snapshot'>): 'as it is' | readonly LogRecord[] {
@@ -100,9 +99,31 @@ export class SalvageFilter {
     if (record.bodyBytes > 0 && bodyRef !== null && blobs.isLost(bodyRef)) {
       this.losses.inputs.add(id);
     }
-    if (record.result?.blob == null || !blobs.isLost(record.result.blob)) return 'as it is';
-    this.losses.results.add(id);
-    return [{ ...record, result: null }];
+    const kept = this.#keptOf(id, record);
+    const { result, output, prompts } = record;
+    const isWhole = kept.result === result && kept.output === output && kept.prompts === prompts;
+    return isWhole ? 'as it is' : [{ ...record, ...kept }];
+  }
+
+  /** What the end of a lease brought along, as far as its blobs are there. */
+  #keptOf(id: string, { result, output, prompts }: KeptFields): KeptFields {
+    const { blobs } = this.#context;
+    const isLost = (value: Value | null): boolean =>
+      value !== null && value.blob !== null && blobs.isLost(value.blob);
+    const lostFiles = output?.files.some(({ content }) => isLost(content)) ?? false;
+    if (isLost(result) || lostFiles) this.losses.results.add(id);
+    return {
+      result: isLost(result) ? null : result,
+      output: lostFiles ? null : output,
+      prompts: isLost(prompts) ? null : prompts,
+    };
+  }
+
+  #projected(record: RecordOf<'projected'>): 'as it is' | readonly LogRecord[] {
+    const jobs = record.jobs.filter(({ id }) => this.#known.has(id));
+    if (jobs.length === record.jobs.length) return 'as it is';
+    this.#leaveOut(record.jobs.filter((job) => !jobs.includes(job)).map(({ id }) => id));
+    return jobs.length === 0 ? [] : [{ ...record, jobs }];
   }
 
   /** Kept even for an unknown job: compaction may rewrite the job only later. */

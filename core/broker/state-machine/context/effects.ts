@@ -6,6 +6,7 @@ import {
   type Message,
   type MessageName,
   type QueueInfo,
+  type Value,
 } from '../../../protocol/index.ts';
 import type { ConnectionId, NetEvent, Outgoing } from '../../events.ts';
 import type { EnqueuedJob } from '../records/job-record-reader.ts';
@@ -104,8 +105,15 @@ export type CoreEvent =
       readonly seq: number;
       readonly base: number;
       readonly last: number;
+      /** Offset of the record that replaced its note; 0 for none. */
+      readonly noted: number;
+      /** Offset of the record that has its prompts, where that is not the last; 0 for none. */
+      readonly prompted: number;
       readonly job: EnqueuedJob;
       readonly end: RecordOf<'leaseEnded'> | RecordOf<'snapshot'> | null;
+      /** That note, and those prompts. */
+      readonly note: string | null;
+      readonly prompts: Value | null;
       readonly history: RecordOf<'snapshot'>['history'];
     }
   /** Compaction: a record that holds a chunk of a blob or an entry of a journal was read. */

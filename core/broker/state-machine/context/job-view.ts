@@ -15,8 +15,9 @@ import {
   noUsage,
 } from '../../../protocol/index.ts';
 import { type JobPosition, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
-import { bytesOfValue, expiredError } from '../records/job-records.ts';
-import type { RecordOf } from '../records/records.ts';
+import { expiredError } from '../records/job-records.ts';
+import { decodeRecord, type RecordOf } from '../records/records.ts';
+import { outputInfoOf } from '../records/snapshot-record.ts';
 import type { Hash } from '../state/blob-uploads.ts';
 import type { JobEntry } from '../state/job-entry.ts';
 import type { JobStore } from '../state/job-store.ts';
@@ -31,6 +32,9 @@ export interface JobView {
   readonly id: string;
   readonly base: number;
   readonly last: number;
+  /** Offset of the record that replaced its note; 0 for none. */
+  readonly noted: number;
+  readonly unwritten: boolean;
   readonly cause: string;
   readonly row: Omit<
     JobInfo,
@@ -43,6 +47,7 @@ export interface JobView {
     | 'note'
     | 'usage'
     | 'resultBytes'
+    | 'output'
   >;
 }
 
@@ -54,6 +59,8 @@ export function viewOf(store: JobStore, job: JobEntry): JobView {
     id,
     base: job.base,
     last: job.last,
+    noted: store.outputs.notes.get(slot)?.offset ?? 0,
+    unwritten: store.outputs.isUnwritten(slot),
     cause: extras.cause.get(slot) ?? '',
     row: {
       id,
@@ -85,7 +92,9 @@ export function fetchInfos(
 ): Fetch {
   const piece = views.slice(before.length, before.length + infosPerPiece);
   return {
-    offsets: piece.flatMap(({ base, last }) => [base, last]).filter((offset) => offset > 0),
+    offsets: piece
+      .flatMap(({ base, last, noted }) => [base, last, noted])
+      .filter((offset) => offset > 0),
     use(records) {
       const made = infosOf(piece, records);
       encodeAhead('job', made);
@@ -102,7 +111,10 @@ function infosOf(views: readonly JobView[], records: readonly (Uint8Array | null
   const take = (offset: number): Uint8Array | null =>
     offset === 0 ? null : (records[next++] ?? null);
   return views.map((view) =>
-    infoOf(view, enqueueFieldsOf(view, take(view.base), reader), take(view.last)),
+    infoOf(view, enqueueFieldsOf(view, take(view.base), reader), {
+      last: take(view.last),
+      noted: take(view.noted),
+    }),
   );
 }
 
@@ -126,12 +138,22 @@ export function* inFrames(infos: readonly JobInfo[]): Iterable<JobInfo[]> {
 type EnqueueFields = Pick<JobInfo, 'agent' | 'source' | 'tags' | 'enqueuedAtMs'>;
 
 function infoOf(
-  { cause, row }: JobView,
+  { id, cause, row, unwritten }: JobView,
   atEnqueue: EnqueueFields,
-  last: Uint8Array | null,
+  { last, noted }: { readonly last: Uint8Array | null; readonly noted: Uint8Array | null },
 ): JobInfo {
-  const { result, ...end } = leaseEndFieldsOf(last === null ? null : leaseEndOf(last), cause);
-  return { ...row, ...atEnqueue, ...end, resultBytes: bytesOfValue(result) };
+  const ended = last === null ? null : leaseEndOf(last);
+  const { result, output, prompts: _, ...end } = leaseEndFieldsOf(ended, cause);
+  const note = (noted === null ? null : noteOf(noted, id)) ?? end.note;
+  const made = outputInfoOf({ result, output, written: !unwritten });
+  return { ...row, ...atEnqueue, ...end, note, ...made };
+}
+
+/** The note that a record put in the place of the job's; null when it has none of that job. */
+export function noteOf(record: Uint8Array, id: string): string | null {
+  const decoded = decodeRecord(record);
+  if (decoded.kind !== 'projected') return null;
+  return decoded.jobs.find((job) => job.id === id)?.note ?? null;
 }
 
 function enqueueFieldsOf(
@@ -148,18 +170,18 @@ function enqueueFieldsOf(
 /** What answers show of the end of a job's newest lease. */
 export type LeaseEndFields = Pick<
   RecordOf<'snapshot'>,
-  'errorCode' | 'errorMessage' | 'note' | 'usage' | 'result'
+  'errorCode' | 'errorMessage' | 'note' | 'usage' | 'result' | 'output' | 'prompts'
 >;
 
 /** The fields of the record; a job that expired while it waited has an error that is in no record. */
 export function leaseEndFieldsOf(end: LeaseEndFields | null, cause: string): LeaseEndFields {
   const fields = end ?? noEnd;
-  const { note, usage, result } = fields;
-  if (cause !== expiredError.code || fields.errorCode === expiredError.code) {
-    return { errorCode: fields.errorCode, errorMessage: fields.errorMessage, note, usage, result };
+  const { errorCode, errorMessage, note, usage, result, output, prompts } = fields;
+  const kept = { note, usage, result, output, prompts };
+  if (cause !== expiredError.code || errorCode === expiredError.code) {
+    return { errorCode, errorMessage, ...kept };
   }
-  const { code: errorCode, message: errorMessage } = expiredError;
-  return { errorCode, errorMessage, note, usage, result };
+  return { errorCode: expiredError.code, errorMessage: expiredError.message, ...kept };
 }
 
 const noEnd: LeaseEndFields = {
@@ -168,6 +190,8 @@ const noEnd: LeaseEndFields = {
   note: '',
   usage: noUsage,
   result: null,
+  output: null,
+  prompts: null,
 };
 
 const sessionDomain = new TextEncoder().encode('aiq session ');

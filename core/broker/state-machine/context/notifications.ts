@@ -29,8 +29,10 @@ const makingMax = 2;
 /** The view with the offsets of the job now: since it was made, compaction may have rewritten the job. */
 function withOffsetsNow(jobs: JobStore, view: JobView): JobView {
   const job = jobs.bySeq(view.seq);
-  if (job === undefined) return { ...view, base: 0, last: 0 };
-  return job.base === view.base ? view : { ...view, base: job.base, last: job.last };
+  if (job === undefined) return { ...view, base: 0, last: 0, noted: 0 };
+  if (job.base === view.base) return view;
+  const { base, last, noted } = viewOf(jobs, job);
+  return { ...view, base, last, noted };
 }
 
 function viewNow(jobs: JobStore, seq: number): JobView | null {

@@ -6,7 +6,7 @@
 import { decodeJob, encodeJob } from '../../../protocol/index.ts';
 import type { Core } from '../context/core.ts';
 import type { Committing, CoreEvent, Fetched } from '../context/effects.ts';
-import { fetchHistory, leaseEndFieldsOf } from '../context/job-view.ts';
+import { fetchHistory, leaseEndFieldsOf, noteOf } from '../context/job-view.ts';
 import { type EnqueuedJob, JobRecordReader, leaseEndOf } from '../records/job-record-reader.ts';
 import { decodeRecord, encodeRecord, type LogRecord, type RecordOf } from '../records/records.ts';
 import type { BrokerState } from '../state/broker-state.ts';
@@ -50,16 +50,28 @@ export function compact(core: Core, { upTo, bytesMax }: { upTo: number; bytesMax
 }
 
 function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
-  const { seq, base, last } = entry;
+  const { seq, base, last, id } = entry;
+  const { noted, prompted } = besidesOf(core, entry);
   core.effects.read({
-    offsets: last > 0 ? [base, last] : [base],
-    use: ([baseRecord, lastRecord]) => {
+    offsets: [base, last, noted, prompted].filter((offset) => offset > 0),
+    use: (records) => {
       // What cannot be read is not rewritten, and the driver sees that nothing was.
-      if (!baseRecord || (last > 0 && !lastRecord)) return [];
-      const job = reader.find(baseRecord, { base, seq });
-      const end = lastRecord ? leaseEndOf(lastRecord) : null;
+      if (!records.every((record) => record !== null)) return [];
+      const [baseRecord = noRecord, ...others] = records;
+      const next = (offset: number): Uint8Array | null =>
+        offset > 0 ? (others.shift() ?? null) : null;
+      const [lastRecord, notedRecord, promptedRecord] = [next(last), next(noted), next(prompted)];
+      const read = {
+        job: reader.find(baseRecord, { base, seq }),
+        end: lastRecord === null ? null : leaseEndOf(lastRecord),
+        note: notedRecord === null ? null : noteOf(notedRecord, id),
+        prompts: promptedRecord === null ? null : (leaseEndOf(promptedRecord)?.prompts ?? null),
+      };
       const event = (history: RecordOf<'snapshot'>['history']): Fetched[] => [
-        { type: 'event', event: { type: 'jobRead', seq, base, last, job, end, history } },
+        {
+          type: 'event',
+          event: { type: 'jobRead', seq, base, last, noted, prompted, ...read, history },
+        },
       ];
       return [fetchHistory(last, event)];
     },
@@ -72,8 +84,8 @@ function fetchJob(core: Core, entry: JobEntry, reader: JobRecordReader): void {
 export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRead' }>): void {
   const { jobs } = core.state;
   const job = jobs.bySeq(event.seq);
-  if (job === undefined || job.base !== event.base || job.last !== event.last) return;
-  const { end, job: enqueued, history } = event;
+  if (job === undefined || isOutdated(core, job, event)) return;
+  const { end, job: enqueued, history, note, prompts } = event;
   const encoded = isTerminal(job.state) ? withoutBody(core, enqueued) : enqueued.encoded;
   const snapshot: RecordOf<'snapshot'> = {
     kind: 'snapshot',
@@ -81,6 +93,9 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
     ...extrasOf(jobs, job),
     session: jobs.extras.session.get(job.slot) ?? history[0]?.session ?? null,
     ...leaseEndFieldsOf(end, jobs.extras.cause.get(job.slot) ?? ''),
+    ...(note === null ? {} : { note }),
+    ...(prompts === null ? {} : { prompts }),
+    written: !jobs.outputs.isUnwritten(job.slot),
     enqueuedAtMs: enqueued.enqueuedAtMs,
     bodyInLog: job.bodyInLog && !isTerminal(job.state),
     jobBytes: encoded.length,
@@ -90,6 +105,28 @@ export function rewriteJob(core: Core, event: Extract<CoreEvent, { type: 'jobRea
   };
   const lastBytes = job.last === 0 ? 0 : leaseEndBytesOf(snapshot);
   core.commit({ ...snapshot, lastBytes });
+}
+
+const noRecord = new Uint8Array(0);
+
+/** Offsets of records that hold something of the job besides its base and the last end; 0 for none. */
+function besidesOf(
+  { state }: Core,
+  { slot, last }: JobEntry,
+): { readonly noted: number; readonly prompted: number } {
+  const { notes, promptsAt } = state.jobs.outputs;
+  const prompted = promptsAt.get(slot) ?? 0;
+  return { noted: notes.get(slot)?.offset ?? 0, prompted: prompted === last ? 0 : prompted };
+}
+
+function isOutdated(
+  core: Core,
+  job: JobEntry,
+  { base, last, noted, prompted }: Extract<CoreEvent, { type: 'jobRead' }>,
+): boolean {
+  const besides = besidesOf(core, job);
+  if (job.base !== base || job.last !== last) return true;
+  return besides.noted !== noted || besides.prompted !== prompted;
 }
 
 /** Bytes of the fields of a snapshot about ended leases; at least 1. */

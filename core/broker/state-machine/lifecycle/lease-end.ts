@@ -8,6 +8,7 @@ import {
   type JobState,
   type LeaseEnd,
   noUsage,
+  type Output,
   type Usage,
   type Value,
 } from '../../../protocol/index.ts';
@@ -27,6 +28,8 @@ export interface LeaseEnding {
   /** Key to wait for instead of the delay; null for none. */
   readonly park: string | null;
   readonly result: Value | null;
+  readonly output: Output | null;
+  readonly prompts: Value | null;
   readonly enqueue: RecordOf<'leaseEnded'>['enqueue'];
   /** The broker itself took it back, unsent: no counter rises. */
   readonly uncounted?: boolean;
@@ -92,6 +95,8 @@ export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): 
     usage: noUsage,
     park: null,
     result: null,
+    output: null,
+    prompts: null,
     enqueue: [],
   };
   core.commit(decideLeaseEnd(core, job, ending, now));
@@ -111,7 +116,7 @@ export function decideLeaseEnd(
   const stop = again ? reasonToStop(core, job, ending, { ...counters, free, now }) : null;
   const state = nextState(ending, again && counters.attempts < job.attemptsMax && stop === null);
   const token = tokenOf(job);
-  const { end, note, result, enqueue } = ending;
+  const { end, note, result, output, prompts, enqueue } = ending;
   const { errorCode, errorMessage } = stop ?? ending;
   return {
     kind: 'leaseEnded',
@@ -128,6 +133,8 @@ export function decideLeaseEnd(
     note,
     usage: addUsage(jobs.usageOf(job), ending.usage),
     result,
+    output,
+    prompts,
     enqueue,
     previous: job.last,
     fullBytes: 0,

@@ -202,6 +202,7 @@ export function newInfo(encoded: Uint8Array, atMs: number): JobInfo {
     tags: [...job.tags],
     parkKey: job.parkKey,
     resultBytes: 0,
+    output: 'none',
     errorCode: '',
     errorMessage: '',
     note: '',

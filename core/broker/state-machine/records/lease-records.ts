@@ -6,6 +6,7 @@ import {
   leaseEnds,
   limits,
   noUsage,
+  outputType,
   usageType,
   valueType,
 } from '../../../protocol/index.ts';
@@ -18,6 +19,7 @@ import {
   shortValue,
   summarizeNewJob,
 } from './job-records.ts';
+import { bytesOfOutput, shortOutput } from './output-records.ts';
 
 /** What `acked` says of all its jobs. */
 const ackHead = { session: 'id', atMs: 'u53' } as const;
@@ -39,13 +41,13 @@ export const leaseKinds = {
     },
   },
   /** The first leases of jobs ended with an ack that says nothing more. Means what `plainAck` makes of it. */
-  acked: { number: 26, fields: { ...ackHead, ids: { list: 'id' } } },
+  acked: { number: 29, fields: { ...ackHead, ids: { list: 'id' } } },
   /**
-   * A lease ended; the counters are the job's new values. With an ack come result and follow-up
+   * A lease ended; the counters are the job's new values. With an ack come result, files and follow-up
    * jobs, so that all of it is durable together or not at all.
    */
   leaseEnded: {
-    number: 4,
+    number: 26,
     fields: {
       id: 'id',
       end: { enum: leaseEnds },
@@ -66,6 +68,9 @@ export const leaseKinds = {
       note: 'text',
       usage: usageType,
       result: { optional: valueType },
+      /** Files of the result: they are real once this is durable. */
+      output: { optional: outputType },
+      prompts: { optional: valueType },
       enqueue: { list: newJob },
       /** Offset of the record of the end of its lease before; 0 when there is none. */
       previous: 'u53',
@@ -135,6 +140,10 @@ export const leaseMeanings: Meanings<typeof leaseKinds> = {
         info.note = record.note;
         info.usage = record.usage;
         if (record.result !== null) info.resultBytes = bytesOfValue(record.result);
+        if (record.output !== null) {
+          info.resultBytes = bytesOfOutput(record.output);
+          info.output = 'unwritten';
+        }
       }
       foldNewJobs(jobs, record.enqueue, record.atMs);
     },
@@ -178,6 +187,8 @@ const plainEnd: LeaseEnded = {
   note: '',
   usage: noUsage,
   result: null,
+  output: null,
+  prompts: null,
   enqueue: [],
   previous: 0,
   // What compaction may have to write for it.
@@ -187,8 +198,12 @@ const plainEnd: LeaseEnded = {
 
 function shortEnd(record: LeaseEnded, bytes: number): LeaseEnded {
   const fullBytes = bytes - bytesOfJobs(record.enqueue);
-  const result = shortValue(record.result);
-  return { ...record, errorMessage: '', note: '', result, enqueue: [], fullBytes };
+  const kept = {
+    result: shortValue(record.result),
+    output: shortOutput(record.output),
+    prompts: shortValue(record.prompts),
+  };
+  return { ...record, errorMessage: '', note: '', ...kept, enqueue: [], fullBytes };
 }
 
 /** The last twice ten ends of a job's leases are kept: the bytes of all of them count. */

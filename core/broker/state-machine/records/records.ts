@@ -8,10 +8,13 @@
  * `docs/internals/recipes.md`. Numbers are never reused.
  */
 
+import type { Output } from '../../../protocol/index.ts';
 import { contentKinds, contentMeanings } from './content-records.ts';
+import { earlierLayouts } from './earlier-layouts.ts';
 import { type Meaning, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
 import { jobKinds, jobMeanings } from './job-records.ts';
 import { leaseKinds, leaseMeanings } from './lease-records.ts';
+import { bytesOfOutput, outputKinds, outputMeanings } from './output-records.ts';
 import { queueKinds, queueMeanings } from './queue-records.ts';
 import { snapshotKinds, snapshotMeanings } from './snapshot-record.ts';
 
@@ -36,6 +39,7 @@ const recordKinds = {
   ...leaseKinds,
   ...queueKinds,
   ...contentKinds,
+  ...outputKinds,
 } as const;
 
 type RecordKinds = typeof recordKinds;
@@ -46,24 +50,6 @@ export type LogRecord = RecordsOf<RecordKinds>[RecordName];
 
 /** The fields of one kind of record. */
 export type RecordOf<N extends RecordName> = Extract<LogRecord, { kind: N }>;
-
-/** Kinds that are read and no longer written. */
-const formerKinds = {
-  /** One lease was granted: now a `delivered` with one job. */
-  deliveredOne: {
-    number: 3,
-    fields: {
-      id: 'id',
-      epoch: 'u53',
-      delivery: 'u32',
-      session: 'id',
-      isolated: 'bool',
-      atMs: 'u53',
-    },
-  },
-} as const;
-
-const formerCodec = new RecordCodec(formerKinds);
 
 const brokerMeanings: Meanings<typeof brokerKinds> = {
   epochStarted: {
@@ -83,12 +69,13 @@ export const meanings: Meanings<RecordKinds> = {
   ...leaseMeanings,
   ...queueMeanings,
   ...contentMeanings,
+  ...outputMeanings,
 };
 
-/** The numbers on disk of a kind, former ones included: the first byte of its records. */
+/** The numbers on disk of a kind, earlier ones included: the first byte of its records. */
 export function numbersOfKind(kind: string): number[] {
-  const { number } = recordKinds[kind as RecordName];
-  return kind === 'delivered' ? [number, formerKinds.deliveredOne.number] : [number];
+  const earlier = [...earlierLayouts].filter(([, layout]) => layout.kind === kind);
+  return [recordKinds[kind as RecordName].number, ...earlier.map(([number]) => number)];
 }
 
 export function meaningOf({ kind }: LogRecord): Meaning<LogRecord> {
@@ -113,7 +100,12 @@ function largeBytesOf(record: LogRecord): number {
     return record.jobs.reduce((sum, { job }) => sum + 24 + job.length, 0);
   }
   if (record.kind === 'blobChunk') return record.chunk.length;
-  return record.kind === 'snapshot' ? record.job.length : 0;
+  if (record.kind === 'leaseEnded') return bytesOfFiles(record.output);
+  return record.kind === 'snapshot' ? record.job.length + bytesOfFiles(record.output) : 0;
+}
+
+function bytesOfFiles(output: Output | null): number {
+  return output === null ? 0 : output.provenance.length + bytesOfOutput(output);
 }
 
 /**
@@ -122,19 +114,11 @@ function largeBytesOf(record: LogRecord): number {
  */
 export function decodeRecord(bytes: Uint8Array): LogRecord {
   const number = bytes[0] ?? 0;
-  if (number === formerKinds.deliveredOne.number) return asDelivered(bytes);
+  const earlier = earlierLayouts.get(number);
+  if (earlier !== undefined) return earlier.read(bytes.subarray(1));
   const kind = kindByNumber.get(number);
   if (kind === undefined) {
     throw new Error(`the log holds a record of unknown kind ${number}: a later aiq wrote it`);
   }
   return kind === 'retired' ? { kind } : codec.decode(kind, bytes);
-}
-
-function asDelivered(bytes: Uint8Array): RecordOf<'delivered'> {
-  const { id, delivery, isolated, epoch, session, atMs } = formerCodec.decode(
-    'deliveredOne',
-    bytes,
-  );
-  const jobs = [{ id, delivery, isolated, session: 0 }];
-  return { kind: 'delivered', epoch, atMs, sessions: [session], jobs };
 }

@@ -3,19 +3,22 @@
 import {
   decodeJob,
   encodeJob,
+  type JobInfo,
   jobStates,
   leaseEndInfoType,
   leaseEnds,
+  outputType,
   usageType,
   valueType,
 } from '../../../protocol/index.ts';
 import { type Jobs, type Meanings, RecordCodec, type RecordsOf, type Summary } from './family.ts';
 import { bytesOfValue, newInfo, shortValue } from './job-records.ts';
+import { bytesOfOutput, shortOutput } from './output-records.ts';
 
 export const snapshotKinds = {
   /** Compaction: the whole of a job rewritten, so that older records about it can be dropped. */
   snapshot: {
-    number: 22,
+    number: 27,
     fields: {
       seq: 'u53',
       state: { enum: jobStates },
@@ -47,6 +50,10 @@ export const snapshotKinds = {
       note: 'text',
       usage: usageType,
       result: { optional: valueType },
+      output: { optional: outputType },
+      /** The files are in their folder. */
+      written: 'bool',
+      prompts: { optional: valueType },
       history: { list: leaseEndInfoType },
     },
   },
@@ -75,6 +82,8 @@ function summarize(
     errorMessage: '',
     note: '',
     result: shortValue(record.result),
+    output: shortOutput(record.output),
+    prompts: shortValue(record.prompts),
     history: [],
   };
   summary.keep(job.id, record.kind, { offset, bytes: codec.encode(short) });
@@ -93,10 +102,20 @@ function fold(jobs: Jobs, record: Snapshot): void {
     dueAtMs: record.dueAtMs,
     expiresAtMs: record.expiresAtMs,
     parkKey: record.parkKey,
-    resultBytes: bytesOfValue(record.result),
+    ...outputInfoOf(record),
     errorCode: record.errorCode,
     errorMessage: record.errorMessage,
     note: record.note,
     usage: record.usage,
   });
+}
+
+/** What a job's info says of its result. */
+export function outputInfoOf({
+  result,
+  output,
+  written,
+}: Pick<Snapshot, 'result' | 'output' | 'written'>): Pick<JobInfo, 'resultBytes' | 'output'> {
+  if (output === null) return { resultBytes: bytesOfValue(result), output: 'none' };
+  return { resultBytes: bytesOfOutput(output), output: written ? 'written' : 'unwritten' };
 }

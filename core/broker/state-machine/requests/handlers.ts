@@ -15,6 +15,7 @@ import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { inspect, list, result, wait } from './inspect.ts';
 import { journalGet, journalPut } from './journal-requests.ts';
 import { cancel, configureQueue, pause, retry, unpause } from './operate.ts';
+import { folders, output, unwritten, written } from './output-requests.ts';
 import { extend, resume, settle } from './settle.ts';
 import { stats } from './stats.ts';
 
@@ -52,6 +53,10 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   BlobGet: getBlob,
   JournalPut: journalPut,
   JournalGet: journalGet,
+  Output: output,
+  Unwritten: unwritten,
+  Folders: folders,
+  Written: written,
 };
 
 /** Requests that add to the log without ending anything. */
@@ -60,6 +65,7 @@ const appending: ReadonlySet<string> = new Set<HandledName>([
   'ConfigureQueue',
   'Signal',
   'RetryDead',
+  'Written',
 ]);
 
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */

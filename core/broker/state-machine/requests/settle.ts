@@ -18,6 +18,7 @@ import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
 import { isNoUsage } from '../state/job-extras.ts';
 import { Admission } from './admission.ts';
+import { badRequest, keptRefusal, valueRefusal } from './settle-values.ts';
 
 export function settle(request: Request<'Settle'>): void {
   let followUps = 0;
@@ -33,6 +34,24 @@ export function settle(request: Request<'Settle'>): void {
   respond(request, 'SettleOk', { items });
 }
 
+const isPlain: { readonly [N in keyof Settlement]: (item: Settlement) => boolean } = {
+  token: () => true,
+  outcome: ({ outcome }) => outcome === 'ack',
+  // An ack has neither.
+  delayMs: () => true,
+  park: () => true,
+  errorCode: ({ errorCode }) => errorCode === '',
+  errorMessage: ({ errorMessage }) => errorMessage === '',
+  note: ({ note }) => note === '',
+  usage: ({ usage }) => isNoUsage(usage),
+  result: ({ result }) => result === null,
+  output: ({ output }) => output === null,
+  prompts: ({ prompts }) => prompts === null,
+  enqueue: ({ enqueue }) => enqueue.length === 0,
+};
+/** An ack is plain when none of its fields says anything: a new field must be decided here. */
+const plainChecks = Object.values(isPlain);
+
 /** Plain acks of first leases that follow each other in a Settle: they share a record. */
 class PlainAcks {
   readonly #core: Core;
@@ -46,11 +65,8 @@ class PlainAcks {
 
   /** Whether `acked` says all about this end of the job's lease. */
   takes(job: JobEntry, item: Settlement): boolean {
-    const { outcome, errorCode, errorMessage, note, usage, result, enqueue } = item;
     const isFirst = job.deliveries === 1 && job.attempts + job.crashes + job.returns === 0;
-    const saysNothing = note === '' && errorCode === '' && errorMessage === '';
-    const brings = result !== null || enqueue.length > 0 || !isNoUsage(usage);
-    return outcome === 'ack' && isFirst && saysNothing && !brings;
+    return isFirst && plainChecks.every((check) => check(item));
   }
 
   /** Applies it at once: the next item may be about the same job. */
@@ -128,7 +144,7 @@ function refusalOf(core: Core, item: Settlement): Refusal<'item'> | null {
   if (item.errorMessage.length > errorMessageBytesMax)
     return badRequest('errorMessage is too long');
   if (item.note.length > noteBytesMax) return badRequest('note is too long');
-  return parkRefusal(item) ?? ackRefusal(core, item);
+  return parkRefusal(item) ?? ackRefusal(core, item) ?? keptRefusal(core, item);
 }
 
 function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
@@ -139,27 +155,15 @@ function parkRefusal({ outcome, park }: Settlement): Refusal<'item'> | null {
 }
 
 /** What only an ack may carry. */
-function ackRefusal(core: Core, { outcome, result, enqueue }: Settlement): Refusal<'item'> | null {
+function ackRefusal(core: Core, item: Settlement): Refusal<'item'> | null {
+  const { outcome, result, output, enqueue } = item;
   if (outcome !== 'ack') {
-    return result === null && enqueue.length === 0
+    return result === null && output === null && enqueue.length === 0
       ? null
-      : badRequest('only an ack carries a result or follow-up jobs');
+      : badRequest('only an ack carries a result, files or follow-up jobs');
   }
-  if (result === null) return null;
-  const { inline, blob } = result;
-  if ((inline === null) === (blob === null)) return badRequest('a value is inline or a blob');
-  if (core.diskScarce && inline !== null) {
-    return { code: 'DISK_FULL', message: 'the disk is full: settle without a result' };
-  }
-  if ((inline?.length ?? 0) > limits.inlineBytesMax) {
-    return badRequest(`an inline value has at most ${limits.inlineBytesMax} bytes; store a blob`);
-  }
-  if (blob === null || core.state.blobs.isStored(blob)) return null;
-  return { code: 'NO_BLOB', message: 'the blob that holds the result is not stored' };
-}
-
-function badRequest(message: string): Refusal<'item'> {
-  return { code: 'BAD_REQUEST', message };
+  if (result !== null && output !== null) return badRequest('a result is a value or files');
+  return result === null ? null : valueRefusal(core, result, 'the result');
 }
 
 /** Renews leases; directs the holder of a cancelled job to stop. */

@@ -14,6 +14,7 @@ import { BulkStore } from './bulks.ts';
 import { isTerminal, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
+import { project } from './project.ts';
 
 export interface StateOptions {
   /** The checksum of an encoded job (`node:zlib`). */
@@ -62,6 +63,12 @@ export class BrokerState {
       if (record.state === 'done') this.journal.drop(record.id);
       // Even when the job itself is no longer known: its follow-ups may be.
       this.jobs.accept(record.enqueue, place.offset, record.atMs);
+    },
+    projected: ({ jobs }, place) => {
+      for (const made of jobs) {
+        const at = { ...made, offset: place.offset };
+        this.#each([made.id], place, (job) => project(this.jobs, job, at));
+      }
     },
     cancelled: ({ ids, atMs }, place) => {
       this.#each(ids, place, (job) => this.jobs.cancel(job, atMs));

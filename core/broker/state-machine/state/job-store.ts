@@ -17,7 +17,9 @@ import type { BlobReferences } from './blobs.ts';
 import { isTerminal, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
 import type { NamedQueue } from './named-queue.ts';
+import { OutputStore } from './outputs.ts';
 import { QueueSet } from './queue-set.ts';
+import { hasStateOf } from './same-state.ts';
 
 type Lease = Pick<RecordOf<'delivered'>['jobs'][number], 'delivery' | 'isolated'>;
 type LeaseTime = Pick<RecordOf<'delivered'>, 'epoch' | 'atMs'>;
@@ -28,6 +30,7 @@ export class JobStore {
   /** All jobs in the order of their `base` records: what compaction rewrites first comes first. */
   readonly logOrder: RowList = new RowList(this.table, 'log');
   readonly extras: JobExtras;
+  readonly outputs: OutputStore;
   /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
   readonly delayed: TimeHeap<number> = new TimeHeap();
   /** Jobs (by number) by the wall-clock time at which they expire. */
@@ -42,6 +45,7 @@ export class JobStore {
 
   constructor(blobs: BlobReferences) {
     this.extras = new JobExtras(blobs);
+    this.outputs = new OutputStore(blobs);
   }
 
   /** Jobs known, finished ones included. */
@@ -111,6 +115,8 @@ export class JobStore {
     this.logBytes += job.logBytes;
     this.extras.session.delete(slot);
     this.extras.set(slot, record);
+    this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
+    if (isTerminal(record.state)) this.outputs.settled(slot, place.offset);
     this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
@@ -151,7 +157,7 @@ export class JobStore {
       this.get(facts.id) ??
       this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
     const { slot } = job;
-    const isSame = this.#hasStateOf(job, record);
+    const isSame = hasStateOf(this.queues, this.extras, { job, record });
     this.logBytes -= job.logBytes;
     this.logOrder.remove(slot);
     this.logOrder.push(slot);
@@ -172,18 +178,12 @@ export class JobStore {
     this.extras.tenBytes.delete(slot);
     this.logBytes += job.logBytes;
     this.extras.replace(slot, record);
+    this.outputs.notes.delete(slot);
+    this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
+    if (isTerminal(state)) this.outputs.settled(slot, place.offset);
     // A job that is in the state of the record keeps its position in its list.
     if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
     if (isTerminal(state)) this.extras.clearOnTerminal(slot);
-  }
-
-  /** False on replay, when what led to a snapshot was left out of a summary. */
-  #hasStateOf(job: JobEntry, record: RecordOf<'snapshot'>): boolean {
-    const { state, changedAtMs, parkKey, dueAtMs } = record;
-    if (job.state !== state || job.changedAtMs !== changedAtMs) return false;
-    if (state === 'parked') return this.queues.list(job.list).key === parkKey;
-    if (state === 'dead') return this.queues.list(job.list).key === record.errorCode;
-    return state !== 'delayed' || this.extras.dueAtMs.get(job.slot) === dueAtMs;
   }
 
   forget(job: JobEntry): void {
@@ -194,6 +194,7 @@ export class JobStore {
     queue.counts[job.state]--;
     if (!isTerminal(job.state)) this.#addBytes(queue, -job.jobBytes);
     this.extras.dropAll(slot);
+    this.outputs.drop(slot);
     this.logOrder.remove(slot);
     this.seqs.remove(job.seq);
     this.#ids.remove(slot);

@@ -61,8 +61,8 @@ export async function checkOutput({ output }: Config): Promise<Check> {
   try {
     refuseObstacle(output.dir);
     probe = await mkdtemp(join(near, '.aiq-doctor-'));
-    const { openOutput } = await import('../../../output/index.ts');
-    await (await openOutput(probe)).close();
+    const { OutputFolder } = await import('../../../output/index.ts');
+    await (await OutputFolder.open(probe)).close();
     return ok('output', `${pathFromHere(output.dir)} is writable and supports hard links`);
   } catch (error) {
     const fix = 'Choose a folder on a local disk that you may write: output.dir in aiq.config.yaml';

@@ -2,9 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { isExtract, type JobInfo, readNote, shortId } from '../../../job-queue/index.ts';
-import type { CommitRecord } from '../../../output/index.ts';
+import {
+  isExtract,
+  type JobInfo,
+  type KeptOutput,
+  readNote,
+  shortId,
+} from '../../../job-queue/index.ts';
+import { unwrittenText } from '../../output/extract-text.ts';
 import { pathFromHere } from '../../output/format.ts';
 import { failureOf } from '../../output/job-view.ts';
 
@@ -13,10 +18,15 @@ const again = 'To run it again: --force';
 /**
  * One line, such as `already done: out/summaries/mill.md`.
  * @param model the model that the agent would use now; null if unknown
+ * @param kept its files as the broker has them; null for none
  */
-export function existingJobText(info: JobInfo, model: string | null = null): string {
+export function existingJobText(
+  info: JobInfo,
+  model: string | null = null,
+  kept: KeptOutput | null = null,
+): string {
   const id = shortId(info.id);
-  if (info.state === 'done') return doneText(info, id, model);
+  if (info.state === 'done') return doneText(info, id, { model, kept });
   if (info.state === 'dead') return `failed before: ${id} (${failureOf(info)}). ${again}`;
   if (info.state === 'cancelled') return `was cancelled: ${id}. ${again}`;
   if (info.state === 'parked' && info.errorCode !== '')
@@ -25,12 +35,19 @@ export function existingJobText(info: JobInfo, model: string | null = null): str
   return `${info.state === 'leased' ? 'already running' : 'already queued'}: ${id}`;
 }
 
-function doneText(info: JobInfo, id: string, model: string | null): string {
+interface Known {
+  readonly model: string | null;
+  readonly kept: KeptOutput | null;
+}
+
+function doneText(info: JobInfo, id: string, { model, kept: output }: Known): string {
   const { files } = readNote(info.note);
   const how = isExtract(info) ? 'already done, as an extract' : 'already done';
+  if (info.output === 'unwritten') return `${how}: ${id} (${unwrittenText(info)})`;
   const missing = files.filter((file) => !existsSync(file)).map(pathFromHere);
-  if (missing.length > 0) return `${how}, but ${missing.join(' ')} no longer exists. ${again}`;
-  const other = changedFiles(info).map(pathFromHere);
+  if (missing.length > 0)
+    return `${how}, but ${missing.join(' ')} no longer exists.${restoreText(info, id)} ${again}`;
+  const other = changedFiles(info, output).map(pathFromHere);
   if (other.length > 0) {
     const kept =
       info.resultBytes > 0 ? ` To get the original: aiq jobs result ${id} -o <file>.` : '';
@@ -43,23 +60,17 @@ function doneText(info: JobInfo, id: string, model: string | null): string {
 
 const comparedBytesMax = 8 * 1024 * 1024;
 
+function restoreText({ output }: JobInfo, id: string): string {
+  return output === 'none' ? '' : ` To get it back: aiq outputs restore ${id}.`;
+}
+
 /** Files of the result that were modified since, by a job or by hand. */
-function changedFiles({ id, note }: JobInfo): string[] {
-  try {
-    const { root } = JSON.parse(note) as { root: string };
-    const record = readFileSync(join(root, '.aiq', 'commit', id), 'utf8');
-    const { files } = JSON.parse(record) as Pick<CommitRecord, 'files'>;
-    const noted = new Set(readNote(note).files);
-    return files.flatMap(({ path, sha256, bytes }) => {
-      const file = join(root, path);
-      // What was renamed when it was placed is another file than the first record says.
-      if (!noted.has(file) || bytes > comparedBytesMax) return [];
-      const now = createHash('sha256').update(readFileSync(file)).digest('hex');
-      return now === sha256 ? [] : file;
-    });
-  } catch {
-    return [];
-  }
+function changedFiles({ note }: JobInfo, kept: KeptOutput | null): string[] {
+  return readNote(note).files.filter((file, at) => {
+    const { bytes, sha256 } = kept?.files[at] ?? { bytes: comparedBytesMax, sha256: null };
+    if (sha256 === null || bytes > comparedBytesMax) return false;
+    return createHash('sha256').update(readFileSync(file)).digest('hex') !== sha256;
+  });
 }
 
 /** The model that made the result, if it differs from the one that the agent would use now. */

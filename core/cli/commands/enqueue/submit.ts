@@ -158,7 +158,10 @@ export class Sender {
       const origin = batch[index]?.origin ?? '';
       const info = known.get(answer.id);
       if (answer.outcome === 'refused') this.#refused(answer, origin, info);
-      else this.#accepted(answer, origin, info, model);
+      else {
+        const existing = info === undefined ? '' : await textOfExisting(queue, info, model);
+        this.#accepted(answer, origin, existing);
+      }
     }
   }
 
@@ -169,12 +172,8 @@ export class Sender {
     this.refuse(error.message, error.exit);
   }
 
-  #accepted(
-    answer: Accepted,
-    origin: string,
-    info: JobInfo | undefined,
-    model: string | null,
-  ): void {
+  /** @param existing what is known of a job that was there before; empty for nothing */
+  #accepted(answer: Accepted, origin: string, existing: string): void {
     const { terminal, wait, single } = this.#options;
     const counts = this.#counts;
     counts.accepted += 1;
@@ -187,9 +186,7 @@ export class Sender {
     if (first === undefined) this.#remember(id, origin);
     if (answer.outcome !== 'exists') return;
     if (first !== undefined) terminal.note(`${origin} is the same job as ${first}`);
-    else if (info !== undefined) {
-      terminal.note(existingJobText(info, model) + (single ? '' : ` (${origin})`));
-    }
+    else if (existing !== '') terminal.note(existing + (single ? '' : ` (${origin})`));
   }
 
   /** A repetition that comes much later is reported like a job of another command. */
@@ -197,6 +194,15 @@ export class Sender {
     if (this.#origins.size === originsMax) this.#origins.clear();
     this.#origins.set(id, origin);
   }
+}
+
+async function textOfExisting(
+  queue: JobQueue,
+  info: JobInfo,
+  model: string | null,
+): Promise<string> {
+  const kept = info.output === 'written' ? await queue.output(info.id) : null;
+  return existingJobText(info, model, kept);
 }
 
 function printRepeated(terminal: Terminal, { jobs, provider }: Sent['again']): void {

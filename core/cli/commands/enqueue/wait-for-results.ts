@@ -6,10 +6,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, loadAgent } from '../../../agent/index.ts';
-import { describeJob, type JobInfo, readNote } from '../../../job-queue/index.ts';
+import { describeJob, type JobInfo, readNote, shortId } from '../../../job-queue/index.ts';
 import { type Consumer, fatalError, startConsumer } from '../../consumer.ts';
 import { CliError } from '../../errors.ts';
 import { type ExitName, exitCode } from '../../exit-codes.ts';
+import { unwrittenText } from '../../output/extract-text.ts';
 import { pathFromHere } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
 import { printHeld, queueInfo } from '../../queue-hints.ts';
@@ -149,14 +150,20 @@ async function printResults({ terminal }: Session, jobs: readonly JobInfo[]): Pr
     for (const info of jobs) terminal.result(JSON.stringify(describeJob(info)));
     return;
   }
-  const files = jobs
-    .filter(({ state }) => state === 'done')
+  const done = jobs.filter(({ state }) => state === 'done');
+  const unwritten = done.filter(({ output }) => output === 'unwritten');
+  const files = done
+    .filter((info) => !unwritten.includes(info))
     .flatMap(({ note }) => readNote(note).files);
   for (const file of files) {
     if (files.length > 1) terminal.result(`==> ${pathFromHere(file)} <==`);
     terminal.resultText(await readResult(file));
   }
   for (const file of files) terminal.note(`wrote ${pathFromHere(file)}`);
+  for (const info of unwritten) {
+    terminal.warn(`${shortId(info.id)}: ${unwrittenText(info)}`);
+    terminal.hint(`To see it: aiq jobs result ${shortId(info.id)}`);
+  }
 }
 
 async function readResult(file: string): Promise<string> {

@@ -4,7 +4,7 @@ import { type InspectedJob, shortId } from '../../../job-queue/index.ts';
 import type { SentCall, SentPrompts } from '../../../runtime/index.ts';
 import { CliError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
-import { findWithContent, outputFolders } from '../../input/job-lookup.ts';
+import { findWithContent } from '../../input/job-lookup.ts';
 import type { Terminal } from '../../output/terminal.ts';
 import type { Session } from '../../session.ts';
 
@@ -36,14 +36,11 @@ export async function showPrompt(
   return 'ok';
 }
 
-async function promptsOf(session: Session, found: InspectedJob): Promise<SentPrompts> {
-  const { readPrompts } = await import('../../../runtime/index.ts');
-  for (const folder of await outputFolders(session, found)) {
-    const sent = await readPrompts(folder, found.info.id);
-    if (sent !== null) return sent;
-  }
-  const { id, state, agent } = found.info;
-  throw new CliError('notFound', `no prompts of job ${shortId(id)} were found here`, [
+async function promptsOf(session: Session, { info }: InspectedJob): Promise<SentPrompts> {
+  const kept = await (await session.queue()).prompts(info.id);
+  if (kept !== null) return (await import('../../../runtime/index.ts')).unpackPrompts(kept);
+  const { id, state, agent } = info;
+  throw new CliError('notFound', `no prompts of job ${shortId(id)} are kept`, [
     `It is ${state}. To preview a prompt: aiq agents render ${agent} <input>`,
   ]);
 }

@@ -5,17 +5,16 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type InspectedJob, isExtract, readNote, shortId } from '../../../job-queue/index.ts';
-import type { CommitRecord } from '../../../output/index.ts';
 import { CliError, usageError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
-import { findWithContent, outputFolders } from '../../input/job-lookup.ts';
+import { findWithContent } from '../../input/job-lookup.ts';
 import { readPath } from '../../input/values.ts';
 import { printExtracts } from '../../output/extract-text.ts';
 import { formatBytes, pathFromHere } from '../../output/format.ts';
 import { failureOf } from '../../output/job-view.ts';
 import type { Session } from '../../session.ts';
 
-/** A file of a result; size and checksum are null without a commit record. */
+/** A file of a result; size and checksum are null where the broker does not have it. */
 interface ResultFile {
   readonly path: string;
   readonly bytes: number | null;
@@ -81,21 +80,20 @@ function refuseUnfinished({ info }: InspectedJob): void {
   ]);
 }
 
-/** From the commit record, which names every file; else from what the consumer noted. */
-async function resultFiles(session: Session, found: InspectedJob): Promise<ResultFile[]> {
-  const { id, note } = found.info;
-  for (const folder of await outputFolders(session, found)) {
-    const record = await recordIn(folder, id);
-    if (record === null) continue;
-    return record.files.map(({ path, bytes, sha256 }) => {
-      return { path: join(folder, path), bytes, sha256 };
-    });
-  }
-  const noted = readNote(note).files;
-  // The broker's copy is used when the files are not on this machine.
-  const isNeeded = found.info.resultBytes === 0 || noted.every((path) => existsSync(path));
-  if (!isNeeded) return [];
-  return noted.map((path) => ({ path, bytes: null, sha256: null }));
+/** Where the files should be, with what the broker knows of them; none when the broker's copy is needed. */
+async function resultFiles(session: Session, { info }: InspectedJob): Promise<ResultFile[]> {
+  const noted = readNote(info.note).files;
+  const kept = info.output === 'none' ? null : await (await session.queue()).output(info.id);
+  // Where the folder is not on this machine, or the files are not written yet.
+  const isHere =
+    kept === null
+      ? noted.every((path) => existsSync(path))
+      : info.output === 'written' && existsSync(join(kept.dir, '.aiq', 'results.jsonl'));
+  if (info.resultBytes > 0 && !isHere) return [];
+  return noted.map((path, at) => {
+    const { bytes = null, sha256 = null } = kept?.files[at] ?? {};
+    return { path, bytes, sha256 };
+  });
 }
 
 /** Prints the result that the broker stores, when the files are not here. */
@@ -147,23 +145,11 @@ function noResultHere(id: string, fix: string): CliError {
   return new CliError('notFound', `the result of ${shortId(id)} was not found here`, [fix]);
 }
 
-/** Reads only: a folder without commit records is not touched. */
-async function recordIn(folder: string, jobId: string): Promise<CommitRecord | null> {
-  if (!existsSync(join(folder, '.aiq', 'commit', jobId))) return null;
-  const { openOutput } = await import('../../../output/index.ts');
-  const store = await openOutput(folder);
-  try {
-    return await store.find(jobId);
-  } finally {
-    await store.close();
-  }
-}
-
 async function readResult({ path }: ResultFile, { info }: InspectedJob): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const kept = `The broker still has it: aiq jobs result ${shortId(info.id)} -o <file>`;
+    const kept = `The broker still has it: aiq outputs restore ${shortId(info.id)}`;
     throw new CliError('notFound', `the result cannot be read: ${pathFromHere(path)}`, [
       `${(error as Error).message}. The job is done; the file was moved or removed.`,
       ...(info.resultBytes > 0 ? [kept] : []),

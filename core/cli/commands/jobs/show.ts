@@ -36,8 +36,11 @@ export async function showJob(
   }
   const { terminal } = session;
   const { formatJobDetails } = await import('../../output/job-view.ts');
-  if (terminal.json) terminal.result(JSON.stringify(describeInspected(found), null, 2));
-  else for (const line of formatJobDetails(found, Date.now())) terminal.result(line);
+  if (terminal.json) {
+    const kept = await (await session.queue()).output(found.info.id);
+    const provenance: unknown = kept === null ? null : JSON.parse(kept.provenance || 'null');
+    terminal.result(JSON.stringify({ ...describeInspected(found), provenance }, null, 2));
+  } else for (const line of formatJobDetails(found, Date.now())) terminal.result(line);
   if (found.info.state === 'dead') {
     terminal.hint(`What was sent: aiq jobs prompt ${id}. Retry: aiq jobs retry ${id}`);
   }

@@ -1,14 +1,13 @@
-/** What the runs of one thread share: agents compiled once, one caller per provider, open stores. */
+/** What the runs of one thread share: agents compiled once, one caller per provider. */
 
 import { isAbsolute } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../../agent/index.ts';
 import { createCaller, type ModelCaller, type Provider } from '../../../model/index.ts';
 import { loadTools, openKnowledge } from '../../../tools/index.ts';
+import type { Services } from '../../pool/questions.ts';
 import type { ThreadAgent, ThreadData } from '../../pool/thread-messages.ts';
 import type { JobTools, ReadyAgent } from '../attempt.ts';
 import { AttemptError } from '../failure.ts';
-import type { Journal } from '../journal.ts';
-import { createStores } from '../stores.ts';
 import type { ToolSet } from './tool-calls.ts';
 
 export interface Toolbox {
@@ -17,7 +16,7 @@ export interface Toolbox {
   /** Runs that begin from now on find these agents. */
   adopt(agents: readonly ThreadAgent[]): void;
   /** The tools for one run, which is named while its code may block the thread. */
-  forRun(run: number, journal: Journal): JobTools;
+  forRun(run: number, services: Services): JobTools;
 }
 
 export function createToolbox(data: ThreadData): Toolbox {
@@ -25,7 +24,6 @@ export function createToolbox(data: ThreadData): Toolbox {
   let known = byName(data.agents);
   const agents = new Map<string, Promise<ReadyAgent>>();
   const callers = new Map<string, Promise<ModelCaller>>();
-  const stores = createStores();
 
   // By all that it is: the same name may stand for another key or address later.
   const callerOf = (provider: Provider): Promise<ModelCaller> =>
@@ -47,8 +45,8 @@ export function createToolbox(data: ThreadData): Toolbox {
       known = byName(changed);
       agents.clear();
     },
-    forRun: (run, journal) => ({
-      journal,
+    forRun: (run, services) => ({
+      ...services,
       prices: data.prices,
       idleMs: data.idleMs,
       answerBytesMax: data.answerBytesMax,
@@ -56,12 +54,11 @@ export function createToolbox(data: ThreadData): Toolbox {
         const entry = known.get(name);
         return entry === undefined ? null : remembered(agents, name, () => ready(entry));
       },
-      async withOutput(dir, use) {
+      outputDir(dir) {
         const path = dir ?? data.outputDir;
-        if (path !== data.outputDir && !(data.jobOutputDirs && isAbsolute(path))) {
-          throw foreignFolder(path, data.jobOutputDirs);
-        }
-        return stores.with(path, (store) => use({ dir: path, store }));
+        const isAllowed = path === data.outputDir || (data.jobOutputDirs && isAbsolute(path));
+        if (!isAllowed) throw foreignFolder(path, data.jobOutputDirs);
+        return path;
       },
       blocking(work) {
         Atomics.store(activeRun, 0, run);

@@ -118,6 +118,13 @@ export function ack(
   token: Message<'Deliver'>['items'][number]['token'],
 ): Message<'Settle'>['items'][number] {
   const texts = { errorCode: '', errorMessage: '', note: '' };
-  const rest = { usage: noUsage, result: null, enqueue: [], park: null };
+  const rest = {
+    usage: noUsage,
+    result: null,
+    output: null,
+    prompts: null,
+    enqueue: [],
+    park: null,
+  };
   return { token, outcome: 'ack', delayMs: 0, ...texts, ...rest };
 }

@@ -124,7 +124,15 @@ export class RestRig {
 
   settle(token: LeaseToken, outcome: Settlement['outcome'], more: Partial<Settlement> = {}): void {
     const texts = { errorCode: outcome === 'ack' ? '' : 'test', errorMessage: '', note: '' };
-    const rest = { delayMs: 0, usage: noUsage, result: null, enqueue: [], park: null };
+    const rest = {
+      delayMs: 0,
+      usage: noUsage,
+      result: null,
+      output: null,
+      prompts: null,
+      enqueue: [],
+      park: null,
+    };
     this.request('Settle', { items: [{ token, outcome, ...texts, ...rest, ...more }] });
   }
 

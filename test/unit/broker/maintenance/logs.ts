@@ -86,6 +86,8 @@ export function ended(number: number, fields: Partial<LeaseEnded> = {}): LeaseEn
     note: '',
     usage: noUsage,
     result: null,
+    output: null,
+    prompts: null,
     enqueue: [],
     previous: 0,
     atMs: 3,

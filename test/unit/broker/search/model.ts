@@ -79,6 +79,8 @@ export function leaseEnded(
     note: '',
     usage: noUsage,
     result: null,
+    output: null,
+    prompts: null,
     enqueue: [],
     previous: 0,
     atMs: 3,
@@ -98,7 +100,7 @@ export function snapshotOf(seq: number, info: JobInfo): RecordOf<'snapshot'> {
     },
     crc32,
   );
-  const { resultBytes, ...rest } = info;
+  const { resultBytes, output: _, ...rest } = info;
   const result = { inline: new Uint8Array(resultBytes), blob: null };
   return {
     ...rest,
@@ -106,6 +108,9 @@ export function snapshotOf(seq: number, info: JobInfo): RecordOf<'snapshot'> {
     seq,
     job,
     result: resultBytes === 0 ? null : result,
+    output: null,
+    written: true,
+    prompts: null,
     returnsSinceMs: 0,
     bodyInLog: true,
     jobBytes: job.length,
@@ -166,6 +171,7 @@ export class Model {
       tags: [...(given.tags ?? [])],
       parkKey,
       resultBytes: 0,
+      output: 'none',
       errorCode: '',
       errorMessage: '',
       note: '',

@@ -124,6 +124,7 @@ test('every kind of record that changes jobs is sent to the thread, and no other
     { kind: 'expired', ids: [], atMs: 1 },
     { kind: 'forgotten', ids: [] },
     snapshotOf(1, info),
+    { kind: 'projected', jobs: [], atMs: 1 },
   ];
   expect(changing.map(({ kind }) => kind).sort()).toEqual([...foldedKinds].sort());
   for (const record of changing) {

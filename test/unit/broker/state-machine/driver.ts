@@ -214,6 +214,8 @@ export class Driver {
       note: '',
       usage: noUsage,
       result: null,
+      output: null,
+      prompts: null,
       enqueue: [],
       park: null,
       ...more,

@@ -1,6 +1,7 @@
 /** How jobs are shown: rows, sheets and the documented JSON. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -14,7 +15,6 @@ import {
   type JobInfo,
   type JobQueue,
 } from '../../../../core/job-queue/index.ts';
-import { openOutput } from '../../../../core/output/index.ts';
 import { infoWith } from '../../../support/job-info.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -190,27 +190,28 @@ describe('the same job again', () => {
     );
   });
 
-  test('says when another job replaced the file since', async () => {
+  test('says when the file was changed since, by a job or by hand', async () => {
     const out = await mkdtemp(join(tmpdir(), 'aiq-known-'));
-    const store = await openOutput(out);
-    const publish = (jobId: string) =>
-      store.publish({
-        jobId,
-        files: [{ path: 'x.md', content: jobId }],
-        overwrite: 'replace',
-        provenance: {},
-      });
-    await publish(id);
-    const done = job({
-      state: 'done',
-      note: JSON.stringify({ root: out, files: ['x.md'] }),
-      resultBytes: 3,
-    });
-    expect(existingJobText(done)).toMatch(/^already done: /);
-    await publish('other');
-    expect(existingJobText(done)).toMatch(/x\.md was modified\. .*jobs result .*--force$/);
-    await store.close();
+    await writeFile(join(out, 'x.md'), 'first');
+    const note = JSON.stringify({ root: out, files: ['x.md'] });
+    const done = job({ state: 'done', note, resultBytes: 5, output: 'written' });
+    const sha256 = createHash('sha256').update('first').digest('hex');
+    const file = { path: 'x.md', bytes: 5, sha256, content: async () => Buffer.from('first') };
+    const common = { dir: out, overwrite: 'replace', replaces: null, provenance: '' } as const;
+    const kept = { ...common, files: [file] };
+    expect(existingJobText(done, null, kept)).toMatch(/^already done: /);
+    await writeFile(join(out, 'x.md'), 'other');
+    expect(existingJobText(done, null, kept)).toMatch(
+      /x\.md was modified\. .*jobs result .*--force$/,
+    );
     await rm(out, { recursive: true });
+    expect(existingJobText(done, null, kept)).toMatch(/no longer exists\..*outputs restore/);
+  });
+
+  test('says why a result is not written yet', () => {
+    const note = JSON.stringify({ root, files: ['x.md'], notWritten: 'ENOSPC: no space' });
+    const done = job({ state: 'done', note, output: 'unwritten' });
+    expect(existingJobText(done)).toMatch(/result is kept; not written: ENOSPC: no space/);
   });
 
   test('tells why a dead one failed', () => {

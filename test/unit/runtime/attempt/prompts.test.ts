@@ -1,27 +1,18 @@
-/** What was sent is kept as it was sent: every call, bounded, without the key, for its owner alone. */
+/** What was sent is kept as it was sent: every call, bounded, without the key and without secrets. */
 
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ModelCall } from '../../../../core/model/index.ts';
-import { keepPrompt, readPrompts, type Sender } from '../../../../core/runtime/attempt/prompts.ts';
+import { expect, test } from 'vitest';
+import type { ModelCall, Provider } from '../../../../core/model/index.ts';
+import { SentCalls, unpackPrompts } from '../../../../core/runtime/attempt/prompts.ts';
 
-let dir: string;
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'aiq-prompts-'));
-});
-afterEach(async () => {
-  await rm(dir, { recursive: true });
-});
+const provider = (apiKey = 'none'): Provider => {
+  return { name: 'test', kind: 'openai', baseURL: '', apiKey, defaultModel: 'm' };
+};
 
-const sender = (attempt = 1, apiKey = 'none'): Sender => ({
-  dir,
-  jobId: 'job1',
-  attempt,
-  provider: { name: 'test', kind: 'openai', baseURL: '', apiKey, defaultModel: 'm' },
-  secrets: new Set(),
-});
+const sentOf = (calls: readonly ModelCall[], secrets = new Set<string>(), apiKey = 'none') => {
+  const sent = new SentCalls({ id: 'job1', attempt: 2 }, secrets);
+  for (const one of calls) sent.add(provider(apiKey), one);
+  return unpackPrompts(sent.packed() ?? new Uint8Array(0));
+};
 
 const call = (content: string, parts: Partial<ModelCall> = {}): ModelCall => ({
   model: 'm',
@@ -33,76 +24,53 @@ const call = (content: string, parts: Partial<ModelCall> = {}): ModelCall => ({
   ...parts,
 });
 
-test('every call is kept in order, over attempts', async () => {
-  await keepPrompt(sender(1), call('one'));
-  await keepPrompt(sender(2), call('two', { responseSchema: { name: 's', schema: {} } }));
-  const sent = await readPrompts(dir, 'job1');
+test('every call is kept in order, and nothing where nothing was sent', () => {
+  const sent = sentOf([call('one'), call('two', { responseSchema: { name: 's', schema: {} } })]);
   expect(sent).toMatchObject({ version: 1, jobId: 'job1', dropped: 0 });
-  expect(sent?.calls).toMatchObject([
-    { attempt: 1, provider: 'test', model: 'm', options: { temperature: 0 }, responseSchema: null },
-    { attempt: 2, responseSchema: 's', messages: [{ role: 'user', content: 'two' }] },
+  expect(sent.calls).toMatchObject([
+    { attempt: 2, provider: 'test', model: 'm', options: { temperature: 0 }, responseSchema: null },
+    { responseSchema: 's', messages: [{ role: 'user', content: 'two' }] },
   ]);
-  expect(await readdir(join(dir, '.aiq', 'prompts'))).toEqual(['job1.json']);
+  expect(new SentCalls({ id: 'job1', attempt: 1 }, new Set()).packed()).toBeNull();
 });
 
-test('the newest twenty calls are kept, and how many were dropped', async () => {
-  for (let index = 0; index < 23; index++) await keepPrompt(sender(), call(`call ${index}`));
-  const sent = await readPrompts(dir, 'job1');
-  expect(sent?.dropped).toBe(3);
-  expect(sent?.calls.map(({ messages }) => messages[0]?.content)).toEqual(
+test('those of earlier attempts come before, the newest twenty in all', () => {
+  const first = new SentCalls({ id: 'job1', attempt: 1 }, new Set());
+  for (let index = 0; index < 15; index++) first.add(provider(), call(`first ${index}`));
+  const second = new SentCalls({ id: 'job1', attempt: 2 }, new Set());
+  second.follow(first.packed());
+  for (let index = 0; index < 10; index++) second.add(provider(), call(`second ${index}`));
+  const { calls, dropped } = unpackPrompts(second.packed() ?? new Uint8Array(0));
+  expect(calls.map(({ attempt }) => attempt)).toEqual([
+    ...Array.from({ length: 10 }, () => 1),
+    ...Array.from({ length: 10 }, () => 2),
+  ]);
+  expect(dropped).toBe(5);
+});
+
+test('the newest twenty calls are kept, and how many were dropped', () => {
+  const sent = sentOf(Array.from({ length: 23 }, (_, index) => call(`call ${index}`)));
+  expect(sent.dropped).toBe(3);
+  expect(sent.calls.map(({ messages }) => messages[0]?.content)).toEqual(
     Array.from({ length: 20 }, (_, index) => `call ${index + 3}`),
   );
 });
 
-test('the file stays bounded, and a content that is cut says so', async () => {
+test('all of it stays bounded, and a content that is cut says so', () => {
   const long = 'x'.repeat(1024 * 1024 + 5);
-  for (let index = 0; index < 6; index++) await keepPrompt(sender(), call(long));
-  const sent = await readPrompts(dir, 'job1');
-  expect(sent?.calls.length).toBeLessThan(5);
-  expect(sent?.calls.at(-1)?.messages[0]?.content).toMatch(/x\n\[5 more characters were sent\]$/);
-  expect((await stat(join(dir, '.aiq/prompts/job1.json'))).size).toBeLessThan(5 * 1024 * 1024);
+  const sent = sentOf(Array.from({ length: 6 }, () => call(long)));
+  expect(sent.calls.length).toBeLessThan(5);
+  expect(sent.dropped).toBe(6 - sent.calls.length);
+  expect(sent.calls.at(-1)?.messages[0]?.content).toMatch(/x\n\[5 more characters were sent\]$/);
 });
 
-test('the key of the provider is never in it, and only the owner may read it', async () => {
-  await keepPrompt(sender(1, 'sk-secret-1234'), call('my key is sk-secret-1234, keep it'));
-  const file = join(dir, '.aiq/prompts/job1.json');
-  const text = await readFile(file, 'utf8');
-  expect(text).not.toContain('sk-secret-1234');
-  expect(text).toContain('my key is [key], keep it');
-  expect((await stat(file)).mode & 0o777).toBe(0o600);
+test('the key of the provider is never in it', () => {
+  const sent = sentOf([call('my key is sk-secret-1234, keep it')], new Set(), 'sk-secret-1234');
+  expect(JSON.stringify(sent)).not.toContain('sk-secret-1234');
+  expect(sent.calls[0]?.messages[0]?.content).toBe('my key is [key], keep it');
 });
 
-test('a damaged file is no reason to fail, and a folder that cannot be written is', async () => {
-  await keepPrompt(sender(), call('one'));
-  await writeFile(join(dir, '.aiq/prompts/job1.json'), '{half');
-  await expect(readPrompts(dir, 'job1')).rejects.toThrow();
-  await keepPrompt(sender(), call('two'));
-  expect((await readPrompts(dir, 'job1'))?.calls).toHaveLength(1);
-  await rm(join(dir, '.aiq'), { recursive: true });
-  await writeFile(join(dir, '.aiq'), '');
-  await expect(keepPrompt(sender(), call('three'))).rejects.toMatchObject({
-    failure: 'transient',
-    code: 'output_io',
-  });
-});
-
-test('a link in the place of the file is replaced, never followed', async () => {
-  await keepPrompt(sender(), call('one'));
-  const outside = join(dir, 'outside.txt');
-  await writeFile(outside, 'mine');
-  await rm(join(dir, '.aiq/prompts/job1.json'));
-  await symlink(outside, join(dir, '.aiq/prompts/job1.json'));
-  await keepPrompt(sender(), call('two'));
-  expect(await readFile(outside, 'utf8')).toBe('mine');
-});
-
-test('an id that is no file name reads and writes nothing', async () => {
-  await expect(readPrompts(dir, '../../etc')).rejects.toThrow('not a job id');
-  await expect(keepPrompt({ ...sender(), jobId: '../x' }, call('one'))).rejects.toThrow();
-  expect(await readPrompts(dir, 'job2')).toBeNull();
-});
-
-test('no secret input is kept, in whatever form it was sent', async () => {
+test('no secret input is kept, in whatever form it was sent', () => {
   const secrets = new Set(['S3cret "token" 99', 'four digits 4711']);
   const made = { id: 'c', name: 't', arguments: JSON.stringify({ a: 'S3cret "token" 99' }) };
   const messages: ModelCall['messages'] = [
@@ -110,10 +78,11 @@ test('no secret input is kept, in whatever form it was sent', async () => {
     { role: 'user', content: JSON.stringify({ token: 'S3cret "token" 99' }, null, 2) },
     { role: 'assistant', content: 'four digits 4711', toolCalls: [made] },
   ];
-  await keepPrompt({ ...sender(), secrets }, call('', { messages }));
-  const text = await readFile(join(dir, '.aiq', 'prompts', 'job1.json'), 'utf8');
-  expect(text).not.toMatch(/s3cret|4711/i);
-  expect((await readPrompts(dir, 'job1'))?.calls[0]?.messages[0]?.content).toBe(
-    'It is [secret], or [secret].',
-  );
+  const sent = sentOf([call('', { messages })], secrets);
+  expect(JSON.stringify(sent)).not.toMatch(/s3cret|4711/i);
+  expect(sent.calls[0]?.messages[0]?.content).toBe('It is [secret], or [secret].');
+});
+
+test('what is damaged is no prompt', () => {
+  expect(() => unpackPrompts(Buffer.from('half'))).toThrow();
 });

@@ -1,5 +1,6 @@
 /** Where the work of a lease is done: beside others, or alone because a crash lies behind its job. */
 
+import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 import { createGates, type Gates } from '../../../../core/runtime/leases/gates.ts';
 import {
@@ -8,6 +9,7 @@ import {
 } from '../../../../core/runtime/leases/lease-supervisor.ts';
 import type { RunEnd } from '../../../../core/runtime/pool/run.ts';
 import { ProviderHealth } from '../../../../core/runtime/providers/provider-health.ts';
+import { projectionIn } from '../../../support/results.ts';
 import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../../support/runtime-fakes.ts';
 
 const nothing = () => undefined;
@@ -35,6 +37,7 @@ async function supervisorOf(gatesWith: (gates: Gates) => Gates = (gates) => gate
   const supervisor = new LeaseSupervisor({
     ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
     journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
+    outputs: projectionIn(tmpdir()),
     gates: gatesWith(createGates(health)),
     health,
     agents: new Map([[agent.agent.name, agent]]),

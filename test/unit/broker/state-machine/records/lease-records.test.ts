@@ -31,6 +31,8 @@ function settle(driver: Driver, connection: number, given: readonly Partial<Sett
     ...texts,
     usage: noUsage,
     result: null,
+    output: null,
+    prompts: null,
     enqueue: [],
     park: null,
     ...given[index],
@@ -89,7 +91,8 @@ test('a repeated plain ack answers as the first one', () => {
   driver.subscribe(1, 1);
   const [{ token } = { token: { id: '', epoch: 0, delivery: 0 } }] = driver.deliveries(1);
   const item = { token, outcome: 'ack' as const, delayMs: 0, errorCode: '', errorMessage: '' };
-  const whole = { ...item, note: '', usage: noUsage, result: null, enqueue: [], park: null };
+  const values = { result: null, output: null, prompts: null };
+  const whole = { ...item, note: '', usage: noUsage, ...values, enqueue: [], park: null };
   const before = driver.log.length;
   const answer = driver.request(1, 'Settle', { items: [whole, whole] });
   expect(answer).toMatchObject({ items: [{ code: 0 }, { code: 0 }] });

@@ -105,7 +105,15 @@ describe('follow-up jobs', () => {
       const tokens = driver.deliveries(1).map(({ token }) => token);
       driver.subscribe(1, 0);
       const nothing = { errorCode: '', errorMessage: '', note: '', usage: noUsage };
-      const ack = { ...nothing, outcome: 'ack', delayMs: 0, result: null, park: null } as const;
+      const ack = {
+        ...nothing,
+        outcome: 'ack',
+        delayMs: 0,
+        result: null,
+        output: null,
+        prompts: null,
+        park: null,
+      } as const;
       const items = tokens.map((token, index) => {
         return { ...ack, token, enqueue: index === 0 ? [follow(8), bytes] : [follow(7)] };
       });
@@ -142,7 +150,14 @@ describe('follow-up jobs', () => {
       errorMessage: '',
       note: '',
     } as const;
-    const rest = { ...common, usage: noUsage, result: null, park: null };
+    const rest = {
+      ...common,
+      usage: noUsage,
+      result: null,
+      output: null,
+      prompts: null,
+      park: null,
+    };
     const items = [
       { token: tokens[0]!, ...rest, enqueue },
       { token: tokens[1]!, ...rest, enqueue: [follow(9000)] },
