@@ -17,7 +17,7 @@ const lengthBytes = 4;
 const bytesFirst = 32 * 1024;
 
 /** Numbers of the record kinds that change what search knows. See `records.ts`. */
-const kindsOfInterest: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 9, 10, 11, 22, 26, 27, 28]);
+const kindsOfInterest: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 9, 10, 11, 22, 30, 31, 32]);
 
 /** True when the record may be about a job; others are not sent to the thread. */
 export function isOfInterest(record: Uint8Array): boolean {
