@@ -224,6 +224,16 @@ describe('who wakes up late', () => {
   });
 });
 
+it('who has not even begun when the job is taken over changes nothing either', async () => {
+  const other = await OutputFolder.open(root);
+  await other.recover(resultOf('job1', 'note.md'));
+  await other.close();
+  await writeFile(join(root, 'note.md'), 'edited since');
+  await expect(put(resultOf('job1', 'note.md'))).rejects.toEqual(refusal('taken_over'));
+  expect(await readdir(root)).toEqual(['.aiq', 'note.md']);
+  expect(await read('note.md')).toBe('edited since');
+});
+
 describe('recovery', () => {
   it('writes nothing that is there, and never over what another job or a person put there', async () => {
     const result = resultOf('job1', 'note.md');

@@ -47,7 +47,7 @@ export const leaseKinds = {
    * jobs, so that all of it is durable together or not at all.
    */
   leaseEnded: {
-    number: 26,
+    number: 30,
     fields: {
       id: 'id',
       end: { enum: leaseEnds },

@@ -10,7 +10,7 @@ export const outputKinds = {
    * a frame; a note that is not empty replaces that of the job.
    */
   projected: {
-    number: 28,
+    number: 32,
     fields: {
       jobs: { list: { struct: { id: 'id', written: 'bool', note: 'text' } } },
       atMs: 'u53',

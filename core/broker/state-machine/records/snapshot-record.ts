@@ -18,7 +18,7 @@ import { bytesOfOutput, shortOutput } from './output-records.ts';
 export const snapshotKinds = {
   /** Compaction: the whole of a job rewritten, so that older records about it can be dropped. */
   snapshot: {
-    number: 27,
+    number: 31,
     fields: {
       seq: 'u53',
       state: { enum: jobStates },
