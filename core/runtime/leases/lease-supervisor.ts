@@ -19,9 +19,10 @@ import { prepareEnd, type WritesOutputs, writeSettled } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { Group } from './groups.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import { PutOffs } from './put-offs.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
 import { answerTo } from './settle.ts';
-import { putOff, type SettledJob, settleOf, supersededSettle } from './settlement.ts';
+import { type SettledJob, settleOf, supersededSettle } from './settlement.ts';
 import { requestOf, type Task, unknownAgent } from './task.ts';
 import { WaitingTasks } from './waiting-tasks.ts';
 
@@ -44,11 +45,7 @@ export interface LeaseSupervisorOptions {
 
 /** An attempt that does not stop by itself at its deadline loses its thread after this time. */
 const hardGraceMs = 15_000;
-
 const suspected = 'it failed while other jobs of its model succeeded, so it runs after them';
-
-/** Of more jobs it is forgotten how often they were put off; they only come back sooner. */
-const putOffsMax = 10_000;
 
 const plainEnding = { verdict: null, prepared: null };
 
@@ -59,8 +56,7 @@ export class LeaseSupervisor {
   readonly #tasks = new Map<LeasedJob, Task>();
   readonly #waiting = new WaitingTasks();
   readonly #loads = new Map<Group, { held: number; waiting: number }>();
-  /** How often each of them was put off. */
-  readonly #putOffs = new Map<string, number>();
+  readonly #putOffs = new PutOffs();
   #idleWaiters: (() => void)[] = [];
   #threadsDie = false;
   #wake: NodeJS.Timeout | undefined;
@@ -118,8 +114,8 @@ export class LeaseSupervisor {
     for (const task of this.#tasks.values()) {
       const { provider, model } = task.agent;
       const isOf = of === null || (provider === of.provider && model === of.model);
-      if (isOf && task.state === 'held' && task.run === null)
-        this.#end(task, { type: 'unstarted' });
+      const isWaiting = task.state === 'held' && task.run === null;
+      if (isOf && isWaiting) this.#end(task, { type: 'unstarted' });
     }
   }
 
@@ -214,25 +210,20 @@ export class LeaseSupervisor {
   }
 
   #putOff(task: Task, why: string): void {
-    const { id } = task.leased.job;
-    const times = this.#putOffs.get(id) ?? 0;
-    if (this.#putOffs.size >= putOffsMax) this.#putOffs.clear();
-    this.#putOffs.set(id, times + 1);
-    void this.#settle(task, putOff(times, why), null);
+    void this.#settle(task, this.#putOffs.settle(task.leased.job.id, why), null);
   }
 
   async #work(task: Task): Promise<void> {
-    const { gates, health, pool, isolated } = this.#options;
+    const { gates, health, pool, isolated, outputs } = this.#options;
     const { agent, leased } = task;
-    const { id } = leased.job;
     gates.started(agent);
-    health.started(agent, id);
+    health.started(agent, leased.job.id);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      services: { journal: this.#journalOf(task), outputs: this.#options.outputs },
+      services: { journal: this.#journalOf(task), outputs },
     });
     this.load(task.group).waiting -= 1;
-    const { end, prepared } = await prepareEnd(this.#options.outputs, id, await task.run.end);
+    const { end, prepared } = await prepareEnd(outputs, leased.job.id, await task.run.end);
     gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
     const verdict = this.#verdictOf(task, end);
     if (task.state === 'held') {
@@ -258,12 +249,11 @@ export class LeaseSupervisor {
   }
 
   /** Whose fault a failure was, when it may be the provider's. */
-  #verdictOf({ agent, leased }: Task, end: RunEnd): Verdict | null {
+  #verdictOf({ agent, leased: { job } }: Task, end: RunEnd): Verdict | null {
     const { health } = this.#options;
-    const { id } = leased.job;
     const failure = end.type === 'finished' && !end.result.ok ? end.result.failure : null;
-    const verdict = failure === null ? null : health.failed(agent, id, failure);
-    if (verdict === null) health.ended(agent, id);
+    const verdict = failure === null ? null : health.failed(agent, job.id, failure);
+    if (verdict === null) health.ended(agent, job.id);
     return verdict;
   }
 
@@ -273,7 +263,7 @@ export class LeaseSupervisor {
     const elapsedMs = performance.now() - task.takenAtMs;
     const { random } = Math;
     const settle = settleOf(end, { retry, attempt, elapsedMs, verdict, prepared, random });
-    if (settle.outcome === 'ack' || settle.outcome === 'final') this.#putOffs.delete(job.id);
+    if (settle.outcome === 'ack' || settle.outcome === 'final') this.#putOffs.forget(job.id);
     void this.#settle(task, settle, end).finally(() => prepared?.release());
   }
 
@@ -281,13 +271,11 @@ export class LeaseSupervisor {
     task.state = 'settling';
     this.#waiting.delete(task);
     const { answer, said } = await answerTo(task, settle);
-    const { id } = task.leased.job;
-    const written = answer.ok ? await writeSettled(this.#options.outputs, id, said) : null;
+    const { outputs } = this.#options;
+    const written = answer.ok ? await writeSettled(outputs, task.leased.job.id, said) : null;
     this.#close(task);
-    this.#report(
-      task,
-      answer.ok ? endOf(said, { end, written }, answer.state) : refusedEnd(answer),
-    );
+    const ended = answer.ok ? endOf(said, { end, written }, answer.state) : refusedEnd(answer);
+    this.#report(task, ended);
   }
 
   #close(task: Task): void {
