@@ -5,6 +5,7 @@
 
 import type { PlantedBug } from './bug.ts';
 import { accessBugs } from './bugs/access-bugs.ts';
+import { batchBugs } from './bugs/batch-bugs.ts';
 import { diskBugs } from './bugs/disk-bugs.ts';
 import { folderBugs } from './bugs/folder-bugs.ts';
 import { leaseBugs } from './bugs/lease-bugs.ts';
@@ -28,4 +29,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...accessBugs,
   ...folderBugs,
   ...trustBugs,
+  ...batchBugs,
 ];
