@@ -17,6 +17,7 @@ export const idempotencyOf = {
   // Known by their job ids and lease tokens.
   Enqueue: 'repeat',
   Settle: 'repeat',
+  PlainSettle: 'repeat',
   Extend: 'repeat',
   Resume: 'once',
   // Each replaces what the connection had.

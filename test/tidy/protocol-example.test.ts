@@ -11,7 +11,6 @@ import {
   limits,
   type Message,
   type MessageName,
-  type Settlement,
   signedBytes,
   Writer,
 } from '../../core/protocol/index.ts';
@@ -90,7 +89,7 @@ test('the delivery, the settle with an optional and its answer are as written', 
   const items = [{ ...delivery, enqueuedAtMs: 1_790_000_000_000, job: encoded }];
   expect(hex(frame('Deliver', 0, { items }))).toMatch(dumpPattern(dumps[3] ?? ''));
   const usage = { calls: 1, inputTokens: 20, outputTokens: 5, costMicros: 0, estimated: false };
-  const settlement: Settlement = {
+  const settlement: Message<'PlainSettle'>['items'][number] = {
     token,
     outcome: 'ack',
     delayMs: 0,
@@ -101,10 +100,10 @@ test('the delivery, the settle with an optional and its answer are as written', 
     result: { inline: utf8('ok'), blob: null },
     enqueue: [],
     park: null,
-    output: null,
-    prompts: null,
   };
-  expect(hex(frame('Settle', 3, { items: [settlement] }))).toMatch(dumpPattern(dumps[4] ?? ''));
+  expect(hex(frame('PlainSettle', 3, { items: [settlement] }))).toMatch(
+    dumpPattern(dumps[4] ?? ''),
+  );
   const answers = [{ code: 0, state: 'done', message: '' } as const];
   expect(hex(frame('SettleOk', 3, { items: answers }))).toMatch(dumpPattern(dumps[5] ?? ''));
 });

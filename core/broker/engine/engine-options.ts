@@ -60,6 +60,9 @@ export function valueBytes(event: CoreEvent): number {
   if (event.type !== 'request') return 0;
   const { request } = event;
   if (request.name === 'JournalPut') return request.fields.value.inline?.length ?? 0;
+  if (request.name === 'PlainSettle') {
+    return request.fields.items.reduce((sum, { result }) => sum + (result?.inline?.length ?? 0), 0);
+  }
   if (request.name !== 'Settle') return 0;
   return request.fields.items.reduce((sum, { result, prompts, output }) => {
     const values = [result, prompts, ...(output?.files ?? []).map(({ content }) => content)];

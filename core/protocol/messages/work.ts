@@ -15,6 +15,22 @@ import {
   value,
 } from '../structs.ts';
 
+const plainSettlement = {
+  token,
+  outcome: { enum: settleOutcomes },
+  delayMs: 'u53',
+  errorCode: 'text',
+  errorMessage: 'text',
+  note: 'text',
+  usage,
+  /** Kept with the job until it is forgotten; only with `ack`. */
+  result: { optional: value },
+  /** Follow-up jobs, accepted with this settle or not at all; only with `ack`. */
+  enqueue: { list: 'bytes' },
+  /** Wait for `Signal` of this key instead of the delay. */
+  park: { optional: 'text' },
+} as const;
+
 export const workMessages = {
   Enqueue: {
     opcode: 10,
@@ -66,35 +82,12 @@ export const workMessages = {
       },
     },
   },
-  Settle: {
+  /** A Settle without files and prompts, for clients that write none. The broker takes it as one. */
+  PlainSettle: {
     opcode: 14,
     from: 'client',
     answer: 'SettleOk',
-    fields: {
-      items: {
-        list: {
-          struct: {
-            token,
-            outcome: { enum: settleOutcomes },
-            delayMs: 'u53',
-            errorCode: 'text',
-            errorMessage: 'text',
-            note: 'text',
-            usage,
-            /** Kept with the job until it is forgotten; only with `ack`. */
-            result: { optional: value },
-            /** Follow-up jobs, accepted with this settle or not at all; only with `ack`. */
-            enqueue: { list: 'bytes' },
-            /** Wait for `Signal` of this key instead of the delay. */
-            park: { optional: 'text' },
-            /** Files of the result, which this settle makes real; only with `ack`. */
-            output: { optional: output },
-            /** What was sent to the model, as the consumer packs it. */
-            prompts: { optional: value },
-          },
-        },
-      },
-    },
+    fields: { items: { list: { struct: plainSettlement } } },
   },
   SettleOk: { opcode: 15, from: 'broker', answer: null, fields: { items: { list: itemAnswer } } },
   Extend: {
@@ -118,5 +111,23 @@ export const workMessages = {
     from: 'broker',
     answer: null,
     fields: { items: { list: { struct: { token, directive: { enum: directives } } } } },
+  },
+  Settle: {
+    opcode: 71,
+    from: 'client',
+    answer: 'SettleOk',
+    fields: {
+      items: {
+        list: {
+          struct: {
+            ...plainSettlement,
+            /** Files of the result, which this settle makes real; only with `ack`. */
+            output: { optional: output },
+            /** What was sent to the model, as the consumer packs it. */
+            prompts: { optional: value },
+          },
+        },
+      },
+    },
   },
 } as const;

@@ -16,7 +16,7 @@ import { inspect, list, result, wait } from './inspect.ts';
 import { journalGet, journalPut } from './journal-requests.ts';
 import { cancel, configureQueue, pause, retry, unpause } from './operate.ts';
 import { folders, output, unwritten, written } from './output-requests.ts';
-import { extend, resume, settle } from './settle.ts';
+import { extend, resume, settle, settlePlain } from './settle.ts';
 import { stats } from './stats.ts';
 
 /** The handshake opens a session and Enqueue has its own event: neither comes here. */
@@ -27,6 +27,7 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   Goodbye: goodbye,
   Subscribe: subscribe,
   Settle: settle,
+  PlainSettle: settlePlain,
   Extend: extend,
   Resume: resume,
   Inspect: inspect,

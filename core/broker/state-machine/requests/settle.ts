@@ -34,6 +34,12 @@ export function settle(request: Request<'Settle'>): void {
   respond(request, 'SettleOk', { items });
 }
 
+/** The same from a client that writes no files. */
+export function settlePlain(request: Request<'PlainSettle'>): void {
+  const items = request.fields.items.map((item) => ({ ...item, output: null, prompts: null }));
+  settle({ ...request, fields: { items } });
+}
+
 const isPlain: { readonly [N in keyof Settlement]: (item: Settlement) => boolean } = {
   token: () => true,
   outcome: ({ outcome }) => outcome === 'ack',
