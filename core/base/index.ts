@@ -12,4 +12,5 @@ export { type OwnFolder, openOwnFolder, throughDescriptor } from './own-folder.t
 export { processStart } from './process-start.ts';
 export { durationProblem, parseCount, parseDuration, parseSize } from './quantities.ts';
 export { shortSocketPath } from './socket-path.ts';
+export { startAgainWith } from './start-again.ts';
 export { startTimer, type Timer } from './timer.ts';

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openOwnFolder, throughDescriptor } from '../base/index.ts';
+import { openOwnFolder, startAgainWith, throughDescriptor } from '../base/index.ts';
 
 const idleExitMs = 60_000;
 const logBytesMax = 1024 * 1024;
@@ -38,16 +38,10 @@ export function brokerEnvironment(): NodeJS.ProcessEnv {
 
 /**
  * Gives a process that is to be a broker itself what one that is started gets: it begins anew, as the same
- * process with the same command line, unless it has that already. Returns where that is not possible.
+ * process, unless it has that already.
  */
 export function becomeBrokerProcess(): void {
-  const { execPath, execArgv, argv, env } = process;
-  const hasAll =
-    brokerNodeFlags.every((flag) => execArgv.includes(flag)) &&
-    Object.keys(brokerMemory).every((name) => env[name] !== undefined);
-  if (hasAll) return;
-  const command = [execPath, ...execArgv, ...brokerNodeFlags, ...argv.slice(1)];
-  process.execve?.(execPath, command, { ...brokerMemory, ...env });
+  startAgainWith({ nodeFlags: brokerNodeFlags, environment: brokerMemory });
 }
 
 /** How a started process ended. */

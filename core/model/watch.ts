@@ -13,6 +13,8 @@ const lingerMs = 2000;
 /** What an error page or an answer may weigh before a line of it ends, besides the answer itself. */
 const frameBytesMax = 1024 * 1024;
 const errorBytesMax = 64 * 1024;
+/** One for all: making an error with its stack takes longer than ending a call. */
+const closed = new Error('the call is over');
 
 export interface CallWatch {
   readonly signal: AbortSignal;
@@ -81,7 +83,7 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
       deadline.clear();
       idle?.clear();
       outside.removeEventListener('abort', onOutside);
-      controller.abort();
+      controller.abort(closed);
     },
     fetch: boundedFetch(seen, limits.answerBytesMax, { touch, stop }),
   };

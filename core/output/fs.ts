@@ -20,9 +20,8 @@ export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Bytes from a position on, fewer at the end of the file. */
-export async function readAt(fd: number, position: number, bytesMax: number): Promise<Buffer> {
-  const into = Buffer.allocUnsafe(bytesMax);
-  const { bytesRead } = await readSome(fd, into, 0, bytesMax, position);
+/** Fills the buffer with bytes from a position on; returns the part that has some, shorter at the end of the file. */
+export async function readAt(fd: number, position: number, into: Buffer): Promise<Buffer> {
+  const { bytesRead } = await readSome(fd, into, 0, into.length, position);
   return into.subarray(0, bytesRead);
 }

@@ -14,8 +14,8 @@ import { OffsetTable } from './offset-table.ts';
 export const indexName = 'results.jsonl';
 const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 const readBytes = 1024 * 1024;
-/** What one turn appended, mostly. */
-const fewBytes = 3 * 1024;
+/** What one turn appended, mostly, and nearly every line. */
+const fewBytes = 16 * 1024;
 /** The longest line: a thousand files with long names. */
 const lineBytesMax = 4 * 1024 * 1024;
 const appendsMax = 3;
@@ -36,6 +36,9 @@ interface Waiting {
 export class ResultIndex {
   readonly #fd: number;
   readonly #table = new OffsetTable();
+  /** Are read into again and again: a fresh buffer for each read would be most of a consumer's garbage. */
+  readonly #news = Buffer.allocUnsafeSlow(fewBytes);
+  readonly #single = Buffer.allocUnsafeSlow(fewBytes);
   /** All complete lines before it are in the table. */
   #readTo = 0;
   /** Bytes that follow belong to no line of ours: what is appended begins with a new one. */
@@ -95,7 +98,7 @@ export class ResultIndex {
     return this.#alone(async () => {
       const wanted = JSON.stringify(path);
       const named = new Set<string>();
-      for await (const { line } of this.#lines(0)) {
+      for await (const { line } of this.#lines(0, Buffer.allocUnsafe(readBytes))) {
         const entry = line.includes(wanted) ? parseLine(line) : null;
         if (entry === null || !hasPath(entry, path)) continue;
         named.delete(entry.jobId);
@@ -157,13 +160,13 @@ export class ResultIndex {
   }
 
   async #lineAt(offset: number): Promise<Indexed | null> {
-    for await (const { line } of this.#lines(offset, 16 * 1024)) return parseLine(line);
+    for await (const { line } of this.#lines(offset, this.#single)) return parseLine(line);
     return null;
   }
 
   async #readOn(): Promise<void> {
-    const bytes = this.#readTo === 0 ? readBytes : fewBytes;
-    for await (const { line, at, end } of this.#lines(this.#readTo, bytes)) {
+    const into = this.#readTo === 0 ? Buffer.allocUnsafe(readBytes) : this.#news;
+    for await (const { line, at, end } of this.#lines(this.#readTo, into)) {
       const entry = parseLine(line);
       const known = entry === null ? null : await this.#entryOf(entry.jobId);
       if (entry !== null && known === null) this.#table.add(entry.jobId, at);
@@ -174,28 +177,28 @@ export class ResultIndex {
     }
   }
 
-  /** Complete lines from an offset on. */
+  /** Complete lines from an offset on, read into a buffer that nothing else may use meanwhile. */
   async *#lines(
     from: number,
-    bytesFirst: number = readBytes,
+    into: Buffer,
   ): AsyncGenerator<{ readonly line: string; readonly at: number; readonly end: number }> {
     let at = from;
-    let bytes = bytesFirst;
+    let room = into;
     for (;;) {
-      const chunk = await readAt(this.#fd, at, bytes);
+      const chunk = await readAt(this.#fd, at, room);
       let start = 0;
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
         yield { line: chunk.toString('utf8', start, end), at: at + start, end: at + end + 1 };
         start = end + 1;
       }
-      if (chunk.length < bytes) {
+      if (chunk.length < room.length) {
         this.#isTorn ||= start < chunk.length;
         return;
       }
-      if (start === 0 && bytes >= lineBytesMax)
+      if (start === 0 && room.length >= lineBytesMax)
         throw new OutputError('io', `${indexName} is damaged`);
       at += start;
-      bytes = start === 0 ? 4 * bytes : readBytes;
+      if (start === 0) room = Buffer.allocUnsafe(4 * room.length);
     }
   }
 }

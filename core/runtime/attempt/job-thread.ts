@@ -5,7 +5,12 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { Questions } from '../pool/questions.ts';
-import type { FromThread, ThreadData, ToThread } from '../pool/thread-messages.ts';
+import {
+  type FromThread,
+  fromThread,
+  type ThreadData,
+  type ToThread,
+} from '../pool/thread-messages.ts';
 import { AttemptError } from './failure.ts';
 import { runJob } from './job-runner.ts';
 import type { JobRequest, StopReason } from './result.ts';
@@ -19,7 +24,7 @@ const stopMessages: Record<StopReason, string> = {
 
 const port = parentPort;
 if (port === null) throw new Error('job-thread.ts is started as a worker thread, not by hand');
-const post = (message: FromThread): void => port.postMessage(message, []);
+const post = (message: FromThread): void => port.postMessage(fromThread(message), []);
 
 const toolbox = createToolbox(workerData as ThreadData);
 const stops = new Map<number, AbortController>();

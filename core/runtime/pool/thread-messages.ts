@@ -35,6 +35,37 @@ export type ToThread =
   | { readonly type: 'adopt'; readonly agents: readonly ThreadAgent[] }
   | Answer;
 
+/** For `postMessage`, which clones all of the buffer behind a view: the bytes get buffers of their own. */
+export function toThread(message: ToThread): ToThread {
+  if (message.type === 'run') {
+    const { request } = message;
+    return { ...message, request: { ...request, body: ownBytes(request.body) } };
+  }
+  if (message.type !== 'answer' || !(message.value instanceof Uint8Array)) return message;
+  return { ...message, value: ownBytes(message.value) };
+}
+
+/** The same for the other way. */
+export function fromThread(message: FromThread): FromThread {
+  if (message.type === 'question') {
+    const { asked } = message;
+    if (asked.of !== 'journal') return message;
+    const { callHash, value } = asked;
+    const own = { callHash: ownBytes(callHash), value: value && ownBytes(value) };
+    return { ...message, asked: { ...asked, ...own } };
+  }
+  if (message.type !== 'ended') return message;
+  const { result } = message;
+  const prompts = result.prompts && ownBytes(result.prompts);
+  if (!result.ok) return { ...message, result: { ...result, prompts } };
+  const files = result.files.map(({ path, content }) => ({ path, content: ownBytes(content) }));
+  return { ...message, result: { ...result, prompts, files } };
+}
+
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}
+
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'ended'; readonly run: number; readonly result: JobResult }

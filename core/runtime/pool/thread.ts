@@ -7,7 +7,13 @@ import { Worker } from 'node:worker_threads';
 import type { JobRequest, StopReason } from '../attempt/result.ts';
 import { answerTo, type Question, type Services } from './questions.ts';
 import type { Crash, RunEnd } from './run.ts';
-import type { FromThread, ThreadAgent, ThreadData, ToThread } from './thread-messages.ts';
+import {
+  type FromThread,
+  type ThreadAgent,
+  type ThreadData,
+  type ToThread,
+  toThread,
+} from './thread-messages.ts';
 
 const states = {
   starting: { ready: 'ready', end: 'stopping', exit: 'ended' },
@@ -17,6 +23,9 @@ const states = {
 } as const;
 export type ThreadState = keyof typeof states;
 type ThreadEvent = keyof (typeof states)[ThreadState];
+
+/** What a job makes is garbage soon: V8 would let some 100 MiB of it pile up in each thread. */
+const youngMegabytesMax = 12;
 
 export interface ThreadOptions {
   /** The file that the thread runs. */
@@ -46,7 +55,10 @@ export class Thread {
     this.#options = options;
     this.#worker = new Worker(options.entry, {
       workerData: { ...options.data, activeRun: this.#activeRun.buffer },
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMegabytesMax },
+      resourceLimits: {
+        maxOldGenerationSizeMb: options.heapMegabytesMax,
+        maxYoungGenerationSizeMb: youngMegabytesMax,
+      },
       stdout: true,
     });
     // What an agent's code prints must not stand among the results of a command.
@@ -103,7 +115,7 @@ export class Thread {
   }
 
   #post(message: ToThread): void {
-    this.#worker.postMessage(message, []);
+    this.#worker.postMessage(toThread(message), []);
   }
 
   #move(event: ThreadEvent): ThreadState {

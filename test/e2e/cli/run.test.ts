@@ -1,7 +1,7 @@
 /** `aiq run` and how it stops: drained, at once, or refused before it began. */
 
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EndpointProcess, Project, until } from '../../support/project.ts';
@@ -72,6 +72,20 @@ describe('SIGTERM and SIGINT', () => {
       expect(rest.stderr).toMatch(/3 done/);
     },
   );
+});
+
+test.runIf(process.platform === 'linux')('its memory is set to stay small', async () => {
+  const running = await runningConsumer(9);
+  const { pid } = running.child;
+  const [command, environment] = await Promise.all(
+    ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
+  );
+  expect(command?.split('\0')).toContain('--max-semi-space-size=4');
+  expect(environment?.split('\0')).toContain('MALLOC_ARENA_MAX=2');
+  running.child.kill('SIGTERM');
+  const ended = await running.finished;
+  expect(ended, ended.stderr).toMatchObject({ code: 0, signal: null });
+  await project.aiq('run', '--until-empty');
 });
 
 test('with --json each job is a line on standard output, and nothing else is', async () => {
