@@ -51,6 +51,10 @@ async function start({ dir, provider, concurrency }: ContestantOptions): Promise
       await queue.enqueue(texts.map((text) => newJobFor(agent, { input: { text } })));
       given += texts.length;
       while ((await doneJobs(queue)) < given) await sleep(pollMs);
+      // Files follow the settle; they count here, as those of the others do.
+      while ((await queue.unwrittenFolders()).some(({ unwritten }) => unwritten > 0)) {
+        await sleep(pollMs);
+      }
     },
     async stop() {
       consumer.kill('SIGTERM');

@@ -135,10 +135,11 @@ export class ResultIndex {
       const text = open.map(({ entry }) => lineOf(entry)).join('');
       await writeAll(this.#fd, Buffer.from(this.#isTorn ? `\n${text}` : text));
       this.#isTorn = false;
-      await this.#readOn();
+      const news = await this.#readOn();
       const missing: Waiting[] = [];
       for (const waiting of open) {
-        const found = await this.#entryOf(waiting.entry.jobId);
+        const { jobId } = waiting.entry;
+        const found = news.get(jobId) ?? (await this.#entryOf(jobId));
         // Merged with the half line of another process: a new line makes it one of its own.
         if (found === null) missing.push(waiting);
         else waiting.resolve(found);
@@ -164,17 +165,23 @@ export class ResultIndex {
     return null;
   }
 
-  async #readOn(): Promise<void> {
+  /** Jobs with lines that decide something and were not read before. */
+  async #readOn(): Promise<ReadonlyMap<string, Found>> {
+    const news = new Map<string, Found>();
     const into = this.#readTo === 0 ? Buffer.allocUnsafe(readBytes) : this.#news;
     for await (const { line, at, end } of this.#lines(this.#readTo, into)) {
       const entry = parseLine(line);
       const known = entry === null ? null : await this.#entryOf(entry.jobId);
-      if (entry !== null && known === null) this.#table.add(entry.jobId, at);
-      else if (entry !== null && known !== null && isSameResult(known.first, entry)) {
+      if (entry !== null && known === null) {
+        this.#table.add(entry.jobId, at);
+        news.set(entry.jobId, { first: entry, latest: entry });
+      } else if (entry !== null && known !== null && isSameResult(known.first, entry)) {
         this.#table.setLatest(known.at, at);
+        news.set(entry.jobId, { first: known.first, latest: entry });
       }
       this.#readTo = Math.max(this.#readTo, end);
     }
+    return news;
   }
 
   /** Complete lines from an offset on, read into a buffer that nothing else may use meanwhile. */
