@@ -20,6 +20,7 @@ async function appendUntilKilled(dir: string): Promise<void> {
     {
       dir,
       segmentBytesMax: appenderSegmentBytesMax,
+      summaryQuietMs: 0,
       summarize: keepAll,
       onDurable: (offset) => {
         writeSync(1, `${offset}\n`);
