@@ -8,6 +8,7 @@ import { type Consumer, type JobQueue, type LeasedJob, limits } from '../../job-
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import type { ProviderHealth } from '../providers/provider-health.ts';
 import type { Gates } from './gates.ts';
+import type { GroupLoad } from './group-loads.ts';
 
 export interface Group {
   readonly queues: readonly string[];
@@ -24,7 +25,7 @@ export interface GroupsOptions {
   readonly gates: Gates;
   readonly health: Pick<ProviderHealth, 'isShut'>;
   /** Leases of a group's queues: all, and those whose work has not begun. */
-  readonly load: (group: Group) => { readonly held: number; readonly waiting: number };
+  readonly load: (group: Group) => Readonly<GroupLoad>;
   readonly onDelivery: (leased: LeasedJob, group: Group) => void;
   readonly onLeaseLost: (leased: LeasedJob, code: string) => void;
 }
@@ -94,9 +95,11 @@ export class Groups {
     if (agents.every((agent) => health.isShut(agent))) return 0;
     const heldByAll = this.all.reduce((sum, one) => sum + load(one).held, 0);
     const free = Math.max(0, concurrency - heldByAll);
-    const { held, waiting } = load(group);
+    const { held, waiting, writing } = load(group);
     const room = agents.reduce((sum, agent) => sum + gates.room(agent), 0);
-    return Math.min(held + Math.min(free, Math.max(0, room - waiting)), limits.batchItemsMax);
+    // The broker counts leases: those that are settled, and only written yet, are none any more.
+    const leased = held - writing;
+    return Math.min(leased + Math.min(free, Math.max(0, room - waiting)), limits.batchItemsMax);
   }
 
   async #subscribe(agents: readonly ThreadAgent[]): Promise<void> {

@@ -5,43 +5,22 @@
 
 import type { Verdict } from '../../health/index.ts';
 import type { LeasedJob, Settle } from '../../job-queue/index.ts';
-import { type Definitions, foreignCode } from '../agents/definitions.ts';
+import { foreignCode } from '../agents/definitions.ts';
 import type { Journal } from '../attempt/journal.ts';
 import type { StopReason } from '../attempt/result.ts';
-import type { IsolatedRuns } from '../isolated/isolated-runs.ts';
-import type { JobReport, RuntimeLog } from '../options.ts';
-import type { Prepared } from '../outputs/projection.ts';
-import type { Pool } from '../pool/pool.ts';
+import type { Prepared, WrittenFiles } from '../outputs/projection.ts';
 import type { RunEnd } from '../pool/run.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
-import type { ProviderHealth } from '../providers/provider-health.ts';
-import { prepareEnd, type WritesOutputs, writeSettled } from './files.ts';
-import type { Gates } from './gates.ts';
+import { prepareEnd, writeSettled } from './files.ts';
+import { type GroupLoad, GroupLoads } from './group-loads.ts';
 import type { Group } from './groups.ts';
-import type { JournalKeeper } from './journal-keeper.ts';
 import { PutOffs } from './put-offs.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
 import { answerTo } from './settle.ts';
 import { type SettledJob, settleOf, supersededSettle } from './settlement.ts';
+import type { LeaseSupervisorOptions } from './supervisor-options.ts';
 import { requestOf, type Task, unknownAgent } from './task.ts';
 import { WaitingTasks } from './waiting-tasks.ts';
-
-export interface LeaseSupervisorOptions {
-  readonly pool: Pool;
-  /** For jobs that must be alone. */
-  readonly isolated: IsolatedRuns;
-  readonly journals: JournalKeeper;
-  readonly outputs: WritesOutputs;
-  readonly gates: Gates;
-  readonly health: ProviderHealth;
-  /** Default: every job is of the definition that is here. */
-  readonly definitions?: Pick<Definitions, 'isOwn' | 'classify' | 'followUp'>;
-  readonly agents: ReadonlyMap<string, ThreadAgent>;
-  readonly log: RuntimeLog;
-  readonly onReport: (report: JobReport) => void;
-  /** Leases came, began or ended. */
-  readonly onChange: () => void;
-}
 
 /** An attempt that does not stop by itself at its deadline loses its thread after this time. */
 const hardGraceMs = 15_000;
@@ -55,7 +34,7 @@ export class LeaseSupervisor {
   readonly #options: LeaseSupervisorOptions;
   readonly #tasks = new Map<LeasedJob, Task>();
   readonly #waiting = new WaitingTasks();
-  readonly #loads = new Map<Group, { held: number; waiting: number }>();
+  readonly #loads = new GroupLoads();
   readonly #putOffs = new PutOffs();
   #idleWaiters: (() => void)[] = [];
   #threadsDie = false;
@@ -70,11 +49,8 @@ export class LeaseSupervisor {
     return this.#tasks.size;
   }
 
-  /** A group's leases: all, and those whose work has not begun. */
-  load(group: Group): { held: number; waiting: number } {
-    let load = this.#loads.get(group);
-    if (load === undefined) this.#loads.set(group, (load = { held: 0, waiting: 0 }));
-    return load;
+  load(group: Group): GroupLoad {
+    return this.#loads.of(group);
   }
 
   take(leased: LeasedJob, group: Group): void {
@@ -223,9 +199,11 @@ export class LeaseSupervisor {
       services: { journal: this.#journalOf(task), outputs },
     });
     this.load(task.group).waiting -= 1;
-    const { end, prepared } = await prepareEnd(outputs, leased.job.id, await task.run.end);
-    gates.ended(agent, end.type === 'finished' ? end.result.usage.calls : 1);
-    const verdict = this.#verdictOf(task, end);
+    const ran = await task.run.end;
+    gates.ended(agent, ran.type === 'finished' ? ran.result.usage.calls : 1);
+    // At once: what the provider answered says whether the next call may start.
+    const verdict = this.#verdictOf(task, ran);
+    const { end, prepared } = await prepareEnd(outputs, leased.job.id, ran);
     if (task.state === 'held') {
       const isOurDoing = this.#threadsDie && end.type !== 'finished';
       const input = end.type === 'finished' && !end.result.ok ? end.result.input : undefined;
@@ -271,11 +249,21 @@ export class LeaseSupervisor {
     task.state = 'settling';
     this.#waiting.delete(task);
     const { answer, said } = await answerTo(task, settle);
-    const { outputs } = this.#options;
-    const written = answer.ok ? await writeSettled(outputs, task.leased.job.id, said) : null;
+    const written = answer.ok ? await this.#write(task, said) : null;
     this.#close(task);
     const ended = answer.ok ? endOf(said, { end, written }, answer.state) : refusedEnd(answer);
     this.#report(task, ended);
+  }
+
+  /** The lease is over, and its place is taken until the files are there. */
+  async #write({ group, leased: { job } }: Task, said: Settle): Promise<WrittenFiles | null> {
+    const { outputs, onChange } = this.#options;
+    const load = this.load(group);
+    load.writing += 1;
+    onChange();
+    const written = await writeSettled(outputs, job.id, said);
+    load.writing -= 1;
+    return written;
   }
 
   #close(task: Task): void {

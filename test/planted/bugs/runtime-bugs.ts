@@ -21,8 +21,8 @@ export const runtimeBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/runtime/leases/lease-supervisor.ts#LeaseSupervisor.#settle',
-        find: 'answer.ok ? await writeSettled(outputs, task.leased.job.id, said) : null',
-        replace: 'await writeSettled(outputs, task.leased.job.id, said)',
+        find: 'answer.ok ? await this.#write(task, said) : null',
+        replace: 'await this.#write(task, said)',
       },
     ],
     caughtBy: { test: 'test/integration/runtime/runtime.test.ts' },

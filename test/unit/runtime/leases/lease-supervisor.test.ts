@@ -3,10 +3,8 @@
 import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 import { createGates, type Gates } from '../../../../core/runtime/leases/gates.ts';
-import {
-  LeaseSupervisor,
-  type LeaseSupervisorOptions,
-} from '../../../../core/runtime/leases/lease-supervisor.ts';
+import { LeaseSupervisor } from '../../../../core/runtime/leases/lease-supervisor.ts';
+import type { LeaseSupervisorOptions } from '../../../../core/runtime/leases/supervisor-options.ts';
 import type { RunEnd } from '../../../../core/runtime/pool/run.ts';
 import { ProviderHealth } from '../../../../core/runtime/providers/provider-health.ts';
 import { projectionIn } from '../../../support/results.ts';
@@ -75,13 +73,13 @@ it('a lease that comes or is lost asks the gates as often with a thousand waitin
   const leases = Array.from({ length: 1_000 }, (_, at) => leaseOf({ job: { id: `job ${at}` } }));
   for (const lease of leases) supervisor.take(lease, group);
   expect(asked).toBe(1_000);
-  expect(supervisor.load(group)).toEqual({ held: 1_000, waiting: 1_000 });
+  expect(supervisor.load(group)).toEqual({ held: 1_000, waiting: 1_000, writing: 0 });
   for (const lease of leases.splice(0, 500)) supervisor.lose(lease, 'lease_lost', 'gone');
-  expect(supervisor.load(group)).toEqual({ held: 500, waiting: 500 });
+  expect(supervisor.load(group)).toEqual({ held: 500, waiting: 500, writing: 0 });
   isOpen = true;
   supervisor.resume();
   await settledCount(500);
   expect(worked).toEqual(leases.map(({ job }) => `${job.id} in the pool`));
   await supervisor.idle();
-  expect(supervisor.load(group)).toEqual({ held: 0, waiting: 0 });
+  expect(supervisor.load(group)).toEqual({ held: 0, waiting: 0, writing: 0 });
 });
