@@ -79,7 +79,7 @@ async function shippedAgents(): Promise<Agents> {
   return { summarize, search: { ...search, knowledge }, filegen };
 }
 
-/** Removes the files of the last demo; with its commit records all jobs would be done already. */
+/** Removes the files of the last demo; with its index of results all jobs would be done already. */
 async function removeLastDemo(outputDir: string): Promise<void> {
   for (const name of ['.aiq', 'summaries', 'answers', 'generated']) {
     await rm(join(outputDir, name), { recursive: true, force: true });
