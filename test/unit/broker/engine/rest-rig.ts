@@ -117,9 +117,10 @@ export class RestRig {
     this.#handle({ type: 'enqueue', connection: 1, correlationId, atomic: false, jobs });
   }
 
-  /** Time goes by; what is due by then is done when the log comes to rest. */
+  /** Time goes by, and what is due by then is done: it is part of the burst. */
   pass(ms: number): void {
     this.#wallMs += ms;
+    this.#fireTimers();
   }
 
   settle(token: LeaseToken, outcome: Settlement['outcome'], more: Partial<Settlement> = {}): void {
