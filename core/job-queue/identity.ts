@@ -5,7 +5,6 @@
 
 import { hash, randomBytes } from 'node:crypto';
 import { idBytes, idToText } from '../protocol/index.ts';
-import { canonicalJson } from './canonical-json.ts';
 
 /** `content`: the same content is the same job. `key`: the user's key decides. `random`: always new. */
 export type JobIdentity = 'content' | { readonly key: string } | { readonly random: true };
@@ -22,48 +21,47 @@ export interface JobContent {
   readonly outputDir?: string | undefined;
 }
 
-/** The id that a job of this content gets. Each agent has keys of its own. */
-export function jobIdOf(content: JobContent, identity: JobIdentity = 'content'): string {
-  return idFrom(identity === 'content' ? contentHashOf(content) : noHash, content, identity);
-}
+/** The same, with the canonical text of its input. */
+type HashedContent = Omit<JobContent, 'input'> & {
+  readonly queue: string;
+  readonly inputText: string;
+};
 
 /**
- * The id of a job, and 16 bytes that differ when two jobs of one id differ in content or queue. The
- * content is hashed once for both: it is most of what making a job costs.
+ * The id of a job, and 16 bytes that differ when two jobs of one id differ in content or queue. Each agent has
+ * keys of its own. The content is hashed once for both: it is most of what making a job costs.
  */
 export function identify(
-  content: JobContent & { readonly queue: string },
-  identity: JobIdentity = 'content',
+  content: HashedContent,
+  identity: JobIdentity,
 ): { readonly id: string; readonly digest: Uint8Array } {
   const contentHash = contentHashOf(content);
-  const digest = sha256('content', content.queue, contentHash.toString('hex'));
-  return { id: idFrom(contentHash, content, identity), digest: firstHalf(digest) };
+  const digest = firstHalf(sha256('content', content.queue, contentHash));
+  return { id: idFrom(contentHash, content, identity), digest };
 }
 
 /** The id of the job that follows on one of the same content. */
 export function idAfter(id: string): string {
-  return idToText(sha256('after', id));
+  return idToText(firstHalf(sha256('after', id)));
 }
 
-const noHash = Buffer.alloc(0);
-
-function idFrom(contentHash: Buffer, { agent }: JobContent, identity: JobIdentity): string {
-  if (identity === 'content') return idToText(contentHash);
-  if ('key' in identity) return idToText(sha256('key', agent, identity.key));
+function idFrom(contentHash: string, { agent }: HashedContent, identity: JobIdentity): string {
+  if (identity === 'content') return idToText(firstHalf(contentHash));
+  if ('key' in identity) return idToText(firstHalf(sha256('key', agent, identity.key)));
   return idToText(randomBytes(idBytes));
 }
 
-function contentHashOf({ agentDigest, input, outputDir }: JobContent): Buffer {
-  return sha256('job', agentDigest, canonicalJson(input), outputDir ?? '');
+function contentHashOf({ agentDigest, inputText, outputDir }: HashedContent): string {
+  return sha256('job', agentDigest, inputText, outputDir ?? '');
 }
 
-/** Over the parts, each behind its length so that no two lists of parts run together. */
-function sha256(...parts: readonly string[]): Buffer {
+/** Hexadecimal, over the parts, each behind its length so that no two lists of parts run together. */
+function sha256(...parts: readonly string[]): string {
   let text = '';
   for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`;
-  return hash('sha256', text, 'buffer');
+  return hash('sha256', text);
 }
 
-function firstHalf(digest: Uint8Array): Uint8Array {
-  return new Uint8Array(digest.subarray(0, idBytes));
+function firstHalf(digest: string): Uint8Array {
+  return new Uint8Array(Buffer.from(digest.slice(0, 2 * idBytes), 'hex'));
 }

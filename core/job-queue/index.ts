@@ -40,7 +40,7 @@ export {
   stateWord,
   type UsageDescription,
 } from './describe-job.ts';
-export { type JobContent, type JobIdentity, jobIdOf } from './identity.ts';
+export type { JobContent, JobIdentity } from './identity.ts';
 export {
   type JobAgent,
   type JobBody,

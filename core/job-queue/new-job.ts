@@ -5,6 +5,7 @@
 
 import { AiqError, isId, type Job, type Priority, plainJob } from '../protocol/index.ts';
 import { type LostNumber, lostText, readJson } from '../yaml/index.ts';
+import { jsonTexts } from './canonical-json.ts';
 import { idAfter, identify, type JobContent, type JobIdentity } from './identity.ts';
 
 /** When and how a job is to be done, which is no part of what it is: the same job keeps its first. */
@@ -60,15 +61,17 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
  * @throws TypeError when the input is no JSON value
  */
 export function newJob(options: NewJob): Job {
-  const { input, outputDir, madeIn, identity = 'content' } = options;
+  const { agent, queue, agentDigest, outputDir, madeIn, identity = 'content' } = options;
+  const { canonical: inputText, asIs } = jsonTexts(options.input);
   const idBy = identity === 'content' ? undefined : 'key' in identity ? 'key' : 'random';
+  const { id, digest } = identify({ agent, queue, agentDigest, outputDir, inputText }, identity);
   return {
-    ...plainJob,
-    ...identify(options, identity),
-    queue: options.queue,
-    body: utf8.encode(JSON.stringify({ input, outputDir, madeIn, idBy })),
-    agent: options.agent,
-    agentDigest: new Uint8Array(Buffer.from(options.agentDigest, 'hex')),
+    id,
+    digest,
+    queue,
+    body: utf8.encode(bodyText(asIs, { outputDir, madeIn, idBy })),
+    agent,
+    agentDigest: new Uint8Array(Buffer.from(agentDigest, 'hex')),
     source: options.source ?? '',
     createdAtMs: options.createdAtMs ?? Date.now(),
     attemptsMax: options.attemptsMax ?? plainJob.attemptsMax,
@@ -78,7 +81,14 @@ export function newJob(options: NewJob): Job {
     priority: options.priority ?? plainJob.priority,
     tags: options.tags ?? plainJob.tags,
     parkKey: options.parkKey ?? plainJob.parkKey,
+    bodyRef: null,
   };
+}
+
+/** The text of `{ input, ...rest }`, with that of the input as it is. */
+function bodyText(input: string, rest: object): string {
+  const others = JSON.stringify(rest);
+  return others === '{}' ? `{"input":${input}}` : `{"input":${input},${others.slice(1)}`;
 }
 
 /** What a job takes from its agent. */

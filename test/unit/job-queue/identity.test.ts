@@ -5,12 +5,18 @@ import { expect, test } from 'vitest';
 import {
   canonicalJson,
   isId,
-  jobIdOf,
+  type JobIdentity,
+  type NewJob,
   newJob,
   readJobBody,
 } from '../../../core/job-queue/index.ts';
 
 const content = { agent: 'summarize', agentDigest: 'ab'.repeat(32), input: { a: 1, b: [2] } };
+
+/** The id of a job of this content. */
+function jobIdOf(of: Partial<NewJob>, identity?: JobIdentity): string {
+  return newJob({ ...content, queue: 'q', ...of, identity }).id;
+}
 
 function shuffled(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shuffled);
@@ -24,6 +30,15 @@ test('canonical text is JSON of the same value, whatever the order of keys', () 
     fc.property(fc.jsonValue(), (value) => {
       expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
       expect(canonicalJson(shuffled(value))).toBe(canonicalJson(value));
+    }),
+  );
+});
+
+test('the body has the input as JSON has it, in its own order', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (input) => {
+      const { body } = newJob({ ...content, queue: 'q', input });
+      expect(new TextDecoder().decode(body)).toBe(JSON.stringify({ input }));
     }),
   );
 });
