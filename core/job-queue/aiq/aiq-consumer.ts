@@ -68,6 +68,8 @@ async function encodedJobs(client: Asking, jobs: readonly Job[]): Promise<Uint8A
 
 /** The longest beginning of a text that has at most `bytesMax` bytes in UTF-8. */
 function cut(text: string, bytesMax: number): string {
+  // UTF-8 needs at most three bytes for each UTF-16 unit.
+  if (text.length * 3 <= bytesMax) return text;
   const into = new Uint8Array(bytesMax);
   return text.slice(0, new TextEncoder().encodeInto(text, into).read);
 }

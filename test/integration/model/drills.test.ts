@@ -19,7 +19,7 @@ afterAll(() => server.close());
 /** What became of a call, in a word. */
 async function outcome(model: string, subject = millText, at = server): Promise<string> {
   try {
-    return (await call(at.provider, { ...summarize(model, subject), idleMs: 100 })).finishReason;
+    return (await call(at.provider, { ...summarize(model, subject), idleMs: 1_500 })).finishReason;
   } catch (error) {
     if (error instanceof ModelError) return error.code;
     throw error;

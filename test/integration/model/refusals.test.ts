@@ -315,7 +315,7 @@ function ended(events: readonly object[]): Answer {
 
 test.each(paid)('a failed call is in the account: %s', async (_, answer, usage) => {
   const server = await serving(answer);
-  const error = await failureOf(server.provider, { timeoutMs: 700, idleMs: 300 });
+  const error = await failureOf(server.provider, { timeoutMs: 3_000, idleMs: 1_000 });
   if (usage === null) expect(error.usage).toBeNull();
   else expect(error.usage).toMatchObject(usage);
 });
