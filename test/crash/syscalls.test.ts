@@ -6,13 +6,14 @@
  * All of them, or some: `npm run test:crash -- --syscalls [--from N] [--count M]`.
  */
 
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { JobInfo, JobQueue } from '../../core/job-queue/index.ts';
-import { openScripted, queueName, scriptedJob } from './syscalls/script.ts';
+import { type FoundJob, scriptedJob } from './syscalls/script.ts';
 import { type Boundary, callsBelow, hasStrace, runKilling, runNoting } from './syscalls/trace.ts';
 
 const isWhole = process.env['AIQ_CRASH_SYSCALLS'] === '1';
@@ -23,6 +24,7 @@ const shareCount = 15;
 const boundaryMs = 20_000;
 
 const script = fileURLToPath(new URL('./syscalls/script.ts', import.meta.url));
+const execute = promisify(execFile);
 let base: string;
 
 beforeEach(async () => {
@@ -96,31 +98,18 @@ async function killedAt({ scenario, boundary }: Case): Promise<boolean> {
   return signal === 'SIGKILL';
 }
 
-type Found = Map<
-  string,
-  { readonly info: JobInfo; readonly source: string; readonly body: string }
->;
+type Found = ReadonlyMap<string, FoundJob>;
 
-/** All jobs of a folder as a broker tells them, bodies included where it still has them. */
+/**
+ * All jobs of a folder as a broker tells them. A process of its own for each: V8 loses count of its code
+ * pages, and ends the process, where threads that strip types come and go dozens of times (nodejs/node#64500).
+ */
 async function recovered(dir: string): Promise<Found> {
-  const { broker, queue } = await openScripted(dir);
-  try {
-    const found: Found = new Map();
-    for (const info of await allJobs(queue)) {
-      const [inspected] = await queue.inspect(info.id, { withJob: true });
-      const body = Buffer.from(inspected?.job?.body ?? []).toString();
-      found.set(info.id, { info, source: info.source, body });
-    }
-    return found;
-  } finally {
-    await queue.close();
-    await broker.stop();
-  }
-}
-
-async function allJobs(queue: JobQueue): Promise<JobInfo[]> {
-  const { jobs } = await queue.list({ queue: queueName, limit: 1000 });
-  return jobs;
+  const { stdout } = await execute(process.execPath, [script, 'found', dir, 'none'], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const jobs = stdout.split('\n').filter((line) => line.startsWith('{'));
+  return new Map(jobs.map((line) => JSON.parse(line) as FoundJob).map((job) => [job.info.id, job]));
 }
 
 /** What was answered is there, and every job is one of the script's, with its own body. */
@@ -130,8 +119,8 @@ function expectKept(found: Found, lines: readonly string[]): void {
     if (word === 'accepted') expect([id, found.has(id)]).toEqual([id, true]);
     if (word === 'done') expect([id, found.get(id)?.info.state]).toEqual([id, 'done']);
   }
-  for (const [id, { info, source, body }] of found) {
-    const [life = '', number = ''] = source.split('-');
+  for (const [id, { info, body }] of found) {
+    const [life = '', number = ''] = info.source.split('-');
     const job = scriptedJob(life, Number(number));
     expect(id).toBe(job.id);
     if (info.state !== 'done') expect(body).toBe(Buffer.from(job.body).toString());

@@ -5,6 +5,7 @@
  */
 
 import { writeSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -12,13 +13,16 @@ import { type RunningBroker, startBroker } from '../../../core/broker/index.ts';
 import {
   type Consumer,
   type Job,
+  type JobInfo,
   type JobQueue,
   type LeasedJob,
   newJob,
   openQueue,
 } from '../../../core/job-queue/index.ts';
+import { problemOfLogAtRest } from '../../support/log/log-rest.ts';
+import { patienceMs } from '../../support/patience.ts';
 
-export const queueName = 'script';
+const queueName = 'script';
 const segmentBytesMax = 8 * 1024;
 const batches = 10;
 const batchJobs = 3;
@@ -26,7 +30,6 @@ const batchJobs = 3;
 const textBytes = 2_000;
 /** Every fifth job stays unfinished, so that compaction has something to carry along. */
 const keptEvery = 5;
-const compactionMs = 20_000;
 
 /** Job number n of a life, the same in every run. */
 export function scriptedJob(life: string, number: number): Job {
@@ -42,9 +45,7 @@ export function scriptedJob(life: string, number: number): Job {
 }
 
 /** The broker of the script, on a folder that may hold anything that a kill left. */
-export async function openScripted(
-  dir: string,
-): Promise<{ broker: RunningBroker; queue: JobQueue }> {
+async function openScripted(dir: string): Promise<{ broker: RunningBroker; queue: JobQueue }> {
   const broker = await startBroker({
     dir,
     unix: true,
@@ -97,22 +98,36 @@ async function settle(consumer: Consumer, leased: LeasedJob): Promise<void> {
   if (settled.ok) say(`done ${leased.job.id}`);
 }
 
-/** Until compaction has removed what it can: more of the log is needed than not. */
-async function compacted(queue: JobQueue): Promise<void> {
-  const endMs = performance.now() + compactionMs;
+/** Until compaction has removed what it can. */
+async function compacted(queue: JobQueue, dir: string): Promise<void> {
+  const endMs = performance.now() + patienceMs;
   for (;;) {
-    const { logBytes, logLiveBytes } = await queue.engineStats();
-    if (logBytes <= 2 * logLiveBytes + segmentBytesMax) return;
-    if (performance.now() > endMs) throw new Error(`${logBytes} bytes, ${logLiveBytes} needed`);
+    const { logLiveBytes: liveBytes } = await queue.engineStats();
+    const segmentBytes = await segmentBytesOf(join(dir, 'log'));
+    const problem = problemOfLogAtRest({
+      segmentBytes,
+      segmentBytesMax,
+      liveBytes,
+      isAtRest: true,
+    });
+    if (problem === null) return;
+    if (performance.now() > endMs) throw new Error(problem);
     await sleep(10);
   }
+}
+
+/** One that goes meanwhile has no bytes. */
+async function segmentBytesOf(folder: string): Promise<number[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  const sizeOf = (name: string) => stat(join(folder, name)).then(({ size }) => size);
+  return await Promise.all(names.map((name) => sizeOf(name).catch(() => 0)));
 }
 
 async function live(dir: string, life: string): Promise<void> {
   const { broker, queue } = await openScripted(dir);
   for (let batch = 0; batch < batches; batch++) await enqueue(queue, life, batch * batchJobs);
   await workOff(queue, batches * batchJobs);
-  await compacted(queue);
+  await compacted(queue, dir);
   await enqueue(queue, life, batches * batchJobs);
   await queue.close();
   await broker.stop();
@@ -126,11 +141,30 @@ async function liveShortly(dir: string, life: string): Promise<void> {
   await broker.stop();
 }
 
-/** `script.ts whole|short DIR LIFE` */
+/** A job as a recovered broker tells it, its body included where it still has that. */
+export interface FoundJob {
+  readonly info: JobInfo;
+  readonly body: string;
+}
+
+/** Recovers, and says each job as JSON. */
+async function tell(dir: string): Promise<void> {
+  const { broker, queue } = await openScripted(dir);
+  for (const info of (await queue.list({ queue: queueName, limit: 1000 })).jobs) {
+    const [inspected] = await queue.inspect(info.id, { withJob: true });
+    const body = Buffer.from(inspected?.job?.body ?? []).toString();
+    say(JSON.stringify({ info, body } satisfies FoundJob));
+  }
+  await queue.close();
+  await broker.stop();
+}
+
+/** `script.ts whole|short|found DIR LIFE` */
 const [, script, what, dir, life] = process.argv;
 if (script !== undefined && import.meta.url === pathToFileURL(script).href) {
-  if (dir === undefined || life === undefined) throw new Error('usage: whole|short DIR LIFE');
-  if (what === 'whole') {
+  if (dir === undefined || life === undefined) throw new Error('usage: whole|short|found DIR LIFE');
+  if (what === 'found') await tell(dir);
+  else if (what === 'whole') {
     await live(dir, life);
     await liveShortly(dir, `${life}b`);
   } else await liveShortly(dir, life);
