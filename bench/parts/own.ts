@@ -14,6 +14,7 @@ import { bulkShape, measureEnqueue, shapeFor } from './enqueue.ts';
 import type { Part, Work } from './part.ts';
 import { purgePart } from './purge.ts';
 import { type Scene, Stage } from './scene.ts';
+import { searchPart } from './search.ts';
 
 /** A job of 64 KiB with what aiq puts around it: more would travel as a blob. */
 const largeBytes = 64 * 1024 - 64;
@@ -152,5 +153,6 @@ export const ownParts: readonly Part[] = [
     isOwn: true,
     isTarget: true,
   },
+  searchPart,
   purgePart,
 ];

@@ -52,6 +52,9 @@ const targets: readonly Target[] = [
   own('share of the disk, jobs of 1 KiB', ['disk-share', 'small'], [20, 40], share()),
   own('share of the disk, jobs of 64 KiB', ['disk-share', 'large'], [50, 80], share()),
   own('rate at the whole backlog, of that at 1 %', ['growth', 'growth'], [0.8, 0.95], ratio()),
+  own('search of the whole backlog, slowest kind', ['search', 'slowestMs'], [100, null], {
+    unit: ' ms',
+  }),
   {
     title: 'p50 with 1,000 connections, of that with 16',
     must: 3,
