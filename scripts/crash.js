@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { exited, runTool } from './tools.js';
 
-const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--losses N] [--seed S]
+const usage = `usage: npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--bench] [--resume]] [--losses N] [--seed S]
        npm run test:crash -- --outputs N [--seed S]
        npm run test:crash -- --syscalls [--from N] [--count N]
        npm run test:crash -- --damage [--seed S]`;
@@ -20,6 +20,7 @@ const options = /** @type {const} */ ({
   outputs: { type: 'string' },
   seed: { type: 'string' },
   resume: { type: 'boolean' },
+  bench: { type: 'boolean' },
   syscalls: { type: 'boolean' },
   damage: { type: 'boolean' },
   from: { type: 'string' },

@@ -3,7 +3,8 @@
  * during recovery. The oracle knows only what was answered.
  *
  * More cycles, a failed run again, or on with an interrupted one:
- * `npm run test:crash -- --cycles 300 --seed 7 [--threads 3] [--resume]`.
+ * `npm run test:crash -- --cycles 300 --seed 7 [--threads 3] [--resume]`; with `--bench` under the load
+ * that `npm run bench -- peers` makes.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,14 @@ import { patienceMs, testMs } from '../support/patience.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
 import { KilledBroker } from './broker-cycles/broker.ts';
-import { consume, kinds, type Load, produce, toldStates } from './broker-cycles/load.ts';
+import {
+  consume,
+  kinds,
+  type Load,
+  produce,
+  produceAsBench,
+  toldStates,
+} from './broker-cycles/load.ts';
 import { CycleState } from './broker-cycles/state.ts';
 
 const asked = process.env['AIQ_CRASH_CYCLES'];
@@ -24,8 +32,9 @@ const threads = Number(process.env['AIQ_CRASH_THREADS'] ?? 1);
 /** A delivery on one thread may cross the answer to a cancel on another. */
 const wanted = threads === 1 ? kinds : kinds.filter((kind) => kind !== 'cancelled');
 const resume = process.env['AIQ_CRASH_RESUME'] === '1';
-const producers = 8;
-const consumers = 4;
+const asBench = process.env['AIQ_CRASH_BENCH'] === '1';
+const producers = asBench ? 2 : 8;
+const consumers = asBench ? 1 : 4;
 const acceptedPerCycle = 200;
 const ackedPerCycle = 100;
 const afterLoadMs = 40;
@@ -114,7 +123,7 @@ test(
       const loads = queues.map((queue): Load => ({ queue, ...common }));
       if (state.cycles.length > 0) await cancelParked(queues[0] as JobQueue, oracle);
       const consuming = await Promise.all(loads.slice(producers).map(consume));
-      const producing = loads.slice(0, producers).map(produce);
+      const producing = loads.slice(0, producers).map(asBench ? produceAsBench : produce);
       for (let cycle = state.cycles.length; cycle < cycles; cycle++) {
         const kills = await runCycle(cycle, broker, oracle);
         const heard = oracle.nextCycle();
@@ -151,7 +160,7 @@ test(
     } finally {
       stop.abort();
       if (!passed) {
-        const more = threads === 1 ? '' : ` --threads ${threads}`;
+        const more = `${threads === 1 ? '' : ` --threads ${threads}`}${asBench ? ' --bench' : ''}`;
         console.log(`replay with: npm run test:crash -- --cycles ${cycles} --seed ${seed}${more}`);
       }
       await Promise.all(queues.map((queue) => queue.close()));

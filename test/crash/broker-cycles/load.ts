@@ -52,6 +52,22 @@ export interface Load {
   readonly kinds?: readonly Kind[];
   /** Between two batches of a producer; hardly anything unless it is given. */
   readonly pauseMs?: number;
+  /** Jobs of a batch; from 1 to 20 unless it is given. */
+  readonly batchJobs?: number;
+  /** Least length of a job's text. */
+  readonly textBytes?: number;
+}
+
+/** Calls at once, jobs of a call in bulk, and bytes of a job, as `npm run bench -- peers` has them. */
+const bench = { calls: 64, batchJobs: 250, textBytes: 960 };
+
+/** The first producer makes a call for each job, as many at once as the bench; others enqueue in bulk. */
+export async function produceAsBench(load: Load, producer: number): Promise<void> {
+  const { calls, batchJobs, textBytes } = bench;
+  const plain: Load = { ...load, kinds: ['plain'], textBytes };
+  if (producer > 0) return await produce({ ...plain, batchJobs }, producer);
+  const lanes = Array.from({ length: calls }, (_, lane) => `${producer}.${lane}`);
+  await Promise.all(lanes.map((lane) => produce({ ...plain, batchJobs: 1 }, lane)));
 }
 
 interface Input {
@@ -60,8 +76,8 @@ interface Input {
   readonly text: string;
 }
 
-function jobOf(kind: Input['kind'], name: string, terms: JobTerms = {}): Job {
-  const text = kind === 'big' ? name.padEnd(bigBytes, '.') : name;
+function jobOf(kind: Input['kind'], name: string, terms: JobTerms = {}, textBytes = 0): Job {
+  const text = name.padEnd(kind === 'big' ? bigBytes : textBytes, '.');
   const input: Input = { kind, name, text };
   return newJob({ agent: 'a', agentDigest: 'ab'.repeat(32), queue: queueName, input, ...terms });
 }
@@ -77,14 +93,14 @@ const termsOf: Partial<Record<Kind, (name: string) => JobTerms>> = {
 };
 
 /** Enqueues batches until told to stop; a batch without an answer is sent again, as users do. */
-export async function produce(load: Load, producer: number): Promise<void> {
-  const { oracle, life, kinds: wanted = kinds } = load;
+export async function produce(load: Load, producer: number | string): Promise<void> {
+  const { oracle, life, kinds: wanted = kinds, textBytes } = load;
   for (let batch = 0; !isStopped(load); batch++) {
-    const size = 1 + (batch % 20);
+    const size = load.batchJobs ?? 1 + (batch % 20);
     const made = Array.from({ length: size }, (_, index) => {
       const kind = wanted[(batch * 7 + index) % wanted.length] ?? 'plain';
       const name = `${life}-${producer}-${batch}-${index}`;
-      return { kind, name, job: jobOf(kind, name, termsOf[kind]?.(name)) };
+      return { kind, name, job: jobOf(kind, name, termsOf[kind]?.(name), textBytes) };
     });
     for (const { kind, job } of made) expectOf(kind, job, oracle);
     const accepted = await untilAnswered(load, () =>
