@@ -26,7 +26,7 @@ export interface Portion {
 /** The log dropped records that were not read yet. */
 export class RecordsDroppedError extends Error {}
 
-/** Bytes of a portion. A larger batch is read as a whole, and the rest of a segment after damage. */
+/** Bytes of a portion. A larger batch is read as a whole, and the rest of a segment when damage is larger. */
 const chunkBytes = 1024 * 1024;
 
 /** A segment that is being read. */
@@ -66,13 +66,20 @@ export class LogFollower {
    */
   read(upTo: number): Portion {
     this.#segment ??= this.#find();
+    let bytesMax = chunkBytes;
     for (;;) {
-      const records = this.#readSome(this.#segment, upTo);
+      const segment: OpenSegment = this.#segment;
+      const { atByte } = segment;
+      const { records, isRest } = this.#readSome(segment, upTo, bytesMax);
       if (records.length > 0 || this.#next > upTo) return { records, upTo: this.#next - 1 };
-      const next = this.#openNext(this.#segment);
+      bytesMax = chunkBytes;
+      // It found only marks, or went past damage.
+      if (segment.atByte > atByte) continue;
+      if (isRest) this.#segment = this.#openNext(segment) ?? segment;
       // What should follow is not in the file any more.
-      if (next === null) this.#leaveOut(upTo + 1);
-      else this.#segment = next;
+      if (isRest && this.#segment === segment) this.#leaveOut(upTo + 1);
+      // Damage that reaches beyond the chunk.
+      if (!isRest) bytesMax = Number.POSITIVE_INFINITY;
     }
   }
 
@@ -81,36 +88,41 @@ export class LogFollower {
     this.#segment = null;
   }
 
-  /** None when the segment has no further record up to `upTo`. */
-  #readSome(segment: OpenSegment, upTo: number): Uint8Array[] {
+  /** The records of one chunk, up to `upTo`; `isRest`: the segment has nothing behind it. */
+  #readSome(
+    segment: OpenSegment,
+    upTo: number,
+    bytesMax: number,
+  ): { records: Uint8Array[]; isRest: boolean } {
     const taken: Uint8Array[] = [];
-    const { bytes, isRest } = this.#chunk(segment);
+    const { bytes, isRest } = this.#chunk(segment, bytesMax);
     const { atByte } = segment;
     for (const found of readBatches({ bytes, atByte }, this.#logId, this.#sequence)) {
       if (this.#next > upTo) break;
       if (found.type === 'hole') {
-        // The end of the chunk cuts a batch, unless it is the end of the file.
-        if (!isRest) break;
-        segment.atByte = found.atByte + found.bytes;
+        const end = found.atByte + found.bytes;
+        // The end of the chunk may have cut a batch, unless it is the end of the file.
+        if (!isRest && end === atByte + bytes.length) break;
+        segment.atByte = end;
         continue;
       }
       const { firstOffset, recordCount, sequence } = found.header;
+      if (firstOffset > this.#next) this.#leaveOut(Math.min(firstOffset, upTo + 1));
       if (firstOffset > upTo) break;
-      if (firstOffset > this.#next) this.#leaveOut(firstOffset);
       segment.atByte = found.atByte + batchFrameBytes + found.payload.length;
       this.#sequence = sequence;
       for (const record of found.records.slice(this.#next - firstOffset)) taken.push(record);
       this.#next = Math.max(this.#next, firstOffset + recordCount);
     }
-    return taken;
+    return { records: taken, isRest };
   }
 
-  /** Bytes of the segment from where the next batch begins. */
-  #chunk({ file, atByte }: OpenSegment): { bytes: Buffer; isRest: boolean } {
-    const left = fstatSync(file).size - atByte;
-    const bytes = this.#bytesAt(file, atByte, Math.min(left, chunkBytes));
+  /** Bytes of the segment from where the next batch begins: at most so many, but one batch as a whole. */
+  #chunk({ file, atByte }: OpenSegment, bytesMax: number): { bytes: Buffer; isRest: boolean } {
+    const left = Math.max(0, fstatSync(file).size - atByte);
+    const bytes = this.#bytesAt(file, atByte, Math.min(left, bytesMax));
     const header = decodeBatchHeader(bytes, 0, this.#logId);
-    const needed = header === null ? left : batchFrameBytes + header.payloadBytes;
+    const needed = header === null ? 0 : batchFrameBytes + header.payloadBytes;
     if (needed <= bytes.length) return { bytes, isRest: bytes.length === left };
     const more = this.#bytesAt(file, atByte, Math.min(left, needed));
     return { bytes: more, isRest: more.length === left };

@@ -89,6 +89,36 @@ test('a portion is bounded, but a batch larger than it comes as a whole', async 
   expect(allOf(follower, 51)).toEqual(numbers(first.upTo + 1, 51));
 });
 
+test('marks that a restart leaves between large batches hide none of them', async () => {
+  const batchBytes = [1, 600_000, 1_048_000, 1_048_400, 1_048_600, 2_000_000];
+  for (const [index, bytes] of batchBytes.entries()) {
+    const { log, append } = await openDiskLog(dir, 64_000_000);
+    await append(numbered(2 * index + 1, 16), numbered(2 * index + 2, bytes + 16));
+    await log.close();
+  }
+  const { log } = await newLog(64_000_000);
+  const last = 2 * batchBytes.length;
+  expect(allOf(follow(log.id), last)).toEqual(numbers(1, last));
+  for (const next of numbers(2, last)) {
+    expect(allOf(follow(log.id, next), last)).toEqual(numbers(next, last));
+  }
+  expect(damages).toEqual([]);
+});
+
+test.each([40_000, 900_000, 3_000_000])(
+  'a damaged batch of %d bytes hides no other one of its segment',
+  async (bytes) => {
+    const { log, append } = await newLog(64_000_000);
+    for (const number of numbers(1, 9)) await append(numbered(number, bytes));
+    const [only = ''] = readdirSync(dir).filter((name) => name.endsWith('.log'));
+    const content = readFileSync(join(dir, only));
+    content[Math.floor((content.length * 1.5) / 9)] = 255;
+    writeFileSync(join(dir, only), content);
+    expect(allOf(follow(log.id), 9)).toEqual([1, ...numbers(3, 9)]);
+    expect(damages).toEqual(['record 2 is damaged in the log and left out of searches']);
+  },
+);
+
 test('damaged records are left out and named; what follows them is read', async () => {
   const { log, append } = await newLog();
   for (const number of numbers(1, 5)) await append(numbered(number));
