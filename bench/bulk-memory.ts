@@ -1,6 +1,6 @@
 /**
- * Memory of `aiq enqueue` by the number of its inputs: files of a pattern, and lines of a file. What
- * is held for each input must stay small, so the peak hardly grows.
+ * Memory of `aiq enqueue` by the number of its inputs: files of a pattern through folders, and lines of a
+ * file. What is held for each input must stay small, so the peak hardly grows.
  * `node bench/bulk-memory.ts [inputs=100000]`; exits with 1 above the bound.
  */
 
@@ -64,13 +64,16 @@ async function run(args: readonly string[]): Promise<{ lines: number; peakBytes:
   return { lines, peakBytes: Number(/peak (\d+)/.exec(errors)?.[1]) * 1024 };
 }
 
+const filesInFolder = 1_000;
+
 function writeFiles(count: number): string {
-  const folder = join(cwd, `texts-${count}`);
-  mkdirSync(folder);
+  const top = join(cwd, `texts-${count}`);
   for (let at = 0; at < count; at++) {
+    const folder = join(top, `part-${Math.floor(at / filesInFolder)}`);
+    if (at % filesInFolder === 0) mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `text-${at}.md`), textOf(count, at));
   }
-  return `${folder}/*.md`;
+  return `${top}/**/*.md`;
 }
 
 function writeLines(count: number): string {
@@ -83,5 +86,5 @@ function writeLines(count: number): string {
 }
 
 function textOf(count: number, at: number): string {
-  return `Text ${at} of ${count}: ${'all work and no play '.repeat(20)}`;
+  return `Text ${at} of ${count}: ${'all work and no play '.repeat(9)}`;
 }

@@ -14,6 +14,18 @@ import { isNodeEnough, nodeCandidates, oldNodeProblem, platformProblem } from '.
 /** Exit code for "cannot run as asked", see `aiq help exit-codes`. */
 const usageExitCode = 2;
 
+/**
+ * What commander gets in the place of Node's own: an import of `node:process` or `node:util` computes all that they
+ * could give, and `node:child_process` is for commands that are programs of their own. There are none.
+ *
+ * @type {Record<string, string>}
+ */
+const standIns = {
+  'node:process': 'export default process',
+  'node:util': 'export const { stripVTControlCharacters } = process.getBuiltinModule("node:util")',
+  'node:child_process': 'export default null',
+};
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sourceEntry = join(root, 'core/cli/main.ts');
 const isClone = existsSync(sourceEntry);
@@ -50,8 +62,7 @@ async function runHere() {
 
 /**
  * Our own files import each other by relative paths with extensions and no links among them: their
- * places need no search, which takes Node longer than anything else about a small file. And commander
- * wants `process` alone, but an import of `node:process` computes all that it could give.
+ * places need no search, which takes Node longer than anything else about a small file.
  */
 function resolveAtOnce() {
   const folder = pathToFileURL(join(root, isClone ? 'core/' : 'dist/')).href;
@@ -62,11 +73,9 @@ function resolveAtOnce() {
       if (specifier.startsWith('.') && from.startsWith(folder)) {
         return { url: new URL(specifier, from).href, format, shortCircuit: true };
       }
-      if (specifier !== 'node:process' || !from.includes('/commander/')) {
-        return nextResolve(specifier, context);
-      }
-      const url = 'data:text/javascript,export default process';
-      return { url, format: 'module', shortCircuit: true };
+      const standIn = from.includes('/commander/') ? standIns[specifier] : undefined;
+      if (standIn === undefined) return nextResolve(specifier, context);
+      return { url: `data:text/javascript,${standIn}`, format: 'module', shortCircuit: true };
     },
   });
 }

@@ -115,18 +115,22 @@ function fenceOf(id: string, input: JsonObject): string {
   }
 }
 
-/** `createdAt` and `now` are ours, and stay what `date` can read. */
+/**
+ * `createdAt` and `now` are ours, and stay what `date` can read. No fence here: a getter costs V8 a hidden
+ * class each time, which only a full collection frees.
+ */
 function pathVariables(
   agent: Agent,
   input: JsonObject,
   job: JobContext,
   output: unknown,
 ): Variables {
-  const variables = variablesOf(agent, input, job);
+  const { name, version } = agent;
   return {
-    ...variables,
     input: asPathValues(input),
     job: { ...job, source: asPathValues(job.source) },
+    agent: { name, version },
+    now: job.createdAt,
     ...(output === undefined ? {} : { output: asPathValues(output) }),
   };
 }

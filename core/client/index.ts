@@ -3,9 +3,10 @@
 export { AiqError } from '../protocol/index.ts';
 export { type BlobContent, getBlob, putBlob, wholeJob } from './blobs.ts';
 export { type BrokerStats, Client, type EnqueueAnswer } from './client.ts';
-export { Consumer, type ConsumerOptions } from './consumer/consumer.ts';
+export type { Consumer, ConsumerOptions } from './consumer/consumer.ts';
 export type { LeasedJob } from './consumer/leases.ts';
 export { connectSocket, type Endpoint } from './endpoint.ts';
+export { openConsumer, openWatcher } from './on-demand.ts';
 export type { ResolveOptions, SessionOptions } from './session.ts';
 export {
   assertOwnFolder,
@@ -15,4 +16,4 @@ export {
   readTrustedFile,
   untrusted,
 } from './trust.ts';
-export { Watcher, type WatcherOptions } from './watcher.ts';
+export type { Watcher, WatcherOptions } from './watcher.ts';

@@ -3,7 +3,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parseEnv } from 'node:util';
 import { formatFinding } from '../yaml/index.ts';
 import { ConfigError } from './config.ts';
 
@@ -81,6 +80,7 @@ export function loadEnvironment(lookup: Lookup): LoadedEnvironment {
   const envFile = join(locateConfig(lookup).baseDir, '.env');
   if (!existsSync(envFile)) return { env: lookup.env, envFile: null, brought: new Set() };
   try {
+    const { parseEnv } = process.getBuiltinModule('node:util');
     const written = parseEnv(decoded(readFileSync(envFile)));
     const brought = new Set(
       Object.keys(written).filter((name) => !Object.hasOwn(lookup.env, name)),

@@ -1,6 +1,6 @@
 /** Starts a broker process for a folder, on its own: it outlives the process that started it. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import {
   close,
   closeSync,
@@ -88,6 +88,8 @@ export function spawnProcess(dir: string, args: readonly string[]): StartedBroke
   const log = path.join(dir, 'broker.log');
   const descriptor = openLog(dir);
   const logStart = fstatSync(descriptor).size;
+  // Not imported: most commands find a broker, and loading this takes as long as ten modules of ours.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, args, {
     cwd: dir,
     detached: true,

@@ -130,12 +130,12 @@ function compiled(
   return new Function('codecs', code)(codecs.map(({ codec }) => codec));
 }
 
-const messageCodecs = new Map<MessageName, FieldCodec>();
 const nameByOpcode = new Map<number, MessageName>();
-for (const [name, { opcode, fields }] of Object.entries(messages)) {
-  messageCodecs.set(name as MessageName, structCodec(fields));
+for (const [name, { opcode }] of Object.entries(messages)) {
   nameByOpcode.set(opcode, name as MessageName);
 }
+/** Made on first use: a command needs few of the messages. */
+const messageCodecs = new Map<MessageName, FieldCodec>();
 
 /** The message of an opcode, or undefined for an opcode of no message. */
 export function messageNameOf(opcode: number): MessageName | undefined {
@@ -204,8 +204,11 @@ export function pieceAt(values: readonly unknown[], at: number): Piece | undefin
 }
 
 function codecFor(name: MessageName): FieldCodec {
-  const codec = messageCodecs.get(name);
-  if (codec === undefined) throw new RangeError(`no such message: ${name}`);
+  const known = messageCodecs.get(name);
+  if (known !== undefined) return known;
+  if (!Object.hasOwn(messages, name)) throw new RangeError(`no such message: ${name}`);
+  const codec = structCodec(messages[name].fields);
+  messageCodecs.set(name, codec);
   return codec;
 }
 

@@ -45,7 +45,9 @@ const queue = 'traced';
  */
 export async function traceJob(root: string, rounds = roundsDefault): Promise<Trace> {
   const protocol = (await import(join(root, 'core/protocol/index.ts'))) as Protocol;
-  const { Client, Consumer } = (await import(join(root, 'core/client/index.ts'))) as ClientModule;
+  const { Client, openConsumer } = (await import(
+    join(root, 'core/client/index.ts')
+  )) as ClientModule;
   const dir = await mkdtemp(join(tmpdir(), 'aiq-trace-'));
   const broker = startTraced(root, dir);
   const { resolve, next } = deliveries();
@@ -56,7 +58,7 @@ export async function traceJob(root: string, rounds = roundsDefault): Promise<Tr
   try {
     await served(broker);
     const client = new Client(options);
-    const consumer = await Consumer.open({
+    const consumer = await openConsumer({
       ...options,
       queues: [queue],
       credit: 0,

@@ -66,7 +66,7 @@ export async function checkInputs(
 ): Promise<void> {
   const reported = new Set(flagProblems.map(({ property }) => property));
   const failed = new Map<string, Failed>();
-  const unread: CliError[] = [];
+  const unread: Unread = { first: [], inputs: 0 };
   const checkOne = (draft: Draft, index: number): void => {
     const result = check(draft);
     if (result.ok) return take({ ...draft, input: result.input }, index);
@@ -76,11 +76,11 @@ export async function checkInputs(
   for (let from = 0; from < inputs.count; from += inputsAtOnce) {
     const drafts = await inputs.read(from, from + inputsAtOnce);
     for (const [at, draft] of drafts.entries()) {
-      if (draft instanceof CliError) unread.push(draft);
+      if (draft instanceof CliError) addUnread(unread, draft);
       else checkOne(draft, from + at);
     }
   }
-  if (unread.length > 0) throw unreadable(unread, inputs.count);
+  if (unread.inputs > 0) throw unreadable(unread, inputs.count);
   if (failed.size === 0 && flagProblems.length === 0) return;
   const found = [...failed.values()].map(({ problem, origins, inputs: count }) => ({
     property: problem.property,
@@ -104,13 +104,28 @@ function addFailed(failed: Map<string, Failed>, problem: InputProblem, origin: s
   failed.set(key, entry);
 }
 
-function unreadable(errors: readonly CliError[], inputs: number): CliError {
-  const [first] = errors;
-  if (first !== undefined && errors.length === 1) return first;
+/** Inputs that cannot be read: how many, and the first of them. */
+interface Unread {
+  readonly first: CliError[];
+  inputs: number;
+}
+
+const shownUnreadMax = 50;
+
+function addUnread(unread: Unread, error: CliError): void {
+  unread.inputs += 1;
+  if (unread.first.length < shownUnreadMax) unread.first.push(error);
+}
+
+function unreadable({ first, inputs: count }: Unread, inputs: number): CliError {
+  const [only] = first;
+  if (only !== undefined && count === 1) return only;
+  const lines = first.flatMap((error) => formatReport(reportOf(error)).slice(0, 1));
+  if (count > first.length) lines.push(`and ${count - first.length} more`);
   return new CliError(
     'invalid',
-    `${errors.length} of ${inputs} inputs cannot be read; nothing was queued`,
-    errors.flatMap((error) => formatReport(reportOf(error)).slice(0, 1)),
+    `${count} of ${inputs} inputs cannot be read; nothing was queued`,
+    lines,
   );
 }
 

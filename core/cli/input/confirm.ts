@@ -1,5 +1,6 @@
 /** Confirmations at a terminal; elsewhere they require `--yes`. */
 
+import { isatty } from 'node:tty';
 import { CliError } from '../errors.ts';
 
 const filesWithoutAsking = 100;
@@ -29,7 +30,8 @@ export async function confirm(
 
 /** Whether a question can be answered: input and messages are a terminal. */
 export function canAsk(): boolean {
-  return process.stdin.isTTY && process.stderr.isTTY;
+  // Not `process.stdin.isTTY`: that opens a stream, and few commands read one.
+  return isatty(0) && isatty(2);
 }
 
 /** True when the person at the terminal says yes. */

@@ -5,10 +5,10 @@
  */
 
 import { type Dirent, existsSync, type Stats, statSync } from 'node:fs';
-import { glob, opendir } from 'node:fs/promises';
-import { basename, extname, matchesGlob, resolve } from 'node:path';
+import { opendir } from 'node:fs/promises';
+import { basename, extname, join, matchesGlob, resolve } from 'node:path';
 import { inputError } from '../errors.ts';
-import { shownName } from './text-file.ts';
+import { openError, shownName } from './text-file.ts';
 
 /** The name of standard input among the files. */
 export const stdinMark = '-';
@@ -37,8 +37,8 @@ async function pathsOf(value: string): Promise<string[]> {
   const paths: string[] = [];
   const { cwd, pattern } = splitPattern(value);
   for await (const entry of entriesOf(cwd, pattern)) {
-    const path = resolve(entry.parentPath, entry.name);
-    if (entry.isFile() || isFileBehindLink(entry, path)) paths.push(relativeLike(value, path));
+    if (!entry.isFile() && !isLinkTo('isFile', entry)) continue;
+    paths.push(relativeLike(value, resolve(entry.parentPath, entry.name)));
   }
   if (paths.length === 0) {
     const quoted = JSON.stringify(shownName(value));
@@ -51,17 +51,49 @@ async function pathsOf(value: string): Promise<string[]> {
 }
 
 /**
- * What a pattern matches. One for the names of a single folder is read entry by entry: `glob` would keep
- * a kilobyte for each of them until the last.
+ * What a pattern matches, folder by folder and entry by entry: `glob` would keep more than a kilobyte for
+ * each until the last. A folder below the first that cannot be read is passed by, as a shell would.
  */
 async function* entriesOf(cwd: string, pattern: string): AsyncGenerator<Dirent> {
-  if (pattern.includes('/') || pattern.includes('**')) {
-    yield* glob(pattern, { cwd, withFileTypes: true });
-    return;
+  const beginnings = beginningsOf(pattern);
+  const folders = [''];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const entry of await openFolder(cwd, folder)) {
+      const path = folder + entry.name;
+      if (mayHoldMatches(entry, path, beginnings)) folders.push(`${path}/`);
+      if (matchesGlob(path, pattern)) yield entry;
+    }
   }
-  for await (const entry of await opendir(cwd)) {
-    if (matchesGlob(entry.name, pattern)) yield entry;
+}
+
+async function openFolder(cwd: string, folder: string): Promise<AsyncIterable<Dirent> | Dirent[]> {
+  try {
+    return await opendir(join(cwd, folder));
+  } catch (error) {
+    if (folder === '') throw openError(cwd, error, null);
+    return [];
   }
+}
+
+/** Patterns of the folders in which a match can lie: `a*`, `a*` and `**` below it for `a*` + `/**` + `/b`. */
+function beginningsOf(pattern: string): string[] {
+  const segments = pattern.split('/');
+  const isDeep = segments.at(-1)?.includes('**') ?? false;
+  return segments.slice(0, isDeep ? undefined : -1).map((_, at) => {
+    const beginning = segments.slice(0, at + 1).join('/');
+    const signs = beginning.replaceAll(/\[[{}]\]/g, '');
+    // One that ends within braces is none: all folders count.
+    return signs.split('{').length === signs.split('}').length ? beginning : '**';
+  });
+}
+
+/** A link to a folder is followed where the pattern names it at one depth: `**` could go in circles. */
+function mayHoldMatches(entry: Dirent, path: string, beginnings: readonly string[]): boolean {
+  if (!entry.isDirectory() && !entry.isSymbolicLink()) return false;
+  const beginning = beginnings.find((one) => matchesGlob(path, one));
+  if (beginning === undefined || entry.isDirectory()) return beginning !== undefined;
+  const isNamed = !beginning.includes('**') && beginning.split('/').at(-1) === entry.name;
+  return isNamed && isLinkTo('isDirectory', entry);
 }
 
 const escapesHint =
@@ -91,8 +123,9 @@ function asClass(_: string, sign: string): string {
   return sign === ']' ? sign : `[${sign}]`;
 }
 
-function isFileBehindLink(entry: Dirent, path: string): boolean {
-  return entry.isSymbolicLink() && (statOf(path)?.isFile() ?? false);
+function isLinkTo(what: 'isFile' | 'isDirectory', entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return false;
+  return statOf(resolve(entry.parentPath, entry.name))?.[what]() ?? false;
 }
 
 /** Null for what is not there, or is no name: links in a circle, a text longer than any name. */

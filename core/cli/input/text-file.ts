@@ -4,7 +4,6 @@
  */
 
 import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { getSystemErrorMessage } from 'node:util';
 import { inputError } from '../errors.ts';
 import { formatBytes } from '../output/format.ts';
 
@@ -86,6 +85,7 @@ export function openError(path: string, error: unknown, hint: string | null): Er
   if (code === 'ELOOP')
     return inputError(`${path} cannot be read: too many levels of symbolic links`);
   if (code === 'ENXIO') return inputError(`${path} cannot be read: it is a socket or a device`);
+  const { getSystemErrorMessage } = process.getBuiltinModule('node:util');
   return inputError(`${path} cannot be read: ${getSystemErrorMessage(errno)}`);
 }
 

@@ -1,7 +1,6 @@
 /** Formats tables, durations, sizes and paths. */
 
 import { isAbsolute, relative } from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
 
 /**
  * Rows as text, the heading first. `width` is the terminal's; null (a pipe) means tabs and no
@@ -34,6 +33,7 @@ export function formatTable(
  * beside it: texts of jobs are not trusted.
  */
 export function oneLine(text: string): string {
+  const { stripVTControlCharacters } = process.getBuiltinModule('node:util');
   return stripVTControlCharacters(text).replace(unprintable, ' ');
 }
 

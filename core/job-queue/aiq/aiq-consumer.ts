@@ -1,7 +1,12 @@
 /** The port's `Consumer` over a session of the built-in broker. */
 
 import { crc32 } from 'node:zlib';
-import { Consumer as AiqConsumer, type Client, type SessionOptions } from '../../client/index.ts';
+import {
+  type Consumer as AiqConsumer,
+  type Client,
+  openConsumer,
+  type SessionOptions,
+} from '../../client/index.ts';
 import { AiqError, encodeJob, type Job, limits, noUsage } from '../../protocol/index.ts';
 import type { ConsumeOptions, Consumer, Settle } from '../port-consumer.ts';
 import { settledOf } from './answers.ts';
@@ -16,7 +21,7 @@ export async function openAiqConsumer(
   options: SessionOptions,
   consume: ConsumeOptions,
 ): Promise<Consumer> {
-  const session = await AiqConsumer.open({ ...options, ...consume, blobs: client });
+  const session = await openConsumer({ ...options, ...consume, blobs: client });
   return {
     setCredit: (wanted) => session.setCredit(wanted),
     async settle(leased, settle) {

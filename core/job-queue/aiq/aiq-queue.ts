@@ -2,7 +2,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackoffRange, backoffMs } from '../../base/index.ts';
-import { Client, type EnqueueAnswer, type SessionOptions, Watcher } from '../../client/index.ts';
+import {
+  Client,
+  type EnqueueAnswer,
+  openWatcher,
+  type SessionOptions,
+  type Watcher,
+} from '../../client/index.ts';
 import { decodeJob, errorCodeOf, type Job, type JobInfo, limits } from '../../protocol/index.ts';
 import { readNote } from '../describe-job.ts';
 import type { Enqueued, JobFilter, JobPage, JobQueue, WatchOptions } from '../port.ts';
@@ -105,7 +111,7 @@ async function watch(
   signal?.throwIfAborted();
   // Refuses once the queue is closed.
   await client.opened();
-  const watcher = await Watcher.open({
+  const watcher = await openWatcher({
     ...session,
     queues,
     onChange,

@@ -4,7 +4,12 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { Consumer, type ConsumerOptions, type LeasedJob } from '../../../core/client/index.ts';
+import {
+  type Consumer,
+  type ConsumerOptions,
+  type LeasedJob,
+  openConsumer,
+} from '../../../core/client/index.ts';
 import { newJob } from '../../../core/job-queue/index.ts';
 import {
   type Delivery,
@@ -43,7 +48,7 @@ async function rig(options: FakeBrokerOptions = {}, credit = 4): Promise<Rig> {
   const taken: LeasedJob[] = [];
   const lost: [LeasedJob, string][] = [];
   const notices: string[] = [];
-  const consumer = await Consumer.open({
+  const consumer = await openConsumer({
     resolve: () => Promise.resolve({ unix: broker.socketPath }),
     clientName: 'test',
     queues: ['summarize'],
@@ -301,6 +306,6 @@ test('a subscription that the broker refuses is an error of the caller', async (
     onDelivery: () => undefined,
     onLeaseLost: () => undefined,
   };
-  expect(await codeOf(Consumer.open(options))).toBe('BAD_REQUEST');
-  expect(await codeOf(Consumer.open({ ...options, credit: 1001 }))).toBe('BAD_REQUEST');
+  expect(await codeOf(openConsumer(options))).toBe('BAD_REQUEST');
+  expect(await codeOf(openConsumer({ ...options, credit: 1001 }))).toBe('BAD_REQUEST');
 });

@@ -1,5 +1,6 @@
 /** `aiq enqueue`: reads and checks all inputs, then enqueues them and prints the ids. */
 
+import type { Agent } from '../../../agent/index.ts';
 import { type JobIdentity, placeOf } from '../../../job-queue/index.ts';
 import { refuseBrokenTools, warnOfShadowedAgents, withKnowledge } from '../../agent-files.ts';
 import { usageError } from '../../errors.ts';
@@ -11,7 +12,7 @@ import { readDuration } from '../../input/values.ts';
 import { printQueued } from '../../queue-hints.ts';
 import type { Session } from '../../session.ts';
 import { enqueueInputs } from './enqueue-inputs.ts';
-import { enqueueLines } from './enqueue-lines.ts';
+import type { JobSpec, Submission } from './submit.ts';
 
 interface EnqueueFlags extends SourceFlags, JobFlags {
   readonly set?: readonly string[];
@@ -37,10 +38,7 @@ export async function enqueue(
   await refuseBrokenTools(session, agentOf(invocation));
   warnOfShadowedAgents(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
-  const submission =
-    flags.jsonl === undefined
-      ? await enqueueInputs(session, agent, invocation, { ...flags, spec })
-      : await enqueueLines(session, agent, invocation, { ...flags, spec, jsonl: flags.jsonl });
+  const submission = await submit(session, agent, invocation, { ...flags, spec });
   const { accepted, refused, refusal, jobs } = submission;
   if (accepted === 0) return refusal ?? 'ok';
   const sent: ExitName = refused > 0 ? 'partial' : 'ok';
@@ -51,6 +49,18 @@ export async function enqueue(
   const { waitForResults } = await import('./wait-for-results.ts');
   const ended = await waitForResults(session, agentOf(invocation), jobs, timeoutMs);
   return ended === 'ok' ? sent : ended;
+}
+
+async function submit(
+  session: Session,
+  agent: Agent,
+  invocation: Invocation,
+  flags: EnqueueFlags & { readonly spec: JobSpec },
+): Promise<Submission> {
+  const { jsonl } = flags;
+  if (jsonl === undefined) return enqueueInputs(session, agent, invocation, flags);
+  const { enqueueLines } = await import('./enqueue-lines.ts');
+  return enqueueLines(session, agent, invocation, { ...flags, jsonl });
 }
 
 function refuseContradictions(flags: EnqueueFlags): void {

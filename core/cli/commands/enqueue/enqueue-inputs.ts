@@ -63,6 +63,8 @@ export async function enqueueInputs(
 
 const digestBytes = 16;
 const keptBytesMax = 8 * 1024 * 1024;
+/** A job takes a kilobyte besides its body: of small ones this is the bound. */
+const keptJobsMax = 1_000;
 
 /** Jobs that were checked: the first of them whole, of the others what identifies their content. */
 class CheckedJobs {
@@ -76,7 +78,8 @@ class CheckedJobs {
 
   add(index: number, outgoing: OutgoingJob): void {
     const { body, digest } = outgoing.job;
-    if (index === this.kept.length && this.#keptBytes + body.length <= keptBytesMax) {
+    const fits = index < keptJobsMax && this.#keptBytes + body.length <= keptBytesMax;
+    if (fits && index === this.kept.length) {
       this.kept.push(outgoing);
       this.#keptBytes += body.length;
     }

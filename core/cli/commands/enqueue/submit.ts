@@ -21,7 +21,6 @@ import type { ExitName } from '../../exit-codes.ts';
 import type { Draft } from '../../input/drafts.ts';
 import { formatBytes } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
-import { existingJobText } from './existing-job.ts';
 
 /** A job with the file that its input came from, for messages. */
 export interface OutgoingJob {
@@ -201,6 +200,7 @@ async function textOfExisting(
   info: JobInfo,
   model: string | null,
 ): Promise<string> {
+  const { existingJobText } = await import('./existing-job.ts');
   const kept = info.output === 'written' ? await queue.output(info.id) : null;
   return existingJobText(info, model, kept);
 }

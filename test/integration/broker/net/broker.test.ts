@@ -14,7 +14,12 @@ import {
   type RunningBroker,
   startBroker,
 } from '../../../../core/broker/index.ts';
-import { Client, Consumer, type LeasedJob } from '../../../../core/client/index.ts';
+import {
+  Client,
+  type Consumer,
+  type LeasedJob,
+  openConsumer,
+} from '../../../../core/client/index.ts';
 import { encodeJob, idToText, type Job, plainJob } from '../../../../core/protocol/index.ts';
 import { acked } from '../../../support/acked.ts';
 import { frameOf, Peer, temporaryFolder, watchWorkers } from './peer.ts';
@@ -161,10 +166,10 @@ interface TestConsumer {
   readonly notices: string[];
 }
 
-async function openConsumer(credit: number): Promise<TestConsumer> {
+async function openTestConsumer(credit: number): Promise<TestConsumer> {
   const said = { leases: [] as LeasedJob[], lost: [] as string[], notices: [] as string[] };
   const endpoint = { ...address(), token: token() };
-  const consumer = await Consumer.open({
+  const consumer = await openConsumer({
     resolve: () => Promise.resolve(endpoint),
     clientName: 'test',
     queues: ['summarize'],
@@ -192,7 +197,7 @@ async function until(holds: () => boolean): Promise<void> {
 
 it('keeps the leases of consumers whose thread dies; they come back, the others never notice', async () => {
   const consumers: TestConsumer[] = [];
-  for (let count = 0; count < 24; count++) consumers.push(await openConsumer(2));
+  for (let count = 0; count < 24; count++) consumers.push(await openTestConsumer(2));
   const client = await enqueue(48);
   await until(() => consumers.every(({ leases }) => leases.length === 2));
   await workers.born[1]?.terminate();

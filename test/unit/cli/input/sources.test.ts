@@ -42,6 +42,30 @@ test('a file whose name looks like a pattern is itself', async () => {
   expect(await pathsOf(`${dir}/x[1].md`)).toEqual(['x[1].md']);
 });
 
+describe('folders of a pattern', () => {
+  beforeAll(async () => {
+    for (const name of ['p/q/r.md', 'p/q/s/r.md', 'p/t/r.md', 'p/.u/r.md']) {
+      await mkdir(join(dir, 'deep', name, '..'), { recursive: true });
+      await writeFile(join(dir, 'deep', name), name);
+    }
+    await symlink(join(dir, 'deep', 'p', 'q'), join(dir, 'deep', 'p', 't', 'link'));
+  });
+
+  test.each([
+    ['*/*/r.md', ['p/q/r.md', 'p/t/r.md']],
+    ['p*/**', ['p/q/r.md', 'p/q/s/r.md', 'p/t/r.md']],
+    ['*/**/s/*.md', ['p/q/s/r.md']],
+    ['*/{q,q/s}/r.md', ['p/q/r.md', 'p/q/s/r.md']],
+    ['*/.u/*.md', ['p/.u/r.md']],
+    ['*/*/link/*.md', ['p/t/link/r.md']],
+    ['*/*/l*/*.md', null],
+  ])('%s', async (pattern, expected) => {
+    const found = pathsOf(`${dir}/deep/${pattern}`);
+    if (expected === null) return expect(found).rejects.toMatchObject({ exit: 'invalid' });
+    expect((await found).map((path) => path.replace('deep/', ''))).toEqual(expected);
+  });
+});
+
 describe('signs of patterns in names', () => {
   const names = ['d[1]', 'd1', 'e{a,b}', 'ea', 'f*', 'fx', 'g[x] y/d[1]', 'g[x] y/d1'];
   beforeAll(async () => {

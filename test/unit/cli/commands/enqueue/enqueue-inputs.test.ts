@@ -86,6 +86,14 @@ test('a bad one behind megabytes of good ones is found before the first is sent'
   expect(batches).toEqual([]);
 });
 
+test('of many that cannot be read the first are named, and the others counted', async () => {
+  for (let at = 100; at < 160; at++) writeFileSync(join(dir, `${at}.md`), ' ');
+  await expect(enqueueAll()).rejects.toMatchObject({
+    message: '60 of 60 inputs cannot be read; nothing was queued',
+    details: expect.arrayContaining([expect.stringContaining('149.md is empty'), 'and 10 more']),
+  });
+});
+
 test('one that changes while others are sent is left out, and said so', async () => {
   writeTexts(60, 400 * kib);
   onBatch = (batch) => {
@@ -99,4 +107,12 @@ test('one that changes while others are sent is left out, and said so', async ()
     expect.stringContaining('0058.md'),
     expect.stringMatching(/0059\.md was changed while it was checked: not queued/),
   ]);
+});
+
+test('of small ones, too, a bounded number is kept: the others are read again', async () => {
+  writeTexts(1_200, 1);
+  onBatch = (batch) => {
+    if (batch === 1) writeTexts(1_200, 2);
+  };
+  expect(await enqueueAll()).toMatchObject({ accepted: 1_000, refused: 200 });
 });
