@@ -109,8 +109,12 @@ async function perform(run: number, source: string): Promise<void> {
   together -= 1;
   const usage = nothing;
   const made = { root: '/', files: [], model, provider: '', recovered: false } as const;
-  const none = { overwrite: 'number', replaces: null, provenance: {}, prompts: null } as const;
-  post({ type: 'ended', run, result: { ok: true, ...made, ...none, usage } });
+  const none = { overwrite: 'number', replaces: null, wasFree: null } as const;
+  post({
+    type: 'ended',
+    run,
+    result: { ok: true, ...made, ...none, provenance: {}, prompts: null, usage },
+  });
 }
 
 post({ type: 'ready' });
