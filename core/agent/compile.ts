@@ -38,20 +38,8 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
     source === null ? null : engine.compile(source);
   const renderInstructions = engine.compile(agent.instructions);
   const renderPrompt = compile(prompt);
-  const renderPattern = engine.compile(output.file);
   const pathNeedsOutput = needsOutput(engine, output.file);
-  const pathValues = pathsOf(engine.parse(output.file)).filter(({ data }) => !data);
-  const pathFor = (input: JsonObject, job: JobContext, answer?: unknown): string => {
-    const variables = pathVariables(agent, input, job, answer);
-    const result = cleanPath(renderPattern(variables));
-    if (result.ok) return result.path;
-    // The pattern itself is sound: what is wrong with its path comes from a value.
-    const empty = pathValues.find(({ parts }) => valueAt(variables, parts) === '');
-    const why = empty === undefined ? result.message : `${empty.original} gives no file name`;
-    const { secrets } = hideSecrets(agent.input.schema, input);
-    const shown = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
-    throw new AgentError('path_invalid', `output.file: ${shown}`);
-  };
+  const pathFor = pathMaker(engine, agent, pathNeedsOutput);
   const nameFor = (extractNotice: string | null) => {
     if (extractNotice === null) return (path: string) => path;
     return output.format === 'files' ? extractFolder : extractName;
@@ -85,6 +73,36 @@ export async function compileAgent(agent: Agent): Promise<CompiledAgent> {
         answer,
         variablesOf(agent, input, job),
       ),
+  };
+}
+
+type PathFor = (input: JsonObject, job: JobContext, answer?: unknown) => string;
+
+function pathMaker(
+  engine: Awaited<ReturnType<typeof templateEngine>>,
+  agent: Agent,
+  needsAnswer: boolean,
+): PathFor {
+  const render = engine.compile(agent.output.file);
+  const values = pathsOf(engine.parse(agent.output.file)).filter(({ data }) => !data);
+  const make: PathFor = (input, job, answer) => {
+    const variables = pathVariables(agent, input, job, answer);
+    const result = cleanPath(render(variables));
+    if (result.ok) return result.path;
+    // The pattern itself is sound: what is wrong with its path comes from a value.
+    const empty = values.find(({ parts }) => valueAt(variables, parts) === '');
+    const why = empty === undefined ? result.message : `${empty.original} gives no file name`;
+    const { secrets } = hideSecrets(agent.input.schema, input);
+    const shown = secrets.size === 0 ? why : 'a secret input makes it a path that cannot be used';
+    throw new AgentError('path_invalid', `output.file: ${shown}`);
+  };
+  if (needsAnswer) return make;
+  /** Without the answer, and with it, it is the same. */
+  const known = new WeakMap<JobContext, string>();
+  return (input, job) => {
+    const path = known.get(job) ?? make(input, job);
+    known.set(job, path);
+    return path;
   };
 }
 

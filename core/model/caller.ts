@@ -13,6 +13,7 @@ import { usageFrom } from './answer/wire-usage.ts';
 import { notAModelEndpoint } from './failures/failure-rules.ts';
 import { failureOf, toModelError } from './failures/failures.ts';
 import { type Rewrite, refusalIn, rewriteFor, rewritten } from './failures/rewrites.ts';
+import type { postOverHttp } from './http-post.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
 import { authorization } from './provider/authorization.ts';
 import { type RequestBody, requestBody } from './request.ts';
@@ -30,8 +31,9 @@ export interface ModelCaller {
 /** What one caller has learned about its server. */
 interface Endpoint {
   readonly provider: Provider;
-  readonly Client: typeof OpenAI;
+  readonly client: OpenAI;
   readonly Events: typeof Stream;
+  readonly send: typeof postOverHttp;
   /** By model: what made a call succeed once, so that it is right at once next time. */
   readonly learned: Map<string, readonly Rewrite[]>;
   answeredBefore: boolean;
@@ -42,14 +44,16 @@ const clientTimeoutMs = 2 ** 31 - 1;
 
 /** Loads the `openai` package on first use (some 650 ms cold) and binds it to one provider. */
 export async function createCaller(provider: Provider): Promise<ModelCaller> {
-  const [{ OpenAI: Client }, { Stream: Events }] = await Promise.all([
+  const [{ OpenAI: Client }, { Stream: Events }, { postOverHttp: send }] = await Promise.all([
     import('openai'),
     import('openai/core/streaming'),
+    import('./http-post.ts'),
   ]);
   const endpoint: Endpoint = {
     provider,
-    Client,
+    client: clientFor(provider, Client),
     Events,
+    send,
     learned: new Map(),
     answeredBefore: false,
   };
@@ -91,7 +95,7 @@ async function callEndpoint(
   request: ModelCall,
   signal: AbortSignal,
 ): Promise<ModelAnswer> {
-  const watch = watchCall(request, signal);
+  const watch = watchCall(request, signal, endpoint.send);
   try {
     let rewrites = endpoint.learned.get(request.model) ?? [];
     let body = rewritten(requestBody(request), rewrites);
@@ -180,9 +184,9 @@ async function receive(
   { request, body, partial }: { request: ModelCall; body: RequestBody; partial: PartialAnswer },
   watch: CallWatch,
 ): Promise<void> {
-  const response = await clientFor(endpoint, watch)
-    .chat.completions.create(body, { signal: watch.signal, timeout: clientTimeoutMs })
-    .asResponse();
+  const { signal } = watch;
+  const options = { signal, timeout: clientTimeoutMs, fetchOptions: { agent: watch } };
+  const response = await endpoint.client.chat.completions.create(body, options).asResponse();
   const type = response.headers.get('content-type') ?? '';
   if (/\bhtml\b/i.test(type)) throw notAnEndpoint(endpoint, `it answered with ${type}`);
   // A server that cannot stream sends the whole completion at once, in the same shape but for names.
@@ -201,8 +205,13 @@ async function receive(
   throw notAnEndpoint(endpoint, `it answered with ${type || 'text of no type'}`);
 }
 
-/** A client costs microseconds; each call has its own, because each has its own limits in `fetch`. */
-function clientFor({ provider, Client }: Endpoint, watch: CallWatch): OpenAI {
+/** What `fetch` is given for one call: its limits, where other runtimes have an agent. */
+interface WatchedRequest extends RequestInit {
+  readonly agent?: CallWatch;
+}
+
+/** For all calls, because making one takes as long as half a call. */
+function clientFor(provider: Provider, Client: typeof OpenAI): OpenAI {
   return new Client({
     baseURL: provider.baseURL,
     apiKey: provider.apiKey,
@@ -215,9 +224,17 @@ function clientFor({ provider, Client }: Endpoint, watch: CallWatch): OpenAI {
     defaultQuery: provider.query,
     maxRetries: 0,
     logLevel: 'off',
-    fetch: watch.fetch,
+    fetch: fetchWatched,
   });
 }
+
+const fetchWatched = async (url: unknown, request: WatchedRequest = {}): Promise<Response> => {
+  const { agent, headers, body, signal } = request;
+  if (agent === undefined || !signal || !(headers instanceof Headers) || typeof body !== 'string') {
+    throw new TypeError('a call has limits, headers and a text');
+  }
+  return agent.post(String(url), { headers, body, signal });
+};
 
 /** The SDK would send the headers of OPENAI_CUSTOM_HEADERS to every server. */
 function environmentHeaders(): { readonly [name: string]: null } {

@@ -3,8 +3,9 @@
  * request, with the ModelError that says which as the abort reason.
  */
 
-import type { ReadableStream } from 'node:stream/web';
+import type { Readable } from 'node:stream';
 import { startTimer, type Timer } from '../base/index.ts';
+import type { PostAnswer, postOverHttp } from './http-post.ts';
 import { ModelError } from './model.ts';
 
 /** After the finish reason only the usage can follow; longest wait for it. */
@@ -23,7 +24,7 @@ export interface CallWatch {
   stop(error: ModelError): void;
   /** The answer is complete; what follows is optional and gets at most two seconds. */
   complete(): void;
-  /** Ends the timers and cancels a response that is not read to its end. */
+  /** Ends the timers, and a response that is not there to its end: any other gives its connection back. */
   close(): void;
   /** Bytes that arrived of the latest body. */
   bodyBytes(): number;
@@ -35,8 +36,8 @@ export interface CallWatch {
   hasAnswer(): boolean;
   /** The latest response was a refusal by its status. */
   isRefused(): boolean;
-  /** `fetch` that obeys the limits, refuses redirects and reads no endless body. */
-  readonly fetch: typeof fetch;
+  /** Posts under the limits, and reads no endless body. */
+  readonly post: (...request: Parameters<typeof postOverHttp>) => Promise<Response>;
 }
 
 export interface WatchLimits {
@@ -45,11 +46,16 @@ export interface WatchLimits {
   readonly answerBytesMax: number;
 }
 
-export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch {
+/** @param outside ends the call when it aborts */
+export function watchCall(
+  limits: WatchLimits,
+  outside: AbortSignal,
+  send: typeof postOverHttp,
+): CallWatch {
   const controller = new AbortController();
   let idleMs = limits.idleMs;
   let idle: Timer | undefined;
-  const seen: Seen = { state: 'idle', bodyBytes: 0, errorBody: '' };
+  const seen: Seen = { state: 'idle', answer: null, bodyBytes: 0, errorBody: '' };
 
   const stop = (error: ModelError): void => controller.abort(error);
   const onOutside = (): void => stop(new ModelError('aborted', 'aborted', 'The call was aborted.'));
@@ -83,42 +89,47 @@ export function watchCall(limits: WatchLimits, outside: AbortSignal): CallWatch 
       deadline.clear();
       idle?.clear();
       outside.removeEventListener('abort', onOutside);
-      controller.abort(closed);
+      if (seen.answer?.isWhole() === true) seen.answer.body.resume();
+      else controller.abort(closed);
     },
-    fetch: boundedFetch(seen, limits.answerBytesMax, { touch, stop }),
+    post: boundedPost(send, seen, { answerBytesMax: limits.answerBytesMax, touch, stop }),
   };
 }
 
 /** What became of the latest request. */
 interface Seen {
   state: 'idle' | 'sent' | 'answered' | 'refused';
+  answer: PostAnswer | null;
   bodyBytes: number;
   errorBody: string;
 }
 
-function boundedFetch(
-  seen: Seen,
-  answerBytesMax: number,
-  { touch, stop }: { readonly touch: () => void; readonly stop: CallWatch['stop'] },
-): typeof fetch {
-  return async (input, init) => {
-    Object.assign(seen, { state: 'sent', errorBody: '', bodyBytes: 0 } satisfies Seen);
-    const response = await patientFetch(input, { ...init, redirect: 'error' });
-    seen.state = response.ok ? 'answered' : 'refused';
-    if (response.body === null) return response;
-    touch();
-    const { status, statusText, headers } = response;
-    if (!response.ok) {
-      seen.errorBody = await headOf(response.body);
-      return new Response(seen.errorBody, { status, statusText, headers });
+interface Bounds {
+  readonly answerBytesMax: number;
+  /** Called with every sign of life. */
+  readonly touch: () => void;
+  readonly stop: CallWatch['stop'];
+}
+
+function boundedPost(send: typeof postOverHttp, seen: Seen, bounds: Bounds): CallWatch['post'] {
+  return async (url, request) => {
+    Object.assign(seen, {
+      state: 'sent',
+      answer: null,
+      errorBody: '',
+      bodyBytes: 0,
+    } satisfies Seen);
+    seen.answer = await send(url, request);
+    const { status, headers, body } = seen.answer;
+    const isOk = status >= 200 && status <= 299;
+    seen.state = isOk ? 'answered' : 'refused';
+    bounds.touch();
+    if (!isOk) {
+      seen.errorBody = await headOf(body);
+      return new Response(seen.errorBody || null, { status, headers });
     }
-    const onBytes = (bytes: number): void => {
-      seen.bodyBytes += bytes;
-      touch();
-    };
     const isStream = /\bevent-stream\b/i.test(headers.get('content-type') ?? '');
-    const guard = bodyGuard(answerBytesMax, isStream, { onBytes, stop });
-    return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
+    return new Response(boundedBody(body, isStream, { ...bounds, seen }), { headers });
   };
 }
 
@@ -127,36 +138,36 @@ function timedOut(code: string, message: string): ModelError {
 }
 
 /**
- * Passes everything on and stops the call when a body, or one event of a stream, grows past all
- * reason: both are held in memory until they are whole. A stream as a whole is bounded by what its
- * pieces weigh around a token of text each.
+ * The chunks of a body. It stops the call when a body, or one event of a stream, grows past all reason: both
+ * are held in memory until they are whole. A stream as a whole is bounded by what its pieces weigh around a
+ * token of text each.
  */
-function bodyGuard(
-  answerBytesMax: number,
+async function* boundedBody(
+  chunks: Readable,
   isStream: boolean,
-  {
-    onBytes,
-    stop,
-  }: { readonly onBytes: (bytes: number) => void; readonly stop: CallWatch['stop'] },
-): TransformStream<Uint8Array, Uint8Array> {
+  { answerBytesMax, touch, stop, seen }: Bounds & { readonly seen: Seen },
+): AsyncGenerator<Uint8Array> {
   const frameMax = 8 * answerBytesMax + frameBytesMax;
   const bodyMax = isStream ? 64 * answerBytesMax + 16 * frameBytesMax : frameMax;
-  let body = 0;
   let frame = 0;
   /** The end of what came before: an empty line may lie across two chunks. */
-  let tail = Buffer.alloc(0);
-  return new TransformStream({
-    transform(chunk, controller) {
-      onBytes(chunk.length);
-      body += chunk.length;
-      const seen = Buffer.concat([tail, chunk]);
-      const end = isStream ? lastEmptyLine(seen) : -1;
-      frame = end === -1 ? frame + chunk.length : seen.length - end;
-      tail = seen.subarray(-3);
-      if (frame > frameMax || body > bodyMax) stop(answerTooLong(answerBytesMax));
-      else controller.enqueue(chunk);
-    },
-  });
+  let tail: Buffer = Buffer.alloc(0);
+  // Not destroyed by a reader that needs no more: that would cost the connection.
+  const iterator = chunks.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  for await (const chunk of iterator) {
+    touch();
+    seen.bodyBytes += chunk.length;
+    const recent = isStream ? Buffer.concat([tail, chunk]) : chunk;
+    const end = isStream ? lastEmptyLine(recent) : -1;
+    frame = end === -1 ? frame + chunk.length : recent.length - end;
+    tail = recent.subarray(-3);
+    if (frame > frameMax || seen.bodyBytes > bodyMax) {
+      const error = answerTooLong(answerBytesMax);
+      stop(error);
+      throw error;
+    }
+    yield chunk;
+  }
 }
 
 /** Where an event of a stream ended last; -1 when none did. */
@@ -165,10 +176,10 @@ function lastEmptyLine(bytes: Buffer): number {
 }
 
 /** Of a refusal only the first 64 KiB are read. */
-async function headOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
+async function headOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body) {
+  for await (const chunk of body as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes >= errorBytesMax) break;
@@ -184,30 +195,4 @@ export function answerTooLong(bytesMax: number): ModelError {
     `The answer is longer than the ${bytesMax} bytes that are allowed. ` +
       'Set model.options.maxOutputTokens, or raise the limit for answers.',
   );
-}
-
-/** Where Node keeps the dispatcher behind `fetch`, such as one that uses a proxy. */
-const globalDispatcher = Symbol.for('undici.globalDispatcher.1');
-
-type Dispatcher = NonNullable<RequestInit['dispatcher']>;
-type DispatcherClass = new (options: { headersTimeout: number; bodyTimeout: number }) => Dispatcher;
-
-let dispatcher: Dispatcher | undefined;
-
-/**
- * `fetch` without its own limit of five minutes without headers or without a byte: `limits.timeout` and
- * `limits.idle` bound a call.
- */
-const patientFetch: typeof fetch = (input, init) => {
-  dispatcher ??= createDispatcher();
-  return fetch(input, { ...init, ...(dispatcher === undefined ? {} : { dispatcher }) });
-};
-
-/** Of the same kind as Node's own; undefined where Node keeps it elsewhere. */
-function createDispatcher(): Dispatcher | undefined {
-  // Node loads all of it once any of its classes is used.
-  if (typeof Headers !== 'function') return undefined;
-  const own = (globalThis as { [globalDispatcher]?: Dispatcher })[globalDispatcher];
-  const Own = own?.constructor as DispatcherClass | undefined;
-  return Own === undefined ? undefined : new Own({ headersTimeout: 0, bodyTimeout: 0 });
 }

@@ -5,9 +5,9 @@
 
 import { closeSync } from 'node:fs';
 import { inChunks } from './chunks.ts';
-import { closeAll, type Directory, makeDirectory } from './directory.ts';
 import { syncData } from './fs.ts';
-import type { Tree } from './tree.ts';
+import { closeAll, type Directory, makeDirectory } from './tree/directory.ts';
+import type { Tree } from './tree/tree.ts';
 
 export class Batch {
   readonly #tree: Tree;

@@ -20,6 +20,11 @@ export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** The same as `readAt`, at once: for threads that keep no leases, where a trip to the thread pool takes longer. */
+export function readAtOnce(fd: number, position: number, into: Buffer): Buffer {
+  return into.subarray(0, fs.readSync(fd, into, 0, into.length, position));
+}
+
 /** Fills the buffer with bytes from a position on; returns the part that has some, shorter at the end of the file. */
 export async function readAt(fd: number, position: number, into: Buffer): Promise<Buffer> {
   const { bytesRead } = await readSome(fd, into, 0, into.length, position);

@@ -9,5 +9,6 @@ export {
   type ResultFile,
 } from './output.ts';
 export { type FolderOptions, OutputFolder } from './output-folder.ts';
+export { OutputView } from './output-view.ts';
 export { checkPaths } from './paths.ts';
 export type { PlaceStep } from './place.ts';

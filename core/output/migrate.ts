@@ -12,7 +12,7 @@ import type { ResultIndex } from './index-file/result-index.ts';
 import { Names } from './names.ts';
 import type { Indexed, IndexedFile, Overwrite } from './output.ts';
 import { checkPaths } from './paths.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree/tree.ts';
 
 const oldFolders = ['commit', 'provenance', 'staged', 'prompts'] as const;
 const recordName = /^([0-9a-z-]{1,64})(?:\.(\d{1,3}))?$/;

@@ -4,10 +4,10 @@
  */
 
 import { inChunks } from './chunks.ts';
-import { kindAt } from './directory.ts';
 import { OutputError, type Overwrite } from './output.ts';
 import { folded, numbered } from './paths.ts';
-import type { Tree } from './tree.ts';
+import { kindAt } from './tree/directory.ts';
+import type { Tree } from './tree/tree.ts';
 
 export interface ChosenNames {
   readonly paths: readonly string[];
@@ -66,13 +66,13 @@ export class Names {
     const key = folded(path);
     if (this.#reserved.has(key)) return null;
     this.#reserved.add(key);
-    let isFree = false;
+    let wasFree = false;
     try {
-      isFree = freed.has(path) || (await kindAt(this.#tree.root, path)) === 'free';
+      wasFree = freed.has(path) || (await kindAt(this.#tree.root, path)) === 'free';
     } finally {
-      if (!isFree) this.#reserved.delete(key);
+      if (!wasFree) this.#reserved.delete(key);
     }
-    return isFree ? key : null;
+    return wasFree ? key : null;
   }
 
   async #takeExact(path: string, freed: ReadonlySet<string>): Promise<Taken> {
@@ -107,7 +107,16 @@ interface Taken {
  * @throws OutputError `exists` when it is taken and the policy does not solve it
  */
 export async function checkFree(tree: Tree, path: string, overwrite: Overwrite): Promise<boolean> {
-  const found = await kindAt(tree.root, path);
+  return isFree(tree, path, overwrite, await kindAt(tree.root, path));
+}
+
+/** The same for what was found there. */
+export function isFree(
+  tree: Tree,
+  path: string,
+  overwrite: Overwrite,
+  found: Awaited<ReturnType<typeof kindAt>>,
+): boolean {
   if (found === 'free' || overwrite === 'number') return found === 'free';
   if (found === 'folder') {
     throw new OutputError(

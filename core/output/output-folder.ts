@@ -8,16 +8,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Batch } from './batch.ts';
 import { compare, indexedFile } from './contents.ts';
-import { asOutputError } from './directory.ts';
 import { link } from './fs.ts';
 import { ResultIndex } from './index-file/result-index.ts';
 import { migrate } from './migrate.ts';
-import { type ChosenNames, checkFree, Names } from './names.ts';
+import { type ChosenNames, Names } from './names.ts';
 import { type Indexed, type Overwrite, type Result, type ResultFile } from './output.ts';
 import { checkPath, checkPaths } from './paths.ts';
 import { type PlaceStep, type Placing, place, recover } from './place.ts';
 import { isUnchangedPart } from './replaced.ts';
-import { closeTree, openFailure, openTree } from './tree.ts';
+import { asOutputError } from './tree/directory.ts';
+import { closeTree, openFailure, openTree } from './tree/tree.ts';
 import { checkJobId, createUnfinished, removeFile, removeOrphans } from './unfinished.ts';
 
 export interface FolderOptions {
@@ -26,14 +26,18 @@ export interface FolderOptions {
   readonly onMigrated?: (results: number) => void;
 }
 
-const seenMax = 1_000;
+interface Reservation {
+  /** The job whose unchanged files count as free. */
+  readonly replaces?: string | null;
+  /** A path, in its normal form, at which nothing lay when the job began. */
+  readonly wasFree?: string | null;
+}
+
 /** Descriptors that wait for a sync before it is made out of turn. */
 const heldMax = 256;
 
 export class OutputFolder {
   readonly #placing: Placing;
-  /** Paths that were free when their jobs began. */
-  readonly #seenFree = new Set<string>();
   #batch: Batch;
   /** The syncs, one after the other. */
   #syncing: Promise<void> = Promise.resolve();
@@ -96,29 +100,13 @@ export class OutputFolder {
   }
 
   /**
-   * Checks, before anything is bought, that the path is legal and free under the policy.
-   * @param replaces the job whose unchanged files count as free
-   * @throws OutputError `path_invalid` or `exists`
-   */
-  async check(path: string, overwrite: Overwrite, replaces: string | null = null): Promise<void> {
-    const { tree, index } = this.#placing;
-    const normal = checkPath(path);
-    await this.#guarded(normal, async () => {
-      const before = replaces === null ? null : await index.find(replaces);
-      if (await isUnchangedPart(tree, before, normal)) return;
-      const isFree = await checkFree(tree, normal, overwrite);
-      if (isFree && this.#seenFree.size < seenMax) this.#seenFree.add(normal);
-    });
-  }
-
-  /**
    * Chooses the names of a result and keeps them for it.
    * @throws OutputError `path_invalid` or `exists`
    */
   async reserve(
     paths: readonly string[],
     overwrite: Overwrite,
-    replaces: string | null = null,
+    { replaces = null, wasFree = null }: Reservation = {},
   ): Promise<ChosenNames> {
     const { tree, index, names } = this.#placing;
     const normal = checkPaths(paths);
@@ -127,8 +115,8 @@ export class OutputFolder {
       const freed = new Set<string>();
       for (const path of normal) {
         // Who takes it since then is met by the link, and the result gets a number.
-        const wasFree = this.#seenFree.delete(path) && overwrite === 'number';
-        if (wasFree || (await isUnchangedPart(tree, before, path))) freed.add(path);
+        const isFree = path === wasFree && overwrite === 'number';
+        if (isFree || (await isUnchangedPart(tree, before, path))) freed.add(path);
       }
       return names.choose(normal, overwrite, freed);
     });

@@ -15,7 +15,7 @@ import type { ResultIndex } from './index-file/result-index.ts';
 import { type Names, nameTaken } from './names.ts';
 import { type Indexed, OutputError, type Result } from './output.ts';
 import { removeUnchanged } from './replaced.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree/tree.ts';
 import { createUnfinished, removeFile, removeUnfinishedOf } from './unfinished.ts';
 
 /** Steps of the way; a crash after each leaves another state on disk. */

@@ -5,9 +5,9 @@ import { constants } from 'node:fs';
 import { open, rmdir, unlink } from 'node:fs/promises';
 import { codeOf } from '../base/index.ts';
 import { inChunks } from './chunks.ts';
-import { closeAll, type Directory, openDirectory } from './directory.ts';
 import type { Indexed, IndexedFile } from './output.ts';
-import type { Tree } from './tree.ts';
+import { closeAll, type Directory, openDirectory } from './tree/directory.ts';
+import type { Tree } from './tree/tree.ts';
 
 /** Whether the path is a file of the result, unchanged since it was written. */
 export async function isUnchangedPart(

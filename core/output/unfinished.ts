@@ -10,7 +10,7 @@ import { hasCode } from '../base/index.ts';
 import type { Batch } from './batch.ts';
 import { closeFd, openFd, unlink, writeAll } from './fs.ts';
 import { OutputError } from './output.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree/tree.ts';
 
 const createFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

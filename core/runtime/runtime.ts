@@ -138,7 +138,7 @@ class ConsumerProcess implements Runtime {
 
   async open(): Promise<void> {
     const { queue, concurrency } = this.#options;
-    await this.#projection.open();
+    await this.#projection.open(this.#options.outputDir);
     this.#pool.warm();
     this.#groups = await Groups.open({
       queue,

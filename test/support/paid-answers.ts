@@ -7,7 +7,6 @@ import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.
 import type { Job, JobQueue } from '../../core/job-queue/index.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import { loadTools, openKnowledge } from '../../core/tools/index.ts';
-import { fakeServices } from './runtime-fakes.ts';
 
 const provider = {
   name: 'nobody',
@@ -64,7 +63,11 @@ export async function paidAnswers(
           put: async (_, value) => value,
         },
         agent: async () => ({ ...ready, toolSet: tools.length === 0 ? null : ready.toolSet }),
-        outputs: fakeServices().outputs,
+        outputs: {
+          find: async () => ({ result: null, isAfterExtract: false }),
+          check: async () => null,
+          prompts: async () => null,
+        },
         outputDir: () => dir,
         blocking: (work) => work(),
       },

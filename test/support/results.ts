@@ -2,8 +2,10 @@
 
 import { OutputFolder, type Result } from '../../core/output/index.ts';
 import { failureOf } from '../../core/runtime/attempt/failure.ts';
+import type { Outputs } from '../../core/runtime/attempt/outputs.ts';
 import type { JobResult, JobSuccess } from '../../core/runtime/attempt/result.ts';
 import { Projection } from '../../core/runtime/outputs/projection.ts';
+import { OutputViews } from '../../core/runtime/outputs/views.ts';
 import { fakeQueue } from './runtime-fakes.ts';
 
 /** The result, with the names of its files. */
@@ -15,6 +17,23 @@ export type WrittenResult =
 export function projectionIn(outputDir: string): Projection {
   const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   return new Projection({ queue: fakeQueue().queue, log, outputDir });
+}
+
+/** What an attempt reads of its folder: opened for each look, so that nothing stays open. */
+export function outputsOf(projection: Projection): Outputs {
+  async function look<T>(use: (outputs: Outputs) => Promise<T>): Promise<T> {
+    const views = new OutputViews();
+    try {
+      return await use(views.of(projection));
+    } finally {
+      await views.close();
+    }
+  }
+  return {
+    prompts: (jobId) => projection.prompts(jobId),
+    find: (...asked) => look((outputs) => outputs.find(...asked)),
+    check: (...asked) => look((outputs) => outputs.check(...asked)),
+  };
 }
 
 export async function written(
@@ -53,7 +72,7 @@ export async function publish(
     });
     const wanted = { jobId, overwrite: 'number', replaces: null, provider: '', model: '' } as const;
     const result = { ...wanted, files, ...more };
-    const names = await folder.reserve(Object.keys(texts), result.overwrite, result.replaces);
+    const names = await folder.reserve(Object.keys(texts), result.overwrite, result);
     const named = result.files.map((file, at) => ({ ...file, path: names.paths[at] ?? '' }));
     const done = await folder.place({ ...result, files: named });
     names.release();

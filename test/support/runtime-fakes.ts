@@ -162,8 +162,7 @@ export function fakeServices(journal: Journal = fakeJournal()): Services {
   return {
     journal,
     outputs: {
-      find: async () => ({ result: null, isAfterExtract: false }),
-      check: async () => undefined,
+      open: async () => undefined,
       prompts: async () => null,
     },
   };

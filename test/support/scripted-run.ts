@@ -6,7 +6,7 @@ import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import type { Journal } from '../../core/runtime/attempt/journal.ts';
 import type { Projection } from '../../core/runtime/outputs/projection.ts';
-import { written } from './results.ts';
+import { outputsOf, written } from './results.ts';
 import { type agentOf, fakeJournal, threadAgentOf } from './runtime-fakes.ts';
 
 export type AgentParts = Parameters<typeof agentOf>[0];
@@ -59,7 +59,7 @@ export async function scriptedRun(
       name === 'echo'
         ? { ...ready, provider: { ...provider, contextTokens }, compiled, caller, toolSet: null }
         : null,
-    outputs: projection,
+    outputs: outputsOf(projection),
     outputDir: () => dir,
     blocking: (work) => work(),
   };

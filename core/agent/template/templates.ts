@@ -170,6 +170,10 @@ function compile(
   codes: KeptResults,
   source: TemplateSource,
 ): Template {
+  // Most instructions have no tags, and Handlebars sets up as much for them as for any other text.
+  if (!source.text.includes('{{') && source.text.length <= renderedLengthMax) {
+    return () => source.text;
+  }
   let code = codes.find(source.text);
   if (code === null) {
     code = compiler().precompile(source.text, safeSettings) as string;

@@ -118,12 +118,6 @@ const untrusted: FailureRule = {
   title: 'its certificate is not trusted',
   fix: 'Have it renewed, or name its authority in NODE_EXTRA_CA_CERTS.',
 };
-const blockedPort: FailureRule = {
-  failure: 'misconfigured',
-  code: 'port_blocked',
-  title: 'HTTP clients refuse to connect to this port, which belongs to another protocol',
-  fix: 'Let the server listen on another port (https://fetch.spec.whatwg.org/#port-blocking).',
-};
 export const malformedKey: FailureRule = {
   failure: 'misconfigured',
   code: 'key_malformed',
@@ -245,9 +239,8 @@ const rulesByText: readonly {
 /** OpenAI's form: a request whose tokens alone are above the limit of a minute never passes. */
 const limitAndRequested = /\bLimit:? (\d+)\b.*?\bRequested:? (\d+)\b/i;
 
-/** By what undici, the TLS library and the resolver say; all else is a failed connection. */
+/** By what Node, the TLS library and the resolver say; all else is a failed connection. */
 export function connectionRule(code: string, text: string): FailureRule {
-  if (/^bad port$/i.test(text)) return blockedPort;
   return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|UNABLE_TO_GET_ISSUER/.test(`${code} ${text}`)
     ? untrusted
     : connectionFailed;

@@ -5,9 +5,9 @@
  */
 
 import { constants } from 'node:fs';
-import type { Directory } from '../directory.ts';
-import { closeFd, openFd, readAt, syncData, writeAll } from '../fs.ts';
+import { closeFd, openFd, readAt, type readAtOnce, syncData, writeAll } from '../fs.ts';
 import { type Indexed, OutputError } from '../output.ts';
+import type { Directory } from '../tree/directory.ts';
 import { isSameResult, lineOf, parseLine } from './index-line.ts';
 import { OffsetTable } from './offset-table.ts';
 
@@ -27,6 +27,8 @@ export interface Found {
   readonly latest: Indexed;
 }
 
+type Read = typeof readAt | typeof readAtOnce;
+
 interface Waiting {
   readonly entry: Indexed;
   readonly resolve: (found: Found) => void;
@@ -35,6 +37,7 @@ interface Waiting {
 
 export class ResultIndex {
   readonly #fd: number;
+  readonly #read: Read;
   readonly #table = new OffsetTable();
   /** Are read into again and again: a fresh buffer for each read would be most of a consumer's garbage. */
   readonly #news = Buffer.allocUnsafeSlow(fewBytes);
@@ -47,13 +50,14 @@ export class ResultIndex {
   /** What reads and writes here does so one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(fd: number) {
+  private constructor(fd: number, read: Read) {
     this.#fd = fd;
+    this.#read = read;
   }
 
   /** Opens or makes the file and reads it. */
-  static async open(own: Directory): Promise<ResultIndex> {
-    const index = new ResultIndex(await openFd(`${own.at}/${indexName}`, flags, 0o666));
+  static async open(own: Directory, read: Read = readAt): Promise<ResultIndex> {
+    const index = new ResultIndex(await openFd(`${own.at}/${indexName}`, flags, 0o666), read);
     try {
       await index.#readOn();
     } catch (error) {
@@ -192,7 +196,7 @@ export class ResultIndex {
     let at = from;
     let room = into;
     for (;;) {
-      const chunk = await readAt(this.#fd, at, room);
+      const chunk = await this.#read(this.#fd, at, room);
       let start = 0;
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
         yield { line: chunk.toString('utf8', start, end), at: at + start, end: at + end + 1 };

@@ -3,6 +3,7 @@
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
 import type { Services } from '../pool/questions.ts';
+import type { Outputs } from './outputs.ts';
 import type { PaidOnce } from './paid-once.ts';
 import type { SentCalls } from './prompts.ts';
 import type { JobRequest } from './result.ts';
@@ -20,7 +21,8 @@ export interface ReadyAgent {
   readonly toolSet: ToolSet | null;
 }
 
-export interface JobTools extends Services {
+export interface JobTools extends Pick<Services, 'journal'> {
+  readonly outputs: Outputs;
   readonly prices: Prices;
   readonly idleMs: number;
   readonly answerBytesMax: number;

@@ -95,7 +95,7 @@ async function runWithDeadline(
 
 async function runAttempt(state: Attempt): Promise<JobSuccess> {
   const { tools, ready, meter, signal } = state;
-  await checkPathFirst(state);
+  const wasFree = await checkPathFirst(state);
   const answered = await callModel(state);
   signal.throwIfAborted();
   checkPaths(answered.files.map(({ path }) => path));
@@ -105,6 +105,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     files: answered.files.map(({ path, content }) => ({ path, content: Buffer.from(content) })),
     overwrite: ready.agent.output.overwrite,
     replaces: state.replaces,
+    wasFree,
     provenance: tools.blocking(() => provenanceOf(state, answered)),
     model: answered.answer.model,
     ...askedOf(ready.model, answered.answer.model),
@@ -129,6 +130,7 @@ function recovered(
     files: files.map((path) => ({ path, content: noContent })),
     overwrite: 'number',
     replaces: null,
+    wasFree: null,
     provenance: {},
     model,
     provider,
@@ -159,15 +161,15 @@ function contextOf({ id, source, createdAtMs, attempt }: JobRequest, agent: Agen
 }
 
 /** A path that needs no answer can be refused before anything was bought. */
-async function checkPathFirst(state: Attempt): Promise<void> {
+async function checkPathFirst(state: Attempt): Promise<string | null> {
   const { tools, dir, ready, input, context, extractNotice, replaces } = state;
   const { format, overwrite } = ready.agent.output;
   const path = tools.blocking(() => ready.compiled.renderPath(input, context, extractNotice));
-  if (path === null) return;
+  if (path === null) return null;
   // For a set of files the pattern is a folder: any name in it shows whether it can be used.
-  await (format === 'files'
+  return format === 'files'
     ? tools.outputs.check(dir, `${path.replace(/\/+$/, '')}/file`, 'number', null)
-    : tools.outputs.check(dir, path, overwrite, replaces));
+    : tools.outputs.check(dir, path, overwrite, replaces);
 }
 
 /** The id that was asked for, where the server named the model otherwise. */

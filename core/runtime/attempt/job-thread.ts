@@ -4,6 +4,7 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { joined } from '../pool/joined.ts';
 import { Questions } from '../pool/questions.ts';
 import {
   type FromThread,
@@ -24,19 +25,23 @@ const stopMessages: Record<StopReason, string> = {
 
 const port = parentPort;
 if (port === null) throw new Error('job-thread.ts is started as a worker thread, not by hand');
-const post = (message: FromThread): void => port.postMessage(fromThread(message), []);
+const post = joined<FromThread>((messages) => port.postMessage(messages.map(fromThread), []));
 
 const toolbox = createToolbox(workerData as ThreadData);
 const stops = new Map<number, AbortController>();
 
 const questions = new Questions((question, run) => post({ ...question, run }));
 
-port.on('message', (message: ToThread) => {
+port.on('message', (messages: readonly ToThread[]) => {
+  for (const message of messages) receive(message);
+});
+
+function receive(message: ToThread): void {
   if (message.type === 'stop') stopRun(message.run, message.reason);
   else if (message.type === 'run') void start(message.run, message.request);
   else if (message.type === 'adopt') toolbox.adopt(message.agents);
   else questions.answered(message);
-});
+}
 
 async function start(run: number, request: JobRequest): Promise<void> {
   const stop = new AbortController();

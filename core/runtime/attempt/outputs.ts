@@ -1,4 +1,4 @@
-/** What a job's work may ask of output folders: the consumer's main thread answers, which alone writes there. */
+/** What a job's work may know of output folders. The consumer's main thread alone writes there. */
 
 import type { Overwrite } from '../../output/index.ts';
 
@@ -15,7 +15,18 @@ export interface FoundBefore {
   readonly isAfterExtract: boolean;
 }
 
-export interface Outputs {
+/** What the main thread is asked for. */
+export interface AskedOutputs {
+  /**
+   * Makes a folder ready to be read and written.
+   * @throws OutputError `io`
+   */
+  open(dir: string): Promise<void>;
+  /** What earlier attempts at the job sent, packed; null when nothing is kept. Never rejects. */
+  prompts(jobId: string): Promise<Uint8Array | null>;
+}
+
+export interface Outputs extends Pick<AskedOutputs, 'prompts'> {
   /**
    * @param before the job of the same content that this one follows on; null for none
    * @throws OutputError `io`
@@ -24,9 +35,13 @@ export interface Outputs {
   /**
    * Checks, before anything is bought, that a path is legal and free.
    * @param replaces the job whose unchanged files count as free; null for none
+   * @returns the path, in its normal form, where nothing lies there yet; null where something may be replaced
    * @throws OutputError
    */
-  check(dir: string, path: string, overwrite: Overwrite, replaces: string | null): Promise<void>;
-  /** What earlier attempts at the job sent, packed; null when nothing is kept. Never rejects. */
-  prompts(jobId: string): Promise<Uint8Array | null>;
+  check(
+    dir: string,
+    path: string,
+    overwrite: Overwrite,
+    replaces: string | null,
+  ): Promise<string | null>;
 }

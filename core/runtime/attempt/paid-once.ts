@@ -77,7 +77,7 @@ export class PaidOnce {
     read: (value: unknown) => T | null,
   ): Promise<{ value: T; isReplayed: boolean }> {
     const { journal, isRedelivery, signal } = this.#options;
-    const round = await orAborted(this.#roundNow(), signal);
+    const round = isRedelivery ? await orAborted(this.#roundNow(), signal) : 0;
     const callHash = hashOf({ round, ...asked });
     if (isRedelivery) {
       const kept = parsed(await orAborted(journal.get(callHash), signal), read);

@@ -39,6 +39,8 @@ export interface JobSuccess {
   readonly overwrite: Overwrite;
   /** The job whose files these take the place of; null for none. */
   readonly replaces: string | null;
+  /** A path, in its normal form, at which nothing lay when the job began; null where that is not known. */
+  readonly wasFree: string | null;
   readonly provenance: JsonObject;
   readonly model: string;
   /** The model that was asked for, where the server named it otherwise. */

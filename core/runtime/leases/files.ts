@@ -2,11 +2,11 @@
 
 import type { Settle } from '../../job-queue/index.ts';
 import { failureOf } from '../attempt/failure.ts';
-import type { Outputs } from '../attempt/outputs.ts';
+import type { AskedOutputs } from '../attempt/outputs.ts';
 import type { Prepared, Projection, WrittenFiles } from '../outputs/projection.ts';
 import type { RunEnd } from '../pool/run.ts';
 
-export type WritesOutputs = Outputs & Pick<Projection, 'prepare' | 'write'>;
+export type WritesOutputs = AskedOutputs & Pick<Projection, 'prepare' | 'write'>;
 
 const { signal: neverAborted } = new AbortController();
 

@@ -1,31 +1,31 @@
 /**
- * The output folders that the consumer has open. Jobs may name folders of their own, so there can be
- * many; those that are not in use are closed beyond a number.
+ * The output folders that a thread has open. Jobs may name folders of their own, so there can be many; those
+ * that are not in use are closed beyond a number.
  */
 
-import { type FolderOptions, OutputFolder } from '../../output/index.ts';
+interface Closable {
+  close(): Promise<void>;
+}
 
-interface Entry {
-  readonly opening: Promise<OutputFolder>;
+interface Entry<Folder> {
+  readonly opening: Promise<Folder>;
   users: number;
 }
 
 const idleMax = 16;
 
-export class Folders {
+export class Folders<Folder extends Closable> {
   /** In order of last use. */
-  readonly #entries = new Map<string, Entry>();
-  readonly #optionsOf: (path: string) => FolderOptions;
-
-  constructor(optionsOf: (path: string) => FolderOptions) {
-    this.#optionsOf = optionsOf;
-  }
+  readonly #entries = new Map<string, Entry<Folder>>();
 
   /** Opens the folder, or shares the open one, while `use` runs. */
-  async with<T>(path: string, use: (folder: OutputFolder) => Promise<T>): Promise<T> {
+  async with<T>(
+    path: string,
+    open: (path: string) => Promise<Folder>,
+    use: (folder: Folder) => Promise<T>,
+  ): Promise<T> {
     const known = this.#entries.get(path);
-    const opening = known?.opening ?? OutputFolder.open(path, this.#optionsOf(path));
-    const entry = known ?? { opening, users: 0 };
+    const entry = known ?? { opening: open(path), users: 0 };
     entry.users += 1;
     this.#entries.delete(path);
     this.#entries.set(path, entry);

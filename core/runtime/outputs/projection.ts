@@ -13,8 +13,8 @@ import {
   type Timer,
 } from '../../base/index.ts';
 import type { JobQueue, SettleOutput } from '../../job-queue/index.ts';
-import { OutputError, type Overwrite } from '../../output/index.ts';
-import type { FoundBefore, Outputs } from '../attempt/outputs.ts';
+import { OutputError, OutputFolder } from '../../output/index.ts';
+import type { AskedOutputs } from '../attempt/outputs.ts';
 import type { JobSuccess } from '../attempt/result.ts';
 import type { RuntimeLog, RuntimeOptions } from '../options.ts';
 import { Confirmer } from './confirmer.ts';
@@ -48,9 +48,9 @@ const takeOversMax = 5;
 /** Jobs that are recovered beside each other. */
 const recoveriesMax = 8;
 
-export class Projection implements Outputs {
+export class Projection implements AskedOutputs {
   readonly #options: ProjectionOptions;
-  readonly #folders: Folders;
+  readonly #folders = new Folders<OutputFolder>();
   readonly #confirmers = new Map<string, Confirmer>();
   /** Jobs that are being written here. */
   readonly #writing = new Map<string, Promise<unknown>>();
@@ -60,38 +60,11 @@ export class Projection implements Outputs {
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
-    this.#folders = new Folders((path) => ({
-      onMigrated: (results) =>
-        options.log.warn(
-          { folder: path, results },
-          'the output folder was of an earlier aiq: its records are lines of .aiq/results.jsonl now',
-        ),
-    }));
   }
 
-  /** @throws OutputError when the consumer's own folder cannot be used */
-  async open(): Promise<void> {
-    await this.#folders.with(this.#options.outputDir, async () => {});
-  }
-
-  find(dir: string, jobId: string, before: string | null): Promise<FoundBefore> {
-    return this.#folders.with(dir, async (folder) => {
-      const found = await folder.find(jobId);
-      const earlier = before === null ? null : await folder.find(before);
-      const result =
-        found === null
-          ? null
-          : {
-              files: found.files.map(({ path }) => path),
-              provider: found.provider,
-              model: found.model,
-            };
-      return { result, isAfterExtract: earlier?.provider === 'offline' };
-    });
-  }
-
-  check(dir: string, path: string, overwrite: Overwrite, replaces: string | null): Promise<void> {
-    return this.#folders.with(dir, (folder) => folder.check(path, overwrite, replaces));
+  /** @throws OutputError when the folder cannot be used */
+  open(dir: string): Promise<void> {
+    return this.#in(dir, async () => {});
   }
 
   prompts(jobId: string): Promise<Uint8Array | null> {
@@ -103,10 +76,10 @@ export class Projection implements Outputs {
    * @throws OutputError `exists`, `path_invalid`, `io`
    */
   prepare(jobId: string, result: JobSuccess): Promise<Prepared> {
-    const { root, files, overwrite, replaces } = result;
+    const { root, files, overwrite, replaces, wasFree } = result;
     const provenance = JSON.stringify(result.provenance);
     const shared = { dir: root, overwrite, replaces, provenance };
-    return this.#folders.with(root, async (folder) => {
+    return this.#in(root, async (folder) => {
       if (result.recovered) {
         const names = files.map(({ path }) => path);
         const found = await folder.find(jobId);
@@ -115,7 +88,10 @@ export class Projection implements Outputs {
         return { names, output, release: () => {} };
       }
       const wanted = files.map(({ path }) => path);
-      const { paths, ...reserved } = await folder.reserve(wanted, overwrite, replaces);
+      const { paths, ...reserved } = await folder.reserve(wanted, overwrite, {
+        replaces,
+        wasFree,
+      });
       const named = files.map(({ content }, at) => ({ path: paths[at] ?? '', content }));
       return { ...reserved, names: paths, output: { ...shared, files: named } };
     });
@@ -125,7 +101,7 @@ export class Projection implements Outputs {
   async write(settled: SettledFiles): Promise<WrittenFiles> {
     const { jobId, output, note } = settled;
     const { dir } = output;
-    const writing = this.#folders.with(dir, (folder) => folder.place(resultOf(settled)));
+    const writing = this.#in(dir, (folder) => folder.place(resultOf(settled)));
     this.#writing.set(jobId, writing);
     try {
       const { files } = await writing;
@@ -164,13 +140,24 @@ export class Projection implements Outputs {
     await this.#folders.close();
   }
 
+  #in<T>(dir: string, use: (folder: OutputFolder) => Promise<T>): Promise<T> {
+    const open = (path: string): Promise<OutputFolder> => {
+      const message =
+        'the output folder was of an earlier aiq: its records are lines of .aiq/results.jsonl now';
+      const onMigrated = (results: number): void =>
+        this.#options.log.warn({ folder: path, results }, message);
+      return OutputFolder.open(path, { onMigrated });
+    };
+    return this.#folders.with(dir, open, use);
+  }
+
   #confirm(dir: string, item: Parameters<Confirmer['add']>[0]): void {
     const known = this.#confirmers.get(dir);
     const confirmer =
       known ??
       new Confirmer({
         queue: this.#options.queue,
-        sync: () => this.#folders.with(dir, (folder) => folder.sync()),
+        sync: () => this.#in(dir, (folder) => folder.sync()),
         onSyncFailed: (error) => this.#retryLater(dir, messageOf(error)),
       });
     this.#confirmers.set(dir, confirmer);
@@ -266,7 +253,7 @@ export class Projection implements Outputs {
     for (const file of kept.files) files.push({ path: file.path, content: await file.content() });
     const settled = { jobId, note, output: { ...kept, files } };
     try {
-      const done = await this.#folders.with(dir, (folder) => folder.recover(resultOf(settled)));
+      const done = await this.#in(dir, (folder) => folder.recover(resultOf(settled)));
       const names = done.files.map(({ path }) => path);
       this.#confirm(dir, { id: jobId, written: true, note: noteFor(note, names) });
       return { names, notWritten: null };

@@ -3,33 +3,21 @@
  * other answers with the services of the run.
  */
 
-import { OutputError, type Overwrite } from '../../output/index.ts';
+import { OutputError } from '../../output/index.ts';
 import type { Journal } from '../attempt/journal.ts';
-import type { FoundBefore, Outputs } from '../attempt/outputs.ts';
+import type { AskedOutputs } from '../attempt/outputs.ts';
 
 /** What a run may ask for. */
 export interface Services {
   readonly journal: Journal;
-  readonly outputs: Outputs;
+  readonly outputs: AskedOutputs;
 }
 
 type Asked =
   /** To be kept under the hash; asks for what is stored there when the value is null. */
   | { readonly of: 'journal'; readonly callHash: Uint8Array; readonly value: Uint8Array | null }
   | { readonly of: 'prompts'; readonly jobId: string }
-  | {
-      readonly of: 'find';
-      readonly dir: string;
-      readonly jobId: string;
-      readonly before: string | null;
-    }
-  | {
-      readonly of: 'check';
-      readonly dir: string;
-      readonly path: string;
-      readonly overwrite: Overwrite;
-      readonly replaces: string | null;
-    };
+  | { readonly of: 'open'; readonly dir: string };
 
 export interface Question {
   readonly type: 'question';
@@ -41,7 +29,7 @@ export interface Question {
 export interface Answer {
   readonly type: 'answer';
   readonly question: number;
-  readonly value: Uint8Array | FoundBefore | null;
+  readonly value: Uint8Array | null;
   /** What was thrown in place of a value. */
   readonly error: { readonly code: OutputError['code']; readonly message: string } | null;
 }
@@ -60,11 +48,7 @@ export async function answerTo(
       return answer(await (value === null ? journal.get(callHash) : journal.put(callHash, value)));
     }
     if (asked.of === 'prompts') return answer(await outputs.prompts(asked.jobId));
-    if (asked.of === 'find') {
-      return answer(await outputs.find(asked.dir, asked.jobId, asked.before));
-    }
-    const { dir, path, overwrite, replaces } = asked;
-    await outputs.check(dir, path, overwrite, replaces);
+    await outputs.open(asked.dir);
     return answer(null);
   } catch (error) {
     const { message } = error as Error;
@@ -94,18 +78,14 @@ export class Questions {
     const ask = (asked: Asked): Promise<Answer['value']> => this.#ask(run, asked);
     return {
       journal: {
-        get: async (callHash) =>
-          (await ask({ of: 'journal', callHash, value: null })) as Uint8Array | null,
-        put: async (callHash, value) =>
-          ((await ask({ of: 'journal', callHash, value })) as Uint8Array | null) ?? value,
+        get: (callHash) => ask({ of: 'journal', callHash, value: null }),
+        put: async (callHash, value) => (await ask({ of: 'journal', callHash, value })) ?? value,
       },
       outputs: {
-        find: async (dir, jobId, before) =>
-          (await ask({ of: 'find', dir, jobId, before })) as FoundBefore,
-        prompts: async (jobId) => (await ask({ of: 'prompts', jobId })) as Uint8Array | null,
-        check: async (dir, path, overwrite, replaces) => {
-          await ask({ of: 'check', dir, path, overwrite, replaces });
+        open: async (dir) => {
+          await ask({ of: 'open', dir });
         },
+        prompts: (jobId) => ask({ of: 'prompts', jobId }),
       },
     };
   }

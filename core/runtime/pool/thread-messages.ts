@@ -1,4 +1,4 @@
-/** What passes between the main thread and a job thread, both ways. */
+/** What passes between the main thread and a job thread, both ways, in lists of what one turn brings. */
 
 import type { Agent } from '../../agent/index.ts';
 import type { Prices, Provider } from '../../model/index.ts';

@@ -5,6 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { JobRequest, StopReason } from '../attempt/result.ts';
+import { joined } from './joined.ts';
 import { answerTo, type Question, type Services } from './questions.ts';
 import type { Crash, RunEnd } from './run.ts';
 import {
@@ -45,6 +46,9 @@ interface OpenRun {
 export class Thread {
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
+  readonly #post = joined<ToThread>((messages) =>
+    this.#worker.postMessage(messages.map(toThread), []),
+  );
   readonly #runs = new Map<number, OpenRun>();
   readonly #activeRun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #state: ThreadState = 'starting';
@@ -63,7 +67,9 @@ export class Thread {
     });
     // What an agent's code prints must not stand among the results of a command.
     this.#worker.stdout.pipe(process.stderr, { end: false });
-    this.#worker.on('message', (message: FromThread) => this.#receive(message));
+    this.#worker.on('message', (messages: readonly FromThread[]) => {
+      for (const message of messages) this.#receive(message);
+    });
     this.#worker.on('messageerror', () => {
       void this.end({ cause: 'crashed', message: 'it sent a message that cannot be read' });
     });
@@ -112,10 +118,6 @@ export class Thread {
     this.#suspect ||= accused;
     this.#move('end');
     await this.#worker.terminate();
-  }
-
-  #post(message: ToThread): void {
-    this.#worker.postMessage(toThread(message), []);
   }
 
   #move(event: ThreadEvent): ThreadState {

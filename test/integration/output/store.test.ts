@@ -14,19 +14,28 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OutputError, OutputFolder, type Result } from '../../../core/output/index.ts';
+import {
+  type OutputError,
+  OutputFolder,
+  OutputView,
+  type Result,
+} from '../../../core/output/index.ts';
 import { randomOf } from '../../support/random.ts';
 
 let parent: string;
 let root: string;
 let folder: OutputFolder;
+/** The same folder as the threads of jobs read it. */
+let view: OutputView;
 
 beforeEach(async () => {
   parent = await mkdtemp(join(tmpdir(), 'aiq-output-'));
   root = join(parent, 'out');
   folder = await OutputFolder.open(root);
+  view = await OutputView.open(root);
 });
 afterEach(async () => {
+  await view.close();
   await folder.close();
   await rm(parent, { recursive: true });
 });
@@ -47,7 +56,7 @@ async function put(result: Result, into: OutputFolder = folder): Promise<string[
   const names = await into.reserve(
     files.map(({ path }) => path),
     overwrite,
-    replaces,
+    { replaces },
   );
   try {
     const named = files.map((file, at) => ({ ...file, path: names.paths[at] ?? '' }));
@@ -85,9 +94,9 @@ describe('a result', () => {
       return { path, content: Buffer.from(path) };
     });
     await put(resultOf('job1', '', { files }));
-    await folder.check('note.md', 'error', 'job1');
+    await view.check('note.md', 'error', 'job1');
     await writeFile(join(root, 'set/a.md'), 'A');
-    const onChanged = folder.check('set/a.md', 'error', 'job1');
+    const onChanged = view.check('set/a.md', 'error', 'job1');
     await expect(onChanged).rejects.toEqual(refusal('exists'));
     await put(resultOf('job2', 'note.md', { overwrite: 'error', replaces: 'job1' }));
     expect(await read('note.md')).toBe('text of job2');
@@ -282,7 +291,7 @@ describe('confinement', () => {
     for (const path of ['link/a.md', 'link/deep/a.md']) {
       await expect(put(resultOf('job1', path))).rejects.toEqual(refusal('path_invalid'));
       await expect(folder.place(resultOf('job1', path))).rejects.toEqual(refusal('path_invalid'));
-      await expect(folder.check(path, 'number')).rejects.toEqual(refusal('path_invalid'));
+      await expect(view.check(path, 'number')).rejects.toEqual(refusal('path_invalid'));
     }
     expect(await readdir(outside)).toEqual([]);
   });
@@ -314,12 +323,12 @@ describe('confinement', () => {
 it('check tells before anything is bought whether the path will do', async () => {
   await writeFile(join(root, 'note.md'), 'mine');
   await mkdir(join(root, 'folder'));
-  await expect(folder.check('note.md', 'error')).rejects.toEqual(refusal('exists'));
-  await expect(folder.check('folder', 'replace')).rejects.toEqual(refusal('exists'));
-  await expect(folder.check('../note.md', 'number')).rejects.toEqual(refusal('path_invalid'));
-  await folder.check('note.md', 'number');
-  await folder.check('note.md', 'replace');
-  await folder.check('new/note.md', 'error');
+  await expect(view.check('note.md', 'error')).rejects.toEqual(refusal('exists'));
+  await expect(view.check('folder', 'replace')).rejects.toEqual(refusal('exists'));
+  await expect(view.check('../note.md', 'number')).rejects.toEqual(refusal('path_invalid'));
+  expect(await view.check('note.md', 'number')).toBeNull();
+  expect(await view.check('note.md', 'replace')).toBeNull();
+  expect(await view.check('new/note.md', 'error')).toBe('new/note.md');
   expect(await readdir(root)).toEqual(['.aiq', 'folder', 'note.md']);
 });
 

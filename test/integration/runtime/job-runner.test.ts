@@ -8,7 +8,7 @@ import { ModelError } from '../../../core/model/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
 import { unpackPrompts } from '../../../core/runtime/attempt/prompts.ts';
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
-import { projectionIn, publish } from '../../support/results.ts';
+import { outputsOf, projectionIn, publish } from '../../support/results.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
 import {
   type AgentParts,
@@ -350,7 +350,7 @@ describe('an attempt that is stopped', () => {
     const { result } = await run([turn], { signal: stop.signal });
     expect(result).toMatchObject({ ...failure('aborted', 'lease_lost'), usage: { calls: 1 } });
     expect(await files()).toEqual([]);
-    expect((await projection.find(root, 'job1', null)).result).toBeNull();
+    expect((await outputsOf(projection).find(root, 'job1', null)).result).toBeNull();
   });
 
   it('is retried when it took longer than the agent allows', async () => {

@@ -176,7 +176,7 @@ describe('a pool', () => {
       import { parentPort } from 'node:worker_threads';
       appendFileSync(${starts}, '.');
       if (statSync(${starts}).size !== 3) throw new Error('it does not start');
-      parentPort.postMessage({ type: 'ready' });`;
+      parentPort.postMessage([{ type: 'ready' }]);`;
     const entry = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
     const { run, broken } = poolOf({ entry });
     for (let round = 0; round < 5; round++) await run('be fine').end;

@@ -22,7 +22,7 @@ beforeEach(async () => {
   said = [];
   kept = new Map();
   projection = new Projection({ queue: queueOf(), log, outputDir: join(root, 'out') });
-  await projection.open();
+  await projection.open(join(root, 'out'));
 });
 afterEach(async () => {
   await projection.close();

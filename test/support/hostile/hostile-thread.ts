@@ -14,7 +14,7 @@ import type {
 } from '../../../core/runtime/pool/thread-messages.ts';
 
 const activeRun = new Int32Array((workerData as ThreadData).activeRun);
-const post = (message: FromThread): void => parentPort?.postMessage(message, []);
+const post = (message: FromThread): void => parentPort?.postMessage([message], []);
 const stopped = new Map<number, () => void>();
 let together = 0;
 let answered: (told: string) => void = () => {};
@@ -85,14 +85,18 @@ const deeds: Record<string, (run: number) => Promise<string> | string> = {
   },
 };
 
-parentPort?.on('message', (message: ToThread) => {
+parentPort?.on('message', (messages: readonly ToThread[]) => {
+  for (const message of messages) receive(message);
+});
+
+function receive(message: ToThread): void {
   if (message.type === 'stop') stopped.get(message.run)?.();
   else if (message.type === 'run') void perform(message.run, message.request.source);
   else if (message.type === 'answer')
     answered(
       message.value instanceof Uint8Array ? Buffer.from(message.value).toString() : 'nothing',
     );
-});
+}
 
 /** Asks the journal, in the name of run 1, what stands under one hash. */
 function ask(value: Uint8Array | null): Promise<string> {
@@ -109,8 +113,12 @@ async function perform(run: number, source: string): Promise<void> {
   together -= 1;
   const usage = nothing;
   const made = { root: '/', files: [], model, provider: '', recovered: false } as const;
-  const none = { overwrite: 'number', replaces: null, provenance: {}, prompts: null } as const;
-  post({ type: 'ended', run, result: { ok: true, ...made, ...none, usage } });
+  const none = { overwrite: 'number', replaces: null, wasFree: null } as const;
+  post({
+    type: 'ended',
+    run,
+    result: { ok: true, ...made, ...none, provenance: {}, prompts: null, usage },
+  });
 }
 
 post({ type: 'ready' });

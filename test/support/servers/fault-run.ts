@@ -9,7 +9,7 @@ import { type JobUsage, noJobUsage, sumOfUsage } from '../../../core/runtime/att
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { defineTool } from '../../../core/tools/index.ts';
 import type { Fault, FaultAgent, FaultEnd } from '../faults/index.ts';
-import { projectionIn, type WrittenResult, written } from '../results.ts';
+import { outputsOf, projectionIn, type WrittenResult, written } from '../results.ts';
 import { agentOf, fakeJournal } from '../runtime-fakes.ts';
 
 export interface FaultRun {
@@ -97,7 +97,7 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
     agent: async () => ready,
-    outputs: projection,
+    outputs: outputsOf(projection),
     outputDir: () => dir,
     blocking: <T>(work: () => T) => work(),
   };

@@ -17,7 +17,7 @@ import {
   type SeenRequest,
   sse,
 } from '../../integration/model/fake-server.ts';
-import { projectionIn, written } from '../results.ts';
+import { outputsOf, projectionIn, written } from '../results.ts';
 import { fakeJournal } from '../runtime-fakes.ts';
 
 /** A turn of the model: its answer, or the tools that it calls with their arguments as text. */
@@ -96,7 +96,7 @@ export async function runAgainst(
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
     agent: async () => made,
-    outputs: projection,
+    outputs: outputsOf(projection),
     outputDir: () => root,
     blocking: (work) => work(),
   };

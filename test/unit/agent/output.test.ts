@@ -56,6 +56,21 @@ describe('a value that leaves nothing to name a file with', () => {
   });
 });
 
+test('a path that needs no answer is made once for each job', async () => {
+  let reads = 0;
+  const input: JsonObject = {
+    get text() {
+      return `${++reads}`;
+    },
+  };
+  const agent = await compileProbe(withOutput("file: '{{input.text}}.md'"));
+  const path = agent.renderPath(input, job);
+  const before = reads;
+  expect(agent.renderOutput('x', input, job)[0]?.path).toBe(path);
+  expect(reads).toBe(before);
+  expect(agent.renderPath(textInput, { ...job })).toBe('x.md');
+});
+
 describe('an answer as JSON', () => {
   const schema =
     'schema: { type: object, required: [title], additionalProperties: false, properties: { title: { type: string }, n: { type: integer, default: 3 } } }';

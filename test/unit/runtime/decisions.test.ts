@@ -28,6 +28,7 @@ const success: JobSuccess = {
   files: [],
   overwrite: 'number',
   replaces: null,
+  wasFree: null,
   provenance: {},
   prompts: Buffer.from('sent'),
   model: 'm',

@@ -4,6 +4,7 @@ import { isAbsolute } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../../agent/index.ts';
 import { createCaller, type ModelCaller, type Provider } from '../../../model/index.ts';
 import { loadTools, openKnowledge } from '../../../tools/index.ts';
+import { OutputViews } from '../../outputs/views.ts';
 import type { Services } from '../../pool/questions.ts';
 import type { ThreadAgent, ThreadData } from '../../pool/thread-messages.ts';
 import type { JobTools, ReadyAgent } from '../attempt.ts';
@@ -23,6 +24,7 @@ export function createToolbox(data: ThreadData): Toolbox {
   const activeRun = new Int32Array(data.activeRun);
   let known = byName(data.agents);
   const agents = new Map<string, Promise<ReadyAgent>>();
+  const views = new OutputViews();
   const callers = new Map<string, Promise<ModelCaller>>();
 
   // By all that it is: the same name may stand for another key or address later.
@@ -46,7 +48,8 @@ export function createToolbox(data: ThreadData): Toolbox {
       agents.clear();
     },
     forRun: (run, services) => ({
-      ...services,
+      journal: services.journal,
+      outputs: views.of(services.outputs),
       prices: data.prices,
       idleMs: data.idleMs,
       answerBytesMax: data.answerBytesMax,

@@ -64,6 +64,16 @@ test('all of it stays bounded, and a content that is cut says so', () => {
   expect(sent.calls.at(-1)?.messages[0]?.content).toMatch(/x\n\[5 more characters were sent\]$/);
 });
 
+test('much text is compressed, and little is the text itself', () => {
+  const packed = ['x'.repeat(10_000), 'x'].map((content) => {
+    const sent = new SentCalls({ id: 'job1', attempt: 1 }, new Set());
+    sent.add(provider(), call(content));
+    return Buffer.from(sent.packed() ?? '');
+  });
+  expect(packed.map((bytes) => bytes.includes('"messages"'))).toEqual([false, true]);
+  expect(packed[0]?.length).toBeLessThan(1_000);
+});
+
 test('the key of the provider is never in it', () => {
   const sent = sentOf([call('my key is sk-secret-1234, keep it')], new Set(), 'sk-secret-1234');
   expect(JSON.stringify(sent)).not.toContain('sk-secret-1234');

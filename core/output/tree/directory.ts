@@ -4,10 +4,10 @@
  * Elsewhere each step is opened without following links, but by its path.
  */
 
-import { constants, existsSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, lstatSync, openSync, readlinkSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
-import { codeOf, hasCode, messageOf } from '../base/index.ts';
-import { OutputError } from './output.ts';
+import { codeOf, hasCode, messageOf } from '../../base/index.ts';
+import { OutputError } from '../output.ts';
 
 export interface Directory {
   readonly handle: FileHandle;
@@ -63,6 +63,28 @@ export async function kindAt(root: Directory, path: string): Promise<'free' | 'f
     throw asOutputError(error, path, root);
   } finally {
     await closeAll(opened);
+  }
+}
+
+/** The same at once: for threads that keep no leases. */
+export function kindAtOnce(root: Directory, path: string): Awaited<ReturnType<typeof kindAt>> {
+  const segments = path.split('/');
+  const name = segments.pop() ?? '';
+  const opened: number[] = [];
+  let at = root.at;
+  try {
+    for (const segment of segments) {
+      const fd = openSync(`${at}/${segment}`, directoryFlags);
+      opened.push(fd);
+      at = heldByDescriptor ? `/proc/self/fd/${fd}` : `${at}/${segment}`;
+    }
+    const found = lstatSync(`${at}/${name}`, { throwIfNoEntry: false });
+    return found === undefined ? 'free' : found.isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 'free';
+    throw asOutputError(error, path, root);
+  } finally {
+    for (const fd of opened) closeSync(fd);
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, FolderError, makeFolder } from '../base/index.ts';
+import { codeOf, FolderError, makeFolder } from '../../base/index.ts';
+import { OutputError } from '../output.ts';
 import { closeAll, type Directory, makeDirectory, openDirectory, reasonOf } from './directory.ts';
-import { OutputError } from './output.ts';
 
 export interface Tree {
   /** Resolved path of the root, for messages. */
