@@ -16,6 +16,7 @@ const inputsMin = inputsMax / 5;
 /** Of 80,000 inputs more: only paths and identities of files may grow. The fewer fill the young generation. */
 const growthMiBMax = 48;
 const mib = 1024 * 1024;
+const filesInFolder = 1_000;
 
 const cwd = mkdtempSync(join(tmpdir(), 'aiq-bulk-'));
 let mostGrownMiB = 0;
@@ -63,8 +64,6 @@ async function run(args: readonly string[]): Promise<{ lines: number; peakBytes:
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${String(code)}: ${errors}`);
   return { lines, peakBytes: Number(/peak (\d+)/.exec(errors)?.[1]) * 1024 };
 }
-
-const filesInFolder = 1_000;
 
 function writeFiles(count: number): string {
   const top = join(cwd, `texts-${count}`);

@@ -1,8 +1,6 @@
 /** `aiq run`: runs queued jobs until it is stopped, or until no job is left. */
 
-import { setFlagsFromString } from 'node:v8';
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
-import { startAgainWith } from '../../base/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
 import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
@@ -16,22 +14,12 @@ import { usageText } from '../output/usage-text.ts';
 import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
+import { keepMemorySmall } from '../small-memory.ts';
 
 interface RunFlags {
   readonly agents?: string;
   readonly untilEmpty?: boolean;
   readonly model?: string;
-}
-
-/** A job is small and soon over: V8 and the allocator would keep hundreds of MiB of what was left of them. */
-function keepMemorySmall(): void {
-  startAgainWith({
-    nodeFlags: ['--max-semi-space-size=4'],
-    environment: { MALLOC_ARENA_MAX: '2' },
-  });
-  // Buffers count towards the next collection, which comes once a heap has grown by so much.
-  setFlagsFromString('--external-memory-accounted-in-global-limit');
-  setFlagsFromString('--heap-growing-percent=40');
 }
 
 export async function run(session: Session, flags: RunFlags): Promise<ExitName> {

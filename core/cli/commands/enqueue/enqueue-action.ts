@@ -31,6 +31,7 @@ export async function enqueue(
   flags: EnqueueFlags,
 ): Promise<ExitName> {
   refuseContradictions(flags);
+  if (isBulk(flags)) (await import('../../small-memory.ts')).keepMemorySmall();
   const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const { baseDir } = await session.config();
   const terms = jobTermsOf(flags, Date.now());
@@ -82,6 +83,12 @@ function refuseContradictions(flags: EnqueueFlags): void {
   for (const [name, value] of Object.entries(others)) {
     if (value !== undefined) throw usageError(`--jsonl and ${name} cannot be used together`);
   }
+}
+
+/** Whether many jobs are to be expected: of lines, of several inputs, of a pattern. */
+function isBulk({ jsonl, input = [], inputs }: EnqueueFlags): boolean {
+  const all = [...input, ...inputs];
+  return jsonl !== undefined || all.length > 1 || all.some((one) => /[*?[{]/.test(one));
 }
 
 function identityOf(flags: EnqueueFlags): JobIdentity {
