@@ -14,7 +14,7 @@ import { usageText } from '../output/usage-text.ts';
 import { warnOfForeign, warnOfUnserved } from '../queue-hints.ts';
 import type { Session } from '../session.ts';
 import { exitOfSignal, onStopSignals, type StopSignal } from '../signals.ts';
-import { keepMemorySmall } from '../small-memory.ts';
+import { keepMemorySmall } from './small-memory.ts';
 
 interface RunFlags {
   readonly agents?: string;

@@ -31,7 +31,7 @@ export async function enqueue(
   flags: EnqueueFlags,
 ): Promise<ExitName> {
   refuseContradictions(flags);
-  if (isBulk(flags)) (await import('../../small-memory.ts')).keepMemorySmall();
+  if (isBulk(flags)) (await import('../small-memory.ts')).keepMemorySmall();
   const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const { baseDir } = await session.config();
   const terms = jobTermsOf(flags, Date.now());

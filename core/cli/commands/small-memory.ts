@@ -1,7 +1,7 @@
 /** For commands that handle many small things one after the other. */
 
 import { setFlagsFromString } from 'node:v8';
-import { startAgainWith } from '../base/index.ts';
+import { startAgainWith } from '../../base/index.ts';
 
 /**
  * V8 and the allocator would keep hundreds of MiB of what was left of jobs that are small and soon over. To
