@@ -127,6 +127,14 @@ export const families: Readonly<Record<string, Family>> = {
       return ({ root, run }) => addConfig(root, run);
     },
   },
+  prices: {
+    term: 'prices [model...]',
+    summary: 'Show what models cost here, and by whose word.',
+    load: async () => {
+      const { addPrices } = await import('./commands/prices/prices.ts');
+      return ({ root, run }) => addPrices(root, run);
+    },
+  },
   doctor: {
     term: 'doctor',
     summary: 'Check everything that aiq needs here; problems come with a fix.',

@@ -51,14 +51,20 @@ export interface Config {
     readonly timeoutMs: number;
     readonly idleMs: number;
   };
+  /** For a million tokens, by model. */
   readonly prices: {
-    readonly [model: string]: {
-      readonly input: number;
-      readonly output: number;
-      readonly cachedInput?: number;
-      readonly reasoning?: number;
+    readonly [model: string]: RatesConfig & {
+      readonly tiers?: readonly (RatesConfig & { readonly above: number })[];
     };
   };
+}
+
+interface RatesConfig {
+  readonly input: number;
+  readonly output: number;
+  readonly cachedInput?: number;
+  readonly cacheWrite?: number;
+  readonly reasoning?: number;
 }
 
 /** A setting that cannot be used: which file and place, or which variable. */

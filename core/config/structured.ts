@@ -188,26 +188,52 @@ export function readPrices(config: ConfigFile): Config['prices'] {
   const prices: { [model: string]: Config['prices'][string] } = {};
   for (const [model, fields] of Object.entries(entriesOf(reader, value, ['prices'], []))) {
     const path = ['prices', model];
-    const entry = entriesOf(reader, fields, path, ['input', 'output', 'cachedInput', 'reasoning']);
-    const price = (name: string): number => {
-      const amount = entry[name];
-      if (typeof amount === 'number' && amount >= 0 && amount <= priceMax) return amount;
-      const what = amount === undefined ? ' is missing' : `: ${shorten(amount)} is not a price`;
-      reader.findings.push(
-        findingAt(reader.file, [...path, name], `"prices.${model}.${name}"${what}`),
-      );
-      return 0;
-    };
-    const optional = (name: 'cachedInput' | 'reasoning'): { [name: string]: number } =>
-      entry[name] === undefined ? {} : { [name]: price(name) };
-    prices[model] = {
-      input: price('input'),
-      output: price('output'),
-      ...optional('cachedInput'),
-      ...optional('reasoning'),
-    };
+    const entry = entriesOf(reader, fields, path, [...rateNames, 'tiers']);
+    const tiers = readTiers(reader, entry['tiers'], [...path, 'tiers']);
+    prices[model] = { ...readRates(reader, entry, path), ...(tiers.length > 0 ? { tiers } : {}) };
   }
   return prices;
+}
+
+type Rates = Omit<Config['prices'][string], 'tiers'>;
+type Tier = NonNullable<Config['prices'][string]['tiers']>[number];
+
+const optionalRates = ['cachedInput', 'cacheWrite', 'reasoning'] as const;
+const rateNames: readonly string[] = ['input', 'output', ...optionalRates];
+
+function readRates(reader: Reader, entry: Mapping, path: readonly string[]): Rates {
+  const rate = (name: string): number => {
+    const amount = entry[name];
+    if (typeof amount === 'number' && amount >= 0 && amount <= priceMax) return amount;
+    const what = amount === undefined ? ' is missing' : `: ${shorten(amount)} is not a price`;
+    const here = [...path, name];
+    reader.findings.push(findingAt(reader.file, here, `"${here.join('.')}"${what}`));
+    return 0;
+  };
+  const written = optionalRates.filter((name) => entry[name] !== undefined);
+  const optional = Object.fromEntries(written.map((name) => [name, rate(name)]));
+  return { input: rate('input'), output: rate('output'), ...optional };
+}
+
+/** By rising size. */
+function readTiers(reader: Reader, value: unknown, path: readonly string[]): Tier[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) {
+    reader.findings.push(findingAt(reader.file, path, `"${path.join('.')}" must be a list`));
+    return [];
+  }
+  let before = 0;
+  return value.map((fields: unknown, index): Tier => {
+    const here = [...path, String(index)];
+    const entry = entriesOf(reader, fields, here, ['above', ...rateNames]);
+    const above = Number(entry['above']);
+    if (!Number.isSafeInteger(entry['above']) || above <= before) {
+      const message = `"${here.join('.')}.above" must be a number of tokens above ${before}`;
+      reader.findings.push(findingAt(reader.file, here, message));
+    }
+    before = above;
+    return { above, ...readRates(reader, entry, here) };
+  });
 }
 
 /** For a million tokens; a sum of costs stays a whole number that is exact. */

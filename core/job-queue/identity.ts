@@ -29,26 +29,26 @@ type HashedContent = Omit<JobContent, 'input'> & {
 
 /**
  * The id of a job, and 16 bytes that differ when two jobs of one id differ in content or queue. Each agent has
- * keys of its own. The content is hashed once for both: it is most of what making a job costs.
+ * keys of its own. The content is hashed once for both: it is most of what making a job costs. No other
+ * job has a random id, so its content is not compared.
  */
 export function identify(
   content: HashedContent,
   identity: JobIdentity,
 ): { readonly id: string; readonly digest: Uint8Array } {
+  if (typeof identity === 'object' && 'random' in identity) {
+    const digest = new Uint8Array(randomBytes(idBytes));
+    return { id: idToText(digest), digest };
+  }
   const contentHash = contentHashOf(content);
   const digest = firstHalf(sha256('content', content.queue, contentHash));
-  return { id: idFrom(contentHash, content, identity), digest };
+  const idHash = identity === 'content' ? contentHash : sha256('key', content.agent, identity.key);
+  return { id: idToText(firstHalf(idHash)), digest };
 }
 
 /** The id of the job that follows on one of the same content. */
 export function idAfter(id: string): string {
   return idToText(firstHalf(sha256('after', id)));
-}
-
-function idFrom(contentHash: string, { agent }: HashedContent, identity: JobIdentity): string {
-  if (identity === 'content') return idToText(firstHalf(contentHash));
-  if ('key' in identity) return idToText(firstHalf(sha256('key', agent, identity.key)));
-  return idToText(randomBytes(idBytes));
 }
 
 function contentHashOf({ agentDigest, inputText, outputDir }: HashedContent): string {

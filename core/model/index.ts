@@ -19,7 +19,8 @@ export {
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
-export { costMicros, type Prices } from './price.ts';
+export { costMicros, type Price, type Prices, type Rates } from './prices/price.ts';
+export { type KnownPrice, openPriceList } from './prices/price-list.ts';
 export { promptTruncated } from './prompt-tokens.ts';
 export { listModels, type ModelList } from './provider/model-list.ts';
 export {
@@ -27,6 +28,7 @@ export {
   chooseProvider,
   modelFor,
   offlineModel,
+  openAiDefaultModel,
   type ProviderChoice,
 } from './provider/provider.ts';
 export {

@@ -89,6 +89,8 @@ export interface TokenUsage {
   readonly outputTokens: number;
   /** Part of the input that came from the provider's cache; absent when the provider reports none. */
   readonly cachedInputTokens?: number;
+  /** Part of the input that was written to the provider's cache; absent when the provider reports none. */
+  readonly cacheWriteTokens?: number;
   /** Part of the output that was reasoning. */
   readonly reasoningTokens?: number;
   /** True when a number is a guess, because the server gave none that can be one. */

@@ -250,7 +250,7 @@ class ConsumerProcess implements Runtime {
 
 /** What every place of work is given: the pool's threads, and the processes of isolated jobs. */
 function workOf(
-  { limits, prices, outputDir, baseDir = process.cwd(), jobOutputDirs = true }: RuntimeOptions,
+  { limits, outputDir, baseDir = process.cwd(), jobOutputDirs = true }: RuntimeOptions,
   agents: ReadonlyMap<string, ThreadAgent>,
 ): Pick<PoolOptions, 'entry' | 'data'> {
   return {
@@ -259,7 +259,7 @@ function workOf(
       `./attempt/job-thread${extname(fileURLToPath(import.meta.url))}`,
       import.meta.url,
     ),
-    data: { agents: [...agents.values()], prices, ...limits, baseDir, outputDir, jobOutputDirs },
+    data: { agents: [...agents.values()], ...limits, baseDir, outputDir, jobOutputDirs },
   };
 }
 

@@ -111,6 +111,7 @@ describe('every command in a hostile clone, with 40 secrets in the environment',
     'config schema': [[]],
     doctor: [[], ['--json']],
     trust: [['--list']],
+    prices: [[], ['gpt-5-mini']],
     completion: [['bash']],
     help: [['trust']],
   };

@@ -50,7 +50,6 @@ export async function paidAnswers(
     const { input } = JSON.parse(Buffer.from(job.body).toString()) as { input: unknown };
     await runJob(
       {
-        prices: {},
         idleMs: 1_000,
         answerBytesMax: 1_000_000,
         journal: {
@@ -62,7 +61,11 @@ export async function paidAnswers(
           // What is made up here stays here.
           put: async (_, value) => value,
         },
-        agent: async () => ({ ...ready, toolSet: tools.length === 0 ? null : ready.toolSet }),
+        agent: async () => ({
+          ...ready,
+          price: null,
+          toolSet: tools.length === 0 ? null : ready.toolSet,
+        }),
         outputs: {
           find: async () => ({ result: null, isAfterExtract: false }),
           check: async () => null,

@@ -80,6 +80,7 @@ export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
   return {
     agent: agentOf(parts),
     model: 'test-model',
+    price: null,
     provider: {
       name: 'test',
       kind: 'compatible',

@@ -51,13 +51,19 @@ export async function scriptedRun(
     },
   };
   const tools: JobTools = {
-    prices: { 'test-model': { input: 2, output: 10 } },
     idleMs: 1000,
     answerBytesMax: 1_000_000,
     journal: options.journal ?? fakeJournal(),
     agent: async (name) =>
       name === 'echo'
-        ? { ...ready, provider: { ...provider, contextTokens }, compiled, caller, toolSet: null }
+        ? {
+            ...ready,
+            price: { input: 2, output: 10 },
+            provider: { ...provider, contextTokens },
+            compiled,
+            caller,
+            toolSet: null,
+          }
         : null,
     outputs: outputsOf(projection),
     outputDir: () => dir,

@@ -28,7 +28,7 @@ function partOf(tokens: number | undefined, what: string): string {
 }
 
 function costText(costMicros: number | null): string {
-  if (costMicros === null) return 'cost unknown (a model has no price: set prices)';
+  if (costMicros === null) return 'cost unknown (a model has no price: see aiq prices)';
   // Six places are exact; what is less than a cent needs them.
   return `cost ${(costMicros / 1e6).toFixed(6).replace(/0{1,4}$/, '')}`;
 }

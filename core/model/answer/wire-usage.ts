@@ -31,13 +31,6 @@ export function usageFrom(
   const reported = fieldsOf(wire);
   const input = countOf(reported['prompt_tokens'], reported['input_tokens']);
   const output = countOf(reported['completion_tokens'], reported['output_tokens']);
-  const cached = countOf(
-    fieldsOf(reported['prompt_tokens_details'] ?? reported['input_tokens_details'])[
-      'cached_tokens'
-    ],
-    reported['prompt_cache_hit_tokens'],
-    reported['cached_tokens'],
-  );
   const reasoning = countOf(
     fieldsOf(reported['completion_tokens_details'] ?? reported['output_tokens_details'])[
       'reasoning_tokens'
@@ -54,9 +47,29 @@ export function usageFrom(
   return {
     inputTokens,
     outputTokens: isBeside ? written + reasoningTokens : written,
-    ...(cached ? { cachedInputTokens: Math.min(cached, inputTokens) } : {}),
+    ...cacheParts(reported, inputTokens),
     ...(reasoning ? { reasoningTokens: reasoning } : {}),
     // The offline endpoint marks its usage as estimated.
     estimated: input === null || output === null || reported['estimated'] === true,
+  };
+}
+
+/** What of the input came from the provider's cache, and what went into it; absent where there is none. */
+function cacheParts(
+  reported: Fields,
+  inputTokens: number,
+): Pick<TokenUsage, 'cachedInputTokens' | 'cacheWriteTokens'> {
+  const details = fieldsOf(reported['prompt_tokens_details'] ?? reported['input_tokens_details']);
+  const read = countOf(
+    details['cached_tokens'],
+    reported['prompt_cache_hit_tokens'],
+    reported['cached_tokens'],
+  );
+  const written = countOf(details['cache_write_tokens'], reported['cache_creation_input_tokens']);
+  const cachedInputTokens = Math.min(read ?? 0, inputTokens);
+  const cacheWriteTokens = Math.min(written ?? 0, inputTokens - cachedInputTokens);
+  return {
+    ...(cachedInputTokens > 0 ? { cachedInputTokens } : {}),
+    ...(cacheWriteTokens > 0 ? { cacheWriteTokens } : {}),
   };
 }

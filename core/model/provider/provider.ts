@@ -21,7 +21,7 @@ import { ProviderError } from './provider-error.ts';
 
 /** The only model of the offline endpoint (`core/offline-model`). */
 export const offlineModel = 'aiq-offline';
-const openAiDefaultModel = 'gpt-5-mini';
+export const openAiDefaultModel = 'gpt-5-mini';
 const listTimeoutMs = 10_000;
 
 export interface ProviderChoice {

@@ -1,15 +1,17 @@
 /** Which provider and model each agent uses in this process, and what of it this version cannot do. */
 
 import { type Agent, BrokenAgentError, compileAgent } from '../../agent/index.ts';
-import { checkOfflineModel, modelFor, type Provider } from '../../model/index.ts';
+import { checkOfflineModel, modelFor, openPriceList, type Provider } from '../../model/index.ts';
 import type { RuntimeOptions } from '../options.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { toolProblems } from './tool-problems.ts';
 
 export type AgentChoice = Pick<
   RuntimeOptions,
-  'agents' | 'provider' | 'providers' | 'modelFlag' | 'configModel' | 'log'
+  'agents' | 'provider' | 'providers' | 'modelFlag' | 'configModel' | 'prices' | 'log'
 >;
+
+type Chosen = Omit<ThreadAgent, 'price'>;
 
 /**
  * Those of the known agents that would be given another definition, provider or model now, made
@@ -23,8 +25,9 @@ export async function changedAgents(
     const before = known.get(agent.name);
     const provider = providerOf(agent, options);
     if (before === undefined || provider === null) return false;
-    const now: ThreadAgent = { agent, provider, model: modelOf(agent, provider, options) };
-    return JSON.stringify(now) !== JSON.stringify(before);
+    const now: Chosen = { agent, provider, model: modelOf(agent, provider, options) };
+    const { price: _, ...chosenBefore } = before;
+    return JSON.stringify(now) !== JSON.stringify(chosenBefore);
   });
   return chooseAgents({ ...options, agents });
 }
@@ -34,7 +37,7 @@ export async function changedAgents(
  * instead of failing one by one.
  */
 export async function chooseAgents(options: AgentChoice): Promise<Map<string, ThreadAgent>> {
-  const chosen = new Map<string, ThreadAgent>();
+  const chosen: Chosen[] = [];
   for (const agent of options.agents) {
     const provider = providerOf(agent, options);
     if (provider === null) {
@@ -50,10 +53,12 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
       options.log.error({ agent: agent.name, file: agent.file }, `agent left out: ${broken}`);
       continue;
     }
-    chosen.set(agent.name, { agent, provider, model });
+    chosen.push({ agent, provider, model });
     warnOfUnenforced(agent, options.log);
   }
-  return chosen;
+  const list = await openPriceList(options.prices, chosen);
+  const priced = chosen.map((one) => ({ ...one, price: list.find(one)?.price ?? null }));
+  return new Map(priced.map((one) => [one.agent.name, one]));
 }
 
 async function findProblem(agent: Agent): Promise<string | null> {

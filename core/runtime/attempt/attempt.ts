@@ -1,7 +1,7 @@
 /** What the steps of one attempt are given: the agent made ready, the output folder, the limits. */
 
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
-import type { ModelCaller, Prices, Provider } from '../../model/index.ts';
+import type { ModelCaller, Price, Provider } from '../../model/index.ts';
 import type { Services } from '../pool/questions.ts';
 import type { Outputs } from './outputs.ts';
 import type { PaidOnce } from './paid-once.ts';
@@ -16,6 +16,8 @@ export interface ReadyAgent {
   readonly compiled: CompiledAgent;
   readonly model: string;
   readonly provider: Provider;
+  /** Null where it is unknown. */
+  readonly price: Price | null;
   readonly caller: ModelCaller;
   /** Null for an agent that uses no tools. */
   readonly toolSet: ToolSet | null;
@@ -23,7 +25,6 @@ export interface ReadyAgent {
 
 export interface JobTools extends Pick<Services, 'journal'> {
   readonly outputs: Outputs;
-  readonly prices: Prices;
   readonly idleMs: number;
   readonly answerBytesMax: number;
   /** Null for an agent that this consumer does not have. */

@@ -76,7 +76,6 @@ function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {
 
 async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer> {
   const { ready, meter, paid, signal } = state;
-  const isFree = ready.provider.kind === 'offline';
   // Asked again, the prompt may lie in a cache that the server does not count.
   const isFirst = paid.answers === 0 && state.request.attempt === 1;
   // Also what an earlier attempt sent, and was answered: it is the very same.
@@ -84,11 +83,11 @@ async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer
   const answer = await paid.answer(request, async () => {
     try {
       const bought = await ready.caller.call(request, signal);
-      meter.add(ready.model, bought.usage, isFree);
+      meter.add(ready.price, bought.usage);
       return bought;
     } catch (error) {
       const usage = error instanceof ModelError ? error.usage : null;
-      if (usage !== null) meter.add(ready.model, usage, isFree);
+      if (usage !== null) meter.add(ready.price, usage);
       throw error;
     }
   });

@@ -35,7 +35,7 @@ export async function runJob(
   request: JobRequest,
   stop: AbortSignal,
 ): Promise<JobResult> {
-  const meter = createUsageMeter(tools.prices);
+  const meter = createUsageMeter();
   const deadline = new AbortController();
   const signal = AbortSignal.any([stop, deadline.signal]);
   const { journal } = tools;

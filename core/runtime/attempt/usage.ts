@@ -6,7 +6,7 @@ import {
   type UsageDescription,
   unknownCostMicros,
 } from '../../job-queue/index.ts';
-import { costMicros, type Prices, type TokenUsage } from '../../model/index.ts';
+import { costMicros, type Price, type TokenUsage } from '../../model/index.ts';
 
 /** What the queue keeps of it, and what only the consumer reports. */
 export interface JobUsage extends UsageDescription {
@@ -17,17 +17,17 @@ export interface JobUsage extends UsageDescription {
 export const noJobUsage: JobUsage = { ...noUsage, cachedInputTokens: 0, reasoningTokens: 0 };
 
 export interface UsageMeter {
-  /** `isFree`: no model was called, so nothing is owed whatever the prices say. */
-  add(model: string, usage: TokenUsage, isFree: boolean): void;
+  /** Without a price the cost of a call, and with it the total, is unknown. */
+  add(price: Price | null, usage: TokenUsage): void;
   readonly total: JobUsage;
 }
 
-export function createUsageMeter(prices: Prices): UsageMeter {
+export function createUsageMeter(): UsageMeter {
   let total = noJobUsage;
   return {
-    add(model, { cachedInputTokens = 0, reasoningTokens = 0, ...usage }, isFree) {
+    add(price, { cachedInputTokens = 0, reasoningTokens = 0, ...usage }) {
       const tokens = { ...usage, cachedInputTokens, reasoningTokens };
-      const cost = isFree ? 0 : costMicros(prices, model, tokens);
+      const cost = price === null ? null : costMicros(price, tokens);
       total = sumOfUsage(total, { ...tokens, calls: 1, costMicros: cost });
     },
     get total() {

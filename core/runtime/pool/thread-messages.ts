@@ -1,14 +1,13 @@
 /** What passes between the main thread and a job thread, both ways, in lists of what one turn brings. */
 
 import type { Agent } from '../../agent/index.ts';
-import type { Prices, Provider } from '../../model/index.ts';
+import type { Price, Provider } from '../../model/index.ts';
 import type { JobRequest, JobResult, StopReason } from '../attempt/result.ts';
 import type { Answer, Question } from './questions.ts';
 
 /** What a job thread is born with. */
 export interface ThreadData {
   readonly agents: readonly ThreadAgent[];
-  readonly prices: Prices;
   readonly idleMs: number;
   readonly answerBytesMax: number;
   /** Absolute folder of the configuration, which `knowledge` is relative to. */
@@ -26,6 +25,8 @@ export interface ThreadAgent {
   readonly agent: Agent;
   readonly provider: Provider;
   readonly model: string;
+  /** What the model costs there; null where that is unknown. */
+  readonly price: Price | null;
 }
 
 /** `run` numbers are made by the pool and never reused; from 1. */

@@ -8,7 +8,6 @@ export const hostileEntry: URL = new URL('./hostile-thread.ts', import.meta.url)
 
 export const hostileData: PoolOptions['data'] = {
   agents: [],
-  prices: {},
   idleMs: 0,
   answerBytesMax: 0,
   baseDir: '/',

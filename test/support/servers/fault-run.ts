@@ -87,12 +87,12 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     agent,
     provider,
     model: name,
+    price: { input: 1, cachedInput: 0.1, output: 10 },
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,
   };
   const jobTools = {
-    prices: { [name]: { input: 1, cachedInput: 0.1, output: 10 } },
     idleMs,
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),

@@ -82,6 +82,7 @@ export async function runAgainst(
     agent,
     provider,
     model: 'm',
+    price: { input: 1, output: 1 },
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: {
@@ -91,7 +92,6 @@ export async function runAgainst(
     },
   };
   const jobTools: JobTools = {
-    prices: { m: { input: 1, output: 1 } },
     idleMs: 5_000,
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),

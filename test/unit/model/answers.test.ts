@@ -6,7 +6,6 @@ import { usageFrom } from '../../../core/model/answer/wire-usage.ts';
 import { printable } from '../../../core/model/failures/redact.ts';
 import {
   callWithLengthRetry,
-  costMicros,
   findJson,
   finishKind,
   type ModelAnswer,
@@ -179,34 +178,6 @@ test('an answer cut by length is asked for once more with twice the limit, then 
     code: 'output_truncated',
   });
   expect(twice.limits).toEqual([100, 200]);
-});
-
-test('a price for a million tokens gives millionths, also for dated snapshots', () => {
-  const prices = {
-    'gpt-5-mini': { input: 0.25, output: 2 },
-    'o-2024-01-01': { input: 1, output: 1 },
-  };
-  const usage = { inputTokens: 1001, outputTokens: 10, estimated: false };
-  expect(costMicros(prices, 'gpt-5-mini', usage)).toBe(271);
-  expect(costMicros(prices, 'gpt-5-mini-2025-08-07', usage)).toBe(271);
-  expect(costMicros(prices, 'o-2024-01-01', usage)).toBe(1011);
-  // Nobody knows what a model without a price costs.
-  expect(costMicros(prices, 'gpt-5', usage)).toBeNull();
-  expect(costMicros(prices, 'toString', usage)).toBeNull();
-});
-
-test('cached input and reasoning have prices of their own, else those of the whole', () => {
-  const usage = {
-    inputTokens: 1000,
-    cachedInputTokens: 800,
-    outputTokens: 100,
-    reasoningTokens: 60,
-    estimated: false,
-  };
-  const plain = { input: 1, output: 10 };
-  expect(costMicros({ m: plain }, 'm', usage)).toBe(2000);
-  expect(costMicros({ m: { ...plain, cachedInput: 0.1 } }, 'm', usage)).toBe(1280);
-  expect(costMicros({ m: { ...plain, cachedInput: 0.1, reasoning: 20 } }, 'm', usage)).toBe(1880);
 });
 
 test.each([5.5, -1, '5', 1e20, {}, null, Number.NaN, true])(

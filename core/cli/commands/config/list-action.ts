@@ -32,7 +32,7 @@ export async function listConfig(
 function valueText({ value, written }: ExplainedSetting): string {
   const shown = typeof value === 'number' ? written : value;
   if (shown === null) return '-';
-  if (Array.isArray(shown)) return shown.join(':');
+  if (Array.isArray(shown) && shown.every((one) => typeof one === 'string')) return shown.join(':');
   return typeof shown === 'string' ? shown : JSON.stringify(shown);
 }
 

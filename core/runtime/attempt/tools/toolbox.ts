@@ -30,13 +30,13 @@ export function createToolbox(data: ThreadData): Toolbox {
   // By all that it is: the same name may stand for another key or address later.
   const callerOf = (provider: Provider): Promise<ModelCaller> =>
     remembered(callers, JSON.stringify(provider), () => createCaller(provider));
-  const ready = async ({ agent, provider, model }: ThreadAgent): Promise<ReadyAgent> => {
+  const ready = async ({ agent, provider, model, price }: ThreadAgent): Promise<ReadyAgent> => {
     const [compiled, caller, toolSet] = await Promise.all([
       compileAgent(agent),
       callerOf(provider),
       toolSetOf(agent, data.baseDir),
     ]);
-    return { agent, provider, model, compiled, caller, toolSet };
+    return { agent, provider, model, price, compiled, caller, toolSet };
   };
 
   return {
@@ -50,7 +50,6 @@ export function createToolbox(data: ThreadData): Toolbox {
     forRun: (run, services) => ({
       journal: services.journal,
       outputs: views.of(services.outputs),
-      prices: data.prices,
       idleMs: data.idleMs,
       answerBytesMax: data.answerBytesMax,
       async agent(name) {

@@ -25,7 +25,7 @@ test.each([
   [{ costMicros: 12_345_600_000 }, '3 calls, 1,200 tokens in, 300 out, cost 12345.60'],
   [
     { costMicros: null },
-    '3 calls, 1,200 tokens in, 300 out, cost unknown (a model has no price: set prices)',
+    '3 calls, 1,200 tokens in, 300 out, cost unknown (a model has no price: see aiq prices)',
   ],
   [{ calls: 0 }, ''],
 ])('%o is told as %j', (more, text) => {
