@@ -141,6 +141,13 @@ providers:
       );
     };
     await configure(server.model, 'wrong');
+    // Before a second call can come: the next job begins before the first one is reported.
+    server.mood = (response) => {
+      response.once('finish', () => {
+        server.model = 'model-2';
+      });
+      return false;
+    };
     const aiq = await open({ 'run.concurrency': 1 });
     await aiq.enqueueMany('summarize', [{ input: text(1) }, { input: text(2) }]);
     const done: string[] = [];
@@ -149,9 +156,7 @@ providers:
       untilEmpty: false,
       signal: stopping.signal,
       onJob: ({ outcome, source, id }) => {
-        if (outcome !== 'ack') return;
-        done.push(source || id);
-        server.model = 'model-2';
+        if (outcome === 'ack') done.push(source || id);
       },
     });
     const said = (words: RegExp) =>
