@@ -2,7 +2,12 @@
 
 export { putAside } from './agents/definitions.ts';
 export { toolProblems } from './agents/tool-problems.ts';
-export { type SentCall, type SentPrompts, unpackPrompts } from './attempt/prompts.ts';
+export {
+  readPrompts,
+  type SentCall,
+  type SentPrompts,
+  unpackPrompts,
+} from './attempt/prompts.ts';
 export type {
   JobReport,
   RunSummary,

@@ -124,7 +124,7 @@ describe('figures', () => {
     expect(second?.value).toBeNull();
     const [, , row, ...more] = targetLines(targetsOf(rates));
     expect(row).toMatch(/2\.50 × +≥ 1\.2 × met +≥ 2 × met$/);
-    expect(more).toEqual(['21 more targets were not measured']);
+    expect(more).toEqual(['22 more targets were not measured']);
   });
 
   test('of processor time are compared by the least', () => {

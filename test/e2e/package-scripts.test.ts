@@ -144,7 +144,7 @@ describe('test:crash', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(words);
     expect(stderr).toContain(
-      'npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--resume]] [--losses N] [--seed S]',
+      'npm run test:crash -- [--rounds N] [--cycles N [--threads T] [--bench] [--resume]] [--losses N] [--seed S]',
     );
   });
 });

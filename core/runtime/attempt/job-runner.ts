@@ -55,7 +55,7 @@ export async function runJob(
     const found = failureOf(error, signal);
     const failure = { ...found, message: withoutTexts(found.message, secrets) };
     if (isPermanent(failure)) await inTime(paid.invalidate());
-    return { ok: false, failure, prompts: sent.packed(), usage: meter.total };
+    return { ok: false, failure, prompts: sent.text(), usage: meter.total };
   }
 }
 
@@ -112,7 +112,7 @@ async function runAttempt(state: Attempt): Promise<JobSuccess> {
     provider: ready.provider.name,
     recovered: false,
     ...notSearchedOf(answered),
-    prompts: tools.blocking(() => state.sent.packed()),
+    prompts: tools.blocking(() => state.sent.text()),
     usage: meter.total,
   };
 }

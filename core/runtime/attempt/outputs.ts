@@ -22,7 +22,7 @@ export interface AskedOutputs {
    * @throws OutputError `io`
    */
   open(dir: string): Promise<void>;
-  /** What earlier attempts at the job sent, packed; null when nothing is kept. Never rejects. */
+  /** What earlier attempts at the job sent, as JSON; null when nothing is kept. Never rejects. */
   prompts(jobId: string): Promise<Uint8Array | null>;
 }
 

@@ -70,10 +70,10 @@ export class SentCalls {
   }
 
   /** Goes on behind what earlier attempts sent; what cannot be read is left out. */
-  follow(packed: Uint8Array | null): void {
-    if (packed === null) return;
+  follow(text: Uint8Array | null): void {
+    if (text === null) return;
     try {
-      const { calls, dropped } = unpackPrompts(packed);
+      const { calls, dropped } = readPrompts(text);
       this.#before = calls;
       this.#dropped += dropped;
     } catch {
@@ -88,8 +88,8 @@ export class SentCalls {
     this.#dropped++;
   }
 
-  /** Compressed where that is worth it; null when nothing was sent. */
-  packed(): Uint8Array | null {
+  /** As JSON; null when nothing was sent. */
+  text(): Uint8Array | null {
     const [last] = this.#calls.slice(-1);
     if (last === undefined) return null;
     const before = this.#before.map((call) => JSON.stringify(call));
@@ -103,8 +103,7 @@ export class SentCalls {
       dropped++;
     }
     const head = JSON.stringify({ version: 1, jobId: this.#jobId, dropped });
-    const text = Buffer.from(`${head.slice(0, -1)},"calls":[${texts.join(',')}]}`);
-    return text.length < packedBytesMin ? text : zstdCompressSync(text);
+    return Buffer.from(`${head.slice(0, -1)},"calls":[${texts.join(',')}]}`);
   }
 }
 
@@ -113,12 +112,21 @@ function sum(texts: readonly string[]): number {
 }
 
 /**
- * What `packed` made.
- * @throws Error when it is damaged
+ * The text as it is kept: compressed where that is worth it. Not in a thread that may be terminated: Node ends
+ * the whole process where that meets the beginning of a compression ("close before init").
  */
-export function unpackPrompts(bytes: Uint8Array): SentPrompts {
-  const isPlain = bytes[0] === '{'.charCodeAt(0);
-  const text = isPlain ? bytes : zstdDecompressSync(bytes, { maxOutputLength: 4 * bytesMax });
+export function packPrompts(text: Uint8Array): Uint8Array {
+  return text.length < packedBytesMin ? text : zstdCompressSync(text);
+}
+
+/** @throws Error when what was kept is damaged */
+export function unpackPrompts(kept: Uint8Array): Uint8Array {
+  const isPlain = kept[0] === '{'.charCodeAt(0);
+  return isPlain ? kept : zstdDecompressSync(kept, { maxOutputLength: 4 * bytesMax });
+}
+
+/** @throws Error when the text is damaged */
+export function readPrompts(text: Uint8Array): SentPrompts {
   const value = JSON.parse(Buffer.from(text).toString()) as Partial<SentPrompts> | null;
   if (value?.version !== 1 || !Array.isArray(value.calls)) throw new Error('it is damaged');
   return value as SentPrompts;

@@ -50,7 +50,7 @@ export interface JobSuccess {
   readonly recovered: boolean;
   /** Files that should have been searched and were not: how many, and the first of them. */
   readonly notSearched?: string;
-  /** What was sent to the model, packed; null when nothing was. */
+  /** What was sent to the model, as JSON; null when nothing was. */
   readonly prompts: Uint8Array | null;
   readonly usage: JobUsage;
 }

@@ -8,6 +8,7 @@ import { backoffMs, withJitter } from '../../base/index.ts';
 import type { Verdict } from '../../health/index.ts';
 import { type Job, type Settle, type SettleOutcome, shortId } from '../../job-queue/index.ts';
 import type { FailureClass } from '../../model/index.ts';
+import { packPrompts } from '../attempt/prompts.ts';
 import type { JobFailure } from '../attempt/result.ts';
 import { queueUsage } from '../attempt/usage.ts';
 import { noteOf } from '../outputs/note.ts';
@@ -70,7 +71,10 @@ export function settleOf(end: RunEnd, job: SettledJob): Settle {
   if (end.type === 'finished') {
     const { result } = end;
     const { usage, prompts } = result;
-    const sent = { usage: queueUsage(usage), ...(prompts === null ? {} : { prompts }) };
+    const sent = {
+      usage: queueUsage(usage),
+      ...(prompts === null ? {} : { prompts: packPrompts(prompts) }),
+    };
     if (!result.ok) return { ...failedSettle(result.failure, job), ...sent };
     const { names = [], output = null } = job.prepared ?? {};
     const made = output === null ? {} : { output };

@@ -15,6 +15,7 @@ import {
 import type { JobQueue, SettleOutput } from '../../job-queue/index.ts';
 import { OutputError, OutputFolder } from '../../output/index.ts';
 import type { AskedOutputs } from '../attempt/outputs.ts';
+import { unpackPrompts } from '../attempt/prompts.ts';
 import type { JobSuccess } from '../attempt/result.ts';
 import type { RuntimeLog, RuntimeOptions } from '../options.ts';
 import { Confirmer } from './confirmer.ts';
@@ -68,7 +69,8 @@ export class Projection implements AskedOutputs {
   }
 
   prompts(jobId: string): Promise<Uint8Array | null> {
-    return this.#options.queue.prompts(jobId).catch(() => null);
+    const kept = this.#options.queue.prompts(jobId);
+    return kept.then((packed) => packed && unpackPrompts(packed)).catch(() => null);
   }
 
   /**

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelError } from '../../../core/model/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
-import { unpackPrompts } from '../../../core/runtime/attempt/prompts.ts';
+import { readPrompts } from '../../../core/runtime/attempt/prompts.ts';
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { outputsOf, projectionIn, publish } from '../../support/results.ts';
 import { fakeJournal } from '../../support/runtime-fakes.ts';
@@ -71,7 +71,7 @@ describe('a job that goes well', () => {
         attempt: 1,
       },
     });
-    expect(unpackPrompts(made.prompts ?? new Uint8Array(0)).calls).toMatchObject([
+    expect(readPrompts(made.prompts ?? new Uint8Array(0)).calls).toMatchObject([
       { attempt: 1, provider: 'test', messages: [{ role: 'system' }, { content: 'hello' }] },
     ]);
   });
@@ -248,7 +248,7 @@ describe('a job that was delivered before', () => {
     expect(result).toMatchObject({ ok: true, usage: { calls: 0, costMicros: 0 } });
     expect(await readFile(join(root, 'note.md'), 'utf8')).toContain('paid once');
     expect(made).toMatchObject({ provenance: { replayedCalls: 1, usage: { calls: 0 } } });
-    expect(unpackPrompts(made.prompts ?? new Uint8Array(0)).calls).toHaveLength(1);
+    expect(readPrompts(made.prompts ?? new Uint8Array(0)).calls).toHaveLength(1);
   });
 
   it('goes on behind the steps that were paid for', async () => {

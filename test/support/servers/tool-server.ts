@@ -8,7 +8,7 @@ import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/ind
 import { createCaller } from '../../../core/model/index.ts';
 import type { JobTools } from '../../../core/runtime/attempt/attempt.ts';
 import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
-import { unpackPrompts } from '../../../core/runtime/attempt/prompts.ts';
+import { readPrompts } from '../../../core/runtime/attempt/prompts.ts';
 import { openKnowledge, type Tool } from '../../../core/tools/index.ts';
 import {
   delta,
@@ -112,7 +112,7 @@ export async function runAgainst(
   const attempt = await runJob(jobTools, request, signal ?? new AbortController().signal);
   const result = await written(projection, 'job1', attempt);
   const { prompts } = attempt;
-  const sent = prompts === null ? null : unpackPrompts(prompts);
+  const sent = prompts === null ? null : readPrompts(prompts);
   return { result, calls, root, provenance: attempt.ok ? attempt.provenance : null, sent };
 }
 

@@ -38,7 +38,10 @@ export async function showPrompt(
 
 async function promptsOf(session: Session, { info }: InspectedJob): Promise<SentPrompts> {
   const kept = await (await session.queue()).prompts(info.id);
-  if (kept !== null) return (await import('../../../runtime/index.ts')).unpackPrompts(kept);
+  if (kept !== null) {
+    const { readPrompts, unpackPrompts } = await import('../../../runtime/index.ts');
+    return readPrompts(unpackPrompts(kept));
+  }
   const { id, state, agent } = info;
   throw new CliError('notFound', `no prompts of job ${shortId(id)} are kept`, [
     `It is ${state}. To preview a prompt: aiq agents render ${agent} <input>`,

@@ -2,7 +2,12 @@
 
 import { expect, test } from 'vitest';
 import type { ModelCall, Provider } from '../../../../core/model/index.ts';
-import { SentCalls, unpackPrompts } from '../../../../core/runtime/attempt/prompts.ts';
+import {
+  packPrompts,
+  readPrompts,
+  SentCalls,
+  unpackPrompts,
+} from '../../../../core/runtime/attempt/prompts.ts';
 
 const provider = (apiKey = 'none'): Provider => {
   return { name: 'test', kind: 'openai', baseURL: '', apiKey, defaultModel: 'm' };
@@ -11,7 +16,7 @@ const provider = (apiKey = 'none'): Provider => {
 const sentOf = (calls: readonly ModelCall[], secrets = new Set<string>(), apiKey = 'none') => {
   const sent = new SentCalls({ id: 'job1', attempt: 2 }, secrets);
   for (const one of calls) sent.add(provider(apiKey), one);
-  return unpackPrompts(sent.packed() ?? new Uint8Array(0));
+  return readPrompts(sent.text() ?? new Uint8Array(0));
 };
 
 const call = (content: string, parts: Partial<ModelCall> = {}): ModelCall => ({
@@ -31,16 +36,16 @@ test('every call is kept in order, and nothing where nothing was sent', () => {
     { attempt: 2, provider: 'test', model: 'm', options: { temperature: 0 }, responseSchema: null },
     { responseSchema: 's', messages: [{ role: 'user', content: 'two' }] },
   ]);
-  expect(new SentCalls({ id: 'job1', attempt: 1 }, new Set()).packed()).toBeNull();
+  expect(new SentCalls({ id: 'job1', attempt: 1 }, new Set()).text()).toBeNull();
 });
 
 test('those of earlier attempts come before, the newest twenty in all', () => {
   const first = new SentCalls({ id: 'job1', attempt: 1 }, new Set());
   for (let index = 0; index < 15; index++) first.add(provider(), call(`first ${index}`));
   const second = new SentCalls({ id: 'job1', attempt: 2 }, new Set());
-  second.follow(first.packed());
+  second.follow(first.text());
   for (let index = 0; index < 10; index++) second.add(provider(), call(`second ${index}`));
-  const { calls, dropped } = unpackPrompts(second.packed() ?? new Uint8Array(0));
+  const { calls, dropped } = readPrompts(second.text() ?? new Uint8Array(0));
   expect(calls.map(({ attempt }) => attempt)).toEqual([
     ...Array.from({ length: 10 }, () => 1),
     ...Array.from({ length: 10 }, () => 2),
@@ -68,7 +73,10 @@ test('much text is compressed, and little is the text itself', () => {
   const packed = ['x'.repeat(10_000), 'x'].map((content) => {
     const sent = new SentCalls({ id: 'job1', attempt: 1 }, new Set());
     sent.add(provider(), call(content));
-    return Buffer.from(sent.packed() ?? '');
+    const text = sent.text() ?? new Uint8Array(0);
+    const kept = packPrompts(text);
+    expect(unpackPrompts(kept)).toEqual(text);
+    return Buffer.from(kept);
   });
   expect(packed.map((bytes) => bytes.includes('"messages"'))).toEqual([false, true]);
   expect(packed[0]?.length).toBeLessThan(1_000);
@@ -94,5 +102,5 @@ test('no secret input is kept, in whatever form it was sent', () => {
 });
 
 test('what is damaged is no prompt', () => {
-  expect(() => unpackPrompts(Buffer.from('half'))).toThrow();
+  expect(() => readPrompts(Buffer.from('half'))).toThrow();
 });
