@@ -1,5 +1,13 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { patienceMs, testMs } from './test/support/patience.ts';
+
+/**
+ * Threads and processes that tests start find their sources without types in the cache, as those of a
+ * command do. Stripping types is WebAssembly, and V8 loses count of its code pages, and ends the process,
+ * where threads that use it come and go dozens of times (nodejs/node#64500).
+ */
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/aiq');
 
 const patience = {
   testTimeout: testMs,
