@@ -57,4 +57,15 @@ export const idempotencyOf = {
   Folders: 'read',
   // What is known as written is passed over.
   Written: 'repeat',
+
+  // A hold is known by its number, and its charge counts once.
+  Reserve: 'repeat',
+  Charge: 'repeat',
+  Budgets: 'read',
+  SetBudgets: 'repeat',
+  RemoveBudgets: 'repeat',
+  RaiseBudget: 'repeat',
+  // A second one would also settle calls that came to an unknown end meanwhile.
+  SettleBudget: 'once',
+  Costs: 'read',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

@@ -3,6 +3,8 @@
 export type { BlobContent, LeasedJob } from '../client/index.ts';
 export {
   AiqError,
+  type BudgetTerms,
+  type Charge,
   type ErrorCode,
   errorCodes,
   isId,
@@ -55,7 +57,9 @@ export {
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
 export { definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
 export type {
+  BudgetState,
   BulkOptions,
+  CostRow,
   DeadFilter,
   EngineStats,
   Enqueued,
@@ -73,8 +77,10 @@ export type {
   WrittenOutput,
 } from './port.ts';
 export type {
+  CallBound,
   ConsumeOptions,
   Consumer,
+  Reserved,
   Settle,
   Settled,
   SettleOutput,

@@ -5,6 +5,7 @@
 
 import type { LeasedJob } from '../client/index.ts';
 import type {
+  Charge,
   ErrorCode,
   Job,
   JobState,
@@ -49,6 +50,30 @@ export interface Settle {
   readonly park?: string;
 }
 
+/** A model call that is about to be made. */
+export interface CallBound {
+  /** Drawn at random for each call, from 1 to 2^53 - 1; its charge names it. */
+  readonly hold: number;
+  readonly agent: string;
+  readonly model: string;
+  readonly tags: readonly string[];
+  /** What it can cost at most, in millionths. */
+  readonly boundMicros: number;
+}
+
+/** Whether the call may start, or which budget has no room for it. */
+export type Reserved =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** `over_bound`: the model was billed above what a call can cost. */
+      readonly reason: 'amount' | 'over_bound';
+      readonly budget: string;
+      readonly leftMicros: number;
+      /** When its next period begins; null for never. */
+      readonly opensAtMs: number | null;
+    };
+
 /** The answer to one settle: the job's new state, or why nothing changed. */
 export type Settled =
   | { readonly ok: true; readonly state: JobState }
@@ -77,13 +102,20 @@ export interface Consumer {
   settle(leased: LeasedJob, settle: Settle): Promise<Settled>;
   /**
    * Keeps a value in the journal of a job that this consumer holds or held, written once; resolves
-   * with the one that is stored: the first.
+   * with the one that is stored: the first. The charge of the call that brought it counts with it.
    */
   journalPut(
     leased: Pick<LeasedJob, 'token'>,
     callHash: Uint8Array,
     bytes: Uint8Array,
+    charge?: Charge,
   ): Promise<Uint8Array>;
+  /**
+   * Reserves what a call can cost, durably; resolves once it fits, or can not fit any more. Needs the lease.
+   */
+  reserve(leased: Pick<LeasedJob, 'token'>, call: CallBound): Promise<Reserved>;
+  /** What became of calls that brought nothing into a journal; each counts once. */
+  charge(charges: readonly Charge[]): Promise<void>;
   /** Gives up all leases (uncharged) and the session. */
   close(): Promise<void>;
 }

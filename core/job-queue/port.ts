@@ -6,6 +6,7 @@
 import type { BlobContent, BrokerStats } from '../client/index.ts';
 import type {
   BlobRef,
+  BudgetTerms,
   ErrorCode,
   Job,
   JobInfo,
@@ -147,6 +148,41 @@ export interface WrittenOutput {
   readonly note: string;
 }
 
+/** A budget as it is now. All money is in millionths of its currency. */
+export interface BudgetState {
+  readonly terms: BudgetTerms;
+  /** The amount that counts, after raises. */
+  readonly amountMicros: number;
+  /** The present period; null where there is no calendar. */
+  readonly period: { readonly startMs: number; readonly endMs: number } | null;
+  readonly settledMicros: number;
+  readonly heldMicros: number;
+  readonly unknownMicros: number;
+  /** Models that were billed above their bound: their calls under it stop. */
+  readonly overBound: readonly string[];
+  /** Jobs that wait for it. */
+  readonly parked: number;
+}
+
+/** What the calls of a day cost, by agent and model. */
+export interface CostRow {
+  /** Days since 1970, in UTC. */
+  readonly day: number;
+  readonly agent: string;
+  readonly model: string;
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly settledMicros: number;
+  readonly heldMicros: number;
+  readonly unknownMicros: number;
+  /** Calls of unknown cost, and calls without a price. */
+  readonly unknownCalls: number;
+  readonly unpricedCalls: number;
+  /** Calls whose tokens were estimated, for the provider sent none. */
+  readonly estimatedCalls: number;
+}
+
 /**
  * An engine. Every method rejects with an `AiqError`: `UNREACHABLE` when no broker answers within the
  * connect deadline, `OUTCOME_UNKNOWN` when an answer was lost.
@@ -229,6 +265,28 @@ export interface JobQueue {
    * broker restarts, until the signal aborts or the queue is closed.
    */
   watch(options: WatchOptions): Promise<void>;
+  budgets(): Promise<readonly BudgetState[]>;
+  /**
+   * Makes budgets known: new ones are added. With `replace`, known ones take the new terms.
+   * @throws AiqError `CONFLICT` when one is known with other terms, and nothing is changed
+   */
+  setBudgets(
+    budgets: readonly BudgetTerms[],
+    options?: { readonly replace?: boolean },
+  ): Promise<void>;
+  removeBudgets(names: readonly string[]): Promise<void>;
+  /**
+   * Another amount from now on; jobs that it makes room for run on, in order.
+   * @throws AiqError `NOT_FOUND`; `BAD_REQUEST` for less than what is spent
+   */
+  raiseBudget(name: string, amountMicros: number): Promise<void>;
+  /**
+   * What all unknown calls of the budget cost together, as a person found out.
+   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when there are none
+   */
+  settleBudget(name: string, micros: number): Promise<void>;
+  /** What calls cost on those days, both included: see `CostRow`. */
+  costs(dayMin: number, dayMax: number): Promise<readonly CostRow[]>;
   /** Asks the broker to stop; only where the engine is ours to stop. */
   shutdown(): Promise<void>;
   close(): Promise<void>;

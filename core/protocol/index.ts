@@ -44,6 +44,8 @@ export {
   type AnswerOf,
   type AnyMessage,
   type BlobRef,
+  type BudgetTerms,
+  type Charge,
   type Delivery,
   type FieldType,
   type FieldValue,
@@ -66,6 +68,8 @@ export { messages } from './messages.ts';
 export { nonceBytes, type ProofNonces, signedBytes } from './proof.ts';
 export {
   blobRef as blobRefType,
+  budget as budgetType,
+  charge as chargeType,
   directives,
   type JobState,
   jobStates,

@@ -3,6 +3,8 @@
 import type { messages } from './messages.ts';
 import type {
   blobRef,
+  budget,
+  charge,
   itemAnswer,
   jobInfo,
   leaseEndInfo,
@@ -78,6 +80,9 @@ export type Usage = FieldValue<typeof usage>;
 export type BlobRef = FieldValue<typeof blobRef>;
 /** Bytes inline or as a blob: exactly one is set. */
 export type Value = FieldValue<typeof value>;
+export type BudgetTerms = FieldValue<typeof budget>;
+/** What a model call used and cost. */
+export type Charge = FieldValue<typeof charge>;
 /** The files of a result. */
 export type Output = FieldValue<typeof output>;
 export type LeaseEndInfo = FieldValue<typeof leaseEndInfo>;

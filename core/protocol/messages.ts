@@ -8,6 +8,7 @@
  */
 
 import { jobMessages } from './messages/jobs.ts';
+import { moneyMessages } from './messages/money.ts';
 import { outputMessages } from './messages/outputs.ts';
 import { queueMessages } from './messages/queues.ts';
 import { sessionMessages } from './messages/session.ts';
@@ -21,4 +22,5 @@ export const messages = {
   ...queueMessages,
   ...valueMessages,
   ...outputMessages,
+  ...moneyMessages,
 } as const;

@@ -64,6 +64,42 @@ export const usage = {
   },
 } as const;
 
+/** How long the amount of a budget is for: a calendar period, one job, or for ever. */
+export const budgetPeriods = { all: 1, day: 2, week: 3, month: 4, job: 5 } as const;
+
+/** What a budget is; `null` concerns the calls of all. Money is in millionths of its currency. */
+export const budget = {
+  struct: {
+    name: 'text',
+    amountMicros: 'u53',
+    currency: 'text',
+    per: { enum: budgetPeriods },
+    /** IANA name of the zone in whose calendar its days begin. */
+    timeZone: 'text',
+    agent: { optional: 'text' },
+    model: { optional: 'text' },
+    tag: { optional: 'text' },
+  },
+} as const;
+
+/** What became of a model call: its cost is known, or not known, or it never left. */
+export const callEnds = { settled: 1, unknown: 2, unsent: 3 } as const;
+
+/** What a model call used and cost; it frees what the call held. */
+export const charge = {
+  struct: {
+    /** Of the job. */
+    id: 'id',
+    /** The hold of the call; 0 for a call that reserved nothing. */
+    hold: 'u53',
+    end: { enum: callEnds },
+    agent: 'text',
+    model: 'text',
+    /** For an unknown end without a hold the cost is the bound. */
+    usage,
+  },
+} as const;
+
 /** Content by its SHA-256 (32 bytes): stored chunk by chunk, durable before anything refers to it. */
 export const blobRef = { struct: { sha256: 'bytes', totalBytes: 'u53' } } as const;
 

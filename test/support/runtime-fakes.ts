@@ -192,6 +192,8 @@ export function fakeQueue() {
         return answer;
       },
       journalPut: (_, callHash, value) => queue.journalPut(callHash, value),
+      reserve: async () => ({ ok: true }),
+      charge: async () => undefined,
       close: async () => {
         consumer.closed = true;
       },

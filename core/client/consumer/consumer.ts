@@ -7,6 +7,7 @@ import { messageOf } from '../../base/index.ts';
 import {
   AiqError,
   type AnyMessage,
+  type Charge,
   type Delivery,
   type ErrorCode,
   errorCodes,
@@ -134,6 +135,20 @@ export class Consumer {
   /** Writes an entry under a lease that this session holds or held, and returns the one that is stored: the first. */
   async journalPut(fields: Message<'JournalPut'>): Promise<Message<'JournalOk'>['value']> {
     return (await this.#session.request('JournalPut', fields)).value;
+  }
+
+  /** Reserves what a call can cost; the answer may take as long as other calls do. */
+  async reserve(fields: Message<'Reserve'>): Promise<Message<'ReserveOk'>> {
+    return this.#session.request('Reserve', fields, { deadlineMs: Number.POSITIVE_INFINITY });
+  }
+
+  /** Says what became of calls; each charge counts once. */
+  async charge(charges: readonly Charge[]): Promise<void> {
+    for (let at = 0; at < charges.length; at += limits.batchItemsMax) {
+      await this.#session.request('Charge', {
+        charges: charges.slice(at, at + limits.batchItemsMax),
+      });
+    }
   }
 
   /**

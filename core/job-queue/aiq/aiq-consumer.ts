@@ -28,11 +28,24 @@ export async function openAiqConsumer(
       const settlement = await settlementOf(client, settle);
       return settledOf(await session.settle(leased, settlement));
     },
-    async journalPut({ token }, callHash, bytes) {
+    async journalPut({ token }, callHash, bytes, charge) {
       const value = await valueOf(client, bytes);
-      const stored = await session.journalPut({ token, callHash, value });
+      const stored = await session.journalPut({ token, callHash, value, charge: charge ?? null });
       return (await bytesOf(client, stored)) ?? bytes;
     },
+    async reserve({ token }, { tags, ...call }) {
+      const answer = await session.reserve({ token, ...call, tags: [...tags] });
+      const { reason, budget, leftMicros, opensAtMs } = answer;
+      if (reason === 'none') return { ok: true };
+      return {
+        ok: false,
+        reason,
+        budget,
+        leftMicros,
+        opensAtMs: opensAtMs === 0 ? null : opensAtMs,
+      };
+    },
+    charge: (charges) => session.charge(charges),
     close: () => session.close(),
   };
 }

@@ -3,7 +3,7 @@
  * Part of the table in `../messages.ts`.
  */
 
-import { token, value } from '../structs.ts';
+import { charge, token, value } from '../structs.ts';
 
 export const valueMessages = {
   BlobPut: {
@@ -31,12 +31,12 @@ export const valueMessages = {
     answer: null,
     fields: { totalBytes: 'u53', offset: 'u53', chunk: 'bytes' },
   },
-  /** Write-once: the answer carries the stored value. */
+  /** Write-once: the answer carries the stored value. The charge of the call counts in any case. */
   JournalPut: {
     opcode: 46,
     from: 'client',
     answer: 'JournalOk',
-    fields: { token, callHash: 'bytes', value },
+    fields: { token, callHash: 'bytes', value, charge: { optional: charge } },
   },
   JournalGet: {
     opcode: 47,

@@ -236,7 +236,7 @@ export class Consumer extends Client implements Actor {
       return;
     }
     const value = this.#value();
-    this.request('JournalPut', { token, callHash, value }, (answer) => {
+    this.request('JournalPut', { token, callHash, value, charge: null }, (answer) => {
       if (answer?.name !== 'JournalOk') return;
       if (!this.#held.has(keyOf(token))) reach.reach('journal put by a former holder');
       const stands = (answer.fields as Message<'JournalOk'>).value;

@@ -102,6 +102,7 @@ const work: Record<(typeof kinds)[number], (rig: RestRig, step: Step) => Promise
           token,
           callHash,
           value: { inline: new Uint8Array(bytes), blob: null },
+          charge: null,
         });
       }
     }),

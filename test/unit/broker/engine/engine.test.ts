@@ -198,6 +198,7 @@ describe('space', () => {
         token: { id: items[0]?.token.id ?? '', epoch: 1, delivery: 1 },
         callHash: new Uint8Array(32).fill(call),
         value: { inline: new Uint8Array(60_000), blob: null },
+        charge: null,
       });
       const { code } = (await client.answer(put)) as Message<'Error'>;
       if (code === errorCodes.DISK_FULL.number) full++;

@@ -162,6 +162,7 @@ export class ContentDriver {
       token: { id: idOf(job), epoch: 1, delivery: 1, ...token },
       callHash: callOf(call),
       value,
+      charge: null,
     };
     return this.core.ask(idOf(1), this.nowMs, (caller) => putEntry(caller, this.journals, fields));
   }

@@ -216,7 +216,12 @@ export class Traffic {
       blob: isBlob ? refOf(blobs[pick % 3] ?? new Uint8Array(1)) : null,
     };
     const callHash = new Uint8Array(32).fill(id % 4);
-    this.driver.request(lease.connection, 'JournalPut', { token: lease.token, callHash, value });
+    this.driver.request(lease.connection, 'JournalPut', {
+      token: lease.token,
+      callHash,
+      value,
+      charge: null,
+    });
   }
 }
 

@@ -72,6 +72,7 @@ describe('a watcher', () => {
       token: delivery!.token,
       callHash: new Uint8Array(32),
       value: { inline: new Uint8Array(3), blob: null },
+      charge: null,
     });
     expect(heard(driver)).toEqual([]);
   });

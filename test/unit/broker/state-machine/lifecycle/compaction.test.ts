@@ -153,7 +153,7 @@ test('a segment is needed while it holds but an entry of a journal', () => {
   const { token } = driver.deliveries(1)[0]!;
   const jobIsAt = driver.log.length;
   const value = { inline: new Uint8Array(9), blob: null };
-  driver.request(1, 'JournalPut', { token, callHash: new Uint8Array(32), value });
+  driver.request(1, 'JournalPut', { token, callHash: new Uint8Array(32), value, charge: null });
   const entryIsAt = driver.log.length;
   driver.compact(jobIsAt);
   expect(driver.machine.isFullyRewritten(jobIsAt)).toBe(true);

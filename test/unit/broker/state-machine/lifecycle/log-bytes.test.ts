@@ -67,7 +67,7 @@ describe('the live bytes', () => {
     const { token } = driver.deliveries(1)[0]!;
     const before = driver.machine.logLiveBytes;
     const value = { inline: new Uint8Array(50_000), blob: null };
-    driver.request(1, 'JournalPut', { token, callHash: new Uint8Array(32), value });
+    driver.request(1, 'JournalPut', { token, callHash: new Uint8Array(32), value, charge: null });
     expect(driver.machine.logLiveBytes - before).toBeGreaterThan(50_000);
     driver.settle(1, token);
     expect(driver.machine.logLiveBytes).toBeLessThan(before + 1_000);

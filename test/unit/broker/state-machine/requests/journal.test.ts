@@ -131,7 +131,7 @@ describe('a value', () => {
   test('of a call without a hash of 32 bytes is refused', () => {
     const driver = driverWithJob();
     const token = { id: idOf(1), epoch: 1, delivery: 1 };
-    const fields = { token, callHash: new Uint8Array(31), value: inline('a') };
+    const fields = { token, callHash: new Uint8Array(31), value: inline('a'), charge: null };
     const refused = driver.core.ask(idOf(1), 0, (caller) =>
       putEntry(caller, driver.journals, fields),
     );
@@ -143,7 +143,7 @@ describe('a value', () => {
     const driver = driverWithJob();
     const value = { inline: contentOf(3, limits.inlineBytesMax), blob: null };
     expect(driver.journal(1, 5, value).name).toBe('JournalOk');
-    expect(driver.entry(1, 5).fields).toEqual({ value });
+    expect(driver.entry(1, 5).fields).toEqual({ value, charge: null });
   });
 });
 

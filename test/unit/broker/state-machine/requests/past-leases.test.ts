@@ -27,9 +27,12 @@ function takeOne(driver: Driver, connection: number): LeaseToken {
 /** The value that stands after a put, or the code of the refusal. */
 function put(driver: Driver, connection: number, token: LeaseToken, text: string): string | number {
   const value = { inline: utf8(text), blob: null };
-  const answer = driver.request(connection, 'JournalPut', { token, callHash: hash, value }) as
-    | Message<'JournalOk'>
-    | Message<'Error'>;
+  const answer = driver.request(connection, 'JournalPut', {
+    token,
+    callHash: hash,
+    value,
+    charge: null,
+  }) as Message<'JournalOk'> | Message<'Error'>;
   if ('code' in answer) return answer.code;
   return new TextDecoder().decode(answer.value?.inline ?? new Uint8Array(0));
 }
@@ -91,7 +94,12 @@ describe('an entry of a journal', () => {
     driver.settle(1, token, 'retry');
     const next = takeOne(driver, 1);
     driver.settle(1, next, 'ack');
-    const fields = { token, callHash: hash, value: { inline: utf8('late'), blob: null } };
+    const fields = {
+      token,
+      callHash: hash,
+      value: { inline: utf8('late'), blob: null },
+      charge: null,
+    };
     const before = driver.log.length;
     driver.tell({
       type: 'heldEntry',

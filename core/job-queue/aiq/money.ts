@@ -1,0 +1,54 @@
+/** Budgets and costs over the built-in broker. */
+
+import type { Client } from '../../client/index.ts';
+import { limits } from '../../protocol/index.ts';
+import type { CostRow, JobQueue } from '../port.ts';
+
+type Money =
+  | ('budgets' | 'setBudgets' | 'removeBudgets')
+  | ('raiseBudget' | 'settleBudget' | 'costs');
+
+export function moneyOf(client: Pick<Client, 'request'>): Pick<JobQueue, Money> {
+  return {
+    async budgets() {
+      const { budgets } = await client.request('Budgets', {});
+      return budgets.map(({ startMs, endMs, ...budget }) => {
+        return { ...budget, period: endMs === 0 ? null : { startMs, endMs } };
+      });
+    },
+    async setBudgets(budgets, options) {
+      const mode = options?.replace === true ? 'set' : 'declare';
+      await client.request('SetBudgets', { mode, budgets: [...budgets] });
+    },
+    async removeBudgets(names) {
+      await client.request('RemoveBudgets', { names: [...names] });
+    },
+    async raiseBudget(name, amountMicros) {
+      await client.request('RaiseBudget', { name, amountMicros });
+    },
+    async settleBudget(name, micros) {
+      await client.request('SettleBudget', { name, micros });
+    },
+    costs: (dayMin, dayMax) => costs(client, dayMin, dayMax),
+  };
+}
+
+async function costs(
+  client: Pick<Client, 'request'>,
+  dayMin: number,
+  dayMax: number,
+): Promise<CostRow[]> {
+  const rows: CostRow[] = [];
+  let after = 0;
+  do {
+    const page = await client.request('Costs', {
+      dayMin,
+      dayMax,
+      after,
+      limit: limits.listRowsMax,
+    });
+    rows.push(...page.rows);
+    after = page.next;
+  } while (after !== 0);
+  return rows;
+}

@@ -1,0 +1,145 @@
+/**
+ * Budgets, and the money of model calls: reserved before a call, settled after it.
+ * Part of the table in `../messages.ts`.
+ */
+
+import { budget, charge, token } from '../structs.ts';
+
+/** Why a call may not start. */
+export const parkReasons = { none: 0, amount: 1, over_bound: 2 } as const;
+
+/** How budgets of a configuration become those of the broker. */
+export const budgetModes = {
+  /** New ones are added; one that is known with other terms is a conflict. */
+  declare: 1,
+  /** The same, and known ones take the new terms. */
+  set: 2,
+} as const;
+
+export const moneyMessages = {
+  /**
+   * Reserves what a call can cost at most, in all budgets that concern it, under a number that the client
+   * draws at random. Answered once it fits, or can not fit any more; needs the lease.
+   */
+  Reserve: {
+    opcode: 72,
+    from: 'client',
+    answer: 'ReserveOk',
+    fields: {
+      token,
+      hold: 'u53',
+      agent: 'text',
+      model: 'text',
+      tags: { list: 'text' },
+      boundMicros: 'u53',
+    },
+  },
+  ReserveOk: {
+    opcode: 73,
+    from: 'broker',
+    answer: null,
+    fields: {
+      /** `none` when the call may start; all else says why not. */
+      reason: { enum: parkReasons },
+      budget: 'text',
+      leftMicros: 'u53',
+      /** When its next period begins; 0 for never. */
+      opensAtMs: 'u53',
+    },
+  },
+  /** What calls used and cost. A charge of a hold counts once. */
+  Charge: { opcode: 74, from: 'client', answer: 'Ok', fields: { charges: { list: charge } } },
+  Budgets: { opcode: 75, from: 'client', answer: 'BudgetsOk', fields: {} },
+  BudgetsOk: {
+    opcode: 76,
+    from: 'broker',
+    answer: null,
+    fields: {
+      budgets: {
+        list: {
+          struct: {
+            terms: budget,
+            /** The amount that counts, after raises. */
+            amountMicros: 'u53',
+            /** The present period; 0 where there is no calendar. */
+            startMs: 'u53',
+            endMs: 'u53',
+            /** Of calls of the period; of a budget for each job the sums of all jobs that are not over. */
+            settledMicros: 'u53',
+            heldMicros: 'u53',
+            unknownMicros: 'u53',
+            /** Models that were billed above their bound. */
+            overBound: { list: 'text' },
+            /** Jobs that wait for it. */
+            parked: 'u53',
+          },
+        },
+      },
+    },
+  },
+  SetBudgets: {
+    opcode: 77,
+    from: 'client',
+    answer: 'Ok',
+    fields: { mode: { enum: budgetModes }, budgets: { list: budget } },
+  },
+  /** They bind no call any more, and what was parked for them runs on. */
+  RemoveBudgets: { opcode: 82, from: 'client', answer: 'Ok', fields: { names: { list: 'text' } } },
+  /** Another amount, from now on; what it makes room for runs on. */
+  RaiseBudget: {
+    opcode: 78,
+    from: 'client',
+    answer: 'Ok',
+    fields: { name: 'text', amountMicros: 'u53' },
+  },
+  /** What a person says that all unknown calls of the budget cost together. */
+  SettleBudget: {
+    opcode: 79,
+    from: 'client',
+    answer: 'Ok',
+    fields: { name: 'text', micros: 'u53' },
+  },
+  /** What calls cost, by day, agent and model. */
+  Costs: {
+    opcode: 80,
+    from: 'client',
+    answer: 'CostsOk',
+    fields: {
+      /** Days since 1970 in UTC, both included. */
+      dayMin: 'u32',
+      dayMax: 'u32',
+      /** Continue behind this cursor; 0 starts with the first row. */
+      after: 'u53',
+      limit: 'u32',
+    },
+  },
+  CostsOk: {
+    opcode: 81,
+    from: 'broker',
+    answer: null,
+    fields: {
+      rows: {
+        list: {
+          struct: {
+            day: 'u32',
+            agent: 'text',
+            model: 'text',
+            calls: 'u53',
+            inputTokens: 'u53',
+            outputTokens: 'u53',
+            settledMicros: 'u53',
+            heldMicros: 'u53',
+            unknownMicros: 'u53',
+            /** Calls of unknown cost, and calls without a price. */
+            unknownCalls: 'u53',
+            unpricedCalls: 'u53',
+            /** Calls whose tokens were estimated, for the provider sent none. */
+            estimatedCalls: 'u53',
+          },
+        },
+      },
+      /** 0 when there are no more. */
+      next: 'u53',
+    },
+  },
+} as const;
