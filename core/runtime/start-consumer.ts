@@ -11,7 +11,7 @@ import { type OpenedProviders, openProviders } from './providers/providers.ts';
 import { startRuntime } from './runtime.ts';
 
 /** The part of the configuration that a consumer goes by. */
-export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices'> {
+export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices' | 'budgets'> {
   readonly baseDir: string;
   readonly model: string | null;
   readonly provider: string;
@@ -74,6 +74,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
       baseDir: config.baseDir,
       limits: config.limits,
       prices: config.prices,
+      budgets: config.budgets,
       graceMs: config.run.graceMs,
       outageMs: config.run.outageMs,
       isOneMachine: rest.queue.sharedBy !== 'network',
