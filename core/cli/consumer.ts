@@ -43,6 +43,7 @@ export async function startConsumer(
     return await runtime.startConsumer({
       ...rest,
       config: { ...config, baseDir },
+      budgets: config.budgets,
       env: await session.environment(),
       trust: await session.trust(),
       reread: async () => {

@@ -13,6 +13,8 @@ const periods: readonly BudgetConfig['per'][] = ['day', 'week', 'month', 'all'];
 /** Of the prices that providers publish. */
 const publishedCurrency = 'USD';
 
+/** In millionths; one more would mean an unknown cost in the protocol. */
+const amountMicrosMax = Number.MAX_SAFE_INTEGER - 1;
 const nameBytesMax = 64;
 const namePattern = /^[a-z0-9]+([._-][a-z0-9]+)*$/;
 const currencyPattern = /^[A-Z]{3}$/;
@@ -71,10 +73,10 @@ function parseAmount(value: unknown): number {
     throw new ValueError(`: ${shorten(value)} is not a number above 0, ${example}`);
   }
   const micros = parseMicros(String(value));
-  if (micros !== null) return micros;
-  const most = formatMicros(Number.MAX_SAFE_INTEGER);
+  if (micros !== null && micros <= amountMicrosMax) return micros;
+  const most = formatMicros(amountMicrosMax);
   const reason =
-    value < Number.MAX_SAFE_INTEGER / 1e6 ? 'has more than 6 decimals' : `is more than ${most}`;
+    value * 1e6 <= amountMicrosMax ? 'has more than 6 decimals' : `is more than ${most}`;
   throw new ValueError(`: ${shorten(value)} ${reason}`);
 }
 

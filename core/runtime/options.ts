@@ -36,8 +36,8 @@ export interface RuntimeOptions {
   readonly threads: number;
   readonly limits: { readonly idleMs: number; readonly answerBytesMax: number };
   readonly prices: Prices;
-  /** Made known to the engine before any job is taken. */
-  readonly budgets: readonly BudgetTerms[];
+  /** Made known to the broker before any job is taken; default none. */
+  readonly budgets?: readonly BudgetTerms[];
   /** Time that `drain` leaves to running jobs. */
   readonly graceMs: number;
   /** How long an outage of a provider may last before waiting alone counts as no help; default 10 minutes. */

@@ -11,7 +11,7 @@ import { type OpenedProviders, openProviders } from './providers/providers.ts';
 import { startRuntime } from './runtime.ts';
 
 /** The part of the configuration that a consumer goes by. */
-export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices' | 'budgets'> {
+export interface ConsumerConfig extends Pick<RuntimeOptions, 'limits' | 'prices'> {
   readonly baseDir: string;
   readonly model: string | null;
   readonly provider: string;
@@ -25,7 +25,15 @@ export type Mendable = Pick<ConsumerOptions, 'config' | 'env' | 'agents' | 'trus
 export interface ConsumerOptions
   extends Pick<
     RuntimeOptions,
-    'queue' | 'agents' | 'outputDir' | 'concurrency' | 'threads' | 'log' | 'onJob' | 'onStuck'
+    | 'queue'
+    | 'agents'
+    | 'outputDir'
+    | 'concurrency'
+    | 'threads'
+    | 'budgets'
+    | 'log'
+    | 'onJob'
+    | 'onStuck'
   > {
   readonly config: ConsumerConfig;
   readonly env: ProviderQuery['env'];
@@ -74,7 +82,6 @@ export async function startConsumer(options: ConsumerOptions): Promise<StartedCo
       baseDir: config.baseDir,
       limits: config.limits,
       prices: config.prices,
-      budgets: config.budgets,
       graceMs: config.run.graceMs,
       outageMs: config.run.outageMs,
       isOneMachine: rest.queue.sharedBy !== 'network',

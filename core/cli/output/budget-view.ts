@@ -17,21 +17,28 @@ export function usedMicros({ settledMicros, unknownMicros }: BudgetState): numbe
   return settledMicros + unknownMicros;
 }
 
-/** What the next call may cost at most; below 0 where providers billed more than bounds. */
-export function leftMicros(state: BudgetState): number {
+/**
+ * What the next call may cost at most; below 0 where providers billed more than bounds. Null for what each
+ * job may cost by itself: the sums are those of all.
+ */
+export function leftMicros(state: BudgetState): number | null {
+  if (state.terms.per === 'job') return null;
   return state.amountMicros - usedMicros(state) - state.heldMicros;
 }
 
-/** Whole percents of the amount, rounded down. */
+/** Whole percents of the amount, rounded down; 0 for what each job may cost by itself. */
 export function usedPercent(state: BudgetState): number {
+  if (state.terms.per === 'job') return 0;
   if (state.amountMicros === 0) return 100;
   return Number((BigInt(usedMicros(state)) * 100n) / BigInt(state.amountMicros));
 }
 
-/** `2.4 of 3 USD used`. */
+/** `2.4 of 3 USD used`, or `3 USD for each job`. */
 export function usedText(state: BudgetState): string {
   const { amountMicros, terms } = state;
-  return `${formatMicros(usedMicros(state))} of ${formatMicros(amountMicros)} ${terms.currency} used`;
+  const amount = `${formatMicros(amountMicros)} ${terms.currency}`;
+  if (terms.per === 'job') return `${amount} for each job`;
+  return `${formatMicros(usedMicros(state))} of ${amount} used`;
 }
 
 /** How many jobs wait, and what runs them. */
@@ -71,13 +78,15 @@ export function budgetTable(states: readonly BudgetState[]): string[] {
   if (states.length === 0) return [];
   const rows = states.map((state) => {
     const { terms, amountMicros, settledMicros, heldMicros, unknownMicros, period } = state;
-    const amounts = [settledMicros, heldMicros, unknownMicros, leftMicros(state)];
+    const amounts = [settledMicros, heldMicros, unknownMicros];
+    const left = leftMicros(state);
     return [
       terms.name,
       `${formatMicros(amountMicros)} ${terms.currency}`,
       terms.per,
       scopeText(terms),
       ...amounts.map((micros) => formatMicros(micros)),
+      left === null ? '-' : formatMicros(left),
       period === null ? '-' : timeText(period.endMs),
       String(state.parked),
     ];
@@ -108,6 +117,7 @@ export function formatBudgetDetails(state: BudgetState): string[] {
   const { terms, amountMicros, period, overBound, parked } = state;
   const { currency } = terms;
   const money = (micros: number): string => `${formatMicros(micros)} ${currency}`;
+  const left = leftMicros(state);
   const raised =
     amountMicros === terms.amountMicros ? '' : `, in place of ${money(terms.amountMicros)}`;
   const rows: readonly (readonly [label: string, value: string])[] = [
@@ -118,7 +128,7 @@ export function formatBudgetDetails(state: BudgetState): string[] {
     ['settled', money(state.settledMicros)],
     ['held', money(state.heldMicros)],
     ['unknown', money(state.unknownMicros)],
-    ['left', money(leftMicros(state))],
+    ['left', left === null ? '-' : money(left)],
     ['until', period === null ? '-' : timeText(period.endMs)],
     ['over bound', overBound.join(', ') || '-'],
     ['waiting', countText(parked)],

@@ -65,7 +65,6 @@ async function start(model: string): Promise<Runtime> {
     threads: 2,
     limits: { idleMs: 10_000, answerBytesMax: 100_000 },
     prices: {},
-    budgets: [],
     graceMs: 5_000,
     log: { debug: line, info: line, warn: line, error: line },
   });

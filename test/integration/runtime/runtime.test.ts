@@ -44,7 +44,6 @@ async function start(options: Partial<RuntimeOptions> = {}) {
     threads: 2,
     limits: { idleMs: 10_000, answerBytesMax: 100_000 },
     prices: {},
-    budgets: [],
     graceMs: 10_000,
     log: { debug: line, info: line, warn: line, error: line },
     onJob: (report) => reports.push(report),

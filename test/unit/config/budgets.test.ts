@@ -82,7 +82,7 @@ test.each<[string, string]>([
   ],
   [
     'a: { amount: 9007199255, currency: USD }',
-    '2:16: "budgets.a.amount": 9007199255 is more than 9007199254.740991',
+    '2:16: "budgets.a.amount": 9007199255 is more than 9007199254.74099',
   ],
   [
     'a: { amount: 3, currency: usd }',

@@ -83,7 +83,8 @@ export async function raiseBudget(
   const state = await findBudget(session, name);
   const { currency } = state.terms;
   const micros = parseMoney(amount, state);
-  const usedAndHeld = state.amountMicros - leftMicros(state);
+  const left = leftMicros(state);
+  const usedAndHeld = left === null ? 0 : state.amountMicros - left;
   if (micros <= usedAndHeld) {
     throw usageError(
       `${formatMicros(micros)} ${currency} is not above what is used and held of budget "${name}": ${formatMicros(usedAndHeld)} ${currency}`,

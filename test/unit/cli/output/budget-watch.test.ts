@@ -42,9 +42,13 @@ test('each share of a budget is a line, once, and in a new period again', async 
   ]);
 });
 
-test('what calls hold that are under way is not used', async () => {
+test('what calls hold that are under way is not used, and a sum over jobs is no share', async () => {
   const { now, lines, watch } = watching();
-  now.states = [{ ...daily, heldMicros: 3_000_000 }];
+  const terms = { ...dailyTerms, per: 'job' } as const;
+  now.states = [
+    { ...daily, heldMicros: 3_000_000 },
+    { ...daily, terms, settledMicros: 9_000_000 },
+  ];
   await watch.end();
   expect(lines).toEqual([]);
 });

@@ -9,6 +9,7 @@ import {
   settleBudget,
   showBudget,
 } from '../../../../../core/cli/commands/budgets/budgets-action.ts';
+import { waitingText } from '../../../../../core/cli/output/budget-view.ts';
 import type { BudgetConfig } from '../../../../../core/config/index.ts';
 import type { BudgetState } from '../../../../../core/job-queue/index.ts';
 import { daily, dailyTerms, moneySession } from '../../money-fakes.ts';
@@ -34,6 +35,17 @@ describe('list', () => {
       ['daily', '3 USD', 'day', 'all', '2', '0.1', '0.4', '0.5', '2026-12-02T00:00Z', '12'],
       ['search', '3 USD', 'all', 'agent search, tag x', '0', '0', '0', '3', '-', '0'],
     ]);
+  });
+
+  test('has no sum of what each job may cost by itself', async () => {
+    const terms = { ...dailyTerms, name: 'summarize.maxCost', per: 'job' } as const;
+    const state = { ...used, terms, period: null };
+    const { session, results, changes } = moneySession({ states: [state] });
+    await listBudgets(session);
+    expect(results[0]?.split('\t').slice(-6)).toEqual(['2', '0.1', '0.4', '-', '-', '12']);
+    expect(waitingText(state, 12)).toContain('(3 USD for each job)');
+    await raiseBudget(session, 'summarize.maxCost', '1');
+    expect(changes).toHaveLength(1);
   });
 
   test('as JSON has exact millionths and ISO times', async () => {
