@@ -12,7 +12,7 @@ const config = `provider: offline
 providers:
   keyless: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:NO_KEY}', model: m }
   elsewhere: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:MY_KEY}', model: m }
-budgets: { daily: { amount: 3, currency: USD } }
+budgets: { daily: { amount: 3, currency: USD, agent: search } }
 `;
 
 let project: Project;

@@ -32,7 +32,7 @@ beforeAll(async () => {
   env = await makeShim();
   await project.write(
     'aiq.config.yaml',
-    'provider: offline\nbudgets: { daily: { amount: 3, currency: USD, per: day } }\n',
+    'provider: offline\nbudgets: { daily: { amount: 3, currency: USD, agent: search } }\n',
   );
   await mkdir(join(project.dir, 'docs'));
   for (const [file, day] of [
