@@ -96,7 +96,7 @@ export function decide(
 
 /** The account with what the call holds. */
 export function withHold(account: Account, { boundMicros }: Pick<Hold, 'boundMicros'>): Account {
-  return { ...account, heldMicros: account.heldMicros + boundMicros };
+  return { ...account, heldMicros: sum(account.heldMicros, boundMicros) };
 }
 
 /** The account after a call of it ended, or after more became known of one that had. */
@@ -110,12 +110,17 @@ export function withEnd(account: Account, hold: Hold, end: CallEnd): Account {
       : { ...account, unknownMicros: account.unknownMicros - boundMicros };
   if (end.end === 'unsent') return freed;
   if (end.end === 'unknown') {
-    return { ...freed, unknownMicros: freed.unknownMicros + boundMicros };
+    return { ...freed, unknownMicros: sum(freed.unknownMicros, boundMicros) };
   }
   const isOver = end.micros > boundMicros && !account.overBound.includes(model);
   return {
     ...freed,
-    settledMicros: freed.settledMicros + end.micros,
+    settledMicros: sum(freed.settledMicros, end.micros),
     overBound: isOver ? [...account.overBound, model] : account.overBound,
   };
+}
+
+/** What a server claims must not make a sum that is no integer any more. */
+function sum(one: number, other: number): number {
+  return Math.min(one + other, Number.MAX_SAFE_INTEGER);
 }

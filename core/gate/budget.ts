@@ -45,7 +45,8 @@ export function periodAt({ per, timeZone }: Budget, nowMs: number): Period {
   const next = per === 'month' ? [month + 1, 1] : [month, first + (per === 'week' ? 7 : 1)];
   const [nextMonth = month, nextDay = 1] = next;
   return {
-    startMs: startOfDay(timeZone, Date.UTC(year, month, first)),
+    // No time is before 1970.
+    startMs: Math.max(0, startOfDay(timeZone, Date.UTC(year, month, first))),
     endMs: startOfDay(timeZone, Date.UTC(year, nextMonth, nextDay)),
   };
 }

@@ -66,7 +66,7 @@ export const errorCodes = {
   CONFLICT: {
     number: 25,
     retryable: false,
-    meaning: 'Another job with the same id but other content exists.',
+    meaning: 'A job with the same id, or a budget with the same name, exists with other content.',
   },
   BATCH_REFUSED: {
     number: 26,
@@ -78,7 +78,7 @@ export const errorCodes = {
     retryable: true,
     meaning: 'The broker, or the queue, holds as many jobs or bytes as it may.',
   },
-  NOT_FOUND: { number: 30, retryable: false, meaning: 'No such job.' },
+  NOT_FOUND: { number: 30, retryable: false, meaning: 'No such job or budget.' },
   BAD_STATE: {
     number: 31,
     retryable: false,

@@ -25,6 +25,7 @@ export const errorScopes = {
     'FRAME_TOO_LARGE',
     'UNSUPPORTED',
     'TOO_MANY_ITEMS',
+    'CONFLICT',
     'QUEUE_FULL',
     'NOT_FOUND',
     'BAD_STATE',

@@ -69,6 +69,7 @@ export { nonceBytes, type ProofNonces, signedBytes } from './proof.ts';
 export {
   blobRef as blobRefType,
   budget as budgetType,
+  callEnds,
   charge as chargeType,
   directives,
   type JobState,

@@ -17,6 +17,7 @@ import {
   type Usage,
   type Value,
 } from '../../core/protocol/index.ts';
+import { MoneyBook } from './money-book.ts';
 import { History, UndoMap } from './undo-map.ts';
 
 export interface BookJob {
@@ -101,6 +102,7 @@ export class Book {
   readonly blobs = new UndoMap<string, { bytes: number; whole: boolean }>(this.history);
   /** Journal entries by job and call. */
   readonly journal = new UndoMap<string, string>(this.history);
+  readonly money = new MoneyBook(this.history);
   readonly bulks = new UndoMap<number, RecordOf<'bulkStarted'>>(this.history);
   /** Jobs that are no longer known, by acceptance number. */
   readonly forgotten = new UndoMap<number, true>(this.history);
@@ -183,7 +185,25 @@ export class Book {
     blobStored: ({ sha256, totalBytes: bytes }) =>
       this.blobs.set(keyOf(sha256), { bytes, whole: true }),
     blobDropped: ({ sha256 }) => this.blobs.delete(keyOf(sha256)),
-    journaled: (record) => this.#journal(record),
+    journaled: (record) => {
+      this.#journal(record);
+      if (record.charge !== null) this.money.charge(record.charge);
+    },
+    budgetSet: (record) => this.money.set(record),
+    budgetRemoved: ({ name }) => this.money.remove(name),
+    reserved: (record) => this.money.reserve(record),
+    charged: ({ charges }) => {
+      for (const charge of charges) this.money.charge(charge);
+    },
+    // Compaction tells again what is known.
+    jobSettled: ({ name, id, settledMicros }) => {
+      if (this.money.settledOf(name, id) !== settledMicros)
+        throw new Error(`${name} of ${id} changed`);
+    },
+    costs: ({ day, agent, model, settledMicros }) => {
+      const known = this.money.costs.get(`${day} ${agent} ${model}`)?.settledMicros ?? 0;
+      if (known !== settledMicros) throw new Error(`costs of ${model} changed`);
+    },
     accepted: () => {
       throw new Error('a record that only summaries have stands in the log');
     },
@@ -267,6 +287,7 @@ export class Book {
       written: record.output === null,
       changedAtMs: record.atMs,
     });
+    if (state === 'done') this.money.jobOver(id);
     for (const job of record.enqueue) this.#accept(job, record.atMs);
   }
 
@@ -287,6 +308,7 @@ export class Book {
 
   #cancel(id: string, atMs: number): void {
     this.#change(id, { state: 'cancelled', dueAtMs: 0, parkKey: '', changedAtMs: atMs });
+    this.money.jobOver(id);
   }
 
   #retry(id: string, atMs: number): void {
@@ -308,6 +330,7 @@ export class Book {
   #forget(id: string): void {
     this.forgotten.set(this.job(id).seq, true);
     this.jobs.delete(id);
+    this.money.jobOver(id);
     for (const key of this.journal.keys()) {
       if (key.startsWith(id)) this.journal.delete(key);
     }

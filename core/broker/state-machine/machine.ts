@@ -8,6 +8,7 @@ import { Core, type CoreOptions, jobsPerStepMax } from './context/core.ts';
 import { type ClientEvent, type CoreEvent, type Effect, isClientEvent } from './context/effects.ts';
 import type { SendQuota } from './context/send-quota.ts';
 import { blobsDueAtMs, dropCutUploads, expireBlobs } from './lifecycle/blob-expiry.ts';
+import { loseCallsOfEndedLeases, tendBudgets } from './lifecycle/budgets.ts';
 import {
   compact,
   isFullyRewritten,
@@ -82,6 +83,7 @@ export class QueueMachine {
       atMs: now.wallMs,
     });
     dropCutUploads(core, state.blobs);
+    loseCallsOfEndedLeases(core, now);
     return core.takeEffects();
   }
 
@@ -100,6 +102,7 @@ export class QueueMachine {
     expireLeases(core, now, jobsPerStepMax);
     wakeDelayed(core, now, jobsPerStepMax);
     expireWaiting(core, now, jobsPerStepMax);
+    tendBudgets(core, now);
     const moreBulks = core.bulks.round(now);
     const moreToForget = this.#retention.tick(core, now);
     expireBlobs(core, core.blobs, now.monotonicMs, jobsPerStepMax);
@@ -113,10 +116,11 @@ export class QueueMachine {
   /** Milliseconds until `tick` has something to do, or null when only an event can bring that. */
   nextDueMs(now: Now): number | null {
     if (this.#more) return 0;
-    const { jobs } = this.#core.state;
+    const { jobs, money } = this.#core.state;
     const dues = [
       msUntil(jobs.delayed.earliestMs, now.wallMs),
       msUntil(jobs.expiry.earliestMs, expiryClockMs(now)),
+      msUntil(money.nextPeriodMs, now.wallMs),
       ...this.#deadlinesMs.map((atMs) => msUntil(atMs, now.monotonicMs)),
       jobs.size > 0 ? idleRetentionMs : null,
     ].filter((due) => due !== null);

@@ -1,6 +1,7 @@
 /** Runs the active bulk operations: all of them in turn, in small steps. */
 
 import type { Now } from '../../events.ts';
+import type { RecordOf } from '../records/records.ts';
 import type { BrokerState } from '../state/broker-state.ts';
 import type { BulkOperation } from '../state/bulks.ts';
 import { BulkWalk, type StepBudget } from './bulk-walk.ts';
@@ -40,8 +41,20 @@ export class BulkRunner {
   }
 
   /** Begins an operation; a small one is done at once, so that no client has to ask again. */
-  begin(operation: BulkOperation, session: string, now: Now): void {
+  begin(
+    what: Pick<RecordOf<'bulkStarted'>, 'action' | 'queue' | 'key'>,
+    session: string | null,
+    now: Now,
+  ): BulkOperation {
+    const { bulks, jobs } = this.#state;
+    const bulk = bulks.newest + 1;
+    const seqMax = jobs.seqs.highest;
+    const start = { seqMax, touched: 0, nextSeq: 1, atMs: now.wallMs };
+    this.#committing.commit({ kind: 'bulkStarted', bulk, ...what, ...start });
+    const operation = bulks.get(bulk);
+    if (operation === undefined) throw new Error(`bulk operation ${bulk} did not begin`);
     this.#step(this.#walk(operation, session), this.#firstSteps, now);
+    return operation;
   }
 
   /** Gives each operation its turn, within the budget of one round; true when there is more to do. */

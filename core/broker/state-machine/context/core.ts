@@ -64,6 +64,14 @@ export const coreDefaults = {
 /** Most jobs that one step changes of what is due, or hands out. */
 export const jobsPerStepMax = 250;
 
+/** A call that asks for money, until it is answered. */
+export interface WaitingCall {
+  readonly connection: ConnectionId;
+  readonly correlationId: number;
+  readonly session: string;
+  readonly fields: Message<'Reserve'>;
+}
+
 export class Core implements Committing {
   readonly options: CoreOptions;
   readonly state: BrokerState;
@@ -92,6 +100,10 @@ export class Core implements Committing {
   offset = 0;
   /** More notifications could be sent at once. */
   moreToNotify = false;
+  /** The first that asked comes first. */
+  readonly waitingCalls: Set<WaitingCall> = new Set();
+  /** Changes of money when they were last looked at. */
+  waitedAtChange = 0;
   /** Number of the next Deliver frame. */
   nextFrame = 1;
 

@@ -181,7 +181,9 @@ export function rewriteRecord(
     record.kind === 'blobChunk'
       ? blobs.isCurrent(record, offset)
       : journal.isCurrent(record, offset);
-  if (isCurrent) core.commit(record);
+  if (!isCurrent) return;
+  // Its charge has counted.
+  core.commit(record.kind === 'journaled' ? { ...record, charge: null } : record);
 }
 
 /** Records of the small state in one portion. */

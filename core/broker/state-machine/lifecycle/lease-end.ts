@@ -17,6 +17,7 @@ import type { Core } from '../context/core.ts';
 import { expiredError } from '../records/job-records.ts';
 import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { isParkedForBudget, loseCalls } from './budgets.ts';
 
 export interface LeaseEnding {
   readonly end: LeaseEnd;
@@ -99,7 +100,9 @@ export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): 
     prompts: null,
     enqueue: [],
   };
+  const { id } = job;
   core.commit(decideLeaseEnd(core, job, ending, now));
+  loseCalls(core, id, now);
 }
 
 /** The record of a lease's end: from the job as it is, the end and the time. */
@@ -143,7 +146,9 @@ export function decideLeaseEnd(
 }
 
 function countersOf(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
-  const charge = ending.uncounted === true ? 'none' : rules[ending.end].charge;
+  // What waits for money does not circle: it may come back with every raise, and after months.
+  const isUncounted = ending.uncounted === true || isParkedForBudget(ending.park);
+  const charge = isUncounted ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
   // and a crash there, which its consumer survives and reports, is its own. The loss of a consumer
   // proves nothing about any of the jobs that it held.

@@ -2,6 +2,7 @@
 
 import { valueType } from '../../../protocol/index.ts';
 import { journalOf, type Meanings, RecordCodec } from './family.ts';
+import { chargeField, moneyKinds } from './money-records.ts';
 
 export const contentKinds = {
   /** A chunk of a blob; chunks are logged in order from 0. */
@@ -13,21 +14,24 @@ export const contentKinds = {
   /** All chunks are stored and the hash matches: jobs may refer to it. */
   blobStored: { number: 19, fields: { sha256: 'bytes', totalBytes: 'u53', atMs: 'u53' } },
   blobDropped: { number: 20, fields: { sha256: 'bytes' } },
-  /** An entry of a job's journal: written once, never changed. */
+  /** An entry of a job's journal: written once, never changed. The charge of its call counts with it. */
   journaled: {
-    number: 21,
+    number: 39,
     /** `inlineBytes` is the length of an inline value; a summary leaves the value itself out. */
     fields: {
       id: 'id',
       callHash: 'bytes',
       value: valueType,
       inlineBytes: 'u32',
+      /** Compaction leaves it out: it has counted. */
+      charge: { optional: chargeField },
       atMs: 'u53',
     },
   },
 } as const;
 
 const codec = new RecordCodec(contentKinds);
+const moneyCodec = new RecordCodec(moneyKinds);
 const noBytes = new Uint8Array(0);
 
 export const contentMeanings: Meanings<typeof contentKinds> = {
@@ -49,8 +53,13 @@ export const contentMeanings: Meanings<typeof contentKinds> = {
   journaled: {
     summarize(summary, record, { offset }) {
       const value = { inline: null, blob: record.value.blob };
-      const bytes = codec.encode({ ...record, value });
+      const bytes = codec.encode({ ...record, value, charge: null });
       summary.keep(journalOf(record.id), textOf(record.callHash), { offset, bytes });
+      const { charge, atMs } = record;
+      // Counts also when the entry is gone.
+      if (charge === null) return;
+      const charged = moneyCodec.encode({ kind: 'charged', charges: [charge], atMs });
+      summary.keep('money', `charged ${offset}`, { offset, bytes: charged });
     },
   },
 };

@@ -1,12 +1,15 @@
 /** Layouts of records that earlier builds wrote: read, never written. */
 
 import { fieldsCodec } from '../../../protocol/index.ts';
+import { contentKinds } from './content-records.ts';
 import type { RecordsOf } from './family.ts';
 import { leaseKinds } from './lease-records.ts';
 import { snapshotKinds } from './snapshot-record.ts';
 
 const { output: _o, prompts: _p, ...leaseEnded } = leaseKinds.leaseEnded.fields;
 const { output: _s, written: _w, prompts: _q, ...snapshot } = snapshotKinds.snapshot.fields;
+const { charge: _c, ...journaled } = contentKinds.journaled.fields;
+const journaledCodec = fieldsCodec(journaled);
 const leaseEndedCodec = fieldsCodec(leaseEnded);
 const snapshotCodec = fieldsCodec(snapshot);
 const deliveredCodec = fieldsCodec({
@@ -18,8 +21,9 @@ const deliveredCodec = fieldsCodec({
   atMs: 'u53',
 });
 
-type Earlier = RecordsOf<typeof leaseKinds & typeof snapshotKinds>[
+type Earlier = RecordsOf<typeof leaseKinds & typeof snapshotKinds & typeof contentKinds>[
   | 'delivered'
+  | 'journaled'
   | 'leaseEnded'
   | 'snapshot'];
 
@@ -33,6 +37,7 @@ interface EarlierLayout {
 export const earlierLayouts: ReadonlyMap<number, EarlierLayout> = new Map([
   [3, { kind: 'delivered', read: readDelivered }],
   [4, { kind: 'leaseEnded', read: readLeaseEnded }],
+  [21, { kind: 'journaled', read: readJournaled }],
   [22, { kind: 'snapshot', read: readSnapshot }],
 ]);
 
@@ -46,6 +51,11 @@ function readDelivered(fields: Uint8Array): Earlier {
 /** There were no files. */
 function readLeaseEnded(fields: Uint8Array): Earlier {
   return { ...leaseEndedCodec.decode(fields), kind: 'leaseEnded', output: null, prompts: null };
+}
+
+/** No charge came with it. */
+function readJournaled(fields: Uint8Array): Earlier {
+  return { ...journaledCodec.decode(fields), kind: 'journaled', charge: null };
 }
 
 function readSnapshot(fields: Uint8Array): Earlier {

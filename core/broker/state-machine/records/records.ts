@@ -14,6 +14,7 @@ import { earlierLayouts } from './earlier-layouts.ts';
 import { type Meaning, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
 import { jobKinds, jobMeanings } from './job-records.ts';
 import { leaseKinds, leaseMeanings } from './lease-records.ts';
+import { moneyKinds, moneyMeanings } from './money-records.ts';
 import { bytesOfOutput, outputKinds, outputMeanings } from './output-records.ts';
 import { queueKinds, queueMeanings } from './queue-records.ts';
 import { snapshotKinds, snapshotMeanings } from './snapshot-record.ts';
@@ -40,6 +41,7 @@ const recordKinds = {
   ...queueKinds,
   ...contentKinds,
   ...outputKinds,
+  ...moneyKinds,
 } as const;
 
 type RecordKinds = typeof recordKinds;
@@ -70,6 +72,7 @@ export const meanings: Meanings<RecordKinds> = {
   ...queueMeanings,
   ...contentMeanings,
   ...outputMeanings,
+  ...moneyMeanings,
 };
 
 /** The numbers on disk of a kind, earlier ones included: the first byte of its records. */

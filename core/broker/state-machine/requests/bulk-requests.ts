@@ -52,7 +52,7 @@ function start(
   what: Pick<RecordOf<'bulkStarted'>, 'action' | 'queue' | 'key'>,
 ): void {
   const { core, session, now } = request;
-  const { bulks, jobs } = core.state;
+  const { bulks } = core.state;
   if (bulks.activeCount >= underWayMax) {
     refuse(request, 'QUEUE_FULL', `${underWayMax} bulk operations are under way, the limit`);
     return;
@@ -62,14 +62,7 @@ function start(
     refuse(request, 'QUEUE_FULL', `${most}, its limit: ask for their progress with Bulk`);
     return;
   }
-  const bulk = bulks.newest + 1;
-  const seqMax = jobs.seqs.highest;
-  const begin = { seqMax, touched: 0, nextSeq: 1, atMs: now.wallMs };
-  core.commit({ kind: 'bulkStarted', bulk, ...what, ...begin });
-  const operation = bulks.get(bulk);
-  if (operation === undefined) throw new Error(`bulk operation ${bulk} did not begin`);
-  core.bulks.begin(operation, session.id, now);
-  respondWithProgress(request, operation);
+  respondWithProgress(request, core.bulks.begin(what, session.id, now));
 }
 
 function respondWithProgress(request: BulkRequest, { bulk, touched, done }: BulkOperation): void {

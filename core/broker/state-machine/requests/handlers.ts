@@ -14,6 +14,16 @@ import { getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { inspect, list, result, wait } from './inspect.ts';
 import { journalGet, journalPut } from './journal-requests.ts';
+import {
+  budgets,
+  charge,
+  costs,
+  raiseBudget,
+  removeBudgets,
+  reserve,
+  setBudgets,
+  settleBudget,
+} from './money-requests.ts';
 import { cancel, configureQueue, pause, retry, unpause } from './operate.ts';
 import { folders, output, unwritten, written } from './output-requests.ts';
 import { extend, resume, settle, settlePlain } from './settle.ts';
@@ -58,6 +68,14 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   Unwritten: unwritten,
   Folders: folders,
   Written: written,
+  Reserve: reserve,
+  Charge: charge,
+  Budgets: budgets,
+  SetBudgets: setBudgets,
+  RemoveBudgets: removeBudgets,
+  RaiseBudget: raiseBudget,
+  SettleBudget: settleBudget,
+  Costs: costs,
 };
 
 /** Requests that add to the log without ending anything. */
@@ -67,6 +85,9 @@ const appending: ReadonlySet<string> = new Set<HandledName>([
   'Signal',
   'RetryDead',
   'Written',
+  'Reserve',
+  'SetBudgets',
+  'RaiseBudget',
 ]);
 
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */

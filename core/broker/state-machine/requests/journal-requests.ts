@@ -5,6 +5,7 @@
  */
 
 import {
+  type Charge,
   type JobState,
   type LeaseToken,
   limits,
@@ -23,9 +24,11 @@ import {
   refuse,
   respond,
 } from '../context/request.ts';
+import { chargedOf, chargeProblem, wakingAfter } from '../lifecycle/budgets.ts';
 import { decodeRecord } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
+import type { Charged } from '../state/money.ts';
 import { hashBytes, hexOf } from '../table/hex.ts';
 import { notAHash } from './blob-requests.ts';
 
@@ -46,6 +49,8 @@ export interface Journals {
   readonly store: JournalStore;
   readonly blobs: Pick<BlobStore, 'isStored'>;
   readonly jobs: { get(id: string): JournalJob | undefined };
+  /** What of a charge has not counted yet. */
+  due(charge: Charge, now: Now): Charged | null;
   /** Whether the session holds this lease now. */
   holds(session: string, token: LeaseToken): boolean;
   /**
@@ -56,7 +61,10 @@ export interface Journals {
 }
 
 export function journalPut(request: Request<'JournalPut'>): void {
-  putEntry(request, journalsOf(request.core), request.fields);
+  const { core, fields, now } = request;
+  wakingAfter(core, fields.charge === null ? [] : [fields.charge], now, () =>
+    putEntry(request, journalsOf(core), fields),
+  );
 }
 
 export function journalGet(request: Request<'JournalGet'>): void {
@@ -70,7 +78,9 @@ export function journalPutOfHolder(
   now: Now,
 ): void {
   const context = { core, connection, correlationId, session: { id: session }, now };
-  putHeldEntry(context, journalsOf(core), fields);
+  wakingAfter(core, fields.charge === null ? [] : [fields.charge], now, () =>
+    putHeldEntry(context, journalsOf(core), fields),
+  );
 }
 
 export function putEntry(
@@ -91,7 +101,7 @@ function putHeldEntry(
   journals: Journals,
   fields: Message<'JournalPut'>,
 ): void {
-  const { token, callHash, value } = fields;
+  const { token, callHash, value, charge } = fields;
   // Again: the job may have ended while the log was read.
   const refusal = refusalOfJob(journals, token);
   if (refusal !== null) {
@@ -100,10 +110,18 @@ function putHeldEntry(
   }
   const existing = journals.store.find(token.id, callHash);
   if (existing !== undefined) {
+    // Another attempt bought the same; without a hold it may be this very put, repeated.
+    const other = charge !== null && charge.hold !== 0 ? journals.due(charge, request.now) : null;
+    if (other !== null) {
+      request.core.commit({ kind: 'charged', charges: [other], atMs: request.now.wallMs });
+    }
     sendEntry(request, existing.offset);
     return;
   }
-  const bad = refusalOfValue(journals, value) ?? refusalOfSize(journals.store, token.id, value);
+  const bad =
+    refusalOfValue(journals, value) ??
+    refusalOfSize(journals.store, token.id, value) ??
+    refusalOfCharge(charge);
   if (bad !== null) {
     refuse(request, bad.code, bad.message);
     return;
@@ -111,7 +129,9 @@ function putHeldEntry(
   const { id } = token;
   const inlineBytes = value.inline?.length ?? 0;
   const atMs = request.now.wallMs;
-  request.core.commit({ kind: 'journaled', id, callHash, value, inlineBytes, atMs });
+  const counted = charge === null ? null : journals.due(charge, request.now);
+  const entry = { id, callHash, value, inlineBytes, charge: counted, atMs } as const;
+  request.core.commit({ kind: 'journaled', ...entry });
   respond(request, 'JournalOk', { value });
 }
 
@@ -167,6 +187,11 @@ function hadLease(
   return delivery > 0 && delivery < deliveries && epoch <= leaseEpoch;
 }
 
+function refusalOfCharge(charge: Message<'JournalPut'>['charge']): Refusal | null {
+  const message = charge === null ? null : chargeProblem(charge);
+  return message === null ? null : { code: 'BAD_REQUEST', message };
+}
+
 function refusalOfHash(callHash: Uint8Array): Refusal | null {
   if (callHash.length === hashBytes) return null;
   return { code: 'BAD_REQUEST', message: notAHash('callHash', callHash) };
@@ -209,6 +234,7 @@ function journalsOf(core: Core): Journals {
     store,
     blobs,
     jobs,
+    due: (charge, now) => chargedOf(core, charge, now),
     holds(id, token) {
       const [job, session] = [jobs.get(token.id), core.sessions.get(id)];
       return (

@@ -4,6 +4,7 @@ import { isQueueName } from '../../../protocol/index.ts';
 import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { itemError, itemOk, type Request, refuse, respond } from '../context/request.ts';
+import { loseCalls } from '../lifecycle/budgets.ts';
 import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
 import { namedTooMany } from './admission.ts';
@@ -27,6 +28,7 @@ function cancelOne(core: Core, job: JobEntry, now: Now): void {
   const holder = core.leases.of(job)?.session;
   core.leases.drop(job);
   core.commit({ kind: 'cancelled', ids: [job.id], atMs: now.wallMs });
+  loseCalls(core, job.id, now);
   if (holder === undefined || holder.connection === null) return;
   const items = [{ token: tokenOf(job), directive: 'cancel' as const }];
   core.effects.send(holder.connection, 0, 'Directives', { items });

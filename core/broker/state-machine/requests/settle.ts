@@ -14,6 +14,7 @@ import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { itemError, itemOk, type Refusal, type Request, respond } from '../context/request.ts';
 import type { Session } from '../context/session.ts';
+import { loseCalls } from '../lifecycle/budgets.ts';
 import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
 import { isNoUsage } from '../state/job-extras.ts';
@@ -72,7 +73,8 @@ class PlainAcks {
   /** Whether `acked` says all about this end of the job's lease. */
   takes(job: JobEntry, item: Settlement): boolean {
     const isFirst = job.deliveries === 1 && job.attempts + job.crashes + job.returns === 0;
-    return isFirst && plainChecks.every((check) => check(item));
+    const holdsNothing = this.#core.state.money.openHoldsOf(item.token.id).length === 0;
+    return isFirst && holdsNothing && plainChecks.every((check) => check(item));
   }
 
   /** Applies it at once: the next item may be about the same job. */
@@ -108,6 +110,7 @@ function settleOne(request: Request<'Settle'>, item: Settlement, acks: PlainAcks
   core.leases.drop(job);
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
   core.commit(decideLeaseEnd(core, job, ending, now));
+  loseCalls(core, item.token.id, now);
   followUps.countNames();
   return itemOk(job);
 }

@@ -14,6 +14,7 @@ import { BulkStore } from './bulks.ts';
 import { isTerminal, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
+import { MoneyStore } from './money.ts';
 import { project } from './project.ts';
 
 export interface StateOptions {
@@ -34,6 +35,7 @@ export class BrokerState {
   readonly jobs: JobStore = new JobStore(this.blobs);
   readonly journal: JournalStore = new JournalStore(this.blobs);
   readonly bulks: BulkStore = new BulkStore();
+  readonly money: MoneyStore = new MoneyStore();
   /** Uploads of blobs that are under way: they end with the broker. */
   readonly uploads: BlobUploads;
   epoch = 0;
@@ -60,7 +62,7 @@ export class BrokerState {
       this.#each(record.ids, place, (job) => this.ack(job, record, place.offset)),
     leaseEnded: (record, place) => {
       this.#each([record.id], place, (job) => this.jobs.endLease(job, record, place));
-      if (record.state === 'done') this.journal.drop(record.id);
+      if (record.state === 'done') this.#over(record.id);
       // Even when the job itself is no longer known: its follow-ups may be.
       this.jobs.accept(record.enqueue, place.offset, record.atMs);
     },
@@ -72,7 +74,7 @@ export class BrokerState {
     },
     cancelled: ({ ids, atMs }, place) => {
       this.#each(ids, place, (job) => this.jobs.cancel(job, atMs));
-      for (const id of ids) this.journal.drop(id);
+      for (const id of ids) this.#over(id);
     },
     retried: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.retry(job, atMs)),
     signalled: ({ ids, atMs }, place) =>
@@ -83,7 +85,7 @@ export class BrokerState {
         // A summary leaves out a job that was rewritten and then forgotten.
         const job = this.jobs.get(id);
         if (job !== undefined) this.jobs.forget(job);
-        this.journal.drop(id);
+        this.#over(id);
       }
     },
     snapshot: (record, place) => this.jobs.rewrite(record, place),
@@ -99,7 +101,18 @@ export class BrokerState {
     blobStored: (record, { offset }) => this.blobs.apply(record, offset),
     blobDropped: (record, { offset }) => this.blobs.apply(record, offset),
     // Its job may come later in the log, when compaction rewrote it.
-    journaled: (record, { offset }) => this.journal.apply(record, offset),
+    journaled: (record, { offset }) => {
+      this.journal.apply(record, offset);
+      if (record.charge !== null) this.money.charge(record.charge);
+    },
+    budgetSet: (record) => this.money.set(record),
+    budgetRemoved: ({ name }) => this.money.remove(name),
+    reserved: (record) => this.money.reserve(record),
+    charged: ({ charges }) => {
+      for (const charge of charges) this.money.charge(charge);
+    },
+    jobSettled: (record) => this.money.jobSettled(record),
+    costs: ({ kind: _, ...row }) => this.money.costs.set(row),
   };
 
   constructor({ newHash }: StateOptions) {
@@ -113,8 +126,9 @@ export class BrokerState {
 
   /** The part of them that `smallState` rewrites. */
   get smallStateBytes(): number {
-    const { queues } = this.jobs;
-    return epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes;
+    const parts = [this.bulks, this.blobs, this.money];
+    const ofParts = parts.reduce((sum, { rewriteBytes }) => sum + rewriteBytes, 0);
+    return epochBytes + this.jobs.queues.settingsBytes + ofParts;
   }
 
   /**
@@ -131,6 +145,7 @@ export class BrokerState {
     }
     yield* this.bulks.rewriteRecords();
     yield* this.blobs.rewriteRecords();
+    yield* this.money.rewriteRecords(atMs);
   }
 
   /** Before replay: see `Replay.begin` of the log. */
@@ -141,10 +156,12 @@ export class BrokerState {
   /** After replay: restores what replay alone does not. */
   afterReplay(): void {
     this.jobs.afterReplay();
-    this.journal.afterReplay((id) => {
+    const isOpen = (id: string): boolean => {
       const job = this.jobs.get(id);
       return job !== undefined && !isTerminal(job.state);
-    });
+    };
+    this.journal.afterReplay(isOpen);
+    this.money.afterReplay(isOpen);
   }
 
   /**
@@ -161,7 +178,7 @@ export class BrokerState {
   ack(job: JobEntry, record: Pick<RecordOf<'acked'>, 'session' | 'atMs'>, offset: number): void {
     const { id } = job;
     this.jobs.endLease(job, plainAck(record, id), { offset, bytes: 0 });
-    this.journal.drop(id);
+    this.#over(id);
   }
 
   /** The jobs whose state a record changed, after it was applied. */
@@ -176,6 +193,12 @@ export class BrokerState {
       record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
     found.push(...added.map(({ seq }) => jobs.bySeq(seq)));
     for (const job of found) if (job !== undefined) yield job;
+  }
+
+  /** The job is over: nothing that was kept for another attempt is needed. */
+  #over(id: string): void {
+    this.journal.drop(id);
+    this.money.jobOver(id);
   }
 
   #each(ids: readonly string[], place: Place, change: (job: JobEntry) => void): void {

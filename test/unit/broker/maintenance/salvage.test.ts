@@ -181,7 +181,17 @@ async function logWithBlob(): Promise<string> {
         [{ kind: 'blobStored', ...blob, atMs: 1 }],
         [{ kind: 'enqueued', atMs: 1, jobs: [{ seq: 1, dueAtMs: 0, job: withBlob }] }],
         [enqueued(2, 3), delivered(2), ended(2, { result: value })],
-        [{ kind: 'journaled', id: idOf(3), callHash, value, inlineBytes: 0, atMs: 1 }],
+        [
+          {
+            kind: 'journaled',
+            id: idOf(3),
+            callHash,
+            value,
+            inlineBytes: 0,
+            charge: null,
+            atMs: 1,
+          },
+        ],
       ],
     ],
   });

@@ -86,6 +86,7 @@ export class ContentDriver {
       store: new JournalStore(store),
       blobs: store,
       jobs: new Map(),
+      due: () => null,
       // Session 1 has, and had, every lease.
       holds: (session) => session === idOf(1),
       checkPastLease: (caller) => refuse(caller, notHeld.code, notHeld.message),

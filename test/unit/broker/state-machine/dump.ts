@@ -49,12 +49,20 @@ function dump(state: BrokerState) {
     logOrder: seqsOf(state, jobs.logOrder),
     sums: [jobs.bytes, jobs.logBytes, jobs.readyCount, jobs.size],
     logBytes: state.logBytes,
+    money: moneyOf(state),
     // What was looked at in vain is logged only by chance.
     bulks: Array.from({ length: bulks.newest }, (_, index) => ({
       ...bulks.get(index + 1),
       nextSeq: 0,
     })),
   };
+}
+
+function moneyOf({ money }: BrokerState): unknown {
+  const budgets = [...money.budgets.values()].map((entry) => [entry, money.totalOf(entry)]);
+  return [budgets, money.costRows(), [...money.holds.values()]].map((rows) =>
+    rows.map((row) => JSON.stringify(row)).toSorted(),
+  );
 }
 
 function rowOf({ jobs }: BrokerState, job: JobEntry): unknown {

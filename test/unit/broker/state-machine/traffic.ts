@@ -4,12 +4,15 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import type { CoreOptions } from '../../../../core/broker/state-machine/context/core.ts';
 import {
+  type BudgetTerms,
+  type Charge,
   type LeaseToken,
   type Message,
   type Priority,
   priorities,
   type Settlement,
   type SettleOutcome,
+  unknownCostMicros,
 } from '../../../../core/protocol/index.ts';
 import { bytesOf, checkedJob, Driver, idOf, testOptions } from './driver.ts';
 
@@ -19,6 +22,7 @@ const producer = 9;
 const consumers = [1, 2];
 const queues = ['q', 'r'];
 const keys = ['a', 'b'];
+const agents = ['a', 'b'];
 const outcomes = ['ack', 'ack', 'ack', 'retry', 'throttled', 'crashed', 'final'] as const;
 const blobs = [1, 2, 3].map((seed) => new Uint8Array(100).fill(seed));
 
@@ -35,6 +39,10 @@ const steps = [
   'blob',
   'journal',
   'journal',
+  'reserve',
+  'reserve',
+  'charge',
+  'budget',
   'vanish',
   'cancel',
   'retry',
@@ -45,6 +53,7 @@ const steps = [
   'limit',
   'advance',
   'advance',
+  'day',
   'restart',
 ] as const;
 
@@ -70,6 +79,7 @@ export class Traffic {
   driver: Driver = new Driver([], trafficOptions);
   readonly #held: { token: LeaseToken; connection: number }[] = [];
   #next = 100;
+  #hold = 0;
   readonly #actions: Readonly<Record<string, (step: Step) => void>> = {
     enqueue: (step) => this.driver.enqueue(producer, [this.#job(step)]),
     batch: (step) => {
@@ -82,6 +92,9 @@ export class Traffic {
     settle: (step) => this.#settle(step),
     blob: ({ pick }) => this.#putBlob(pick),
     journal: (step) => this.#journal(step),
+    reserve: (step) => this.#reserve(step),
+    charge: ({ pick }) => this.#ask('Charge', { charges: [this.#charge(pick)] }),
+    budget: (step) => this.#budget(step),
     vanish: ({ pick }) => {
       const connection = consumers[pick % 2] ?? 1;
       this.driver.close(connection);
@@ -99,6 +112,7 @@ export class Traffic {
       const settings = { jobsMax: pick % 3 === 0 ? 0 : 20, bytesMax: 0, keepMs: 0 };
       this.#ask('ConfigureQueue', { queue: queueOf(pick), ...settings, keepJobs: pick % 4 });
     },
+    day: () => this.driver.advance(24 * 3_600_000),
     advance: ({ ms }) => this.driver.advance(ms),
     restart: () => {
       this.driver = this.driver.restarted(trafficOptions);
@@ -140,7 +154,15 @@ export class Traffic {
       this.driver.request(producer, 'Inspect', { idPrefix: id, withJob: true }),
     );
     const results = jobs.map(({ id }) => this.driver.request(producer, 'Result', { id }));
-    return { jobs, inspected, results };
+    return { jobs, inspected, results, ...this.money() };
+  }
+
+  /** What a client can see of budgets and costs, in no order. */
+  money(): { readonly budgets: unknown; readonly rows: unknown } {
+    const days = { dayMin: 0, dayMax: 100_000, after: 0, limit: 1_000 };
+    const { budgets } = this.driver.request(producer, 'Budgets', {}) as Message<'BudgetsOk'>;
+    const { rows } = this.driver.request(producer, 'Costs', days) as Message<'CostsOk'>;
+    return { budgets: sorted(budgets), rows: sorted(rows) };
   }
 
   #connect(connection: number, session: number): void {
@@ -220,9 +242,62 @@ export class Traffic {
       token: lease.token,
       callHash,
       value,
-      charge: null,
+      charge: pick % 2 === 0 ? null : this.#charge(pick),
     });
   }
+
+  #reserve({ id, pick }: Step): void {
+    const lease = this.#held[pick % Math.max(1, this.#held.length)];
+    if (lease === undefined) return;
+    this.#hold += 1;
+    this.driver.request(lease.connection, 'Reserve', {
+      token: lease.token,
+      hold: pick % 20 === 0 ? 1 : this.#hold,
+      agent: agents[id % 2] ?? 'a',
+      model: 'm',
+      tags: ['t'],
+      boundMicros: pick % 10 === 0 ? Number.MAX_SAFE_INTEGER : pick % 400,
+    });
+  }
+
+  /** Of one of the last calls, or of one that held nothing. */
+  #charge(pick: number): Charge {
+    const hold = pick % 5 === 0 ? 0 : Math.max(1, this.#hold - (pick % 6));
+    const ends = ['settled', 'settled', 'unknown', 'unsent'] as const;
+    const usage = { calls: 1, inputTokens: pick % 7, outputTokens: 1, estimated: pick % 8 === 0 };
+    return {
+      id: idOf(1),
+      hold,
+      end: ends[pick % ends.length] ?? 'settled',
+      agent: 'a',
+      model: 'm',
+      usage: { ...usage, costMicros: pick % 3 === 0 ? unknownCostMicros : pick % 450 },
+    };
+  }
+
+  #budget({ id, pick }: Step): void {
+    const periods = ['all', 'day', 'week', 'month', 'job'] as const;
+    const per = periods[id % periods.length] ?? 'all';
+    const terms: BudgetTerms = {
+      name: per,
+      amountMicros: 500 + (pick % 2_000),
+      currency: 'USD',
+      per,
+      timeZone: pick % 2 === 0 ? 'UTC' : 'Asia/Kathmandu',
+      agent: pick % 3 === 0 ? 'a' : null,
+      model: null,
+      tag: pick % 4 === 0 ? 't' : null,
+    };
+    const name = terms.name;
+    if (pick % 9 === 0) this.#ask('RemoveBudgets', { names: [name] });
+    else if (pick % 7 === 0) this.#ask('SettleBudget', { name, micros: pick % 300 });
+    else if (pick % 5 === 0) this.#ask('RaiseBudget', { name, amountMicros: pick });
+    else this.#ask('SetBudgets', { mode: pick % 2 === 0 ? 'set' : 'declare', budgets: [terms] });
+  }
+}
+
+function sorted(rows: readonly unknown[]): string[] {
+  return rows.map((row) => JSON.stringify(row)).toSorted();
 }
 
 function refOf(content: Uint8Array) {

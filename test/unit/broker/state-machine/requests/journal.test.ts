@@ -143,7 +143,7 @@ describe('a value', () => {
     const driver = driverWithJob();
     const value = { inline: contentOf(3, limits.inlineBytesMax), blob: null };
     expect(driver.journal(1, 5, value).name).toBe('JournalOk');
-    expect(driver.entry(1, 5).fields).toEqual({ value, charge: null });
+    expect(driver.entry(1, 5).fields).toEqual({ value });
   });
 });
 

@@ -1,0 +1,219 @@
+/**
+ * Budgets at work: calls that wait for room, periods that begin, what vanished consumers leave behind, and
+ * jobs that run on when there is room again. What may start is decided by `core/gate/`.
+ */
+
+import { type Claim, concerns, decide, periodAt } from '../../../gate/index.ts';
+import { type Charge, type Message, noUsage, unknownCostMicros } from '../../../protocol/index.ts';
+import type { Now } from '../../events.ts';
+import type { Core, WaitingCall } from '../context/core.ts';
+import { type RequestContext, refuse, respond } from '../context/request.ts';
+import type { BudgetEntry, Charged } from '../state/money.ts';
+
+/** Holds of all jobs: each takes some 400 bytes of memory. */
+const holdsMax = 1_000_000;
+const keyPrefix = 'budget:';
+const dayMs = 24 * 3_600_000;
+
+function dayOf({ wallMs }: Now): number {
+  return Math.floor(wallMs / dayMs);
+}
+
+/** What jobs are parked on that wait for the budget. */
+export function parkKeyOf(budget: string): string {
+  return `${keyPrefix}${budget}`;
+}
+
+export function isParkedForBudget(key: string | null): boolean {
+  return key?.startsWith(keyPrefix) ?? false;
+}
+
+/** Begins periods that are due, and answers calls for which there is room by now. */
+export function tendBudgets(core: Core, now: Now): void {
+  beginPeriods(core, now);
+  answerWaitingCalls(core, now);
+}
+
+/** Begins the periods that are due; what was parked for their budgets runs on. */
+function beginPeriods(core: Core, now: Now): void {
+  const { money } = core.state;
+  if ((money.nextPeriodMs ?? Number.POSITIVE_INFINITY) > now.wallMs) return;
+  for (const entry of [...money.budgets.values()]) {
+    if (entry.endMs === null || entry.endMs > now.wallMs) continue;
+    const { startMs } = periodAt(entry.budget, now.wallMs);
+    commitBudget(core, { ...entry, startMs, settledMicros: 0, overBound: [] }, now);
+    wakeParked(core, entry.budget.name, now);
+  }
+}
+
+/** A budget as it is to be from here on. */
+export interface BudgetChange extends Pick<BudgetEntry, 'terms' | 'budget'> {
+  readonly startMs: number;
+  readonly settledMicros: number;
+  readonly overBound: readonly string[];
+}
+
+export function commitBudget(core: Core, change: BudgetChange, now: Now): void {
+  const { terms, budget, startMs, settledMicros, overBound } = change;
+  const { amountMicros } = budget;
+  const spent = { startMs, settledMicros, overBound: [...overBound] };
+  core.commit({ kind: 'budgetSet', terms, amountMicros, ...spent, atMs: now.wallMs });
+}
+
+/** Jobs that are parked for the budget run again, in order; those that still do not fit park again. */
+export function wakeParked(core: Core, budget: string, now: Now): void {
+  const key = parkKeyOf(budget);
+  const queues = [...core.state.jobs.queues.all()];
+  if (!queues.some(({ parked }) => parked.has(key))) return;
+  core.bulks.begin({ action: 'signal', queue: null, key }, null, now);
+}
+
+/** The job's lease is over: what its calls held counts as sent until someone says otherwise. */
+export function loseCalls(core: Core, id: string, now: Now): void {
+  const holds = core.state.money.openHoldsOf(id);
+  if (holds.length === 0) return;
+  const charges = holds.map(({ hold }) => {
+    return { hold, end: 'unknown', agent: '', model: '', usage: noUsage, day: 0 } as const;
+  });
+  core.commit({ kind: 'charged', charges, atMs: now.wallMs });
+}
+
+/** Holds whose consumers were lost while the broker was down. */
+export function loseCallsOfEndedLeases(core: Core, now: Now): void {
+  const { money, jobs } = core.state;
+  const ids = new Set([...money.holds.values()].map(({ id }) => id));
+  for (const id of ids) if (jobs.get(id)?.state !== 'leased') loseCalls(core, id, now);
+}
+
+/** A call that fits is answered in its turn, and so is one that can not fit any more. */
+export function answerWaitingCalls(core: Core, now: Now): void {
+  const { waitingCalls } = core;
+  const { money } = core.state;
+  if (waitingCalls.size === 0 || money.changes === core.waitedAtChange) return;
+  /** Budgets for which an earlier call waits. */
+  const taken = new Set<string>();
+  for (const call of [...waitingCalls]) {
+    if (core.connections.get(call.connection)?.id !== call.session) {
+      waitingCalls.delete(call);
+      continue;
+    }
+    const claims = claimsOf(core, call.fields);
+    const names = claims.map(({ budget }) => budget.name);
+    const isBehind = names.some((name) => taken.has(name));
+    if (!isBehind && answerCall(core, call, claims, now)) waitingCalls.delete(call);
+    else for (const name of names) taken.add(name);
+  }
+  core.waitedAtChange = money.changes;
+}
+
+/** Answers the call, unless it has to wait; true when it did. */
+function answerCall(core: Core, call: WaitingCall, claims: readonly Claim[], now: Now): boolean {
+  const { fields, connection, correlationId } = call;
+  const { token, hold, model } = fields;
+  const request: RequestContext = {
+    core,
+    session: { id: call.session },
+    connection,
+    correlationId,
+    now,
+  };
+  const { jobs, money } = core.state;
+  const [job, session] = [jobs.get(token.id), core.sessions.get(call.session)];
+  const known = money.holds.get(hold);
+  if (job === undefined || session === undefined || !core.leases.held(job, token, session)) {
+    refuse(
+      request,
+      'STALE_LEASE',
+      'the lease is not the newest of its job, or not of this session',
+    );
+  } else if (known !== undefined) {
+    if (known.id === token.id) respond(request, 'ReserveOk', granted);
+    else refuse(request, 'BAD_REQUEST', `hold ${hold} is that of another job: draw another number`);
+  } else if (money.holds.size >= holdsMax) {
+    refuse(request, 'QUEUE_FULL', `${holdsMax} calls hold money: settle unknown ones`);
+  } else {
+    const isUnbounded = fields.boundMicros === Number.MAX_SAFE_INTEGER;
+    const boundMicros = claims.length === 0 && isUnbounded ? 0 : fields.boundMicros;
+    const decision = decide(claims, { model, boundMicros });
+    if (decision.decision === 'waits') return false;
+    if (decision.decision === 'parked') {
+      respond(request, 'ReserveOk', {
+        reason: decision.reason,
+        budget: decision.budget,
+        leftMicros: decision.leftMicros,
+        opensAtMs: money.budgets.get(decision.budget)?.endMs ?? 0,
+      });
+    } else {
+      const budgets = claims.map(({ budget: { name }, account: { startMs } }) => ({
+        name,
+        startMs,
+      }));
+      core.commit({ kind: 'reserved', ...holdOf(fields), boundMicros, budgets, ...timesOf(now) });
+      respond(request, 'ReserveOk', granted);
+    }
+  }
+  return true;
+}
+
+const granted: Message<'ReserveOk'> = { reason: 'none', budget: '', leftMicros: 0, opensAtMs: 0 };
+
+function holdOf({ hold, token: { id }, agent, model }: Message<'Reserve'>) {
+  return { hold, id, agent, model, unknown: false };
+}
+
+function timesOf(now: Now) {
+  return { day: dayOf(now), atMs: now.wallMs };
+}
+
+/** The budgets that concern the call. */
+function claimsOf({ state: { money } }: Core, call: Message<'Reserve'>): Claim[] {
+  const claims: Claim[] = [];
+  for (const entry of money.budgets.values()) {
+    if (!concerns(entry.budget, call)) continue;
+    claims.push({ budget: entry.budget, account: money.accountOf(entry, call.token.id) });
+  }
+  return claims;
+}
+
+/** Characters of the names of agents and models. */
+export const callNameMax = 200;
+
+export function chargeProblem({ agent, model }: Charge): string | null {
+  const isLong = agent.length > callNameMax || model.length > callNameMax;
+  return isLong ? `agent and model of a charge have at most ${callNameMax} characters` : null;
+}
+
+/** What is to be counted of a charge; null when it has been. */
+export function chargedOf(core: Core, charge: Charge, now: Now): Charged | null {
+  const { hold, end, agent, model, usage } = charge;
+  if (hold === 0) {
+    return end === 'unsent' ? null : { hold, end, agent, model, usage, day: dayOf(now) };
+  }
+  const known = core.state.money.holds.get(hold);
+  if (known === undefined) return null;
+  // A call whose price went away meanwhile has its bound as its cost.
+  const hasNoCost = end === 'settled' && usage.costMicros === unknownCostMicros;
+  const counted = hasNoCost ? 'unknown' : end;
+  if (known.unknown && counted === 'unknown') return null;
+  return { hold, end: counted, agent: '', model: '', usage, day: 0 };
+}
+
+/**
+ * Does what counts the charges. Jobs were parked where calls of unknown cost had used a budget up: once such
+ * a cost is known they run on. What calls that are under way leave has calls that wait, and no parked jobs.
+ */
+export function wakingAfter(
+  core: Core,
+  charges: readonly Pick<Charge, 'hold'>[],
+  now: Now,
+  count: () => void,
+): void {
+  const { money } = core.state;
+  const unknown = charges
+    .flatMap(({ hold }) => money.holds.get(hold) ?? [])
+    .filter((hold) => hold.unknown);
+  count();
+  const known = unknown.filter(({ hold }) => !money.holds.has(hold));
+  const names = new Set(known.flatMap(({ budgets }) => budgets.map(({ name }) => name)));
+  for (const name of names) wakeParked(core, name, now);
+}
