@@ -3,14 +3,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/index.ts';
-import { createCaller, type FailureClass, type Provider } from '../../../core/model/index.ts';
+import { createCaller, type Provider } from '../../../core/model/index.ts';
 import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
+import type { JobFailure } from '../../../core/runtime/attempt/result.ts';
 import { type JobUsage, noJobUsage, sumOfUsage } from '../../../core/runtime/attempt/usage.ts';
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { defineTool } from '../../../core/tools/index.ts';
 import type { Fault, FaultAgent, FaultEnd } from '../faults/index.ts';
 import { outputsOf, projectionIn, type WrittenResult, written } from '../results.ts';
-import { agentOf, fakeJournal } from '../runtime-fakes.ts';
+import { agentOf, fakeJournal, fakeMoney } from '../runtime-fakes.ts';
 
 export interface FaultRun {
   readonly end: FaultEnd;
@@ -88,6 +89,7 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     provider,
     model: name,
     price: { input: 1, cachedInput: 0.1, output: 10 },
+    outputTokensMax: 1_000_000,
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,
@@ -96,6 +98,7 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     idleMs,
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
+    money: fakeMoney(),
     agent: async () => ready,
     outputs: outputsOf(projection),
     outputDir: () => dir,
@@ -121,7 +124,7 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
 }
 
 /** What a failure of each class comes to while no other job tells more; null: tried again, charged. */
-const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> = {
+const ends: Record<JobFailure['class'], 'dead' | 'again' | 'held' | 'suspect' | null> = {
   transient: null,
   permanent: 'dead',
   throttled: 'again',
@@ -130,6 +133,7 @@ const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> =
   misconfigured: 'held',
   exhausted: 'held',
   aborted: 'again',
+  parked: 'held',
 };
 
 /** Null while the job goes on. */
