@@ -1,20 +1,26 @@
 /** Budgets and costs as people meet them: from the configuration to the broker, and what a run says of them. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Project } from '../../support/project.ts';
+import { EndpointProcess, Project } from '../../support/project.ts';
 
 let project: Project;
+let endpoint: EndpointProcess;
 
-const configWith = (budgets: string): string => `provider: offline\nbudgets:\n  ${budgets}\n`;
+const prices = '{ aiq-offline: { input: 1, output: 2 } }';
+const configWith = (budgets: string): string => `prices: ${prices}\nbudgets:\n  ${budgets}\n`;
 const daily = 'daily: { amount: 3, currency: USD, per: day, timeZone: Europe/Berlin }';
 
 beforeAll(async () => {
-  project = await Project.make();
+  endpoint = await EndpointProcess.start('aiq-offline');
+  project = await Project.make(endpoint.env);
 });
 
 beforeEach(() => project.write('aiq.config.yaml', configWith(daily)));
 
-afterAll(() => project.remove());
+afterAll(async () => {
+  await project.remove();
+  await endpoint.stop();
+});
 
 /** The budget as JSON. */
 async function shown(name: string): Promise<{ readonly [field: string]: unknown }> {
@@ -73,32 +79,59 @@ test('a configuration with other terms is refused, and says how its own come to 
   await project.succeed('run', '--until-empty');
 });
 
-test('a run and a wait end with 10 where jobs wait for a budget, and with 0 once they run', async () => {
-  await project.succeed('budgets', 'set');
-  const parked = ['--text', 'The mill burned.', '--park-key', 'budget:daily'];
-  await project.succeed('enqueue', 'summarize', ...parked);
+describe('jobs whose calls do not fit', () => {
   const line =
-    '1 job waits for budget daily (0 of 3 USD used); aiq budgets raise daily <amount> runs it';
-  const run = await project.aiq('run', '--until-empty');
-  expect(run, run.stderr).toMatchObject({ code: 10 });
-  expect(run.stderr).toContain(line);
-  const other = await project.aiq('run', '--until-empty', '--agents', 'search');
-  expect(other, other.stderr).toMatchObject({ code: 0 });
-  const waited = await project.aiq('enqueue', 'summarize', ...parked, '--wait');
-  expect(waited, waited.stderr).toMatchObject({ code: 10, stdout: '' });
-  expect(waited.stderr).toContain(`error: ${line}`);
-  await project.succeed('budgets', 'raise', 'daily', '5');
-  const ran = await project.succeed('run', '--until-empty');
-  expect(ran.stderr).toContain('1 done');
-});
+    '1 job waits for budget few (0 of 0.000001 USD used); aiq budgets raise few <amount> runs it';
+  const add = ['enqueue', 'summarize', '--text', 'The mill burned. It was rebuilt.'];
 
-test('costs have a line for each agent and model that was called, and a total', async () => {
-  await project.succeed('enqueue', 'summarize', '--text', 'It was rebuilt.', '--force', '--wait');
-  const { stdout, stderr } = await project.succeed('costs');
-  expect(stdout).toMatch(/^summarize\taiq-offline\t\d+\t\d+\t\d+\t0\.00\t0\.00\t0\.00$/m);
-  expect(stderr).toMatch(/^total: \d+ calls?, \d+ tokens in, \d+ out, settled 0\.00/m);
-  const day = new Date().toISOString().slice(0, 10);
-  const sums = await project.succeed('--json', 'costs', '--by', 'day', '--since', day);
-  expect(JSON.parse(sums.stdout)).toMatchObject({ day, settledMicros: 0 });
-  expect(await project.aiq('costs', '--since', 'noon')).toMatchObject({ code: 2 });
+  beforeEach(() =>
+    project.write('aiq.config.yaml', configWith('few: { amount: 0.000001, currency: USD }')),
+  );
+
+  test('end a run and a wait with 10, and what they cost is told once they ran', async () => {
+    await project.succeed('budgets', 'remove', 'daily');
+    const waited = await project.aiq(...add, '--wait');
+    expect(waited, waited.stderr).toMatchObject({ code: 10, stdout: '' });
+    expect(waited.stderr).toContain(`error: ${line}`);
+    const run = await project.aiq('run', '--until-empty');
+    expect(run, run.stderr).toMatchObject({ code: 10 });
+    expect(run.stderr).toContain(`\n${line}\n`);
+    const other = await project.aiq('run', '--until-empty', '--agents', 'search');
+    expect(other, other.stderr).toMatchObject({ code: 0 });
+    expect((await project.succeed('budgets', 'raise', 'few', '1')).stderr).toContain(
+      'budget few is 1 USD now; 1 job waits for it and run on as far as there is room',
+    );
+    expect((await project.succeed('run', '--until-empty')).stderr).toContain('1 done');
+  });
+
+  test('are in the costs once they ran, of unknown cost until a person says it', async () => {
+    const { heldMicros, unknownMicros, settledMicros, parked } = await shown('few');
+    expect({ heldMicros, settledMicros, parked }).toEqual({
+      heldMicros: 0,
+      settledMicros: 0,
+      parked: 0,
+    });
+    const sumsOf = async (): Promise<object> => {
+      const day = new Date().toISOString().slice(0, 10);
+      const args = ['--json', 'costs', '--since', '1d', '--until', day];
+      return JSON.parse((await project.succeed(...args)).stdout) as object;
+    };
+    const call = { agent: 'summarize', model: 'aiq-offline', calls: 1, heldMicros: 0 };
+    expect(await sumsOf()).toMatchObject({ ...call, unknownCalls: 1, unknownMicros });
+    await project.succeed('budgets', 'settle', 'few', '0.002');
+    expect(await shown('few')).toMatchObject({ settledMicros: 2_000, unknownMicros: 0 });
+    expect(await sumsOf()).toMatchObject({ ...call, settledMicros: 2_000, unknownMicros: 0 });
+    const { stdout, stderr } = await project.succeed('costs', '--by', 'model');
+    expect(stdout).toMatch(/^aiq-offline\t1\t\d+\t\d+\t0\.002\t0\.00\t0\.00$/m);
+    expect(stderr).toMatch(
+      /^total: 1 call, \d+ tokens in, \d+ out, settled 0\.002, held 0\.00, unknown 0\.00$/m,
+    );
+    expect(await project.aiq('costs', '--since', 'noon')).toMatchObject({ code: 2 });
+  });
+
+  test('are warned of when 80 % of a budget are used, also with --quiet', async () => {
+    await project.succeed('budgets', 'raise', 'few', '0.0025');
+    const run = await project.succeed('--quiet', 'run', '--until-empty');
+    expect(run.stderr).toBe('warning: budget few: 80 % of it is used (0.002 of 0.0025 USD used)\n');
+  });
 });

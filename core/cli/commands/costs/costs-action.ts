@@ -30,7 +30,7 @@ const counts = [
 ] as const;
 type Counts = { readonly [count in (typeof counts)[number]]: number };
 
-/** What the calls of one agent, model or day cost together. */
+/** What the calls of one agent, model or day cost together: all that ended, and the money of those under way. */
 export interface CostSum extends Counts {
   /** Values of what was summed by, in order. */
   readonly key: readonly string[];
@@ -104,7 +104,9 @@ function costOf({ settledMicros, heldMicros, unknownMicros }: Counts): number {
 
 function sumOf(key: readonly string[], rows: readonly CostRow[]): CostSum {
   const sums = counts.map((count) => [count, rows.reduce((sum, row) => sum + row[count], 0)]);
-  return { key, ...(Object.fromEntries(sums) as Counts) };
+  const counted = Object.fromEntries(sums) as Counts;
+  // The engine counts a call either as one of known cost or as one of unknown cost.
+  return { key, ...counted, calls: counted.calls + counted.unknownCalls };
 }
 
 function described({ key, ...sums }: CostSum, by: readonly Key[]): object {

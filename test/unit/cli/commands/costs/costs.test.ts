@@ -21,11 +21,11 @@ test('without a key they are those of agent and model, the most expensive first'
   expect(await showCosts(session, {})).toBe('ok');
   expect(results.map((line) => line.split('\t'))).toEqual([
     ['search', 'gpt-5-mini', '1', '0', '0', '3.00', '0.000007', '0.00'],
-    ['summarize', 'gpt-5-mini', '5', '1000', '300', '0.300003', '0.00', '0.00005'],
+    ['summarize', 'gpt-5-mini', '6', '1000', '300', '0.300003', '0.00', '0.00005'],
     ['summarize', 'mine', '4', '0', '0', '0.00', '0.00', '0.00'],
   ]);
   expect(notes).toEqual([
-    'total: 10 calls, 1000 tokens in, 300 out, settled 3.300003, held 0.000007, unknown 0.00005',
+    'total: 11 calls, 1000 tokens in, 300 out, settled 3.300003, held 0.000007, unknown 0.00005',
     '4 calls have no known cost: add prices (aiq prices)',
     '1 call has an unknown cost: UNKNOWN has what that can be at most',
     '2 calls have estimated tokens, for the provider sent no count',
@@ -33,7 +33,7 @@ test('without a key they are those of agent and model, the most expensive first'
 });
 
 test.each(['agent', 'model', 'day'] as const)('by %s the sums add up', (by) => {
-  for (const count of ['calls', 'settledMicros', 'heldMicros', 'unknownMicros'] as const) {
+  for (const count of ['inputTokens', 'settledMicros', 'heldMicros', 'unknownMicros'] as const) {
     const total = sumCosts(rows, [by]).reduce((sum, one) => sum + one[count], 0);
     expect(total).toBe(rows.reduce((sum, row) => sum + row[count], 0));
   }
