@@ -64,13 +64,13 @@ const heading = [
   'BUDGET',
   'AMOUNT',
   'PER',
-  'CALLS OF',
   'SETTLED',
   'HELD',
   'UNKNOWN',
   'LEFT',
-  'UNTIL',
   'WAITING',
+  'UNTIL',
+  'CALLS OF',
 ];
 
 /** One line for each budget, with a heading at a terminal. */
@@ -84,11 +84,11 @@ export function budgetTable(states: readonly BudgetState[]): string[] {
       terms.name,
       `${formatMicros(amountMicros)} ${terms.currency}`,
       terms.per,
-      scopeText(terms),
       ...amounts.map((micros) => formatMicros(micros)),
       left === null ? '-' : formatMicros(left),
-      period === null ? '-' : timeText(period.endMs),
       String(state.parked),
+      period === null ? '-' : timeText(period.endMs),
+      scopeText(terms),
     ];
   });
   return formatTable(heading, rows, outputWidth());

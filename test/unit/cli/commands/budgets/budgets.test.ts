@@ -32,8 +32,8 @@ describe('list', () => {
     const { session, results } = moneySession({ states: [used, forever] });
     expect(await listBudgets(session)).toBe('ok');
     expect(results.map((line) => line.split('\t'))).toEqual([
-      ['daily', '3 USD', 'day', 'all', '2', '0.1', '0.4', '0.5', '2026-12-02T00:00Z', '12'],
-      ['search', '3 USD', 'all', 'agent search, tag x', '0', '0', '0', '3', '-', '0'],
+      ['daily', '3 USD', 'day', '2', '0.1', '0.4', '0.5', '12', '2026-12-02T00:00Z', 'all'],
+      ['search', '3 USD', 'all', '0', '0', '0', '3', '0', '-', 'agent search, tag x'],
     ]);
   });
 
@@ -42,7 +42,16 @@ describe('list', () => {
     const state = { ...used, terms, period: null };
     const { session, results, changes } = moneySession({ states: [state] });
     await listBudgets(session);
-    expect(results[0]?.split('\t').slice(-6)).toEqual(['2', '0.1', '0.4', '-', '-', '12']);
+    expect(results[0]?.split('\t').slice(2)).toEqual([
+      'job',
+      '2',
+      '0.1',
+      '0.4',
+      '-',
+      '12',
+      '-',
+      'all',
+    ]);
     expect(waitingText(state, 12)).toContain('(3 USD for each job)');
     await raiseBudget(session, 'summarize.maxCost', '1');
     expect(changes).toHaveLength(1);
