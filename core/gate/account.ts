@@ -1,9 +1,9 @@
 /**
- * The money of a budget in one period, and the one rule of spending it: reserve, call, settle. Pure: an
+ * The money of a budget in one period, and the one rule of using it: reserve, call, settle. Pure: an
  * engine keeps accounts and holds as it likes, and asks here what may start and what a call's end changes.
  *
  * A call holds what it can cost at most, its bound, in all its budgets before it starts. What is held counts
- * as spent until the call's cost is known: a consumer that vanishes leaves the bound behind as unknown. So
+ * as used until the call's cost is known: a consumer that vanishes leaves the bound behind as unknown. So
  * the sum of what is settled, held and unknown is at no time below what the provider has billed, and never
  * above the amount, unless a provider bills more than the bound.
  */
@@ -62,13 +62,8 @@ export function newAccount(startMs: number): Account {
   return { startMs, settledMicros: 0, heldMicros: 0, unknownMicros: 0, overBound: [] };
 }
 
-/** The account in the period that starts then; the same while its own goes on. */
-export function inPeriod(account: Account, startMs: number): Account {
-  return account.startMs >= startMs ? account : newAccount(startMs);
-}
-
 /** What calls that are under way leave when each costs its bound. */
-export function leftMicros({ budget, account }: Claim): number {
+function leftMicros({ budget, account }: Claim): number {
   const { settledMicros, heldMicros, unknownMicros } = account;
   return budget.amountMicros - settledMicros - heldMicros - unknownMicros;
 }

@@ -7,8 +7,6 @@ export {
   type Decision,
   decide,
   type Hold,
-  inPeriod,
-  leftMicros,
   newAccount,
   withEnd,
   withHold,

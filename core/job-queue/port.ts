@@ -277,14 +277,15 @@ export interface JobQueue {
   removeBudgets(names: readonly string[]): Promise<void>;
   /**
    * Another amount from now on; jobs that it makes room for run on, in order.
-   * @throws AiqError `NOT_FOUND`; `BAD_REQUEST` for less than what is spent
+   * @throws AiqError `NOT_FOUND`; `BAD_REQUEST` for no more than what is used
    */
   raiseBudget(name: string, amountMicros: number): Promise<void>;
   /**
-   * What all unknown calls of the budget cost together, as a person found out.
-   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when there are none
+   * What the unknown calls of the budget's period cost together, as a person found out who saw that their
+   * bounds are `unknownMicros`.
+   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when there are none, or others by now
    */
-  settleBudget(name: string, micros: number): Promise<void>;
+  settleBudget(name: string, micros: number, unknownMicros: number): Promise<void>;
   /** What calls cost on those days, both included: see `CostRow`. */
   costs(dayMin: number, dayMax: number): Promise<readonly CostRow[]>;
   /** Asks the broker to stop; only where the engine is ours to stop. */

@@ -85,6 +85,17 @@ export const budget = {
 /** What became of a model call: its cost is known, or not known, or it never left. */
 export const callEnds = { settled: 1, unknown: 2, unsent: 3 } as const;
 
+/** Why a call may not start. */
+export const parkReasons = { none: 0, amount: 1, over_bound: 2 } as const;
+
+/** How budgets of a configuration become those of the broker. */
+export const budgetModes = {
+  /** New ones are added; one that is known with other terms is a conflict. */
+  declare: 1,
+  /** The same, and known ones take the new terms. */
+  set: 2,
+} as const;
+
 /** What a model call used and cost; it frees what the call held. */
 export const charge = {
   struct: {

@@ -15,6 +15,7 @@ import {
   type Settlement,
 } from '../../core/protocol/index.ts';
 import { type Book, type BookJob, isTokenOf, keyOf, outputKey, valueKey } from './book.ts';
+import { problemOfMoney } from './money-answers.ts';
 import type { Promises } from './promises.ts';
 import type { Rules } from './rules.ts';
 
@@ -132,6 +133,8 @@ export class AnswerChecks {
       this.#enqueueDecided(request.event, (fields as Message<'EnqueueOk'>).items);
     }
     if (name === 'UnwrittenOk') this.#unwrittenDecided(request, outgoing);
+    const ofMoney = problemOfMoney(this.#book.money, name, fields);
+    if (ofMoney !== null) this.#violate(ofMoney);
     if (name === 'SettleOk' && request.name === 'Settle') {
       const { items } = fields as Message<'SettleOk'>;
       for (const [index, item] of request.fields.items.entries()) {

@@ -44,18 +44,29 @@ const charges: Readonly<Record<LeaseEnd, Charge>> = {
 };
 
 /** A crash that its consumer reports is the job's own when it ran alone; else it only came back. */
-function chargeOf({ end }: LeaseEnded, isolated: boolean, isUnread: boolean): Charge {
+function chargeOf(next: LeaseEnded, job: BookJob, isUnread: boolean): Charge {
+  const { end } = next;
+  if (isParkedForBudget(next, job)) return nothing;
   // The broker took it back before anybody had it.
   if (end === 'returned' && isUnread) return nothing;
   const charge = charges[end];
   if (charge.crashes === 0) return charge;
-  const isItsOwn = end === 'crashed' && isolated;
+  const isItsOwn = end === 'crashed' && job.isolated;
   return isItsOwn ? { ...charge, attempts: 1 } : { ...charge, returns: 1 };
+}
+
+/** What waits for money came back for nothing; one that expired meanwhile does not say what it waited for. */
+function isParkedForBudget(
+  { end, parkKey, errorCode, returns }: LeaseEnded,
+  job: BookJob,
+): boolean {
+  if (end !== 'returned') return false;
+  return parkKey.startsWith('budget:') || (errorCode === 'expired' && returns === job.returns);
 }
 
 /** What is wrong with the record, or null. */
 export function wrongCounters(job: BookJob, next: LeaseEnded, options: LeaseLaw): string | null {
-  const charge = chargeOf(next, job.isolated, options.isUnread);
+  const charge = chargeOf(next, job, options.isUnread);
   for (const counter of ['attempts', 'crashes', 'returns'] as const) {
     if (next[counter] !== job[counter] + charge[counter]) {
       return `${counter} went from ${job[counter]} to ${next[counter]}`;

@@ -22,6 +22,8 @@ export interface BookCosts {
 }
 
 export class MoneyBook {
+  /** The budget that is never removed and never set anew. */
+  static readonly cap = 'cap';
   readonly budgets: UndoMap<string, BookBudget>;
   readonly holds: UndoMap<number, Reserved>;
   /** By budget, period and, where it is for each job, job. */
@@ -29,7 +31,11 @@ export class MoneyBook {
   /** By day, agent and model. */
   readonly costs: UndoMap<string, BookCosts>;
 
+  /** Calls that hold, or held, money of it. */
+  readonly #capped: UndoMap<number, true>;
+
   constructor(history: History) {
+    this.#capped = new UndoMap(history);
     this.budgets = new UndoMap(history);
     this.holds = new UndoMap(history);
     this.settled = new UndoMap(history);
@@ -72,6 +78,9 @@ export class MoneyBook {
       }
     }
     this.holds.set(record.hold, record);
+    if (record.budgets.some(({ name }) => name === MoneyBook.cap)) {
+      this.#capped.set(record.hold, true);
+    }
   }
 
   charge(charge: Charged): void {
@@ -100,6 +109,19 @@ export class MoneyBook {
     for (const { terms } of this.budgets.values()) {
       if (terms.per === 'job') this.settled.delete(accountKey(terms.name, 0, id));
     }
+  }
+
+  /** Why the records do not keep what they promise of the budget `cap`; null when they do. */
+  problemOf(bills: ReadonlyMap<number, number>): string | null {
+    const { cap } = MoneyBook;
+    const budget = this.budgets.get(cap);
+    if (budget === undefined) return null;
+    let billed = 0;
+    for (const [hold, micros] of bills) if (this.#capped.has(hold)) billed += micros;
+    const known = this.settledOf(cap, '') + this.heldOf(cap, '');
+    if (known < billed) return `${billed} were billed under ${cap}, and ${known} are known of it`;
+    if (known <= budget.amountMicros) return null;
+    return `${known} are used of ${cap}, which has ${budget.amountMicros}`;
   }
 
   /** What calls have settled of a budget in its period; of one for each job that job's. */

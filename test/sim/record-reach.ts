@@ -52,8 +52,23 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
     ofEnd(record, before, seen);
     ofSettle(record, seen);
   }
+  if (record.kind === 'charged') ofCharges(record, seen);
+  if (record.kind === 'budgetSet') ofBudget(record, seen);
   if (record.kind === 'projected') for (const job of record.jobs) ofProjected(job, seen);
   if (record.kind === 'cancelled') for (const id of record.ids) ofCancel(id, seen);
+}
+
+function ofCharges({ charges }: RecordOf<'charged'>, { book, reach }: Seen): void {
+  for (const { hold, end } of charges) {
+    const isUnknown = book.money.holds.get(hold)?.unknown;
+    if (end === 'unknown') reach('call of a lost lease left unknown');
+    else if (isUnknown === true) reach('late charge of an unknown call');
+  }
+}
+
+function ofBudget({ terms, startMs }: RecordOf<'budgetSet'>, { book, reach }: Seen): void {
+  const before = book.money.budgets.get(terms.name);
+  if (before !== undefined && before.startMs < startMs) reach('budget period begun');
 }
 
 function ofEnqueued({ jobs }: RecordOf<'enqueued'>, { reach }: Seen): void {
@@ -88,6 +103,7 @@ function ofEnd(record: RecordOf<'leaseEnded'>, before: BookJob, { reach }: Seen)
   if (end === 'lost' && before.isolated) reach('isolated job lost with its consumer');
   if (end === 'lost' && errorCode === 'crashes_exhausted') reach('lost too often');
   if (state === 'parked') reach('job parked when settled');
+  if (record.parkKey.startsWith('budget:')) reach('job parked for a budget');
   if (state === 'dead' && end === 'retry') reach('attempts used up');
 }
 

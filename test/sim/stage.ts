@@ -14,6 +14,8 @@ export interface Stage {
   readonly swarm: Swarm;
   readonly catalog: Catalog;
   readonly reach: ReachCounters;
+  /** What the provider has billed, by the number of the call's hold. */
+  readonly bills: Map<number, number>;
   /** A broker is there that takes connections. */
   readonly isServing: boolean;
   /** Faults and mischief are over: everybody works off what is left. */

@@ -49,6 +49,7 @@ const features = [
   'pauses',
   'atomic',
   'retention',
+  'money',
 ] as const;
 export type Feature = (typeof features)[number];
 

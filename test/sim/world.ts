@@ -55,6 +55,7 @@ export class World implements Stage {
   readonly medium = new Medium();
   readonly catalog: Catalog;
   readonly reach = new ReachCounters();
+  readonly bills = new Map<number, number>();
   readonly oracle: Oracle;
   isCalm = false;
   life: Life | null = null;
@@ -143,6 +144,13 @@ export class World implements Stage {
     const chosen = this.dice.weighted(this.#weights(wires.length > 0));
     if (chosen !== null) await this.#happenings[chosen](wires);
     if (life !== null) await this.#checkLife(life);
+    if (this.#steps % 25 === 0) this.#checkBills();
+  }
+
+  /** What the broker knows of a budget covers the bill at every moment, and is never above its amount. */
+  #checkBills(): void {
+    const problem = this.oracle.book.money.problemOf(this.bills);
+    if (problem !== null) this.violate(problem);
   }
 
   /** How likely each thing is to happen next. */
@@ -263,6 +271,7 @@ export class World implements Stage {
 
   compared(infos: readonly JobInfo[], stats: Message<'StatsOk'> | null): void {
     this.oracle.compare(infos, this.isReadable);
+    this.#checkBills();
     for (const { queue, paused, jobsMax, bytesMax, keepMs, keepJobs } of stats?.queues ?? []) {
       const told = JSON.stringify({ paused, jobsMax, bytesMax, keepMs, keepJobs });
       const expected = JSON.stringify(this.oracle.book.queue(queue));

@@ -23,6 +23,10 @@ const enumNames = new Map<unknown, string>([
   [structs.directives, 'directive'],
   [structs.overwriteRules, 'overwrite'],
   [structs.outputStates, 'outputState'],
+  [structs.budgetPeriods, 'budgetPeriod'],
+  [structs.callEnds, 'callEnd'],
+  [structs.parkReasons, 'parkReason'],
+  [structs.budgetModes, 'budgetMode'],
 ]);
 const structNames = new Map<unknown, string>([
   [structs.token.struct, 'token'],
@@ -35,6 +39,8 @@ const structNames = new Map<unknown, string>([
   [structs.jobInfo.struct, 'jobInfo'],
   [structs.queueInfo.struct, 'queueInfo'],
   [structs.itemAnswer.struct, 'itemAnswer'],
+  [structs.budget.struct, 'budget'],
+  [structs.charge.struct, 'charge'],
 ]);
 
 function typeText(type: FieldType): string {

@@ -26,8 +26,8 @@ export function moneyOf(client: Pick<Client, 'request'>): Pick<JobQueue, Money> 
     async raiseBudget(name, amountMicros) {
       await client.request('RaiseBudget', { name, amountMicros });
     },
-    async settleBudget(name, micros) {
-      await client.request('SettleBudget', { name, micros });
+    async settleBudget(name, micros, unknownMicros) {
+      await client.request('SettleBudget', { name, micros, unknownMicros });
     },
     costs: (dayMin, dayMax) => costs(client, dayMin, dayMax),
   };

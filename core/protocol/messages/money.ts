@@ -3,18 +3,7 @@
  * Part of the table in `../messages.ts`.
  */
 
-import { budget, charge, token } from '../structs.ts';
-
-/** Why a call may not start. */
-export const parkReasons = { none: 0, amount: 1, over_bound: 2 } as const;
-
-/** How budgets of a configuration become those of the broker. */
-export const budgetModes = {
-  /** New ones are added; one that is known with other terms is a conflict. */
-  declare: 1,
-  /** The same, and known ones take the new terms. */
-  set: 2,
-} as const;
+import { budget, budgetModes, charge, parkReasons, token } from '../structs.ts';
 
 export const moneyMessages = {
   /**
@@ -92,12 +81,15 @@ export const moneyMessages = {
     answer: 'Ok',
     fields: { name: 'text', amountMicros: 'u53' },
   },
-  /** What a person says that all unknown calls of the budget cost together. */
+  /**
+   * What a person says that the unknown calls of the budget's period cost together; `unknownMicros` are their
+   * bounds, as that person saw them.
+   */
   SettleBudget: {
     opcode: 79,
     from: 'client',
     answer: 'Ok',
-    fields: { name: 'text', micros: 'u53' },
+    fields: { name: 'text', micros: 'u53', unknownMicros: 'u53' },
   },
   /** What calls cost, by day, agent and model. */
   Costs: {

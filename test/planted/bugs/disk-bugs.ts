@@ -69,7 +69,7 @@ export const diskBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/broker/state-machine/lifecycle/lease-end.ts#countersOf',
-        find: "ending.uncounted === true ? 'none' :",
+        find: "isUncounted ? 'none' :",
         replace: '',
       },
     ],

@@ -21,8 +21,8 @@ export const queueBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/broker/state-machine/requests/journal-requests.ts#putHeldEntry',
-        find: 'if (existing !== undefined) { sendEntry(request, existing.offset); return; }',
-        replace: '',
+        find: 'if (existing !== undefined) {',
+        replace: 'if (existing === null) {',
       },
     ],
     caughtBy: simulation,

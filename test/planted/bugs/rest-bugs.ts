@@ -15,8 +15,8 @@ export const restBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/broker/state-machine/state/broker-state.ts#BrokerState.smallStateBytes',
-        find: 'epochBytes + queues.settingsBytes + this.bulks.rewriteBytes + this.blobs.rewriteBytes',
-        replace: 'epochBytes + 0 * queues.settingsBytes',
+        find: 'epochBytes + this.jobs.queues.settingsBytes + ofParts',
+        replace: 'epochBytes + 0 * ofParts',
       },
     ],
     caughtBy: compactionRests,

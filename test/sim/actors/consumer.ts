@@ -15,6 +15,7 @@ import {
   type Value,
 } from '../../../core/protocol/index.ts';
 import type { Actor, Stage } from '../stage.ts';
+import { Buyer } from './buyer.ts';
 import { type Answer, Client } from './client.ts';
 
 interface Held {
@@ -26,6 +27,7 @@ interface Held {
 /** Leases that are over for this consumer, for mischief. */
 const pastMax = 12;
 const openMax = 8;
+const noResult = { result: null, output: null, prompts: null, enqueue: [] };
 const outputDirs = ['/out', '/other'];
 
 export class Consumer extends Client implements Actor {
@@ -33,11 +35,15 @@ export class Consumer extends Client implements Actor {
   readonly #past: Settlement[] = [];
   /** Settles without an answer: said again after the connection came back. */
   readonly #unanswered = new Map<string, Settlement>();
+  readonly #buyer: Buyer;
   #sleepsUntilMs = 0;
 
   constructor(stage: Stage) {
     super(stage);
     this.wire = null;
+    this.#buyer = new Buyer(stage, (name, fields, onAnswer) =>
+      this.request(name, fields, onAnswer),
+    );
   }
 
   act(): void {
@@ -97,6 +103,7 @@ export class Consumer extends Client implements Actor {
       return;
     }
     if (this.stage.catalog.has('outputs') && dice.chance(0.2)) this.#project();
+    if (this.stage.catalog.has('money')) this.#spend(dice.pick(held).token);
     if (dice.chance(0.25)) {
       this.#extend(held.map(({ token }) => token));
       return;
@@ -109,6 +116,19 @@ export class Consumer extends Client implements Actor {
     }
     for (const { token } of items) this.#drop(token);
     this.#settle(items, null);
+  }
+
+  #spend(token: LeaseToken): void {
+    const { dice, isCalm } = this.stage;
+    if (dice.chance(0.3)) this.#buyer.tell();
+    if (isCalm || dice.chance(0.3)) return;
+    this.#buyer.buy(token, (budget) => {
+      if (!this.#held.has(keyOf(token)) || dice.chance(0.2)) return;
+      this.#drop(token);
+      const park = `budget:${budget}`;
+      const parked = { ...this.#settlement(token), ...noResult, park } as const;
+      this.#settle([{ ...parked, outcome: 'returned', errorCode: 'budget' }], null);
+    });
   }
 
   #settle(items: Settlement[], repeated: 'settle repeated after its answer was lost' | null): void {
@@ -236,7 +256,8 @@ export class Consumer extends Client implements Actor {
       return;
     }
     const value = this.#value();
-    this.request('JournalPut', { token, callHash, value, charge: null }, (answer) => {
+    const charge = this.#buyer.take();
+    this.request('JournalPut', { token, callHash, value, charge }, (answer) => {
       if (answer?.name !== 'JournalOk') return;
       if (!this.#held.has(keyOf(token))) reach.reach('journal put by a former holder');
       const stands = (answer.fields as Message<'JournalOk'>).value;

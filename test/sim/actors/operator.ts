@@ -32,6 +32,7 @@ export class Operator extends Client implements Actor {
     if (queue !== undefined) this.request('Unpause', { queue });
     const key = catalog.parkKeys[turn - 10];
     if (key !== undefined) this.request('Signal', { key });
+    if (turn === 20 && catalog.has('money')) this.#freeBudgets();
   }
 
   #operate(): void {
@@ -46,6 +47,7 @@ export class Operator extends Client implements Actor {
         bulk: when('bulk', 3),
         signal: when('parking', 4),
         limit: when('limits', 2),
+        budget: when('money', 6),
         look: 6,
         drop: 0.3,
       })
@@ -67,6 +69,9 @@ export class Operator extends Client implements Actor {
         break;
       case 'limit':
         this.#limit();
+        break;
+      case 'budget':
+        this.#budget();
         break;
       case 'look':
         this.#look();
@@ -121,6 +126,45 @@ export class Operator extends Client implements Actor {
       keepMs: keeps ? dice.between(1, 2_000) : 0,
       keepJobs: keeps ? dice.between(1, 10) : 0,
     });
+  }
+
+  /** Calls must not wait for money any more. */
+  #freeBudgets(): void {
+    this.request('RaiseBudget', { name: 'cap', amountMicros: 2 ** 50 });
+    this.request('RemoveBudgets', { names: ['daily', 'one.maxCost'] });
+  }
+
+  #budget(): void {
+    const { dice, reach } = this.stage;
+    const terms = { currency: 'USD', timeZone: 'UTC', agent: null, model: null, tag: null };
+    const cap = { ...terms, name: 'cap', amountMicros: 150, per: 'all' } as const;
+    switch (dice.below(5)) {
+      case 0:
+        this.request('SetBudgets', { mode: 'declare', budgets: [cap] });
+        break;
+      case 1: {
+        const daily = { ...terms, name: 'daily', amountMicros: dice.pick([90, 900]) };
+        const of = { ...terms, name: 'one.maxCost', amountMicros: 50, agent: 'one' };
+        const budgets = [{ ...daily, per: 'day' } as const, { ...of, per: 'job' } as const];
+        this.request('SetBudgets', { mode: dice.pick(['declare', 'set']), budgets });
+        break;
+      }
+      case 2:
+        this.request(
+          'RaiseBudget',
+          { name: 'cap', amountMicros: dice.between(150, 900) },
+          (answer) => {
+            if (answer?.name === 'Ok') reach.reach('budget raised');
+          },
+        );
+        break;
+      case 3:
+        this.request('Budgets', {});
+        this.request('Costs', { dayMin: 0, dayMax: 999_999, after: 0, limit: 1_000 });
+        break;
+      default:
+        if (dice.chance(0.1)) this.request('RemoveBudgets', { names: ['daily'] });
+    }
   }
 
   #look(): void {

@@ -127,10 +127,13 @@ export class SalvageFilter {
   }
 
   /** Kept even for an unknown job: compaction may rewrite the job only later. */
-  #journaled({ id, value }: RecordOf<'journaled'>): 'as it is' | readonly LogRecord[] {
+  #journaled(record: RecordOf<'journaled'>): 'as it is' | readonly LogRecord[] {
+    const { id, value, charge, atMs } = record;
     if (value.blob === null || !this.#context.blobs.isLost(value.blob)) return 'as it is';
     if (this.#known.has(id)) this.losses.ids.add(id);
-    return this.#withoutBlob();
+    const left = this.#withoutBlob();
+    // What the call cost is true without its answer.
+    return charge === null ? left : [...left, { kind: 'charged', charges: [charge], atMs }];
   }
 
   #delivered(record: RecordOf<'delivered'>): 'as it is' | readonly LogRecord[] {

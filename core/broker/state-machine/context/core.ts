@@ -102,7 +102,7 @@ export class Core implements Committing {
   moreToNotify = false;
   /** The first that asked comes first. */
   readonly waitingCalls: Set<WaitingCall> = new Set();
-  /** Changes of money when they were last looked at. */
+  /** Changes of money when waiting calls were last tried. */
   waitedAtChange = 0;
   /** Number of the next Deliver frame. */
   nextFrame = 1;

@@ -56,8 +56,8 @@ export interface BudgetChange extends Pick<BudgetEntry, 'terms' | 'budget'> {
 export function commitBudget(core: Core, change: BudgetChange, now: Now): void {
   const { terms, budget, startMs, settledMicros, overBound } = change;
   const { amountMicros } = budget;
-  const spent = { startMs, settledMicros, overBound: [...overBound] };
-  core.commit({ kind: 'budgetSet', terms, amountMicros, ...spent, atMs: now.wallMs });
+  const used = { startMs, settledMicros, overBound: [...overBound] };
+  core.commit({ kind: 'budgetSet', terms, amountMicros, ...used, atMs: now.wallMs });
 }
 
 /** Jobs that are parked for the budget run again, in order; those that still do not fit park again. */

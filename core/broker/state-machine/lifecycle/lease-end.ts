@@ -147,7 +147,8 @@ export function decideLeaseEnd(
 
 function countersOf(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
   // What waits for money does not circle: it may come back with every raise, and after months.
-  const isUncounted = ending.uncounted === true || isParkedForBudget(ending.park);
+  const isWaiting = ending.end === 'returned' && isParkedForBudget(ending.park);
+  const isUncounted = ending.uncounted === true || isWaiting;
   const charge = isUncounted ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,
   // and a crash there, which its consumer survives and reports, is its own. The loss of a consumer

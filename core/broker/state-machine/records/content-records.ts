@@ -56,7 +56,7 @@ export const contentMeanings: Meanings<typeof contentKinds> = {
       const bytes = codec.encode({ ...record, value, charge: null });
       summary.keep(journalOf(record.id), textOf(record.callHash), { offset, bytes });
       const { charge, atMs } = record;
-      // Counts also when the entry is gone.
+      // Counts also when the job is over and has no journal.
       if (charge === null) return;
       const charged = moneyCodec.encode({ kind: 'charged', charges: [charge], atMs });
       summary.keep('money', `charged ${offset}`, { offset, bytes: charged });

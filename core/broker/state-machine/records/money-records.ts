@@ -44,7 +44,7 @@ export const moneyKinds = {
       boundMicros: 'u53',
       budgets: { list: { struct: { name: 'text', startMs: 'u53' } } },
       day: 'u32',
-      /** Its consumer is gone; only compaction writes it so. */
+      /** Its cost is unknown; only compaction writes it so. */
       unknown: 'bool',
       atMs: 'u53',
     },

@@ -1,6 +1,6 @@
 /**
- * Reserve, Charge, and what people say of budgets. A charge needs no lease: what a call cost is true, whoever
- * has the job by now.
+ * Reserve, Charge, and what people say of budgets. A charge needs no lease: what a call cost is true, also when
+ * another session has the job by now.
  */
 
 import { isTimeZone, periodAt } from '../../../gate/index.ts';
@@ -68,7 +68,7 @@ export function budgets(request: Request<'Budgets'>): void {
   const queues = [...jobs.queues.all()];
   const rows = [...money.budgets.values()].map((entry) => {
     const { terms, budget, endMs } = entry;
-    const { startMs, overBound, ...spent } = money.totalOf(entry);
+    const { startMs, overBound, ...used } = money.totalOf(entry);
     const key = parkKeyOf(terms.name);
     const parked = queues.reduce(
       (sum, queue) => sum + (queue.parked.get(key)?.rows.length ?? 0),
@@ -76,7 +76,7 @@ export function budgets(request: Request<'Budgets'>): void {
     );
     const { amountMicros } = budget;
     const period = { startMs, endMs: endMs ?? 0 };
-    return { terms, amountMicros, ...period, ...spent, overBound: [...overBound], parked };
+    return { terms, amountMicros, ...period, ...used, overBound: [...overBound], parked };
   });
   respond(request, 'BudgetsOk', { budgets: rows });
 }
@@ -101,8 +101,8 @@ export function setBudgets(request: Request<'SetBudgets'>): void {
       if (before !== undefined && (before.terms.per === 'job') !== (terms.per === 'job')) {
         core.commit({ kind: 'budgetRemoved', name: terms.name, atMs: now.wallMs });
       }
-      const spent = money.budgets.get(terms.name)?.account;
-      const settledMicros = spent?.startMs === startMs ? spent.settledMicros : 0;
+      const account = money.budgets.get(terms.name)?.account;
+      const settledMicros = account?.startMs === startMs ? account.settledMicros : 0;
       commitBudget(core, { terms, budget, startMs, settledMicros, overBound: [] }, now);
       wakeParked(core, terms.name, now);
     }
@@ -126,9 +126,9 @@ export function raiseBudget(request: Request<'RaiseBudget'>): void {
   const entry = core.state.money.budgets.get(name);
   if (entry === undefined) return refuseUnknown(request, name);
   const { settledMicros, heldMicros, unknownMicros, startMs } = entry.account;
-  const spent = settledMicros + heldMicros + unknownMicros;
-  if (amountMicros <= spent || amountMicros === Number.MAX_SAFE_INTEGER) {
-    const what = `${spent} millionths of it are spent or held`;
+  const usedMicros = settledMicros + heldMicros + unknownMicros;
+  if (amountMicros <= usedMicros || amountMicros === Number.MAX_SAFE_INTEGER) {
+    const what = `${usedMicros} millionths of it are used or held`;
     refuse(request, 'BAD_REQUEST', `budget ${name} cannot become ${amountMicros}: ${what}`);
     return;
   }
@@ -142,14 +142,21 @@ export function raiseBudget(request: Request<'RaiseBudget'>): void {
 /** Each call gets a share by its bound; what does not divide goes to the last one. */
 export function settleBudget(request: Request<'SettleBudget'>): void {
   const { core, fields } = request;
-  const { name, micros } = fields;
+  const { name, micros, unknownMicros } = fields;
   const { money } = core.state;
-  if (!money.budgets.has(name)) return refuseUnknown(request, name);
+  const entry = money.budgets.get(name);
+  if (entry === undefined) return refuseUnknown(request, name);
+  const { startMs, unknownMicros: nowMicros } = money.totalOf(entry);
   const isOf = ({ budgets: of, unknown }: HoldEntry): boolean =>
-    unknown && of.some((one) => one.name === name);
+    unknown && of.some((one) => one.name === name && one.startMs === startMs);
   const holds = [...money.holds.values()].filter(isOf);
   if (holds.length === 0) {
     refuse(request, 'BAD_STATE', `budget ${name} has no calls of unknown cost`);
+    return;
+  }
+  if (unknownMicros !== nowMicros) {
+    const message = `calls of unknown cost in budget ${name} hold ${nowMicros} millionths by now, not ${unknownMicros}`;
+    refuse(request, 'BAD_STATE', message);
     return;
   }
   const bounds = holds.reduce((sum, { boundMicros }) => sum + BigInt(boundMicros), 0n) || 1n;

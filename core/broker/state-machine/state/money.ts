@@ -120,7 +120,7 @@ export class MoneyStore {
     this.#budgetsChanged();
   }
 
-  /** What its calls hold goes on in other budgets alone. On replay its terms may be gone already. */
+  /** What its calls hold goes on in other budgets alone. On replay its terms may be missing. */
   remove(name: string): void {
     this.#budgets.delete(name);
     for (const [id, accounts] of this.#jobs) {
@@ -164,7 +164,7 @@ export class MoneyStore {
     this.#setOfJob(id, name, { ...account, settledMicros, overBound });
   }
 
-  /** The job is over: what it spent of budgets for each job binds no call any more. */
+  /** The job is over: what it used of budgets for each job binds no call any more. */
   jobOver(id: string): void {
     const accounts = this.#jobs.get(id);
     if (accounts === undefined) return;
@@ -192,8 +192,8 @@ export class MoneyStore {
   *rewriteRecords(atMs: number): Generator<LogRecord> {
     for (const { terms, budget, account } of this.#budgets.values()) {
       const { startMs, settledMicros, overBound } = account;
-      const spent = { startMs, settledMicros, overBound: [...overBound] };
-      yield { kind: 'budgetSet', terms, amountMicros: budget.amountMicros, ...spent, atMs };
+      const used = { startMs, settledMicros, overBound: [...overBound] };
+      yield { kind: 'budgetSet', terms, amountMicros: budget.amountMicros, ...used, atMs };
     }
     for (const [id, accounts] of this.#jobs) {
       for (const [name, { settledMicros, overBound }] of accounts) {

@@ -275,6 +275,12 @@ export class Traffic {
     };
   }
 
+  #settleUnknown(name: string, micros: number): void {
+    const { budgets } = this.driver.request(producer, 'Budgets', {}) as Message<'BudgetsOk'>;
+    const known = budgets.find(({ terms }) => terms.name === name);
+    this.#ask('SettleBudget', { name, micros, unknownMicros: known?.unknownMicros ?? 0 });
+  }
+
   #budget({ id, pick }: Step): void {
     const periods = ['all', 'day', 'week', 'month', 'job'] as const;
     const per = periods[id % periods.length] ?? 'all';
@@ -290,7 +296,7 @@ export class Traffic {
     };
     const name = terms.name;
     if (pick % 9 === 0) this.#ask('RemoveBudgets', { names: [name] });
-    else if (pick % 7 === 0) this.#ask('SettleBudget', { name, micros: pick % 300 });
+    else if (pick % 7 === 0) this.#settleUnknown(name, pick % 300);
     else if (pick % 5 === 0) this.#ask('RaiseBudget', { name, amountMicros: pick });
     else this.#ask('SetBudgets', { mode: pick % 2 === 0 ? 'set' : 'declare', budgets: [terms] });
   }
