@@ -152,22 +152,27 @@ export interface FakeJournal extends Journal {
   readonly entries: Map<string, Uint8Array>;
   /** `get` and `put`, in order. */
   readonly asked: string[];
+  /** Those that came with entries. */
+  readonly charges: CallCharge[];
 }
 
 /** The journal of one job, in memory. */
 export function fakeJournal(): FakeJournal {
   const entries = new Map<string, Uint8Array>();
   const asked: string[] = [];
+  const charges: CallCharge[] = [];
   const keyOf = (callHash: Uint8Array): string => Buffer.from(callHash).toString('hex');
   return {
     entries,
     asked,
+    charges,
     async get(callHash) {
       asked.push('get');
       return entries.get(keyOf(callHash)) ?? null;
     },
-    async put(callHash, value) {
+    async put(callHash, value, charge) {
       asked.push('put');
+      if (charge !== undefined) charges.push(charge);
       const stands = entries.get(keyOf(callHash)) ?? value;
       entries.set(keyOf(callHash), stands);
       return stands;

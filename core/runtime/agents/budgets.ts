@@ -77,11 +77,8 @@ export function budgetProblem(
   { agent, model, price, outputTokensMax }: ThreadAgent,
   budgets: readonly BudgetTerms[],
 ): string | null {
-  const concerning = budgets.find(
-    (one) => (one.agent ?? agent.name) === agent.name && (one.model ?? model) === model,
-  );
-  if (concerning === undefined) return null;
-  const { name } = concerning;
+  const name = budgetOf(agent, model, budgets);
+  if (name === undefined) return null;
   if (price === null) {
     return (
       `model ${model} has no price, and budget ${name} counts what its calls cost. Add it to aiq.config.yaml, ` +
@@ -96,4 +93,21 @@ export function budgetProblem(
     `nothing limits what an answer of model ${model} costs, so no call of it fits budget ${name}. ` +
     'Add to agent.yaml: model: { options: { maxOutputTokens: 4096 } }'
   );
+}
+
+/** Name of a budget that may concern the agent's calls: its own limit, as it is now, or another. */
+function budgetOf(
+  agent: Agent,
+  model: string,
+  budgets: readonly BudgetTerms[],
+): string | undefined {
+  const own = maxCostName(agent);
+  if (agent.limits.maxCost !== null) return own;
+  const concerning = budgets.find(
+    (one) =>
+      one.name !== own &&
+      (one.agent ?? agent.name) === agent.name &&
+      (one.model ?? model) === model,
+  );
+  return concerning?.name;
 }

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelError } from '../../../core/model/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
-import type { Journal } from '../../../core/runtime/attempt/journal.ts';
-import type { Admission, CallCharge } from '../../../core/runtime/attempt/money.ts';
+import type { Admission } from '../../../core/runtime/attempt/money.ts';
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { projectionIn } from '../../support/results.ts';
 import { fakeJournal, fakeMoney } from '../../support/runtime-fakes.ts';
@@ -30,26 +29,12 @@ const json = {
   schema: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } },
 } as const;
 
-/** A journal that notes the charges that come with its entries. */
-function chargedJournal() {
-  const journal = fakeJournal();
-  const kept: CallCharge[] = [];
-  const noting: Journal = {
-    get: (hash) => journal.get(hash),
-    put(hash, value, charge) {
-      if (charge !== undefined) kept.push(charge);
-      return journal.put(hash, value);
-    },
-  };
-  return { journal: noting, kept };
-}
-
 async function run(turns: readonly Turn[], options: ScriptedRun = {}) {
   const money = fakeMoney();
-  const { journal, kept } = chargedJournal();
+  const journal = fakeJournal();
   const given = { money, journal, ...options, agent: { model, ...options.agent } };
   const ran = await scriptedRun({ dir: root, projection }, turns, given);
-  return { ...ran, money, kept };
+  return { ...ran, money, kept: journal.charges };
 }
 
 const noRoom: Admission = { ok: false, reason: 'amount', budget: 'daily', leftMicros: 1_000 };
