@@ -35,7 +35,16 @@ describe('aiq budgets', () => {
     const [row] = (await project.succeed('budgets', 'list')).stdout.split('\n');
     const until = expect.stringMatching(/^\d{4}-\d\d-\d\dT2[23]:00Z$/) as unknown;
     expect(row?.split('\t')).toEqual([
-      ...['daily', '3 USD', 'day', '0', '0', '0', '3', '0', until, 'all'],
+      'daily',
+      '3 USD',
+      'day',
+      '0',
+      '0',
+      '0',
+      '3',
+      '0',
+      until,
+      'all',
     ]);
     const raised = await project.succeed('budgets', 'raise', 'daily', '5.5 USD');
     expect(raised.stderr).toBe('budget daily is 5.5 USD now\n');

@@ -112,7 +112,7 @@ export async function settleBudget(
       `See: aiq budgets show ${name}`,
     );
   }
-  await (await session.queue()).settleBudget(name, micros);
+  await (await session.queue()).settleBudget(name, micros, state.unknownMicros);
   const [before, now] = [state.unknownMicros, micros].map((one) => formatMicros(one));
   await changed(
     session,

@@ -213,7 +213,7 @@ describe('raise', () => {
 test('settle says what unknown calls cost, and is refused where there are none', async () => {
   const { session, changes, notes } = moneySession({ states: [used, forever] });
   expect(await settleBudget(session, 'daily', '0')).toBe('ok');
-  expect(changes).toEqual([JSON.stringify(['settle', 'daily', 0])]);
+  expect(changes).toEqual([JSON.stringify(['settle', 'daily', 0, 400_000])]);
   expect(notes).toEqual(['the unknown calls of budget daily cost 0 USD, not up to 0.4']);
   const refused = settleBudget(session, 'search', '1');
   await expect(refused).rejects.toMatchObject({ exit: 'usage' });
