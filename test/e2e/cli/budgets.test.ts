@@ -32,6 +32,8 @@ describe('aiq budgets', () => {
   test('makes the budgets of the file known, raises, and takes new terms', async () => {
     expect((await project.succeed('budgets', 'list')).stderr).toContain('aiq budgets set');
     await project.succeed('budgets', 'set');
+    const completed = await project.succeed('__complete', '--', 'budgets', 'show', '');
+    expect(completed.stdout).toBe('daily\t0 of 3 USD used\n');
     const [row] = (await project.succeed('budgets', 'list')).stdout.split('\n');
     const until = expect.stringMatching(/^\d{4}-\d\d-\d\dT2[23]:00Z$/) as unknown;
     expect(row?.split('\t')).toEqual([
@@ -142,5 +144,18 @@ describe('jobs whose calls do not fit', () => {
     await project.succeed('budgets', 'raise', 'few', '0.0025');
     const run = await project.succeed('--quiet', 'run', '--until-empty');
     expect(run.stderr).toBe('warning: budget few: 80 % of it is used (0.002 of 0.0025 USD used)\n');
+  });
+
+  test('leave the results of the others to a wait for all of them', async () => {
+    await project.succeed('budgets', 'remove', 'few');
+    await project.write('aiq.config.yaml', configWith('few: { amount: 0.012, currency: USD }'));
+    await project.write('one.txt', 'The mill burned in the year of the great drought.');
+    await project.write('two.txt', 'The bridge was opened with a band and a speech.');
+    const waited = await project.aiq('enqueue', 'summarize', 'one.txt', 'two.txt', '--wait');
+    expect(waited, waited.stderr).toMatchObject({ code: 10 });
+    expect(waited.stdout).toMatch(/mill|bridge/);
+    expect(waited.stderr).toMatch(
+      /^error: 1 job waits for budget few \(0\.00\d+ of 0\.012 USD used\)/m,
+    );
   });
 });
