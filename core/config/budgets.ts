@@ -1,7 +1,6 @@
 /** `budgets` of `aiq.config.yaml`: what model calls may cost, in which period and whose. */
 
 import { formatMicros, parseMicros } from '../base/index.ts';
-import { isTimeZone } from '../gate/index.ts';
 import { shorten, suggestion } from '../yaml/index.ts';
 import type { BudgetConfig, Config } from './config.ts';
 import { type ConfigFile, findingAt } from './config-file.ts';
@@ -100,6 +99,16 @@ function parseTimeZone(value: unknown): string {
   if (typeof value === 'string' && isTimeZone(value)) return value;
   const near = nearest(value, Intl.supportedValuesOf('timeZone'));
   throw new ValueError(`: ${shorten(value)} is no time zone such as Europe/Berlin.${near}`);
+}
+
+/** As the gate knows them, which no command needs that only reads the configuration. */
+function isTimeZone(name: string): boolean {
+  try {
+    Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseTag(value: unknown): string | null {
