@@ -10,6 +10,7 @@ import { diskBugs } from './bugs/disk-bugs.ts';
 import { folderBugs } from './bugs/folder-bugs.ts';
 import { leaseBugs } from './bugs/lease-bugs.ts';
 import { logBugs } from './bugs/log-bugs.ts';
+import { moneyBugs } from './bugs/money-bugs.ts';
 import { netBugs } from './bugs/net-bugs.ts';
 import { queueBugs } from './bugs/queue-bugs.ts';
 import { restBugs } from './bugs/rest-bugs.ts';
@@ -24,6 +25,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...queueBugs,
   ...timeBugs,
   ...netBugs,
+  ...moneyBugs,
   ...restBugs,
   ...runtimeBugs,
   ...accessBugs,
