@@ -4,10 +4,10 @@ import type { RequestBody } from '../request.ts';
 import { costMicros, type Price, type Rates } from './price.ts';
 
 /**
- * Tokens that a provider may add to what is sent: around the request and each of its messages, and to
- * explain a tool to the model.
+ * Tokens that a provider may add to what is sent: words of its own before the request (some have several
+ * hundred), marks around each message, and what explains a tool to the model.
  */
-export const overheadTokens = { request: 256, message: 16, tool: 512 } as const;
+export const overheadTokens = { request: 1_024, message: 16, tool: 512 } as const;
 
 /**
  * Millionths of the currency unit, rounded up; null where nothing limits the answer. A token has at

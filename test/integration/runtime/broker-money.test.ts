@@ -101,7 +101,7 @@ const budget = async () => (await queue.budgets()).find(({ terms }) => terms.per
 
 describe('a budget', () => {
   it('is never exceeded and never below what was billed; what does not fit waits for more', async () => {
-    const amountMicros = 1_500;
+    const amountMicros = 3_600;
     const problems: string[] = [];
     onCall = async (billed) => {
       const { settledMicros, heldMicros, unknownMicros } = await budget();
@@ -110,7 +110,7 @@ describe('a budget', () => {
       if (counted < (billed + 1) * callMicros) problems.push(`${billed + 1} calls, ${counted}`);
     };
     const agent = agentOf({ model, retry: { delayMs: 10, maxDelayMs: 20 } });
-    await enqueue(agent, 60);
+    await enqueue(agent, 120);
     const { counts } = await (await start(agent, [daily(amountMicros)])).untilEmpty();
     onCall = async () => undefined;
     expect(problems).toEqual([]);
@@ -134,7 +134,7 @@ describe('a budget', () => {
     text = '{}';
     const agent = agentOf({
       model,
-      limits: { maxCost: 0.001 },
+      limits: { maxCost: 0.0017 },
       output: {
         format: 'json',
         schema: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } },

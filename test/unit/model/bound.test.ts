@@ -97,7 +97,7 @@ describe('the bound of a request', () => {
     const responseSchema = { name: 's', schema: { type: 'object' } };
     const parts = { messages: [{ role: 'user', content: 'ä€😀' }] as const, tools, responseSchema };
     expect(bound({ input: 1, output: 0 }, parts)).toBe(inputTokens(parts));
-    expect(inputTokens(parts)).toBeGreaterThan(9 + 16 + 256 + 512);
+    expect(inputTokens(parts)).toBeGreaterThan(9 + 16 + 1_024 + 512);
   });
 
   it('has the answer at its limit, by whichever name, at the dearer of output and reasoning', () => {
