@@ -44,9 +44,17 @@ export function usedText(state: BudgetState): string {
 /** How many jobs wait, and what runs them. */
 export function waitingText(state: BudgetState, jobs: number): string {
   const { name } = state.terms;
-  const wait = jobs === 1 ? '1 job waits' : `${jobs} jobs wait`;
   const them = jobs === 1 ? 'it' : 'them';
-  return `${wait} for budget ${name} (${usedText(state)}); aiq budgets raise ${name} <amount> runs ${them}`;
+  return `${waitText(jobs)} for budget ${name} (${usedText(state)}); aiq budgets raise ${name} <amount> runs ${them}`;
+}
+
+function waitText(jobs: number): string {
+  return jobs === 1 ? '1 job waits' : `${jobs} jobs wait`;
+}
+
+/** `12 jobs that waited for it run on`. */
+export function runOnText(jobs: number): string {
+  return `${countText(jobs)} that waited for it ${jobs === 1 ? 'runs' : 'run'} on`;
 }
 
 /** Whose calls: `agent summarize, tag x`, or `all`. */
@@ -154,7 +162,7 @@ function adviceOn(state: BudgetState): string[] {
   if (parked > 0) {
     const begins = period === null ? '' : `, and so does the next ${terms.per}`;
     const them = parked === 1 ? 'it' : 'them';
-    lines.push(`${countText(parked)} wait for room in it: ${raise} runs ${them}${begins}.`);
+    lines.push(`${waitText(parked)} for room in it: ${raise} runs ${them}${begins}.`);
   }
   if (unknownMicros > 0) {
     const most = `${formatMicros(unknownMicros)} ${terms.currency}`;

@@ -110,7 +110,7 @@ describe('jobs whose calls do not fit', () => {
     const other = await project.aiq('run', '--until-empty', '--agents', 'search');
     expect(other, other.stderr).toMatchObject({ code: 0 });
     expect((await project.succeed('budgets', 'raise', 'few', '1')).stderr).toContain(
-      'budget few is 1 USD now; 1 job waits for it and run on as far as there is room',
+      'budget few is 1 USD now; 1 job that waited for it runs on as far as there is room',
     );
     expect((await project.succeed('run', '--until-empty')).stderr).toContain('1 done');
   });

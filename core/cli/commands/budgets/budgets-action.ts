@@ -10,9 +10,9 @@ import {
   findBudget,
   formatBudgetDetails,
   leftMicros,
+  runOnText,
   unknownBudget,
 } from '../../output/budget-view.ts';
-import { countText } from '../../output/progress.ts';
 import type { Session } from '../../session.ts';
 
 export async function listBudgets(session: Session): Promise<ExitName> {
@@ -92,8 +92,7 @@ export async function raiseBudget(
     );
   }
   await (await session.queue()).raiseBudget(name, micros);
-  const waited = state.parked === 1 ? '1 job waits' : `${state.parked} jobs wait`;
-  const run = state.parked === 0 ? '' : `; ${waited} for it and run on as far as there is room`;
+  const run = state.parked === 0 ? '' : `; ${runOnText(state.parked)} as far as there is room`;
   await changed(session, name, `budget ${name} is ${formatMicros(micros)} ${currency} now${run}`);
   return 'ok';
 }
@@ -127,7 +126,7 @@ export async function removeBudget(session: Session, name: string): Promise<Exit
   await (await session.queue()).removeBudgets([name]);
   const { terminal } = session;
   if (terminal.json) terminal.result(JSON.stringify({ removed: name, parked }));
-  const run = parked === 0 ? '' : `; ${countText(parked)} that waited for it run on`;
+  const run = parked === 0 ? '' : `; ${runOnText(parked)}`;
   terminal.note(`removed budget ${name}${run}`);
   const { budgets, file } = await session.config();
   if (budgets.some((one) => one.name === name)) {

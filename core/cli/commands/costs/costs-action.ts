@@ -47,7 +47,7 @@ export async function showCosts(session: Session, flags: CostFlags): Promise<Exi
   const { terminal } = session;
   if (terminal.json) for (const sum of sums) terminal.result(JSON.stringify(described(sum, by)));
   else if (sums.length > 0) for (const line of tableOf(sums, by)) terminal.result(line);
-  if (sums.length === 0) terminal.note('no calls: nothing was asked of a model in these days');
+  if (sums.length === 0) terminal.note('no costs: no model with a price was called in these days');
   else printTotal(terminal, sumOf([], rows));
   return 'ok';
 }

@@ -190,7 +190,7 @@ describe('raise', () => {
     const { session, changes, notes } = moneySession({ states: [used] });
     expect(await raiseBudget(session, 'daily', amount)).toBe('ok');
     expect(changes).toEqual([JSON.stringify(['raise', 'daily', micros])]);
-    expect(notes.join()).toContain('12 jobs wait for it and run on as far as there is room');
+    expect(notes.join()).toContain('12 jobs that waited for it run on as far as there is room');
   });
 
   test.each([

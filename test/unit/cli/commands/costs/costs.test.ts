@@ -63,7 +63,7 @@ test('none is no error', async () => {
   const { session, results, notes } = moneySession({});
   expect(await showCosts(session, { since: '7d' })).toBe('ok');
   expect(results).toEqual([]);
-  expect(notes).toEqual(['no calls: nothing was asked of a model in these days']);
+  expect(notes).toEqual(['no costs: no model with a price was called in these days']);
 });
 
 test('days are those of UTC, both included', () => {
