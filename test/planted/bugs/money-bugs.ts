@@ -136,7 +136,7 @@ export const moneyBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/broker/state-machine/state/money.ts#MoneyStore.rewriteRecords',
-        find: "for (const hold of this.#holds.values()) yield { kind: 'reserved', ...hold, atMs };",
+        find: 'yield* this.#holds.values();',
         replace: '',
       },
     ],

@@ -112,7 +112,7 @@ export class BrokerState {
       for (const charge of charges) this.money.charge(charge);
     },
     jobSettled: (record) => this.money.jobSettled(record),
-    costs: ({ kind: _, ...row }) => this.money.costs.set(row),
+    costs: (row) => this.money.costs.set(row),
   };
 
   constructor({ newHash }: StateOptions) {

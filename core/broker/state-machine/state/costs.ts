@@ -3,7 +3,7 @@
 import { unknownCostMicros } from '../../../protocol/index.ts';
 import type { RecordOf } from '../records/records.ts';
 
-export type CostRow = Omit<RecordOf<'costs'>, 'kind'>;
+export type CostRow = RecordOf<'costs'>;
 
 type Charged = RecordOf<'charged'>['charges'][number];
 
@@ -66,6 +66,7 @@ export class CostTable {
 
 export function emptyRow({ day, agent, model }: Key): CostRow {
   return {
+    kind: 'costs',
     day,
     agent,
     model,
