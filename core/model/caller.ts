@@ -10,12 +10,12 @@ import { checkAnswer } from './answer/check-answer.ts';
 import { PartialAnswer, type WireChunk } from './answer/stream.ts';
 import { callsInText } from './answer/tools-as-text.ts';
 import { usageFrom } from './answer/wire-usage.ts';
+import { clientFor } from './client.ts';
 import { notAModelEndpoint } from './failures/failure-rules.ts';
 import { failureOf, toModelError } from './failures/failures.ts';
 import { type Rewrite, refusalIn, rewriteFor, rewritten } from './failures/rewrites.ts';
 import type { postOverHttp } from './http-post.ts';
 import { type ModelAnswer, type ModelCall, ModelError, type Provider } from './model.ts';
-import { authorization } from './provider/authorization.ts';
 import { type RequestBody, requestBody } from './request.ts';
 import { answerTooLong, type CallWatch, watchCall } from './watch.ts';
 
@@ -23,9 +23,24 @@ export interface ModelCaller {
   /**
    * Makes one call and joins the streamed answer. Whether it was cut by length the caller
    * checks (`callWithLengthRetry`).
-   * @throws ModelError and nothing else; its `usage` is what the call cost all the same
+   * @throws ModelError, whose `usage` is what the call cost all the same, and what the gate throws
    */
-  call(request: ModelCall, signal: AbortSignal): Promise<ModelAnswer>;
+  call(request: ModelCall, signal: AbortSignal, gate?: CallGate): Promise<ModelAnswer>;
+}
+
+/** Asked before each request of a call: it may be put several ways until its server takes it. */
+export interface CallGate {
+  /** Resolves once the request may be sent; what it throws ends the call. */
+  open(body: RequestBody): Promise<void>;
+  /** The request that was let through last brought no answer. */
+  failed(error: ModelError): void;
+}
+
+/** One call, as all of its requests share it. */
+interface GatedCall {
+  readonly request: ModelCall;
+  readonly signal: AbortSignal;
+  readonly gate: CallGate | undefined;
 }
 
 /** What one caller has learned about its server. */
@@ -57,7 +72,9 @@ export async function createCaller(provider: Provider): Promise<ModelCaller> {
     learned: new Map(),
     answeredBefore: false,
   };
-  return { call: (request, signal) => callUntilSure(endpoint, request, signal) };
+  return {
+    call: (request, signal, gate) => callUntilSure(endpoint, { request, signal, gate }),
+  };
 }
 
 /** Before a server counts as no model endpoint, it is asked again after each of these pauses. */
@@ -67,21 +84,18 @@ const endpointRetriesMs = [200, 800];
  * Calls up to three times before an address counts as no model endpoint: that stops the whole consumer,
  * and one odd page of a proxy must not. Nothing was paid for by then.
  */
-async function callUntilSure(
-  endpoint: Endpoint,
-  request: ModelCall,
-  signal: AbortSignal,
-): Promise<ModelAnswer> {
+async function callUntilSure(endpoint: Endpoint, call: GatedCall): Promise<ModelAnswer> {
+  const { signal } = call;
   for (const pauseMs of endpointRetriesMs) {
     try {
-      return await callEndpoint(endpoint, request, signal);
+      return await callEndpoint(endpoint, call);
     } catch (error) {
       if (!isNoEndpoint(error)) throw error;
     }
     // An abort shows in the next call.
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
   }
-  return callEndpoint(endpoint, request, signal);
+  return callEndpoint(endpoint, call);
 }
 
 /** A refusal with a status is no passing moment: that address is wrong at once. */
@@ -92,19 +106,20 @@ function isNoEndpoint(error: unknown): boolean {
 
 async function callEndpoint(
   endpoint: Endpoint,
-  request: ModelCall,
-  signal: AbortSignal,
+  { request, signal, gate }: GatedCall,
 ): Promise<ModelAnswer> {
   const watch = watchCall(request, signal, endpoint.send);
   try {
     let rewrites = endpoint.learned.get(request.model) ?? [];
     let body = rewritten(requestBody(request), rewrites);
     for (;;) {
+      await gate?.open(body);
       const outcome = await callOnce(endpoint, { request, body }, watch);
       if (!(outcome instanceof ModelError)) {
         endpoint.learned.set(request.model, rewrites);
         return outcome;
       }
+      gate?.failed(outcome);
       // A refused request costs nothing, so it may be put another way at once.
       const next = isRefusal(outcome)
         ? rewriteFor(body, refusalIn(watch.errorBody() || outcome.message), rewrites)
@@ -139,10 +154,12 @@ async function callOnce(
   const { provider } = endpoint;
   const partial = new PartialAnswer(request.model);
   let failure: ModelError | null = null;
+  watch.begin();
   try {
     await receive(endpoint, { request, body, partial }, watch);
   } catch (error) {
     failure = watch.reason() ?? toModelError(provider, error, watch.errorBody());
+    if (!watch.isSent()) failure = failure.unsent();
   }
   const inputBytes = Buffer.byteLength(JSON.stringify([body.messages, body.tools ?? []]));
   const usage = partial.usage(inputBytes);
@@ -203,44 +220,6 @@ async function receive(
   const isStream = /\bevent-stream\b/i.test(type);
   if (partial.chunks > 0 || isStream || watch.bodyBytes() === 0) return;
   throw notAnEndpoint(endpoint, `it answered with ${type || 'text of no type'}`);
-}
-
-/** What `fetch` is given for one call: its limits, where other runtimes have an agent. */
-interface WatchedRequest extends RequestInit {
-  readonly agent?: CallWatch;
-}
-
-/** For all calls, because making one takes as long as half a call. */
-function clientFor(provider: Provider, Client: typeof OpenAI): OpenAI {
-  return new Client({
-    baseURL: provider.baseURL,
-    apiKey: provider.apiKey,
-    adminAPIKey: null,
-    ...(provider.name === 'openai' ? {} : { organization: null, project: null }),
-    defaultHeaders: {
-      ...(provider.name === 'openai' ? {} : environmentHeaders()),
-      ...authorization(provider),
-    },
-    defaultQuery: provider.query,
-    maxRetries: 0,
-    logLevel: 'off',
-    fetch: fetchWatched,
-  });
-}
-
-const fetchWatched = async (url: unknown, request: WatchedRequest = {}): Promise<Response> => {
-  const { agent, headers, body, signal } = request;
-  if (agent === undefined || !signal || !(headers instanceof Headers) || typeof body !== 'string') {
-    throw new TypeError('a call has limits, headers and a text');
-  }
-  return agent.post(String(url), { headers, body, signal });
-};
-
-/** The SDK would send the headers of OPENAI_CUSTOM_HEADERS to every server. */
-function environmentHeaders(): { readonly [name: string]: null } {
-  const lines = (process.env['OPENAI_CUSTOM_HEADERS'] ?? '').split('\n');
-  const names = lines.map((line) => line.replace(/:.*$/, '').trim()).filter((name) => name !== '');
-  return Object.fromEntries(names.map((name) => [name, null]));
 }
 
 interface WireBody extends WireChunk {

@@ -4,7 +4,8 @@ export { withoutFence } from './answer/fence.ts';
 export { type FoundJson, findJson } from './answer/find-json.ts';
 export { finishKind } from './answer/finish.ts';
 export { estimatedTokens } from './answer/wire-usage.ts';
-export { createCaller, type ModelCaller } from './caller.ts';
+export { type CallGate, createCaller, type ModelCaller } from './caller.ts';
+export { type CallEnd, callEndOf } from './failures/call-end.ts';
 export { printable } from './failures/redact.ts';
 export { callWithLengthRetry } from './length-retry.ts';
 export {
@@ -19,6 +20,7 @@ export {
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
+export { boundMicros, isFree } from './prices/bound.ts';
 export { costMicros, type Price, type Prices, type Rates } from './prices/price.ts';
 export { type KnownPrice, openPriceList } from './prices/price-list.ts';
 export { promptTruncated } from './prompt-tokens.ts';
@@ -38,3 +40,4 @@ export {
   usesOf,
 } from './provider/provider-address.ts';
 export { ProviderError, type ProviderErrorCode } from './provider/provider-error.ts';
+export { type RequestBody, requestBody } from './request.ts';

@@ -124,6 +124,8 @@ export class ModelError extends CodedError {
   readonly retryAfterMs: number | null;
   /** What the call used all the same; null when nothing was bought. */
   readonly usage: TokenUsage | null;
+  /** False when the request certainly did not reach the provider. */
+  readonly isSent: boolean;
 
   constructor(
     failure: FailureClass,
@@ -133,6 +135,7 @@ export class ModelError extends CodedError {
       status?: number | null;
       retryAfterMs?: number | null;
       usage?: TokenUsage | null;
+      isSent?: boolean;
     },
   ) {
     super(code, message, options);
@@ -140,11 +143,22 @@ export class ModelError extends CodedError {
     this.status = options?.status ?? null;
     this.retryAfterMs = options?.retryAfterMs ?? null;
     this.usage = options?.usage ?? null;
+    this.isSent = options?.isSent ?? true;
   }
 
   /** The same failure of a call that was paid for. */
   withUsage(usage: TokenUsage | null): ModelError {
-    const { failure, code, message, status, retryAfterMs } = this;
-    return new ModelError(failure, code, message, { status, retryAfterMs, usage });
+    return this.#with({ usage });
+  }
+
+  /** The same failure of a request that never left. */
+  unsent(): ModelError {
+    return this.#with({ isSent: false });
+  }
+
+  #with(changed: Partial<Pick<ModelError, 'usage' | 'isSent'>>): ModelError {
+    const { failure, code, message, status, retryAfterMs, usage, isSent } = this;
+    const fields = { status, retryAfterMs, usage, isSent, ...changed };
+    return new ModelError(failure, code, message, fields);
   }
 }

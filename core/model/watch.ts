@@ -22,6 +22,8 @@ export interface CallWatch {
   /** The error that ended the call, when it was this watch that did. */
   reason(): ModelError | null;
   stop(error: ModelError): void;
+  /** Another request is about to be sent: nothing of the one before counts for it. */
+  begin(): void;
   /** The answer is complete; what follows is optional and gets at most two seconds. */
   complete(): void;
   /** Ends the timers, and a response that is not there to its end: any other gives its connection back. */
@@ -76,6 +78,10 @@ export function watchCall(
     signal: controller.signal,
     reason: () => (controller.signal.aborted ? (controller.signal.reason as ModelError) : null),
     stop,
+    begin: () => {
+      idle?.clear();
+      seen.state = 'idle';
+    },
     bodyBytes: () => seen.bodyBytes,
     errorBody: () => seen.errorBody,
     isSent: () => seen.state !== 'idle',
@@ -113,6 +119,7 @@ interface Bounds {
 
 function boundedPost(send: typeof postOverHttp, seen: Seen, bounds: Bounds): CallWatch['post'] {
   return async (url, request) => {
+    request.signal.throwIfAborted();
     Object.assign(seen, {
       state: 'sent',
       answer: null,

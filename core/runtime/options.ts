@@ -1,7 +1,7 @@
 /** What a runtime is started with, and what it reports. */
 
 import type { Agent } from '../agent/index.ts';
-import type { JobQueue, JobState, SettleOutcome } from '../job-queue/index.ts';
+import type { BudgetTerms, JobQueue, JobState, SettleOutcome } from '../job-queue/index.ts';
 import type { Prices, Provider } from '../model/index.ts';
 import type { JobUsage } from './attempt/usage.ts';
 
@@ -36,6 +36,8 @@ export interface RuntimeOptions {
   readonly threads: number;
   readonly limits: { readonly idleMs: number; readonly answerBytesMax: number };
   readonly prices: Prices;
+  /** Made known to the broker before any job is taken; default none. */
+  readonly budgets?: readonly BudgetTerms[];
   /** Time that `drain` leaves to running jobs. */
   readonly graceMs: number;
   /** How long an outage of a provider may last before waiting alone counts as no help; default 10 minutes. */

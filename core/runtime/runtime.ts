@@ -7,6 +7,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startTimer } from '../base/index.ts';
 import { chooseAgents } from './agents/agents.ts';
+import { declareBudgets } from './agents/budgets.ts';
 import { Claims } from './agents/claims.ts';
 import { Definitions } from './agents/definitions.ts';
 import { Reread } from './agents/reread.ts';
@@ -15,6 +16,7 @@ import { createGates, type Gates } from './leases/gates.ts';
 import { Groups } from './leases/groups.ts';
 import { JournalKeeper } from './leases/journal-keeper.ts';
 import { LeaseSupervisor } from './leases/lease-supervisor.ts';
+import { MoneyKeeper } from './leases/money-keeper.ts';
 import { memoryLimits } from './memory-limits.ts';
 import type { RunSummary, Runtime, RuntimeOptions } from './options.ts';
 import { Projection } from './outputs/projection.ts';
@@ -38,14 +40,17 @@ const hurriedCloseMs = 300;
 
 /**
  * Subscribes and starts to work.
- * @throws AiqError when the broker cannot be reached; OutputError when the output folder cannot be
+ * @throws AiqError when the broker cannot be reached, `CONFLICT` for a budget that it knows with other terms;
+ *   OutputError when the output folder cannot be
  *   used; RangeError for options that make no sense
  */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   checkNumbers(options);
-  const agents = await chooseAgents(options);
+  const budgets = await declareBudgets(options.queue, options.budgets ?? [], options.agents);
+  const known = { ...options, budgets };
+  const agents = await chooseAgents(known);
   if (agents.size === 0) throw new RangeError('there is no agent that can run');
-  const consumer = new ConsumerProcess(options, agents);
+  const consumer = new ConsumerProcess(known, agents);
   try {
     await consumer.open();
   } catch (error) {
@@ -68,6 +73,7 @@ class ConsumerProcess implements Runtime {
   readonly #pool: Pool;
   readonly #isolated: IsolatedRuns;
   readonly #journals: JournalKeeper;
+  readonly #money: MoneyKeeper;
   readonly #projection: Projection;
   readonly #supervisor: LeaseSupervisor;
   readonly #hurry = Promise.withResolvers<'hurry'>();
@@ -114,12 +120,14 @@ class ConsumerProcess implements Runtime {
       onCrash: (message) => log.error({ message }, 'a job that ran alone took its process down'),
     });
     this.#journals = new JournalKeeper({ queue, log, random: Math.random });
+    this.#money = new MoneyKeeper({ log, random: Math.random });
     const { outputDir, jobOutputDirs = true } = options;
     this.#projection = new Projection({ queue, log, outputDir, jobOutputDirs });
     this.#supervisor = new LeaseSupervisor({
       pool: this.#pool,
       isolated: this.#isolated,
       journals: this.#journals,
+      money: this.#money,
       outputs: this.#projection,
       gates: this.#gates,
       health: this.#health,
@@ -230,9 +238,12 @@ class ConsumerProcess implements Runtime {
     this.#supervisor.markShuttingDown();
     await Promise.all([this.#pool.close(), this.#isolated.close()]);
     // The last outcomes go out, and then the sessions: what they still hold returns uncharged.
-    const said = Promise.all([idle, this.#journals.idle()]).then(() => this.#projection.idle());
+    const said = Promise.all([idle, this.#journals.idle()])
+      .then(() => this.#money.idle())
+      .then(() => this.#projection.idle());
     await Promise.race([said, atMost(stopMs, hurriedCloseMs)]);
     this.#journals.close();
+    this.#money.close();
     await Promise.race([this.#projection.close(), atMost(stopMs, hurriedCloseMs)]);
     await Promise.race([this.#close(), atMost(stopMs, hurriedCloseMs)]);
     const { usage, elapsedMs } = this.#tally;

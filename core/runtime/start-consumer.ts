@@ -25,7 +25,15 @@ export type Mendable = Pick<ConsumerOptions, 'config' | 'env' | 'agents' | 'trus
 export interface ConsumerOptions
   extends Pick<
     RuntimeOptions,
-    'queue' | 'agents' | 'outputDir' | 'concurrency' | 'threads' | 'log' | 'onJob' | 'onStuck'
+    | 'queue'
+    | 'agents'
+    | 'outputDir'
+    | 'concurrency'
+    | 'threads'
+    | 'budgets'
+    | 'log'
+    | 'onJob'
+    | 'onStuck'
   > {
   readonly config: ConsumerConfig;
   readonly env: ProviderQuery['env'];

@@ -7,6 +7,7 @@ import { type Agent, compileAgent, schemaChecker } from '../../core/agent/index.
 import type { Job, JobQueue } from '../../core/job-queue/index.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import { loadTools, openKnowledge } from '../../core/tools/index.ts';
+import { fakeMoney } from './runtime-fakes.ts';
 
 const provider = {
   name: 'nobody',
@@ -61,9 +62,11 @@ export async function paidAnswers(
           // What is made up here stays here.
           put: async (_, value) => value,
         },
+        money: fakeMoney(),
         agent: async () => ({
           ...ready,
           price: null,
+          outputTokensMax: null,
           toolSet: tools.length === 0 ? null : ready.toolSet,
         }),
         outputs: {

@@ -3,17 +3,27 @@
 import { EventEmitter, once } from 'node:events';
 import type { Agent } from '../../core/agent/index.ts';
 import type {
+  BudgetTerms,
+  CallBound,
+  Charge,
   ConsumeOptions,
   Consumer,
   Job,
   JobQueue,
   LeasedJob,
   QueueInfo,
+  Reserved,
   Settle,
   Settled,
 } from '../../core/job-queue/index.ts';
 import { plainJob } from '../../core/protocol/index.ts';
 import type { Journal } from '../../core/runtime/attempt/journal.ts';
+import type {
+  Admission,
+  CallCharge,
+  CallToReserve,
+  Money,
+} from '../../core/runtime/attempt/money.ts';
 import type { Services } from '../../core/runtime/pool/questions.ts';
 import type { ThreadAgent } from '../../core/runtime/pool/thread-messages.ts';
 
@@ -81,6 +91,7 @@ export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
     agent: agentOf(parts),
     model: 'test-model',
     price: null,
+    outputTokensMax: null,
     provider: {
       name: 'test',
       kind: 'compatible',
@@ -128,6 +139,12 @@ export interface FakeConsumer extends Consumer {
   readonly credits: number[];
   closed: boolean;
   settling: (leased: LeasedJob, settle: Settle) => Promise<Settled>;
+  readonly reserved: CallBound[];
+  reserving: (call: CallBound) => Promise<Reserved>;
+  /** Those that came with entries of the journal, and those that came alone. */
+  readonly kept: Charge[];
+  readonly charged: Charge[];
+  charging: (charges: readonly Charge[]) => Promise<void>;
 }
 
 export interface FakeJournal extends Journal {
@@ -135,22 +152,27 @@ export interface FakeJournal extends Journal {
   readonly entries: Map<string, Uint8Array>;
   /** `get` and `put`, in order. */
   readonly asked: string[];
+  /** Those that came with entries. */
+  readonly charges: CallCharge[];
 }
 
 /** The journal of one job, in memory. */
 export function fakeJournal(): FakeJournal {
   const entries = new Map<string, Uint8Array>();
   const asked: string[] = [];
+  const charges: CallCharge[] = [];
   const keyOf = (callHash: Uint8Array): string => Buffer.from(callHash).toString('hex');
   return {
     entries,
     asked,
+    charges,
     async get(callHash) {
       asked.push('get');
       return entries.get(keyOf(callHash)) ?? null;
     },
-    async put(callHash, value) {
+    async put(callHash, value, charge) {
       asked.push('put');
+      if (charge !== undefined) charges.push(charge);
       const stands = entries.get(keyOf(callHash)) ?? value;
       entries.set(keyOf(callHash), stands);
       return stands;
@@ -158,10 +180,35 @@ export function fakeJournal(): FakeJournal {
   };
 }
 
+export interface FakeMoney extends Money {
+  readonly reserved: CallToReserve[];
+  readonly charged: CallCharge[];
+  admission: (call: CallToReserve) => Promise<Admission>;
+}
+
+/** The money of one run: there is room for all calls until the test says otherwise. */
+export function fakeMoney(): FakeMoney {
+  const money: FakeMoney = {
+    reserved: [],
+    charged: [],
+    admission: async () => ({ ok: true }),
+    reserve(call) {
+      money.reserved.push(call);
+      return money.admission(call);
+    },
+    charge: async (charge) => void money.charged.push(charge),
+  };
+  return money;
+}
+
 /** What a run may ask for: of a folder that has nothing and takes anything. */
-export function fakeServices(journal: Journal = fakeJournal()): Services {
+export function fakeServices(
+  journal: Journal = fakeJournal(),
+  money: Money = fakeMoney(),
+): Services {
   return {
     journal,
+    money,
     outputs: {
       open: async () => undefined,
       prompts: async () => null,
@@ -174,6 +221,7 @@ export function fakeQueue() {
   const consumers: FakeConsumer[] = [];
   const events = new EventEmitter();
   const stats: Partial<QueueInfo>[] = [];
+  const budgets: BudgetTerms[] = [];
   const consume = async (options: ConsumeOptions): Promise<Consumer> => {
     const consumer: FakeConsumer = {
       options,
@@ -191,9 +239,24 @@ export function fakeQueue() {
         events.emit('settled');
         return answer;
       },
-      journalPut: (_, callHash, value) => queue.journalPut(callHash, value),
-      reserve: async () => ({ ok: true }),
-      charge: async () => undefined,
+      reserved: [],
+      reserving: async () => ({ ok: true }),
+      kept: [],
+      charged: [],
+      charging: async () => undefined,
+      journalPut: async (_, callHash, value, charge) => {
+        const stored = await queue.journalPut(callHash, value);
+        if (charge !== undefined) consumer.kept.push(charge);
+        return stored;
+      },
+      reserve: (_, call) => {
+        consumer.reserved.push(call);
+        return consumer.reserving(call);
+      },
+      charge: async (charges) => {
+        await consumer.charging(charges);
+        consumer.charged.push(...charges);
+      },
       close: async () => {
         consumer.closed = true;
       },
@@ -210,6 +273,14 @@ export function fakeQueue() {
     written: async () => undefined,
     prompts: async () => null,
     unwrittenFolders: async () => [],
+    budgets: async () => budgets.map((terms) => ({ terms })),
+    setBudgets: async (added: readonly BudgetTerms[]) => {
+      const names = added.map(({ name }) => name);
+      budgets.splice(0, Infinity, ...budgets.filter(({ name }) => !names.includes(name)), ...added);
+    },
+    removeBudgets: async (names: readonly string[]) => {
+      budgets.splice(0, Infinity, ...budgets.filter(({ name }) => !names.includes(name)));
+    },
     journalGet: async (_: string, callHash: Uint8Array) => journal.get(callHash),
     journalPut: (callHash: Uint8Array, value: Uint8Array) => journal.put(callHash, value),
   };
@@ -218,6 +289,7 @@ export function fakeQueue() {
     journal,
     consumers,
     stats,
+    budgets,
     settledCount: async (count: number): Promise<void> => {
       while (consumers.reduce((sum, one) => sum + one.settled.length, 0) < count) {
         await once(events, 'settled');

@@ -1,13 +1,21 @@
 /** One job of the agent `echo` against a model that plays its turns, one a call. */
 
 import { compileAgent } from '../../core/agent/index.ts';
-import type { ModelAnswer, ModelCall } from '../../core/model/index.ts';
+import {
+  type CallGate,
+  type ModelAnswer,
+  type ModelCall,
+  ModelError,
+  type Price,
+  requestBody,
+} from '../../core/model/index.ts';
 import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
 import { runJob } from '../../core/runtime/attempt/job-runner.ts';
 import type { Journal } from '../../core/runtime/attempt/journal.ts';
+import type { Money } from '../../core/runtime/attempt/money.ts';
 import type { Projection } from '../../core/runtime/outputs/projection.ts';
 import { outputsOf, written } from './results.ts';
-import { type agentOf, fakeJournal, threadAgentOf } from './runtime-fakes.ts';
+import { type agentOf, fakeJournal, fakeMoney, threadAgentOf } from './runtime-fakes.ts';
 
 export type AgentParts = Parameters<typeof agentOf>[0];
 export type Turn = Partial<ModelAnswer> | Error | ((signal: AbortSignal) => Promise<ModelAnswer>);
@@ -28,6 +36,8 @@ export interface ScriptedRun {
   readonly id?: string;
   readonly signal?: AbortSignal;
   readonly journal?: Journal;
+  readonly money?: Money;
+  readonly price?: Price;
   readonly isRedelivery?: boolean;
   readonly contextTokens?: { readonly [model: string]: number };
 }
@@ -42,10 +52,12 @@ export async function scriptedRun(
   const { contextTokens = {} } = options;
   const compiled = await compileAgent(ready.agent);
   const caller = {
-    call: async (request: ModelCall, signal: AbortSignal) => {
+    call: async (request: ModelCall, signal: AbortSignal, gate?: CallGate) => {
+      await gate?.open(requestBody(request));
       const turn = turns[calls.length];
       calls.push(request);
       if (turn === undefined) throw new Error('the script has no further turn');
+      if (turn instanceof ModelError) gate?.failed(turn);
       if (turn instanceof Error) throw turn;
       return typeof turn === 'function' ? turn(signal) : answer(turn);
     },
@@ -54,11 +66,12 @@ export async function scriptedRun(
     idleMs: 1000,
     answerBytesMax: 1_000_000,
     journal: options.journal ?? fakeJournal(),
+    money: options.money ?? fakeMoney(),
     agent: async (name) =>
       name === 'echo'
         ? {
             ...ready,
-            price: { input: 2, output: 10 },
+            price: options.price ?? { input: 2, output: 10 },
             provider: { ...provider, contextTokens },
             compiled,
             caller,

@@ -112,7 +112,7 @@ const connectionFailed: FailureRule = {
   code: 'connection_failed',
   title: 'the connection failed',
 };
-const untrusted: FailureRule = {
+export const untrusted: FailureRule = {
   failure: 'unavailable',
   code: 'certificate_untrusted',
   title: 'its certificate is not trusted',

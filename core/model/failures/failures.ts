@@ -12,6 +12,7 @@ import {
   ruleNamed,
   ruleOf,
   serverError,
+  untrusted,
 } from './failure-rules.ts';
 import { printable } from './redact.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -21,6 +22,7 @@ interface SeenError extends NamedRefusal {
   readonly message?: unknown;
   readonly cause?: unknown;
   readonly status?: unknown;
+  readonly syscall?: unknown;
   readonly headers?: { get(name: string): string | null } | undefined;
 }
 
@@ -29,7 +31,11 @@ export function failureOf(
   provider: Provider,
   rule: FailureRule,
   detail: string,
-  more: ErrorOptions & { status?: number | null; retryAfterMs?: number | null } = {},
+  more: ErrorOptions & {
+    status?: number | null;
+    retryAfterMs?: number | null;
+    isSent?: boolean;
+  } = {},
 ): ModelError {
   const status = more.status ?? null;
   const said = printable(detail, secretsOf(provider)).replace(/[.\s]+$/, '');
@@ -64,12 +70,18 @@ export function toModelError(provider: Provider, thrown: unknown, body = ''): Mo
   if (/unexpected redirect/i.test(text)) return failureOf(provider, redirected, '');
   // Its text shows the character and so a part of the key.
   if (/cannot convert argument to a bytestring|invalid header value/i.test(text)) {
-    return failureOf(provider, malformedKey, '');
+    return failureOf(provider, malformedKey, '', { isSent: false });
   }
   const code = typeof inner.code === 'string' && !text.includes(inner.code) ? inner.code : '';
   const said = [code, text].filter((part) => part !== '').join(' ');
-  return failureOf(provider, connectionRule(code, text), `${said}${proxyHint()}`);
+  const rule = connectionRule(code, text);
+  // A certificate is checked before anything is sent.
+  const isSent = rule !== untrusted && !beforeSending.includes(String(inner.syscall));
+  return failureOf(provider, rule, `${said}${proxyHint()}`, { isSent });
 }
+
+/** What a connection does before it can carry a request. */
+const beforeSending = ['getaddrinfo', 'connect'];
 
 /** A proxy that is set and not used explains many a failed connection. */
 function proxyHint(): string {

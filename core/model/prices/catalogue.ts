@@ -12,6 +12,8 @@ export const catalogueRelease = { version: '0.1.8', date: '2026-09-23' } as cons
 export interface ListedPrice {
   readonly price: Price;
   readonly provider: string;
+  /** Tokens that prompt and answer have room for; null where that is not published. */
+  readonly contextTokens: number | null;
 }
 
 export interface Catalogue {
@@ -28,7 +30,9 @@ export async function openCatalogue(): Promise<Catalogue> {
       if (provider === undefined) return null;
       const found = calcPrice(noTokens, modelId(model), { provider, timestamp: new Date(atMs) });
       const price = found === null ? null : priceFrom(found.model_price);
-      return price === null ? null : { price, provider: provider.name };
+      if (found === null || price === null) return null;
+      const contextTokens = found.model.context_window ?? null;
+      return { price, provider: provider.name, contextTokens };
     },
   };
 }

@@ -4,14 +4,15 @@ import { type Agent, BrokenAgentError, compileAgent } from '../../agent/index.ts
 import { checkOfflineModel, modelFor, openPriceList, type Provider } from '../../model/index.ts';
 import type { RuntimeOptions } from '../options.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
+import { budgetProblem } from './budgets.ts';
 import { toolProblems } from './tool-problems.ts';
 
 export type AgentChoice = Pick<
   RuntimeOptions,
-  'agents' | 'provider' | 'providers' | 'modelFlag' | 'configModel' | 'prices' | 'log'
+  'agents' | 'provider' | 'providers' | 'modelFlag' | 'configModel' | 'prices' | 'budgets' | 'log'
 >;
 
-type Chosen = Omit<ThreadAgent, 'price'>;
+type Chosen = Pick<ThreadAgent, 'agent' | 'provider' | 'model'>;
 
 /**
  * Those of the known agents that would be given another definition, provider or model now, made
@@ -26,7 +27,7 @@ export async function changedAgents(
     const provider = providerOf(agent, options);
     if (before === undefined || provider === null) return false;
     const now: Chosen = { agent, provider, model: modelOf(agent, provider, options) };
-    const { price: _, ...chosenBefore } = before;
+    const { price: _price, outputTokensMax: _tokens, ...chosenBefore } = before;
     return JSON.stringify(now) !== JSON.stringify(chosenBefore);
   });
   return chooseAgents({ ...options, agents });
@@ -57,8 +58,17 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
     warnOfUnenforced(agent, options.log);
   }
   const list = await openPriceList(options.prices, chosen);
-  const priced = chosen.map((one) => ({ ...one, price: list.find(one)?.price ?? null }));
-  return new Map(priced.map((one) => [one.agent.name, one]));
+  const priced = chosen.map((one): ThreadAgent => {
+    const { price = null, contextTokens = null } = list.find(one) ?? {};
+    return { ...one, price, outputTokensMax: contextTokens };
+  });
+  const usable = priced.filter((one) => {
+    const problem = budgetProblem(one, options.budgets ?? []);
+    const { name, file } = one.agent;
+    if (problem !== null) options.log.error({ agent: name, file }, `agent left out: ${problem}`);
+    return problem === null;
+  });
+  return new Map(usable.map((one) => [one.agent.name, one]));
 }
 
 async function findProblem(agent: Agent): Promise<string | null> {
@@ -83,7 +93,7 @@ function providerOf(agent: Agent, { provider, providers }: AgentChoice): Provide
 }
 
 function warnOfUnenforced({ name, limits }: Agent, log: AgentChoice['log']): void {
-  const set = (['maxCost', 'tokensPerMinute'] as const).filter((limit) => limits[limit] !== null);
-  if (set.length === 0) return;
+  if (limits.tokensPerMinute === null) return;
+  const set = ['tokensPerMinute'];
   log.warn({ agent: name, limits: set }, 'these limits are not enforced by this version');
 }

@@ -3,6 +3,7 @@
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
 import type { ModelCaller, Price, Provider } from '../../model/index.ts';
 import type { Services } from '../pool/questions.ts';
+import type { AttemptMoney } from './money.ts';
 import type { Outputs } from './outputs.ts';
 import type { PaidOnce } from './paid-once.ts';
 import type { SentCalls } from './prompts.ts';
@@ -18,12 +19,14 @@ export interface ReadyAgent {
   readonly provider: Provider;
   /** Null where it is unknown. */
   readonly price: Price | null;
+  /** Tokens that an answer of the model has at most; null where that is unknown. */
+  readonly outputTokensMax: number | null;
   readonly caller: ModelCaller;
   /** Null for an agent that uses no tools. */
   readonly toolSet: ToolSet | null;
 }
 
-export interface JobTools extends Pick<Services, 'journal'> {
+export interface JobTools extends Pick<Services, 'journal' | 'money'> {
   readonly outputs: Outputs;
   readonly idleMs: number;
   readonly answerBytesMax: number;
@@ -44,6 +47,7 @@ export interface AttemptContext {
   readonly request: JobRequest;
   readonly meter: UsageMeter;
   readonly paid: PaidOnce;
+  readonly money: AttemptMoney;
   readonly sent: SentCalls;
   readonly signal: AbortSignal;
   readonly startedAtMs: number;

@@ -75,19 +75,20 @@ function requestOf({ tools, ready }: Attempt): Omit<ModelCall, 'messages'> {
 }
 
 async function paidCall(state: Attempt, request: ModelCall): Promise<ModelAnswer> {
-  const { ready, meter, paid, signal } = state;
+  const { ready, meter, paid, signal, money } = state;
   // Asked again, the prompt may lie in a cache that the server does not count.
   const isFirst = paid.answers === 0 && state.request.attempt === 1;
   // Also what an earlier attempt sent, and was answered: it is the very same.
   state.sent.add(ready.provider, request);
   const answer = await paid.answer(request, async () => {
+    const gate = money.gateOf(ready);
     try {
-      const bought = await ready.caller.call(request, signal);
-      meter.add(ready.price, bought.usage);
-      return bought;
+      const value = await ready.caller.call(request, signal, gate);
+      meter.add(ready.price, value.usage);
+      return { value, charge: gate?.answered(value.usage) ?? null };
     } catch (error) {
-      const usage = error instanceof ModelError ? error.usage : null;
-      if (usage !== null) meter.add(ready.price, usage);
+      if (!(error instanceof ModelError)) state.sent.takeBack();
+      else if (error.usage !== null) meter.add(ready.price, error.usage);
       throw error;
     }
   });

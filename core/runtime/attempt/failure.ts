@@ -10,11 +10,22 @@ import type { JobFailure } from './result.ts';
 
 /** Thrown and used as an abort reason: the attempt ends with exactly this failure. */
 export class AttemptError extends CodedError {
-  readonly failure: FailureClass;
+  readonly failure: JobFailure['class'];
 
-  constructor(failure: FailureClass, code: string, message: string, options?: ErrorOptions) {
+  constructor(failure: JobFailure['class'], code: string, message: string, options?: ErrorOptions) {
     super(code, message, options);
     this.failure = failure;
+  }
+}
+
+/** A budget has no room for the next call: the job waits for it, uncharged. */
+export class ParkedError extends AttemptError {
+  /** What the job waits for. */
+  readonly parkKey: string;
+
+  constructor(budget: string, message: string) {
+    super('parked', 'budget', message);
+    this.parkKey = `budget:${budget}`;
   }
 }
 
@@ -30,10 +41,11 @@ export function failureOf(error: unknown, signal: AbortSignal): JobFailure {
   const cause: unknown = signal.aborted ? signal.reason : error;
   const message = messageOf(cause);
   const retryAfterMs = cause instanceof ModelError ? cause.retryAfterMs : null;
-  return { ...classOf(cause), message, retryAfterMs };
+  const parked = cause instanceof ParkedError ? { park: cause.parkKey } : {};
+  return { ...classOf(cause), message, retryAfterMs, ...parked };
 }
 
-function classOf(error: unknown): { class: FailureClass; code: string } {
+function classOf(error: unknown): Pick<JobFailure, 'class' | 'code'> {
   if (error instanceof AttemptError || error instanceof ModelError) {
     return { class: error.failure, code: error.code };
   }

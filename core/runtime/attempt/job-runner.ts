@@ -21,6 +21,7 @@ import { leftOutText } from '../../tools/index.ts';
 import type { Attempt, AttemptContext, JobTools, ReadyAgent } from './attempt.ts';
 import { type Answered, callModel } from './call-model.ts';
 import { AttemptError, failureOf } from './failure.ts';
+import { AttemptMoney } from './money.ts';
 import type { FoundBefore } from './outputs.ts';
 import { PaidOnce } from './paid-once.ts';
 import { SentCalls } from './prompts.ts';
@@ -42,7 +43,9 @@ export async function runJob(
   const paid = new PaidOnce({ journal, isRedelivery: request.isRedelivery, signal });
   const secrets = new Set<string>();
   const sent = new SentCalls(request, secrets);
-  const course = { tools, request, meter, paid, sent, signal, secrets, startedAtMs: Date.now() };
+  const money = new AttemptMoney(tools.money, signal);
+  const startedAtMs = Date.now();
+  const course = { tools, request, meter, paid, money, sent, signal, secrets, startedAtMs };
   try {
     const body = readJobBody(request);
     const dir = tools.outputDir(body.outputDir);
@@ -81,7 +84,9 @@ async function runWithDeadline(
   for (const text of hideSecrets(ready.agent.input.schema, body.input).secrets)
     course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
-  const timer = startTimer(timeoutMs, () => deadline.abort(timedOut(timeoutMs)));
+  const timer = startTimer(timeoutMs, () => {
+    deadline.abort(course.money.isWaiting ? waitedForMoney(timeoutMs) : timedOut(timeoutMs));
+  });
   try {
     const input = tools.blocking(() => checkedInput(ready, body.input));
     const context = contextOf(request, ready.agent);
@@ -224,4 +229,10 @@ function unknownAgent(name: string): AttemptError {
 function timedOut(timeoutMs: number): AttemptError {
   const message = `the attempt took longer than limits.timeout allows (${timeoutMs} ms)`;
   return new AttemptError('transient', 'timeout', message);
+}
+
+/** No fault of the job: it comes back, and waits on. */
+function waitedForMoney(timeoutMs: number): AttemptError {
+  const message = `other calls held what its own can cost until limits.timeout was over (${timeoutMs} ms)`;
+  return new AttemptError('aborted', 'budget_busy', message);
 }

@@ -9,6 +9,8 @@ import type { JsonObject } from '../../agent/index.ts';
 import { canonicalJson } from '../../job-queue/index.ts';
 import { finishKind, type ModelAnswer, type ModelCall } from '../../model/index.ts';
 import type { Journal } from './journal.ts';
+import type { CallCharge } from './money.ts';
+import { orAborted } from './or-aborted.ts';
 import type { ToolResult } from './tools/tool-result.ts';
 
 export interface PaidOnceOptions {
@@ -16,6 +18,12 @@ export interface PaidOnceOptions {
   /** False for a job's first delivery: its journal is empty. */
   readonly isRedelivery: boolean;
   readonly signal: AbortSignal;
+}
+
+export interface Bought<T> {
+  readonly value: T;
+  /** What it cost; null where nothing was held for it. */
+  readonly charge: CallCharge | null;
 }
 
 export class PaidOnce {
@@ -43,7 +51,7 @@ export class PaidOnce {
    * The answer that was paid for before, or the one that is bought now.
    * @throws what `buy` throws, and the signal's reason once it aborted
    */
-  async answer(request: ModelCall, buy: () => Promise<ModelAnswer>): Promise<ModelAnswer> {
+  async answer(request: ModelCall, buy: () => Promise<Bought<ModelAnswer>>): Promise<ModelAnswer> {
     const { model, messages, options, tools, toolChoice, responseSchema } = request;
     const asked = { model, messages, options, tools, toolChoice, responseSchema };
     const step = this.#step;
@@ -59,7 +67,8 @@ export class PaidOnce {
     args: JsonObject,
     run: () => Promise<ToolResult>,
   ): Promise<ToolResult> {
-    return (await this.#once({ tool, args }, run, readToolResult)).value;
+    const bought = async () => ({ value: await run(), charge: null });
+    return (await this.#once({ tool, args }, bought, readToolResult)).value;
   }
 
   /**
@@ -73,7 +82,7 @@ export class PaidOnce {
 
   async #once<T>(
     asked: object,
-    buy: () => Promise<T>,
+    buy: () => Promise<Bought<T>>,
     read: (value: unknown) => T | null,
   ): Promise<{ value: T; isReplayed: boolean }> {
     const { journal, isRedelivery, signal } = this.#options;
@@ -83,10 +92,10 @@ export class PaidOnce {
       const kept = parsed(await orAborted(journal.get(callHash), signal), read);
       if (kept !== null) return { value: kept, isReplayed: true };
     }
-    const bought = await buy();
-    const bytes = Buffer.from(JSON.stringify(bought));
-    const stored = await orAborted(journal.put(callHash, bytes), signal);
-    return { value: parsed(stored, read) ?? bought, isReplayed: false };
+    const { value, charge } = await buy();
+    const bytes = Buffer.from(JSON.stringify(value));
+    const stored = await orAborted(journal.put(callHash, bytes, charge ?? undefined), signal);
+    return { value: parsed(stored, read) ?? value, isReplayed: false };
   }
 
   /** How often the job's answers were invalidated. */
@@ -139,17 +148,4 @@ function readAnswer(value: unknown): ModelAnswer | null {
 function readToolResult(value: unknown): ToolResult | null {
   const { ok, text } = value as Partial<ToolResult>;
   return typeof ok === 'boolean' && typeof text === 'string' ? { ok, text } : null;
-}
-
-/** The work's result, unless the signal aborts first; the work itself goes on. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

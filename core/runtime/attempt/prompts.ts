@@ -88,6 +88,11 @@ export class SentCalls {
     this.#dropped++;
   }
 
+  /** The call that was added last was not sent after all. */
+  takeBack(): void {
+    this.#calls.pop();
+  }
+
   /** As JSON; null when nothing was sent. */
   text(): Uint8Array | null {
     const [last] = this.#calls.slice(-1);

@@ -23,11 +23,14 @@ export interface JobRequest {
 }
 
 export interface JobFailure {
-  readonly class: FailureClass;
+  /** `parked`: no failure, but a budget that has no room for the next call. */
+  readonly class: FailureClass | 'parked';
   /** Short machine-readable cause, such as `rate_limited`. */
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs: number | null;
+  /** The key that a parked job waits for. */
+  readonly park?: string;
 }
 
 export interface JobSuccess {

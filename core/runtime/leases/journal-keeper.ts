@@ -3,11 +3,11 @@
  * lost connections, a full disk, and the end of the lease, after which the broker still takes it.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackoffRange, backoffMs, withJitter } from '../../base/index.ts';
 import { AiqError, type Consumer, type JobQueue, type LeasedJob } from '../../job-queue/index.ts';
 import type { Journal } from '../attempt/journal.ts';
 import type { RuntimeLog } from '../options.ts';
+import type { RunMoney } from './money-keeper.ts';
+import { askPatiently, isPassing, isUnsupported } from './patience.ts';
 
 export interface JournalKeeperOptions {
   readonly queue: Pick<JobQueue, 'journalGet'>;
@@ -15,8 +15,6 @@ export interface JournalKeeperOptions {
   /** From 0 to 1. */
   readonly random: () => number;
 }
-
-const pauses: BackoffRange = { minMs: 100, maxMs: 5_000 };
 
 export class JournalKeeper {
   readonly #options: JournalKeeperOptions;
@@ -29,13 +27,25 @@ export class JournalKeeper {
     this.#options = options;
   }
 
-  /** The journal of the job, as the holder of this lease may use it, and go on using it. */
-  of(leased: Pick<LeasedJob, 'token'>, consumer: Pick<Consumer, 'journalPut'>): Journal {
+  /**
+   * The journal of the job, as the holder of this lease may use it, and go on using it. The charge of a call
+   * goes with its answer; where that is not kept it goes alone.
+   */
+  of(
+    leased: Pick<LeasedJob, 'token'>,
+    consumer: Pick<Consumer, 'journalPut'>,
+    money: Pick<RunMoney, 'take' | 'deliver'>,
+  ): Journal {
     const { id } = leased.token;
     return {
       get: (callHash) => this.#get(id, callHash),
-      put: (callHash, value) =>
-        this.#put(keyOf(id, callHash), value, () => consumer.journalPut(leased, callHash, value)),
+      put: async (callHash, value, call) => {
+        const charge = call === undefined ? null : money.take(call);
+        const put = () => consumer.journalPut(leased, callHash, value, charge ?? undefined);
+        const stored = await this.#put(keyOf(id, callHash), value, put);
+        if (stored === null && charge !== null) money.deliver(charge);
+        return stored ?? value;
+      },
     };
   }
 
@@ -58,7 +68,12 @@ export class JournalKeeper {
     );
   }
 
-  async #put(key: string, value: Uint8Array, ask: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  /** Null where it is not kept. */
+  async #put(
+    key: string,
+    value: Uint8Array,
+    ask: () => Promise<Uint8Array>,
+  ): Promise<Uint8Array | null> {
     const asking = this.#retryUntilClosed(ask);
     this.#waiting.set(key, { value, asking });
     const stored = await asking;
@@ -66,31 +81,30 @@ export class JournalKeeper {
     if (stored === null && this.#closing.signal.aborted) {
       this.#options.log.warn({ entry: key }, 'a paid answer was not kept: it will be bought again');
     }
-    return stored ?? value;
+    return stored;
   }
 
   /** Asks until there is an answer; null when there will be none. */
   async #retryUntilClosed<T>(ask: () => Promise<T>): Promise<T | null> {
     const { log, random } = this.#options;
-    const { signal } = this.#closing;
-    for (let failures = 0; this.#isServed && !signal.aborted; failures++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isPassing(error)) return this.#refused(error);
-        if (failures === 0) {
+    try {
+      return await askPatiently(ask, {
+        random,
+        signal: this.#closing.signal,
+        isWanted: () => this.#isServed,
+        isFinal: (error) => !isPassing(error) || isFull(error),
+        onDelay: (error) => {
           log.warn({ error: String(error) }, 'the journal cannot be reached: trying again');
-        }
-      }
-      const pauseMs = withJitter(backoffMs(failures + 1, pauses), random);
-      await sleep(pauseMs, undefined, { signal }).catch(() => {});
+        },
+      });
+    } catch (error) {
+      return this.#refused(error);
     }
-    return null;
   }
 
   #refused(error: unknown): null {
     const { log } = this.#options;
-    if (!(error instanceof AiqError) || error.code !== 'UNSUPPORTED') {
+    if (!isUnsupported(error)) {
       log.warn({ error: String(error) }, 'the journal refused');
     } else if (this.#isServed) {
       this.#isServed = false;
@@ -101,8 +115,8 @@ export class JournalKeeper {
 }
 
 /** A broker that holds as many entries as it may has no room soon; any other obstacle goes away. */
-function isPassing(error: unknown): boolean {
-  return error instanceof AiqError && error.retryable && error.code !== 'QUEUE_FULL';
+function isFull(error: unknown): boolean {
+  return error instanceof AiqError && error.code === 'QUEUE_FULL';
 }
 
 function keyOf(id: string, callHash: Uint8Array): string {

@@ -14,6 +14,7 @@ import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { prepareEnd, writeSettled } from './files.ts';
 import { type GroupLoad, GroupLoads } from './group-loads.ts';
 import type { Group } from './groups.ts';
+import type { RunMoney } from './money-keeper.ts';
 import { PutOffs } from './put-offs.ts';
 import { type EndFields, endOf, lostEnd, refusedEnd } from './report.ts';
 import { answerTo } from './settle.ts';
@@ -191,15 +192,17 @@ export class LeaseSupervisor {
 
   async #work(task: Task): Promise<void> {
     const { gates, health, pool, isolated, outputs } = this.#options;
-    const { agent, leased } = task;
+    const { agent, leased, group } = task;
+    const money = this.#options.money.of(leased, group.consumer);
     gates.started(agent);
     health.started(agent, leased.job.id);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      services: { journal: this.#journalOf(task), outputs },
+      services: { journal: this.#journalOf(task, money), money, outputs },
     });
-    this.load(task.group).waiting -= 1;
+    this.load(group).waiting -= 1;
     const ran = await task.run.end;
+    money.end();
     gates.ended(agent, ran.type === 'finished' ? ran.result.usage.calls : 1);
     // At once: what the provider answered says whether the next call may start.
     const verdict = this.#verdictOf(task, ran);
@@ -214,14 +217,14 @@ export class LeaseSupervisor {
   }
 
   /** What is kept is what a call brought: its provider answers. */
-  #journalOf({ agent, leased, group }: Task): Journal {
+  #journalOf({ agent, leased, group }: Task, money: RunMoney): Journal {
     const { health, journals } = this.#options;
-    const journal = journals.of(leased, group.consumer);
+    const journal = journals.of(leased, group.consumer, money);
     return {
       get: (callHash) => journal.get(callHash),
-      put: (callHash, value) => {
+      put: (...entry) => {
         health.answered(agent, leased.job.id);
-        return journal.put(callHash, value);
+        return journal.put(...entry);
       },
     };
   }

@@ -7,7 +7,6 @@ import type { Agent } from '../../agent/index.ts';
 import { backoffMs, withJitter } from '../../base/index.ts';
 import type { Verdict } from '../../health/index.ts';
 import { type Job, type Settle, type SettleOutcome, shortId } from '../../job-queue/index.ts';
-import type { FailureClass } from '../../model/index.ts';
 import { packPrompts } from '../attempt/prompts.ts';
 import type { JobFailure } from '../attempt/result.ts';
 import { queueUsage } from '../attempt/usage.ts';
@@ -26,7 +25,7 @@ type Delay = 'none' | 'backoff';
  */
 export const settlements: Readonly<
   Record<
-    FailureClass | 'crashed' | 'bystander' | 'unstarted',
+    JobFailure['class'] | 'crashed' | 'bystander' | 'unstarted',
     { outcome: SettleOutcome; delay: Delay }
   >
 > = {
@@ -38,6 +37,7 @@ export const settlements: Readonly<
   misconfigured: { outcome: 'retry', delay: 'backoff' },
   exhausted: { outcome: 'retry', delay: 'backoff' },
   aborted: { outcome: 'returned', delay: 'none' },
+  parked: { outcome: 'returned', delay: 'none' },
   crashed: { outcome: 'crashed', delay: 'backoff' },
   bystander: { outcome: 'returned', delay: 'none' },
   unstarted: { outcome: 'returned', delay: 'none' },
@@ -88,7 +88,7 @@ export function settleOf(end: RunEnd, job: SettledJob): Settle {
 }
 
 function failedSettle(failure: JobFailure, job: SettledJob): Settle {
-  const { code: errorCode, message: errorMessage, retryAfterMs } = failure;
+  const { code: errorCode, message: errorMessage, retryAfterMs, park } = failure;
   const { verdict } = job;
   if (verdict?.verdict === 'free') {
     // A little jitter keeps the jobs from coming back as one.
@@ -104,6 +104,7 @@ function failedSettle(failure: JobFailure, job: SettledJob): Settle {
     delayMs: delay === 'none' ? 0 : Math.max(retryMs, askedMs),
     errorCode,
     errorMessage,
+    ...(park === undefined ? {} : { park }),
   };
 }
 

@@ -9,12 +9,14 @@ import type { ProviderHealth } from '../providers/provider-health.ts';
 import type { WritesOutputs } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { JournalKeeper } from './journal-keeper.ts';
+import type { MoneyKeeper } from './money-keeper.ts';
 
 export interface LeaseSupervisorOptions {
   readonly pool: Pool;
   /** For jobs that must be alone. */
   readonly isolated: IsolatedRuns;
   readonly journals: JournalKeeper;
+  readonly money: MoneyKeeper;
   readonly outputs: WritesOutputs;
   readonly gates: Gates;
   readonly health: ProviderHealth;

@@ -5,17 +5,26 @@
 
 import { OutputError } from '../../output/index.ts';
 import type { Journal } from '../attempt/journal.ts';
+import type { Admission, CallCharge, CallToReserve, Money } from '../attempt/money.ts';
 import type { AskedOutputs } from '../attempt/outputs.ts';
 
 /** What a run may ask for. */
 export interface Services {
   readonly journal: Journal;
+  readonly money: Money;
   readonly outputs: AskedOutputs;
 }
 
 type Asked =
   /** To be kept under the hash; asks for what is stored there when the value is null. */
-  | { readonly of: 'journal'; readonly callHash: Uint8Array; readonly value: Uint8Array | null }
+  | {
+      readonly of: 'journal';
+      readonly callHash: Uint8Array;
+      readonly value: Uint8Array | null;
+      readonly charge?: CallCharge;
+    }
+  | { readonly of: 'reserve'; readonly call: CallToReserve }
+  | { readonly of: 'charge'; readonly charge: CallCharge }
   | { readonly of: 'prompts'; readonly jobId: string }
   | { readonly of: 'open'; readonly dir: string };
 
@@ -29,32 +38,36 @@ export interface Question {
 export interface Answer {
   readonly type: 'answer';
   readonly question: number;
-  readonly value: Uint8Array | null;
+  readonly value: Uint8Array | Admission | null;
   /** What was thrown in place of a value. */
   readonly error: { readonly code: OutputError['code']; readonly message: string } | null;
 }
 
 /** Never rejects. */
-export async function answerTo(
-  { question, asked }: Question,
-  { journal, outputs }: Services,
-): Promise<Answer> {
-  const answer = (value: Answer['value']): Answer => {
-    return { type: 'answer', question, value, error: null };
-  };
+export async function answerTo({ question, asked }: Question, services: Services): Promise<Answer> {
   try {
-    if (asked.of === 'journal') {
-      const { callHash, value } = asked;
-      return answer(await (value === null ? journal.get(callHash) : journal.put(callHash, value)));
-    }
-    if (asked.of === 'prompts') return answer(await outputs.prompts(asked.jobId));
-    await outputs.open(asked.dir);
-    return answer(null);
+    const value = await valueFor(asked, services);
+    return { type: 'answer', question, value, error: null };
   } catch (error) {
     const { message } = error as Error;
     const code = error instanceof OutputError ? error.code : 'io';
     return { type: 'answer', question, value: null, error: { code, message } };
   }
+}
+
+async function valueFor(
+  asked: Asked,
+  { journal, money, outputs }: Services,
+): Promise<Answer['value']> {
+  if (asked.of === 'journal') {
+    const { callHash, value, charge } = asked;
+    return value === null ? journal.get(callHash) : journal.put(callHash, value, charge);
+  }
+  if (asked.of === 'reserve') return money.reserve(asked.call);
+  if (asked.of === 'charge') await money.charge(asked.charge);
+  else if (asked.of === 'prompts') return outputs.prompts(asked.jobId);
+  else await outputs.open(asked.dir);
+  return null;
 }
 
 /** The asking side: its questions are posted, and each waits for its answer. */
@@ -76,16 +89,29 @@ export class Questions {
   /** The services of a run. */
   of(run: number): Services {
     const ask = (asked: Asked): Promise<Answer['value']> => this.#ask(run, asked);
+    const bytes = async (asked: Asked): Promise<Uint8Array | null> => {
+      const value = await ask(asked);
+      return value instanceof Uint8Array ? value : null;
+    };
     return {
       journal: {
-        get: (callHash) => ask({ of: 'journal', callHash, value: null }),
-        put: async (callHash, value) => (await ask({ of: 'journal', callHash, value })) ?? value,
+        get: (callHash) => bytes({ of: 'journal', callHash, value: null }),
+        put: async (callHash, value, charge) => {
+          const asked = { of: 'journal', callHash, value, ...(charge && { charge }) } as const;
+          return (await bytes(asked)) ?? value;
+        },
+      },
+      money: {
+        reserve: async (call) => admissionIn(await ask({ of: 'reserve', call })),
+        charge: async (charge) => {
+          await ask({ of: 'charge', charge });
+        },
       },
       outputs: {
         open: async (dir) => {
           await ask({ of: 'open', dir });
         },
-        prompts: (jobId) => ask({ of: 'prompts', jobId }),
+        prompts: (jobId) => bytes({ of: 'prompts', jobId }),
       },
     };
   }
@@ -100,4 +126,9 @@ export class Questions {
     if (error !== null) throw new OutputError(error.code, error.message);
     return value;
   }
+}
+
+function admissionIn(value: Answer['value']): Admission {
+  if (value !== null && !(value instanceof Uint8Array)) return value;
+  return { ok: false, reason: 'refused', message: 'there was no answer' };
 }

@@ -27,6 +27,8 @@ export interface ThreadAgent {
   readonly model: string;
   /** What the model costs there; null where that is unknown. */
   readonly price: Price | null;
+  /** Tokens that an answer of the model has at most; null where that is unknown. */
+  readonly outputTokensMax: number | null;
 }
 
 /** `run` numbers are made by the pool and never reused; from 1. */

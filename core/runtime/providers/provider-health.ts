@@ -267,4 +267,5 @@ const providerFailures: Readonly<Record<JobFailure['class'], ProviderFailure | n
   transient: null,
   permanent: null,
   aborted: null,
+  parked: null,
 };

@@ -45,6 +45,8 @@ function problemsOf(fault: Fault, run: FaultRun, calls: number): string[] {
     ...(result === undefined || isSame(content, result)
       ? []
       : [`makes ${JSON.stringify(content)}, not ${JSON.stringify(result)}`]),
+    ...(calls <= run.holds ? [] : [`holds money for ${run.holds} of ${calls} calls`]),
+    ...(run.openHolds.length === 0 ? [] : ['has calls that are not charged once']),
     ...Object.entries(usage)
       .filter(([field, value]) => !isSame(run.usage[field as keyof FaultRun['usage']], value))
       .map(([field, value]) => `${field} is not ${String(value)}: ${JSON.stringify(run.usage)}`),

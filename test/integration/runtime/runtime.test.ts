@@ -388,7 +388,7 @@ describe('limits', () => {
   });
 
   it('that this version does not enforce are named at start', async () => {
-    const { lines } = await start({ agents: [agentOf({ limits: { maxCost: 1 } })] });
+    const { lines } = await start({ agents: [agentOf({ limits: { tokensPerMinute: 1 } })] });
     expect(lines).toContain('these limits are not enforced by this version');
   });
 

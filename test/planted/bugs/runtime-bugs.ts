@@ -110,7 +110,7 @@ export const runtimeBugs: readonly PlantedBug[] = [
     edits: [
       {
         in: 'core/runtime/attempt/paid-once.ts#PaidOnce.#once',
-        find: 'await orAborted(journal.put(callHash, bytes), signal)',
+        find: 'await orAborted(journal.put(callHash, bytes, charge ?? undefined), signal)',
         replace: 'bytes',
       },
     ],

@@ -3,19 +3,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Agent, compileAgent, schemaChecker } from '../../../core/agent/index.ts';
-import { createCaller, type FailureClass, type Provider } from '../../../core/model/index.ts';
+import { createCaller, type Provider } from '../../../core/model/index.ts';
 import { runJob } from '../../../core/runtime/attempt/job-runner.ts';
+import type { JobFailure } from '../../../core/runtime/attempt/result.ts';
 import { type JobUsage, noJobUsage, sumOfUsage } from '../../../core/runtime/attempt/usage.ts';
 import type { Projection } from '../../../core/runtime/outputs/projection.ts';
 import { defineTool } from '../../../core/tools/index.ts';
 import type { Fault, FaultAgent, FaultEnd } from '../faults/index.ts';
 import { outputsOf, projectionIn, type WrittenResult, written } from '../results.ts';
-import { agentOf, fakeJournal } from '../runtime-fakes.ts';
+import { agentOf, fakeJournal, fakeMoney } from '../runtime-fakes.ts';
 
 export interface FaultRun {
   readonly end: FaultEnd;
   readonly message: string;
   readonly usage: JobUsage;
+  /** Requests that held money. */
+  readonly holds: number;
+  /** Those of them that were not charged once. */
+  readonly openHolds: readonly number[];
   /** The job's first file; null without one. */
   readonly content: string | null;
 }
@@ -56,8 +61,9 @@ export async function runIntoFault(
 ): Promise<FaultRun> {
   const projection = projectionIn(dir);
   try {
-    const attempt = await attempts({ fault, provider, dir, projection });
+    const setting = await attempts({ fault, provider, dir, projection });
     let usage = noJobUsage;
+    const { attempt, holds, openHolds } = setting;
     let [failures, returns] = [0, 0];
     for (;;) {
       const result = await attempt(failures + 1, failures + returns > 0);
@@ -65,7 +71,9 @@ export async function runIntoFault(
       if (!result.ok && ends[result.failure.class] === null) failures += 1;
       else returns += 1;
       const told = endOf(result, { failures, returns });
-      if (told !== null) return { ...told, usage, content: await contentOf(result, dir) };
+      if (told === null) continue;
+      const content = await contentOf(result, dir);
+      return { ...told, usage, holds: holds(), openHolds: openHolds(), content };
     }
   } finally {
     await projection.close();
@@ -88,21 +96,25 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     provider,
     model: name,
     price: { input: 1, cachedInput: 0.1, output: 10 },
+    outputTokensMax: 1_000_000,
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,
   };
+  const money = fakeMoney();
+  const journal = fakeJournal();
   const jobTools = {
     idleMs,
     answerBytesMax: 1_000_000,
-    journal: fakeJournal(),
+    journal,
+    money,
     agent: async () => ready,
     outputs: outputsOf(projection),
     outputDir: () => dir,
     blocking: <T>(work: () => T) => work(),
   };
   const text = kind === 'limited' ? 'word '.repeat(50_000) : 'hello';
-  return async (attempt: number, isRedelivery: boolean): Promise<WrittenResult> => {
+  const attempt = async (number: number, isRedelivery: boolean): Promise<WrittenResult> => {
     const made = await runJob(
       jobTools,
       {
@@ -111,17 +123,24 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
         body: Buffer.from(JSON.stringify({ input: { text } })),
         source: 'note',
         createdAtMs: 0,
-        attempt,
+        attempt: number,
         isRedelivery,
       },
       new AbortController().signal,
     );
     return written(projection, 'job1', made);
   };
+  const openHolds = (): number[] => {
+    const ended = [...money.charged, ...journal.charges].map(({ hold }) => hold);
+    return money.reserved
+      .map(({ hold }) => hold)
+      .filter((hold) => ended.filter((one) => one === hold).length !== 1);
+  };
+  return { attempt, holds: () => money.reserved.length, openHolds };
 }
 
 /** What a failure of each class comes to while no other job tells more; null: tried again, charged. */
-const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> = {
+const ends: Record<JobFailure['class'], 'dead' | 'again' | 'held' | 'suspect' | null> = {
   transient: null,
   permanent: 'dead',
   throttled: 'again',
@@ -130,6 +149,7 @@ const ends: Record<FailureClass, 'dead' | 'again' | 'held' | 'suspect' | null> =
   misconfigured: 'held',
   exhausted: 'held',
   aborted: 'again',
+  parked: 'held',
 };
 
 /** Null while the job goes on. */

@@ -18,7 +18,7 @@ import {
   sse,
 } from '../../integration/model/fake-server.ts';
 import { outputsOf, projectionIn, written } from '../results.ts';
-import { fakeJournal } from '../runtime-fakes.ts';
+import { fakeJournal, fakeMoney } from '../runtime-fakes.ts';
 
 /** A turn of the model: its answer, or the tools that it calls with their arguments as text. */
 export type Turn = string | readonly (readonly [name: string, args: string])[];
@@ -83,6 +83,7 @@ export async function runAgainst(
     provider,
     model: 'm',
     price: { input: 1, output: 1 },
+    outputTokensMax: null,
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: {
@@ -95,6 +96,7 @@ export async function runAgainst(
     idleMs: 5_000,
     answerBytesMax: 1_000_000,
     journal: fakeJournal(),
+    money: fakeMoney(),
     agent: async () => made,
     outputs: outputsOf(projection),
     outputDir: () => root,

@@ -72,6 +72,7 @@ test('published prices are found by address, with their tiers, at their time', a
   expect(catalogue.find(openAi, 'gpt-5-mini-2025-08-07', atMs)).toEqual({
     provider: 'OpenAI',
     price: { input: 0.25, cachedInput: 0.025, output: 2 },
+    contextTokens: 400_000,
   });
   const google = 'https://generativelanguage.googleapis.com/v1beta/openai';
   expect(catalogue.find(google, 'gemini-2.5-pro', atMs)?.price).toEqual({
@@ -96,6 +97,15 @@ test('own prices win over published ones, and extracts cost nothing', async () =
   ];
   const list = await openPriceList(own, models);
   expect(models.map((one) => list.find(one)?.price.input ?? null)).toEqual([7, 1.25, null, 0]);
+  expect(models.map((one) => list.find(one)?.contextTokens)).toEqual([
+    null,
+    400_000,
+    undefined,
+    null,
+  ]);
+  const limited = { ...at(openAi), contextTokens: { 'gpt-5': 9, 'gpt-5-mini': 8 } };
+  const named = models.slice(0, 2).map(({ model }) => list.find({ model, provider: limited }));
+  expect(named.map((one) => one?.contextTokens)).toEqual([8, 9]);
   expect(list.find(models[1]!)?.from).toEqual({
     source: 'catalogue',
     provider: 'OpenAI',

@@ -109,6 +109,24 @@ describe('settleOf', () => {
     }
   });
 
+  it('parks a job for the budget that has no room, uncharged, whatever the provider is up to', () => {
+    const failure = {
+      class: 'parked',
+      code: 'budget',
+      message: 'parked: budget daily, needs 1, 0 left',
+      retryAfterMs: null,
+      park: 'budget:daily',
+    } as const;
+    const result = { ok: false, failure, prompts: null, usage: noJobUsage } as const;
+    expect(settleOf({ type: 'finished', result }, job)).toMatchObject({
+      outcome: 'returned',
+      delayMs: 0,
+      errorCode: 'budget',
+      errorMessage: 'parked: budget daily, needs 1, 0 left',
+      park: 'budget:daily',
+    });
+  });
+
   it('waits at least as long as the server asked, and a quarter of an hour at most', () => {
     expect(failed('transient', 20_000).delayMs).toBe(20_000);
     expect(failed('transient', 24 * 3600_000).delayMs).toBe(15 * 60_000);

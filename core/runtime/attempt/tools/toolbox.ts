@@ -30,13 +30,14 @@ export function createToolbox(data: ThreadData): Toolbox {
   // By all that it is: the same name may stand for another key or address later.
   const callerOf = (provider: Provider): Promise<ModelCaller> =>
     remembered(callers, JSON.stringify(provider), () => createCaller(provider));
-  const ready = async ({ agent, provider, model, price }: ThreadAgent): Promise<ReadyAgent> => {
+  const ready = async (chosen: ThreadAgent): Promise<ReadyAgent> => {
+    const { agent, provider } = chosen;
     const [compiled, caller, toolSet] = await Promise.all([
       compileAgent(agent),
       callerOf(provider),
       toolSetOf(agent, data.baseDir),
     ]);
-    return { agent, provider, model, price, compiled, caller, toolSet };
+    return { ...chosen, compiled, caller, toolSet };
   };
 
   return {
@@ -49,6 +50,7 @@ export function createToolbox(data: ThreadData): Toolbox {
     },
     forRun: (run, services) => ({
       journal: services.journal,
+      money: services.money,
       outputs: views.of(services.outputs),
       idleMs: data.idleMs,
       answerBytesMax: data.answerBytesMax,

@@ -33,7 +33,7 @@ function delivery(name: string, journal: Journal, options: { isFirst?: boolean }
   const ask = async (request: ModelCall = call()) =>
     paid.answer(request, async () => {
       bought += 1;
-      return answer(`${name} ${bought}`);
+      return { value: answer(`${name} ${bought}`), charge: null };
     });
   return { paid, ask, stop, bought: () => bought };
 }

@@ -8,6 +8,7 @@ import {
   type LeasedJob,
 } from '../../../../core/job-queue/index.ts';
 import type { Journal } from '../../../../core/runtime/attempt/journal.ts';
+import type { CallCharge } from '../../../../core/runtime/attempt/money.ts';
 import { JournalKeeper } from '../../../../core/runtime/leases/journal-keeper.ts';
 import { leaseOf } from '../../../support/runtime-fakes.ts';
 
@@ -29,13 +30,22 @@ function journalBehind(...codes: ErrorCode[]) {
     log: { warn: (_, message) => lines.push(message) },
     random: () => 0,
   });
+  const kept: number[] = [];
   const consumer: Pick<Consumer, 'journalPut'> = {
-    journalPut: ({ token: { id, delivery } }) =>
-      answer(`put ${id} ${delivery}`, Buffer.from('stands')),
+    journalPut: async ({ token: { id, delivery } }, _hash, _value, charge) => {
+      const stands = await answer(`put ${id} ${delivery}`, Buffer.from('stands'));
+      if (charge !== undefined) kept.push(charge.hold);
+      return stands;
+    },
   };
-  const journalOf = (leased: LeasedJob): Journal => keeper.of(leased, consumer);
+  const alone: number[] = [];
+  const money = {
+    take: (call: CallCharge) => ({ id: 'j', agent: 'echo', ...call }),
+    deliver: ({ hold }: { readonly hold: number }) => void alone.push(hold),
+  };
+  const journalOf = (leased: LeasedJob): Journal => keeper.of(leased, consumer, money);
   const journal = journalOf(leaseOf({ job: { id: 'j' } }));
-  return { keeper, journal, journalOf, asked, lines };
+  return { keeper, journal, journalOf, asked, lines, kept, alone };
 }
 
 describe('a paid answer', () => {
@@ -81,6 +91,32 @@ describe('a paid answer', () => {
     await idle;
     expect(lines.at(-1)).toMatch(/was not kept/);
   });
+});
+
+describe('the charge of a paid answer', () => {
+  const charge: CallCharge = {
+    hold: 7,
+    end: 'settled',
+    model: 'm',
+    usage: { calls: 1, inputTokens: 1, outputTokens: 1, costMicros: 5, estimated: false },
+  };
+
+  it('is kept with it, in one request, also over lost connections', async () => {
+    const { journal, kept, alone } = journalBehind('UNREACHABLE');
+    await journal.put(hash, value, charge);
+    expect([kept, alone]).toEqual([[7], []]);
+  });
+
+  it.each<ErrorCode>(['UNSUPPORTED', 'QUEUE_FULL', 'NOT_FOUND'])(
+    'goes alone where the answer is not kept: %s',
+    async (code) => {
+      const { journal, kept, alone } = journalBehind(code);
+      await journal.put(hash, value, charge);
+      expect([kept, alone]).toEqual([[], [7]]);
+      await journal.put(hash, value, { ...charge, hold: 8 });
+      expect(kept.concat(alone)).toEqual(code === 'UNSUPPORTED' ? [7, 8] : [8, 7]);
+    },
+  );
 });
 
 describe('the question whether something was paid', () => {

@@ -4,21 +4,30 @@ import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 import { createGates, type Gates } from '../../../../core/runtime/leases/gates.ts';
 import { LeaseSupervisor } from '../../../../core/runtime/leases/lease-supervisor.ts';
+import { MoneyKeeper } from '../../../../core/runtime/leases/money-keeper.ts';
 import type { LeaseSupervisorOptions } from '../../../../core/runtime/leases/supervisor-options.ts';
-import type { RunEnd } from '../../../../core/runtime/pool/run.ts';
+import type { Services } from '../../../../core/runtime/pool/questions.ts';
+import type { RunEnd, RunOptions } from '../../../../core/runtime/pool/run.ts';
 import { ProviderHealth } from '../../../../core/runtime/providers/provider-health.ts';
 import { projectionIn } from '../../../support/results.ts';
 import { fakeJournal, fakeQueue, leaseOf, threadAgentOf } from '../../../support/runtime-fakes.ts';
 
 const nothing = () => undefined;
 
+interface Work {
+  readonly work?: (services: Services) => Promise<RunEnd>;
+}
+
 /** A lease supervisor whose places of work only note which jobs they were given. */
-async function supervisorOf(gatesWith: (gates: Gates) => Gates = (gates) => gates) {
+async function supervisorOf(
+  gatesWith: (gates: Gates) => Gates = (gates) => gates,
+  { work = async () => ({ type: 'unstarted' }) }: Work = {},
+) {
   const worked: string[] = [];
   const placeOf = (name: string) => ({
-    run: ({ id }: { id: string }) => {
+    run: ({ id }: { id: string }, { services }: RunOptions) => {
       worked.push(`${id} ${name}`);
-      return { end: Promise.resolve<RunEnd>({ type: 'unstarted' }), stop: nothing };
+      return { end: work(services), stop: nothing };
     },
   });
   const agent = threadAgentOf();
@@ -34,7 +43,8 @@ async function supervisorOf(gatesWith: (gates: Gates) => Gates = (gates) => gate
   const places = { pool: placeOf('in the pool'), isolated: placeOf('alone') };
   const supervisor = new LeaseSupervisor({
     ...(places as unknown as Pick<LeaseSupervisorOptions, 'pool' | 'isolated'>),
-    journals: { of: fakeJournal } as unknown as LeaseSupervisorOptions['journals'],
+    journals: { of: () => fakeJournal() } as unknown as LeaseSupervisorOptions['journals'],
+    money: new MoneyKeeper({ log: { warn: nothing }, random: Math.random }),
     outputs: projectionIn(tmpdir()),
     gates: gatesWith(createGates(health)),
     health,
@@ -43,12 +53,12 @@ async function supervisorOf(gatesWith: (gates: Gates) => Gates = (gates) => gate
     onReport: nothing,
     onChange: nothing,
   });
-  const { queue, settledCount } = fakeQueue();
+  const { queue, consumers, settledCount } = fakeQueue();
   const queues = [agent.agent.queue];
   const listeners = { onDelivery: nothing, onLeaseLost: nothing };
   const consumer = await queue.consume({ queues, credit: 3, ...listeners });
   const group = { queues, agents: [agent.agent.name], consumer };
-  return { supervisor, group, worked, settledCount };
+  return { supervisor, group, worked, consumer: consumers[0]!, settledCount };
 }
 
 it('a job behind which a crash lies is worked on alone, and all others in the pool', async () => {
@@ -58,6 +68,21 @@ it('a job behind which a crash lies is worked on alone, and all others in the po
   supervisor.take(leaseOf({ job: { id: 'charged' }, attempt: 3 }), group);
   await settledCount(3);
   expect(worked).toEqual(['first in the pool', 'suspect alone', 'charged in the pool']);
+});
+
+it('a call that was under way when its thread died is charged as unknown', async () => {
+  const { supervisor, group, consumer, settledCount } = await supervisorOf((gates) => gates, {
+    async work({ money }) {
+      await money.reserve({ hold: 7, model: 'm', boundMicros: 40 });
+      return { type: 'crashed', cause: 'killed', message: 'it was killed' };
+    },
+  });
+  supervisor.take(leaseOf({ job: { id: 'one', tags: ['night'] } }), group);
+  await settledCount(1);
+  expect(consumer.reserved).toMatchObject([{ hold: 7, agent: 'echo', tags: ['night'] }]);
+  expect(consumer.charged).toMatchObject([
+    { id: 'one', hold: 7, end: 'unknown', agent: 'echo', usage: { costMicros: 40 } },
+  ]);
 });
 
 it('a lease that comes or is lost asks the gates as often with a thousand waiting as with one', async () => {

@@ -1,0 +1,210 @@
+/**
+ * The money of an attempt's calls: each request holds what it can cost at most before it is sent, and
+ * says afterwards what became of it. Nothing is asked for models without a price, and for free ones.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { noUsage, type Usage } from '../../job-queue/index.ts';
+import {
+  boundMicros,
+  type CallEnd,
+  type CallGate,
+  callEndOf,
+  costMicros,
+  isFree,
+  type ModelError,
+  type Price,
+  type RequestBody,
+  type TokenUsage,
+} from '../../model/index.ts';
+import { AttemptError, ParkedError } from './failure.ts';
+import { orAborted } from './or-aborted.ts';
+
+/** A request that is about to be sent, as the queue reserves it; whose it is the main thread knows. */
+export interface CallToReserve {
+  /** Drawn at random for each request, from 1 to 2^53 - 1. */
+  readonly hold: number;
+  readonly model: string;
+  /** What it can cost at most, in millionths; `noBound` where nothing limits that. */
+  readonly boundMicros: number;
+}
+
+/** What became of a request. */
+export interface CallCharge {
+  readonly hold: number;
+  readonly end: CallEnd;
+  readonly model: string;
+  readonly usage: Usage;
+}
+
+interface NoRoom {
+  readonly ok: false;
+  readonly reason: 'amount' | 'over_bound';
+  readonly budget: string;
+  readonly leftMicros: number;
+}
+
+export type Admission =
+  | { readonly ok: true }
+  | NoRoom
+  /** The queue could not be asked, or the lease is over. */
+  | { readonly ok: false; readonly reason: 'refused'; readonly message: string };
+
+/** What a job's work may ask about money. Neither method rejects. */
+export interface Money {
+  /** Resolves once the request may be sent, or cannot be any more; that may take as long as other calls do. */
+  reserve(call: CallToReserve): Promise<Admission>;
+  /** What became of a request that brought nothing into the journal, also of one that still waits. */
+  charge(charge: CallCharge): Promise<void>;
+}
+
+/** Fits no budget, and is held as nothing where no budget concerns the call. */
+export const noBound = Number.MAX_SAFE_INTEGER;
+
+/** The model of a call, and what is known of it. */
+export interface PricedModel {
+  readonly model: string;
+  readonly price: Price | null;
+  readonly outputTokensMax: number | null;
+}
+
+export class AttemptMoney {
+  readonly #money: Money;
+  readonly #signal: AbortSignal;
+  #isWaiting = false;
+
+  constructor(money: Money, signal: AbortSignal) {
+    this.#money = money;
+    this.#signal = signal;
+  }
+
+  /** Whether a request waits for room in a budget at this moment. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** For one call of the model; undefined where there is nothing to hold. */
+  gateOf({ model, price, outputTokensMax }: PricedModel): MoneyGate | undefined {
+    if (price === null || isFree(price)) return undefined;
+    return new MoneyGate({
+      model,
+      price,
+      outputTokensMax,
+      reserve: (call) => this.#reserve(call),
+      charge: (charge) => void this.#money.charge(charge),
+    });
+  }
+
+  /** @throws the signal's reason once it aborted; the request was not sent then */
+  async #reserve(call: CallToReserve): Promise<Admission> {
+    this.#isWaiting = true;
+    try {
+      return await orAborted(this.#money.reserve(call), this.#signal);
+    } catch (error) {
+      void this.#money.charge(unsentCharge(call));
+      throw error;
+    } finally {
+      this.#isWaiting = false;
+    }
+  }
+}
+
+interface GateOptions extends PricedModel {
+  readonly price: Price;
+  readonly reserve: (call: CallToReserve) => Promise<Admission>;
+  readonly charge: (charge: CallCharge) => void;
+}
+
+/** Holds the money of the requests of one call, of which one is under way at a time. */
+export class MoneyGate implements CallGate {
+  readonly #options: GateOptions;
+  #held: CallToReserve | null = null;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /** @throws ParkedError where a budget has no room for it; AttemptError where that cannot be known */
+  async open(body: RequestBody): Promise<void> {
+    const { model, price, outputTokensMax, reserve } = this.#options;
+    const bound = boundMicros(price, body, outputTokensMax) ?? noBound;
+    const call = { hold: newHold(), model, boundMicros: bound };
+    const admission = await reserve(call);
+    if (!admission.ok) throw refusalOf(call, admission);
+    this.#held = call;
+  }
+
+  failed(error: ModelError): void {
+    const call = this.#held;
+    this.#held = null;
+    if (call !== null) this.#options.charge(this.#chargeOf(call, callEndOf(error), error.usage));
+  }
+
+  /** The charge of the request that was answered, to be kept with its answer. */
+  answered(usage: TokenUsage): CallCharge | null {
+    const call = this.#held;
+    this.#held = null;
+    // What a server does not report is an estimate, and no cost.
+    return call && this.#chargeOf(call, usage.estimated ? 'unknown' : 'settled', usage);
+  }
+
+  #chargeOf(call: CallToReserve, end: CallEnd, used: TokenUsage | null): CallCharge {
+    if (end === 'unsent') return unsentCharge(call);
+    const { inputTokens, outputTokens } = used ?? { inputTokens: 0, outputTokens: 0 };
+    const isKnown = end === 'settled' && used !== null;
+    const cost = isKnown ? costMicros(this.#options.price, used) : call.boundMicros;
+    return chargeOf(call, end, {
+      calls: 1,
+      inputTokens,
+      outputTokens,
+      costMicros: Math.min(cost, Number.MAX_SAFE_INTEGER),
+      estimated: !isKnown,
+    });
+  }
+}
+
+/** What is charged for a request of which no one will hear any more. */
+export function lostCharge(call: CallToReserve): CallCharge {
+  const usage = { ...noUsage, calls: 1, costMicros: call.boundMicros, estimated: true };
+  return chargeOf(call, 'unknown', usage);
+}
+
+/** What is charged for a request that was never sent. */
+export function unsentCharge(call: CallToReserve): CallCharge {
+  return chargeOf(call, 'unsent', noUsage);
+}
+
+function chargeOf({ hold, model }: CallToReserve, end: CallEnd, usage: Usage): CallCharge {
+  return { hold, end, model, usage };
+}
+
+function newHold(): number {
+  return Number(randomBytes(8).readBigUInt64BE() >> 11n) || 1;
+}
+
+function refusalOf(call: CallToReserve, refused: Admission & { ok: false }): AttemptError {
+  if (refused.reason === 'refused') {
+    const message = `what the call can cost could not be reserved: ${refused.message}`;
+    return new AttemptError('transient', 'not_reserved', message);
+  }
+  const { budget } = refused;
+  return new ParkedError(budget, `parked: budget ${budget}${whyParked(call, refused)}`);
+}
+
+function whyParked(
+  { model, boundMicros: bound }: CallToReserve,
+  { reason, budget, leftMicros }: NoRoom,
+): string {
+  if (reason === 'over_bound') {
+    return `: ${model} was billed above what a call can cost; see aiq budgets show ${budget}`;
+  }
+  if (bound === noBound) {
+    return `: nothing limits what a call of ${model} can cost; set model.options.maxOutputTokens in agent.yaml`;
+  }
+  return `, needs ${amountText(bound)}, ${amountText(leftMicros)} left`;
+}
+
+/** In units of the currency, without zeros at the end. */
+function amountText(micros: number): string {
+  return String(micros / 1_000_000);
+}
