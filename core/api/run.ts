@@ -79,6 +79,7 @@ async function start(
       outputDir: config.output.dir,
       concurrency: config.run.concurrency,
       threads: config.run.threads,
+      budgets: config.budgets,
       log: noticesOnly(onNotice),
       onProvider: onNotice,
       onWarning: onNotice,

@@ -10,7 +10,14 @@ export { FolderError, makeFolder } from './make-folder.ts';
 export { outputPathProblem, unprintable } from './output-path.ts';
 export { type OwnFolder, openOwnFolder, throughDescriptor } from './own-folder.ts';
 export { processStart } from './process-start.ts';
-export { durationProblem, parseCount, parseDuration, parseSize } from './quantities.ts';
+export {
+  durationProblem,
+  formatMicros,
+  parseCount,
+  parseDuration,
+  parseMicros,
+  parseSize,
+} from './quantities.ts';
 export { shortSocketPath } from './socket-path.ts';
 export { startAgainWith } from './start-again.ts';
 export { startTimer, type Timer } from './timer.ts';

@@ -1,4 +1,4 @@
-/** Durations, sizes and counts as people write them in files and flags. */
+/** Durations, sizes, counts and money as people write them in files and flags. */
 
 const unitMs: { readonly [unit: string]: number } = {
   ms: 1,
@@ -42,4 +42,24 @@ export function parseSize(text: string, bytesMax = Number.MAX_SAFE_INTEGER): num
 export function parseCount(text: string, min: number, max: number): number | null {
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   return count >= min && count <= max ? count : null;
+}
+
+const microsPerUnit = 1_000_000;
+/** Of an amount: millionths. */
+const decimalsMax = 6;
+
+/** Millionths of an amount such as `3` or `0.25`; null for what is none, or too large to be exact. */
+export function parseMicros(text: string): number | null {
+  const [, whole, part = ''] = /^(\d+)(?:\.(\d{1,6}))?$/.exec(text) ?? [];
+  const micros = Number(whole) * microsPerUnit + Number(part.padEnd(decimalsMax, '0'));
+  return Number.isSafeInteger(micros) ? micros : null;
+}
+
+/** An amount in millionths as people write it, exact: `3`, `0.25`, with `decimalsMin` 2 `3.00`. */
+export function formatMicros(micros: number, decimalsMin = 0): string {
+  const part = Math.abs(micros % microsPerUnit);
+  const whole = (Math.abs(micros) - part) / microsPerUnit;
+  let decimals = String(part).padStart(decimalsMax, '0');
+  while (decimals.length > decimalsMin && decimals.endsWith('0')) decimals = decimals.slice(0, -1);
+  return `${micros < 0 ? '-' : ''}${whole}${decimals === '' ? '' : `.${decimals}`}`;
 }

@@ -2,7 +2,7 @@
 
 import type { Agent } from '../agent/index.ts';
 import type { Config } from '../config/index.ts';
-import type { JobQueue } from '../job-queue/index.ts';
+import type { AiqError, JobQueue } from '../job-queue/index.ts';
 import type { JobReport, RunSummary, RuntimeLog, StartedConsumer } from '../runtime/index.ts';
 import { CliError } from './errors.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -43,6 +43,7 @@ export async function startConsumer(
     return await runtime.startConsumer({
       ...rest,
       config: { ...config, baseDir },
+      budgets: config.budgets,
       env: await session.environment(),
       trust: await session.trust(),
       reread: async () => {
@@ -56,8 +57,14 @@ export async function startConsumer(
       onWarning: (line) => terminal.warn(line),
     });
   } catch (error) {
-    throw error instanceof RangeError ? new CliError('invalid', error.message) : error;
+    const isInvalid = error instanceof RangeError || isOtherTerms(error);
+    throw isInvalid ? new CliError('invalid', error.message) : error;
   }
+}
+
+/** Only budgets are made known at the start: the broker has one with other terms, and says what to do. */
+function isOtherTerms(error: unknown): error is Error {
+  return error instanceof Error && (error as Partial<AiqError>).code === 'CONFLICT';
 }
 
 /** Warnings by default; a full log with `--verbose`, JSON lines with `--json`. */

@@ -20,7 +20,7 @@ export const exitCodes = {
       "No usable credential: a model provider's key or a broker's token is missing or was refused, " +
       'or a quota is used up.',
   },
-  notFound: { code: 5, meaning: 'No such agent, job, queue or result.' },
+  notFound: { code: 5, meaning: 'No such agent, job, queue, budget or result.' },
   broker: {
     code: 6,
     meaning:
@@ -32,6 +32,7 @@ export const exitCodes = {
     meaning: 'The job is not finished, or waiting for it timed out. It continues.',
   },
   partial: { code: 9, meaning: 'Some succeeded, others failed.' },
+  budget: { code: 10, meaning: 'Jobs wait for a budget that has no room for them.' },
   damaged: {
     code: 65,
     meaning: 'The log or the backup is damaged (broker verify, backup, restore, salvage).',

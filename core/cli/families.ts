@@ -127,6 +127,22 @@ export const families: Readonly<Record<string, Family>> = {
       return ({ root, run }) => addConfig(root, run);
     },
   },
+  budgets: {
+    term: 'budgets',
+    summary: 'List, show, set, raise, settle and remove budgets of model calls.',
+    load: async () => {
+      const { addBudgets } = await import('./commands/budgets/index.ts');
+      return ({ root, run }) => addBudgets(root, run);
+    },
+  },
+  costs: {
+    term: 'costs [options]',
+    summary: 'Show what model calls cost, by agent, model or day.',
+    load: async () => {
+      const { addCosts } = await import('./commands/costs/costs.ts');
+      return ({ root, run }) => addCosts(root, run);
+    },
+  },
   prices: {
     term: 'prices [model...]',
     summary: 'Show what models cost here, and by whose word.',

@@ -51,12 +51,29 @@ export interface Config {
     readonly timeoutMs: number;
     readonly idleMs: number;
   };
+  /** In one currency. */
+  readonly budgets: readonly BudgetConfig[];
   /** For a million tokens, by model. */
   readonly prices: {
     readonly [model: string]: RatesConfig & {
       readonly tiers?: readonly (RatesConfig & { readonly above: number })[];
     };
   };
+}
+
+/** What calls may cost in a period: those of an agent, of a model and with a tag, or of all where that is null. */
+export interface BudgetConfig {
+  readonly name: string;
+  /** Millionths of the currency. */
+  readonly amountMicros: number;
+  /** ISO 4217. */
+  readonly currency: string;
+  readonly per: 'all' | 'day' | 'week' | 'month';
+  /** IANA name of the zone in whose calendar days begin. */
+  readonly timeZone: string;
+  readonly agent: string | null;
+  readonly model: string | null;
+  readonly tag: string | null;
 }
 
 interface RatesConfig {

@@ -29,7 +29,7 @@ export interface SettingOrigin {
 }
 
 /**
- * All settings in the order of the table, then providers and prices.
+ * All settings in the order of the table, then providers, prices and budgets.
  * @throws ConfigError what `loadConfig` throws
  */
 export function explainConfig(request: ConfigRequest): ExplainedSetting[] {
@@ -63,14 +63,15 @@ function placeIn({ file }: ConfigFile, path: readonly string[]): string {
   return file === null ? '' : `${file.file}:${file.keyPlaceOf(path).line}`;
 }
 
-/** Providers and prices are set in the file only. */
+/** Providers, prices and budgets are set in the file only. */
 function structured(file: ConfigFile, { providers, prices }: Config): ExplainedSetting[] {
   const shown = Object.entries(providers).map(([name, { apiKey, headers, query, ...rest }]) => {
     // Values may be secrets: their names are enough.
     const names = { headers: Object.keys(headers ?? {}), query: Object.keys(query ?? {}) };
     return [name, { ...rest, ...names, apiKey: apiKey === null ? 'missing' : 'set' }] as const;
   });
-  const groups = { providers: Object.fromEntries(shown), prices };
+  const budgets = (file.valueOf('budgets') ?? {}) as { readonly [name: string]: object };
+  const groups = { providers: Object.fromEntries(shown), prices, budgets };
   return Object.entries(groups).flatMap(([group, entries]) =>
     Object.entries(entries).flatMap(([name, fields]) =>
       Object.entries(fields)

@@ -1,6 +1,6 @@
 /** `aiq.config.yaml`, environment and flags, merged and checked. */
 
-export { type Config, ConfigError, type ProviderConfig } from './config.ts';
+export { type BudgetConfig, type Config, ConfigError, type ProviderConfig } from './config.ts';
 export { type ExplainedSetting, explainConfig, type SettingOrigin } from './explain-config.ts';
 export {
   type Environment,

@@ -1,6 +1,7 @@
 /** Flags over environment over file over defaults, each value checked where it was written. */
 
 import { type Finding, formatFinding, suggestion } from '../yaml/index.ts';
+import { readBudgets } from './budgets.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type ConfigFile, emptyFile, findingAt, readConfigFile } from './config-file.ts';
 import { loadEnvironment, locateConfig } from './find-config.ts';
@@ -26,6 +27,7 @@ export function loadConfig(request: ConfigRequest): Config {
     baseDir,
     providers,
     prices,
+    budgets: readBudgets(file, prices),
     broker: read(reader, 'broker'),
     brokerTokenFile: read(reader, 'brokerTokenFile'),
     model: read(reader, 'model'),

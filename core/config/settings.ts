@@ -58,7 +58,7 @@ export type SettingPath = keyof typeof settings;
 export const settingPaths = Object.keys(settings) as readonly SettingPath[];
 
 /** Settings with a structure of their own; only the file can hold them. */
-export const structuredSettings = ['providers', 'prices'] as const;
+export const structuredSettings = ['providers', 'budgets', 'prices'] as const;
 
 /** Variables with our prefix that are no settings. */
 const otherVariables = ['AIQ_OFFLINE', 'AIQ_COLOR', 'AIQ_TRUST'];

@@ -12,12 +12,12 @@ import {
 import type { Environment } from './find-config.ts';
 
 /** One structured setting, read entry by entry. */
-interface Reader {
+export interface Reader {
   readonly file: YamlFile;
   readonly findings: Finding[];
 }
 
-function entriesOf(
+export function entriesOf(
   { file, findings }: Reader,
   value: unknown,
   path: readonly string[],
@@ -73,7 +73,11 @@ function textsOf(value: unknown): unknown[] {
   return isMapping(value) ? Object.values(value) : [];
 }
 
-function readOptionalText(reader: Reader, value: unknown, path: readonly string[]): string | null {
+export function readOptionalText(
+  reader: Reader,
+  value: unknown,
+  path: readonly string[],
+): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'string' && value !== '') return value;
   reader.findings.push(

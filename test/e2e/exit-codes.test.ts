@@ -12,6 +12,7 @@ const config = `provider: offline
 providers:
   keyless: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:NO_KEY}', model: m }
   elsewhere: { baseURL: 'http://127.0.0.1:9/v1', apiKey: '\${env:MY_KEY}', model: m }
+budgets: { daily: { amount: 3, currency: USD, agent: search } }
 `;
 
 let project: Project;
@@ -69,6 +70,11 @@ const producers: { readonly [name in ExitName]: () => Promise<Finished> } = {
   jobFailed: () => project.aiq('jobs', 'wait', dead),
   waitTimeout: () => project.aiq('jobs', 'wait', waiting, '--timeout', '50ms'),
   partial: () => project.aiq('jobs', 'retry', dead, waiting),
+  budget: async () => {
+    await project.succeed('budgets', 'set');
+    const parked = ['--park-key', 'budget:daily', '--wait'];
+    return project.aiq('enqueue', 'summarize', '--text', 'Another text.', ...parked);
+  },
   damaged: () => project.aiq('broker', 'verify', 'damaged'),
   locked: () => project.aiq('broker', 'salvage', 'salvaged'),
   untrusted: () => project.aiq('run', '--until-empty', '--provider', 'elsewhere'),

@@ -6,6 +6,7 @@ import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
+import { jobsWaiting, waitingTexts, watchBudgets } from '../output/budget-watch.ts';
 import { printExtracts } from '../output/extract-text.ts';
 import { formatElapsed } from '../output/format.ts';
 import { createLeftOutPrinter, printJob } from '../output/job-report.ts';
@@ -32,8 +33,10 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   const { terminal } = session;
   warnOfShadowedAgents(session, agents);
   const printLeftOut = createLeftOutPrinter(terminal);
+  const queue = await session.queue();
+  const budgets = watchBudgets(queue, terminal);
   const consumer = await startConsumer(session, {
-    queue: await session.queue(),
+    queue,
     agents,
     model: flags.model ?? null,
     outputDir: config.output.dir,
@@ -42,6 +45,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
     onJob: (report) => {
       printJob(terminal, report);
       printLeftOut(report);
+      budgets.onReport();
     },
     rereadAgents: ({ agentPaths, limits }) =>
       Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
@@ -51,7 +55,11 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   await warnOfForeign(session, agents);
   const isDrained = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
   if (isDrained && flags.agents === undefined) await warnOfUnserved(session, agents);
-  return exit;
+  const states = await budgets.end();
+  const queues = agents.map((agent) => agent.queue);
+  const waiting = states.length === 0 ? [] : await jobsWaiting(queue, queues);
+  for (const line of waitingTexts(states, waiting)) terminal.failure(line);
+  return isDrained && exit === 'ok' && waiting.length > 0 ? 'budget' : exit;
 }
 
 /** The agents to serve: all usable ones, or exactly those that were named. */

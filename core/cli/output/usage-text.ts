@@ -1,5 +1,6 @@
 /** Formats calls, tokens and cost. */
 
+import { formatMicros } from '../../base/index.ts';
 import type { UsageDescription } from '../../job-queue/index.ts';
 
 export interface ShownUsage extends UsageDescription {
@@ -29,8 +30,7 @@ function partOf(tokens: number | undefined, what: string): string {
 
 function costText(costMicros: number | null): string {
   if (costMicros === null) return 'cost unknown (a model has no price: see aiq prices)';
-  // Six places are exact; what is less than a cent needs them.
-  return `cost ${(costMicros / 1e6).toFixed(6).replace(/0{1,4}$/, '')}`;
+  return `cost ${formatMicros(costMicros, 2)}`;
 }
 
 function counted(count: number): string {

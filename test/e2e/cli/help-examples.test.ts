@@ -30,7 +30,10 @@ beforeAll(async () => {
   server = await faultServer();
   project = await Project.make({ ...server.env });
   env = await makeShim();
-  await project.write('aiq.config.yaml', 'provider: offline\n');
+  await project.write(
+    'aiq.config.yaml',
+    'provider: offline\nbudgets: { daily: { amount: 3, currency: USD, agent: search } }\n',
+  );
   await mkdir(join(project.dir, 'docs'));
   for (const [file, day] of [
     ['article.txt', 'Monday'],
@@ -115,6 +118,11 @@ async function interrupt(child: ChildProcess, output: () => string): Promise<voi
 
 /** Those that change what others look at, in an order in which each finds what it needs. */
 const inOrder = [
+  'aiq budgets set',
+  'aiq budgets show',
+  'aiq budgets raise',
+  'aiq budgets settle',
+  'aiq budgets remove',
   'aiq jobs cancel',
   'aiq jobs retry',
   'aiq dead retry',

@@ -1,7 +1,14 @@
 /** One rule for every duration, size and count that a person writes. */
 
 import { expect, test } from 'vitest';
-import { durationProblem, parseCount, parseDuration, parseSize } from '../../../core/base/index.ts';
+import {
+  durationProblem,
+  formatMicros,
+  parseCount,
+  parseDuration,
+  parseMicros,
+  parseSize,
+} from '../../../core/base/index.ts';
 
 const yearMs = 365.25 * 86_400_000;
 
@@ -67,4 +74,42 @@ test('sizes and counts keep to their bounds', () => {
     null,
     null,
   ]);
+});
+
+test.each<[string, number]>([
+  ['0', 0],
+  ['3', 3_000_000],
+  ['0.25', 250_000],
+  ['0.1', 100_000],
+  ['0.000001', 1],
+  ['1.1', 1_100_000],
+  ['9007199254.740991', Number.MAX_SAFE_INTEGER],
+])('the amount %s has %i millionths, and back', (text, micros) => {
+  expect(parseMicros(text)).toBe(micros);
+  expect(formatMicros(micros)).toBe(text);
+});
+
+test.each([
+  '',
+  ' 3',
+  '-1',
+  '+1',
+  '1e3',
+  '.5',
+  '5.',
+  '1,5',
+  '0.0000001',
+  '3 USD',
+  '9007199254.740992',
+  '9'.repeat(400),
+])('%j is no amount', (text) => {
+  expect(parseMicros(text)).toBeNull();
+});
+
+test('amounts have as many decimals as they need, or as are asked for', () => {
+  expect(formatMicros(3_000_000, 2)).toBe('3.00');
+  expect(formatMicros(2_100, 2)).toBe('0.0021');
+  expect(formatMicros(-250_000)).toBe('-0.25');
+  expect(formatMicros(-3_000_001)).toBe('-3.000001');
+  expect(formatMicros(-0)).toBe('0');
 });

@@ -12,7 +12,7 @@ import { OutputError } from '../../../core/output/index.ts';
 test('exit codes are all different and the documented ones', () => {
   const codes = Object.values(exitCodes).map(({ code }) => code);
   expect(new Set(codes).size).toBe(codes.length);
-  expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65, 75, 77, 130, 143]);
+  expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 65, 75, 77, 130, 143]);
 });
 
 const expected: [error: Error, code: number, text: RegExp][] = [

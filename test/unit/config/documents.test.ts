@@ -23,7 +23,9 @@ describe('schema/config.schema.json', () => {
         ? [name]
         : Object.keys(node.properties).map((child) => `${name}.${child}`),
     );
-    expect(leaves.sort()).toEqual([...settingPaths, '$schema', 'providers', 'prices'].sort());
+    expect(leaves.sort()).toEqual(
+      [...settingPaths, '$schema', 'providers', 'budgets', 'prices'].sort(),
+    );
   });
 
   test('names the defaults that hold', () => {
@@ -71,7 +73,7 @@ describe('aiq.config.yaml', () => {
     const config = load(folderWith({ 'aiq.config.yaml': uncommented, '.env': 'MY_API_KEY=k' }));
     expect(config.providers['mine']?.apiKey).toBe('k');
     const value = parse(uncommented) as { [name: string]: { [name: string]: unknown } };
-    for (const path of [...settingPaths, 'providers', 'prices']) {
+    for (const path of [...settingPaths, 'providers', 'budgets', 'prices']) {
       const [first = '', second] = path.split('.');
       expect(second === undefined ? value[first] : value[first]?.[second], path).toBeDefined();
     }

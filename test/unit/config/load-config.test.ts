@@ -31,6 +31,7 @@ describe('without a file', () => {
         idleMs: 60_000,
       },
       prices: {},
+      budgets: [],
     });
   });
 });

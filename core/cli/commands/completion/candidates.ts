@@ -5,7 +5,7 @@ import type { SchemaFlag } from '../../../agent/index.ts';
 import type { Session } from '../../session.ts';
 import { helpTopics } from '../help-topics.ts';
 import { type Cursor, locateCursor, optionsOf } from './cursor.ts';
-import { agentNames, type Candidate, jobIds, queueNames } from './names.ts';
+import { agentNames, budgetNames, type Candidate, jobIds, queueNames } from './names.ts';
 
 /** @param words those behind the program's name; the last one is completed */
 export async function candidatesFor(
@@ -94,6 +94,9 @@ function valuesOfArgument(
       return agentNames(session);
     case 'queue':
       return queueNames(session);
+    case 'budget':
+    case 'budgets':
+      return budgetNames(session);
     case 'id':
     case 'ids':
     case 'job':

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { type JobQueue, type JobState, shortId } from '../../../job-queue/index.ts';
+import { usedText } from '../../output/budget-view.ts';
 import type { Session } from '../../session.ts';
 
 /** A word that completion offers. */
@@ -28,6 +29,19 @@ export async function queueNames(session: Session): Promise<Candidate[]> {
       return { value: info.queue, description: `${info.ready} ready, ${info.dead} dead` };
     });
   });
+}
+
+/** Those of the configuration, and what else a broker knows. */
+export async function budgetNames(session: Session): Promise<Candidate[]> {
+  const written = (await session.config()).budgets.map(({ name }) => name);
+  const known = await withBroker(session, async (queue) =>
+    (await queue.budgets()).map((state) => ({
+      value: state.terms.name,
+      description: usedText(state),
+    })),
+  ).catch(() => []);
+  const others = written.filter((name) => !known.some(({ value }) => value === name));
+  return [...known, ...others.map((value) => ({ value, description: 'not known to the broker' }))];
 }
 
 /** The states of the jobs that a command accepts; absent: all. */

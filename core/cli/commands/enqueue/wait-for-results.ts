@@ -10,6 +10,7 @@ import { describeJob, type JobInfo, readNote, shortId } from '../../../job-queue
 import { type Consumer, fatalError, startConsumer } from '../../consumer.ts';
 import { CliError } from '../../errors.ts';
 import { type ExitName, exitCode } from '../../exit-codes.ts';
+import { jobsWaiting, waitingTexts } from '../../output/budget-watch.ts';
 import { unwrittenText } from '../../output/extract-text.ts';
 import { pathFromHere } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
@@ -37,9 +38,11 @@ export async function waitForResults(
   await printHeld(session, agent, accepted);
   const ending = new AbortController();
   const release = stopOnSignals(ending);
-  const open = accepted.filter(({ state }) => !isFinished(state)).length;
-  const serving = open === 0 ? null : serve(session, agent, { jobs: open, ending });
+  const open = new Set(accepted.filter(({ state }) => !isFinished(state)).map(({ id }) => id));
+  const serving = open.size === 0 ? null : serve(session, agent, { jobs: open.size, ending });
+  void endWithoutMoney(session, agent, { open, ending });
   let finished: JobInfo[] | null = null;
+  const seen: JobInfo[] = [];
   try {
     finished = await waitForJobs(
       queue,
@@ -48,6 +51,8 @@ export async function waitForResults(
         timeoutMs,
         signal: ending.signal,
         onFinished: (info) => {
+          open.delete(info.id);
+          seen.push(info);
           if (info.state !== 'done' && !terminal.json) reportFinished(terminal, info);
         },
       },
@@ -55,6 +60,9 @@ export async function waitForResults(
     await printResults(session, finished);
     printFinished(terminal, finished);
     return exitOfFinished(finished);
+  } catch (error) {
+    if (error instanceof CliError && error.exit === 'budget') await printResults(session, seen);
+    throw error;
   } finally {
     release();
     ending.abort();
@@ -72,6 +80,26 @@ function stopOnSignals(ending: AbortController): () => void {
       ending.abort(new CliError(exitOfSignal(signal), 'stopped waiting; the jobs continue')),
     (signal) => process.exit(exitCode(exitOfSignal(signal))),
   );
+}
+
+/** Ends the wait once no job of it can go on before a budget has room for it. */
+async function endWithoutMoney(
+  session: Session,
+  agent: Agent,
+  { open, ending }: { readonly open: ReadonlySet<string>; readonly ending: AbortController },
+): Promise<void> {
+  try {
+    const queue = await session.queue();
+    for (;;) {
+      await sleep(probeMs, undefined, { signal: ending.signal });
+      const jobs = (await jobsWaiting(queue, [agent.queue])).filter(({ id }) => open.has(id));
+      if (jobs.length === 0 || jobs.length < open.size) continue;
+      const [line, ...others] = waitingTexts(await queue.budgets(), jobs);
+      if (line !== undefined) return ending.abort(new CliError('budget', line, others));
+    }
+  } catch {
+    // The wait has ended; and a broker that does not answer ends it by itself.
+  }
 }
 
 /** Starts a consumer as soon as the queue has none; null when it always had one. */

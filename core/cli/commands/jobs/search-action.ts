@@ -1,5 +1,6 @@
 /** `aiq jobs search`: finds jobs of any age in the broker's history. */
 
+import { parseMicros } from '../../../base/index.ts';
 import type { JobState, SearchFilter } from '../../../job-queue/index.ts';
 import { usageError } from '../../errors.ts';
 import type { ExitName } from '../../exit-codes.ts';
@@ -22,7 +23,6 @@ export interface SearchFlags {
 }
 
 const limitMax = 100_000;
-const microsPerUnit = 1_000_000;
 
 /** Prints a page, and on standard error how to get the next. */
 export async function searchJobs(session: Session, flags: SearchFlags): Promise<ExitName> {
@@ -63,9 +63,7 @@ export function filterOf(flags: SearchFlags, nowMs: number): SearchFilter {
 }
 
 function parseCost(text: string): number {
-  const micros = /^\d+(\.\d{1,6})?$/.test(text)
-    ? Math.round(Number(text) * microsPerUnit)
-    : Number.NaN;
-  if (Number.isSafeInteger(micros)) return micros;
+  const micros = parseMicros(text);
+  if (micros !== null) return micros;
   throw usageError(`--min-cost: ${JSON.stringify(text)} is not an amount`, 'Examples: 0.05, 2');
 }
