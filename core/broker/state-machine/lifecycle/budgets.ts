@@ -8,7 +8,7 @@ import { type Charge, type Message, noUsage, unknownCostMicros } from '../../../
 import type { Now } from '../../events.ts';
 import type { Core, WaitingCall } from '../context/core.ts';
 import { type RequestContext, refuse, respond } from '../context/request.ts';
-import type { BudgetEntry, Charged } from '../state/money.ts';
+import type { BudgetEntry, Charged } from '../state/money/money-store.ts';
 
 /** Holds of all jobs, those of unknown cost included: each takes some 400 bytes of memory. */
 const holdsMax = 1_000_000;

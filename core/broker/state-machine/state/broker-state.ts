@@ -14,7 +14,7 @@ import { BulkStore } from './bulks.ts';
 import { isTerminal, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
-import { MoneyStore } from './money.ts';
+import { MoneyStore } from './money/money-store.ts';
 import { project } from './project.ts';
 
 export interface StateOptions {

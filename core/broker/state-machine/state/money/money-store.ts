@@ -12,8 +12,8 @@ import {
   periodAt,
   withEnd,
   withHold,
-} from '../../../gate/index.ts';
-import type { LogRecord, RecordOf } from '../records/records.ts';
+} from '../../../../gate/index.ts';
+import type { LogRecord, RecordOf } from '../../records/records.ts';
 import { type CostRow, CostTable, emptyRow, keyOf, sum } from './costs.ts';
 import { bytesOfBudget, bytesOfHold, bytesOfJob } from './money-bytes.ts';
 

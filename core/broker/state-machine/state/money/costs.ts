@@ -1,7 +1,7 @@
 /** What calls cost by day, agent and model. What is held is not in it: see `MoneyStore.costRows`. */
 
-import { unknownCostMicros } from '../../../protocol/index.ts';
-import type { RecordOf } from '../records/records.ts';
+import { unknownCostMicros } from '../../../../protocol/index.ts';
+import type { RecordOf } from '../../records/records.ts';
 
 export type CostRow = RecordOf<'costs'>;
 

@@ -1,6 +1,6 @@
 /** Upper bounds of the bytes that the records of money add to the log when compaction says them again. */
 
-import type { RecordOf } from '../records/records.ts';
+import type { RecordOf } from '../../records/records.ts';
 
 /** Bytes of a record with its frame, texts and lists aside. */
 const recordBytes = 128;
