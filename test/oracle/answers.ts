@@ -132,9 +132,7 @@ export class AnswerChecks {
     if (name === 'EnqueueOk' && request.name === 'EnqueueEvent') {
       this.#enqueueDecided(request.event, (fields as Message<'EnqueueOk'>).items);
     }
-    if (name === 'UnwrittenOk') this.#unwrittenDecided(request, outgoing);
-    const ofMoney = problemOfMoney(this.#book.money, name, fields);
-    if (ofMoney !== null) this.#violate(ofMoney);
+    this.#tellingDecided(request, outgoing);
     if (name === 'SettleOk' && request.name === 'Settle') {
       const { items } = fields as Message<'SettleOk'>;
       for (const [index, item] of request.fields.items.entries()) {
@@ -145,6 +143,14 @@ export class AnswerChecks {
     if (isRenewal && (name === 'ExtendOk' || name === 'ResumeOk')) {
       this.#renewalDecided(request, (fields as Message<'ExtendOk' | 'ResumeOk'>).items);
     }
+  }
+
+  /** What is told of files and money is what the records say. */
+  #tellingDecided(request: Request, outgoing: Outgoing): void {
+    const { name, fields } = outgoing;
+    if (name === 'UnwrittenOk') this.#unwrittenDecided(request, outgoing);
+    const ofMoney = problemOfMoney(this.#book.money, name, fields);
+    if (ofMoney !== null) this.#violate(ofMoney);
   }
 
   /** Code 0 renews the lease, unless it comes with word of a cancellation. */

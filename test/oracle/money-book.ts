@@ -49,11 +49,11 @@ export class MoneyBook {
 
   remove(name: string): void {
     this.budgets.delete(name);
-    for (const [number, hold] of [...this.holds]) {
+    for (const [number, hold] of this.holds) {
       const budgets = hold.budgets.filter((of) => of.name !== name);
       if (budgets.length < hold.budgets.length) this.holds.set(number, { ...hold, budgets });
     }
-    for (const key of [...this.settled.keys()]) {
+    for (const key of this.settled.keys()) {
       if (key.startsWith(`${name} `)) this.settled.delete(key);
     }
   }

@@ -52,10 +52,14 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
     ofEnd(record, before, seen);
     ofSettle(record, seen);
   }
-  if (record.kind === 'charged') ofCharges(record, seen);
-  if (record.kind === 'budgetSet') ofBudget(record, seen);
+  ofMoney(record, seen);
   if (record.kind === 'projected') for (const job of record.jobs) ofProjected(job, seen);
   if (record.kind === 'cancelled') for (const id of record.ids) ofCancel(id, seen);
+}
+
+function ofMoney(record: LogRecord, seen: Seen): void {
+  if (record.kind === 'charged') ofCharges(record, seen);
+  if (record.kind === 'budgetSet') ofBudget(record, seen);
 }
 
 function ofCharges({ charges }: RecordOf<'charged'>, { book, reach }: Seen): void {

@@ -87,7 +87,7 @@ export const moneyBugs: readonly PlantedBug[] = [
     what: 'a charge that is told again counts again',
     edits: [
       {
-        in: 'core/broker/state-machine/state/money.ts#MoneyStore.charge',
+        in: 'core/broker/state-machine/state/money/money-store.ts#MoneyStore.charge',
         find: 'this.#drop(hold);',
         replace: '',
       },
@@ -135,8 +135,8 @@ export const moneyBugs: readonly PlantedBug[] = [
     what: 'compaction forgets what calls hold',
     edits: [
       {
-        in: 'core/broker/state-machine/state/money.ts#MoneyStore.rewriteRecords',
-        find: "for (const hold of this.#holds.values()) yield { kind: 'reserved', ...hold, atMs };",
+        in: 'core/broker/state-machine/state/money/money-store.ts#MoneyStore.rewriteRecords',
+        find: 'yield* this.#holds.values();',
         replace: '',
       },
     ],

@@ -96,7 +96,7 @@ describe('a period', () => {
       '1970-01-01T00:00:00.000Z',
       '1970-02-01T00:00:00.000Z',
     ],
-  ] as const)('of a %s in %s at %s', (per, zone, at, start, end) => {
+  ] as const)('of a %s in %s at %s', (...[per, zone, at, start, end]) => {
     expect(periodOf(per, zone, at)).toEqual([start, end]);
   });
 

@@ -8,9 +8,9 @@ import { type Charge, type Message, noUsage, unknownCostMicros } from '../../../
 import type { Now } from '../../events.ts';
 import type { Core, WaitingCall } from '../context/core.ts';
 import { type RequestContext, refuse, respond } from '../context/request.ts';
-import type { BudgetEntry, Charged } from '../state/money.ts';
+import type { BudgetEntry, Charged } from '../state/money/money-store.ts';
 
-/** Holds of all jobs: each takes some 400 bytes of memory. */
+/** Holds of all jobs, those of unknown cost included: each takes some 400 bytes of memory. */
 const holdsMax = 1_000_000;
 const keyPrefix = 'budget:';
 const dayMs = 24 * 3_600_000;
@@ -38,7 +38,7 @@ export function tendBudgets(core: Core, now: Now): void {
 function beginPeriods(core: Core, now: Now): void {
   const { money } = core.state;
   if ((money.nextPeriodMs ?? Number.POSITIVE_INFINITY) > now.wallMs) return;
-  for (const entry of [...money.budgets.values()]) {
+  for (const entry of money.budgets.values()) {
     if (entry.endMs === null || entry.endMs > now.wallMs) continue;
     const { startMs } = periodAt(entry.budget, now.wallMs);
     commitBudget(core, { ...entry, startMs, settledMicros: 0, overBound: [] }, now);
@@ -92,7 +92,7 @@ export function answerWaitingCalls(core: Core, now: Now): void {
   if (waitingCalls.size === 0 || money.changes === core.waitedAtChange) return;
   /** Budgets for which an earlier call waits. */
   const taken = new Set<string>();
-  for (const call of [...waitingCalls]) {
+  for (const call of waitingCalls) {
     if (core.connections.get(call.connection)?.id !== call.session) {
       waitingCalls.delete(call);
       continue;
@@ -129,8 +129,8 @@ function answerCall(core: Core, call: WaitingCall, claims: readonly Claim[], now
   } else if (known !== undefined) {
     if (known.id === token.id) respond(request, 'ReserveOk', granted);
     else refuse(request, 'BAD_REQUEST', `hold ${hold} is that of another job: draw another number`);
-  } else if (money.holds.size >= holdsMax) {
-    refuse(request, 'QUEUE_FULL', `${holdsMax} calls hold money: settle unknown ones`);
+  } else if (money.holds.size >= holdsMax && !settleOldest(core, now)) {
+    refuse(request, 'QUEUE_FULL', `${holdsMax} calls that are under way hold money`);
   } else {
     const isUnbounded = fields.boundMicros === Number.MAX_SAFE_INTEGER;
     const boundMicros = claims.length === 0 && isUnbounded ? 0 : fields.boundMicros;
@@ -153,6 +153,18 @@ function answerCall(core: Core, call: WaitingCall, claims: readonly Claim[], now
     }
   }
   return true;
+}
+
+/** Of so many calls of unknown cost the oldest counts as settled at its bound; false when there is none. */
+function settleOldest(core: Core, now: Now): boolean {
+  for (const { hold, unknown, boundMicros: costMicros } of core.state.money.holds.values()) {
+    if (!unknown) continue;
+    const usage = { ...noUsage, calls: 1, costMicros, estimated: true };
+    const charge = { hold, end: 'settled', agent: '', model: '', usage, day: 0 } as const;
+    core.commit({ kind: 'charged', charges: [charge], atMs: now.wallMs });
+    return true;
+  }
+  return false;
 }
 
 const granted: Message<'ReserveOk'> = { reason: 'none', budget: '', leftMicros: 0, opensAtMs: 0 };

@@ -28,7 +28,7 @@ import { chargedOf, chargeProblem, wakingAfter } from '../lifecycle/budgets.ts';
 import { decodeRecord } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
-import type { Charged } from '../state/money.ts';
+import type { Charged } from '../state/money/money-store.ts';
 import { hashBytes, hexOf } from '../table/hex.ts';
 import { notAHash } from './blob-requests.ts';
 

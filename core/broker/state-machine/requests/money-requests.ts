@@ -17,7 +17,7 @@ import {
   wakeParked,
   wakingAfter,
 } from '../lifecycle/budgets.ts';
-import type { BudgetEntry, Charged, HoldEntry } from '../state/money.ts';
+import type { BudgetEntry, Charged, HoldEntry } from '../state/money/money-store.ts';
 
 const budgetsMax = 1_000;
 /** Characters of the names of agents and models, and of budgets. */

@@ -14,7 +14,7 @@ import { BulkStore } from './bulks.ts';
 import { isTerminal, type JobEntry } from './job-entry.ts';
 import { JobStore } from './job-store.ts';
 import { JournalStore } from './journal.ts';
-import { MoneyStore } from './money.ts';
+import { MoneyStore } from './money/money-store.ts';
 import { project } from './project.ts';
 
 export interface StateOptions {
@@ -112,7 +112,7 @@ export class BrokerState {
       for (const charge of charges) this.money.charge(charge);
     },
     jobSettled: (record) => this.money.jobSettled(record),
-    costs: ({ kind: _, ...row }) => this.money.costs.set(row),
+    costs: (row) => this.money.costs.set(row),
   };
 
   constructor({ newHash }: StateOptions) {

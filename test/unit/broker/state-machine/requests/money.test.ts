@@ -296,7 +296,7 @@ describe('a parked job', () => {
     const rig = parked();
     rig.driver.advance(dayMs);
     // The lease of the fourth ran out meanwhile.
-    expect(rig.delivered().toSorted()).toEqual([1, 2, 3, 4]);
+    expect(rig.delivered().toSorted((one, other) => one - other)).toEqual([1, 2, 3, 4]);
     expect(rig.budget).toMatchObject({ startMs: dayMs, endMs: 2 * dayMs, settledMicros: 0 });
     const other = parked();
     other.driver.request(operator, 'RemoveBudgets', { names: ['daily', 'none'] });

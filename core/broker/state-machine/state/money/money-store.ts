@@ -12,9 +12,10 @@ import {
   periodAt,
   withEnd,
   withHold,
-} from '../../../gate/index.ts';
-import type { LogRecord, RecordOf } from '../records/records.ts';
+} from '../../../../gate/index.ts';
+import type { LogRecord, RecordOf } from '../../records/records.ts';
 import { type CostRow, CostTable, emptyRow, keyOf, sum } from './costs.ts';
+import { bytesOfBudget, bytesOfHold, bytesOfJob } from './money-bytes.ts';
 
 export type Charged = RecordOf<'charged'>['charges'][number];
 export type Terms = RecordOf<'budgetSet'>['terms'];
@@ -30,10 +31,7 @@ export interface BudgetEntry {
 }
 
 /** What a call holds. */
-export type HoldEntry = Omit<RecordOf<'reserved'>, 'kind' | 'atMs'>;
-
-/** Bytes of a record with its frame, texts and lists aside. */
-const recordBytes = 128;
+export type HoldEntry = RecordOf<'reserved'>;
 
 /** Of the calls of a day: what is settled, and what is held. */
 export interface CostsOfDay extends CostRow {
@@ -73,7 +71,8 @@ export class MoneyStore {
   /** What calls cost by day, agent and model, with what they hold. */
   costRows(): CostsOfDay[] {
     const rows = new Map<string, CostsOfDay>();
-    for (const row of this.costs.rows()) rows.set(keyOf(row), { ...row, heldMicros: 0 });
+    for (const row of this.costs.rows())
+      rows.set(keyOf(row), { ...emptyRow(row), ...row, heldMicros: 0 });
     for (const hold of this.#holds.values()) {
       const { day, agent, model, boundMicros, unknown } = hold;
       const row = rows.get(keyOf(hold)) ?? { ...emptyRow({ day, agent, model }), heldMicros: 0 };
@@ -132,7 +131,7 @@ export class MoneyStore {
   }
 
   /** Compaction writes those again that are there. */
-  reserve({ kind: _, atMs: _at, ...hold }: RecordOf<'reserved'>): void {
+  reserve(hold: HoldEntry): void {
     if (this.#holds.has(hold.hold)) return;
     this.#holds.set(hold.hold, hold);
     this.#holdsOf.set(hold.id, (this.#holdsOf.get(hold.id) ?? new Set()).add(hold.hold));
@@ -178,13 +177,15 @@ export class MoneyStore {
 
   /** After replay: a summary may say what calls of a job cost, and not that the job was over. */
   afterReplay(isOpen: (id: string) => boolean): void {
-    for (const id of [...this.#jobs.keys()]) if (!isOpen(id)) this.jobOver(id);
+    for (const id of this.#jobs.keys()) if (!isOpen(id)) this.jobOver(id);
   }
 
   /** Upper bound of the bytes that `rewriteRecords` adds to the log. */
   get rewriteBytes(): number {
     let bytes = this.#rewriteBytes + this.costs.rewriteBytes;
-    for (const entry of this.#budgets.values()) bytes += bytesOfBudget(entry);
+    for (const { terms, account } of this.#budgets.values()) {
+      bytes += bytesOfBudget({ terms, overBound: account.overBound });
+    }
     return bytes;
   }
 
@@ -200,8 +201,8 @@ export class MoneyStore {
         yield { kind: 'jobSettled', name, id, settledMicros, overBound: [...overBound] };
       }
     }
-    for (const row of this.costs.rows()) yield { kind: 'costs', ...row };
-    for (const hold of this.#holds.values()) yield { kind: 'reserved', ...hold, atMs };
+    yield* this.costs.rows();
+    yield* this.#holds.values();
   }
 
   #budgetsChanged(): void {
@@ -282,25 +283,4 @@ function holdOf({ model, boundMicros, unknown }: HoldEntry, startMs: number): Ho
 
 function callEndOf({ end, usage }: Charged): CallEnd {
   return end === 'settled' ? { end, micros: usage.costMicros } : { end };
-}
-
-/** Texts take at most three bytes a UTF-16 unit. */
-function textBytes(texts: readonly (string | null)[]): number {
-  return texts.reduce((sum, text) => sum + 3 * (text?.length ?? 0) + 4, 0);
-}
-
-function bytesOfBudget({ terms, account }: BudgetEntry): number {
-  const { name, currency, timeZone, agent, model, tag } = terms;
-  const texts = [name, currency, timeZone, agent, model, tag, ...account.overBound];
-  return 2 * recordBytes + textBytes(texts);
-}
-
-function bytesOfHold({ agent, model, budgets }: HoldEntry): number {
-  return (
-    recordBytes + textBytes([agent, model, ...budgets.map(({ name }) => name)]) + 8 * budgets.length
-  );
-}
-
-function bytesOfJob(name: string): number {
-  return recordBytes + textBytes([name]);
 }

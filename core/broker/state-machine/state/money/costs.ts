@@ -1,9 +1,9 @@
 /** What calls cost by day, agent and model. What is held is not in it: see `MoneyStore.costRows`. */
 
-import { unknownCostMicros } from '../../../protocol/index.ts';
-import type { RecordOf } from '../records/records.ts';
+import { unknownCostMicros } from '../../../../protocol/index.ts';
+import type { RecordOf } from '../../records/records.ts';
 
-export type CostRow = Omit<RecordOf<'costs'>, 'kind'>;
+export type CostRow = RecordOf<'costs'>;
 
 type Charged = RecordOf<'charged'>['charges'][number];
 
@@ -66,6 +66,7 @@ export class CostTable {
 
 export function emptyRow({ day, agent, model }: Key): CostRow {
   return {
+    kind: 'costs',
     day,
     agent,
     model,
