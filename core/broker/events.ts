@@ -44,7 +44,7 @@ export function factsOfJob(encoded: Uint8Array): NewJobFacts {
 /** The facts of a job, which are its core and its length. */
 export function withBytes(core: JobCore, jobBytes: number): NewJobFacts {
   const { id, queue, digest, priority, attemptsMax, delayMs, runAtMs } = core;
-  const { expiresAtMs, parkKey, bodyRef, bodyBytes } = core;
+  const { expiresAtMs, parkKey, batch, bodyRef, bodyBytes } = core;
   const when = { delayMs, runAtMs, expiresAtMs };
   return {
     id,
@@ -54,6 +54,7 @@ export function withBytes(core: JobCore, jobBytes: number): NewJobFacts {
     attemptsMax,
     ...when,
     parkKey,
+    batch,
     bodyRef,
     bodyBytes,
     jobBytes,

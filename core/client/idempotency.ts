@@ -68,4 +68,9 @@ export const idempotencyOf = {
   // A second one would also settle calls that came to an unknown end meanwhile.
   SettleBudget: 'once',
   Costs: 'read',
+
+  // Without a name each gives a number.
+  OpenBatch: 'once',
+  ResumeBatch: 'repeat',
+  Batches: 'read',
 } as const satisfies Record<RequestName, 'read' | 'repeat' | 'once'>;

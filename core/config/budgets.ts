@@ -62,6 +62,7 @@ function readBudget(reader: Reader, name: string, written: unknown): BudgetConfi
     agent: text('agent'),
     model: text('model'),
     tag: read('tag', parseTag, null),
+    batch: null,
   };
 }
 

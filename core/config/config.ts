@@ -74,6 +74,8 @@ export interface BudgetConfig {
   readonly agent: string | null;
   readonly model: string | null;
   readonly tag: string | null;
+  /** Those of batches are made with them. */
+  readonly batch: null;
 }
 
 interface RatesConfig {

@@ -11,10 +11,11 @@ export interface Budget {
   readonly per: BudgetPeriod;
   /** IANA name of the zone in whose calendar days begin. */
   readonly timeZone: string;
-  /** Calls of this agent alone; null for those of all. The same for model and tag. */
+  /** Calls of this agent alone; null for those of all. The same for model, tag and batch. */
   readonly agent: string | null;
   readonly model: string | null;
   readonly tag: string | null;
+  readonly batch: string | null;
 }
 
 /** Whose call it is. */
@@ -22,9 +23,12 @@ export interface Caller {
   readonly agent: string;
   readonly model: string;
   readonly tags: readonly string[];
+  /** Empty for none. */
+  readonly batch: string;
 }
 
-export function concerns({ agent, model, tag }: Budget, call: Caller): boolean {
+export function concerns({ agent, model, tag, batch }: Budget, call: Caller): boolean {
+  if (batch !== null && batch !== call.batch) return false;
   if (agent !== null && agent !== call.agent) return false;
   if (model !== null && model !== call.model) return false;
   return tag === null || call.tags.includes(tag);

@@ -20,3 +20,4 @@ export {
   type Period,
   periodAt,
 } from './budget.ts';
+export { type BatchOutcomes, parseStopRule, type StopRule, stopReason } from './stop-rule.ts';

@@ -57,9 +57,7 @@ export {
 export { type OpenQueueOptions, openQueue } from './open-queue.ts';
 export { definitionKey, isKeyOf, isSamePlace, placeOf } from './place.ts';
 export type {
-  BudgetState,
   BulkOptions,
-  CostRow,
   DeadFilter,
   EngineStats,
   Enqueued,
@@ -76,6 +74,7 @@ export type {
   WatchOptions,
   WrittenOutput,
 } from './port.ts';
+export type { BatchState, BudgetState, CostRow } from './port-budgets.ts';
 export type {
   CallBound,
   ConsumeOptions,

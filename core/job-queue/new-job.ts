@@ -20,6 +20,8 @@ export interface JobTerms {
   readonly tags?: readonly string[] | undefined;
   /** Parked from the start until this key is signalled. */
   readonly parkKey?: string | undefined;
+  /** What it is enqueued together with: a name by the rules of a tag. */
+  readonly batch?: string | undefined;
 }
 
 export interface NewJob extends JobContent, JobTerms {
@@ -81,6 +83,7 @@ export function newJob(options: NewJob): Job {
     priority: options.priority ?? plainJob.priority,
     tags: options.tags ?? plainJob.tags,
     parkKey: options.parkKey ?? plainJob.parkKey,
+    batch: options.batch ?? plainJob.batch,
     bodyRef: null,
   };
 }

@@ -6,7 +6,6 @@
 import type { BlobContent, BrokerStats } from '../client/index.ts';
 import type {
   BlobRef,
-  BudgetTerms,
   ErrorCode,
   Job,
   JobInfo,
@@ -14,6 +13,7 @@ import type {
   LeaseEndInfo,
   QueueInfo,
 } from '../protocol/index.ts';
+import type { BudgetedQueue } from './port-budgets.ts';
 import type { ConsumeOptions, Consumer, Settled, SettleOutput } from './port-consumer.ts';
 
 /** What became of one enqueued job. `refused` carries the reason. */
@@ -148,46 +148,11 @@ export interface WrittenOutput {
   readonly note: string;
 }
 
-/** A budget as it is now. All money is in millionths of its currency. */
-export interface BudgetState {
-  readonly terms: BudgetTerms;
-  /** The amount that counts, after raises. */
-  readonly amountMicros: number;
-  /** The present period; null where there is no calendar. */
-  readonly period: { readonly startMs: number; readonly endMs: number } | null;
-  readonly settledMicros: number;
-  readonly heldMicros: number;
-  readonly unknownMicros: number;
-  /** Models that were billed above their bound: their calls under it stop. */
-  readonly overBound: readonly string[];
-  /** Jobs that wait for it. */
-  readonly parked: number;
-}
-
-/** What the calls of a day cost, by agent and model. */
-export interface CostRow {
-  /** Days since 1970, in UTC. */
-  readonly day: number;
-  readonly agent: string;
-  readonly model: string;
-  readonly calls: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly settledMicros: number;
-  readonly heldMicros: number;
-  readonly unknownMicros: number;
-  /** Calls of unknown cost, and calls without a price. */
-  readonly unknownCalls: number;
-  readonly unpricedCalls: number;
-  /** Calls whose tokens were estimated, for the provider sent none. */
-  readonly estimatedCalls: number;
-}
-
 /**
  * An engine. Every method rejects with an `AiqError`: `UNREACHABLE` when no broker answers within the
  * connect deadline, `OUTCOME_UNKNOWN` when an answer was lost.
  */
-export interface JobQueue {
+export interface JobQueue extends BudgetedQueue {
   /** For messages: `file:./.aiq`, `tcp://127.0.0.1:4222`. */
   readonly address: string;
   /**
@@ -265,29 +230,6 @@ export interface JobQueue {
    * broker restarts, until the signal aborts or the queue is closed.
    */
   watch(options: WatchOptions): Promise<void>;
-  budgets(): Promise<readonly BudgetState[]>;
-  /**
-   * Makes budgets known: new ones are added. With `replace`, known ones take the new terms.
-   * @throws AiqError `CONFLICT` when one is known with other terms, and nothing is changed
-   */
-  setBudgets(
-    budgets: readonly BudgetTerms[],
-    options?: { readonly replace?: boolean },
-  ): Promise<void>;
-  removeBudgets(names: readonly string[]): Promise<void>;
-  /**
-   * Another amount from now on; jobs that it makes room for run on, in order.
-   * @throws AiqError `NOT_FOUND`; `BAD_REQUEST` for no more than what is used
-   */
-  raiseBudget(name: string, amountMicros: number): Promise<void>;
-  /**
-   * What the unknown calls of the budget's period cost together, as a person found out who saw that their
-   * bounds are `unknownMicros`.
-   * @throws AiqError `NOT_FOUND`; `BAD_STATE` when there are none, or others by now
-   */
-  settleBudget(name: string, micros: number, unknownMicros: number): Promise<void>;
-  /** What calls cost on those days, both included: see `CostRow`. */
-  costs(dayMin: number, dayMax: number): Promise<readonly CostRow[]>;
   /** Asks the broker to stop; only where the engine is ours to stop. */
   shutdown(): Promise<void>;
   close(): Promise<void>;

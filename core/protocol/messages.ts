@@ -7,6 +7,7 @@
  * `docs/reference/protocol.md` and never given again.
  */
 
+import { batchMessages } from './messages/batches.ts';
 import { jobMessages } from './messages/jobs.ts';
 import { moneyMessages } from './messages/money.ts';
 import { outputMessages } from './messages/outputs.ts';
@@ -23,4 +24,5 @@ export const messages = {
   ...valueMessages,
   ...outputMessages,
   ...moneyMessages,
+  ...batchMessages,
 } as const;

@@ -79,6 +79,7 @@ export const budget = {
     agent: { optional: 'text' },
     model: { optional: 'text' },
     tag: { optional: 'text' },
+    batch: { optional: 'text' },
   },
 } as const;
 
@@ -108,6 +109,19 @@ export const charge = {
     model: 'text',
     /** For an unknown end without a hold the cost is the bound. */
     usage,
+  },
+} as const;
+
+/** How many jobs are in each state. */
+export const jobCounts = {
+  struct: {
+    delayed: 'u53',
+    ready: 'u53',
+    leased: 'u53',
+    done: 'u53',
+    dead: 'u53',
+    cancelled: 'u53',
+    parked: 'u53',
   },
 } as const;
 

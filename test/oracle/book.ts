@@ -155,6 +155,11 @@ export class Book {
     retried: ({ ids, atMs }) => {
       for (const id of ids) this.#retry(id, atMs);
     },
+    parked: ({ ids, key, atMs }) => {
+      for (const id of ids) this.#change(id, { state: 'parked', parkKey: key, changedAtMs: atMs });
+    },
+    batchSet: () => undefined,
+    batchDropped: () => undefined,
     signalled: ({ ids, atMs }) => {
       for (const id of ids) this.#wake(id, atMs);
     },

@@ -14,6 +14,7 @@ import { readNote } from '../describe-job.ts';
 import type { Enqueued, JobFilter, JobPage, JobQueue, WatchOptions } from '../port.ts';
 import type { ConsumeOptions } from '../port-consumer.ts';
 import { openAiqConsumer } from './aiq-consumer.ts';
+import { batchesOf } from './batches.ts';
 import { moneyOf } from './money.ts';
 import { operationsOf } from './operations.ts';
 import { outputsOf } from './outputs.ts';
@@ -43,6 +44,7 @@ export async function openAiqQueue(
     ...valuesOf(client),
     ...outputsOf(client),
     ...moneyOf(client),
+    ...batchesOf(client),
     address,
     sharedBy,
     enqueue: (jobs, options) => enqueue(client, jobs, options?.atomic ?? false),

@@ -2,13 +2,13 @@
 
 import type { Client } from '../../client/index.ts';
 import { limits } from '../../protocol/index.ts';
-import type { CostRow, JobQueue } from '../port.ts';
+import type { BudgetedQueue, CostRow } from '../port-budgets.ts';
 
 type Money =
   | ('budgets' | 'setBudgets' | 'removeBudgets')
   | ('raiseBudget' | 'settleBudget' | 'costs');
 
-export function moneyOf(client: Pick<Client, 'request'>): Pick<JobQueue, Money> {
+export function moneyOf(client: Pick<Client, 'request'>): Pick<BudgetedQueue, Money> {
   return {
     async budgets() {
       const { budgets } = await client.request('Budgets', {});

@@ -44,6 +44,7 @@ export type JobCore = Pick<
   | 'runAtMs'
   | 'expiresAtMs'
   | 'parkKey'
+  | 'batch'
   | 'bodyRef'
 > & {
   /** Bytes of the input, inline or in a blob. */
@@ -71,7 +72,7 @@ export function decodeJob(encoded: Uint8Array): Job {
   fields.find(encoded);
   const core = coreOf();
   const { id, queue, digest, priority, attemptsMax, delayMs, runAtMs } = core;
-  const { expiresAtMs, parkKey, bodyRef } = core;
+  const { expiresAtMs, parkKey, batch, bodyRef } = core;
   const { agent, agentDigest, source, createdAtMs, tags } = textsOf();
   return {
     id,
@@ -89,6 +90,7 @@ export function decodeJob(encoded: Uint8Array): Job {
     priority,
     tags,
     parkKey,
+    batch,
     bodyRef,
   };
 }
@@ -131,6 +133,7 @@ function coreOf(): JobCore {
     runAtMs: fields.number(field.runAtMs, plainJob.runAtMs, Number.MAX_SAFE_INTEGER),
     expiresAtMs: fields.number(field.expiresAtMs, plainJob.expiresAtMs, Number.MAX_SAFE_INTEGER),
     parkKey: parkKeyOf(),
+    batch: batchOf(),
     bodyRef,
     bodyBytes: bodyBytesOf(bodyRef),
   };
@@ -178,6 +181,13 @@ function parkKeyOf(): string {
   if (key !== '' && !isKey(key))
     throw badJob(`not a park key: ${JSON.stringify(key.slice(0, 60))}`);
   return key;
+}
+
+function batchOf(): string {
+  const name = fields.text(field.batch);
+  if (name !== '' && !isTag(name))
+    throw badJob(`not a name of a batch: ${JSON.stringify(name.slice(0, 60))}`);
+  return name;
 }
 
 function tagsOf(joined: string): readonly string[] {

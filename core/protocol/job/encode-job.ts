@@ -80,6 +80,7 @@ function encodeOptions(writer: Writer, job: Job): void {
   if (job.runAtMs > 0) fixed(writer, 'runAtMs', 8, () => writer.u53(job.runAtMs));
   if (job.expiresAtMs > 0) fixed(writer, 'expiresAtMs', 8, () => writer.u53(job.expiresAtMs));
   if (job.parkKey !== '') text(writer, 'parkKey', job.parkKey);
+  if (job.batch !== '') text(writer, 'batch', job.batch);
   if (job.tags.length > 0) text(writer, 'tags', job.tags.join('\n'));
   const { bodyRef } = job;
   if (bodyRef === null) return;

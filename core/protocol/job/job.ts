@@ -31,7 +31,7 @@ export const jobFields = {
   priority: { tag: critical | 65, type: 'u8', served: true },
   expiresAtMs: { tag: critical | 66, type: 'u53', served: true },
   flow: { tag: critical | 67, type: 'bytes', served: false },
-  batch: { tag: critical | 68, type: 'bytes', served: false },
+  batch: { tag: critical | 68, type: 'text', served: true },
   group: { tag: critical | 69, type: 'text', served: false },
   costBound: { tag: critical | 70, type: 'u53', served: false },
   gates: { tag: critical | 71, type: 'bytes', served: false },
@@ -68,6 +68,8 @@ export interface Job {
   readonly tags: readonly string[];
   /** Parked from the start until `Signal` of this key; empty for not parked. */
   readonly parkKey: string;
+  /** Name of what was enqueued together, by the rules of a tag; empty for none. */
+  readonly batch: string;
   /** The input when it is too large to travel inline: `body` is empty then. */
   readonly bodyRef: BlobRef | null;
 }
@@ -81,6 +83,7 @@ export const plainJob = {
   priority: 'normal',
   tags: [],
   parkKey: '',
+  batch: '',
   bodyRef: null,
 } as const satisfies Partial<Job>;
 

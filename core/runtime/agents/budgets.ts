@@ -69,6 +69,7 @@ function maxCostOf(agent: Agent, currency: string): BudgetTerms | null {
     agent: agent.name,
     model: null,
     tag: null,
+    batch: null,
   };
 }
 

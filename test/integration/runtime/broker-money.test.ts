@@ -64,6 +64,7 @@ const daily = (amountMicros: number): BudgetTerms => ({
   agent: null,
   model: null,
   tag: null,
+  batch: null,
 });
 
 async function start(agent: Agent, budgets: readonly BudgetTerms[]): Promise<Runtime> {

@@ -40,6 +40,7 @@ const daily: BudgetTerms = {
   agent: null,
   model: null,
   tag: null,
+  batch: null,
 };
 const maxCost = (agent: string, amountMicros: number): BudgetTerms => ({
   ...daily,

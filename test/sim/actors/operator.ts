@@ -136,7 +136,14 @@ export class Operator extends Client implements Actor {
 
   #budget(): void {
     const { dice, reach } = this.stage;
-    const terms = { currency: 'USD', timeZone: 'UTC', agent: null, model: null, tag: null };
+    const terms = {
+      currency: 'USD',
+      timeZone: 'UTC',
+      agent: null,
+      model: null,
+      tag: null,
+      batch: null,
+    };
     const cap = { ...terms, name: 'cap', amountMicros: 150, per: 'all' } as const;
     switch (dice.below(5)) {
       case 0:

@@ -13,6 +13,7 @@ export const dailyTerms: BudgetTerms = {
   agent: null,
   model: null,
   tag: null,
+  batch: null,
 };
 
 export const daily: BudgetState = {

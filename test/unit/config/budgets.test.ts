@@ -33,6 +33,7 @@ test('they are terms as the engine takes them, with what is left out filled in',
       agent: null,
       model: null,
       tag: null,
+      batch: null,
     },
   ]);
   expect(load(folderWith({ 'aiq.config.yaml': 'budgets:' })).budgets).toEqual([]);

@@ -20,6 +20,7 @@ const budget: Budget = {
   agent: null,
   model: null,
   tag: null,
+  batch: null,
 };
 const call = (boundMicros: number) => ({ model: 'm', boundMicros });
 

@@ -22,7 +22,16 @@ const zones = [
 ];
 
 function budgetOf(per: BudgetPeriod, timeZone = 'UTC'): Budget {
-  return { name: 'b', amountMicros: 1, per, timeZone, agent: null, model: null, tag: null };
+  return {
+    name: 'b',
+    amountMicros: 1,
+    per,
+    timeZone,
+    agent: null,
+    model: null,
+    tag: null,
+    batch: null,
+  };
 }
 
 function periodOf(per: BudgetPeriod, timeZone: string, at: string): (string | null)[] {
@@ -113,7 +122,7 @@ describe('a period', () => {
 });
 
 describe('a budget', () => {
-  const caller = { agent: 'a', model: 'm', tags: ['x', 'y'] };
+  const caller = { agent: 'a', model: 'm', tags: ['x', 'y'], batch: '7' };
 
   test('concerns the calls that it names, all of them together', () => {
     const of = (what: Partial<Budget>): boolean =>
@@ -123,5 +132,6 @@ describe('a budget', () => {
     expect(of({ agent: 'b' })).toBe(false);
     expect(of({ agent: 'a', model: 'n' })).toBe(false);
     expect(of({ tag: 'z' })).toBe(false);
+    expect([of({ batch: '7' }), of({ batch: '8' })]).toEqual([true, false]);
   });
 });

@@ -39,6 +39,7 @@ const job: Job = {
   priority: 'high',
   tags: ['mill', 'Q3/2026'],
   parkKey: 'approval:7',
+  batch: 'spring',
   bodyRef: null,
 };
 
@@ -77,6 +78,7 @@ const anyJob: fc.Arbitrary<Job> = fc
     priority: fc.constantFrom(...priorityNames),
     tags: fc.array(word(limits.tagBytesMax), { maxLength: limits.tagsMax }),
     parkKey: fc.oneof(fc.constant(''), word(limits.keyBytesMax)),
+    batch: fc.oneof(fc.constant(''), word(limits.tagBytesMax)),
     content: anyBody,
   })
   .map(({ content, ...fields }) => ({ ...fields, ...content }));

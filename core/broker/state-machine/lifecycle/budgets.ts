@@ -178,10 +178,11 @@ function timesOf(now: Now) {
 }
 
 /** The budgets that concern the call. */
-function claimsOf({ state: { money } }: Core, call: Message<'Reserve'>): Claim[] {
+function claimsOf({ state: { money, jobs } }: Core, call: Message<'Reserve'>): Claim[] {
+  const batch = jobs.batches.nameOf(jobs.get(call.token.id)?.slot ?? 0);
   const claims: Claim[] = [];
   for (const entry of money.budgets.values()) {
-    if (!concerns(entry.budget, call)) continue;
+    if (!concerns(entry.budget, { ...call, batch })) continue;
     claims.push({ budget: entry.budget, account: money.accountOf(entry, call.token.id) });
   }
   return claims;

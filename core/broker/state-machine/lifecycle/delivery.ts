@@ -10,6 +10,7 @@ import { type Fetched, outgoing } from '../context/effects.ts';
 import { type Lease, leasedBytesMax, type Session } from '../context/session.ts';
 import { JobRecordReader } from '../records/job-record-reader.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { parkStopped } from './batches.ts';
 import { expireJob } from './deadlines.ts';
 
 /** Room that a Deliver frame needs beside the jobs, for each job. */
@@ -48,7 +49,7 @@ export function deliverReady(core: Core, now: Now): boolean {
         continue;
       }
       count++;
-      if (expireJob(core, job, now)) {
+      if (expireJob(core, job, now) || parkStopped(core, job, now)) {
         stillCandidates.push(session);
         continue;
       }

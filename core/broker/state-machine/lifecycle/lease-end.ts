@@ -17,6 +17,7 @@ import type { Core } from '../context/core.ts';
 import { expiredError } from '../records/job-records.ts';
 import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
+import { checkBatch } from './batches.ts';
 import { isParkedForBudget, loseCalls } from './budgets.ts';
 
 export interface LeaseEnding {
@@ -103,6 +104,7 @@ export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): 
   const { id } = job;
   core.commit(decideLeaseEnd(core, job, ending, now));
   loseCalls(core, id, now);
+  checkBatch(core, core.state.jobs.get(id), now);
 }
 
 /** The record of a lease's end: from the job as it is, the end and the time. */

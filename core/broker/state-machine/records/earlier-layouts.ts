@@ -3,12 +3,15 @@
 import { fieldsCodec } from '../../../protocol/index.ts';
 import { contentKinds } from './content-records.ts';
 import type { RecordsOf } from './family.ts';
+import { jobKinds } from './job-records.ts';
 import { leaseKinds } from './lease-records.ts';
 import { snapshotKinds } from './snapshot-record.ts';
 
 const { output: _o, prompts: _p, ...leaseEnded } = leaseKinds.leaseEnded.fields;
 const { output: _s, written: _w, prompts: _q, ...snapshot } = snapshotKinds.snapshot.fields;
 const { charge: _c, ...journaled } = contentKinds.journaled.fields;
+const { batch: _b, ...accepted } = jobKinds.accepted.fields;
+const acceptedCodec = fieldsCodec(accepted);
 const journaledCodec = fieldsCodec(journaled);
 const leaseEndedCodec = fieldsCodec(leaseEnded);
 const snapshotCodec = fieldsCodec(snapshot);
@@ -21,11 +24,9 @@ const deliveredCodec = fieldsCodec({
   atMs: 'u53',
 });
 
-type Earlier = RecordsOf<typeof leaseKinds & typeof snapshotKinds & typeof contentKinds>[
-  | 'delivered'
-  | 'journaled'
-  | 'leaseEnded'
-  | 'snapshot'];
+type Earlier = RecordsOf<
+  typeof leaseKinds & typeof snapshotKinds & typeof contentKinds & typeof jobKinds
+>['delivered' | 'journaled' | 'accepted' | 'leaseEnded' | 'snapshot'];
 
 interface EarlierLayout {
   readonly kind: Earlier['kind'];
@@ -39,6 +40,7 @@ export const earlierLayouts: ReadonlyMap<number, EarlierLayout> = new Map([
   [4, { kind: 'leaseEnded', read: readLeaseEnded }],
   [21, { kind: 'journaled', read: readJournaled }],
   [22, { kind: 'snapshot', read: readSnapshot }],
+  [23, { kind: 'accepted', read: readAccepted }],
 ]);
 
 /** One lease was granted. */
@@ -56,6 +58,11 @@ function readLeaseEnded(fields: Uint8Array): Earlier {
 /** No charge came with it. */
 function readJournaled(fields: Uint8Array): Earlier {
   return { ...journaledCodec.decode(fields), kind: 'journaled', charge: null };
+}
+
+/** No job was in a batch. */
+function readAccepted(fields: Uint8Array): Earlier {
+  return { ...acceptedCodec.decode(fields), kind: 'accepted', batch: '' };
 }
 
 function readSnapshot(fields: Uint8Array): Earlier {

@@ -37,7 +37,7 @@ export const jobKinds = {
   forgotten: { number: 11, fields: { ids: { list: 'id' } } },
   /** Only in summaries of segments: what the broker holds in memory of an `enqueued` job. */
   accepted: {
-    number: 23,
+    number: 40,
     fields: {
       seq: 'u53',
       id: 'id',
@@ -50,16 +50,19 @@ export const jobKinds = {
       bodyRef: { optional: blobRefType },
       expiresAtMs: 'u53',
       parkKey: 'text',
+      batch: 'text',
       dueAtMs: 'u53',
       atMs: 'u53',
     },
   },
+  /** Ready jobs wait for a signal of the key. */
+  parked: { number: 41, fields: { ids: { list: 'id' }, key: 'text', atMs: 'u53' } },
 } as const;
 
 type Records = RecordsOf<typeof jobKinds>;
 type NewJob = Records['enqueued']['jobs'][number];
 /** A record that moves many jobs to one state. */
-type MoveRecord = Records['cancelled' | 'retried' | 'signalled' | 'expired'];
+type MoveRecord = Records['cancelled' | 'retried' | 'signalled' | 'expired' | 'parked'];
 
 const codec = new RecordCodec(jobKinds);
 
@@ -113,6 +116,17 @@ export const jobMeanings: Meanings<typeof jobKinds> = {
   },
   accepted: {
     summarize: (summary, record, place) => summary.keep(record.id, record.kind, place),
+  },
+  parked: {
+    summarize: (summary, record, { offset }) => keepEach(summary, record, offset),
+    fold(jobs, { ids, key, atMs }) {
+      for (const id of ids) {
+        const info = jobs.get(id);
+        if (info === undefined) continue;
+        moveInfo(info, 'parked', atMs);
+        info.parkKey = key;
+      }
+    },
   },
 };
 

@@ -9,6 +9,7 @@
  */
 
 import type { Output } from '../../../protocol/index.ts';
+import { batchKinds, batchMeanings } from './batch-records.ts';
 import { contentKinds, contentMeanings } from './content-records.ts';
 import { earlierLayouts } from './earlier-layouts.ts';
 import { type Meaning, type Meanings, RecordCodec, type RecordsOf } from './family.ts';
@@ -42,6 +43,7 @@ const recordKinds = {
   ...contentKinds,
   ...outputKinds,
   ...moneyKinds,
+  ...batchKinds,
 } as const;
 
 type RecordKinds = typeof recordKinds;
@@ -73,6 +75,7 @@ export const meanings: Meanings<RecordKinds> = {
   ...contentMeanings,
   ...outputMeanings,
   ...moneyMeanings,
+  ...batchMeanings,
 };
 
 /** The numbers on disk of a kind, earlier ones included: the first byte of its records. */

@@ -10,6 +10,7 @@ import { type Request, refuse, respond } from '../context/request.ts';
 import { creditMax, type Session } from '../context/session.ts';
 import { dropUploadsOf } from '../lifecycle/blob-expiry.ts';
 import { endSession } from '../lifecycle/sessions.ts';
+import { batches, openBatch, resumeBatch } from './batch-requests.ts';
 import { getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { inspect, list, result, wait } from './inspect.ts';
@@ -76,6 +77,9 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   RaiseBudget: raiseBudget,
   SettleBudget: settleBudget,
   Costs: costs,
+  OpenBatch: openBatch,
+  ResumeBatch: resumeBatch,
+  Batches: batches,
 };
 
 /** Requests that add to the log without ending anything. */
@@ -88,6 +92,7 @@ const appending: ReadonlySet<string> = new Set<HandledName>([
   'Reserve',
   'SetBudgets',
   'RaiseBudget',
+  'OpenBatch',
 ]);
 
 /** Runs the handler of a request. Messages that only a broker sends were refused by the I/O thread. */

@@ -84,7 +84,11 @@ export function budgets(request: Request<'Budgets'>): void {
 export function setBudgets(request: Request<'SetBudgets'>): void {
   const { core, fields, now } = request;
   const { money } = core.state;
-  const changed = fields.budgets.filter((terms) => !isSame(money.budgets.get(terms.name), terms));
+  const changed = fields.budgets.filter((terms) => {
+    const known = money.budgets.get(terms.name);
+    const isRaised = known !== undefined && known.budget.amountMicros !== terms.amountMicros;
+    return !isSame(known, terms) || (fields.mode === 'set' && isRaised);
+  });
   const bad = changed.map(refusalOfTerms).find((problem) => problem !== null);
   const added = changed.filter(({ name }) => !money.budgets.has(name));
   const other = changed.find(({ name }) => money.budgets.has(name));

@@ -14,6 +14,7 @@ import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { itemError, itemOk, type Refusal, type Request, respond } from '../context/request.ts';
 import type { Session } from '../context/session.ts';
+import { checkBatch } from '../lifecycle/batches.ts';
 import { loseCalls } from '../lifecycle/budgets.ts';
 import { decideLeaseEnd, endLease } from '../lifecycle/lease-end.ts';
 import { type JobEntry, wasHeldBy } from '../state/job-entry.ts';
@@ -111,6 +112,7 @@ function settleOne(request: Request<'Settle'>, item: Settlement, acks: PlainAcks
   const ending = { ...item, end: item.outcome, enqueue: followUps.rows.map((row) => row.job) };
   core.commit(decideLeaseEnd(core, job, ending, now));
   loseCalls(core, item.token.id, now);
+  checkBatch(core, core.state.jobs.get(item.token.id), now);
   followUps.countNames();
   return itemOk(job);
 }

@@ -79,6 +79,8 @@ export class BrokerState {
     retried: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.retry(job, atMs)),
     signalled: ({ ids, atMs }, place) =>
       this.#each(ids, place, (job) => this.jobs.signal(job, atMs)),
+    parked: ({ ids, key, atMs }, place) =>
+      this.#each(ids, place, (job) => this.jobs.park(job, key, atMs)),
     expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
     forgotten: ({ ids }) => {
       for (const id of ids) {
@@ -105,6 +107,8 @@ export class BrokerState {
       this.journal.apply(record, offset);
       if (record.charge !== null) this.money.charge(record.charge);
     },
+    batchDropped: ({ name }) => this.jobs.batches.drop(name),
+    batchSet: (record) => this.jobs.batches.set(record),
     budgetSet: (record) => this.money.set(record),
     budgetRemoved: ({ name }) => this.money.remove(name),
     reserved: (record) => this.money.reserve(record),
@@ -126,7 +130,7 @@ export class BrokerState {
 
   /** The part of them that `smallState` rewrites. */
   get smallStateBytes(): number {
-    const parts = [this.bulks, this.blobs, this.money];
+    const parts = [this.bulks, this.blobs, this.money, this.jobs.batches];
     const ofParts = parts.reduce((sum, { rewriteBytes }) => sum + rewriteBytes, 0);
     return epochBytes + this.jobs.queues.settingsBytes + ofParts;
   }
@@ -146,6 +150,7 @@ export class BrokerState {
     yield* this.bulks.rewriteRecords();
     yield* this.blobs.rewriteRecords();
     yield* this.money.rewriteRecords(atMs);
+    yield* this.jobs.batches.rewriteRecords(atMs);
   }
 
   /** Before replay: see `Replay.begin` of the log. */

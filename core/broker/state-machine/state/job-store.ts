@@ -13,6 +13,7 @@ import { f64Columns, JobTable } from '../table/job-table.ts';
 import { RowList } from '../table/row-list.ts';
 import { SeqIndex } from '../table/seq-index.ts';
 import { TimeHeap } from '../table/time-heap.ts';
+import { BatchStore } from './batches.ts';
 import type { BlobReferences } from './blobs.ts';
 import { isTerminal, JobEntry } from './job-entry.ts';
 import { JobExtras } from './job-extras.ts';
@@ -31,6 +32,7 @@ export class JobStore {
   readonly logOrder: RowList = new RowList(this.table, 'log');
   readonly extras: JobExtras;
   readonly outputs: OutputStore;
+  readonly batches: BatchStore = new BatchStore();
   /** Delayed jobs (by number) by the wall-clock time at which they become ready. */
   readonly delayed: TimeHeap<number> = new TimeHeap();
   /** Jobs (by number) by the wall-clock time at which they expire. */
@@ -106,6 +108,7 @@ export class JobStore {
   endLease(job: JobEntry, record: RecordOf<'leaseEnded'>, place: Place): void {
     const { slot } = job;
     this.logBytes -= job.logBytes;
+    if (record.attempts > job.attempts) this.batches.fails(slot, record.errorCode);
     job.attempts = record.attempts;
     job.crashes = record.crashes;
     job.returns = record.returns;
@@ -137,6 +140,10 @@ export class JobStore {
 
   signal(job: JobEntry, atMs: number): void {
     this.#move(job, 'ready', atMs);
+  }
+
+  park(job: JobEntry, key: string, atMs: number): void {
+    this.#move(job, 'parked', atMs, key);
   }
 
   expire(job: JobEntry, atMs: number): void {
@@ -182,7 +189,9 @@ export class JobStore {
     this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
     if (isTerminal(state)) this.outputs.settled(slot, place.offset);
     // A job that is in the state of the record keeps its position in its list.
+    if (record.attempts > 0) this.batches.fails(slot, record.errorCode);
     if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
+    else this.batches.moved(job, state);
     if (isTerminal(state)) this.extras.clearOnTerminal(slot);
   }
 
@@ -192,6 +201,7 @@ export class JobStore {
     this.#removeFromList(job);
     const queue = this.queueOf(job);
     queue.counts[job.state]--;
+    this.batches.forget(slot, job.state);
     if (!isTerminal(job.state)) this.#addBytes(queue, -job.jobBytes);
     this.extras.dropAll(slot);
     this.outputs.drop(slot);
@@ -247,6 +257,7 @@ export class JobStore {
     if (at.dueAtMs > 0) this.extras.dueAtMs.set(slot, at.dueAtMs);
     this.logBytes += job.logBytes;
     queue.counts.none++;
+    if (facts.batch !== '') this.batches.join(slot, facts.batch);
     this.#addBytes(queue, job.jobBytes);
     const state = facts.parkKey !== '' ? 'parked' : at.dueAtMs > 0 ? 'delayed' : 'ready';
     this.#move(job, state, at.atMs, facts.parkKey);
@@ -259,10 +270,12 @@ export class JobStore {
     const queue = this.queueOf(job);
     this.#removeFromList(job);
     this.logBytes -= job.logBytes;
-    queue.counts[job.state]--;
+    const from = job.state;
+    queue.counts[from]--;
     queue.counts[state]++;
-    if (isTerminal(state) && !isTerminal(job.state)) this.#addBytes(queue, -job.jobBytes);
+    if (isTerminal(state) && !isTerminal(from)) this.#addBytes(queue, -job.jobBytes);
     job.state = state;
+    this.batches.moved(job, from);
     job.changedAtMs = atMs;
     this.logBytes += job.logBytes;
     if (state !== 'delayed') this.extras.dueAtMs.delete(slot);

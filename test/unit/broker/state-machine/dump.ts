@@ -50,6 +50,9 @@ function dump(state: BrokerState) {
     sums: [jobs.bytes, jobs.logBytes, jobs.readyCount, jobs.size],
     logBytes: state.logBytes,
     money: moneyOf(state),
+    batches: [...jobs.batches.all()]
+      .map(({ cause: _, ...batch }) => JSON.stringify(batch))
+      .toSorted(),
     // What was looked at in vain is logged only by chance.
     bulks: Array.from({ length: bulks.newest }, (_, index) => ({
       ...bulks.get(index + 1),

@@ -43,6 +43,8 @@ const steps = [
   'reserve',
   'charge',
   'budget',
+  'openBatch',
+  'resumeBatch',
   'vanish',
   'cancel',
   'retry',
@@ -95,6 +97,11 @@ export class Traffic {
     reserve: (step) => this.#reserve(step),
     charge: ({ pick }) => this.#ask('Charge', { charges: [this.#charge(pick)] }),
     budget: (step) => this.#budget(step),
+    openBatch: ({ id, pick }) => {
+      const stopRule = ['', '1', 'failures > 10%', 'never'][pick % 4] ?? '';
+      this.#ask('OpenBatch', { name: pick % 3 === 0 ? '' : batchOf(id), stopRule });
+    },
+    resumeBatch: ({ id }) => this.#ask('ResumeBatch', { name: batchOf(id) }),
     vanish: ({ pick }) => {
       const connection = consumers[pick % 2] ?? 1;
       this.driver.close(connection);
@@ -154,7 +161,11 @@ export class Traffic {
       this.driver.request(producer, 'Inspect', { idPrefix: id, withJob: true }),
     );
     const results = jobs.map(({ id }) => this.driver.request(producer, 'Result', { id }));
-    return { jobs, inspected, results, ...this.money() };
+    const { batches } = this.driver.request(producer, 'Batches', {
+      after: 0,
+      limit: 100,
+    }) as Message<'BatchesOk'>;
+    return { jobs, inspected, results, ...this.money(), batches: sorted(batches) };
   }
 
   /** What a client can see of budgets and costs, in no order. */
@@ -187,6 +198,7 @@ export class Traffic {
       more: {
         priority: names[pick % names.length] ?? 'normal',
         tags: ['t'],
+        ...(pick % 2 === 0 ? { batch: batchOf(id) } : {}),
         ...(pick % 7 === 0 ? { expiresAtMs: wallMs + ms } : {}),
         ...(pick % 11 === 0 ? { parkKey: keys[pick % 2] ?? 'a' } : {}),
         ...(pick % 4 === 0 ? { body: new Uint8Array(0), bodyRef: refOf(blob) } : {}),
@@ -293,6 +305,7 @@ export class Traffic {
       agent: pick % 3 === 0 ? 'a' : null,
       model: null,
       tag: pick % 4 === 0 ? 't' : null,
+      batch: pick % 8 === 0 ? 'b' : null,
     };
     const name = terms.name;
     if (pick % 9 === 0) this.#ask('RemoveBudgets', { names: [name] });
@@ -309,6 +322,10 @@ function sorted(rows: readonly unknown[]): string[] {
 function refOf(content: Uint8Array) {
   const sha256 = Uint8Array.from(createHash('sha256').update(content).digest());
   return { sha256, totalBytes: content.length };
+}
+
+function batchOf(number: number): string {
+  return number % 3 === 0 ? 'b' : '1';
 }
 
 function queueOf(number: number): string {

@@ -56,6 +56,7 @@ it('a limit that was taken away binds no more', async () => {
       agent: 'echo',
       model: null,
       tag: null,
+      batch: null,
     },
   ]);
   await reread.all();

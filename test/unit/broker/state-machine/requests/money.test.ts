@@ -24,6 +24,7 @@ const daily: BudgetTerms = {
   agent: null,
   model: null,
   tag: null,
+  batch: null,
 };
 
 /** A broker with a consumer that holds leases of so many jobs. */
