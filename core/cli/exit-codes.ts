@@ -32,7 +32,10 @@ export const exitCodes = {
     meaning: 'The job is not finished, or waiting for it timed out. It continues.',
   },
   partial: { code: 9, meaning: 'Some succeeded, others failed.' },
-  budget: { code: 10, meaning: 'Jobs wait for a budget that has no room for them.' },
+  budget: {
+    code: 10,
+    meaning: 'Jobs wait for a budget that has no room, or their batch was stopped.',
+  },
   damaged: {
     code: 65,
     meaning: 'The log or the backup is damaged (broker verify, backup, restore, salvage).',

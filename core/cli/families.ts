@@ -135,6 +135,14 @@ export const families: Readonly<Record<string, Family>> = {
       return ({ root, run }) => addBudgets(root, run);
     },
   },
+  batches: {
+    term: 'batches',
+    summary: 'List batches of jobs, and go on with one that was stopped.',
+    load: async () => {
+      const { addBatches } = await import('./commands/batches/index.ts');
+      return ({ root, run }) => addBatches(root, run);
+    },
+  },
   costs: {
     term: 'costs [options]',
     summary: 'Show what model calls cost, by agent, model or day.',

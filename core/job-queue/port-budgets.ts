@@ -37,7 +37,7 @@ export interface CostRow {
   readonly estimatedCalls: number;
 }
 
-/** A batch as it stands. */
+/** A batch as it is now. */
 export interface BatchState {
   readonly name: string;
   /** As `core/gate/stop-rule.ts` reads it; empty for the default. */

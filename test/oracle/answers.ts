@@ -14,6 +14,7 @@ import {
   type Message,
   type Settlement,
 } from '../../core/protocol/index.ts';
+import { problemOfBatch } from './batch-answers.ts';
 import { type Book, type BookJob, isTokenOf, keyOf, outputKey, valueKey } from './book.ts';
 import { problemOfMoney } from './money-answers.ts';
 import type { Promises } from './promises.ts';
@@ -149,8 +150,19 @@ export class AnswerChecks {
   #tellingDecided(request: Request, outgoing: Outgoing): void {
     const { name, fields } = outgoing;
     if (name === 'UnwrittenOk') this.#unwrittenDecided(request, outgoing);
+    if (name === 'BatchesOk') this.#batchesDecided(fields as Message<'BatchesOk'>);
     const ofMoney = problemOfMoney(this.#book.money, name, fields);
     if (ofMoney !== null) this.#violate(ofMoney);
+  }
+
+  /** Each batch counts its jobs, and no others. */
+  #batchesDecided({ batches }: Message<'BatchesOk'>): void {
+    const jobs = [...this.#book.jobs.values()];
+    for (const { name, counts, tried, failed } of batches) {
+      const own = jobs.filter((job) => job.batch === name);
+      const problem = problemOfBatch(own, { counts, tried, failed });
+      if (problem !== null) this.#violate(`batch ${name}: ${problem}`);
+    }
   }
 
   /** Code 0 renews the lease, unless it comes with word of a cancellation. */

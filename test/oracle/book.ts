@@ -31,6 +31,7 @@ export interface BookJob {
   readonly bodyBytes: number;
   /** Key of the blob that holds the body; null when it travels inline. */
   readonly bodyBlob: string | null;
+  readonly batch: string;
   readonly priority: Priority;
   readonly attemptsMax: number;
   readonly expiresAtMs: number;
@@ -155,9 +156,7 @@ export class Book {
     retried: ({ ids, atMs }) => {
       for (const id of ids) this.#retry(id, atMs);
     },
-    parked: ({ ids, key, atMs }) => {
-      for (const id of ids) this.#change(id, { state: 'parked', parkKey: key, changedAtMs: atMs });
-    },
+    parked: ({ ids, key, atMs }) => ids.forEach((id) => this.#park(id, key, atMs)),
     batchSet: () => undefined,
     batchDropped: () => undefined,
     signalled: ({ ids, atMs }) => {
@@ -201,14 +200,8 @@ export class Book {
       for (const charge of charges) this.money.charge(charge);
     },
     // Compaction tells again what is known.
-    jobSettled: ({ name, id, settledMicros }) => {
-      if (this.money.settledOf(name, id) !== settledMicros)
-        throw new Error(`${name} of ${id} changed`);
-    },
-    costs: ({ day, agent, model, settledMicros }) => {
-      const known = this.money.costs.get(`${day} ${agent} ${model}`)?.settledMicros ?? 0;
-      if (known !== settledMicros) throw new Error(`costs of ${model} changed`);
-    },
+    jobSettled: (record) => this.money.compareJob(record),
+    costs: (record) => this.money.compareCosts(record),
     accepted: () => {
       throw new Error('a record that only summaries have stands in the log');
     },
@@ -227,6 +220,7 @@ export class Book {
       jobBytes: bytes.length,
       bodyBytes: job.bodyRef?.totalBytes ?? job.body.length,
       bodyBlob: job.bodyRef === null ? null : keyOf(job.bodyRef.sha256),
+      batch: job.batch,
       priority: job.priority,
       attemptsMax: job.attemptsMax,
       expiresAtMs: job.expiresAtMs,
@@ -309,6 +303,10 @@ export class Book {
       ({ output, written }) => output !== null && !written,
     );
     return open.filter(({ output }) => dirOf(output ?? '') === dir).map(({ id }) => id);
+  }
+
+  #park(id: string, parkKey: string, changedAtMs: number): void {
+    this.#change(id, { state: 'parked', dueAtMs: 0, parkKey, changedAtMs });
   }
 
   #cancel(id: string, atMs: number): void {

@@ -105,6 +105,16 @@ export class MoneyBook {
     }
   }
 
+  /** Compaction tells again what is known. */
+  compareJob({ name, id, settledMicros }: RecordOf<'jobSettled'>): void {
+    if (this.settledOf(name, id) !== settledMicros) throw new Error(`${name} of ${id} changed`);
+  }
+
+  compareCosts({ day, agent, model, settledMicros }: RecordOf<'costs'>): void {
+    const known = this.costs.get(`${day} ${agent} ${model}`)?.settledMicros ?? 0;
+    if (known !== settledMicros) throw new Error(`costs of ${model} changed`);
+  }
+
   jobOver(id: string): void {
     for (const { terms } of this.budgets.values()) {
       if (terms.per === 'job') this.settled.delete(accountKey(terms.name, 0, id));

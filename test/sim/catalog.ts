@@ -37,6 +37,7 @@ export class Catalog {
   /** Content by its hash; the last ones are referred to by jobs. */
   readonly blobs: { readonly ref: BlobRef; readonly content: Uint8Array }[] = [];
   readonly parkKeys = ['wait-a', 'wait-b', 'wait-c'];
+  readonly batchNames = ['spring', '1'];
   #nextId = 1;
 
   constructor(dice: Dice, swarm: Swarm, now: () => number) {
@@ -102,6 +103,10 @@ export class Catalog {
     return Math.floor(this.jobs.length / this.#swarm.ids / 3) * this.#swarm.ids;
   }
 
+  #someBatch(): string {
+    return this.has('batches') && this.#dice.chance(0.7) ? this.#dice.pick(this.batchNames) : '';
+  }
+
   #options(): Partial<NewJob> {
     const dice = this.#dice;
     const names = Object.keys(priorities) as Priority[];
@@ -116,6 +121,7 @@ export class Catalog {
         ? { expiresAtMs: wallMs + dice.between(1, 3_000) }
         : {}),
       ...(this.has('tags') && dice.chance(0.3) ? { tags: ['one', `tag-${dice.below(5)}`] } : {}),
+      batch: this.#someBatch(),
       ...(this.has('parking') && dice.chance(0.15) ? { parkKey: dice.pick(this.parkKeys) } : {}),
     };
   }

@@ -29,6 +29,8 @@ const byErrorCode: Readonly<Record<string, Reached>> = {
 };
 
 const byKind: Partial<Record<LogRecord['kind'], Reached>> = {
+  parked: 'job parked for its batch',
+  batchDropped: 'batch forgotten',
   snapshot: 'compaction said a job again',
   forgotten: 'finished job forgotten',
   expired: 'job expired',
@@ -60,6 +62,7 @@ export function reachOfRecord(record: LogRecord, seen: Seen): void {
 function ofMoney(record: LogRecord, seen: Seen): void {
   if (record.kind === 'charged') ofCharges(record, seen);
   if (record.kind === 'budgetSet') ofBudget(record, seen);
+  if (record.kind === 'batchSet' && record.stopped !== null) seen.reach('batch stopped');
 }
 
 function ofCharges({ charges }: RecordOf<'charged'>, { book, reach }: Seen): void {

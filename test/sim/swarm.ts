@@ -50,6 +50,7 @@ const features = [
   'atomic',
   'retention',
   'money',
+  'batches',
 ] as const;
 export type Feature = (typeof features)[number];
 

@@ -41,6 +41,7 @@ const structNames = new Map<unknown, string>([
   [structs.itemAnswer.struct, 'itemAnswer'],
   [structs.budget.struct, 'budget'],
   [structs.charge.struct, 'charge'],
+  [structs.jobCounts.struct, 'jobCounts'],
 ]);
 
 function typeText(type: FieldType): string {

@@ -6,7 +6,7 @@ import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
-import { jobsWaiting, waitingTexts, watchBudgets } from '../output/budget-watch.ts';
+import { jobsWaiting, stoppedTexts, waitingTexts, watchBudgets } from '../output/budget-watch.ts';
 import { printExtracts } from '../output/extract-text.ts';
 import { formatElapsed } from '../output/format.ts';
 import { createLeftOutPrinter, printJob } from '../output/job-report.ts';
@@ -57,8 +57,10 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   if (isDrained && flags.agents === undefined) await warnOfUnserved(session, agents);
   const states = await budgets.end();
   const queues = agents.map((agent) => agent.queue);
-  const waiting = states.length === 0 ? [] : await jobsWaiting(queue, queues);
-  for (const line of waitingTexts(states, waiting)) terminal.failure(line);
+  const waiting = await jobsWaiting(queue, queues);
+  const lines = waitingTexts(states, waiting);
+  if (waiting.length > 0) lines.push(...stoppedTexts(await queue.batches(), waiting));
+  for (const line of lines) terminal.failure(line);
   return isDrained && exit === 'ok' && waiting.length > 0 ? 'budget' : exit;
 }
 

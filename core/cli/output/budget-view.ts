@@ -58,8 +58,8 @@ export function runOnText(jobs: number): string {
 }
 
 /** Whose calls: `agent summarize, tag x`, or `all`. */
-export function scopeText({ agent, model, tag }: BudgetTerms): string {
-  const parts = Object.entries({ agent, model, tag });
+export function scopeText({ agent, model, tag, batch }: BudgetTerms): string {
+  const parts = Object.entries({ agent, model, tag, batch });
   return (
     parts
       .filter(([, value]) => value !== null)

@@ -1,6 +1,6 @@
 /** Warns of budgets while jobs run, and finds jobs that wait for one. */
 
-import type { BudgetState, JobInfo, JobQueue } from '../../job-queue/index.ts';
+import type { BatchState, BudgetState, JobInfo, JobQueue } from '../../job-queue/index.ts';
 import { usedPercent, waitingText, warningText, warnPercents } from './budget-view.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -47,18 +47,22 @@ export function watchBudgets(
   };
 }
 
-/** What a job is parked on that waits for a budget, before its name. */
+/** What a job is parked on that waits for a budget, and one of a stopped batch, before the name. */
 const keyStart = 'budget:';
+const batchKeyStart = 'batch:';
 
-/** The budget that the job waits for; null when it waits for none. */
-function budgetOf({ state, parkKey }: Pick<JobInfo, 'state' | 'parkKey'>): string | null {
-  return state === 'parked' && parkKey.startsWith(keyStart) ? parkKey.slice(keyStart.length) : null;
+/** What the job waits for by that name: a budget or a batch; null when it waits for none. */
+function nameBehind(
+  start: string,
+  { state, parkKey }: Pick<JobInfo, 'state' | 'parkKey'>,
+): string | null {
+  return state === 'parked' && parkKey.startsWith(start) ? parkKey.slice(start.length) : null;
 }
 
 /** More parked jobs of a queue than that are not listed. */
 const rowsMax = 10_000;
 
-/** The jobs of these queues that wait for a budget. */
+/** The jobs of these queues that wait for a budget, or for their batch to go on. */
 export async function jobsWaiting(
   queue: Pick<JobQueue, 'list' | 'stats'>,
   queues: readonly string[],
@@ -69,13 +73,26 @@ export async function jobsWaiting(
       .filter(({ parked }) => parked > 0)
       .map((row) => queue.list({ queue: row.queue, state: 'parked', limit: rowsMax })),
   );
-  return pages.flatMap(({ jobs }) => jobs).filter((info) => budgetOf(info) !== null);
+  return pages
+    .flatMap(({ jobs }) => jobs)
+    .filter((info) => (nameBehind(keyStart, info) ?? nameBehind(batchKeyStart, info)) !== null);
 }
 
 /** A line for each budget for which some of the jobs wait. */
 export function waitingTexts(states: readonly BudgetState[], jobs: readonly JobInfo[]): string[] {
   return states.flatMap((state) => {
-    const waiting = jobs.filter((info) => budgetOf(info) === state.terms.name);
+    const waiting = jobs.filter((info) => nameBehind(keyStart, info) === state.terms.name);
     return waiting.length === 0 ? [] : [waitingText(state, waiting.length)];
+  });
+}
+
+/** A line for each stopped batch of which some of the jobs wait. */
+export function stoppedTexts(batches: readonly BatchState[], jobs: readonly JobInfo[]): string[] {
+  return batches.flatMap(({ name, stopped }) => {
+    const waiting = jobs.filter((info) => nameBehind(batchKeyStart, info) === name).length;
+    if (waiting === 0) return [];
+    const what = waiting === 1 ? '1 job of batch' : `${waiting} jobs of batch`;
+    const why = stopped ?? 'it was stopped';
+    return [`${what} ${name} wait: ${why}. Mend it, then: aiq batches resume ${name}`];
   });
 }

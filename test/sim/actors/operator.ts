@@ -33,6 +33,8 @@ export class Operator extends Client implements Actor {
     const key = catalog.parkKeys[turn - 10];
     if (key !== undefined) this.request('Signal', { key });
     if (turn === 20 && catalog.has('money')) this.#freeBudgets();
+    const name = catalog.batchNames[turn - 30];
+    if (name !== undefined && catalog.has('batches')) this.#freeBatch(name);
   }
 
   #operate(): void {
@@ -48,6 +50,7 @@ export class Operator extends Client implements Actor {
         signal: when('parking', 4),
         limit: when('limits', 2),
         budget: when('money', 6),
+        batch: when('batches', 3),
         look: 6,
         drop: 0.3,
       })
@@ -69,6 +72,9 @@ export class Operator extends Client implements Actor {
         break;
       case 'limit':
         this.#limit();
+        break;
+      case 'batch':
+        this.#batch();
         break;
       case 'budget':
         this.#budget();
@@ -126,6 +132,23 @@ export class Operator extends Client implements Actor {
       keepMs: keeps ? dice.between(1, 2_000) : 0,
       keepJobs: keeps ? dice.between(1, 10) : 0,
     });
+  }
+
+  /** Nothing that fails stops it any more. */
+  #freeBatch(name: string): void {
+    this.request('OpenBatch', { name, stopRule: 'never' });
+    this.request('ResumeBatch', { name });
+  }
+
+  #batch(): void {
+    const { dice, catalog } = this.stage;
+    const name = dice.pick(catalog.batchNames);
+    const stopRule = dice.pick(['0', '2', 'failures > 10%', '', 'never']);
+    const turn = dice.below(4);
+    if (turn === 0) this.request('OpenBatch', { name: dice.chance(0.2) ? '' : name, stopRule });
+    else if (turn === 1) this.request('ResumeBatch', { name });
+    else if (turn === 2) this.request('OpenBatch', { name, stopRule: '1' });
+    else this.request('Batches', { after: 0, limit: 100 });
   }
 
   /** Calls must not wait for money any more. */

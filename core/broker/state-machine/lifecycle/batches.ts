@@ -18,7 +18,7 @@ export function checkBatch(core: Core, job: JobEntry | undefined, now: Now): voi
   const rule = parseStopRule(batch.terms.stopRule);
   const stopped = rule === null ? null : stopReason(rule, batches.outcomesOf(batch));
   if (stopped === null) return;
-  core.commit({ kind: 'batchSet', ...batch.terms, stopped, atMs: now.wallMs });
+  core.commit({ ...batch.terms, stopped, atMs: now.wallMs });
 }
 
 /** Batches whose jobs are all forgotten, and budgets that are theirs, are forgotten too. */

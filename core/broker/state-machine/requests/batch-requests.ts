@@ -4,6 +4,7 @@ import { parseStopRule } from '../../../gate/index.ts';
 import { isTag, limits } from '../../../protocol/index.ts';
 import { type Request, refuse, respond } from '../context/request.ts';
 import { batchKeyOf } from '../lifecycle/batches.ts';
+import { plainBatch } from '../state/batches.ts';
 
 const batchesMax = 100_000;
 const stopRuleMax = 64;
@@ -27,9 +28,9 @@ export function openBatch(request: Request<'OpenBatch'>): void {
   } else if (known === undefined && batches.size >= batchesMax) {
     refuse(request, 'QUEUE_FULL', `the broker knows ${batchesMax} batches, its limit`);
   } else {
-    const before = known?.terms ?? { name, stopRule: '', stopped: null, tried: 0, failed: 0 };
+    const before = known?.terms ?? plainBatch(name);
     if (known === undefined || stopRule !== before.stopRule) {
-      core.commit({ kind: 'batchSet', ...before, stopRule, atMs: now.wallMs });
+      core.commit({ ...before, stopRule, atMs: now.wallMs });
     }
     respond(request, 'BatchOk', { name });
   }
@@ -44,20 +45,20 @@ export function resumeBatch(request: Request<'ResumeBatch'>): void {
   }
   const { terms, tried, failed } = batch;
   if (terms.stopped !== null) {
-    const next = { ...terms, stopped: null, tried, failed };
-    core.commit({ kind: 'batchSet', ...next, atMs: now.wallMs });
+    core.commit({ ...terms, stopped: null, tried, failed, atMs: now.wallMs });
     core.bulks.begin({ action: 'signal', queue: null, key: batchKeyOf(terms.name) }, null, now);
   }
   respond(request, 'Ok', {});
 }
 
-export function batches(request: Request<'Batches'>): void {
+export function listBatches(request: Request<'Batches'>): void {
   const { after, limit } = request.fields;
   const rowsMax = Math.min(Math.max(1, limit), limits.listRowsMax);
   const all = [...request.core.state.jobs.batches.all()];
   const page = all.slice(after, after + rowsMax).map(({ terms, counts, tried, failed }) => {
     const { name, stopRule, stopped } = terms;
-    return { name, stopRule, stopped, counts, tried, failed };
+    // As they are now: the answer is encoded later.
+    return { name, stopRule, stopped, counts: { ...counts }, tried, failed };
   });
   const next = after + rowsMax < all.length ? after + rowsMax : 0;
   respond(request, 'BatchesOk', { batches: page, next });

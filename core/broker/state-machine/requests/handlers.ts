@@ -10,7 +10,7 @@ import { type Request, refuse, respond } from '../context/request.ts';
 import { creditMax, type Session } from '../context/session.ts';
 import { dropUploadsOf } from '../lifecycle/blob-expiry.ts';
 import { endSession } from '../lifecycle/sessions.ts';
-import { batches, openBatch, resumeBatch } from './batch-requests.ts';
+import { listBatches, openBatch, resumeBatch } from './batch-requests.ts';
 import { getBlob, putBlob } from './blob-requests.ts';
 import { bulkProgress, purge, retryDead, signal } from './bulk-requests.ts';
 import { inspect, list, result, wait } from './inspect.ts';
@@ -79,7 +79,7 @@ const handlers: { readonly [N in HandledName]: (request: Request<N>) => void } =
   Costs: costs,
   OpenBatch: openBatch,
   ResumeBatch: resumeBatch,
-  Batches: batches,
+  Batches: listBatches,
 };
 
 /** Requests that add to the log without ending anything. */

@@ -9,7 +9,7 @@ import type { RecordOf } from '../records/records.ts';
 import type { JobEntry } from './job-entry.ts';
 import { noJobs } from './named-queue.ts';
 
-type Terms = Omit<RecordOf<'batchSet'>, 'kind' | 'atMs'>;
+type Terms = RecordOf<'batchSet'>;
 
 export interface Batch {
   terms: Terms;
@@ -62,12 +62,11 @@ export class BatchStore {
   /** A new job, in no state yet. */
   join(slot: number, name: string): void {
     this.#nameOf.set(slot, name);
-    const plain = { name, stopRule: '', stopped: null, tried: 0, failed: 0 };
-    const batch = this.#batches.get(name) ?? this.#add(plain);
+    const batch = this.#batches.get(name) ?? this.#add(plainBatch(name));
     batch.counts.none++;
   }
 
-  set({ kind: _, atMs: _at, ...terms }: RecordOf<'batchSet'>): void {
+  set(terms: Terms): void {
     const batch = this.#batches.get(terms.name) ?? this.#add(terms);
     batch.isSet = true;
     if (/^[1-9]\d{0,14}$/.test(terms.name)) this.newest = Math.max(this.newest, Number(terms.name));
@@ -143,7 +142,7 @@ export class BatchStore {
 
   *rewriteRecords(atMs: number): Generator<RecordOf<'batchSet'>> {
     for (const { terms, isSet } of this.#batches.values()) {
-      if (isSet) yield { kind: 'batchSet', ...terms, atMs };
+      if (isSet) yield { ...terms, atMs };
     }
   }
 
@@ -153,6 +152,12 @@ export class BatchStore {
     this.#batches.set(terms.name, batch);
     return batch;
   }
+}
+
+/** A batch that nothing was said of. */
+export function plainBatch(name: string): Terms {
+  const none = { stopRule: '', stopped: null, tried: 0, failed: 0, atMs: 0 };
+  return { kind: 'batchSet', name, ...none };
 }
 
 function isEmpty({ counts }: Batch): boolean {

@@ -73,14 +73,14 @@ export class BrokerState {
       }
     },
     cancelled: ({ ids, atMs }, place) => {
-      this.#each(ids, place, (job) => this.jobs.cancel(job, atMs));
+      this.#each(ids, place, (job) => this.jobs.enter(job, 'cancelled', atMs));
       for (const id of ids) this.#over(id);
     },
     retried: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.retry(job, atMs)),
     signalled: ({ ids, atMs }, place) =>
-      this.#each(ids, place, (job) => this.jobs.signal(job, atMs)),
+      this.#each(ids, place, (job) => this.jobs.enter(job, 'ready', atMs)),
     parked: ({ ids, key, atMs }, place) =>
-      this.#each(ids, place, (job) => this.jobs.park(job, key, atMs)),
+      this.#each(ids, place, (job) => this.jobs.enter(job, 'parked', atMs, key)),
     expired: ({ ids, atMs }, place) => this.#each(ids, place, (job) => this.jobs.expire(job, atMs)),
     forgotten: ({ ids }) => {
       for (const id of ids) {

@@ -123,8 +123,9 @@ export class JobStore {
     this.#move(job, record.state, record.atMs, record.parkKey);
   }
 
-  cancel(job: JobEntry, atMs: number): void {
-    this.#move(job, 'cancelled', atMs);
+  /** It was cancelled, signalled, or parked on the key. */
+  enter(job: JobEntry, state: 'cancelled' | 'ready' | 'parked', atMs: number, key = ''): void {
+    this.#move(job, state, atMs, key);
   }
 
   retry(job: JobEntry, atMs: number): void {
@@ -136,14 +137,6 @@ export class JobStore {
     // An operator who retries an expired job wants it to run.
     this.extras.expiresAtMs.delete(job.slot);
     this.#move(job, 'ready', atMs);
-  }
-
-  signal(job: JobEntry, atMs: number): void {
-    this.#move(job, 'ready', atMs);
-  }
-
-  park(job: JobEntry, key: string, atMs: number): void {
-    this.#move(job, 'parked', atMs, key);
   }
 
   expire(job: JobEntry, atMs: number): void {
@@ -160,9 +153,8 @@ export class JobStore {
   rewrite(record: RecordOf<'snapshot'>, place: Place): void {
     const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
     const facts = { ...factsOfJob(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
-    const job =
-      this.get(facts.id) ??
-      this.#add(facts, { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset });
+    const at = { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset };
+    const job = this.get(facts.id) ?? this.#add(facts, at);
     const { slot } = job;
     const isSame = hasStateOf(this.queues, this.extras, { job, record });
     this.logBytes -= job.logBytes;
@@ -191,7 +183,7 @@ export class JobStore {
     // A job that is in the state of the record keeps its position in its list.
     if (record.attempts > 0) this.batches.fails(slot, record.errorCode);
     if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
-    else this.batches.moved(job, state);
+    this.batches.moved(job, state);
     if (isTerminal(state)) this.extras.clearOnTerminal(slot);
   }
 
@@ -295,9 +287,8 @@ export class JobStore {
     if (state === 'ready') this.readyCount++;
     const key = state === 'dead' ? (this.extras.cause.get(slot) ?? '') : parkKey;
     const list = this.queues.listFor(queue, job, key);
-    if (list === null) return;
-    list.rows.push(slot);
-    job.list = list.number;
+    list?.rows.push(slot);
+    job.list = list?.number ?? 0;
   }
 
   #removeFromList(job: JobEntry): void {

@@ -12,9 +12,10 @@ import { readDuration } from '../../input/values.ts';
 import { printQueued } from '../../queue-hints.ts';
 import type { Session } from '../../session.ts';
 import { enqueueInputs } from './enqueue-inputs.ts';
+import { type BatchFlags, type OpenBatch, openBatchOf } from './open-batch.ts';
 import type { JobSpec, Submission } from './submit.ts';
 
-interface EnqueueFlags extends SourceFlags, JobFlags {
+interface EnqueueFlags extends SourceFlags, JobFlags, BatchFlags {
   readonly set?: readonly string[];
   readonly data?: string;
   readonly jsonl?: string;
@@ -34,12 +35,13 @@ export async function enqueue(
   if (isBulk(flags)) (await import('../small-memory.ts')).keepMemorySmall();
   const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const { baseDir } = await session.config();
+  const openBatch = openBatchOf(flags);
   const terms = jobTermsOf(flags, Date.now());
   const spec = { identity: identityOf(flags), terms, madeIn: placeOf(baseDir) };
   await refuseBrokenTools(session, agentOf(invocation));
   warnOfShadowedAgents(session, [agentOf(invocation)]);
   const agent = await withKnowledge(session, agentOf(invocation));
-  const submission = await submit(session, agent, invocation, { ...flags, spec });
+  const submission = await submit(session, agent, invocation, { ...flags, spec, openBatch });
   const { accepted, refused, refusal, jobs } = submission;
   if (accepted === 0) return refusal ?? 'ok';
   const sent: ExitName = refused > 0 ? 'partial' : 'ok';
@@ -56,7 +58,7 @@ async function submit(
   session: Session,
   agent: Agent,
   invocation: Invocation,
-  flags: EnqueueFlags & { readonly spec: JobSpec },
+  flags: EnqueueFlags & { readonly spec: JobSpec; readonly openBatch: OpenBatch },
 ): Promise<Submission> {
   const { jsonl } = flags;
   if (jsonl === undefined) return enqueueInputs(session, agent, invocation, flags);

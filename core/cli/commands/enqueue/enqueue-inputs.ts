@@ -17,6 +17,7 @@ import {
 import { readFlagInput } from '../../input/flag-input.ts';
 import type { Invocation } from '../../input/schema-flags.ts';
 import type { Session } from '../../session.ts';
+import type { OpenBatch } from './open-batch.ts';
 import { senderOptions } from './real-provider.ts';
 import { type JobSpec, makeJob, type OutgoingJob, Sender, type Submission } from './submit.ts';
 
@@ -27,6 +28,7 @@ interface InputFlags extends SourceFlags {
   readonly wait?: boolean;
   readonly yes?: boolean;
   readonly spec: JobSpec;
+  readonly openBatch: OpenBatch;
 }
 
 export async function enqueueInputs(
@@ -55,7 +57,9 @@ export async function enqueueInputs(
     take: (draft, index) => checked.add(index, make(draft)),
   });
   const wait = flags.wait === true;
-  const sender = new Sender(senderOptions(session, agent, { wait, single: inputs.count === 1 }));
+  const sender = new Sender(
+    senderOptions(session, agent, { wait, openBatch: flags.openBatch, single: inputs.count === 1 }),
+  );
   for (const job of checked.kept) await sender.add(job);
   await sendAgain({ inputs, check, make, checked, sender });
   return sender.end();

@@ -11,6 +11,7 @@ import { stdinName, takeStdin } from '../../input/stdin.ts';
 import { openError } from '../../input/text-file.ts';
 import { isJsonObject } from '../../input/values.ts';
 import type { Session } from '../../session.ts';
+import type { OpenBatch } from './open-batch.ts';
 import { senderOptions } from './real-provider.ts';
 import { type JobSpec, makeJob, type OutgoingJob, Sender, type Submission } from './submit.ts';
 
@@ -20,6 +21,7 @@ interface LineFlags {
   readonly data?: string;
   readonly wait?: boolean;
   readonly spec: JobSpec;
+  readonly openBatch: OpenBatch;
 }
 
 /** What a line needs to become a job. */
@@ -58,7 +60,9 @@ export async function enqueueLines(
       fits: (input: JsonObject) => compiled.checkInput({ ...input, ...maker.base }).ok,
     }),
   });
-  const sender = new Sender(senderOptions(session, agent, { wait: flags.wait === true }));
+  const sender = new Sender(
+    senderOptions(session, agent, { wait: flags.wait === true, openBatch: flags.openBatch }),
+  );
   return sendLines(sender, lines, maker);
 }
 

@@ -69,6 +69,12 @@ function addJobFlags(command: Command): Command {
     )
     .option('--expires <time>', 'Fail instead of starting after this time; as for --run-at.')
     .option('--tag <tag>', 'A tag to find the job by; may be repeated.', collect)
+    .option('--batch <name>', 'Name of what is enqueued together; default: the next number.')
+    .option('--max-cost <amount>', 'What the whole batch may cost, in USD: 3 or 0.25.')
+    .option(
+      '--stop-after <rule>',
+      'Stop the batch after failures: "failures > 5%", 12 or never; default: 20 of one cause.',
+    )
     .option('--park-key <key>', 'Hold the job until aiq signal <key>.')
     .option('--force', 'Add a new job even if the same one exists.')
     .option('--wait', 'Wait for the result and print it; runs the job if no worker does.')

@@ -10,7 +10,7 @@ import type { SenderOptions } from './submit.ts';
 export function senderOptions(
   session: Session,
   agent: Agent,
-  how: { readonly wait: boolean; readonly single?: boolean },
+  how: Pick<SenderOptions, 'wait' | 'openBatch'> & { readonly single?: boolean },
 ): SenderOptions {
   return {
     single: false,

@@ -21,6 +21,7 @@ import type { ExitName } from '../../exit-codes.ts';
 import type { Draft } from '../../input/drafts.ts';
 import { formatBytes } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
+import type { OpenBatch } from './open-batch.ts';
 
 /** A job with the file that its input came from, for messages. */
 export interface OutgoingJob {
@@ -83,6 +84,7 @@ export interface SenderOptions {
   readonly presentModel: () => Promise<string | null>;
   /** Opens the queue, when there is something to send. */
   readonly queue: () => Promise<JobQueue>;
+  readonly openBatch: OpenBatch;
 }
 
 /** More at once would be no quicker, and more of them would grow old while they wait. */
@@ -105,6 +107,8 @@ export class Sender {
   readonly #jobs: Accepted[] = [];
   readonly #counts = { accepted: 0, created: 0, waiting: 0, refused: 0 };
   #refusal: ExitName | null = null;
+  /** Of the jobs' batch, once some are sent. */
+  #name: Promise<string> | null = null;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -146,7 +150,8 @@ export class Sender {
   async #send(batch: readonly OutgoingJob[]): Promise<void> {
     const { terminal, provider, presentModel } = this.#options;
     const queue = await this.#options.queue();
-    const jobs = batch.map(({ job }) => job);
+    const name = await (this.#name ??= this.#options.openBatch(queue));
+    const jobs = batch.map(({ job }) => ({ ...job, batch: name }));
     const { answers, known, again } = await sendJobs(queue, jobs, provider);
     printRepeated(terminal, again);
     const isAnyDone = answers.some(

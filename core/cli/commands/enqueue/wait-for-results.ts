@@ -10,7 +10,7 @@ import { describeJob, type JobInfo, readNote, shortId } from '../../../job-queue
 import { type Consumer, fatalError, startConsumer } from '../../consumer.ts';
 import { CliError } from '../../errors.ts';
 import { type ExitName, exitCode } from '../../exit-codes.ts';
-import { jobsWaiting, waitingTexts } from '../../output/budget-watch.ts';
+import { jobsWaiting, stoppedTexts, waitingTexts } from '../../output/budget-watch.ts';
 import { unwrittenText } from '../../output/extract-text.ts';
 import { pathFromHere } from '../../output/format.ts';
 import type { Terminal } from '../../output/terminal.ts';
@@ -94,7 +94,10 @@ async function endWithoutMoney(
       await sleep(probeMs, undefined, { signal: ending.signal });
       const jobs = (await jobsWaiting(queue, [agent.queue])).filter(({ id }) => open.has(id));
       if (jobs.length === 0 || jobs.length < open.size) continue;
-      const [line, ...others] = waitingTexts(await queue.budgets(), jobs);
+      const [line, ...others] = [
+        ...waitingTexts(await queue.budgets(), jobs),
+        ...stoppedTexts(await queue.batches(), jobs),
+      ];
       if (line !== undefined) return ending.abort(new CliError('budget', line, others));
     }
   } catch {

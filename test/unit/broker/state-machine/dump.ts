@@ -51,7 +51,7 @@ function dump(state: BrokerState) {
     logBytes: state.logBytes,
     money: moneyOf(state),
     batches: [...jobs.batches.all()]
-      .map(({ cause: _, ...batch }) => JSON.stringify(batch))
+      .map((batch) => JSON.stringify({ ...batch, cause: null, terms: { ...batch.terms, atMs: 0 } }))
       .toSorted(),
     // What was looked at in vain is logged only by chance.
     bulks: Array.from({ length: bulks.newest }, (_, index) => ({

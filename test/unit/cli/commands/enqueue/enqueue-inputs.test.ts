@@ -56,6 +56,7 @@ async function enqueueAll(): Promise<Submission> {
     {
       inputs: [join(dir, '*.md')],
       yes: true,
+      openBatch: async () => '1',
       spec: { identity: 'content', terms: {}, madeIn: { host: 'here', dir } },
     },
   );
