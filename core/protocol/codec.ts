@@ -35,7 +35,7 @@ const primitiveCodecs = {
   id: {
     bytesMin: idBytes,
     write: (w: Writer, v: string) => w.fill(idBytes, (into, offset) => idFromText(v, into, offset)),
-    read: (r: Reader) => idToText(r.raw(idBytes)),
+    read: (r: Reader) => r.use(idBytes, idToText),
   },
 } as const;
 
@@ -219,8 +219,8 @@ export function fieldsCodec<const F extends Readonly<Record<string, FieldType>>>
   const codec = structCodec(fields);
   return {
     encode: (writer, value) => codec.write(writer, value as never),
-    decode(body) {
-      const reader = new WireReader(body);
+    decode(body, from = 0) {
+      const reader = new WireReader(body, from);
       const value = codec.read(reader) as FieldValue<{ readonly struct: F }>;
       if (reader.remaining > 0) throw malformed(`${reader.remaining} bytes after the last field`);
       return value;
@@ -231,6 +231,9 @@ export function fieldsCodec<const F extends Readonly<Record<string, FieldType>>>
 /** Writes and reads one fixed set of fields; `bytes` fields are views into what was read. */
 export interface FieldsCodec<T> {
   encode(writer: Writer, value: T): void;
-  /** @throws AiqError `BAD_FRAME` when the bytes do not fit */
-  decode(body: Uint8Array): T;
+  /**
+   * @param from where the first field begins
+   * @throws AiqError `BAD_FRAME` when the bytes do not fit
+   */
+  decode(body: Uint8Array, from?: number): T;
 }

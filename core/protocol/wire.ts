@@ -128,12 +128,12 @@ export class Writer {
  */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  /** @param at where the first value begins */
+  constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = at;
   }
 
   get remaining(): number {
@@ -141,20 +141,21 @@ export class Reader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#byte(this.#take(1));
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return (this.#byte(at) << 8) | this.#byte(at + 1);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#word(this.#take(4));
   }
 
   u53(): number {
     const at = this.#take(8);
-    const value = this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    const value = this.#word(at) * 0x1_0000_0000 + this.#word(at + 4);
     if (!Number.isSafeInteger(value)) throw malformed('an integer is over 2^53 - 1');
     return value;
   }
@@ -171,6 +172,11 @@ export class Reader {
     return this.#bytes.subarray(at, at + count);
   }
 
+  /** Lets `read` make a value of the next `count` bytes in place. */
+  use<T>(count: number, read: (bytes: Uint8Array, offset: number) => T): T {
+    return read(this.#bytes, this.#take(count));
+  }
+
   bytes(): Uint8Array {
     return this.raw(this.u32());
   }
@@ -184,6 +190,16 @@ export class Reader {
     } catch {
       throw malformed('a text is not UTF-8');
     }
+  }
+
+  // A `DataView` for each reader costs more than to put the few numbers together.
+  #word(at: number): number {
+    const high = (this.#byte(at) << 24) | (this.#byte(at + 1) << 16);
+    return (high | (this.#byte(at + 2) << 8) | this.#byte(at + 3)) >>> 0;
+  }
+
+  #byte(at: number): number {
+    return this.#bytes[at] ?? 0;
   }
 
   #take(count: number): number {

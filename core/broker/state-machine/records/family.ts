@@ -99,7 +99,7 @@ export class RecordCodec<K extends Kinds> {
 
   /** Reads the fields of a record of that kind; `bytes` fields are views. */
   decode<N extends keyof K & string>(kind: N, bytes: Uint8Array): RecordsOf<K>[N] {
-    const record = (this.#codecs.get(kind)?.decode(bytes.subarray(1)) ?? {}) as { kind?: N };
+    const record = (this.#codecs.get(kind)?.decode(bytes, 1) ?? {}) as { kind?: N };
     record.kind = kind;
     return record as RecordsOf<K>[N];
   }

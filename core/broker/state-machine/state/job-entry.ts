@@ -168,7 +168,8 @@ export class JobEntry {
   /** Keeps the first half of a content digest: enough to notice the same id with other content. */
   setDigest(digest: Uint8Array): void {
     const start = this.#u8 + bytesColumns.digest * 4;
-    this.#page.u8.set(digest.subarray(0, digestBytesKept), start);
+    const { u8 } = this.#page;
+    for (let index = 0; index < digestBytesKept; index++) u8[start + index] = digest[index] ?? 0;
   }
 
   hasDigest(digest: Uint8Array): boolean {

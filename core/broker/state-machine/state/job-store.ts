@@ -86,13 +86,13 @@ export class JobStore {
     facts?: readonly JobFacts[],
   ): void {
     for (const [index, { seq, dueAtMs, job }] of jobs.entries()) {
-      this.#add(facts?.[index] ?? factsOfJob(job), { seq, dueAtMs, atMs, base: offset });
+      this.#add(facts?.[index] ?? factsOfJob(job), { seq, dueAtMs, atMs }, offset);
     }
   }
 
   /** A new job, from a summary. */
   acceptShort(record: RecordOf<'accepted'>, offset: number): void {
-    this.#add(record, { ...record, base: offset });
+    this.#add(record, record, offset);
   }
 
   deliver(job: JobEntry, lease: Lease, session: string, { epoch, atMs }: LeaseTime): void {
@@ -153,8 +153,8 @@ export class JobStore {
   rewrite(record: RecordOf<'snapshot'>, place: Place): void {
     const { seq, state, changedAtMs, bodyBytes, jobBytes, expiresAtMs } = record;
     const facts = { ...factsOfJob(record.job), bodyBytes, jobBytes, expiresAtMs, parkKey: '' };
-    const at = { seq, dueAtMs: 0, atMs: changedAtMs, base: place.offset };
-    const job = this.get(facts.id) ?? this.#add(facts, at);
+    const at = { seq, dueAtMs: 0, atMs: changedAtMs };
+    const job = this.get(facts.id) ?? this.#add(facts, at, place.offset);
     const { slot } = job;
     const isSame = hasStateOf(this.queues, this.extras, { job, record });
     this.logBytes -= job.logBytes;
@@ -223,7 +223,8 @@ export class JobStore {
 
   #add(
     facts: JobFacts,
-    at: { seq: number; dueAtMs: number; atMs: number; base: number },
+    at: Pick<RecordOf<'accepted'>, 'seq' | 'dueAtMs' | 'atMs'>,
+    base: number,
   ): JobEntry {
     const { id, bodyRef } = facts;
     const slot = this.table.allocate();
@@ -234,7 +235,7 @@ export class JobStore {
     const queue = this.queues.join(facts.queue);
     job.queue = queue.number;
     job.seq = at.seq;
-    job.base = at.base;
+    job.base = base;
     job.setDigest(facts.digest);
     job.priority = facts.priority;
     job.attemptsMax = facts.attemptsMax;

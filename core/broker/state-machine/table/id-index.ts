@@ -42,25 +42,27 @@ export class IdIndex {
     const hash = hashOf(this.#words, 0);
     const shard = this.#shards[hash & (shardCount - 1)];
     if (shard === undefined) return 0;
+    const firstWord = firstWordOf(this.#bytes);
     const mask = shard.slots.length - 1;
     for (let at = (hash >>> 10) & mask; ; at = (at + 1) & mask) {
       const slot = shard.slots[at] ?? 0;
-      if (slot === 0 || this.#holds(slot)) return slot;
+      if (slot === 0 || this.#holds(slot, firstWord)) return slot;
     }
   }
 
   /** Writes the id into the row and makes it findable; false when another row has it already. */
   add(id: string, slot: number): boolean {
     idFromText(id, this.#bytes, 0);
-    this.#table.page(slot).u32.set(this.#words, u32At(slot) + bytesColumns.id);
-    this.#setFirstWord(slot);
+    this.#writeInto(slot);
+    const firstWord = firstWordOf(this.#bytes);
+    this.#setFirstWord(slot, firstWord);
     const hash = hashOf(this.#words, 0);
     const shard = this.#shardFor(hash);
     if ((shard.count + 1) * 4 > shard.slots.length * 3) this.#grow(shard);
     const mask = shard.slots.length - 1;
     let at = (hash >>> 10) & mask;
     for (; shard.slots[at] !== 0; at = (at + 1) & mask) {
-      if (this.#holds(shard.slots[at] ?? 0)) return false;
+      if (this.#holds(shard.slots[at] ?? 0, firstWord)) return false;
     }
     shard.slots[at] = slot;
     shard.count++;
@@ -114,14 +116,20 @@ export class IdIndex {
     shard.count--;
   }
 
-  #setFirstWord(slot: number): void {
+  #writeInto(slot: number): void {
+    const { u32 } = this.#table.page(slot);
+    const at = u32At(slot) + bytesColumns.id;
+    for (let word = 0; word < 4; word++) u32[at + word] = this.#words[word] ?? 0;
+  }
+
+  #setFirstWord(slot: number, firstWord: number): void {
     const number = slot >> pageRowsLog2;
     let page = this.#firstWords[number];
     if (page === undefined) {
       page = new Uint32Array(pageRows);
       this.#firstWords[number] = page;
     }
-    page[slot & (pageRows - 1)] = firstWordOf(this.#bytes);
+    page[slot & (pageRows - 1)] = firstWord;
   }
 
   /** True when the row is a job's, and the first bits of its id are those of the sought one. */
@@ -155,7 +163,9 @@ export class IdIndex {
     shard.slots = grown;
   }
 
-  #holds(slot: number): boolean {
+  /** Compares in the table only where the first word fits: rows of other jobs would be cache misses. */
+  #holds(slot: number, firstWord: number): boolean {
+    if (this.#firstWords[slot >> pageRowsLog2]?.[slot & (pageRows - 1)] !== firstWord) return false;
     const { u32 } = this.#table.page(slot);
     const at = u32At(slot) + bytesColumns.id;
     const words = this.#words;

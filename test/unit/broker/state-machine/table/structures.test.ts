@@ -1,7 +1,7 @@
 /** The structures under the job table, each against the simplest thing that does the same. */
 
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { JobEntry } from '../../../../../core/broker/state-machine/state/job-entry.ts';
 import { IdIndex } from '../../../../../core/broker/state-machine/table/id-index.ts';
 import { JobTable, u32Columns } from '../../../../../core/broker/state-machine/table/job-table.ts';
@@ -59,6 +59,24 @@ function idOfNumber(number: number): string {
   new DataView(bytes.buffer).setUint32((number % 4) * 4, number);
   return idToText(bytes);
 }
+
+test('a search for an id looks into the table for that one row alone', () => {
+  const table = new JobTable();
+  const index = new IdIndex(table);
+  const idOf = (number: number) => {
+    const words = Uint32Array.from({ length: 4 }, (_, at) =>
+      Math.imul(4 * number + at, 0x9e37_79b1),
+    );
+    return idToText(new Uint8Array(words.buffer));
+  };
+  for (let number = 1; number <= 20_000; number++) index.add(idOf(number), table.allocate());
+  const rows = vi.spyOn(table, 'page');
+  for (let number = 1; number <= 20_000; number++) {
+    expect(index.find(idOf(number))).toBe(number);
+    expect(index.find(idOf(number + 20_000))).toBe(0);
+  }
+  expect(rows.mock.calls.length).toBeLessThan(20_100);
+});
 
 test('ids are found as in a map, through growth and removal from the middle of a run', () => {
   fc.assert(
