@@ -69,7 +69,7 @@ export class JobStore {
     return this.at(this.seqs.find(seq));
   }
 
-  /** The job of a row; undefined for row 0. */
+  /** Undefined for row 0. */
   at(slot: number): JobEntry | undefined {
     return slot === 0 ? undefined : new JobEntry(this.table, slot);
   }
@@ -180,7 +180,6 @@ export class JobStore {
     this.outputs.notes.delete(slot);
     this.outputs.keep(slot, record, { offset: place.offset, session: record.session });
     if (isTerminal(state)) this.outputs.settled(slot, place.offset);
-    // A job that is in the state of the record keeps its position in its list.
     if (record.attempts > 0) this.batches.fails(slot, record.errorCode);
     if (!isSame) this.#move(job, state, changedAtMs, record.parkKey);
     this.batches.moved(job, state);
