@@ -78,8 +78,10 @@ export type {
 } from './port.ts';
 export type {
   CallBound,
+  CallRates,
   ConsumeOptions,
   Consumer,
+  RateTerms,
   Reserved,
   Settle,
   Settled,

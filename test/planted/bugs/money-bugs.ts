@@ -111,7 +111,7 @@ export const moneyBugs: readonly PlantedBug[] = [
     what: 'a small call overtakes one that waits for the same budget',
     edits: [
       {
-        in: 'core/broker/state-machine/lifecycle/budgets.ts#answerWaitingCalls',
+        in: 'core/broker/state-machine/lifecycle/budgets.ts#tryCall',
         find: 'names.some((name) => taken.has(name))',
         replace: 'names.every((name) => name === null)',
       },
