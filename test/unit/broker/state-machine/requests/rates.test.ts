@@ -1,11 +1,13 @@
 /** Rates in the broker: they hold over all consumers, calls wait in turn, and nothing of it is logged. */
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Charge, LeaseToken, Message } from '../../../../../core/protocol/index.ts';
-import { checkedJob, Driver } from '../driver.ts';
+import { checkedJob, Driver, testOptions } from '../driver.ts';
 
 const [one, two] = [1, 2];
-const operator = 3;
+const operator = 99;
+const leaseMs = 3_600_000;
 const noLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
 const granted = { reason: 'none' };
 
@@ -21,23 +23,22 @@ interface Call {
   readonly boundMicros?: number | null;
 }
 
-/** A broker with two consumers, each with leases of twenty jobs. */
+/** A broker with consumers that hold leases of twenty jobs each, for longer than a test takes. */
 class Rig {
-  driver = new Driver();
+  driver = new Driver([], { ...testOptions, leaseMs });
   #hold = 0;
   /** Of jobs that have asked for nothing yet. */
   readonly #tokens = new Map<number, LeaseToken[]>();
-  readonly #leased = new Map<number, LeaseToken[]>();
 
-  constructor() {
-    for (const connection of [one, two, operator]) this.driver.open(connection);
-    for (const [at, connection] of [one, two].entries()) {
+  constructor(consumers = [one, two]) {
+    this.driver.open(operator);
+    for (const [at, connection] of consumers.entries()) {
+      this.driver.open(connection);
       const jobs = Array.from({ length: 20 }, (_, job) => checkedJob({ id: 100 * at + job + 1 }));
       this.driver.enqueue(operator, jobs);
       this.driver.subscribe(connection, 20);
       const tokens = this.driver.deliveries(connection).map(({ token }) => token);
       this.#tokens.set(connection, tokens);
-      this.#leased.set(connection, [...tokens]);
     }
   }
 
@@ -76,16 +77,9 @@ class Rig {
       .map(({ connection }) => connection);
   }
 
-  /** Time passes, with both consumers alive. */
   wait(ms: number): void {
     this.driver.sent = [];
-    for (let passed = 0; passed < ms; passed += 500) {
-      this.driver.advance(Math.min(500, ms - passed));
-      for (const connection of [one, two]) {
-        const tokens = this.#leased.get(connection) ?? [];
-        this.driver.request(connection, 'Extend', { tokens: [...tokens] });
-      }
-    }
+    this.driver.advance(ms);
   }
 }
 
@@ -194,6 +188,54 @@ describe('calls that wait', () => {
   });
 });
 
+test('no call waits for ever, and those of one agent start in the order in which they came', () => {
+  const limits = fc.record({
+    requestsPerMinute: fc.option(fc.integer({ min: 60, max: 600 })),
+    tokensPerMinute: fc.option(fc.integer({ min: 6_000, max: 60_000 })),
+    concurrency: fc.option(fc.integer({ min: 1, max: 4 })),
+  });
+  const calls = fc.array(
+    fc.record({
+      agent: fc.nat(2),
+      model: fc.constantFrom('m', 'n'),
+      tokens: fc.integer({ min: 1, max: 2_000 }),
+      waitMs: fc.nat(300),
+    }),
+    { minLength: 1, maxLength: 20 },
+  );
+  const property = fc.property(
+    calls,
+    fc.tuple(limits, limits, limits),
+    limits,
+    (all, of, provider) => {
+      const rig = new Rig(all.map((_, at) => at + 1));
+      const started: number[] = [];
+      const asked = all.map(({ agent, model, tokens, waitMs }, at) => {
+        const terms = { agentLimits: of[agent] ?? {}, providerLimits: provider };
+        const call = rig.ask(at + 1, { agent: `a${agent}`, model, tokens, ...terms });
+        started.push(...rig.passed);
+        rig.wait(waitMs);
+        started.push(...rig.passed);
+        return call;
+      });
+      // Each ends some time after it started; a call waits for a minute at most for what others took.
+      for (let at = 0; at < all.length * 60; at++) {
+        const ending = asked.find(({ connection }) => connection === started[at]);
+        if (ending !== undefined) rig.charge(ending);
+        started.push(...rig.passed);
+        rig.wait(1_000);
+        started.push(...rig.passed);
+      }
+      expect(started.toSorted((a, b) => a - b)).toEqual(all.map((_, at) => at + 1));
+      for (const agent of [0, 1, 2]) {
+        const own = started.filter((connection) => all[connection - 1]?.agent === agent);
+        expect(own).toEqual(own.toSorted((a, b) => a - b));
+      }
+    },
+  );
+  fc.assert(property, { numRuns: 30 });
+});
+
 describe('a provider', () => {
   test('that throttles one consumer is left alone by all, for the time that it asked for', () => {
     const rig = new Rig();
@@ -239,7 +281,7 @@ test('nothing of rates is logged, and a restart forgets them', () => {
   rig.charge(rig.ask(one, call));
   expect(rig.ask(two, call).answer).toBeUndefined();
   expect(rig.driver.log).toHaveLength(records);
-  rig.driver = rig.driver.restarted();
+  rig.driver = rig.driver.restarted({ ...testOptions, leaseMs });
   rig.driver.open(two);
   expect(rig.ask(two, call).answer).toMatchObject(granted);
 });
