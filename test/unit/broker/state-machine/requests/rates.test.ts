@@ -156,6 +156,15 @@ describe('calls that wait', () => {
     expect(rig.passed).toEqual([one]);
   });
 
+  test('of one agent stay in order, also where the first waits for its model alone', () => {
+    const rig = new Rig();
+    rig.charge(rig.ask(one, { agent: 'b' }), { end: 'unsent', throttledMs: 3_000 });
+    expect(rig.ask(one).answer).toBeUndefined();
+    expect(rig.ask(two, { model: 'other' }).answer).toBeUndefined();
+    rig.wait(3_000);
+    expect(rig.passed).toEqual([one, two]);
+  });
+
   test('hold no money, and those that hold some are let through for both at once', () => {
     const rig = new Rig();
     const terms = { name: 'daily', amountMicros: 100, currency: 'USD', per: 'day' } as const;
