@@ -15,7 +15,12 @@ export interface ProviderConfig {
   readonly query?: { readonly [name: string]: string };
   /** Tokens that prompt and answer have room for, by model. */
   readonly contextTokens?: { readonly [model: string]: number };
+  /** What it may be asked for, by all consumers of a broker together; absent without any, null for none of a kind. */
+  readonly limits?: { readonly [name in (typeof providerLimits)[number]]: number | null };
 }
+
+/** Requests and tokens a minute, and calls in flight. */
+export const providerLimits = ['requestsPerMinute', 'tokensPerMinute', 'concurrency'] as const;
 
 export interface Config {
   /** The file that was read, absolute; null when none was found. */

@@ -1,7 +1,7 @@
 /** The settings of `aiq.config.yaml` that have a structure: `providers` and `prices`. */
 
 import { type Finding, shorten, type YamlFile } from '../yaml/index.ts';
-import type { Config, ProviderConfig } from './config.ts';
+import { type Config, type ProviderConfig, providerLimits } from './config.ts';
 import {
   type ConfigFile,
   findingAt,
@@ -36,7 +36,15 @@ export function entriesOf(
   return value;
 }
 
-const providerFields = ['baseURL', 'apiKey', 'model', 'headers', 'query', 'contextTokens'];
+const providerFields = [
+  'baseURL',
+  'apiKey',
+  'model',
+  'headers',
+  'query',
+  'contextTokens',
+  ...providerLimits,
+];
 
 /** `providers`, keys expanded from the environment. */
 export function readProviders(config: ConfigFile, env: Environment): Config['providers'] {
@@ -51,6 +59,7 @@ export function readProviders(config: ConfigFile, env: Environment): Config['pro
     const headers = readTexts(reader, entry['headers'], [...path, 'headers'], env);
     const query = readTexts(reader, entry['query'], [...path, 'query'], env);
     const contextTokens = readTokens(reader, entry['contextTokens'], [...path, 'contextTokens']);
+    const limits = readLimits(reader, entry, path);
     const missing = key.apiKeyMissing ?? headers.missing ?? query.missing;
     const variables = [entry['apiKey'], ...textsOf(entry['headers']), ...textsOf(entry['query'])]
       .map((text) => variablePattern.exec(String(text))?.[1])
@@ -64,6 +73,7 @@ export function readProviders(config: ConfigFile, env: Environment): Config['pro
       ...(entry['headers'] === undefined ? {} : { headers: headers.texts }),
       ...(entry['query'] === undefined ? {} : { query: query.texts }),
       ...(entry['contextTokens'] === undefined ? {} : { contextTokens }),
+      ...(limits === null ? {} : { limits }),
     };
   }
   return providers;
@@ -182,6 +192,25 @@ function readTokens(
       return [];
     }),
   );
+}
+
+/** The limits of a provider; null where it has none. */
+function readLimits(
+  reader: Reader,
+  entry: Readonly<Record<string, unknown>>,
+  path: readonly string[],
+): NonNullable<ProviderConfig['limits']> | null {
+  const limits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
+  const found = providerLimits.flatMap((name) => {
+    const value = entry[name];
+    if (value === undefined || value === null) return [];
+    if (Number.isSafeInteger(value) && Number(value) > 0) return [[name, Number(value)] as const];
+    const here = [...path, name];
+    const message = `"${here.join('.')}": ${shorten(value)} is not a whole number from 1`;
+    reader.findings.push(findingAt(reader.file, here, message));
+    return [];
+  });
+  return found.length === 0 ? null : { ...limits, ...Object.fromEntries(found) };
 }
 
 /** `prices`, per million tokens. */

@@ -1,4 +1,4 @@
-/** What may start: the money of budgets as pure functions, for whatever engine keeps it. */
+/** What may start: the money of budgets and the rates of calls as pure functions, for whatever engine keeps them. */
 
 export {
   type Account,
@@ -20,4 +20,17 @@ export {
   type Period,
   periodAt,
 } from './budget.ts';
+export {
+  type Allowance,
+  type Amounts,
+  type CallTokens,
+  type CallWord,
+  estimateOf,
+  type GateTerms,
+  newRateGate,
+  opensAtMs,
+  type RateGate,
+  type RateTerms,
+  stepRates,
+} from './rates.ts';
 export { type BatchOutcomes, parseStopRule, type StopRule, stopReason } from './stop-rule.ts';

@@ -77,8 +77,10 @@ export type {
 export type { BatchState, BudgetState, CostRow } from './port-budgets.ts';
 export type {
   CallBound,
+  CallRates,
   ConsumeOptions,
   Consumer,
+  RateTerms,
   Reserved,
   Settle,
   Settled,

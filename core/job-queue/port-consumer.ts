@@ -57,8 +57,34 @@ export interface CallBound {
   readonly agent: string;
   readonly model: string;
   readonly tags: readonly string[];
-  /** What it can cost at most, in millionths. */
-  readonly boundMicros: number;
+  /** What it can cost at most, in millionths; null where it holds no money. */
+  readonly boundMicros: number | null;
+  /** Null where no rate concerns it. */
+  readonly rates: CallRates | null;
+}
+
+/** What a configuration allows; null for no such limit. */
+export interface RateLimits {
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  /** Calls in flight. */
+  readonly concurrency: number | null;
+}
+
+/** Under which rates calls fall, those of all consumers together. */
+export interface RateTerms {
+  /** A hash of the provider's address and key; holds no secret. */
+  readonly provider: string;
+  /** Whether the provider is on this machine. */
+  readonly isLocal: boolean;
+  readonly agentLimits: RateLimits;
+  readonly providerLimits: RateLimits;
+}
+
+/** The same, and the tokens that are expected of one call. */
+export interface CallRates extends RateTerms {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
 }
 
 /** Whether the call may start, or which budget has no room for it. */
@@ -111,7 +137,8 @@ export interface Consumer {
     charge?: Charge,
   ): Promise<Uint8Array>;
   /**
-   * Reserves what a call can cost, durably; resolves once it fits, or can not fit any more. Needs the lease.
+   * Reserves what a call can cost, durably, and its place under the rates; resolves once it fits, or can not
+   * fit any more. Needs the lease. A place ends with the charge, or with the lease.
    */
   reserve(leased: Pick<LeasedJob, 'token'>, call: CallBound): Promise<Reserved>;
   /** What became of calls that brought nothing into a journal; each counts once. */

@@ -11,6 +11,7 @@ import { PartialAnswer, type WireChunk } from './answer/stream.ts';
 import { callsInText } from './answer/tools-as-text.ts';
 import { usageFrom } from './answer/wire-usage.ts';
 import { clientFor } from './client.ts';
+import { type Allowance, allowancesIn } from './failures/allowances.ts';
 import { notAModelEndpoint } from './failures/failure-rules.ts';
 import { failureOf, toModelError } from './failures/failures.ts';
 import { type Rewrite, refusalIn, rewriteFor, rewritten } from './failures/rewrites.ts';
@@ -32,7 +33,9 @@ export interface ModelCaller {
 export interface CallGate {
   /** Resolves once the request may be sent; what it throws ends the call. */
   open(body: RequestBody): Promise<void>;
-  /** The request that was let through last brought no answer. */
+  /** What the server said of its limits, before the end of the request that was let through last. */
+  heard(allowances: readonly Allowance[]): void;
+  /** That request brought no answer. */
   failed(error: ModelError): void;
 }
 
@@ -115,6 +118,7 @@ async function callEndpoint(
     for (;;) {
       await gate?.open(body);
       const outcome = await callOnce(endpoint, { request, body }, watch);
+      gate?.heard(allowancesIn(watch.headers(), Date.now()));
       if (!(outcome instanceof ModelError)) {
         endpoint.learned.set(request.model, rewrites);
         return outcome;

@@ -5,6 +5,7 @@ export { type FoundJson, findJson } from './answer/find-json.ts';
 export { finishKind } from './answer/finish.ts';
 export { estimatedTokens } from './answer/wire-usage.ts';
 export { type CallGate, createCaller, type ModelCaller } from './caller.ts';
+export type { Allowance } from './failures/allowances.ts';
 export { type CallEnd, callEndOf } from './failures/call-end.ts';
 export { printable } from './failures/redact.ts';
 export { callWithLengthRetry } from './length-retry.ts';
@@ -16,14 +17,16 @@ export {
   type ModelCall,
   ModelError,
   type Provider,
+  type ProviderLimits,
   type TokenUsage,
   type ToolCall,
   type ToolDefinition,
 } from './model.ts';
-export { boundMicros, isFree } from './prices/bound.ts';
+export { boundMicros, expectedTokens, isFree } from './prices/bound.ts';
 export { costMicros, type Price, type Prices, type Rates } from './prices/price.ts';
 export { type KnownPrice, openPriceList } from './prices/price-list.ts';
 export { promptTruncated } from './prompt-tokens.ts';
+export { isOnThisMachine } from './provider/base-url.ts';
 export { listModels, type ModelList } from './provider/model-list.ts';
 export {
   checkOfflineModel,

@@ -38,6 +38,16 @@ export interface Provider {
   readonly query?: { readonly [name: string]: string };
   /** Tokens that a model's prompt and answer have room for, by model id. */
   readonly contextTokens?: { readonly [model: string]: number };
+  /** What its address and key may be asked for, by all of its consumers together. */
+  readonly limits?: ProviderLimits;
+}
+
+/** What a person allows; null for no such limit. */
+export interface ProviderLimits {
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  /** Calls in flight. */
+  readonly concurrency: number | null;
 }
 
 export interface CallOptions {

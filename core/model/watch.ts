@@ -36,6 +36,8 @@ export interface CallWatch {
   isSent(): boolean;
   /** The latest response began well. */
   hasAnswer(): boolean;
+  /** Of the latest response; none where there was no response. */
+  headers(): Headers;
   /** The latest response was a refusal by its status. */
   isRefused(): boolean;
   /** Posts under the limits, and reads no endless body. */
@@ -81,11 +83,13 @@ export function watchCall(
     begin: () => {
       idle?.clear();
       seen.state = 'idle';
+      seen.answer = null;
     },
     bodyBytes: () => seen.bodyBytes,
     errorBody: () => seen.errorBody,
     isSent: () => seen.state !== 'idle',
     hasAnswer: () => seen.state === 'answered',
+    headers: () => seen.answer?.headers ?? new Headers(),
     isRefused: () => seen.state === 'refused',
     complete: () => {
       idleMs = Math.min(idleMs, lingerMs);

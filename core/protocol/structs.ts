@@ -97,6 +97,45 @@ export const budgetModes = {
   set: 2,
 } as const;
 
+/** What a configuration lets an agent or a provider do; `null` for no such limit. */
+export const rateLimits = {
+  struct: {
+    requestsPerMinute: { optional: 'u53' },
+    tokensPerMinute: { optional: 'u53' },
+    /** Calls in flight. */
+    concurrency: { optional: 'u53' },
+  },
+} as const;
+
+/** Under which rates a call falls. */
+export const callRates = {
+  struct: {
+    /** A hash of the provider's address and key. */
+    provider: 'text',
+    /** The provider is on the consumer's machine. */
+    isLocal: 'bool',
+    agentLimits: rateLimits,
+    providerLimits: rateLimits,
+    /** What the consumer expects that the call uses. */
+    inputTokens: 'u53',
+    outputTokens: 'u53',
+  },
+} as const;
+
+/** What the limit of a provider counts: in a tokens limit input and output together. */
+export const allowanceKinds = { requests: 1, tokens: 2, input: 3, output: 4 } as const;
+
+/** What a provider said of one of its own limits. */
+export const allowance = {
+  struct: {
+    kind: { enum: allowanceKinds },
+    limit: 'u53',
+    left: 'u53',
+    /** Time until all of it is left again. */
+    fullInMs: 'u53',
+  },
+} as const;
+
 /** What a model call used and cost; it frees what the call held. */
 export const charge = {
   struct: {
@@ -109,6 +148,9 @@ export const charge = {
     model: 'text',
     /** For an unknown end without a hold the cost is the bound. */
     usage,
+    /** The provider refused the call for its rate, and asked to wait so long; 0 where it named no time. */
+    throttledMs: { optional: 'u53' },
+    allowances: { list: allowance },
   },
 } as const;
 

@@ -65,6 +65,7 @@ export const reachable = [
   'journal put found what stands',
   'journal put by a former holder',
   'call granted',
+  'call granted under rates',
   'call refused for money',
   'calls charged',
   'call of a lost lease left unknown',

@@ -67,6 +67,7 @@ export async function paidAnswers(
           ...ready,
           price: null,
           outputTokensMax: null,
+          rates: null,
           toolSet: tools.length === 0 ? null : ready.toolSet,
         }),
         outputs: {

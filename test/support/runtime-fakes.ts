@@ -92,6 +92,7 @@ export function threadAgentOf(parts: AgentParts = {}): ThreadAgent {
     model: 'test-model',
     price: null,
     outputTokensMax: null,
+    rates: null,
     provider: {
       name: 'test',
       kind: 'compatible',

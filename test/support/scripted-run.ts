@@ -1,7 +1,9 @@
 /** One job of the agent `echo` against a model that plays its turns, one a call. */
 
 import { compileAgent } from '../../core/agent/index.ts';
+import type { RateTerms } from '../../core/job-queue/index.ts';
 import {
+  type Allowance,
   type CallGate,
   type ModelAnswer,
   type ModelCall,
@@ -40,6 +42,9 @@ export interface ScriptedRun {
   readonly price?: Price;
   readonly isRedelivery?: boolean;
   readonly contextTokens?: { readonly [model: string]: number };
+  readonly rates?: RateTerms;
+  /** What the server says of its limits in each of its answers. */
+  readonly allowances?: readonly Allowance[];
 }
 
 export async function scriptedRun(
@@ -57,6 +62,7 @@ export async function scriptedRun(
       const turn = turns[calls.length];
       calls.push(request);
       if (turn === undefined) throw new Error('the script has no further turn');
+      gate?.heard(options.allowances ?? []);
       if (turn instanceof ModelError) gate?.failed(turn);
       if (turn instanceof Error) throw turn;
       return typeof turn === 'function' ? turn(signal) : answer(turn);
@@ -72,6 +78,7 @@ export async function scriptedRun(
         ? {
             ...ready,
             price: options.price ?? { input: 2, output: 10 },
+            rates: options.rates ?? null,
             provider: { ...provider, contextTokens },
             compiled,
             caller,

@@ -27,6 +27,7 @@ const enumNames = new Map<unknown, string>([
   [structs.callEnds, 'callEnd'],
   [structs.parkReasons, 'parkReason'],
   [structs.budgetModes, 'budgetMode'],
+  [structs.allowanceKinds, 'allowanceKind'],
 ]);
 const structNames = new Map<unknown, string>([
   [structs.token.struct, 'token'],
@@ -42,6 +43,9 @@ const structNames = new Map<unknown, string>([
   [structs.budget.struct, 'budget'],
   [structs.charge.struct, 'charge'],
   [structs.jobCounts.struct, 'jobCounts'],
+  [structs.rateLimits.struct, 'rateLimits'],
+  [structs.callRates.struct, 'callRates'],
+  [structs.allowance.struct, 'allowance'],
 ]);
 
 function typeText(type: FieldType): string {

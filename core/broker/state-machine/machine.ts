@@ -134,12 +134,13 @@ export class QueueMachine {
 
   /** All that is due on the monotonic clock. */
   get #deadlinesMs(): (number | null)[] {
-    const { leases, resumeDeadlines, blobs, readPause } = this.#core;
+    const { leases, resumeDeadlines, blobs, readPause, rates } = this.#core;
     return [
       leases.deadlines.earliestMs,
       resumeDeadlines.earliestMs,
       blobsDueAtMs(blobs),
       readPause.dueAtMs,
+      rates.wakeAtMs,
     ];
   }
 

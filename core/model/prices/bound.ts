@@ -1,5 +1,7 @@
 /** What a request can cost at most, known before it is sent. */
 
+import { estimatedTokens } from '../answer/wire-usage.ts';
+import type { TokenUsage } from '../model.ts';
 import type { RequestBody } from '../request.ts';
 import { costMicros, type Price, type Rates } from './price.ts';
 
@@ -8,6 +10,9 @@ import { costMicros, type Price, type Rates } from './price.ts';
  * hundred), marks around each message, and what explains a tool to the model.
  */
 export const overheadTokens = { request: 1_024, message: 16, tool: 512 } as const;
+
+/** Of an answer that nothing limits. */
+const outputTokensGuess = 1_024;
 
 /**
  * Millionths of the currency unit, rounded up; null where nothing limits the answer. A token has at
@@ -31,6 +36,17 @@ export function boundMicros(
   const tiers = (price.tiers ?? []).filter(({ above }) => above < usage.inputTokens);
   const bound = Math.max(...[price, ...tiers].map((rates) => costMicros(dearest(rates), usage)));
   return Number.isSafeInteger(bound) ? bound : null;
+}
+
+/** What a request is expected to use, where nothing is known of others like it. */
+export function expectedTokens(
+  body: RequestBody,
+): Pick<TokenUsage, 'inputTokens' | 'outputTokens'> {
+  const bytes = Buffer.byteLength(JSON.stringify([body.messages, body.tools ?? []]));
+  return {
+    inputTokens: estimatedTokens(bytes),
+    outputTokens: outputLimit(body) ?? outputTokensGuess,
+  };
 }
 
 /** Whether no call costs anything, whatever it uses. */

@@ -1,5 +1,6 @@
 /** Checks the base URL of a provider and formats it for messages. */
 
+import { isIPv4 } from 'node:net';
 import { printable } from '../failures/redact.ts';
 import type { Provider } from '../model.ts';
 import { ProviderError } from './provider-error.ts';
@@ -33,6 +34,12 @@ function problemOf(baseURL: string): string | null {
   return url.search === '' && url.hash === ''
     ? null
     : 'may have no ? or # part; parameters go into query';
+}
+
+/** Whether the address is one of this machine, without asking any name server. */
+export function isOnThisMachine(baseURL: string): boolean {
+  const host = URL.canParse(baseURL) ? new URL(baseURL).hostname : '';
+  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 export function isOpenAiHost(baseURL: string): boolean {

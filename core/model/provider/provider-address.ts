@@ -46,6 +46,7 @@ export interface ProviderSettings {
   readonly headers?: Provider['headers'];
   readonly query?: Provider['query'];
   readonly contextTokens?: Provider['contextTokens'];
+  readonly limits?: Provider['limits'];
 }
 
 /** The part of a query that decides the address. */

@@ -82,13 +82,14 @@ async function at(query: ProviderQuery, address: Address): Promise<ProviderChoic
 function moreOf(
   { providers }: ProviderQuery,
   name: string,
-): Pick<Provider, 'headers' | 'query' | 'contextTokens'> {
-  const { headers, query, contextTokens } =
+): Pick<Provider, 'headers' | 'query' | 'contextTokens' | 'limits'> {
+  const { headers, query, contextTokens, limits } =
     (Object.hasOwn(providers, name) && providers[name]) || {};
   return {
     ...(headers === undefined ? {} : { headers }),
     ...(query === undefined ? {} : { query }),
     ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(limits === undefined ? {} : { limits }),
   };
 }
 

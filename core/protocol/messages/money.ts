@@ -1,14 +1,15 @@
 /**
- * Budgets, and the money of model calls: reserved before a call, settled after it.
+ * Budgets, and the money and the rates of model calls: reserved before a call, settled after it.
  * Part of the table in `../messages.ts`.
  */
 
-import { budget, budgetModes, charge, parkReasons, token } from '../structs.ts';
+import { budget, budgetModes, callRates, charge, parkReasons, token } from '../structs.ts';
 
 export const moneyMessages = {
   /**
-   * Reserves what a call can cost at most, in all budgets that concern it, under a number that the client
-   * draws at random. Answered once it fits, or can not fit any more; needs the lease.
+   * Reserves what a call can cost at most, in all budgets that concern it, and its place under the rates of
+   * agent and provider, under a number that the client draws at random. Answered once it fits, or can not fit
+   * any more; needs the lease.
    */
   Reserve: {
     opcode: 72,
@@ -20,7 +21,10 @@ export const moneyMessages = {
       agent: 'text',
       model: 'text',
       tags: { list: 'text' },
-      boundMicros: 'u53',
+      /** `null` for a call that holds no money. */
+      boundMicros: { optional: 'u53' },
+      /** `null` for a call that no rate concerns. */
+      rates: { optional: callRates },
     },
   },
   ReserveOk: {

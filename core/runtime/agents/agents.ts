@@ -5,6 +5,7 @@ import { checkOfflineModel, modelFor, openPriceList, type Provider } from '../..
 import type { RuntimeOptions } from '../options.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { budgetProblem } from './budgets.ts';
+import { rateTermsOf } from './rates.ts';
 import { toolProblems } from './tool-problems.ts';
 
 export type AgentChoice = Pick<
@@ -27,7 +28,7 @@ export async function changedAgents(
     const provider = providerOf(agent, options);
     if (before === undefined || provider === null) return false;
     const now: Chosen = { agent, provider, model: modelOf(agent, provider, options) };
-    const { price: _price, outputTokensMax: _tokens, ...chosenBefore } = before;
+    const { price: _price, outputTokensMax: _tokens, rates: _rates, ...chosenBefore } = before;
     return JSON.stringify(now) !== JSON.stringify(chosenBefore);
   });
   return chooseAgents({ ...options, agents });
@@ -55,12 +56,11 @@ export async function chooseAgents(options: AgentChoice): Promise<Map<string, Th
       continue;
     }
     chosen.push({ agent, provider, model });
-    warnOfUnenforced(agent, options.log);
   }
   const list = await openPriceList(options.prices, chosen);
   const priced = chosen.map((one): ThreadAgent => {
     const { price = null, contextTokens = null } = list.find(one) ?? {};
-    return { ...one, price, outputTokensMax: contextTokens };
+    return { ...one, price, outputTokensMax: contextTokens, rates: rateTermsOf(one) };
   });
   const usable = priced.filter((one) => {
     const problem = budgetProblem(one, options.budgets ?? []);
@@ -90,10 +90,4 @@ function providerOf(agent: Agent, { provider, providers }: AgentChoice): Provide
   const name = agent.model.provider;
   if (name === null || name === provider.name) return provider;
   return providers?.[name] ?? null;
-}
-
-function warnOfUnenforced({ name, limits }: Agent, log: AgentChoice['log']): void {
-  if (limits.tokensPerMinute === null) return;
-  const set = ['tokensPerMinute'];
-  log.warn({ agent: name, limits: set }, 'these limits are not enforced by this version');
 }

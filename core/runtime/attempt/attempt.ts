@@ -1,6 +1,7 @@
 /** What the steps of one attempt are given: the agent made ready, the output folder, the limits. */
 
 import type { Agent, CompiledAgent, JobContext, JsonObject } from '../../agent/index.ts';
+import type { RateTerms } from '../../job-queue/index.ts';
 import type { ModelCaller, Price, Provider } from '../../model/index.ts';
 import type { Services } from '../pool/questions.ts';
 import type { AttemptMoney } from './money.ts';
@@ -21,6 +22,8 @@ export interface ReadyAgent {
   readonly price: Price | null;
   /** Tokens that an answer of the model has at most; null where that is unknown. */
   readonly outputTokensMax: number | null;
+  /** Null where no rate concerns its calls. */
+  readonly rates: RateTerms | null;
   readonly caller: ModelCaller;
   /** Null for an agent that uses no tools. */
   readonly toolSet: ToolSet | null;

@@ -85,7 +85,9 @@ async function runWithDeadline(
     course.secrets.add(text);
   const { timeoutMs } = ready.agent.limits;
   const timer = startTimer(timeoutMs, () => {
-    deadline.abort(course.money.isWaiting ? waitedForMoney(timeoutMs) : timedOut(timeoutMs));
+    deadline.abort(
+      course.money.isDelayed(timeoutMs) ? waitedForRoom(timeoutMs) : timedOut(timeoutMs),
+    );
   });
   try {
     const input = tools.blocking(() => checkedInput(ready, body.input));
@@ -232,7 +234,7 @@ function timedOut(timeoutMs: number): AttemptError {
 }
 
 /** No fault of the job: it comes back, and waits on. */
-function waitedForMoney(timeoutMs: number): AttemptError {
-  const message = `other calls held what its own can cost until limits.timeout was over (${timeoutMs} ms)`;
-  return new AttemptError('aborted', 'budget_busy', message);
+function waitedForRoom(timeoutMs: number): AttemptError {
+  const message = `its calls waited for room in budgets or rates until limits.timeout was over (${timeoutMs} ms)`;
+  return new AttemptError('aborted', 'no_room', message);
 }

@@ -1,16 +1,25 @@
 /**
- * The money of an attempt's calls: each request holds what it can cost at most before it is sent, and
- * says afterwards what became of it. Nothing is asked for models without a price, and for free ones.
+ * The money and the rates of an attempt's calls: each request holds what it can cost at most, and has its
+ * place under the rates, before it is sent, and says afterwards what became of it. Nothing is asked for calls
+ * that cost nothing, or nothing known, and that no rate concerns.
  */
 
 import { randomBytes } from 'node:crypto';
-import { noUsage, type Usage } from '../../job-queue/index.ts';
 import {
+  type CallRates,
+  type Charge,
+  noUsage,
+  type RateTerms,
+  type Usage,
+} from '../../job-queue/index.ts';
+import {
+  type Allowance,
   boundMicros,
   type CallEnd,
   type CallGate,
   callEndOf,
   costMicros,
+  expectedTokens,
   isFree,
   type ModelError,
   type Price,
@@ -25,17 +34,14 @@ export interface CallToReserve {
   /** Drawn at random for each request, from 1 to 2^53 - 1. */
   readonly hold: number;
   readonly model: string;
-  /** What it can cost at most, in millionths; `noBound` where nothing limits that. */
-  readonly boundMicros: number;
+  /** What it can cost at most, in millionths; `noBound` where nothing limits that, null where it holds nothing. */
+  readonly boundMicros: number | null;
+  /** Null where no rate concerns it. */
+  readonly rates: CallRates | null;
 }
 
 /** What became of a request. */
-export interface CallCharge {
-  readonly hold: number;
-  readonly end: CallEnd;
-  readonly model: string;
-  readonly usage: Usage;
-}
+export type CallCharge = Omit<Charge, 'id' | 'agent'>;
 
 interface NoRoom {
   readonly ok: false;
@@ -50,7 +56,7 @@ export type Admission =
   /** The queue could not be asked, or the lease is over. */
   | { readonly ok: false; readonly reason: 'refused'; readonly message: string };
 
-/** What a job's work may ask about money. Neither method rejects. */
+/** What a job's work may ask about money and rates. Neither method rejects. */
 export interface Money {
   /** Resolves once the request may be sent, or cannot be any more; that may take as long as other calls do. */
   reserve(call: CallToReserve): Promise<Admission>;
@@ -63,6 +69,7 @@ export const noBound = Number.MAX_SAFE_INTEGER;
 
 /** The model of a call, and what is known of it. */
 export interface PricedModel {
+  readonly rates: RateTerms | null;
   readonly model: string;
   readonly price: Price | null;
   readonly outputTokensMax: number | null;
@@ -71,25 +78,26 @@ export interface PricedModel {
 export class AttemptMoney {
   readonly #money: Money;
   readonly #signal: AbortSignal;
-  #isWaiting = false;
+  #waitingSinceMs: number | null = null;
+  #waitedMs = 0;
 
   constructor(money: Money, signal: AbortSignal) {
     this.#money = money;
     this.#signal = signal;
   }
 
-  /** Whether a request waits for room in a budget at this moment. */
-  get isWaiting(): boolean {
-    return this.#isWaiting;
+  /** Whether the attempt's time went, or goes at this moment, to waiting for room. */
+  isDelayed(timeoutMs: number): boolean {
+    return this.#waitingSinceMs !== null || this.#waitedMs >= timeoutMs / 2;
   }
 
   /** For one call of the model; undefined where there is nothing to hold. */
-  gateOf({ model, price, outputTokensMax }: PricedModel): MoneyGate | undefined {
-    if (price === null || isFree(price)) return undefined;
+  gateOf(priced: PricedModel): MoneyGate | undefined {
+    const price = priced.price === null || isFree(priced.price) ? null : priced.price;
+    if (price === null && priced.rates === null) return undefined;
     return new MoneyGate({
-      model,
+      ...priced,
       price,
-      outputTokensMax,
       reserve: (call) => this.#reserve(call),
       charge: (charge) => void this.#money.charge(charge),
     });
@@ -97,28 +105,32 @@ export class AttemptMoney {
 
   /** @throws the signal's reason once it aborted; the request was not sent then */
   async #reserve(call: CallToReserve): Promise<Admission> {
-    this.#isWaiting = true;
+    const sinceMs = performance.now();
+    this.#waitingSinceMs = sinceMs;
     try {
       return await orAborted(this.#money.reserve(call), this.#signal);
     } catch (error) {
       void this.#money.charge(unsentCharge(call));
       throw error;
     } finally {
-      this.#isWaiting = false;
+      this.#waitingSinceMs = null;
+      this.#waitedMs += performance.now() - sinceMs;
     }
   }
 }
 
 interface GateOptions extends PricedModel {
-  readonly price: Price;
+  /** Null where nothing is held. */
+  readonly price: Price | null;
   readonly reserve: (call: CallToReserve) => Promise<Admission>;
   readonly charge: (charge: CallCharge) => void;
 }
 
-/** Holds the money of the requests of one call, of which one is under way at a time. */
+/** Holds money and places of the requests of one call, of which one is under way at a time. */
 export class MoneyGate implements CallGate {
   readonly #options: GateOptions;
   #held: CallToReserve | null = null;
+  #allowances: readonly Allowance[] = [];
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -126,18 +138,31 @@ export class MoneyGate implements CallGate {
 
   /** @throws ParkedError where a budget has no room for it; AttemptError where that cannot be known */
   async open(body: RequestBody): Promise<void> {
-    const { model, price, outputTokensMax, reserve } = this.#options;
-    const bound = boundMicros(price, body, outputTokensMax) ?? noBound;
-    const call = { hold: newHold(), model, boundMicros: bound };
+    const { model, price, outputTokensMax, rates, reserve } = this.#options;
+    const call: CallToReserve = {
+      hold: newHold(),
+      model,
+      boundMicros: price && (boundMicros(price, body, outputTokensMax) ?? noBound),
+      rates: rates && { ...rates, ...expectedTokens(body) },
+    };
     const admission = await reserve(call);
     if (!admission.ok) throw refusalOf(call, admission);
     this.#held = call;
+    this.#allowances = [];
+  }
+
+  heard(allowances: readonly Allowance[]): void {
+    this.#allowances = allowances;
   }
 
   failed(error: ModelError): void {
     const call = this.#held;
     this.#held = null;
-    if (call !== null) this.#options.charge(this.#chargeOf(call, callEndOf(error), error.usage));
+    if (call === null) return;
+    const charge = this.#chargeOf(call, callEndOf(error), error.usage);
+    const isThrottled = error.failure === 'throttled';
+    const throttledMs = isThrottled ? Math.ceil(error.retryAfterMs ?? 0) : null;
+    this.#options.charge({ ...charge, throttledMs });
   }
 
   /** The charge of the request that was answered, to be kept with its answer. */
@@ -149,23 +174,26 @@ export class MoneyGate implements CallGate {
   }
 
   #chargeOf(call: CallToReserve, end: CallEnd, used: TokenUsage | null): CallCharge {
-    if (end === 'unsent') return unsentCharge(call);
+    const allowances = [...this.#allowances];
+    if (end === 'unsent') return { ...unsentCharge(call), allowances };
     const { inputTokens, outputTokens } = used ?? { inputTokens: 0, outputTokens: 0 };
     const isKnown = end === 'settled' && used !== null;
-    const cost = isKnown ? costMicros(this.#options.price, used) : call.boundMicros;
-    return chargeOf(call, end, {
+    const { price } = this.#options;
+    const cost = isKnown && price !== null ? costMicros(price, used) : (call.boundMicros ?? 0);
+    const charge = chargeOf(call, end, {
       calls: 1,
       inputTokens,
       outputTokens,
       costMicros: Math.min(cost, Number.MAX_SAFE_INTEGER),
       estimated: !isKnown,
     });
+    return { ...charge, allowances };
   }
 }
 
 /** What is charged for a request of which no one will hear any more. */
 export function lostCharge(call: CallToReserve): CallCharge {
-  const usage = { ...noUsage, calls: 1, costMicros: call.boundMicros, estimated: true };
+  const usage = { ...noUsage, calls: 1, costMicros: call.boundMicros ?? 0, estimated: true };
   return chargeOf(call, 'unknown', usage);
 }
 
@@ -175,7 +203,7 @@ export function unsentCharge(call: CallToReserve): CallCharge {
 }
 
 function chargeOf({ hold, model }: CallToReserve, end: CallEnd, usage: Usage): CallCharge {
-  return { hold, end, model, usage };
+  return { hold, end, model, usage, throttledMs: null, allowances: [] };
 }
 
 function newHold(): number {
@@ -184,7 +212,7 @@ function newHold(): number {
 
 function refusalOf(call: CallToReserve, refused: Admission & { ok: false }): AttemptError {
   if (refused.reason === 'refused') {
-    const message = `what the call can cost could not be reserved: ${refused.message}`;
+    const message = `the call could not be reserved: ${refused.message}`;
     return new AttemptError('transient', 'not_reserved', message);
   }
   const { budget } = refused;
@@ -201,7 +229,7 @@ function whyParked(
   if (bound === noBound) {
     return `: nothing limits what a call of ${model} can cost; set model.options.maxOutputTokens in agent.yaml`;
   }
-  return `, needs ${amountText(bound)}, ${amountText(leftMicros)} left`;
+  return `, needs ${amountText(bound ?? 0)}, ${amountText(leftMicros)} left`;
 }
 
 /** In units of the currency, without zeros at the end. */

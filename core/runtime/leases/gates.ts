@@ -1,69 +1,80 @@
-/** When a job of an agent may start: its `concurrency`, its `requestsPerMinute`, its provider's health. */
+/**
+ * When a job of an agent may start here: its places, and its provider's health. Rates and what is in flight
+ * at all consumers the queue keeps, which calls ask one by one; jobs that would only wait there for their
+ * turn stay in the queue, and take no place.
+ */
 
+import type { Money } from '../attempt/money.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import type { ProviderHealth } from '../providers/provider-health.ts';
+
+/** A job that was started. */
+export interface Started {
+  /** A call of it asks whether it may be sent. */
+  asks(): void;
+  /** That was answered. */
+  answered(): void;
+  ended(): void;
+}
 
 export interface Gates {
   /** How many jobs of the agent may start right now; infinite without limits. */
   room(agent: ThreadAgent): number;
   /** Milliseconds until time alone may change `room`; null when it will not. */
   opensInMs(agent: ThreadAgent): number | null;
-  started(agent: ThreadAgent): void;
-  /** `calls` is what the job really made; the start counted one. */
-  ended(agent: ThreadAgent, calls: number): void;
+  started(agent: ThreadAgent): Started;
 }
 
-interface Bucket {
-  tokens: number;
-  filledAtMs: number;
+/** Jobs of one agent that have not been let through yet. */
+const askingMax = 2;
+
+/** What a started job asks about money and rates. While it waits for an answer other jobs stay in the queue. */
+export function askingThrough(money: Money, started: Started, onAnswered: () => void): Money {
+  return {
+    charge: (charge) => money.charge(charge),
+    reserve: async (call) => {
+      started.asks();
+      const admission = await money.reserve(call);
+      started.answered();
+      onAnswered();
+      return admission;
+    },
+  };
 }
 
-/** A minute's worth is let through in portions of at most ten seconds. */
-const burstShare = 1 / 6;
-
-export function createGates(
-  health: Pick<ProviderHealth, 'room' | 'opensInMs'>,
-  nowMs: () => number = () => performance.now(),
-): Gates {
+export function createGates(health: Pick<ProviderHealth, 'room' | 'opensInMs'>): Gates {
   const running = new Map<string, number>();
-  const buckets = new Map<string, Bucket>();
-
-  function bucketOf(name: string, perMinute: number): Bucket {
-    const capacity = Math.max(1, perMinute * burstShare);
-    const now = nowMs();
-    const bucket = buckets.get(name) ?? { tokens: capacity, filledAtMs: now };
-    const gained = ((now - bucket.filledAtMs) * perMinute) / 60_000;
-    bucket.tokens = Math.min(capacity, bucket.tokens + gained);
-    bucket.filledAtMs = now;
-    buckets.set(name, bucket);
-    return bucket;
-  }
+  const asking = new Map<string, number>();
 
   return {
     room(entry) {
       const { name, limits } = entry.agent;
       const slots = (limits.concurrency ?? Infinity) - (running.get(name) ?? 0);
-      const perMinute = limits.requestsPerMinute;
-      const tokens = perMinute === null ? Infinity : Math.floor(bucketOf(name, perMinute).tokens);
-      return Math.max(0, Math.min(slots, tokens, health.room(entry)));
+      const turns = entry.rates === null ? Infinity : askingMax - (asking.get(name) ?? 0);
+      return Math.max(0, Math.min(slots, turns, health.room(entry)));
     },
-    opensInMs(entry) {
-      const { name, limits } = entry.agent;
-      const perMinute = limits.requestsPerMinute;
-      const missing = perMinute === null ? 0 : 1 - bucketOf(name, perMinute).tokens;
-      const tokenMs = missing > 0 && perMinute !== null ? (missing * 60_000) / perMinute : 0;
-      const waitMs = Math.max(health.opensInMs(entry) ?? 0, tokenMs);
-      return waitMs > 0 ? Math.ceil(waitMs) : null;
-    },
-    started({ agent }) {
-      running.set(agent.name, (running.get(agent.name) ?? 0) + 1);
-      const perMinute = agent.limits.requestsPerMinute;
-      if (perMinute !== null) bucketOf(agent.name, perMinute).tokens -= 1;
-    },
-    ended({ agent }, calls) {
-      running.set(agent.name, Math.max(0, (running.get(agent.name) ?? 0) - 1));
-      const perMinute = agent.limits.requestsPerMinute;
-      if (perMinute !== null) bucketOf(agent.name, perMinute).tokens -= Math.max(0, calls - 1);
+    opensInMs: (entry) => health.opensInMs(entry),
+    started({ agent: { name } }) {
+      // Until its first call was let through.
+      let isAsking = true;
+      const setAsking = (now: boolean): void => {
+        if (isAsking !== now) add(asking, name, now ? 1 : -1);
+        isAsking = now;
+      };
+      add(running, name, 1);
+      add(asking, name, 1);
+      return {
+        asks: () => setAsking(true),
+        answered: () => setAsking(false),
+        ended() {
+          setAsking(false);
+          add(running, name, -1);
+        },
+      };
     },
   };
+}
+
+function add(counts: Map<string, number>, name: string, by: 1 | -1): void {
+  counts.set(name, (counts.get(name) ?? 0) + by);
 }

@@ -125,13 +125,10 @@ export class Groups {
 function partition(agents: readonly ThreadAgent[]): ThreadAgent[][] {
   const byQueue = Map.groupBy(agents, ({ agent }) => agent.queue);
   const parts = Map.groupBy(byQueue, ([queue, own]) => {
-    const isLimited = own.some(
-      ({
-        agent: {
-          limits: { concurrency, requestsPerMinute },
-        },
-      }) => concurrency !== null || requestsPerMinute !== null,
-    );
+    const isLimited = own.some(({ agent }) => {
+      const { concurrency, requestsPerMinute, tokensPerMinute } = agent.limits;
+      return (concurrency ?? requestsPerMinute ?? tokensPerMinute) !== null;
+    });
     const served = [...new Set(own.map(({ provider, model }) => `${provider.name} ${model}`))];
     return isLimited || served.length > 1 ? `queue ${queue}` : `served by ${served.join('')}`;
   });

@@ -12,6 +12,7 @@ import type { Prepared, WrittenFiles } from '../outputs/projection.ts';
 import type { RunEnd } from '../pool/run.ts';
 import type { ThreadAgent } from '../pool/thread-messages.ts';
 import { prepareEnd, writeSettled } from './files.ts';
+import { askingThrough } from './gates.ts';
 import { type GroupLoad, GroupLoads } from './group-loads.ts';
 import type { Group } from './groups.ts';
 import type { RunMoney } from './money-keeper.ts';
@@ -194,16 +195,20 @@ export class LeaseSupervisor {
     const { gates, health, pool, isolated, outputs } = this.#options;
     const { agent, leased, group } = task;
     const money = this.#options.money.of(leased, group.consumer);
-    gates.started(agent);
+    const started = gates.started(agent);
     health.started(agent, leased.job.id);
     task.run = (leased.isolated ? isolated : pool).run(requestOf(task), {
       hardLimitMs: agent.agent.limits.timeoutMs + hardGraceMs,
-      services: { journal: this.#journalOf(task, money), money, outputs },
+      services: {
+        journal: this.#journalOf(task, money),
+        money: askingThrough(money, started, () => this.#pump()),
+        outputs,
+      },
     });
     this.load(group).waiting -= 1;
     const ran = await task.run.end;
     money.end();
-    gates.ended(agent, ran.type === 'finished' ? ran.result.usage.calls : 1);
+    started.ended();
     // At once: what the provider answered says whether the next call may start.
     const verdict = this.#verdictOf(task, ran);
     const { end, prepared } = await prepareEnd(outputs, leased.job.id, ran);

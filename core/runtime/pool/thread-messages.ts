@@ -1,6 +1,7 @@
 /** What passes between the main thread and a job thread, both ways, in lists of what one turn brings. */
 
 import type { Agent } from '../../agent/index.ts';
+import type { RateTerms } from '../../job-queue/index.ts';
 import type { Price, Provider } from '../../model/index.ts';
 import type { JobRequest, JobResult, StopReason } from '../attempt/result.ts';
 import type { Answer, Question } from './questions.ts';
@@ -29,6 +30,8 @@ export interface ThreadAgent {
   readonly price: Price | null;
   /** Tokens that an answer of the model has at most; null where that is unknown. */
   readonly outputTokensMax: number | null;
+  /** What its calls fall under at the queue, besides budgets; null where nothing limits them. */
+  readonly rates: RateTerms | null;
 }
 
 /** `run` numbers are made by the pool and never reused; from 1. */

@@ -18,6 +18,7 @@ function notingGate() {
   const ends: string[] = [];
   const gate: CallGate = {
     open: async (body) => void bodies.push(body),
+    heard: () => {},
     failed: (error) => void ends.push(`${error.code} ${callEndOf(error)}`),
   };
   return { gate, bodies, ends };
@@ -42,11 +43,33 @@ test('each way in which a request is put passes it, and those that were refused 
   expect(requests).toHaveLength(2);
 });
 
+test('it hears what the server says of its limits, with answers and with refusals', async () => {
+  const said = { 'x-ratelimit-limit-tokens': '100', 'x-ratelimit-remaining-tokens': '40' };
+  const { provider } = await serving((response, { body }) => {
+    for (const [name, value] of Object.entries(said)) response.setHeader(name, value);
+    response.setHeader('x-ratelimit-reset-tokens', '6s');
+    if (body['model'] === 'refused') refuse(response, 429, { message: 'slow down' });
+    else goodAnswer(response);
+  });
+  const caller = await createCaller(provider);
+  const heard: unknown[] = [];
+  const gate: CallGate = {
+    open: async () => {},
+    heard: (allowances) => void heard.push(allowances),
+    failed: () => {},
+  };
+  await caller.call(modelCall(), signal, gate);
+  await expect(caller.call(modelCall({ model: 'refused' }), signal, gate)).rejects.toThrow();
+  const allowance = { kind: 'tokens', limit: 100, left: 40, fullInMs: 6_000 };
+  expect(heard).toEqual([[allowance], [allowance]]);
+});
+
 test('nothing is sent when it stays shut, and what it throws is thrown', async () => {
   const { provider, requests } = await serving((response) => goodAnswer(response));
   const caller = await createCaller(provider);
   const shut: CallGate = {
     open: () => Promise.reject(new Error('no money')),
+    heard: () => {},
     failed: () => expect.unreachable(),
   };
   await expect(caller.call(modelCall(), signal, shut)).rejects.toThrow('no money');
@@ -65,6 +88,7 @@ test('what was stopped while it waited was not sent, also behind a request that 
       await gate.open(body);
       if (bodies.length === 2) stop.abort();
     },
+    heard: () => {},
     failed: (error) => gate.failed(error),
   };
   const request = modelCall({ options: { maxOutputTokens: 9 } });

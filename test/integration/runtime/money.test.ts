@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelError } from '../../../core/model/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
@@ -49,7 +50,10 @@ describe('a call', () => {
     expect(call?.boundMicros).toBeGreaterThan(1_000);
     expect(call?.boundMicros).toBeLessThan(10_000);
     const usage = { calls: 1, inputTokens: 10, outputTokens: 5, costMicros: 70, estimated: false };
-    expect(kept).toEqual([{ hold: call?.hold, end: 'settled', model: 'test-model', usage }]);
+    const said = { throttledMs: null, allowances: [] };
+    expect(kept).toEqual([
+      { hold: call?.hold, end: 'settled', model: 'test-model', usage, ...said },
+    ]);
     expect(money.charged).toEqual([]);
   });
 
@@ -99,6 +103,57 @@ describe('a call', () => {
     await run([{}], { journal });
     const { money } = await run([{}], { journal, isRedelivery: true, id: 'job1' });
     expect(money.reserved).toEqual([]);
+  });
+});
+
+describe('a call under rates', () => {
+  const none = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
+  const rates = { provider: 'p', isLocal: false, agentLimits: none, providerLimits: none };
+  const price = { input: 0, output: 0 };
+  const allowances = [{ kind: 'tokens', limit: 100, left: 90, fullInMs: 10 }] as const;
+
+  it('that costs nothing asks for its place alone, and says what it used and heard', async () => {
+    const { money, kept } = await run([{}], { rates, price, allowances });
+    const [call] = money.reserved;
+    expect(call).toMatchObject({ boundMicros: null, rates: { ...rates, outputTokens: 100 } });
+    expect(call?.rates?.inputTokens).toBeGreaterThan(5);
+    const usage = { calls: 1, inputTokens: 10, outputTokens: 5, costMicros: 0 };
+    expect(kept).toMatchObject([{ hold: call?.hold, usage, throttledMs: null, allowances }]);
+  });
+
+  it('that costs something asks for both at once', async () => {
+    const { money } = await run([{}], { rates });
+    expect(money.reserved).toHaveLength(1);
+    expect(money.reserved[0]?.boundMicros).toBeGreaterThan(1_000);
+  });
+
+  it.each([
+    [1_500, 1_500],
+    [null, 0],
+  ])(
+    'that is throttled says so, with the time that was asked for: %s',
+    async (retryAfterMs, ms) => {
+      const more = { status: 429, retryAfterMs };
+      const error = new ModelError('throttled', 'rate_limited', 'slow down', more);
+      const { money, made } = await run([error], { rates, price, allowances });
+      expect(made).toMatchObject({ failure: { class: 'throttled' } });
+      expect(money.charged).toMatchObject([{ end: 'unsent', throttledMs: ms, allowances }]);
+    },
+  );
+
+  it('whose attempt waited for most of its time comes back uncharged', async () => {
+    const money = fakeMoney();
+    money.admission = async () => {
+      await sleep(200);
+      return { ok: true };
+    };
+    const never = (signal: AbortSignal) =>
+      new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    const agent = { limits: { timeoutMs: 300 } };
+    const { made } = await run([never], { money, rates, price, agent });
+    expect(made).toMatchObject({ failure: { class: 'aborted', code: 'no_room' } });
   });
 });
 
@@ -173,7 +228,7 @@ describe('a call that waits for room', () => {
   it('until its time is over comes back uncharged, and holds nothing', async () => {
     const money = waiting();
     const { made, calls } = await run([{}], { money, agent: { limits: { timeoutMs: 20 } } });
-    expect(made).toMatchObject({ failure: { class: 'aborted', code: 'budget_busy' } });
+    expect(made).toMatchObject({ failure: { class: 'aborted', code: 'no_room' } });
     const [call] = money.reserved;
     expect(money.charged).toMatchObject([{ hold: call?.hold, end: 'unsent' }]);
     expect(calls).toEqual([]);

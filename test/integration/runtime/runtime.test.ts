@@ -387,11 +387,6 @@ describe('limits', () => {
     await until(() => consumer.credits.at(-1) === 4);
   });
 
-  it('that this version does not enforce are named at start', async () => {
-    const { lines } = await start({ agents: [agentOf({ limits: { tokensPerMinute: 1 } })] });
-    expect(lines).toContain('these limits are not enforced by this version');
-  });
-
   it('of the process must make sense', async () => {
     await expect(start({ concurrency: 0 })).rejects.toThrow(/concurrency must be/);
     await expect(start({ agents: [] })).rejects.toThrow(/no agent that can run/);

@@ -4,6 +4,7 @@ import type { PlantedBug } from '../bug.ts';
 
 const account = { test: 'test/unit/gate/account.test.ts' } as const;
 const requests = { test: 'test/unit/broker/state-machine/requests/money.test.ts' } as const;
+const rates = { test: 'test/unit/broker/state-machine/requests/rates.test.ts' } as const;
 const compaction = {
   test: 'test/unit/broker/state-machine/lifecycle/compaction.test.ts',
 } as const;
@@ -111,12 +112,36 @@ export const moneyBugs: readonly PlantedBug[] = [
     what: 'a small call overtakes one that waits for the same budget',
     edits: [
       {
-        in: 'core/broker/state-machine/lifecycle/budgets.ts#answerWaitingCalls',
+        in: 'core/broker/state-machine/lifecycle/budgets.ts#tryCall',
         find: 'names.some((name) => taken.has(name))',
         replace: 'names.every((name) => name === null)',
       },
     ],
     caughtBy: requests,
+  },
+  {
+    name: 'overtaken-at-a-gate',
+    what: 'a call passes a gate for which an earlier one waits',
+    edits: [
+      {
+        in: 'core/broker/state-machine/lifecycle/budgets.ts#tryCall',
+        find: 'gates.some((name) => taken.has(name))',
+        replace: 'gates.every((name) => name === null)',
+      },
+    ],
+    caughtBy: rates,
+  },
+  {
+    name: 'place-outlives-lease',
+    what: 'a call whose job was acknowledged without its charge stays in flight for ever',
+    edits: [
+      {
+        in: 'core/broker/state-machine/requests/settle.ts#settleOne',
+        find: 'core.rates.lose(item.token.id, now.monotonicMs);',
+        replace: '',
+      },
+    ],
+    caughtBy: rates,
   },
   {
     name: 'raise-wakes-nobody',

@@ -97,6 +97,7 @@ async function attempts({ fault, provider, dir, projection }: Setting) {
     model: name,
     price: { input: 1, cachedInput: 0.1, output: 10 },
     outputTokensMax: 1_000_000,
+    rates: null,
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: kind === 'tools' ? { tools, openKnowledge: () => ({}) as never, baseDir: dir } : null,

@@ -84,6 +84,7 @@ export async function runAgainst(
     model: 'm',
     price: { input: 1, output: 1 },
     outputTokensMax: null,
+    rates: null,
     compiled: await compileAgent(agent),
     caller: await createCaller(provider),
     toolSet: {

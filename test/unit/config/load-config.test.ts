@@ -188,6 +188,8 @@ describe('.env', () => {
         "    headers: { api-key: '${env:AZURE_KEY}', HTTP-Referer: 'https://example.com' }",
         "    query: { api-version: '2024-10-21' }",
         '    contextTokens: { gpt: 8192 }',
+        '    requestsPerMinute: 600',
+        '    concurrency: 5',
         '  other: { baseURL: http://127.0.0.1:1/v1, headers: { x-key: "${env:NOT_SET}" } }',
         'prices: { gpt: { input: 1, output: 8, cachedInput: 0.1, reasoning: 9 } }',
       ].join('\n'),
@@ -199,7 +201,9 @@ describe('.env', () => {
       headers: { 'api-key': 'abc', 'HTTP-Referer': 'https://example.com' },
       query: { 'api-version': '2024-10-21' },
       contextTokens: { gpt: 8192 },
+      limits: { requestsPerMinute: 600, tokensPerMinute: null, concurrency: 5 },
     });
+    expect(providers['other']?.limits).toBeUndefined();
     expect(providers['other']?.apiKeyMissing).toBe('NOT_SET');
     expect(prices['gpt']).toEqual({ input: 1, output: 8, cachedInput: 0.1, reasoning: 9 });
   });
@@ -208,6 +212,10 @@ describe('.env', () => {
 describe('a setting that cannot be used', () => {
   test.each<[string, string]>([
     ['modle: x', '1:1: unknown setting "modle". Did you mean "model"?'],
+    [
+      'providers: { a: { tokensPerMinute: 0 } }',
+      '1:36: "providers.a.tokensPerMinute": 0 is not a whole number from 1',
+    ],
     [
       'run:\n  concurency: 3',
       '2:3: unknown setting "run.concurency". Did you mean "run.concurrency"?',

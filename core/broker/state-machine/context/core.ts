@@ -12,6 +12,7 @@ import { BrokerState, type StateOptions } from '../state/broker-state.ts';
 import { isFinished } from '../state/job-entry.ts';
 import { TimeHeap } from '../table/time-heap.ts';
 import { BulkRunner } from './bulk-runner.ts';
+import { RateTable } from './calls/rate-table.ts';
 import { EffectList } from './effect-list.ts';
 import { type Committing, type Effect, outgoing } from './effects.ts';
 import { viewOf } from './job-view.ts';
@@ -64,7 +65,7 @@ export const coreDefaults = {
 /** Most jobs that one step changes of what is due, or hands out. */
 export const jobsPerStepMax = 250;
 
-/** A call that asks for money, until it is answered. */
+/** A call that asks for money and rates, until it is answered. */
 export interface WaitingCall {
   readonly connection: ConnectionId;
   readonly correlationId: number;
@@ -102,7 +103,8 @@ export class Core implements Committing {
   moreToNotify = false;
   /** The first that asked comes first. */
   readonly waitingCalls: Set<WaitingCall> = new Set();
-  /** Changes of money when waiting calls were last tried. */
+  readonly rates: RateTable = new RateTable();
+  /** Changes of money and rates when waiting calls were last tried. */
   waitedAtChange = 0;
   /** Number of the next Deliver frame. */
   nextFrame = 1;

@@ -1,11 +1,12 @@
 /**
- * Budgets at work: calls that wait for room, periods that begin, what vanished consumers leave behind, and
+ * Budgets and rates at work: calls that wait for room, periods that begin, what vanished consumers leave behind, and
  * jobs that run on when there is room again. What may start is decided by `core/gate/`.
  */
 
 import { type Claim, concerns, decide, periodAt } from '../../../gate/index.ts';
 import { type Charge, type Message, noUsage, unknownCostMicros } from '../../../protocol/index.ts';
 import type { Now } from '../../events.ts';
+import type { RatedCall, Shut } from '../context/calls/rate-table.ts';
 import type { Core, WaitingCall } from '../context/core.ts';
 import { type RequestContext, refuse, respond } from '../context/request.ts';
 import type { BudgetEntry, Charged } from '../state/money/money-store.ts';
@@ -70,6 +71,7 @@ export function wakeParked(core: Core, budget: string, now: Now): void {
 
 /** The job's lease is over: what its calls held counts as sent until someone says otherwise. */
 export function loseCalls(core: Core, id: string, now: Now): void {
+  core.rates.lose(id, now.monotonicMs);
   const holds = core.state.money.openHoldsOf(id);
   if (holds.length === 0) return;
   const charges = holds.map(({ hold }) => {
@@ -87,29 +89,56 @@ export function loseCallsOfEndedLeases(core: Core, now: Now): void {
 
 /** A call that fits is answered in its turn, and so is one that can not fit any more. */
 export function answerWaitingCalls(core: Core, now: Now): void {
-  const { waitingCalls } = core;
-  const { money } = core.state;
-  if (waitingCalls.size === 0 || money.changes === core.waitedAtChange) return;
-  /** Budgets for which an earlier call waits. */
+  const { waitingCalls, rates } = core;
+  const changes = core.state.money.changes + rates.changes;
+  const isDue = rates.wakeAtMs !== null && rates.wakeAtMs <= now.monotonicMs;
+  if (!isDue && (waitingCalls.size === 0 || changes === core.waitedAtChange)) return;
+  /** Budgets and gates for which an earlier call waits. */
   const taken = new Set<string>();
+  let wakeAtMs = Number.POSITIVE_INFINITY;
   for (const call of waitingCalls) {
     if (core.connections.get(call.connection)?.id !== call.session) {
       waitingCalls.delete(call);
       continue;
     }
-    const claims = claimsOf(core, call.fields);
-    const names = claims.map(({ budget }) => budget.name);
-    const isBehind = names.some((name) => taken.has(name));
-    if (!isBehind && answerCall(core, call, claims, now)) waitingCalls.delete(call);
-    else for (const name of names) taken.add(name);
+    const waits = tryCall(core, call, taken, now);
+    if (waits === null) waitingCalls.delete(call);
+    else {
+      for (const name of waits.names) taken.add(name);
+      wakeAtMs = Math.min(wakeAtMs, waits.opensAtMs);
+    }
   }
-  core.waitedAtChange = money.changes;
+  rates.wakeAtMs = Number.isFinite(wakeAtMs) ? wakeAtMs : null;
+  core.waitedAtChange = changes;
 }
 
-/** Answers the call, unless it has to wait; true when it did. */
-function answerCall(core: Core, call: WaitingCall, claims: readonly Claim[], now: Now): boolean {
+/** Answers the call, unless it has to wait: then says for what. */
+function tryCall(core: Core, call: WaitingCall, taken: ReadonlySet<string>, now: Now): Shut | null {
+  const { fields } = call;
+  const claims = claimsOf(core, fields);
+  const names = claims.map(({ budget }) => budget.name);
+  const gates = isRated(fields) ? core.rates.namesOf(fields) : [];
+  if (names.some((name) => taken.has(name))) return { ...waitsForCalls, names };
+  if (gates.some((name) => taken.has(name))) return waitsForCalls;
+  return answerCall(core, call, claims, now);
+}
+
+/** Time alone does not help. */
+const waitsForCalls: Shut = { opensAtMs: Number.POSITIVE_INFINITY, names: [] };
+
+function isRated(call: Message<'Reserve'>): call is RatedCall {
+  return call.rates !== null;
+}
+
+/** Answers the call, unless it has to wait: then says for what. */
+function answerCall(
+  core: Core,
+  call: WaitingCall,
+  claims: readonly Claim[],
+  now: Now,
+): Shut | null {
   const { fields, connection, correlationId } = call;
-  const { token, hold, model } = fields;
+  const { token, hold } = fields;
   const request: RequestContext = {
     core,
     session: { id: call.session },
@@ -119,40 +148,64 @@ function answerCall(core: Core, call: WaitingCall, claims: readonly Claim[], now
   };
   const { jobs, money } = core.state;
   const [job, session] = [jobs.get(token.id), core.sessions.get(call.session)];
-  const known = money.holds.get(hold);
+  const holder = money.holds.get(hold)?.id ?? core.rates.jobOf(hold);
   if (job === undefined || session === undefined || !core.leases.held(job, token, session)) {
+    const message = 'the lease is not the newest of its job, or not of this session';
+    refuse(request, 'STALE_LEASE', message);
+  } else if (holder !== undefined) {
+    if (holder === token.id) respond(request, 'ReserveOk', granted);
+    else refuse(request, 'BAD_REQUEST', `hold ${hold} is that of another job: draw another number`);
+  } else if (!hasRoomForHold(core, fields, now)) {
+    refuse(request, 'QUEUE_FULL', `${holdsMax} calls that are under way hold money`);
+  } else if (isRated(fields) && !core.rates.hasRoom(fields, now.monotonicMs)) {
     refuse(
       request,
-      'STALE_LEASE',
-      'the lease is not the newest of its job, or not of this session',
+      'QUEUE_FULL',
+      'the broker knows as many agents, providers and models as it may',
     );
-  } else if (known !== undefined) {
-    if (known.id === token.id) respond(request, 'ReserveOk', granted);
-    else refuse(request, 'BAD_REQUEST', `hold ${hold} is that of another job: draw another number`);
-  } else if (money.holds.size >= holdsMax && !settleOldest(core, now)) {
-    refuse(request, 'QUEUE_FULL', `${holdsMax} calls that are under way hold money`);
-  } else {
-    const isUnbounded = fields.boundMicros === Number.MAX_SAFE_INTEGER;
-    const boundMicros = claims.length === 0 && isUnbounded ? 0 : fields.boundMicros;
-    const decision = decide(claims, { model, boundMicros });
-    if (decision.decision === 'waits') return false;
-    if (decision.decision === 'parked') {
-      respond(request, 'ReserveOk', {
-        reason: decision.reason,
-        budget: decision.budget,
-        leftMicros: decision.leftMicros,
-        opensAtMs: money.budgets.get(decision.budget)?.endMs ?? 0,
-      });
-    } else {
-      const budgets = claims.map(({ budget: { name }, account: { startMs } }) => ({
-        name,
-        startMs,
-      }));
-      core.commit({ kind: 'reserved', ...holdOf(fields), boundMicros, budgets, ...timesOf(now) });
-      respond(request, 'ReserveOk', granted);
-    }
+  } else return grantCall(core, request, claims, fields);
+  return null;
+}
+
+/** Grants the call, or says why it cannot be; null unless it has to wait. */
+function grantCall(
+  core: Core,
+  request: RequestContext,
+  claims: readonly Claim[],
+  fields: Message<'Reserve'>,
+): Shut | null {
+  const { now } = request;
+  const { money } = core.state;
+  const isUnbounded = fields.boundMicros === Number.MAX_SAFE_INTEGER;
+  const boundMicros = claims.length === 0 && isUnbounded ? 0 : (fields.boundMicros ?? 0);
+  const decision = decide(claims, { model: fields.model, boundMicros });
+  if (decision.decision === 'waits') {
+    return { ...waitsForCalls, names: claims.map(({ budget }) => budget.name) };
   }
-  return true;
+  if (decision.decision === 'parked') {
+    respond(request, 'ReserveOk', {
+      reason: decision.reason,
+      budget: decision.budget,
+      leftMicros: decision.leftMicros,
+      opensAtMs: money.budgets.get(decision.budget)?.endMs ?? 0,
+    });
+    return null;
+  }
+  if (isRated(fields)) {
+    const shut = core.rates.shutFor(fields, now.monotonicMs);
+    if (shut !== null) return shut;
+    core.rates.grant(fields, now.monotonicMs);
+  }
+  if (fields.boundMicros !== null) {
+    const budgets = claims.map(({ budget: { name }, account: { startMs } }) => ({ name, startMs }));
+    core.commit({ kind: 'reserved', ...holdOf(fields), boundMicros, budgets, ...timesOf(now) });
+  }
+  respond(request, 'ReserveOk', granted);
+  return null;
+}
+
+function hasRoomForHold(core: Core, { boundMicros }: Message<'Reserve'>, now: Now): boolean {
+  return boundMicros === null || core.state.money.holds.size < holdsMax || settleOldest(core, now);
 }
 
 /** Of so many calls of unknown cost the oldest counts as settled at its bound; false when there is none. */
@@ -181,6 +234,7 @@ function timesOf(now: Now) {
 function claimsOf({ state: { money, jobs } }: Core, call: Message<'Reserve'>): Claim[] {
   const batch = jobs.batches.nameOf(jobs.get(call.token.id)?.slot ?? 0);
   const claims: Claim[] = [];
+  if (call.boundMicros === null) return claims;
   for (const entry of money.budgets.values()) {
     if (!concerns(entry.budget, { ...call, batch })) continue;
     claims.push({ budget: entry.budget, account: money.accountOf(entry, call.token.id) });

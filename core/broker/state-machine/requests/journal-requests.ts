@@ -62,7 +62,9 @@ export interface Journals {
 
 export function journalPut(request: Request<'JournalPut'>): void {
   const { core, fields, now } = request;
-  wakingAfter(core, fields.charge === null ? [] : [fields.charge], now, () =>
+  const { charge } = fields;
+  if (charge !== null) core.rates.end(charge, now.monotonicMs);
+  wakingAfter(core, charge === null ? [] : [charge], now, () =>
     putEntry(request, journalsOf(core), fields),
   );
 }

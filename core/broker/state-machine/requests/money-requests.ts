@@ -29,9 +29,10 @@ const chargesPerRecord = 250;
 
 export function reserve(request: Request<'Reserve'>): void {
   const { core, session, connection, correlationId, fields, now } = request;
-  const { hold, agent, model, tags } = fields;
+  const { hold, agent, model, tags, rates } = fields;
+  const names = [agent, model, rates?.provider ?? ''];
   if (hold === 0) refuse(request, 'BAD_REQUEST', 'hold is 0: draw a number for the call');
-  else if (agent.length > nameMax || model.length > nameMax || tags.length > limits.tagsMax) {
+  else if (names.some(({ length }) => length > nameMax) || tags.length > limits.tagsMax) {
     refuse(request, 'BAD_REQUEST', 'the names of the call are too long, or its tags too many');
   } else {
     core.waitingCalls.add({ connection, correlationId, session: session.id, fields });
@@ -47,6 +48,7 @@ export function charge(request: Request<'Charge'>): void {
   else if (fields.charges.length > limits.batchItemsMax) {
     refuse(request, 'TOO_MANY_ITEMS', `at most ${limits.batchItemsMax} charges in one message`);
   } else {
+    for (const one of fields.charges) core.rates.end(one, now.monotonicMs);
     const due = new Map(fields.charges.map((one) => [one.hold || Symbol('no hold'), one]));
     const charges = [...due.values()].flatMap((one) => chargedOf(core, one, now) ?? []);
     commitCharges(core, charges, now);

@@ -102,6 +102,7 @@ function settleOne(request: Request<'Settle'>, item: Settlement, acks: PlainAcks
   if (lease === undefined) return answerRepeated(session, job, item);
   if (acks.takes(job, item)) {
     core.leases.drop(job);
+    core.rates.lose(item.token.id, now.monotonicMs);
     acks.add(job, item.token.id);
     return itemOk(job);
   }

@@ -269,6 +269,7 @@ export class Traffic {
       model: 'm',
       tags: ['t'],
       boundMicros: pick % 10 === 0 ? Number.MAX_SAFE_INTEGER : pick % 400,
+      rates: pick % 3 === 0 ? ratesOf(pick) : null,
     });
   }
 
@@ -284,6 +285,8 @@ export class Traffic {
       agent: 'a',
       model: 'm',
       usage: { ...usage, costMicros: pick % 3 === 0 ? unknownCostMicros : pick % 450 },
+      throttledMs: pick % 9 === 0 ? pick % 1_000 : null,
+      allowances: [],
     };
   }
 
@@ -330,4 +333,17 @@ function batchOf(number: number): string {
 
 function queueOf(number: number): string {
   return queues[number % 2] ?? 'q';
+}
+
+/** Some that soon have no room, and some that always have. */
+function ratesOf(pick: number): NonNullable<Message<'Reserve'>['rates']> {
+  const none = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
+  return {
+    provider: `p${pick % 2}`,
+    isLocal: pick % 4 === 0,
+    agentLimits: { ...none, tokensPerMinute: 1 + (pick % 5_000) },
+    providerLimits: { ...none, requestsPerMinute: 1 + (pick % 90), concurrency: 1 + (pick % 3) },
+    inputTokens: pick % 50,
+    outputTokens: pick % 20,
+  };
 }

@@ -99,6 +99,8 @@ describe('the charge of a paid answer', () => {
     end: 'settled',
     model: 'm',
     usage: { calls: 1, inputTokens: 1, outputTokens: 1, costMicros: 5, estimated: false },
+    throttledMs: null,
+    allowances: [],
   };
 
   it('is kept with it, in one request, also over lost connections', async () => {

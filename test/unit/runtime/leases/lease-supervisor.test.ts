@@ -73,7 +73,7 @@ it('a job behind which a crash lies is worked on alone, and all others in the po
 it('a call that was under way when its thread died is charged as unknown', async () => {
   const { supervisor, group, consumer, settledCount } = await supervisorOf((gates) => gates, {
     async work({ money }) {
-      await money.reserve({ hold: 7, model: 'm', boundMicros: 40 });
+      await money.reserve({ hold: 7, model: 'm', boundMicros: 40, rates: null });
       return { type: 'crashed', cause: 'killed', message: 'it was killed' };
     },
   });

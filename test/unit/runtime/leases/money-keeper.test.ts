@@ -15,12 +15,14 @@ import { MoneyKeeper } from '../../../../core/runtime/leases/money-keeper.ts';
 import { leaseOf } from '../../../support/runtime-fakes.ts';
 
 const usage = { ...noUsage, calls: 1, costMicros: 5 };
-const callOf = (hold: number) => ({ hold, model: 'm', boundMicros: 40 });
+const callOf = (hold: number) => ({ hold, model: 'm', boundMicros: 40, rates: null });
 const chargeOf = (hold: number, end: CallCharge['end'] = 'settled'): CallCharge => ({
   hold,
   end,
   model: 'm',
   usage,
+  throttledMs: null,
+  allowances: [],
 });
 
 /** A broker that fails with each of the codes in turn before it answers. */
@@ -58,7 +60,7 @@ describe('a reservation', () => {
     const { money, reserved } = moneyBehind();
     expect(await money.reserve(callOf(1))).toEqual({ ok: true });
     expect(reserved).toEqual([
-      { hold: 1, agent: 'echo', model: 'm', tags: ['night'], boundMicros: 40 },
+      { hold: 1, agent: 'echo', model: 'm', tags: ['night'], boundMicros: 40, rates: null },
     ]);
   });
 

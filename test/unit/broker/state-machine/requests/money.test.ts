@@ -71,8 +71,8 @@ class Rig {
 
   /** Undefined while the call waits. */
   reserve(job: number, hold: number, boundMicros: number, model = 'm'): unknown {
-    const fields = { token: this.token(job), hold, agent: 'agent', model, tags: [], boundMicros };
-    return this.driver.request(consumer, 'Reserve', fields);
+    const call = { hold, agent: 'agent', model, tags: [], boundMicros, rates: null };
+    return this.driver.request(consumer, 'Reserve', { token: this.token(job), ...call });
   }
 
   charge(hold: number, end: Charge['end'], costMicros = 0): unknown {
@@ -106,7 +106,8 @@ class Rig {
 
 function chargeOf(hold: number, end: Charge['end'], costMicros: number): Charge {
   const usage = { calls: 1, inputTokens: 3, outputTokens: 2, costMicros, estimated: false };
-  return { id: idOf(1), hold, end, agent: 'agent', model: 'm', usage };
+  const call = { hold, end, agent: 'agent', model: 'm', usage };
+  return { id: idOf(1), ...call, throttledMs: null, allowances: [] };
 }
 
 const granted = { reason: 'none', budget: '', leftMicros: 0, opensAtMs: 0 };
