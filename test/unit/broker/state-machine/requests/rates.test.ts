@@ -168,7 +168,7 @@ describe('calls that wait', () => {
   test('hold no money, and those that hold some are let through for both at once', () => {
     const rig = new Rig();
     const terms = { name: 'daily', amountMicros: 100, currency: 'USD', per: 'day' } as const;
-    const budget = { ...terms, timeZone: 'UTC', agent: null, model: null, tag: null };
+    const budget = { ...terms, timeZone: 'UTC', agent: null, model: null, tag: null, batch: null };
     rig.driver.request(operator, 'SetBudgets', { mode: 'declare', budgets: [budget] });
     const call = { providerLimits: { concurrency: 1 }, boundMicros: 60 };
     const first = rig.ask(one, call);
