@@ -63,16 +63,8 @@ export async function setBudgets(session: Session, names: readonly string[]): Pr
   if (terminal.json) {
     for (const state of states) terminal.result(JSON.stringify(describeBudget(state)));
   }
-  for (const state of states) terminal.note(`set ${state.terms.name}${raisedText(state)}`);
+  for (const state of states) terminal.note(`set ${state.terms.name}`);
   return 'ok';
-}
-
-/** An amount that a person gave stays until the terms change. */
-function raisedText({ terms, amountMicros }: BudgetState): string {
-  const { name, currency } = terms;
-  if (amountMicros === terms.amountMicros) return '';
-  const amount = `${formatMicros(amountMicros)} ${currency}`;
-  return `; it keeps the amount that it was given, ${amount}: aiq budgets raise ${name} ${formatMicros(terms.amountMicros)} takes it back`;
 }
 
 export async function raiseBudget(

@@ -328,6 +328,8 @@ describe('a budget', () => {
     rig.raise(500);
     rig.set([daily]);
     expect(rig.budget).toMatchObject({ amountMicros: 500, terms: { amountMicros: 100 } });
+    rig.set([daily], 'set');
+    expect(rig.budget).toMatchObject({ amountMicros: 100 });
   });
 
   test('takes no amount that is used up already, and is none when it is not known', () => {

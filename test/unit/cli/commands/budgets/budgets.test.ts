@@ -158,15 +158,6 @@ describe('set', () => {
     expect(one.changes).toEqual([JSON.stringify(['set', [forever.terms], { replace: true }])]);
   });
 
-  test('says where an amount stays that a person gave', async () => {
-    const raised = { ...daily, amountMicros: 5_000_000 };
-    const { session, notes } = moneySession({ states: [raised], written });
-    await setBudgets(session, ['daily']);
-    expect(notes).toEqual([
-      'set daily; it keeps the amount that it was given, 5 USD: aiq budgets raise daily 3 takes it back',
-    ]);
-  });
-
   test('changes nothing when one is not in the file, or none is', async () => {
     const { session, changes } = moneySession({ written });
     await expect(setBudgets(session, ['daily', 'serch'])).rejects.toMatchObject({
