@@ -1,10 +1,11 @@
 /**
  * The money of an attempt's calls: each request holds what it can cost at most before it is sent, and
- * says afterwards what became of it. Nothing is asked for models without a price, and for free ones.
+ * says afterwards what became of it. Models without a price, and free ones, hold nothing; what their calls
+ * used is said all the same.
  */
 
 import { randomBytes } from 'node:crypto';
-import { noUsage, type Usage } from '../../job-queue/index.ts';
+import { noUsage, type Usage, unknownCostMicros } from '../../job-queue/index.ts';
 import {
   boundMicros,
   type CallEnd,
@@ -14,6 +15,7 @@ import {
   isFree,
   type ModelError,
   type Price,
+  type Provider,
   type RequestBody,
   type TokenUsage,
 } from '../../model/index.ts';
@@ -31,6 +33,7 @@ export interface CallToReserve {
 
 /** What became of a request. */
 export interface CallCharge {
+  /** 0 where nothing was held. */
   readonly hold: number;
   readonly end: CallEnd;
   readonly model: string;
@@ -68,6 +71,12 @@ export interface PricedModel {
   readonly outputTokensMax: number | null;
 }
 
+/** How the requests of one call are held and charged. */
+export interface CountingGate extends CallGate {
+  /** The charge of the request that was answered, to be kept with its answer; null for none. */
+  answered(usage: TokenUsage): CallCharge | null;
+}
+
 export class AttemptMoney {
   readonly #money: Money;
   readonly #signal: AbortSignal;
@@ -83,16 +92,19 @@ export class AttemptMoney {
     return this.#isWaiting;
   }
 
-  /** For one call of the model; undefined where there is nothing to hold. */
-  gateOf({ model, price, outputTokensMax }: PricedModel): MoneyGate | undefined {
-    if (price === null || isFree(price)) return undefined;
-    return new MoneyGate({
-      model,
-      price,
-      outputTokensMax,
-      reserve: (call) => this.#reserve(call),
-      charge: (charge) => void this.#money.charge(charge),
-    });
+  /** For one call of the model; undefined for extracts, which no one bills. */
+  gateOf({
+    provider,
+    model,
+    price,
+    outputTokensMax,
+  }: PricedModel & { readonly provider: Pick<Provider, 'kind'> }): CountingGate | undefined {
+    if (provider.kind === 'offline') return undefined;
+    const charge = (charged: CallCharge): void => void this.#money.charge(charged);
+    if (price === null) return new FreeGate(model, unknownCostMicros, charge);
+    if (isFree(price)) return new FreeGate(model, 0, charge);
+    const reserve = (call: CallToReserve): Promise<Admission> => this.#reserve(call);
+    return new MoneyGate({ model, price, outputTokensMax, reserve, charge });
   }
 
   /** @throws the signal's reason once it aborted; the request was not sent then */
@@ -116,7 +128,7 @@ interface GateOptions extends PricedModel {
 }
 
 /** Holds the money of the requests of one call, of which one is under way at a time. */
-export class MoneyGate implements CallGate {
+class MoneyGate implements CountingGate {
   readonly #options: GateOptions;
   #held: CallToReserve | null = null;
 
@@ -140,7 +152,6 @@ export class MoneyGate implements CallGate {
     if (call !== null) this.#options.charge(this.#chargeOf(call, callEndOf(error), error.usage));
   }
 
-  /** The charge of the request that was answered, to be kept with its answer. */
   answered(usage: TokenUsage): CallCharge | null {
     const call = this.#held;
     this.#held = null;
@@ -160,6 +171,30 @@ export class MoneyGate implements CallGate {
       costMicros: Math.min(cost, Number.MAX_SAFE_INTEGER),
       estimated: !isKnown,
     });
+  }
+}
+
+/** Holds nothing: each request that is known to have used something cost the same. */
+class FreeGate implements CountingGate {
+  readonly #model: string;
+  readonly #costMicros: number;
+  readonly #charge: (charge: CallCharge) => void;
+
+  constructor(model: string, micros: number, charge: (charge: CallCharge) => void) {
+    this.#model = model;
+    this.#costMicros = micros;
+    this.#charge = charge;
+  }
+
+  async open(): Promise<void> {}
+
+  failed({ usage }: ModelError): void {
+    if (usage !== null) this.#charge(this.answered(usage));
+  }
+
+  answered({ inputTokens, outputTokens, estimated }: TokenUsage): CallCharge {
+    const used = { calls: 1, inputTokens, outputTokens, costMicros: this.#costMicros, estimated };
+    return { hold: 0, end: 'settled', model: this.#model, usage: used };
   }
 }
 
