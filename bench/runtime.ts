@@ -1,7 +1,7 @@
 /**
  * `aiq run` beside what a user would write instead: a bounded loop around the `openai` package that
- * publishes as durably, and a BullMQ worker that does; or its memory over very many jobs.
- * `npm run bench -- runtime [--part duel|memory] [--contestants aiq,loop,bullmq] [--repetitions 7]
+ * publishes as durably, and a BullMQ worker that does; or beside itself under a budget; or its memory over
+ * very many jobs. `npm run bench -- runtime [--part duel|gate|memory] [--contestants aiq,loop,bullmq] [--repetitions 7]
  * [--latency 0,20,1000] [--concurrency 8,32,256] [--jobs N] [--json FILE]`
  */
 
@@ -12,7 +12,7 @@ import { watchPauses } from './measure/pauses.ts';
 import { hasStrace, straceCommand } from './measure/strace.ts';
 import { cleanUpOnSignals } from './measure/temporary.ts';
 import { machineLines } from './report/machine.ts';
-import { aiq } from './runtime/aiq.ts';
+import { aiq, budgeted } from './runtime/aiq.ts';
 import { bullmq } from './runtime/bullmq.ts';
 import type { Contestant } from './runtime/contestant.ts';
 import { duel, type Performance, type Setting } from './runtime/duel.ts';
@@ -27,6 +27,8 @@ const roundsMin = 4;
 /** Most that aiq may take as a multiple of the loop, by the latency of the model. */
 const limits = { must: { 0: 1.2, 20: 1.1, 1000: 1.02 }, stretch: 1.05 } as const;
 const memoryConcurrency = 32;
+/** Of the gate: jobs a second under a budget as a share of those without one. */
+const gate = { concurrency: 32, jobs: 1_000, shareMin: 0.9 };
 const memoryMiB = { must: 250, stretch: 150 };
 
 cleanUpOnSignals();
@@ -45,9 +47,10 @@ const { values } = parseArgs({
 });
 
 if (values.part === 'duel') await duels();
+else if (values.part === 'gate') await costOfGate();
 else if (values.part === 'memory') await memory();
 else {
-  process.stderr.write(`error: there is no part "${values.part}"; there are: duel, memory\n`);
+  process.stderr.write(`error: there is no part "${values.part}"; there are: duel, gate, memory\n`);
   process.exitCode = 2;
 }
 
@@ -117,6 +120,29 @@ function verdictOf({ latencyMs, concurrency, performances }: Found): string {
   const verdict = (limit: number): string => `≤ ${limit} ${ratio <= limit ? 'met' : 'MISSED'}`;
   const musts = must === undefined ? '' : `, must ${verdict(must)}`;
   return `${latencyMs} ms, ${concurrency} at once: ${ratio.toFixed(2)} × the loop's time${musts}, stretch ${verdict(limits.stretch)}`;
+}
+
+/** What budgets take: each call holds what it can cost before it is sent. */
+async function costOfGate(): Promise<void> {
+  const machine = await machineLines();
+  const jobs = Number(values.jobs ?? gate.jobs);
+  const setting = { latencyMs: 0, concurrency: gate.concurrency, jobs };
+  const repetitions = Number(values.repetitions);
+  print([...machine, `${jobs} jobs, ${gate.concurrency} at once, no latency`].join('\n'));
+  const pauses = watchPauses();
+  const performances = await duel([aiq, budgeted], { ...setting, repetitions }, pauses);
+  pauses.stop();
+  for (const { name, ms, serverMicros, paused } of performances) {
+    const rates = ms.map((one) => (jobs / one) * 1000);
+    print(
+      `  ${name.padEnd(7)} ${rangeOf(rates)} jobs a second, ${rangeOf(serverMicros)} µs of the broker a job, paused ${percent(median(paused))}`,
+    );
+  }
+  const [bareMs = [], budgetMs = []] = performances.map(({ ms }) => ms);
+  const shares = bareMs.map((one, at) => one / (budgetMs[at] ?? Number.NaN));
+  const verdict = median(shares) >= gate.shareMin ? 'met' : 'MISSED';
+  print(`under a budget: ${rangeOf(shares, 2)} of the rate, must ≥ ${gate.shareMin} ${verdict}`);
+  await writeJson({ machine, ...setting, performances });
 }
 
 async function memory(): Promise<void> {

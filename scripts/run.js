@@ -58,6 +58,7 @@ const tasks = {
   planted: { packages: 'all', run: planted },
   sim: { packages: 'all', run: sim },
   hostile: { packages: 'all', run: programme('test/hostile/main.ts') },
+  money: { packages: 'all', run: programme('test/money/main.ts') },
   soak: { packages: 'all', run: programme('test/soak/main.ts') },
   bench: { packages: 'all', run: bench },
   build: { packages: 'all', run: (_args, { env }) => build(root, env) },

@@ -20,15 +20,34 @@ const bin = fileURLToPath(new URL('../../bin/aiq.js', import.meta.url));
 const pollMs = 10;
 export const agentName = 'tiny';
 
-export const aiq: Contestant = {
-  name: 'aiq',
-  title: 'aiq run',
-  missing: null,
-  start,
-};
+export const aiq: Contestant = contestant('aiq', 'aiq run');
+/** Its calls have a price, and a budget that they never use up. */
+export const budgeted: Contestant = contestant(
+  'budget',
+  'aiq run under a budget',
+  `prices: { tiny: { input: 1, output: 2 } }
+budgets: { all: { amount: 1000000, currency: USD } }
+`,
+  'contextTokens: { tiny: 4096 }, ',
+);
 
-async function start({ dir, provider, concurrency }: ContestantOptions): Promise<Running> {
-  await writeProject(dir, provider);
+/**
+ * @param config lines of the configuration
+ * @param ofProvider fields of its provider, with a comma behind them
+ */
+function contestant(name: string, title: string, config = '', ofProvider = ''): Contestant {
+  return {
+    name,
+    title,
+    missing: null,
+    async start(options) {
+      await writeProject(options.dir, options.provider, config, ofProvider);
+      return start(options);
+    },
+  };
+}
+
+async function start({ dir, concurrency }: ContestantOptions): Promise<Running> {
   const queue = await openQueue({
     broker: `file:${join(dir, '.aiq')}`,
     tokenFile: null,
@@ -80,7 +99,12 @@ export function runConsumer(dir: string, concurrency: number) {
   });
 }
 
-export async function writeProject(dir: string, { baseURL }: Provider): Promise<void> {
+export async function writeProject(
+  dir: string,
+  { baseURL }: Provider,
+  config = '',
+  ofProvider = '',
+): Promise<void> {
   await mkdir(join(dir, 'agents', agentName), { recursive: true });
   await writeFile(
     join(dir, 'agents', agentName, 'agent.yaml'),
@@ -100,6 +124,6 @@ output: { format: text, file: '{{job.id}}.txt' }
   );
   await writeFile(
     join(dir, 'aiq.config.yaml'),
-    `provider: tiny\nmodel: tiny\nproviders: { tiny: { baseURL: '${baseURL}' } }\n`,
+    `provider: tiny\nmodel: tiny\nproviders: { tiny: { ${ofProvider}baseURL: '${baseURL}' } }\n${config}`,
   );
 }

@@ -3,7 +3,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PauseWatch } from '../measure/pauses.ts';
-import { peakBytesOf } from '../measure/processes.ts';
+import { cpuMicrosOf, peakBytesOf } from '../measure/processes.ts';
 import { countCalls, hasStrace } from '../measure/strace.ts';
 import { withFolder } from '../measure/temporary.ts';
 import type { Contestant, Running } from './contestant.ts';
@@ -22,6 +22,8 @@ export interface Performance {
   /** From the hand-over to the last acknowledgement, of each repetition. */
   readonly ms: readonly number[];
   readonly paused: readonly number[];
+  /** Processor time of the server behind it for each job, in microseconds; empty where there is none. */
+  readonly serverMicros: readonly number[];
   /** The most that the consumer's process ever had, MiB. */
   readonly peakMiB: number;
   /** System calls of the consumer for each job; null when not counted. */
@@ -37,6 +39,7 @@ interface Lane {
   readonly running: Running;
   readonly ms: number[];
   readonly paused: number[];
+  readonly serverMicros: number[];
   made: number;
 }
 
@@ -64,9 +67,12 @@ async function duelIn(dir: string, { contestants, setting, pauses }: Duel): Prom
     }
     for (let repetition = 0; repetition < setting.repetitions; repetition++) {
       for (const lane of lanes) {
+        const before = serverMicrosOf(lane);
         pauses.lap();
         lane.ms.push(await timed(lane, setting.jobs));
         lane.paused.push(pauses.lap());
+        const after = serverMicrosOf(lane);
+        lane.serverMicros.push(...after.map((one, at) => (one - (before[at] ?? 0)) / setting.jobs));
       }
     }
     const found: Performance[] = [];
@@ -91,9 +97,14 @@ async function startLane(
   const own = join(dir, contestant.name);
   await mkdir(own);
   const running = await contestant.start({ dir: own, provider: model.provider, concurrency });
-  const lane: Lane = { contestant, running, ms: [], paused: [], made: 0 };
+  const lane: Lane = { contestant, running, ms: [], paused: [], serverMicros: [], made: 0 };
   await timed(lane, Math.min(warmUpJobs, jobs));
   return lane;
+}
+
+/** Processor time so far; empty where there is no server. */
+function serverMicrosOf({ running: { serverPid } }: Lane): number[] {
+  return serverPid === null ? [] : [cpuMicrosOf(serverPid)];
 }
 
 async function timed(lane: Lane, jobs: number): Promise<number> {
@@ -106,7 +117,7 @@ async function timed(lane: Lane, jobs: number): Promise<number> {
 
 /** Memory first: counting calls is no part of the work. A faster run that lost files would be no win. */
 async function finish(lane: Lane): Promise<Performance> {
-  const { contestant, running, ms, paused } = lane;
+  const { contestant, running, ms, paused, serverMicros } = lane;
   const peakMiB = peakBytesOf(running.pid) / mebibyte;
   const work = async (): Promise<void> => void (await timed(lane, countedJobs));
   const calls = hasStrace() ? (await countCalls(running.pid, work)) / countedJobs : null;
@@ -114,5 +125,5 @@ async function finish(lane: Lane): Promise<Performance> {
   const written = files.filter((name) => !name.startsWith('.')).length;
   if (written !== lane.made)
     throw new Error(`${contestant.title} wrote ${written} files of ${lane.made}`);
-  return { name: contestant.name, ms, paused, peakMiB, calls };
+  return { name: contestant.name, ms, paused, serverMicros, peakMiB, calls };
 }

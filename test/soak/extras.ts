@@ -7,7 +7,7 @@ import { queueName } from '../crash/broker-cycles/load.ts';
 import { Peer, pipelined } from '../hostile/peer.ts';
 import type { ClientOracle } from '../oracle/client-oracle.ts';
 import type { Promises } from '../oracle/promises.ts';
-import type { TendedBroker } from './broker.ts';
+import type { TendedBroker } from '../support/servers/tended-broker.ts';
 
 export interface Extras {
   readonly queue: JobQueue;

@@ -14,7 +14,7 @@ import { ClientOracle, endStates } from '../oracle/client-oracle.ts';
 import { Promises } from '../oracle/promises.ts';
 import { until } from '../support/project.ts';
 import { randomOf } from '../support/random.ts';
-import { TendedBroker } from './broker.ts';
+import { TendedBroker } from '../support/servers/tended-broker.ts';
 import {
   blobs,
   clearing,

@@ -54,7 +54,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 export class Project {
   readonly dir: string;
-  readonly #env: Record<string, string>;
+  #env: Record<string, string>;
   readonly #children = new Set<ChildProcess>();
 
   static async make(env: Record<string, string> = {}): Promise<Project> {
@@ -63,6 +63,11 @@ export class Project {
 
   private constructor(dir: string, env: Record<string, string>) {
     this.dir = dir;
+    this.#env = env;
+  }
+
+  /** Of commands that start from now on. */
+  setEnv(env: Record<string, string>): void {
     this.#env = env;
   }
 

@@ -9,6 +9,7 @@ import {
   type ModelCall,
   ModelError,
   type Price,
+  type Provider,
   requestBody,
 } from '../../core/model/index.ts';
 import type { JobTools } from '../../core/runtime/attempt/attempt.ts';
@@ -39,7 +40,9 @@ export interface ScriptedRun {
   readonly signal?: AbortSignal;
   readonly journal?: Journal;
   readonly money?: Money;
-  readonly price?: Price;
+  /** Null for a model without one. */
+  readonly price?: Price | null;
+  readonly provider?: Partial<Provider>;
   readonly isRedelivery?: boolean;
   readonly contextTokens?: { readonly [model: string]: number };
   readonly rates?: RateTerms;
@@ -77,9 +80,9 @@ export async function scriptedRun(
       name === 'echo'
         ? {
             ...ready,
-            price: options.price ?? { input: 2, output: 10 },
+            price: options.price === undefined ? { input: 2, output: 10 } : options.price,
             rates: options.rates ?? null,
-            provider: { ...provider, contextTokens },
+            provider: { ...provider, ...options.provider, contextTokens },
             compiled,
             caller,
             toolSet: null,

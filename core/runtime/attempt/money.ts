@@ -1,7 +1,7 @@
 /**
  * The money and the rates of an attempt's calls: each request holds what it can cost at most, and has its
- * place under the rates, before it is sent, and says afterwards what became of it. Nothing is asked for calls
- * that cost nothing, or nothing known, and that no rate concerns.
+ * place under the rates, before it is sent, and says afterwards what became of it. Calls that cost nothing, or
+ * nothing known, hold no money; where no rate concerns them either, only what they used is said.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -11,6 +11,7 @@ import {
   noUsage,
   type RateTerms,
   type Usage,
+  unknownCostMicros,
 } from '../../job-queue/index.ts';
 import {
   type Allowance,
@@ -23,6 +24,7 @@ import {
   isFree,
   type ModelError,
   type Price,
+  type Provider,
   type RequestBody,
   type TokenUsage,
 } from '../../model/index.ts';
@@ -75,6 +77,12 @@ export interface PricedModel {
   readonly outputTokensMax: number | null;
 }
 
+/** How the requests of one call are held and charged. */
+export interface CountingGate extends CallGate {
+  /** The charge of the request that was answered, to be kept with its answer; null for none. */
+  answered(usage: TokenUsage): CallCharge | null;
+}
+
 export class AttemptMoney {
   readonly #money: Money;
   readonly #signal: AbortSignal;
@@ -91,16 +99,19 @@ export class AttemptMoney {
     return this.#waitingSinceMs !== null || this.#waitedMs >= timeoutMs / 2;
   }
 
-  /** For one call of the model; undefined where there is nothing to hold. */
-  gateOf(priced: PricedModel): MoneyGate | undefined {
+  /** For one call of the model; undefined for extracts, which no one bills. */
+  gateOf({
+    provider,
+    ...priced
+  }: PricedModel & { readonly provider: Pick<Provider, 'kind'> }): CountingGate | undefined {
+    if (provider.kind === 'offline') return undefined;
+    const { model, rates } = priced;
+    const charge = (charged: CallCharge): void => void this.#money.charge(charged);
     const price = priced.price === null || isFree(priced.price) ? null : priced.price;
-    if (price === null && priced.rates === null) return undefined;
-    return new MoneyGate({
-      ...priced,
-      price,
-      reserve: (call) => this.#reserve(call),
-      charge: (charge) => void this.#money.charge(charge),
-    });
+    const unheldMicros = priced.price === null ? unknownCostMicros : 0;
+    if (price === null && rates === null) return new FreeGate(model, unheldMicros, charge);
+    const reserve = (call: CallToReserve): Promise<Admission> => this.#reserve(call);
+    return new MoneyGate({ ...priced, price, unheldMicros, reserve, charge });
   }
 
   /** @throws the signal's reason once it aborted; the request was not sent then */
@@ -122,12 +133,14 @@ export class AttemptMoney {
 interface GateOptions extends PricedModel {
   /** Null where nothing is held. */
   readonly price: Price | null;
+  /** What a call costs of which nothing is held. */
+  readonly unheldMicros: number;
   readonly reserve: (call: CallToReserve) => Promise<Admission>;
   readonly charge: (charge: CallCharge) => void;
 }
 
 /** Holds money and places of the requests of one call, of which one is under way at a time. */
-export class MoneyGate implements CallGate {
+class MoneyGate implements CountingGate {
   readonly #options: GateOptions;
   #held: CallToReserve | null = null;
   #allowances: readonly Allowance[] = [];
@@ -165,7 +178,6 @@ export class MoneyGate implements CallGate {
     this.#options.charge({ ...charge, throttledMs });
   }
 
-  /** The charge of the request that was answered, to be kept with its answer. */
   answered(usage: TokenUsage): CallCharge | null {
     const call = this.#held;
     this.#held = null;
@@ -178,8 +190,9 @@ export class MoneyGate implements CallGate {
     if (end === 'unsent') return { ...unsentCharge(call), allowances };
     const { inputTokens, outputTokens } = used ?? { inputTokens: 0, outputTokens: 0 };
     const isKnown = end === 'settled' && used !== null;
-    const { price } = this.#options;
-    const cost = isKnown && price !== null ? costMicros(price, used) : (call.boundMicros ?? 0);
+    const { price, unheldMicros } = this.#options;
+    const boundOrNone = call.boundMicros ?? unheldMicros;
+    const cost = isKnown && price !== null ? costMicros(price, used) : boundOrNone;
     const charge = chargeOf(call, end, {
       calls: 1,
       inputTokens,
@@ -188,6 +201,33 @@ export class MoneyGate implements CallGate {
       estimated: !isKnown,
     });
     return { ...charge, allowances };
+  }
+}
+
+/** Holds nothing: each request that is known to have used something cost the same. */
+class FreeGate implements CountingGate {
+  readonly #model: string;
+  readonly #costMicros: number;
+  readonly #charge: (charge: CallCharge) => void;
+
+  constructor(model: string, micros: number, charge: (charge: CallCharge) => void) {
+    this.#model = model;
+    this.#costMicros = micros;
+    this.#charge = charge;
+  }
+
+  async open(): Promise<void> {}
+
+  heard(): void {}
+
+  failed({ usage }: ModelError): void {
+    if (usage !== null) this.#charge(this.answered(usage));
+  }
+
+  answered({ inputTokens, outputTokens, estimated }: TokenUsage): CallCharge {
+    const used = { calls: 1, inputTokens, outputTokens, costMicros: this.#costMicros, estimated };
+    const said = { throttledMs: null, allowances: [] };
+    return { hold: 0, end: 'settled', model: this.#model, usage: used, ...said };
   }
 }
 

@@ -78,6 +78,7 @@ export class MoneyKeeper {
   }
 
   #deliver(charge: Charge, consumer: Counting): void {
+    if (!this.#isServed) return;
     const delivering = this.#charge(charge, consumer);
     this.#delivering.add(delivering);
     void delivering.finally(() => this.#delivering.delete(delivering));
@@ -95,7 +96,8 @@ export class MoneyKeeper {
       if ((await askPatiently(ask, patience)) !== null) return;
       log.warn({ job, end }, 'the charge of a call was not delivered: its cost counts as unknown');
     } catch (error) {
-      log.warn({ job, end, error: String(error) }, 'the charge of a call was refused');
+      if (isUnsupported(error)) this.#isServed = false;
+      else log.warn({ job, end, error: String(error) }, 'the charge of a call was refused');
     }
   }
 
@@ -153,9 +155,10 @@ export class RunMoney implements Money {
     if (whole !== null) this.deliver(whole);
   }
 
-  /** As the queue takes it, to be delivered by the caller; null where the call holds nothing. */
+  /** As the queue takes it, to be delivered by the caller; null where it was charged, or never granted. */
   take(charge: CallCharge): Charge | null {
-    return this.#held.delete(charge.hold) ? this.#whole(charge) : null;
+    const isDue = charge.hold === 0 || this.#held.delete(charge.hold);
+    return isDue ? this.#whole(charge) : null;
   }
 
   deliver(charge: Charge): void {

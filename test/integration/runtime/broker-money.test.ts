@@ -11,13 +11,14 @@ import {
   newJob,
   openQueue,
 } from '../../../core/job-queue/index.ts';
+import type { Prices } from '../../../core/model/index.ts';
 import { type Runtime, startRuntime } from '../../../core/runtime/index.ts';
 import { agentOf } from '../../support/runtime-fakes.ts';
 import { delta, type FakeServer, fakeServer, refuse, sse } from '../model/fake-server.ts';
 
 /** In millionths, by what the server says that a call used. */
 const callMicros = 11 + 2 * 7;
-const prices = { m: { input: 1, output: 2 } };
+const priced = { m: { input: 1, output: 2 } };
 const used = { choices: [], usage: { prompt_tokens: 11, completion_tokens: 7 } };
 
 let dir: string;
@@ -67,7 +68,11 @@ const daily = (amountMicros: number): BudgetTerms => ({
   batch: null,
 });
 
-async function start(agent: Agent, budgets: readonly BudgetTerms[]): Promise<Runtime> {
+async function start(
+  agent: Agent,
+  budgets: readonly BudgetTerms[],
+  prices: Prices = priced,
+): Promise<Runtime> {
   const line = (): void => {};
   runtime = await startRuntime({
     queue,
@@ -149,5 +154,25 @@ describe('a budget', () => {
     expect(jobs).toMatchObject([{ state: 'parked', parkKey: 'budget:echo.maxCost', attempts: 0 }]);
     const [state] = await queue.budgets();
     expect(state).toMatchObject({ settledMicros: callMicros, heldMicros: 0, parked: 1 });
+  });
+});
+
+it('without a price calls are counted, as such, and no budget asks about them', async () => {
+  const agent = agentOf({ model });
+  await enqueue(agent, 20);
+  const { counts } = await (await start(agent, [], {})).untilEmpty();
+  const [row, ...others] = await queue.costs(0, 2 ** 32 - 1);
+  expect(others).toEqual([]);
+  expect(row).toMatchObject({
+    agent: agent.name,
+    model: 'm',
+    calls: counts.done,
+    inputTokens: counts.done * 11,
+    outputTokens: counts.done * 7,
+    settledMicros: 0,
+    unknownMicros: 0,
+    unknownCalls: 0,
+    unpricedCalls: counts.done,
+    estimatedCalls: 0,
   });
 });

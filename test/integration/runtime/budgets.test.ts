@@ -135,11 +135,12 @@ describe('a job', () => {
     expect(consumer.charged).toMatchObject([{ id: 'one', end: 'unknown', usage: { calls: 1 } }]);
   });
 
-  it('of a model without a price asks for nothing', async () => {
+  it('of a model without a price asks for nothing, and its call is counted with its answer', async () => {
     const { consumer, settledCount } = await started({ prices: {} });
     consumer.options.onDelivery(leaseOf());
     await settledCount(1);
-    expect([consumer.reserved, consumer.kept, consumer.charged]).toEqual([[], [], []]);
+    expect([consumer.reserved, consumer.charged]).toEqual([[], []]);
+    expect(consumer.kept).toMatchObject([{ hold: 0, end: 'settled', usage: { calls: 1 } }]);
     expect(consumer.settled[0]?.settle.outcome).toBe('ack');
   });
 });

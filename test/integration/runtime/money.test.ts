@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { unknownCostMicros } from '../../../core/job-queue/index.ts';
 import { ModelError } from '../../../core/model/index.ts';
 import { AttemptError } from '../../../core/runtime/attempt/failure.ts';
 import type { Admission } from '../../../core/runtime/attempt/money.ts';
@@ -92,9 +93,36 @@ describe('a call', () => {
     expect(kept.map(({ hold }) => hold)).toEqual([first?.hold, second?.hold]);
   });
 
-  it('that costs nothing asks for nothing', async () => {
-    const { result, money, kept } = await run([{}], { price: { input: 0, output: 0 } });
-    expect(result.ok).toBe(true);
+  it.each([
+    ['that costs nothing', { input: 0, output: 0 }, 0],
+    ['of a model without a price', null, unknownCostMicros],
+  ])('%s holds nothing, and is counted with its entry', async (_, price, cost) => {
+    const { money, kept } = await run([{}], { price });
+    const usage = {
+      calls: 1,
+      inputTokens: 10,
+      outputTokens: 5,
+      costMicros: cost,
+      estimated: false,
+    };
+    expect(kept).toEqual([{ hold: 0, end: 'settled', model: 'test-model', usage }]);
+    expect([money.reserved, money.charged]).toEqual([[], []]);
+  });
+
+  it('of a model without a price that failed is counted alone, where it says what it used', async () => {
+    const usage = { inputTokens: 10, outputTokens: 5, estimated: true };
+    const failed = (options: object) => new ModelError('unavailable', 'the_code', 'why', options);
+    const { money, kept } = await run([failed({ usage })], { price: null });
+    const counted = { ...usage, calls: 1, costMicros: unknownCostMicros };
+    expect(money.charged).toEqual([
+      { hold: 0, end: 'settled', model: 'test-model', usage: counted },
+    ]);
+    const other = await run([failed({ status: 500 })], { price: null });
+    expect([kept, other.kept, other.money.charged]).toEqual([[], [], []]);
+  });
+
+  it('of extracts is not counted', async () => {
+    const { money, kept } = await run([{}], { provider: { kind: 'offline' } });
     expect([money.reserved, money.charged, kept]).toEqual([[], [], []]);
   });
 

@@ -37,6 +37,6 @@ export function faultFor(knobs: Knobs, bodyHash: string, repeat: number): DrillF
 }
 
 /** Evenly spread over [0, 1). */
-function diceOf(text: string): number {
+export function diceOf(text: string): number {
   return createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32;
 }

@@ -253,10 +253,11 @@ export function chargeProblem({ agent, model }: Charge): string | null {
 /** What is to be counted of a charge; null when it has been. */
 export function chargedOf(core: Core, charge: Charge, now: Now): Charged | null {
   const { hold, end, agent, model, usage } = charge;
-  if (hold === 0) {
-    return end === 'unsent' ? null : { hold, end, agent, model, usage, day: dayOf(now) };
-  }
   const known = core.state.money.holds.get(hold);
+  // A call that had a place under its rates alone counts while it has that, so once.
+  if (hold === 0 || (known === undefined && core.rates.jobOf(hold) === charge.id)) {
+    return end === 'unsent' ? null : { hold: 0, end, agent, model, usage, day: dayOf(now) };
+  }
   if (known === undefined) return null;
   // A call whose price went away meanwhile has its bound as its cost.
   const hasNoCost = end === 'settled' && usage.costMicros === unknownCostMicros;

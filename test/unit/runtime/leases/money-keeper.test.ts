@@ -152,6 +152,18 @@ describe('a charge', () => {
     expect(charged).toEqual([{ id: 'j', agent: 'echo', ...chargeOf(1) }]);
   });
 
+  it('of a call that held nothing is delivered, and silently dropped by a broker that counts nothing', async () => {
+    const { money, keeper, codes, ends, lines } = moneyBehind();
+    await money.charge(chargeOf(0));
+    await keeper.idle();
+    codes.push('UNSUPPORTED');
+    await money.charge(chargeOf(0));
+    await keeper.idle();
+    await money.charge(chargeOf(0));
+    await keeper.idle();
+    expect([ends(), lines]).toEqual([['0 settled'], []]);
+  });
+
   it('that went with an entry of the journal is none of its own', async () => {
     const { money, keeper, charged } = moneyBehind();
     await money.reserve(callOf(1));

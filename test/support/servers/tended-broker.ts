@@ -9,10 +9,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { brokerEnvironment, brokerNodeFlags } from '../../core/host/index.ts';
-import { until } from '../support/project.ts';
+import { brokerEnvironment, brokerNodeFlags } from '../../../core/host/index.ts';
+import { until } from '../project.ts';
 
-const main = fileURLToPath(new URL('../../core/broker/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../../core/broker/main.ts', import.meta.url));
 const idleExitMs = 3_600_000;
 const lookEveryMs = 20;
 
@@ -29,10 +29,13 @@ export class TendedBroker {
   #wasMoved = false;
   #wasKilled = false;
   #isTended = true;
+  readonly #flags: readonly string[];
   readonly #tending: Promise<void>;
 
-  constructor(dir: string) {
+  /** @param flags of the process, beside those that it needs */
+  constructor(dir: string, flags: readonly string[] = []) {
     this.dir = dir;
+    this.#flags = flags;
     this.#tending = this.#tend();
   }
 
@@ -133,8 +136,8 @@ export class TendedBroker {
     this.#wasKilled = false;
     this.#said = '';
     this.starts++;
-    const args = [...brokerNodeFlags, main, '--dir', dir, '--idle-exit-ms', `${idleExitMs}`];
-    this.#child = spawn(process.execPath, args, {
+    const args = ['--dir', dir, '--idle-exit-ms', `${idleExitMs}`, ...this.#flags];
+    this.#child = spawn(process.execPath, [...brokerNodeFlags, main, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: brokerEnvironment(),
     });
