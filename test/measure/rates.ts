@@ -14,7 +14,7 @@ import { Project } from '../support/project.ts';
 const [mode = 'minute', seconds = '40'] = process.argv.slice(2);
 const perMinute = { requests: 600, tokens: 600_000 };
 const inFlightMax = 12;
-const warmUpMs = mode === 'minute' ? 15_000 : 40_000;
+const warmUpMs = mode === 'minute' ? 30_000 : 40_000;
 const processes = 3;
 const sizes = { small: 400, medium: 1_200, large: 2_600 };
 
