@@ -65,7 +65,7 @@ const probe = `export const tool = {
 `;
 
 function manifestOf({ name, agent = 'text', timeoutMs, idleMs }: Fault, index: number): string {
-  const timeout = timeoutMs !== undefined || idleMs !== undefined ? '2s' : '30s';
+  const timeout = timeoutMs !== undefined || idleMs !== undefined ? '2s' : '2m';
   const options = agent === 'tuned' ? '{ temperature: 0.2, maxOutputTokens: 32000 }' : '{}';
   return `name: ${agentNameOf(index)}
 description: Meets a fault.
@@ -132,9 +132,12 @@ async function enqueue(project: Project, jobs: number): Promise<void> {
     const agents = await Promise.all(
       faults.map((_, index) => loadAgent(agentNameOf(index), paths)),
     );
-    const made = Array.from({ length: Math.ceil(jobs / faults.length) }, (_, round) =>
-      agents.map((agent, index) => {
-        const words = faults[index]?.agent === 'limited' ? 'word '.repeat(10_000) : 'hello';
+    const made = Array.from({ length: Math.ceil(jobs / faults.length) + 1 }, (_, round) =>
+      faults.flatMap(({ name, agent: kind }, index) => {
+        const agent = agents[index];
+        // Floods are met once: more of them would hold up all other calls beyond their time.
+        if (agent === undefined || (round > 0 && name.startsWith('endless'))) return [];
+        const words = kind === 'limited' ? 'word '.repeat(10_000) : 'hello';
         return newJobFor(agent, { input: { text: `${round} ${words}` } });
       }),
     );

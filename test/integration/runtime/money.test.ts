@@ -105,7 +105,7 @@ describe('a call', () => {
       costMicros: cost,
       estimated: false,
     };
-    expect(kept).toEqual([{ hold: 0, end: 'settled', model: 'test-model', usage }]);
+    expect(kept).toMatchObject([{ hold: 0, end: 'settled', model: 'test-model', usage }]);
     expect([money.reserved, money.charged]).toEqual([[], []]);
   });
 
@@ -114,7 +114,7 @@ describe('a call', () => {
     const failed = (options: object) => new ModelError('unavailable', 'the_code', 'why', options);
     const { money, kept } = await run([failed({ usage })], { price: null });
     const counted = { ...usage, calls: 1, costMicros: unknownCostMicros };
-    expect(money.charged).toEqual([
+    expect(money.charged).toMatchObject([
       { hold: 0, end: 'settled', model: 'test-model', usage: counted },
     ]);
     const other = await run([failed({ status: 500 })], { price: null });

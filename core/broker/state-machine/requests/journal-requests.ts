@@ -63,10 +63,11 @@ export interface Journals {
 export function journalPut(request: Request<'JournalPut'>): void {
   const { core, fields, now } = request;
   const { charge } = fields;
-  if (charge !== null) core.rates.end(charge, now.monotonicMs);
   wakingAfter(core, charge === null ? [] : [charge], now, () =>
     putEntry(request, journalsOf(core), fields),
   );
+  // Behind it: what has a place under its rates alone counts while it has that.
+  if (charge !== null) core.rates.end(charge, now.monotonicMs);
 }
 
 export function journalGet(request: Request<'JournalGet'>): void {
