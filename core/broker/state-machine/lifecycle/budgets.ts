@@ -243,12 +243,7 @@ function claimsOf({ state: { money, jobs } }: Core, call: Message<'Reserve'>): C
 }
 
 /** Characters of the names of agents and models. */
-export const callNameMax = 200;
-
-export function chargeProblem({ agent, model }: Charge): string | null {
-  const isLong = agent.length > callNameMax || model.length > callNameMax;
-  return isLong ? `agent and model of a charge have at most ${callNameMax} characters` : null;
-}
+const callNameMax = 200;
 
 /** What is to be counted of a charge; null when it has been. */
 export function chargedOf(core: Core, charge: Charge, now: Now): Charged | null {
@@ -256,7 +251,10 @@ export function chargedOf(core: Core, charge: Charge, now: Now): Charged | null 
   const known = core.state.money.holds.get(hold);
   // A call that had a place under its rates alone counts while it has that, so once.
   if (hold === 0 || (known === undefined && core.rates.jobOf(hold) === charge.id)) {
-    return end === 'unsent' ? null : { hold: 0, end, agent, model, usage, day: dayOf(now) };
+    if (end === 'unsent') return null;
+    // What was bought is kept, whatever its model is named.
+    const names = { agent: agent.slice(0, callNameMax), model: model.slice(0, callNameMax) };
+    return { hold: 0, end, ...names, usage, day: dayOf(now) };
   }
   if (known === undefined) return null;
   // A call whose price went away meanwhile has its bound as its cost.

@@ -24,7 +24,7 @@ import {
   refuse,
   respond,
 } from '../context/request.ts';
-import { chargedOf, chargeProblem, wakingAfter } from '../lifecycle/budgets.ts';
+import { chargedOf, wakingAfter } from '../lifecycle/budgets.ts';
 import { decodeRecord } from '../records/records.ts';
 import type { BlobStore } from '../state/blobs.ts';
 import type { JournalStore } from '../state/journal.ts';
@@ -121,10 +121,7 @@ function putHeldEntry(
     sendEntry(request, existing.offset);
     return;
   }
-  const bad =
-    refusalOfValue(journals, value) ??
-    refusalOfSize(journals.store, token.id, value) ??
-    refusalOfCharge(charge);
+  const bad = refusalOfValue(journals, value) ?? refusalOfSize(journals.store, token.id, value);
   if (bad !== null) {
     refuse(request, bad.code, bad.message);
     return;
@@ -188,11 +185,6 @@ function hadLease(
 ): boolean {
   if (delivery === deliveries) return delivery > 0 && epoch === leaseEpoch;
   return delivery > 0 && delivery < deliveries && epoch <= leaseEpoch;
-}
-
-function refusalOfCharge(charge: Message<'JournalPut'>['charge']): Refusal | null {
-  const message = charge === null ? null : chargeProblem(charge);
-  return message === null ? null : { code: 'BAD_REQUEST', message };
 }
 
 function refusalOfHash(callHash: Uint8Array): Refusal | null {

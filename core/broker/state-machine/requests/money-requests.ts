@@ -11,7 +11,6 @@ import { type Request, refuse, respond } from '../context/request.ts';
 import {
   answerWaitingCalls,
   chargedOf,
-  chargeProblem,
   commitBudget,
   parkKeyOf,
   wakeParked,
@@ -43,15 +42,13 @@ export function reserve(request: Request<'Reserve'>): void {
 
 export function charge(request: Request<'Charge'>): void {
   const { core, fields, now } = request;
-  const bad = fields.charges.find((one) => chargeProblem(one) !== null);
-  if (bad !== undefined) refuse(request, 'BAD_REQUEST', chargeProblem(bad) ?? '');
-  else if (fields.charges.length > limits.batchItemsMax) {
+  if (fields.charges.length > limits.batchItemsMax) {
     refuse(request, 'TOO_MANY_ITEMS', `at most ${limits.batchItemsMax} charges in one message`);
   } else {
-    for (const one of fields.charges) core.rates.end(one, now.monotonicMs);
     const due = new Map(fields.charges.map((one) => [one.hold || Symbol('no hold'), one]));
     const charges = [...due.values()].flatMap((one) => chargedOf(core, one, now) ?? []);
     commitCharges(core, charges, now);
+    for (const one of fields.charges) core.rates.end(one, now.monotonicMs);
     respond(request, 'Ok', {});
   }
 }

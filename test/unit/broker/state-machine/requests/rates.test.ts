@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decodeRecord } from '../../../../../core/broker/state-machine/records/records.ts';
 import type { Charge, LeaseToken, Message } from '../../../../../core/protocol/index.ts';
 import { checkedJob, Driver, testOptions } from '../driver.ts';
 
@@ -289,7 +290,10 @@ test('nothing of rates is logged, and a restart forgets them', () => {
   const call = { agentLimits: { requestsPerMinute: 6 } };
   rig.charge(rig.ask(one, call));
   expect(rig.ask(two, call).answer).toBeUndefined();
-  expect(rig.driver.log).toHaveLength(records);
+  // What the call used is, once.
+  expect(rig.driver.log.slice(records).map((bytes) => decodeRecord(bytes).kind)).toEqual([
+    'charged',
+  ]);
   rig.driver = rig.driver.restarted({ ...testOptions, leaseMs });
   rig.driver.open(two);
   expect(rig.ask(two, call).answer).toMatchObject(granted);
