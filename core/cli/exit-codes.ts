@@ -34,7 +34,8 @@ export const exitCodes = {
   partial: { code: 9, meaning: 'Some succeeded, others failed.' },
   budget: {
     code: 10,
-    meaning: 'Jobs wait for a budget that has no room, or their batch was stopped.',
+    meaning:
+      'Jobs wait for a budget that has no room, or too many failed before them (--stop-after).',
   },
   damaged: {
     code: 65,

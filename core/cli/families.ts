@@ -145,7 +145,7 @@ export const families: Readonly<Record<string, Family>> = {
   },
   costs: {
     term: 'costs [options]',
-    summary: 'Show what model calls cost, by agent, model or day.',
+    summary: 'Show what model calls cost, by agent, model, batch or day.',
     load: async () => {
       const { addCosts } = await import('./commands/costs/costs.ts');
       return ({ root, run }) => addCosts(root, run);

@@ -45,10 +45,10 @@ export function stopReason(rule: StopRule, { tried, failed, cause }: BatchOutcom
   }
   const of = cause === null ? '' : `: ${cause}`;
   if (rule.by === 'count' && failed > rule.failuresMax) {
-    return `${failed} jobs failed, and more than ${rule.failuresMax} stop the batch${of}`;
+    return `${failed} jobs failed, and more than ${rule.failuresMax} are too many${of}`;
   }
   const isMuch =
     rule.by === 'percent' && tried >= triedMin && failed * 100 > rule.percentMax * tried;
   if (!isMuch) return null;
-  return `${failed} of ${tried} jobs that were tried failed, and more than ${rule.percentMax} % stop the batch${of}`;
+  return `${failed} of ${tried} jobs that were tried failed, and more than ${rule.percentMax} % are too many${of}`;
 }

@@ -18,12 +18,14 @@ export interface BudgetState {
   readonly parked: number;
 }
 
-/** What the calls of a day cost, by agent and model. */
+/** What the calls of a day cost, by agent, model and batch. */
 export interface CostRow {
   /** Days since 1970, in UTC. */
   readonly day: number;
   readonly agent: string;
   readonly model: string;
+  /** Empty for jobs in none, and for those of batches so old that their rows were joined. */
+  readonly batch: string;
   readonly calls: number;
   readonly inputTokens: number;
   readonly outputTokens: number;

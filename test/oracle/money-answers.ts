@@ -30,8 +30,8 @@ function problemOfBudgets(book: MoneyBook, { budgets }: Message<'BudgetsOk'>): s
 }
 
 function problemOfCosts(book: MoneyBook, { rows }: Message<'CostsOk'>): string | null {
-  const told = rows.map(({ day, agent, model, calls, settledMicros }) => {
-    return [`${day} ${agent} ${model}`, calls, settledMicros];
+  const told = rows.map(({ day, agent, model, batch, calls, settledMicros }) => {
+    return [`${day} ${agent} ${model} ${batch}`, calls, settledMicros];
   });
   const known = [...book.costs].map(([key, { calls, settledMicros }]) => [
     key,

@@ -110,8 +110,8 @@ export class MoneyBook {
     if (this.settledOf(name, id) !== settledMicros) throw new Error(`${name} of ${id} changed`);
   }
 
-  compareCosts({ day, agent, model, settledMicros }: RecordOf<'costs'>): void {
-    const known = this.costs.get(`${day} ${agent} ${model}`)?.settledMicros ?? 0;
+  compareCosts({ day, agent, model, batch, settledMicros }: RecordOf<'costs'>): void {
+    const known = this.costs.get(`${day} ${agent} ${model} ${batch}`)?.settledMicros ?? 0;
     if (known !== settledMicros) throw new Error(`costs of ${model} changed`);
   }
 
@@ -156,8 +156,8 @@ export class MoneyBook {
     return accountKey(terms.name, startMs, terms.per === 'job' ? id : '');
   }
 
-  #add({ day, agent, model }: Pick<Charged, 'day' | 'agent' | 'model'>, charge: Charged): void {
-    const key = `${day} ${agent} ${model}`;
+  #add(of: Pick<Charged, 'day' | 'agent' | 'model' | 'batch'>, charge: Charged): void {
+    const key = `${of.day} ${of.agent} ${of.model} ${of.batch}`;
     const row = this.costs.get(key) ?? { calls: 0, settledMicros: 0, unknownMicros: 0 };
     const { costMicros, calls } = charge.usage;
     const micros = costMicros === unknownCostMicros ? 0 : costMicros;

@@ -1,6 +1,7 @@
 /** `aiq run`: runs queued jobs until it is stopped, or until no job is left. */
 
 import { type Agent, type BrokenAgent, formatProblem, loadAgent } from '../../agent/index.ts';
+import type { BudgetState } from '../../job-queue/index.ts';
 import type { RunSummary, Runtime } from '../../runtime/index.ts';
 import { discoverUsable, loadUsable, warnOfShadowedAgents } from '../agent-files.ts';
 import { type Consumer, fatalError, startConsumer } from '../consumer.ts';
@@ -8,6 +9,7 @@ import { CliError, usageError } from '../errors.ts';
 import { type ExitName, exitCode } from '../exit-codes.ts';
 import { jobsWaiting, stoppedTexts, waitingTexts, watchBudgets } from '../output/budget-watch.ts';
 import { printExtracts } from '../output/extract-text.ts';
+import { FailureStop } from '../output/failure-watch.ts';
 import { formatElapsed } from '../output/format.ts';
 import { createLeftOutPrinter, printJob } from '../output/job-report.ts';
 import type { Terminal } from '../output/terminal.ts';
@@ -21,6 +23,7 @@ interface RunFlags {
   readonly agents?: string;
   readonly untilEmpty?: boolean;
   readonly model?: string;
+  readonly stopAfter?: string;
 }
 
 export async function run(session: Session, flags: RunFlags): Promise<ExitName> {
@@ -35,6 +38,7 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
   const printLeftOut = createLeftOutPrinter(terminal);
   const queue = await session.queue();
   const budgets = watchBudgets(queue, terminal);
+  const failures = new FailureStop(flags.stopAfter);
   const consumer = await startConsumer(session, {
     queue,
     agents,
@@ -46,22 +50,40 @@ export async function run(session: Session, flags: RunFlags): Promise<ExitName> 
       printJob(terminal, report);
       printLeftOut(report);
       budgets.onReport();
+      failures.onReport(report);
     },
     rereadAgents: ({ agentPaths, limits }) =>
       Promise.all(names.map((name) => loadAgent(name, agentPaths, limits))),
   });
+  failures.serve(consumer.runtime);
   terminal.hint(`working on ${names.join(', ')}; Ctrl-C stops`);
   const exit = await supervise(consumer, terminal, flags.untilEmpty ?? false);
   await warnOfForeign(session, agents);
   const isDrained = flags.untilEmpty === true && exit !== 'interrupted' && exit !== 'terminated';
   if (isDrained && flags.agents === undefined) await warnOfUnserved(session, agents);
-  const states = await budgets.end();
-  const queues = agents.map((agent) => agent.queue);
-  const waiting = await jobsWaiting(queue, queues);
-  const lines = waitingTexts(states, waiting);
-  if (waiting.length > 0) lines.push(...stoppedTexts(await queue.batches(), waiting));
-  for (const line of lines) terminal.failure(line);
-  return isDrained && exit === 'ok' && waiting.length > 0 ? 'budget' : exit;
+  const waiting = await printWaiting(session, agents, await budgets.end());
+  if (failures.reason !== null) {
+    terminal.failure(`stopped: ${failures.reason}. What is left waits: aiq run goes on`);
+    return 'budget';
+  }
+  return isDrained && exit === 'ok' && waiting > 0 ? 'budget' : exit;
+}
+
+/** Says which jobs wait for budgets and for stopped batches; resolves with their number. */
+async function printWaiting(
+  session: Session,
+  agents: readonly Agent[],
+  states: readonly BudgetState[],
+): Promise<number> {
+  const queue = await session.queue();
+  const waiting = await jobsWaiting(
+    queue,
+    agents.map((agent) => agent.queue),
+  );
+  if (waiting.length === 0) return 0;
+  const lines = [...waitingTexts(states, waiting), ...stoppedTexts(await queue.batches(), waiting)];
+  for (const line of lines) session.terminal.failure(line);
+  return waiting.length;
 }
 
 /** The agents to serve: all usable ones, or exactly those that were named. */

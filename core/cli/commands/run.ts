@@ -10,6 +10,7 @@ export function addRun(root: Command, run: RunAction): void {
     .command('run')
     .option('--agents <names>', 'Only these agents, separated by commas.')
     .option('--until-empty', 'Exit when none of their jobs is waiting or running.')
+    .option('--stop-after <rule>', 'Stop after failures: "failures > 5%", 12 or never.')
     .option('--concurrency <n>', 'Number of jobs to run at once, over all threads.')
     .option('--threads <n>', 'Number of worker threads.')
     .option('--model <id>', 'Model for all agents, instead of their own.')

@@ -95,7 +95,7 @@ export const moneyMessages = {
     answer: 'Ok',
     fields: { name: 'text', micros: 'u53', unknownMicros: 'u53' },
   },
-  /** What calls cost, by day, agent and model. */
+  /** What calls cost, by day, agent, model and batch. */
   Costs: {
     opcode: 80,
     from: 'client',
@@ -120,6 +120,8 @@ export const moneyMessages = {
             day: 'u32',
             agent: 'text',
             model: 'text',
+            /** Empty for jobs in none. */
+            batch: 'text',
             calls: 'u53',
             inputTokens: 'u53',
             outputTokens: 'u53',

@@ -35,6 +35,7 @@ export function costRow(row: Partial<CostRow>): CostRow {
     day: 0,
     agent: 'summarize',
     model: 'gpt-5-mini',
+    batch: '',
     calls: 1,
     inputTokens: 0,
     outputTokens: 0,

@@ -23,6 +23,7 @@ test('they are terms as the engine takes them, with what is left out filled in',
       agent: 'summarize',
       model: 'gpt-5-mini',
       tag: 'x',
+      batch: null,
     },
     {
       name: 'all.of-it',

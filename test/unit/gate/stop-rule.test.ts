@@ -51,7 +51,7 @@ describe('a batch stops', () => {
     const rule = parseStopRule('3') ?? { by: 'never' };
     const outcomes = { tried: 9, failed: 4, cause: 'output_invalid' };
     expect(stopReason(rule, outcomes)).toBe(
-      '4 jobs failed, and more than 3 stop the batch: output_invalid',
+      '4 jobs failed, and more than 3 are too many: output_invalid',
     );
   });
 });

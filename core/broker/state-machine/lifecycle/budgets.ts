@@ -14,6 +14,8 @@ import type { BudgetEntry, Charged } from '../state/money/money-store.ts';
 /** Holds of all jobs, those of unknown cost included: each takes some 400 bytes of memory. */
 const holdsMax = 1_000_000;
 const keyPrefix = 'budget:';
+/** Of a call that holds money: its hold says whose it is. */
+const unnamed = { agent: '', model: '', batch: '' };
 const dayMs = 24 * 3_600_000;
 
 function dayOf({ wallMs }: Now): number {
@@ -75,7 +77,7 @@ export function loseCalls(core: Core, id: string, now: Now): void {
   const holds = core.state.money.openHoldsOf(id);
   if (holds.length === 0) return;
   const charges = holds.map(({ hold }) => {
-    return { hold, end: 'unknown', agent: '', model: '', usage: noUsage, day: 0 } as const;
+    return { hold, end: 'unknown', ...unnamed, usage: noUsage, day: 0 } as const;
   });
   core.commit({ kind: 'charged', charges, atMs: now.wallMs });
 }
@@ -198,7 +200,9 @@ function grantCall(
   }
   if (fields.boundMicros !== null) {
     const budgets = claims.map(({ budget: { name }, account: { startMs } }) => ({ name, startMs }));
-    core.commit({ kind: 'reserved', ...holdOf(fields), boundMicros, budgets, ...timesOf(now) });
+    const batch = batchOf(core, fields.token.id);
+    const held = { ...holdOf(fields), batch, boundMicros, budgets, ...timesOf(now) };
+    core.commit({ kind: 'reserved', ...held });
   }
   respond(request, 'ReserveOk', granted);
   return null;
@@ -213,7 +217,7 @@ function settleOldest(core: Core, now: Now): boolean {
   for (const { hold, unknown, boundMicros: costMicros } of core.state.money.holds.values()) {
     if (!unknown) continue;
     const usage = { ...noUsage, calls: 1, costMicros, estimated: true };
-    const charge = { hold, end: 'settled', agent: '', model: '', usage, day: 0 } as const;
+    const charge = { hold, end: 'settled', ...unnamed, usage, day: 0 } as const;
     core.commit({ kind: 'charged', charges: [charge], atMs: now.wallMs });
     return true;
   }
@@ -231,8 +235,14 @@ function timesOf(now: Now) {
 }
 
 /** The budgets that concern the call. */
-function claimsOf({ state: { money, jobs } }: Core, call: Message<'Reserve'>): Claim[] {
-  const batch = jobs.batches.nameOf(jobs.get(call.token.id)?.slot ?? 0);
+/** Empty for none. */
+function batchOf({ state: { jobs } }: Core, id: string): string {
+  return jobs.batches.nameOf(jobs.get(id)?.slot ?? 0);
+}
+
+function claimsOf(core: Core, call: Message<'Reserve'>): Claim[] {
+  const { money } = core.state;
+  const batch = batchOf(core, call.token.id);
   const claims: Claim[] = [];
   if (call.boundMicros === null) return claims;
   for (const entry of money.budgets.values()) {
@@ -254,14 +264,15 @@ export function chargedOf(core: Core, charge: Charge, now: Now): Charged | null 
     if (end === 'unsent') return null;
     // What was bought is kept, whatever its model is named.
     const names = { agent: agent.slice(0, callNameMax), model: model.slice(0, callNameMax) };
-    return { hold: 0, end, ...names, usage, day: dayOf(now) };
+    const batch = batchOf(core, charge.id);
+    return { hold: 0, end, ...names, batch, usage, day: dayOf(now) };
   }
   if (known === undefined) return null;
   // A call whose price went away meanwhile has its bound as its cost.
   const hasNoCost = end === 'settled' && usage.costMicros === unknownCostMicros;
   const counted = hasNoCost ? 'unknown' : end;
   if (known.unknown && counted === 'unknown') return null;
-  return { hold, end: counted, agent: '', model: '', usage, day: 0 };
+  return { hold, end: counted, ...unnamed, usage, day: 0 };
 }
 
 /**

@@ -3,13 +3,14 @@
 import { budgetType, callEnds, usageType } from '../../../protocol/index.ts';
 import type { Meaning, Meanings } from './family.ts';
 
-/** What became of a call. Agent and model stand only where there was no hold that says them. */
+/** What became of a call. Agent, model and batch are only there where there was no hold that says them. */
 export const chargeField = {
   struct: {
     hold: 'u53',
     end: { enum: callEnds },
     agent: 'text',
     model: 'text',
+    batch: 'text',
     usage: usageType,
     /** Of the call, or of its charge where it held nothing: days since 1970 in UTC. */
     day: 'u32',
@@ -41,6 +42,8 @@ export const moneyKinds = {
       id: 'id',
       agent: 'text',
       model: 'text',
+      /** Of the job; empty for none. */
+      batch: 'text',
       boundMicros: 'u53',
       budgets: { list: { struct: { name: 'text', startMs: 'u53' } } },
       day: 'u32',
@@ -62,6 +65,7 @@ export const moneyKinds = {
       day: 'u32',
       agent: 'text',
       model: 'text',
+      batch: 'text',
       calls: 'u53',
       inputTokens: 'u53',
       outputTokens: 'u53',

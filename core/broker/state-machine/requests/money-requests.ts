@@ -169,7 +169,7 @@ export function settleBudget(request: Request<'SettleBudget'>): void {
     const share = isLast ? left : Number((BigInt(micros) * BigInt(boundMicros)) / bounds);
     left -= share;
     const usage = { calls: 1, inputTokens: 0, outputTokens: 0, costMicros: share, estimated: true };
-    return { hold, end: 'settled', agent: '', model: '', usage, day: 0 };
+    return { hold, end: 'settled', agent: '', model: '', batch: '', usage, day: 0 };
   });
   commitCharges(core, charges, request.now);
   respond(request, 'Ok', {});

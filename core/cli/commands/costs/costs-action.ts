@@ -8,7 +8,7 @@ import { formatTable } from '../../output/format.ts';
 import { outputWidth, type Terminal } from '../../output/terminal.ts';
 import type { Session } from '../../session.ts';
 
-const keys = ['agent', 'model', 'day'] as const;
+const keys = ['agent', 'model', 'batch', 'day'] as const;
 type Key = (typeof keys)[number];
 
 interface CostFlags {

@@ -11,6 +11,7 @@ export function addCosts(root: Command, run: RunAction): void {
       new Option('--by <key>', 'Sums by one of them; by agent and model without it.').choices([
         'agent',
         'model',
+        'batch',
         'day',
       ]),
     )

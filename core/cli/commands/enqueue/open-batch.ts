@@ -1,9 +1,9 @@
 /** The batch of one `aiq enqueue`: its name, what stops it, and what it may cost. */
 
 import { parseMicros } from '../../../base/index.ts';
-import { parseStopRule } from '../../../gate/index.ts';
 import { isTag, type JobQueue, limits } from '../../../job-queue/index.ts';
 import { usageError } from '../../errors.ts';
+import { stopRuleOf } from '../../output/failure-watch.ts';
 
 export interface BatchFlags {
   readonly batch?: string;
@@ -20,10 +20,7 @@ export function openBatchOf({ batch = '', stopAfter = '', maxCost }: BatchFlags)
     const rule = `A name is 1 to ${limits.tagBytesMax} printable ASCII characters without spaces.`;
     throw usageError(`--batch: ${JSON.stringify(batch)} is not a name`, rule);
   }
-  if (parseStopRule(stopAfter) === null) {
-    const forms = 'Forms: "failures > 5%", "failures > 12", 12, never';
-    throw usageError(`--stop-after: ${JSON.stringify(stopAfter)} is no rule`, forms);
-  }
+  stopRuleOf(stopAfter);
   const amountMicros = maxCost === undefined ? null : parseMaxCost(maxCost);
   return async (queue) => {
     const name = await queue.openBatch(batch, stopAfter);

@@ -122,6 +122,7 @@ test('every kind of record that changes jobs is sent to the thread, and no other
     { kind: 'retried', ids: [], atMs: 1 },
     { kind: 'signalled', ids: [], atMs: 1 },
     { kind: 'expired', ids: [], atMs: 1 },
+    { kind: 'parked', ids: [], key: 'k', atMs: 1 },
     { kind: 'forgotten', ids: [] },
     snapshotOf(1, info),
     { kind: 'projected', jobs: [], atMs: 1 },

@@ -1,4 +1,4 @@
-/** What calls cost by day, agent and model. What is held is not in it: see `MoneyStore.costRows`. */
+/** What calls cost by day, agent, model and batch. What is held is not in it: see `MoneyStore.costRows`. */
 
 import { unknownCostMicros } from '../../../../protocol/index.ts';
 import type { RecordOf } from '../../records/records.ts';
@@ -8,9 +8,9 @@ export type CostRow = RecordOf<'costs'>;
 type Charged = RecordOf<'charged'>['charges'][number];
 
 /** Whose call it was, and when. */
-type Key = Pick<CostRow, 'day' | 'agent' | 'model'>;
+type Key = Pick<CostRow, 'day' | 'agent' | 'model' | 'batch'>;
 
-/** Rows that are kept; the oldest are forgotten first. */
+/** Rows that are kept; beyond them the oldest batches are counted together, and then the oldest days go. */
 const rowsMax = 100_000;
 /** Bytes of a row's record with its frame, texts aside. */
 const recordBytes = 128;
@@ -61,15 +61,38 @@ export class CostTable {
     if (oldest === undefined) return;
     this.#rows.delete(oldest[0]);
     this.#rewriteBytes -= bytesOf(oldest[1]);
+    if (oldest[1].batch !== '') this.#join({ ...oldest[1], batch: '' });
+  }
+
+  /** Adds the counts of a row to those of another. */
+  #join(row: CostRow): void {
+    const known = this.#rows.get(keyOf(row)) ?? emptyRow(row);
+    const counts = counted.map((name) => [name, sum(known[name], row[name])]);
+    this.set({
+      ...known,
+      ...(Object.fromEntries(counts) as Pick<CostRow, (typeof counted)[number]>),
+    });
   }
 }
 
-export function emptyRow({ day, agent, model }: Key): CostRow {
+const counted = [
+  'calls',
+  'inputTokens',
+  'outputTokens',
+  'settledMicros',
+  'unknownMicros',
+  'unknownCalls',
+  'unpricedCalls',
+  'estimatedCalls',
+] as const;
+
+export function emptyRow({ day, agent, model, batch }: Key): CostRow {
   return {
     kind: 'costs',
     day,
     agent,
     model,
+    batch,
     calls: 0,
     inputTokens: 0,
     outputTokens: 0,
@@ -81,13 +104,13 @@ export function emptyRow({ day, agent, model }: Key): CostRow {
   };
 }
 
-/** Agents' names have no white space. */
-export function keyOf({ day, agent, model }: Key): string {
-  return `${day} ${agent} ${model}`;
+/** Names of agents and batches have no white space. */
+export function keyOf({ day, agent, model, batch }: Key): string {
+  return `${day} ${agent} ${batch} ${model}`;
 }
 
-function bytesOf({ agent, model }: Key): number {
-  return recordBytes + 3 * (agent.length + model.length);
+function bytesOf({ agent, model, batch }: Key): number {
+  return recordBytes + 3 * (agent.length + model.length + batch.length);
 }
 
 /** Sums stop at what a record can hold. */

@@ -19,9 +19,11 @@ export function bytesOfBudget({
   return 2 * recordBytes + textBytes(texts);
 }
 
-export function bytesOfHold({ agent, model, budgets }: RecordOf<'reserved'>): number {
+export function bytesOfHold({ agent, model, batch, budgets }: RecordOf<'reserved'>): number {
   return (
-    recordBytes + textBytes([agent, model, ...budgets.map(({ name }) => name)]) + 8 * budgets.length
+    recordBytes +
+    textBytes([agent, model, batch, ...budgets.map(({ name }) => name)]) +
+    8 * budgets.length
   );
 }
 

@@ -74,8 +74,8 @@ export class MoneyStore {
     for (const row of this.costs.rows())
       rows.set(keyOf(row), { ...emptyRow(row), ...row, heldMicros: 0 });
     for (const hold of this.#holds.values()) {
-      const { day, agent, model, boundMicros, unknown } = hold;
-      const row = rows.get(keyOf(hold)) ?? { ...emptyRow({ day, agent, model }), heldMicros: 0 };
+      const { boundMicros, unknown } = hold;
+      const row = rows.get(keyOf(hold)) ?? { ...emptyRow(hold), heldMicros: 0 };
       rows.set(keyOf(hold), {
         ...row,
         heldMicros: sum(row.heldMicros, unknown ? 0 : boundMicros),

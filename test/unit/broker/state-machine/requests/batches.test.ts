@@ -180,7 +180,7 @@ test('a rule of its own stops a batch at once, and never means never', () => {
   rig.enqueue(1, 10, 'few');
   for (const cause of ['a', 'b', 'c']) rig.end('final', cause);
   expect(rig.tokens.size).toBe(0);
-  expect(rig.batches[0]?.stopped).toBe('3 jobs failed, and more than 2 stop the batch');
+  expect(rig.batches[0]?.stopped).toBe('3 jobs failed, and more than 2 are too many');
   const never = new Rig();
   never.open('all', 'never');
   never.enqueue(1, 30, 'all');
