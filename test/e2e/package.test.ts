@@ -15,7 +15,8 @@ import { type Import, importsOf, packageOf } from '../tidy/rules/imports.ts';
 import { fileLinks } from '../tidy/rules/markdown.ts';
 import { root } from '../tidy/rules/repository.ts';
 
-const tarballBytesMax = 1024 * 1024;
+/** Against what slips in: budgets, rates and batches took the code alone over the megabyte that it was. */
+const tarballBytesMax = 1.25 * 1024 * 1024;
 
 interface Manifest {
   readonly name: string;
