@@ -21,10 +21,10 @@ export function checkBatch(core: Core, job: JobEntry | undefined, now: Now): voi
   core.commit({ ...batch.terms, stopped, atMs: now.wallMs });
 }
 
-/** Batches whose jobs are all forgotten, and budgets that are theirs, are forgotten too. */
-export function dropDrained(core: Core, { wallMs: atMs }: Now): void {
+/** Batches without jobs, and budgets that are theirs, are forgotten. */
+export function dropUnused(core: Core, { wallMs: atMs }: Now): void {
   const { jobs, money } = core.state;
-  for (const name of jobs.batches.takeDrained()) {
+  for (const name of jobs.batches.unused(atMs)) {
     core.commit({ kind: 'batchDropped', name, atMs });
     for (const { terms } of money.budgets.values()) {
       if (terms.batch === name) core.commit({ kind: 'budgetRemoved', name: terms.name, atMs });

@@ -4,7 +4,7 @@ import { expiryClockMs, type Now } from '../../events.ts';
 import { type Core, jobsPerStepMax } from '../context/core.ts';
 import { isFinished, type JobEntry } from '../state/job-entry.ts';
 import type { NamedQueue } from '../state/named-queue.ts';
-import { dropDrained } from './batches.ts';
+import { dropUnused } from './batches.ts';
 
 /** Delayed jobs that are due become ready; not logged, because replay does the same by the clock. */
 export function wakeDelayed(core: Core, now: Now, jobsMax: number): void {
@@ -106,7 +106,7 @@ export class RetentionClock {
   tick(core: Core, now: Now): boolean {
     if (now.wallMs < this.#nextMs) return false;
     const more = forgetExpired(core, now, jobsPerStepMax) === jobsPerStepMax;
-    dropDrained(core, now);
+    dropUnused(core, now);
     if (!more) this.#nextMs = now.wallMs + retentionMs;
     return more;
   }

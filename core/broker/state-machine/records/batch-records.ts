@@ -20,7 +20,7 @@ export const batchKinds = {
       atMs: 'u53',
     },
   },
-  /** Its jobs are all forgotten, and so is it. */
+  /** It had no jobs any more, and is forgotten. */
   batchDropped: { number: 43, fields: { name: 'text', atMs: 'u53' } },
 } as const;
 

@@ -23,6 +23,8 @@ export interface Batch {
   cause: string | null;
 }
 
+/** A batch gets its jobs at once; one that was emptied, or got none, is kept for so long. */
+const unusedMs = 3_600_000;
 /** Bytes of a `batchSet` record with its frame, texts aside. */
 const recordBytes = 64;
 
@@ -32,7 +34,8 @@ export class BatchStore {
   readonly #nameOf: Map<number, string> = new Map();
   readonly #tried: Set<number> = new Set();
   readonly #failed: Set<number> = new Set();
-  readonly #drained: Set<string> = new Set();
+  /** Names of batches with a record and without a job: all of them are among these, some others too. */
+  readonly #empty: Set<string> = new Set();
   /** The highest number that is a batch's name. */
   newest = 0;
 
@@ -69,6 +72,7 @@ export class BatchStore {
   set(terms: Terms): void {
     const batch = this.#batches.get(terms.name) ?? this.#add(terms);
     batch.isSet = true;
+    if (isEmpty(batch)) this.#empty.add(terms.name);
     if (/^[1-9]\d{0,14}$/.test(terms.name)) this.newest = Math.max(this.newest, Number(terms.name));
     // Another cause may follow once it goes on.
     if (batch.terms.stopped !== null && terms.stopped === null) batch.cause = null;
@@ -106,17 +110,22 @@ export class BatchStore {
     batch.tried += mark(this.#tried, slot, false);
     batch.failed += mark(this.#failed, slot, false);
     if (!isEmpty(batch)) return;
-    if (batch.isSet) this.#drained.add(name);
+    if (batch.isSet) this.#empty.add(name);
     else this.#batches.delete(name);
   }
 
-  /** Takes batches of which all jobs were forgotten. The newest stays, so that no number is given twice. */
-  takeDrained(): string[] {
-    const names = [...this.#drained];
-    this.#drained.clear();
-    return names.filter((name) => {
+  /**
+   * Batches that have no job, and have not for so long that none is on its way. The newest stays, so that no
+   * number is given twice.
+   */
+  unused(nowMs: number): string[] {
+    return [...this.#empty].filter((name) => {
       const batch = this.#batches.get(name);
-      return batch !== undefined && isEmpty(batch) && name !== `${this.newest}`;
+      if (batch === undefined || !isEmpty(batch)) {
+        this.#empty.delete(name);
+        return false;
+      }
+      return name !== `${this.newest}` && nowMs - batch.terms.atMs >= unusedMs;
     });
   }
 
@@ -140,10 +149,8 @@ export class BatchStore {
     return bytes;
   }
 
-  *rewriteRecords(atMs: number): Generator<RecordOf<'batchSet'>> {
-    for (const { terms, isSet } of this.#batches.values()) {
-      if (isSet) yield { ...terms, atMs };
-    }
+  *rewriteRecords(): Generator<RecordOf<'batchSet'>> {
+    for (const { terms, isSet } of this.#batches.values()) if (isSet) yield terms;
   }
 
   #add(terms: Terms): Batch {

@@ -150,7 +150,7 @@ export class BrokerState {
     yield* this.bulks.rewriteRecords();
     yield* this.blobs.rewriteRecords();
     yield* this.money.rewriteRecords(atMs);
-    yield* this.jobs.batches.rewriteRecords(atMs);
+    yield* this.jobs.batches.rewriteRecords();
   }
 
   /** Before replay: see `Replay.begin` of the log. */

@@ -100,13 +100,14 @@ describe('a batch', () => {
     expect(rig.resume('none')).toMatchObject({ code: errorCodes.NOT_FOUND.number });
   });
 
-  test('is forgotten with the last of its jobs, and so is a budget for it', () => {
+  test('without jobs is forgotten after an hour, and so is a budget for it', () => {
     const rig = new Rig();
     rig.driver = new Driver([], { ...testOptions, keepMs: 1_000 });
     rig.driver.open(consumer);
     rig.driver.open(operator);
     rig.driver.subscribe(consumer, 1);
     rig.open('spring');
+    rig.open('');
     rig.open('');
     const who = { agent: null, model: null, tag: null, batch: 'spring' };
     const budget = { name: 'cap', amountMicros: 5, currency: 'USD', per: 'all', timeZone: 'UTC' };
@@ -115,7 +116,9 @@ describe('a batch', () => {
     rig.enqueue(1, 1, 'spring');
     rig.end('ack');
     rig.driver.advance(3_000);
-    expect(rig.batches.map(({ name }) => name)).toEqual(['1']);
+    expect(rig.batches.map(({ name }) => name)).toEqual(['spring', '1', '2']);
+    rig.driver.advance(3_600_000);
+    expect(rig.batches.map(({ name }) => name)).toEqual(['2']);
     expect(rig.driver.request(operator, 'Budgets', {})).toEqual({ budgets: [] });
   });
 });
