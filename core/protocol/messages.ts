@@ -7,9 +7,8 @@
  * `docs/reference/protocol.md` and never given again.
  */
 
-import { batchMessages } from './messages/batches.ts';
 import { jobMessages } from './messages/jobs.ts';
-import { moneyMessages } from './messages/money.ts';
+import { batchMessages, moneyMessages } from './messages/money.ts';
 import { outputMessages } from './messages/outputs.ts';
 import { queueMessages } from './messages/queues.ts';
 import { sessionMessages } from './messages/session.ts';

@@ -1,8 +1,8 @@
-/** Budgets and costs over the built-in broker. */
+/** Budgets, costs and batches over the built-in broker. */
 
 import type { Client } from '../../client/index.ts';
 import { limits } from '../../protocol/index.ts';
-import type { BudgetedQueue, CostRow } from '../port-budgets.ts';
+import type { BatchState, BudgetedQueue, CostRow } from '../port-budgets.ts';
 
 type Money =
   | ('budgets' | 'setBudgets' | 'removeBudgets')
@@ -51,4 +51,26 @@ async function costs(
     after = page.next;
   } while (after !== 0);
   return rows;
+}
+
+export function batchesOf(
+  client: Pick<Client, 'request'>,
+): Pick<BudgetedQueue, 'openBatch' | 'resumeBatch' | 'batches'> {
+  return {
+    openBatch: async (name, stopRule) =>
+      (await client.request('OpenBatch', { name, stopRule })).name,
+    async resumeBatch(name) {
+      await client.request('ResumeBatch', { name });
+    },
+    async batches() {
+      const rows: BatchState[] = [];
+      let after = 0;
+      do {
+        const page = await client.request('Batches', { after, limit: limits.listRowsMax });
+        rows.push(...page.batches);
+        after = page.next;
+      } while (after !== 0);
+      return rows;
+    },
+  };
 }

@@ -1,9 +1,17 @@
 /**
- * Budgets, and the money and the rates of model calls: reserved before a call, settled after it.
- * Part of the table in `../messages.ts`.
+ * Budgets and rates, the money of model calls, and batches: reserved before a call, settled after it, and
+ * stopped where too much fails. Part of the table in `../messages.ts`.
  */
 
-import { budget, budgetModes, callRates, charge, parkReasons, token } from '../structs.ts';
+import {
+  budget,
+  budgetModes,
+  callRates,
+  charge,
+  jobCounts,
+  parkReasons,
+  token,
+} from '../structs.ts';
 
 export const moneyMessages = {
   /**
@@ -133,6 +141,48 @@ export const moneyMessages = {
             unpricedCalls: 'u53',
             /** Calls whose tokens were estimated, for the provider sent none. */
             estimatedCalls: 'u53',
+          },
+        },
+      },
+      /** 0 when there are no more. */
+      next: 'u53',
+    },
+  },
+} as const;
+
+export const batchMessages = {
+  /** Gives a batch its rule before its jobs come; without a name it gets the next number. */
+  OpenBatch: {
+    opcode: 83,
+    from: 'client',
+    answer: 'BatchOk',
+    fields: { name: 'text', stopRule: 'text' },
+  },
+  BatchOk: { opcode: 84, from: 'broker', answer: null, fields: { name: 'text' } },
+  /** Goes on with a batch that was stopped: what failed so far counts no more. */
+  ResumeBatch: { opcode: 85, from: 'client', answer: 'Ok', fields: { name: 'text' } },
+  Batches: {
+    opcode: 86,
+    from: 'client',
+    answer: 'BatchesOk',
+    fields: { after: 'u53', limit: 'u32' },
+  },
+  BatchesOk: {
+    opcode: 87,
+    from: 'broker',
+    answer: null,
+    fields: {
+      batches: {
+        list: {
+          struct: {
+            name: 'text',
+            stopRule: 'text',
+            /** Why its jobs wait; absent while they run. */
+            stopped: { optional: 'text' },
+            counts: jobCounts,
+            /** Jobs that are done or have failed an attempt; and of those, the ones that are not done. */
+            tried: 'u53',
+            failed: 'u53',
           },
         },
       },

@@ -35,7 +35,7 @@ export async function enqueue(
   if (isBulk(flags)) (await import('../small-memory.ts')).keepMemorySmall();
   const timeoutMs = flags.timeout === undefined ? null : readDuration('--timeout', flags.timeout);
   const { baseDir } = await session.config();
-  const openBatch = openBatchOf(flags);
+  const openBatch = await openBatchOf(flags);
   const terms = jobTermsOf(flags, Date.now());
   const spec = { identity: identityOf(flags), terms, madeIn: placeOf(baseDir) };
   await refuseBrokenTools(session, agentOf(invocation));

@@ -3,7 +3,6 @@
 import { parseMicros } from '../../../base/index.ts';
 import { isTag, type JobQueue, limits } from '../../../job-queue/index.ts';
 import { usageError } from '../../errors.ts';
-import { stopRuleOf } from '../../output/failure-watch.ts';
 
 export interface BatchFlags {
   readonly batch?: string;
@@ -15,15 +14,18 @@ export interface BatchFlags {
 export type OpenBatch = (queue: JobQueue) => Promise<string>;
 
 /** @throws CliError `usage` for flags that cannot be */
-export function openBatchOf({ batch = '', stopAfter = '', maxCost }: BatchFlags): OpenBatch {
+export async function openBatchOf(flags: BatchFlags): Promise<OpenBatch> {
+  const { batch = '', stopAfter, maxCost } = flags;
   if (batch !== '' && !isTag(batch)) {
     const rule = `A name is 1 to ${limits.tagBytesMax} printable ASCII characters without spaces.`;
     throw usageError(`--batch: ${JSON.stringify(batch)} is not a name`, rule);
   }
-  stopRuleOf(stopAfter);
+  // Loaded where it is needed alone: one job is to be enqueued quickly.
+  if (stopAfter !== undefined)
+    (await import('../../output/failure-watch.ts')).stopRuleOf(stopAfter);
   const amountMicros = maxCost === undefined ? null : parseMaxCost(maxCost);
   return async (queue) => {
-    const name = await queue.openBatch(batch, stopAfter);
+    const name = await queue.openBatch(batch, stopAfter ?? '');
     if (amountMicros !== null) await queue.setBudgets([budgetOf(name, amountMicros)]);
     return name;
   };
