@@ -155,7 +155,7 @@ describe('jobs whose calls do not fit', () => {
     expect(waited, waited.stderr).toMatchObject({ code: 10 });
     expect(waited.stdout).toMatch(/mill|bridge/);
     expect(waited.stderr).toMatch(
-      /^error: 1 job waits for budget few \(0\.00\d+ of 0\.012 USD used\)/m,
+      /^error: 1 job waits for budget few \(0\.0\d+ of 0\.012 USD used\)/m,
     );
   });
 });
