@@ -199,7 +199,9 @@ function grantCall(
     core.rates.grant(fields, now.monotonicMs);
   }
   if (fields.boundMicros !== null) {
-    const budgets = claims.map(({ budget: { name }, account: { startMs } }) => ({ name, startMs }));
+    const budgets = claims.map(({ budget: { name, per }, account: { startMs } }) => {
+      return { name, startMs, forJob: per === 'job' };
+    });
     const batch = batchOf(core, fields.token.id);
     const held = { ...holdOf(fields), batch, boundMicros, budgets, ...timesOf(now) };
     core.commit({ kind: 'reserved', ...held });

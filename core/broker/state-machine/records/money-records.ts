@@ -45,7 +45,8 @@ export const moneyKinds = {
       /** Of the job; empty for none. */
       batch: 'text',
       boundMicros: 'u53',
-      budgets: { list: { struct: { name: 'text', startMs: 'u53' } } },
+      /** `forJob`: it is for each job, and counts until the job is over. */
+      budgets: { list: { struct: { name: 'text', startMs: 'u53', forJob: 'bool' } } },
       day: 'u32',
       /** Its cost is unknown; only compaction writes it so. */
       unknown: 'bool',

@@ -50,8 +50,14 @@ export class BrokerState {
       this.epoch = Math.max(this.epoch, epoch);
       this.jobs.seqs.atLeast(seqHighest);
     },
-    enqueued: ({ jobs, atMs }, { offset }, facts) => this.jobs.accept(jobs, offset, atMs, facts),
-    accepted: (record, { offset }) => this.jobs.acceptShort(record, offset),
+    enqueued: ({ jobs, atMs }, { offset }, facts) => {
+      this.jobs.accept(jobs, offset, atMs, facts);
+      this.#accepted(jobs);
+    },
+    accepted: (record, { offset }) => {
+      this.jobs.acceptShort(record, offset);
+      this.#accepted([record]);
+    },
     delivered: (record, place) => {
       for (const { id, session, ...lease } of record.jobs) {
         const holder = record.sessions[session] ?? '';
@@ -65,6 +71,7 @@ export class BrokerState {
       if (record.state === 'done') this.#over(record.id);
       // Even when the job itself is no longer known: its follow-ups may be.
       this.jobs.accept(record.enqueue, place.offset, record.atMs);
+      this.#accepted(record.enqueue);
     },
     projected: ({ jobs }, place) => {
       for (const made of jobs) {
@@ -198,6 +205,12 @@ export class BrokerState {
       record.kind === 'enqueued' ? record.jobs : record.kind === 'leaseEnded' ? record.enqueue : [];
     found.push(...added.map(({ seq }) => jobs.bySeq(seq)));
     for (const job of found) if (job !== undefined) yield job;
+  }
+
+  /** What an earlier job of the id used is no matter of the new one: a summary may not say that it ended. */
+  #accepted(jobs: readonly { readonly seq: number }[]): void {
+    if (!this.money.countsJobs) return;
+    for (const { seq } of jobs) this.money.jobOver(this.jobs.bySeq(seq)?.id ?? '');
   }
 
   /** The job is over: nothing that was kept for another attempt is needed. */

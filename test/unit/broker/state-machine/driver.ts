@@ -318,8 +318,11 @@ export class Driver {
 
   #take(effects: readonly Effect[]): void {
     this.#depth += 1;
+    // First: what a read brings is told to the core behind all that it had decided by then.
     for (const effect of effects) {
       if (effect.type === 'append') this.log.push(effect.record.slice());
+    }
+    for (const effect of effects) {
       if (effect.type === 'send') this.#send(effect.outgoing);
       if (effect.type === 'fetch') this.#fetch(effect.fetch, effect.connection);
     }

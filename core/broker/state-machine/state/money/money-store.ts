@@ -126,7 +126,7 @@ export class MoneyStore {
       if (accounts.delete(name)) this.#rewriteBytes -= bytesOfJob(name);
       if (accounts.size === 0) this.#jobs.delete(id);
     }
-    for (const hold of this.#holds.values()) this.#release(hold, (budget) => budget === name);
+    for (const hold of this.#holds.values()) this.#release(hold, (budget) => budget.name === name);
     this.#budgetsChanged();
   }
 
@@ -163,21 +163,25 @@ export class MoneyStore {
     this.#setOfJob(id, name, { ...account, settledMicros, overBound });
   }
 
+  /** Whether there may be something that `jobOver` changes. */
+  get countsJobs(): boolean {
+    return this.#jobs.size + this.#holds.size > 0;
+  }
+
   /** The job is over: what it used of budgets for each job binds no call any more. */
   jobOver(id: string): void {
-    const accounts = this.#jobs.get(id);
-    if (accounts === undefined) return;
+    for (const name of this.#jobs.get(id)?.keys() ?? []) this.#rewriteBytes -= bytesOfJob(name);
     this.#jobs.delete(id);
-    for (const name of accounts.keys()) this.#rewriteBytes -= bytesOfJob(name);
     for (const number of this.#holdsOf.get(id) ?? []) {
       const hold = this.#holds.get(number);
-      if (hold !== undefined) this.#release(hold, (budget) => accounts.has(budget));
+      if (hold !== undefined) this.#release(hold, ({ forJob }) => forJob);
     }
   }
 
   /** After replay: a summary may say what calls of a job cost, and not that the job was over. */
   afterReplay(isOpen: (id: string) => boolean): void {
-    for (const id of this.#jobs.keys()) if (!isOpen(id)) this.jobOver(id);
+    const ids = new Set([...this.#jobs.keys(), ...this.#holdsOf.keys()]);
+    for (const id of ids) if (!isOpen(id)) this.jobOver(id);
   }
 
   /** Upper bound of the bytes that `rewriteRecords` adds to the log. */
@@ -235,8 +239,8 @@ export class MoneyStore {
   }
 
   /** What the hold holds in these budgets is no longer theirs. */
-  #release(hold: HoldEntry, isOf: (budget: string) => boolean): void {
-    const budgets = hold.budgets.filter(({ name }) => !isOf(name));
+  #release(hold: HoldEntry, isOf: (budget: HoldEntry['budgets'][number]) => boolean): void {
+    const budgets = hold.budgets.filter((budget) => !isOf(budget));
     if (budgets.length === hold.budgets.length) return;
     const left = { ...hold, budgets };
     this.#holds.set(hold.hold, left);
