@@ -119,6 +119,10 @@ export class MoneyBook {
     for (const { terms } of this.budgets.values()) {
       if (terms.per === 'job') this.settled.delete(accountKey(terms.name, 0, id));
     }
+    for (const [number, hold] of this.holds) {
+      const budgets = hold.budgets.filter(({ forJob }) => !forJob || hold.id !== id);
+      if (budgets.length < hold.budgets.length) this.holds.set(number, { ...hold, budgets });
+    }
   }
 
   /** Why the records do not keep what they promise of the budget `cap`; null when they do. */

@@ -106,6 +106,10 @@ export class Core implements Committing {
   readonly rates: RateTable = new RateTable();
   /** Changes of money and rates when waiting calls were last tried. */
   waitedAtChange = 0;
+  /** How often the jobs were woken that wait for a budget. */
+  readonly wakes: Map<string, number> = new Map();
+  /** By leased job, the budget that had no room for its call, and how often its jobs had been woken by then. */
+  readonly refused: Map<string, { readonly budget: string; readonly wakes: number }> = new Map();
   /** Number of the next Deliver frame. */
   nextFrame = 1;
 

@@ -10,25 +10,16 @@ import type { RatedCall, Shut } from '../context/calls/rate-table.ts';
 import type { Core, WaitingCall } from '../context/core.ts';
 import { type RequestContext, refuse, respond } from '../context/request.ts';
 import type { BudgetEntry, Charged } from '../state/money/money-store.ts';
+import { noteRefused, wakeParked } from './parking.ts';
 
 /** Holds of all jobs, those of unknown cost included: each takes some 400 bytes of memory. */
 const holdsMax = 1_000_000;
-const keyPrefix = 'budget:';
 /** Of a call that holds money: its hold says whose it is. */
 const unnamed = { agent: '', model: '', batch: '' };
 const dayMs = 24 * 3_600_000;
 
 function dayOf({ wallMs }: Now): number {
   return Math.floor(wallMs / dayMs);
-}
-
-/** What jobs are parked on that wait for the budget. */
-export function parkKeyOf(budget: string): string {
-  return `${keyPrefix}${budget}`;
-}
-
-export function isParkedForBudget(key: string | null): boolean {
-  return key?.startsWith(keyPrefix) ?? false;
 }
 
 /** Begins periods that are due, and answers calls for which there is room by now. */
@@ -61,14 +52,6 @@ export function commitBudget(core: Core, change: BudgetChange, now: Now): void {
   const { amountMicros } = budget;
   const used = { startMs, settledMicros, overBound: [...overBound] };
   core.commit({ kind: 'budgetSet', terms, amountMicros, ...used, atMs: now.wallMs });
-}
-
-/** Jobs that are parked for the budget run again, in order; those that still do not fit park again. */
-export function wakeParked(core: Core, budget: string, now: Now): void {
-  const key = parkKeyOf(budget);
-  const queues = [...core.state.jobs.queues.all()];
-  if (!queues.some(({ parked }) => parked.has(key))) return;
-  core.bulks.begin({ action: 'signal', queue: null, key }, null, now);
 }
 
 /** The job's lease is over: what its calls held counts as sent until someone says otherwise. */
@@ -185,6 +168,7 @@ function grantCall(
     return { ...waitsForCalls, names: claims.map(({ budget }) => budget.name) };
   }
   if (decision.decision === 'parked') {
+    noteRefused(core, fields.token.id, decision.budget);
     respond(request, 'ReserveOk', {
       reason: decision.reason,
       budget: decision.budget,

@@ -18,7 +18,8 @@ import { expiredError } from '../records/job-records.ts';
 import type { RecordOf } from '../records/records.ts';
 import { type JobEntry, tokenOf } from '../state/job-entry.ts';
 import { checkBatch } from './batches.ts';
-import { isParkedForBudget, loseCalls } from './budgets.ts';
+import { loseCalls } from './budgets.ts';
+import { isOfBudget, keyToParkOn } from './parking.ts';
 
 export interface LeaseEnding {
   readonly end: LeaseEnd;
@@ -111,9 +112,11 @@ export function endLease(core: Core, job: JobEntry, now: Now, cause: EndCause): 
 export function decideLeaseEnd(
   core: Core,
   job: JobEntry,
-  ending: LeaseEnding,
+  said: LeaseEnding,
   now: Now,
 ): RecordOf<'leaseEnded'> {
+  const ending = { ...said, park: keyToParkOn(core, job.id, said.park) };
+  core.refused.delete(job.id);
   const { wallMs: atMs } = now;
   const { jobs } = core.state;
   const { free, ...counters } = countersOf(core, job, ending, atMs);
@@ -148,8 +151,7 @@ export function decideLeaseEnd(
 }
 
 function countersOf(core: Core, job: JobEntry, ending: LeaseEnding, atMs: number): Counted {
-  // What waits for money does not circle: it may come back with every raise, and after months.
-  const isWaiting = ending.end === 'returned' && isParkedForBudget(ending.park);
+  const isWaiting = ending.end === 'returned' && isOfBudget(ending.park);
   const isUncounted = ending.uncounted === true || isWaiting;
   const charge = isUncounted ? 'none' : rules[ending.end].charge;
   // The first crash is free, because a neighbour may have caused it. The job then runs isolated,

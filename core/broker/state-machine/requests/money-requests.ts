@@ -8,14 +8,8 @@ import { type BudgetTerms, limits, type Message } from '../../../protocol/index.
 import type { Now } from '../../events.ts';
 import type { Core } from '../context/core.ts';
 import { type Request, refuse, respond } from '../context/request.ts';
-import {
-  answerWaitingCalls,
-  chargedOf,
-  commitBudget,
-  parkKeyOf,
-  wakeParked,
-  wakingAfter,
-} from '../lifecycle/budgets.ts';
+import { answerWaitingCalls, chargedOf, commitBudget, wakingAfter } from '../lifecycle/budgets.ts';
+import { parkKeyOf, wakeParked } from '../lifecycle/parking.ts';
 import type { BudgetEntry, Charged, HoldEntry } from '../state/money/money-store.ts';
 
 const budgetsMax = 1_000;

@@ -294,6 +294,26 @@ describe('a parked job', () => {
     expect(rig.driver.infoOf(2)).toMatchObject({ returns: 0, attempts: 0, state: 'leased' });
   });
 
+  test.each(['a raise', 'a removal', 'a restart'])(
+    'is none where %s came between the refusal and its end: no one would wake it',
+    (what) => {
+      const rig = new Rig(2);
+      rig.reserve(2, 12, 100);
+      rig.charge(12, 'settled', 100);
+      expect(rig.reserve(1, 11, 1)).toMatchObject({ reason: 'amount' });
+      if (what === 'a raise') rig.raise(200);
+      else if (what === 'a removal') {
+        rig.driver.request(operator, 'RemoveBudgets', { names: ['daily'] });
+      } else {
+        rig.driver = rig.driver.restarted();
+        rig.driver.open(consumer);
+        rig.driver.request(consumer, 'Resume', { tokens: [rig.token(1)] });
+      }
+      expect(rig.park(1)).not.toBe('parked');
+      expect(rig.driver.infoOf(1).parkKey).toBe('');
+    },
+  );
+
   test('runs on when the next period begins, and when its budget is removed', () => {
     const rig = parked();
     rig.driver.advance(dayMs);
