@@ -26,15 +26,6 @@ export class BatchRecords {
   /** The record's bytes, a view. `offset` must be one of this batch. */
   record(offset: number): Uint8Array {
     this.#hasViews = true;
-    return this.#view(offset);
-  }
-
-  /** The same as a copy, which the next use of the payload's memory leaves as it is. */
-  copy(offset: number): Uint8Array {
-    return Buffer.from(this.#view(offset));
-  }
-
-  #view(offset: number): Uint8Array {
     const start = this.#startOf(offset - this.firstOffset);
     const from = start + recordLengthBytes;
     return this.#payload.subarray(from, from + this.#payload.readUInt32BE(start));

@@ -102,9 +102,9 @@ export class Batch {
     this.#recordCount += 1;
   }
 
-  /** A record in it. Out of a buffer that will be used again it is copied: no delivery costs a new buffer. */
+  /** A view of a record in it. */
   record(offset: number): Uint8Array {
-    return this.#isUsualSize ? this.#records.copy(offset) : this.#records.record(offset);
+    return this.#records.record(offset);
   }
 
   /** Writes header and trailer; returns the bytes and the cursor after them. */
@@ -122,17 +122,13 @@ export class Batch {
    */
   detach(): { kept: KeptBatch; buffer: Buffer | null } {
     const payload = this.#buffer.subarray(batchHeaderBytes, this.#end);
-    if (!this.#isUsualSize || payload.length * 2 > this.#buffer.length) {
+    if (this.#records.hasViews || payload.length * 2 > this.#buffer.length) {
       const kept = { records: this.#records, heldBytes: this.#buffer.length, buffer: this.#buffer };
       return { kept, buffer: null };
     }
     const records = new BatchRecords(this.firstOffset, Buffer.from(payload));
     const kept = { records, heldBytes: payload.length, buffer: null };
     return { kept, buffer: this.#buffer };
-  }
-
-  get #isUsualSize(): boolean {
-    return this.#buffer.length === batchBufferBytes;
   }
 }
 

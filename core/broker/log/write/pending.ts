@@ -70,7 +70,7 @@ export class PendingBatches {
     return used ?? Buffer.allocUnsafeSlow(bytes);
   }
 
-  /** A record that is not durable yet; null when it is in none of these batches. */
+  /** A view of a record that is not durable yet; null when it is in none of these batches. */
   read(offset: number): Uint8Array | null {
     const batch = batchWith(this.#waiting, offset) ?? batchWith(this.#writing, offset);
     return batch === null ? null : batch.record(offset);
